@@ -1,0 +1,41 @@
+"""The three errors that data files and downloads can end in."""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+
+
+class CorruptFileError(ValueError):
+    """A data file breaks a rule of its format; nothing of it was used.
+
+    Attributes:
+        path: str, the file.
+        rule: str, the rule that it breaks.
+    """
+
+    def __init__(self, path: str | PathLike[str], rule: str, expected: object, received: object) -> None:
+        """Args: the file, the broken rule as a full clause, what the rule asks for, what the file holds."""
+        self.path = fspath(path)
+        self.rule = rule
+        super().__init__(
+            f"{self.path}: {rule}. Expected: {expected}. Received: {received}. "
+            "The file is damaged or not what its name says: replace it with a good copy."
+        )
+
+
+class DownloadError(OSError):
+    """One file could not be fetched; the target is as it was before, and no partial file is left."""
+
+    def __init__(self, url: str, rule: str, expected: object, received: object) -> None:
+        """Args: the address, what had to hold, what was expected, what happened instead."""
+        self.url = url
+        self.rule = rule
+        super().__init__(f"{url}: {rule}. Expected: {expected}. Received: {received}.")
+
+
+class DatasetUnavailableError(OSError):
+    """A data set is on no known folder and could not be downloaded.
+
+    The message names the reason, the folders that were searched, and the files with their SHA-256 sums, so
+    that they can be fetched elsewhere and put in place by hand.
+    """
