@@ -1,0 +1,304 @@
+"""Settings of the process: backend, float type, seed, determinism.
+
+A value is taken from the first place that has one: the setter (`set_floatx("float64")`), the environment
+(`GPUTRAIN_FLOATX`), the config file, the default. The file is TOML, at `$GPUTRAIN_CONFIG` or else at
+`$XDG_CONFIG_HOME/gputrain/config.toml` (`~/.config` when XDG_CONFIG_HOME is not set):
+
+    backend = "numpy"
+    floatx = "float32"
+    seed = 7
+
+Nothing is read before the first question, so importing this module touches neither environment nor disk.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from gputrain.utils.names import did_you_mean
+
+Value = str | int | float | bool | None
+
+
+class ConfigError(ValueError):
+    """A setting has a wrong name, type or value, or the config file cannot be read."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One row of the table of settings.
+
+    Attributes:
+        default: the value when nobody says otherwise.
+        kind: the type of a value (str, int, float or bool).
+        rule: what a value must be, in words, for errors.
+        holds: says whether a value of the right type is allowed.
+        env: the environment variable, if there is one.
+    """
+
+    default: Value
+    kind: type
+    rule: str
+    holds: Callable[[Any], bool]
+    env: str | None = None
+
+
+def _choice(default: str, *others: str, env: str | None = None) -> Setting:
+    names = (default, *others)
+    return Setting(default, str, f"one of {', '.join(map(repr, names))}", names.__contains__, env)
+
+
+def _flag(default: bool, env: str) -> Setting:
+    return Setting(default, bool, "true or false", lambda value: True, env)
+
+
+SETTINGS: dict[str, Setting] = {
+    "backend": _choice("auto", "numpy", "cupy", "emulated", env="GPUTRAIN_BACKEND"),
+    "floatx": _choice("float32", "float16", "float64", env="GPUTRAIN_FLOATX"),
+    "epsilon": Setting(1e-7, float, "a number above 0 and below 1", lambda value: 0.0 < value < 1.0),
+    "seed": Setting(None, int, "an integer from 0 to 2**64 - 1", lambda n: 0 <= n < 2**64, "GPUTRAIN_SEED"),
+    "image_data_format": _choice("channels_last", "channels_first"),
+    "allow_tf32": _flag(False, "GPUTRAIN_ALLOW_TF32"),
+    "deterministic": _flag(True, "GPUTRAIN_DETERMINISTIC"),
+}
+
+_WORDS = {
+    "1": True, "true": True, "yes": True, "on": True,
+    "0": False, "false": False, "no": False, "off": False,
+}  # fmt: skip
+
+
+class _State:
+    """What has been set or read so far in this process."""
+
+    def __init__(self) -> None:
+        self.given: dict[str, Value] = {}
+        self.file: dict[str, Value] | None = None
+        self.drawn_seed: int | None = None
+        self.draws = itertools.count()
+
+
+_state = _State()
+
+
+def reset() -> None:
+    """Forget all setters, the config file read so far, the seed drawn and the draw index."""
+    global _state
+    _state = _State()
+
+
+def get(name: str) -> tuple[Value, str]:
+    """Return the value of setting `name` and where it came from.
+
+    Returns:
+        (value, source): source is "set", "environment variable X", "config file X" or "default".
+
+    Raises:
+        ConfigError: unknown name, or a wrong value in the environment or the config file.
+
+    Example:
+        >>> get("floatx")
+        ('float32', 'default')
+    """
+    setting = _setting(name, "gputrain.config.get")
+    if name in _state.given:
+        return _state.given[name], "set"
+    text = os.environ.get(setting.env, "") if setting.env else ""
+    if text:
+        where = f"environment variable {setting.env}"
+        return _checked(name, _parsed(setting, text), where), where
+    file = _config_file()
+    if name in file:
+        return file[name], f"config file {config_path()}"
+    return setting.default, "default"
+
+
+def put(name: str, value: Value) -> None:
+    """Set `name` for this process; it overrides environment and config file. None forgets an earlier setting.
+
+    Raises:
+        ConfigError: unknown name or wrong value.
+    """
+    _setting(name, "gputrain.config.put")
+    if value is None:
+        _state.given.pop(name, None)
+    else:
+        _state.given[name] = _checked(name, value, f"set_{name}()")
+
+
+def config_path() -> Path:
+    """Return the path of the config file, whether or not it exists."""
+    named = os.environ.get("GPUTRAIN_CONFIG")
+    if named:
+        return Path(named).expanduser()
+    home = os.environ.get("XDG_CONFIG_HOME")
+    return (Path(home) if home else Path.home() / ".config") / "gputrain" / "config.toml"
+
+
+def backend() -> str:
+    """Return the backend asked for: "auto", "numpy", "cupy" or "emulated"."""
+    return cast(str, get("backend")[0])
+
+
+def set_backend(name: str) -> None:
+    """Set the backend: "auto", "numpy", "cupy" or "emulated"."""
+    put("backend", name)
+
+
+def floatx() -> str:
+    """Return the float type of weights and activations when none is given, as "float32"."""
+    return cast(str, get("floatx")[0])
+
+
+def set_floatx(value: str) -> None:
+    """Set the default float type: "float16", "float32" or "float64".
+
+    Example:
+        >>> set_floatx("float64")
+        >>> floatx()
+        'float64'
+    """
+    put("floatx", value)
+
+
+def epsilon() -> float:
+    """Return the small number that keeps divisions and logarithms finite (1e-7 by default)."""
+    return cast(float, get("epsilon")[0])
+
+
+def set_epsilon(value: float) -> None:
+    """Set the small number used to keep divisions and logarithms finite."""
+    put("epsilon", value)
+
+
+def image_data_format() -> str:
+    """Return where images have their channels: "channels_last" or "channels_first"."""
+    return cast(str, get("image_data_format")[0])
+
+
+def set_image_data_format(data_format: str) -> None:
+    """Set where images have their channels: "channels_last" or "channels_first"."""
+    put("image_data_format", data_format)
+
+
+def allow_tf32() -> bool:
+    """Return whether float32 matrix products on a GPU may round inputs to TF32 (10 bits of mantissa)."""
+    return cast(bool, get("allow_tf32")[0])
+
+
+def set_allow_tf32(value: bool) -> None:
+    """Allow or forbid TF32 in matrix products on a GPU."""
+    put("allow_tf32", value)
+
+
+def deterministic() -> bool:
+    """Return whether two runs with one seed on one device must be bit-equal (True by default)."""
+    return cast(bool, get("deterministic")[0])
+
+
+def set_deterministic(value: bool) -> None:
+    """Demand bit-equal runs, or allow faster kernels whose order of additions may change."""
+    put("deterministic", value)
+
+
+def seed() -> int:
+    """Return the global seed. If none is set, one is drawn, once, so that a run can say which it used.
+
+    Example:
+        >>> set_seed(7)
+        >>> seed()
+        7
+    """
+    value = get("seed")[0]
+    if value is not None:
+        return cast(int, value)
+    if _state.drawn_seed is None:
+        _state.drawn_seed = int.from_bytes(os.urandom(4), "little")
+    return _state.drawn_seed
+
+
+def set_seed(n: int | None) -> None:
+    """Set the global seed and start again at the first draw. None draws a fresh seed at the next question.
+
+    Args:
+        n: an integer from 0 to 2**64 - 1, or None.
+
+    Raises:
+        ConfigError: anything else.
+    """
+    put("seed", n)
+    _state.drawn_seed = None
+    _state.draws = itertools.count()
+
+
+def next_draw() -> int:
+    """Return 0, 1, 2 ...: how many draws without a seed of their own came before, since `set_seed`."""
+    return next(_state.draws)
+
+
+def _setting(name: str, where: str) -> Setting:
+    if name not in SETTINGS:
+        raise ConfigError(f"Unknown setting {name!r} in {where}. {did_you_mean(name, SETTINGS)}")
+    return SETTINGS[name]
+
+
+def _checked(name: str, value: object, where: str) -> Value:
+    setting = SETTINGS[name]
+    if setting.kind is float and type(value) is int:
+        value = float(value)
+    if setting.kind is int and not isinstance(value, bool) and hasattr(value, "__index__"):
+        value = value.__index__()
+    if type(value) is not setting.kind or not setting.holds(value):
+        known = did_you_mean(value, _choices(setting)) if isinstance(value, str) and _choices(setting) else ""
+        raise ConfigError(
+            f"Setting {name!r} must be {setting.rule}. {where} gives {value!r} of type "
+            f"{type(value).__name__}. {known}".rstrip()
+        )
+    return cast(Value, value)
+
+
+def _choices(setting: Setting) -> tuple[str, ...]:
+    return tuple(getattr(setting.holds, "__self__", ()))
+
+
+def _parsed(setting: Setting, text: str) -> object:
+    """Turn the text of an environment variable into a value, or leave it for `_checked` to refuse."""
+    text = text.strip()
+    if setting.kind is bool:
+        return _WORDS.get(text.lower(), text)
+    if setting.kind is str:
+        return text
+    try:
+        return setting.kind(text)
+    except ValueError:
+        return text
+
+
+def _config_file() -> dict[str, Value]:
+    if _state.file is None:
+        _state.file = _read_file(config_path())
+    return _state.file
+
+
+def _read_file(path: Path) -> dict[str, Value]:
+    import tomllib
+
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        if os.environ.get("GPUTRAIN_CONFIG"):
+            raise ConfigError(
+                f"GPUTRAIN_CONFIG must name a config file. There is none at {path}. "
+                f"Create it or unset the variable."
+            ) from None
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"The config file must be readable TOML. {path}: {error}.") from error
+    for name in table:
+        _setting(name, f"config file {path}")
+    return {name: _checked(name, value, f"Config file {path}") for name, value in table.items()}

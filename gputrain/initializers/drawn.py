@@ -1,0 +1,185 @@
+"""Initializers that draw from a given distribution: normal, uniform, truncated normal, orthogonal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gputrain.initializers.base import Initializer
+from gputrain.random.draws import standard_normal, standard_truncated_normal
+from gputrain.random.philox import uniform64
+from gputrain.random.seeds import Draw, SeedGenerator, next_draw
+from gputrain.utils.dtypes import as_float_dtype, as_shape
+
+Seed = int | SeedGenerator | Mapping[str, Any] | None
+
+
+class RandomInitializer(Initializer):
+    """Base of the initializers that draw.
+
+    As in Keras 3, one instance gives the same values at each call, seeded or not; two unseeded instances
+    differ. With a SeedGenerator as seed, each call gives new values.
+
+    Args:
+        seed: an int, a SeedGenerator (or its saved form), or None: the next draw of the global seed.
+    """
+
+    def __init__(self, seed: Seed = None) -> None:
+        if isinstance(seed, Mapping):
+            seed = SeedGenerator.from_config(dict(seed["config"]))
+        self.seed = seed
+        self._fixed = None if isinstance(seed, SeedGenerator) else next_draw(seed, type(self).__name__)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        if isinstance(self.seed, SeedGenerator):
+            return {"seed": {"class_name": "SeedGenerator", "config": self.seed.get_config()}}
+        return {"seed": self.seed}
+
+    def _draw(self) -> Draw:
+        if self._fixed is not None:
+            return self._fixed
+        assert isinstance(self.seed, SeedGenerator)
+        return self.seed.next()
+
+    def _shaped(self, shape: Any, dtype: Any) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        where = type(self).__name__
+        return as_shape(shape, where), as_float_dtype(dtype, where)
+
+    def _normal(self, shape: Any, dtype: Any, mean: float, stddev: float) -> NDArray[Any]:
+        dims, kind = self._shaped(shape, dtype)
+        values = standard_normal(self._draw(), math.prod(dims))
+        return (mean + stddev * values).reshape(dims).astype(kind)
+
+    def _truncated(self, shape: Any, dtype: Any, mean: float, stddev: float) -> NDArray[Any]:
+        dims, kind = self._shaped(shape, dtype)
+        values = standard_truncated_normal(self._draw(), math.prod(dims))
+        return (mean + stddev * values).reshape(dims).astype(kind)
+
+    def _uniform(self, shape: Any, dtype: Any, low: float, high: float) -> NDArray[Any]:
+        dims, kind = self._shaped(shape, dtype)
+        values = uniform64(self._draw().words(math.prod(dims)))
+        return (low + (high - low) * values).reshape(dims).astype(kind)
+
+
+class RandomNormal(RandomInitializer):
+    """Draws from the normal distribution.
+
+    Args:
+        mean: its mean.
+        stddev: its standard deviation.
+        seed: as in RandomInitializer.
+
+    Example:
+        >>> RandomNormal(stddev=0.01, seed=1)((3, 4)).shape
+        (3, 4)
+    """
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None) -> None:
+        super().__init__(seed)
+        self.mean = mean
+        self.stddev = stddev
+
+    def __call__(self, shape: Any, dtype: Any = None) -> NDArray[Any]:
+        """Return normal values of `shape` and float `dtype`."""
+        return self._normal(shape, dtype, self.mean, self.stddev)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return {"mean", "stddev", "seed"}."""
+        return {"mean": self.mean, "stddev": self.stddev, **super().get_config()}
+
+
+class TruncatedNormal(RandomNormal):
+    """Draws from the normal distribution without what is over two standard deviations from the mean.
+
+    Args:
+        mean: mean of the distribution.
+        stddev: its standard deviation before truncation.
+        seed: as in RandomInitializer.
+
+    Example:
+        >>> bool((abs(TruncatedNormal(seed=1)((100,))) <= 0.1).all())
+        True
+    """
+
+    def __call__(self, shape: Any, dtype: Any = None) -> NDArray[Any]:
+        """Return truncated normal values of `shape` and float `dtype`."""
+        return self._truncated(shape, dtype, self.mean, self.stddev)
+
+
+class RandomUniform(RandomInitializer):
+    """Draws evenly from [minval, maxval).
+
+    Args:
+        minval: lower bound.
+        maxval: upper bound.
+        seed: as in RandomInitializer.
+
+    Example:
+        >>> bool((abs(RandomUniform(seed=1)((100,))) <= 0.05).all())
+        True
+    """
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Seed = None) -> None:
+        super().__init__(seed)
+        self.minval = minval
+        self.maxval = maxval
+
+    def __call__(self, shape: Any, dtype: Any = None) -> NDArray[Any]:
+        """Return uniform values of `shape` and float `dtype`."""
+        return self._uniform(shape, dtype, self.minval, self.maxval)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return {"minval", "maxval", "seed"}."""
+        return {"minval": self.minval, "maxval": self.maxval, **super().get_config()}
+
+
+class Orthogonal(RandomInitializer):
+    """A random matrix with orthonormal columns or rows, whichever are fewer, times `gain`.
+
+    A weight of more than two dimensions is seen as a matrix of shape (product of all but the last, last).
+
+    Source: A. Saxe, J. McClelland, S. Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep
+    linear neural networks", 2014; the signs as in F. Mezzadri, "How to generate random matrices from the
+    classical compact groups", 2007.
+
+    Args:
+        gain: factor on the whole matrix.
+        seed: as in RandomInitializer.
+
+    Example:
+        >>> q = Orthogonal(seed=1)((4, 2), "float64")
+        >>> bool(numpy.allclose(q.T @ q, numpy.eye(2)))
+        True
+    """
+
+    def __init__(self, gain: float = 1.0, seed: Seed = None) -> None:
+        super().__init__(seed)
+        self.gain = gain
+
+    def __call__(self, shape: Any, dtype: Any = None) -> NDArray[Any]:
+        """Return the matrix in `shape` (at least two dimensions) and float `dtype`.
+
+        Raises:
+            ValueError: `shape` has fewer than two dimensions.
+        """
+        dims, kind = self._shaped(shape, dtype)
+        if len(dims) < 2:
+            raise ValueError(
+                f"Orthogonal: a weight must have at least 2 dimensions. Received shape {dims}. "
+                f"Use another initializer for biases and scales."
+            )
+        rows, columns = math.prod(dims[:-1]), dims[-1]
+        draws = standard_normal(self._draw(), rows * columns)
+        q, r = np.linalg.qr(draws.reshape(max(rows, columns), min(rows, columns)))
+        q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
+        matrix = q if rows >= columns else q.T
+        return (self.gain * matrix).reshape(dims).astype(kind)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return {"gain", "seed"}."""
+        return {"gain": self.gain, **super().get_config()}

@@ -1,0 +1,91 @@
+"""NumPy helpers for labels and inputs, with Keras's names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gputrain import config
+
+
+def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[Any]:
+    """Turn class indices into one-hot rows.
+
+    Args:
+        x: integers from 0 to num_classes - 1, shape (...); a last axis of length 1 is dropped.
+        num_classes: number of classes; None is the largest index plus one.
+
+    Returns:
+        Array of dtype `config.floatx()`, shape (..., num_classes).
+
+    Raises:
+        ValueError: values that are no integers, or an index below 0 or not below num_classes.
+
+    Example:
+        >>> to_categorical([0, 2], num_classes=3).tolist()
+        [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    labels = _class_indices(x)
+    classes = int(labels.max(initial=-1)) + 1 if num_classes is None else int(num_classes)
+    wrong = (labels < 0) | (labels >= classes)
+    if wrong.any():
+        raise ValueError(
+            f"to_categorical: class indices must be from 0 to num_classes - 1 = {classes - 1}. Received "
+            f"{int(wrong.sum())} outside, the first {int(labels[wrong].flat[0])}. "
+            f"Count classes from 0, or raise num_classes."
+        )
+    out = np.zeros((labels.size, classes), config.floatx())
+    out[np.arange(labels.size), labels.ravel()] = 1.0
+    return out.reshape(*labels.shape, classes)
+
+
+def normalize(x: Any, axis: int = -1, order: int | float = 2) -> NDArray[Any]:
+    """Scale vectors along `axis` to length 1; vectors of length 0 stay as they are.
+
+    Args:
+        x: numbers, shape (..., n, ...).
+        axis: the axis along which lengths are measured.
+        order: which norm, as in `numpy.linalg.norm`.
+
+    Returns:
+        Array of the shape of `x`; float dtypes stay, others become `config.floatx()`.
+
+    Example:
+        >>> normalize([[3.0, 4.0]]).tolist()
+        [[0.6, 0.8]]
+    """
+    values = np.atleast_1d(np.asarray(x))
+    if values.dtype.kind != "f":
+        values = values.astype(config.floatx())
+    lengths = np.linalg.norm(values, order, axis, keepdims=True)
+    scaled: NDArray[Any] = values / np.where(lengths == 0, np.ones_like(lengths), lengths)
+    return scaled
+
+
+def set_random_seed(seed: int) -> None:
+    """Set the one seed that initial weights, shuffles, dropout and augmentation are drawn from.
+
+    Python's and NumPy's own generators are left alone: nothing here uses them.
+
+    Args:
+        seed: an integer from 0 to 2**64 - 1.
+
+    Raises:
+        ValueError: anything else.
+    """
+    config.set_seed(seed)
+
+
+def _class_indices(x: Any) -> NDArray[np.int64]:
+    values = np.asarray(x)
+    if values.ndim > 1 and values.shape[-1] == 1:
+        values = values.reshape(values.shape[:-1])
+    kind = values.dtype.kind
+    if not (kind in "iub" or (kind == "f" and bool((values == np.rint(values)).all()))):
+        raise ValueError(
+            f"to_categorical: class indices must be whole numbers. Received dtype {values.dtype}. "
+            f"Turn names into indices first, as numpy.unique(names, return_inverse=True)[1] does."
+        )
+    return values.astype(np.int64)

@@ -1,0 +1,165 @@
+"""A closed registry of classes: what a name in a config may stand for.
+
+Nothing is ever imported by a name that stands in a config: a name is looked up here, or it is an error.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Generic, Protocol, TypeVar, cast
+
+from gputrain.utils.names import did_you_mean, snake_case
+
+_ALLOWED_KEYS = ("class_name", "config", "module", "registered_name")
+
+
+class Configurable(Protocol):
+    """An object that can say its constructor's arguments."""
+
+    def get_config(self) -> dict[str, Any]: ...
+
+
+T = TypeVar("T", bound=Configurable)
+
+
+class Registry(Generic[T]):
+    """Names of one kind of object (initializers, constraints, schedules ...) and their classes.
+
+    Args:
+        kind: the word for one such object in errors, as "initializer".
+        classes: the classes; each is known by its own name and by that name in snake_case.
+        aliases: further names, each with its class.
+
+    Example:
+        >>> registry = Registry("initializer", [Zeros], {"zero": Zeros})
+        >>> registry.get("zeros")  # a new Zeros()
+    """
+
+    def __init__(
+        self, kind: str, classes: Iterable[type[T]], aliases: Mapping[str, type[T]] | None = None
+    ) -> None:
+        self.kind = kind
+        self._classes: dict[str, type[T]] = {}
+        for cls in classes:
+            self.register(cls)
+        for name, cls in (aliases or {}).items():
+            self.register(cls, name)
+
+    def register(self, cls: type[T], *names: str) -> type[T]:
+        """Make `cls` known by `names`, or by its class name and that name in snake_case; return `cls`.
+
+        Raises:
+            ValueError: a name already stands for another class.
+        """
+        for name in names or (cls.__name__, snake_case(cls.__name__)):
+            other = self._classes.setdefault(name, cls)
+            if other is not cls:
+                raise ValueError(
+                    f"A name stands for one {self.kind}. {name!r} already stands for {other.__qualname__}; "
+                    f"received {cls.__qualname__}. Choose another name."
+                )
+        return cls
+
+    def names(self) -> list[str]:
+        """Return all known names, sorted."""
+        return sorted(self._classes)
+
+    def get(self, identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """Return the object that `identifier` stands for.
+
+        Args:
+            identifier: None, a name, a config dict, a class, an instance or any callable.
+            custom_objects: further names that are allowed, each with its class or function.
+
+        Returns:
+            None for None; a new object for a name, dict or class; `identifier` itself for a callable.
+
+        Raises:
+            ValueError: an unknown name or a malformed dict.
+            TypeError: anything else.
+        """
+        if identifier is None:
+            return None
+        if isinstance(identifier, str):
+            return self._by_name(identifier, custom_objects)
+        if isinstance(identifier, Mapping):
+            return self.deserialize(identifier, custom_objects)
+        if inspect.isclass(identifier):
+            return identifier()
+        if callable(identifier):
+            return identifier
+        raise TypeError(
+            f"Expected for the {self.kind}: a name, a config dict, a class, an instance, a callable or None. "
+            f"Received {identifier!r} of type {type(identifier).__name__}."
+        )
+
+    def serialize(self, item: Any) -> Any:
+        """Return `item` as plain data: None, a function's name, or {"class_name", "config"}.
+
+        Raises:
+            TypeError: `item` is neither a named function nor an object with `get_config`.
+        """
+        if item is None:
+            return None
+        if hasattr(item, "get_config"):
+            return {"class_name": type(item).__name__, "config": item.get_config()}
+        if inspect.isfunction(item) and item.__name__ != "<lambda>":
+            return item.__name__
+        raise TypeError(
+            f"To be saved, a custom {self.kind} is a named function or an object with get_config(). "
+            f"Received {item!r}. Give its class a get_config() method."
+        )
+
+    def deserialize(self, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+        """Return the object that `serialize` described. Only names in this registry or `custom_objects` load.
+
+        Args:
+            config: None, a name, or a dict with "class_name" and "config"; "module" and "registered_name",
+                as Keras writes them, are allowed and not used.
+            custom_objects: further names that are allowed, each with its class or function.
+
+        Raises:
+            ValueError: an unknown name, an unknown key, or constructor arguments that do not fit.
+        """
+        if config is None or isinstance(config, str):
+            return self.get(config, custom_objects)
+        name, arguments = self._checked(config)
+        target = self._find(name, custom_objects)
+        try:
+            build = getattr(target, "from_config", None)
+            return build(arguments) if build is not None else target(**arguments)
+        except TypeError as error:
+            raise ValueError(
+                f"The config of {self.kind} {name!r} must hold its constructor's arguments. "
+                f"Received {arguments!r}: {error}."
+            ) from error
+
+    def _by_name(self, name: str, custom_objects: Mapping[str, Any] | None) -> Any:
+        target = self._find(name, custom_objects)
+        return target() if inspect.isclass(target) else target
+
+    def _find(self, name: str, custom_objects: Mapping[str, Any] | None) -> type[T] | Callable[..., Any]:
+        if custom_objects and name in custom_objects:
+            return cast("Callable[..., Any]", custom_objects[name])
+        if name in self._classes:
+            return self._classes[name]
+        raise ValueError(
+            f"Unknown {self.kind} {name!r}. {did_you_mean(name, self._classes)} "
+            f"A class of your own is given as an instance, or named in custom_objects."
+        )
+
+    def _checked(self, config: Any) -> tuple[str, dict[str, Any]]:
+        if not isinstance(config, Mapping) or not isinstance(config.get("class_name"), str):
+            raise ValueError(
+                f"A saved {self.kind} is a dict with 'class_name' and 'config'. Received {config!r}."
+            )
+        for key in config:
+            if key not in _ALLOWED_KEYS:
+                raise ValueError(
+                    f"Unknown key {key!r} in a saved {self.kind}. {did_you_mean(str(key), _ALLOWED_KEYS)}"
+                )
+        arguments = config.get("config", {})
+        if not isinstance(arguments, Mapping):
+            raise ValueError(f"'config' of a saved {self.kind} must be a dict. Received {arguments!r}.")
+        return config["class_name"], dict(arguments)

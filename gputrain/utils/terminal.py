@@ -1,0 +1,26 @@
+"""What the output stream is: a terminal or notebook that can show a moving bar, or a plain file."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+
+
+def in_notebook() -> bool:
+    """Return whether this process is the kernel of a Jupyter notebook. Imports nothing to find out."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def shows_bars(stream: TextIO) -> bool:
+    """Return whether a bar may be redrawn in place: `stream` is a terminal, not "dumb", or a notebook."""
+    if in_notebook():
+        return True
+    isatty = getattr(stream, "isatty", None)
+    return bool(isatty and isatty()) and os.environ.get("TERM") != "dumb"
+
+
+def allows_color() -> bool:
+    """Return whether escape codes for colours may be written: NO_COLOR is not set (https://no-color.org)."""
+    return not os.environ.get("NO_COLOR")
