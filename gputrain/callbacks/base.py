@@ -1,0 +1,109 @@
+"""The protocol that all callbacks follow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Logs = Mapping[str, Any] | None
+
+
+class Callback:
+    """Takes part in training: override the methods of the moments you need.
+
+    Batch logs are lazy: a value is fetched from the device when it is read, and a method that is not
+    overridden costs nothing. The logs of an epoch are a plain dict, to which a callback may add values for
+    those after it.
+
+    Attributes:
+        model: the model being trained, evaluated or predicting.
+        params: {"verbose", "epochs", "steps"} of this run; "steps" is None when it is not known.
+
+    Example:
+        >>> class Announce(Callback):
+        ...     def on_epoch_end(self, epoch, logs=None):
+        ...         print(epoch, logs["loss"])
+        >>> model.fit(x, y, callbacks=[Announce()])
+    """
+
+    def __init__(self) -> None:
+        self.params: dict[str, Any] = {}
+        self._model: Any = None
+
+    @property
+    def model(self) -> Any:
+        """The model that this callback was given."""
+        return self._model
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Take the parameters of the run that begins."""
+        self.params = params
+
+    def set_model(self, model: Any) -> None:
+        """Take the model of the run that begins."""
+        self._model = model
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Called once before the first epoch; state from an earlier fit is reset here."""
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Called once after the last epoch, with its logs."""
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        """Called before an evaluation, also the one at the end of an epoch of fit."""
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        """Called after an evaluation, with its results."""
+
+    def on_predict_begin(self, logs: Logs = None) -> None:
+        """Called before a prediction."""
+
+    def on_predict_end(self, logs: Logs = None) -> None:
+        """Called after a prediction."""
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Called before each epoch of fit. `epoch` counts from 0."""
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Called after each epoch of fit and its validation; `logs` holds both, the latter as "val_..."."""
+
+    def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Another name for `on_train_batch_begin`."""
+
+    def on_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Another name for `on_train_batch_end`."""
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Called before each training batch. `batch` counts from 0 within the epoch."""
+        self.on_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Called after each training batch; `logs` holds the epoch's loss and metrics so far."""
+        self.on_batch_end(batch, logs)
+
+    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Called before each batch of an evaluation."""
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Called after each batch of an evaluation."""
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Called before each batch of a prediction."""
+
+    def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Called after each batch of a prediction; `logs` holds {"outputs": predictions of the batch}."""
+
+
+_ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}
+
+
+def overrides(callback: Callback, hook: str) -> bool:
+    """Return whether `callback` does anything at `hook` ("on_train_batch_end" ...)."""
+    if getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook):
+        return True
+    return hook in _ALIASES and overrides(callback, _ALIASES[hook])
+
+
+def plain(value: Any) -> Any:
+    """Return a 0-dimensional array or NumPy scalar as a Python number; anything else as it is."""
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value

@@ -1,0 +1,95 @@
+"""Ends training when it no longer helps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gputrain.callbacks.base import Logs
+from gputrain.callbacks.monitor import MonitorCallback
+
+
+class EarlyStopping(MonitorCallback):
+    """Stops training when the monitored value has not got better for `patience` epochs.
+
+    Args:
+        monitor: name of the value in the logs of an epoch.
+        min_delta: the least change that counts as better.
+        patience: number of epochs without improvement after which training stops.
+        verbose: 1 says when it acts, 0 does not.
+        mode: "min", "max", or "auto", which goes by the metric.
+        baseline: a value to beat; epochs that do not beat it count as without improvement.
+        restore_best_weights: at the end, set the weights of the epoch with the best value.
+        start_from_epoch: how many epochs pass before watching begins.
+
+    Raises:
+        ValueError: an unknown mode; in training, a monitor that the logs do not hold.
+
+    Example:
+        >>> stop = EarlyStopping(monitor="val_accuracy", patience=3, restore_best_weights=True)
+        >>> model.fit(x, y, epochs=100, validation_split=0.1, callbacks=[stop])
+    """
+
+    wait: int
+    stopped_epoch: int
+    best_epoch: int
+    best_weights: Any
+
+    def __init__(
+        self,
+        monitor: str = "val_loss",
+        min_delta: float = 0,
+        patience: int = 0,
+        verbose: int = 0,
+        mode: str = "auto",
+        baseline: float | None = None,
+        restore_best_weights: bool = False,
+        start_from_epoch: int = 0,
+    ) -> None:
+        super().__init__(monitor, mode, min_delta)
+        self.patience = patience
+        self.verbose = verbose
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
+        self._reset()
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Forget an earlier fit."""
+        super().on_train_begin(logs)
+        self._reset()
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Compare the epoch's value with the best one."""
+        value = self.current(logs)
+        if value is None or epoch < self.start_from_epoch:
+            return
+        self.wait += 1
+        if self.improves(value, self.best):
+            self._keep(epoch, value)
+            if self.baseline is None or self.improves(value, self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Set the best weights, if asked for."""
+        super().on_train_end(logs)
+        if self.stopped_epoch > 0 and self.verbose > 0:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping", flush=True)
+        if self.restore_best_weights and self.best_weights is not None:
+            if self.verbose > 0:
+                print(f"Restoring the weights of epoch {self.best_epoch + 1}, the best.", flush=True)
+            self.model.set_weights(self.best_weights)
+
+    def _reset(self) -> None:
+        self.wait = 0
+        self.stopped_epoch = 0
+        self.best_epoch = 0
+        self.best_weights = None
+
+    def _keep(self, epoch: int, value: float) -> None:
+        self.best = value
+        self.best_epoch = epoch
+        if self.restore_best_weights:
+            self.best_weights = self.model.get_weights()

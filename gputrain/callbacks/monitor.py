@@ -1,0 +1,124 @@
+"""What callbacks share that watch one value of the logs."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Iterable
+
+from gputrain.callbacks.base import Callback, Logs, plain
+from gputrain.utils.names import did_you_mean
+
+_MODES = ("auto", "min", "max")
+_RISING = ("accuracy", "acc", "auc", "precision", "recall", "iou", "f1", "r2")
+_FALLING = ("loss", "error", "mse", "mae", "rmse", "crossentropy", "entropy", "divergence")
+
+
+class MonitorCallback(Callback):
+    """Watches one value and tells whether it got better. NaN is never better than anything.
+
+    Args:
+        monitor: name of the value in the logs of an epoch.
+        mode: "min", "max", or "auto", which goes by the metric's own direction, then by its name.
+        min_delta: the least change that counts.
+
+    Raises:
+        ValueError: an unknown mode.
+    """
+
+    def __init__(self, monitor: str = "val_loss", mode: str = "auto", min_delta: float = 0.0) -> None:
+        super().__init__()
+        if mode not in _MODES:
+            raise ValueError(
+                f"{type(self).__name__}: unknown mode {mode!r}. {did_you_mean(str(mode), _MODES)}"
+            )
+        self.monitor = monitor
+        self.mode = mode
+        self.min_delta = abs(min_delta)
+        self.best: float | None = None
+        self._rises: bool | None = None
+        self._seen = False
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Forget an earlier fit."""
+        self.best = None
+        self._rises = None
+        self._seen = False
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Warn when the monitored value never came."""
+        if not self._seen and logs:
+            warnings.warn(
+                f"{type(self).__name__} did nothing: {self.monitor!r} came in no epoch. "
+                f"Pass validation data, or monitor one of: {', '.join(sorted(logs))}.",
+                stacklevel=2,
+            )
+
+    def check_monitor(self, names: Iterable[str]) -> None:
+        """Check before the first epoch that the logs will hold what is monitored.
+
+        Raises:
+            ValueError: they will not; the error names those that they will.
+        """
+        names = list(names)
+        if self.monitor not in names:
+            raise ValueError(self._unknown(names))
+
+    def current(self, logs: Logs) -> float | None:
+        """Return the monitored value, or None in an epoch without validation.
+
+        Raises:
+            ValueError: the logs hold no such name.
+        """
+        logs = {} if logs is None else logs
+        if self.monitor in logs:
+            self._seen = True
+            return float(plain(logs[self.monitor]))
+        validated = any(name.startswith("val_") for name in logs)
+        awaited = self.monitor.startswith("val_") and self.monitor[4:] in logs
+        if self._seen or (awaited and not validated):
+            return None
+        raise ValueError(self._unknown(logs))
+
+    def improves(self, value: float, reference: float | None) -> bool:
+        """Return whether `value` is better than `reference` by more than min_delta; anything is than None.
+
+        Raises:
+            ValueError: mode is "auto" and nothing tells which way is better.
+        """
+        if self._rises is None:
+            self._rises = self._direction()
+        if math.isnan(value):
+            return False
+        if reference is None:
+            return True
+        return value - self.min_delta > reference if self._rises else value + self.min_delta < reference
+
+    def _direction(self) -> bool:
+        """Return True when greater is better."""
+        if self.mode != "auto":
+            return self.mode == "max"
+        name = self.monitor.removeprefix("val_")
+        for metric in getattr(self.model, "metrics", None) or ():
+            if getattr(metric, "name", None) == name and getattr(metric, "_direction", None) in (
+                "up",
+                "down",
+            ):
+                return bool(metric._direction == "up")
+        words = name.lower().split("_")
+        for known, rises in ((_FALLING, False), (_RISING, True)):
+            if any(word in known for word in words):
+                return rises
+        raise ValueError(
+            f"{type(self).__name__}: whether {self.monitor!r} should rise or fall is not known. "
+            f"Pass mode='max' or mode='min'."
+        )
+
+    def _unknown(self, names: Iterable[str]) -> str:
+        names = list(names)
+        unvalidated = self.monitor.startswith("val_") and not any(name.startswith("val_") for name in names)
+        return (
+            f"{type(self).__name__}: monitor must be a name in the logs of an epoch. "
+            f"Received {self.monitor!r}. {did_you_mean(self.monitor, names)}"
+            + (" Pass validation data to fit to have val_ names." if unvalidated else "")
+        )

@@ -1,0 +1,104 @@
+"""Shows how training goes on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gputrain.callbacks.base import Callback, Logs
+from gputrain.utils.progress import Progress, resolve_style
+
+
+class ProgbarLogger(Callback):
+    """A bar per epoch on a terminal or in a notebook, one line per epoch elsewhere; `fit` adds it by itself.
+
+    It goes by the `verbose` of fit, evaluate or predict: 0 is silent, 1 and "auto" as above, 2 always lines.
+    Batch logs are read at most 10 times a second.
+
+    Example:
+        >>> model.fit(x, y, epochs=1, verbose=2)
+        Epoch 1/1 - 12/12 - 0s - 9ms/step - accuracy: 0.9120 - loss: 0.3051
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._progress: Progress | None = None
+        self._in_fit = False
+        self._style: str | None = None
+
+    def set_params(self, params: dict[str, Any]) -> None:
+        """Take "verbose", "epochs" and "steps".
+
+        Raises:
+            ValueError: verbose is not 0, 1, 2 or "auto".
+        """
+        super().set_params(params)
+        self._style = resolve_style(params.get("verbose", 1))
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Validation within fit shows no bar of its own."""
+        self._abandon()
+        self._in_fit = True
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """End of fit."""
+        self._abandon()
+        self._in_fit = False
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Start the epoch's bar."""
+        epochs = self.params.get("epochs")
+        self._open(f"Epoch {epoch + 1}" + (f"/{epochs}" if epochs else ""))
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Show the epoch's results, validation included."""
+        self._close(logs)
+
+    def on_test_begin(self, logs: Logs = None) -> None:
+        """Start the bar of `evaluate`."""
+        if not self._in_fit:
+            self._open("Evaluate")
+
+    def on_test_end(self, logs: Logs = None) -> None:
+        """Show the results of `evaluate`."""
+        if not self._in_fit:
+            self._close(logs)
+
+    def on_predict_begin(self, logs: Logs = None) -> None:
+        """Start the bar of `predict`."""
+        self._open("Predict")
+
+    def on_predict_end(self, logs: Logs = None) -> None:
+        """End the bar of `predict`."""
+        self._close(None)
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Move the bar."""
+        self._update(batch, logs)
+
+    def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Move the bar of `evaluate`."""
+        if not self._in_fit:
+            self._update(batch, logs)
+
+    def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Move the bar of `predict`; the predictions are not shown."""
+        self._update(batch, None)
+
+    def _open(self, title: str) -> None:
+        self._abandon()
+        if self._style is not None:
+            self._progress = Progress(title, self.params.get("steps"), self._style)
+
+    def _update(self, batch: int, logs: Logs) -> None:
+        if self._progress is not None:
+            self._progress.update(batch + 1, lambda: {} if logs is None else logs)
+
+    def _close(self, logs: Logs) -> None:
+        if self._progress is not None:
+            self._progress.close({} if logs is None else logs)
+            self._progress = None
+
+    def _abandon(self) -> None:
+        if self._progress is not None:
+            self._progress.abandon()
+            self._progress = None

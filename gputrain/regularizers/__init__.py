@@ -1,0 +1,57 @@
+"""Penalties that are added to the loss, with Keras's names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from gputrain.regularizers.base import Regularizer
+from gputrain.regularizers.penalties import L1, L1L2, L2
+from gputrain.utils.registry import Registry
+
+# Without arguments L1L2 penalizes nothing, which nobody means who asks for it by name.
+_BOTH = ("l1_l2", "l1l2", "L1L2")
+_CLASSES: tuple[type[Regularizer], ...] = (L1, L2, L1L2)
+registry: Registry[Regularizer] = Registry("regularizer", _CLASSES)
+
+
+def get(identifier: Any) -> Any:
+    """Return the regularizer that `identifier` stands for.
+
+    Args:
+        identifier: a name ("l1", "l2", "l1_l2", each with factors of 0.01), a dict as `serialize` gives,
+            a class, an instance, a callable x -> scalar, or None.
+
+    Raises:
+        ValueError: an unknown name, with the nearest one.
+        TypeError: anything else.
+
+    Example:
+        >>> get("l2").l2
+        0.01
+    """
+    if isinstance(identifier, str) and identifier in _BOTH:
+        return L1L2(l1=0.01, l2=0.01)
+    return registry.get(identifier)
+
+
+def serialize(regularizer: Any) -> Any:
+    """Return `regularizer` as plain data: {"class_name", "config"}, a function's name, or None."""
+    return registry.serialize(regularizer)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Return the regularizer that `serialize` described; only registered names and `custom_objects` load."""
+    return registry.deserialize(config, custom_objects)
+
+
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "Regularizer",
+    "deserialize",
+    "get",
+    "registry",
+    "serialize",
+]
