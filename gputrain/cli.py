@@ -1,0 +1,176 @@
+"""The command line: `gputrain train CONFIG`.
+
+Results go to stdout, everything said on the way to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage or a
+wrong recipe, 130 interrupted with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import gputrain
+
+if TYPE_CHECKING:
+    from gputrain.recipes import RunResult
+
+OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+# What gputrain and NumPy raise for wrong input, a full disk, no device and the like. Anything else is a bug of
+# ours and keeps its traceback.
+_EXPECTED = (
+    ValueError,
+    TypeError,
+    RuntimeError,
+    OSError,
+    MemoryError,
+    ArithmeticError,
+    LookupError,
+    ImportError,
+)
+
+_TRAIN_EXAMPLES = """\
+examples:
+  gputrain train configs/digits_cnn.toml
+  gputrain train digits_cnn --epochs 5 --seed 3
+  gputrain train digits_cnn --set optimizer.name=sgd --set training.batch_size=64
+  gputrain train digits_cnn --set "model.layers[0].filters=16"
+
+The run folder runs/<name>-<n>/ then holds config.toml (every setting, also those not given; it can be trained
+again), history.csv, metrics.json and weights.npz.
+"""
+
+_EXIT_CODES = "exit codes: 0 done, 1 failed, 2 wrong usage or a wrong recipe, 130 interrupted with Ctrl-C"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        argv: the arguments after the program's name; None takes those of the process.
+
+    Example:
+        >>> main(["train", "configs/digits_cnn.toml", "--epochs", "1"])  # doctest: +SKIP
+        0
+    """
+    try:
+        args = _parser().parse_args(argv)
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else USAGE
+    try:
+        code: int = args.command(args)
+        sys.stdout.flush()
+        return code
+    except KeyboardInterrupt as interrupt:
+        return _report(f"interrupted. {interrupt}".rstrip(), INTERRUPTED)
+    except BrokenPipeError:
+        _close_stdout()
+        return FAILED
+    except _EXPECTED as error:
+        if args.debug:
+            raise
+        return _report(_message(error), USAGE if _is_usage(error) else FAILED)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gputrain",
+        description="Train neural networks from recipes.",
+        epilog=_EXIT_CODES,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"gputrain {gputrain.__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    _add_train(commands)
+    return parser
+
+
+def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    train = commands.add_parser(
+        "train",
+        help="train the model of a recipe",
+        description="Train the model of a recipe, test it, and keep the run in a folder of its own.",
+        epilog=f"{_TRAIN_EXAMPLES}\n{_EXIT_CODES}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    train.add_argument(
+        "config", metavar="CONFIG", help="a recipe: a TOML file or the name of a shipped recipe"
+    )
+    train.add_argument("--epochs", type=int, metavar="N", help="same as --set training.epochs=N")
+    train.add_argument("--seed", type=int, metavar="N", help="same as --set seed=N")
+    train.add_argument(
+        "--backend", metavar="B", help="same as --set backend=B: auto, numpy, cupy or emulated"
+    )
+    train.add_argument(
+        "--set",
+        dest="settings",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="another value for a setting of the recipe, as training.batch_size=64; may be repeated",
+    )
+    train.add_argument(
+        "--out",
+        type=Path,
+        default=Path("runs"),
+        metavar="DIR",
+        help="where run folders are made (default: runs)",
+    )
+    train.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    train.set_defaults(command=_train)
+
+
+def _train(args: argparse.Namespace) -> int:
+    from gputrain import recipes
+
+    recipe = recipes.load(args.config, _settings(args))
+    _print_result(recipes.run(recipe, args.out))
+    return OK
+
+
+def _settings(args: argparse.Namespace) -> list[tuple[str, object, str]]:
+    """Return (key path, value, the option that gave it) for all options that change the recipe."""
+    from gputrain.recipes import parse_setting
+
+    settings: list[tuple[str, object, str]] = [(*parse_setting(text), "--set") for text in args.settings]
+    for option, path in (("epochs", "training.epochs"), ("seed", "seed"), ("backend", "backend")):
+        value = getattr(args, option)
+        if value is not None:
+            settings.append((path, value, f"--{option}"))
+    return settings
+
+
+def _print_result(result: RunResult) -> None:
+    rows = {"run": result.folder, **result.metrics}
+    width = max(map(len, rows))
+    for name, value in rows.items():
+        shown = f"{value:.4f}" if isinstance(value, float) else value
+        print(f"{name:<{width}}  {shown}")
+
+
+def _is_usage(error: BaseException) -> bool:
+    from gputrain.config import ConfigError
+    from gputrain.recipes import RecipeError
+
+    return isinstance(error, RecipeError | ConfigError)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return f"out of memory. {error}".rstrip()
+    return str(error) or type(error).__name__
+
+
+def _report(message: str, code: int) -> int:
+    print(f"gputrain: {message}", file=sys.stderr)
+    return code
+
+
+def _close_stdout() -> None:
+    """Whoever read our output is gone; keep Python from complaining about it again when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,84 @@
+"""The arguments of a named object in a recipe, checked against what its class takes."""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from gputrain.recipes.errors import Source
+from gputrain.recipes.schema import describe, join
+from gputrain.utils.names import did_you_mean
+
+_NAMED_ONLY = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+# What a class may take in its **kwargs by Keras's rules; the data section says the shapes.
+_HIDDEN = ("input_shape", "input_dim", "batch_input_shape", "batch_size")
+
+
+def parameters(cls: type) -> dict[str, inspect.Parameter]:
+    """Return the named arguments of `cls`, with those of its bases as far as **kwargs hands them on.
+
+    Example:
+        >>> list(parameters(Dropout))
+        ['rate', 'noise_shape', 'seed', 'name', 'trainable', 'dtype']
+    """
+    found: dict[str, inspect.Parameter] = {}
+    for base in cls.__mro__:
+        if "__init__" not in vars(base) or base is object:
+            continue
+        signature = inspect.signature(vars(base)["__init__"]).parameters
+        for name, parameter in list(signature.items())[1:]:
+            if parameter.kind in _NAMED_ONLY and name not in _HIDDEN and not name.startswith("_"):
+                found.setdefault(name, parameter)
+        if not any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in signature.values()):
+            break
+    return found
+
+
+def check_arguments(
+    cls: type, given: Mapping[str, Any], path: str, source: Source, hidden: Iterable[str] = ()
+) -> dict[str, Any]:
+    """Return `given` with the defaults of `cls` filled in, as far as TOML can say them.
+
+    Args:
+        cls: the class that will be built.
+        given: arguments as read from the recipe.
+        path: key path of the table they stand in.
+        source: where they were read, for errors.
+        hidden: arguments of the class that a recipe does not give.
+
+    Raises:
+        RecipeError: an unknown argument, a missing one, or a value that no argument can be.
+    """
+    known = {name: item for name, item in parameters(cls).items() if name not in hidden}
+    for name, value in given.items():
+        if name not in known:
+            rule = f"Unknown argument of {cls.__name__}."
+            raise source.error(join(path, name), rule, fix=did_you_mean(name, known))
+        _check_plain(value, join(path, name), source)
+    for name, parameter in known.items():
+        if name not in given and parameter.default is inspect.Parameter.empty:
+            raise source.error(join(path, name), f"{cls.__name__} needs this argument.", received="nothing")
+    defaults = {name: item.default for name, item in known.items() if _is_plain(item.default)}
+    return {name: given.get(name, defaults.get(name)) for name in known if name in given or name in defaults}
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, bool | int | float | str)
+
+
+def _check_plain(value: Any, path: str, source: Source) -> None:
+    """Refuse what TOML can say but no argument can be: dates, and numbers that are not finite."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            _check_plain(inner, join(path, name), source)
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            _check_plain(inner, f"{path}[{index}]", source)
+    elif not _is_plain(value) or (isinstance(value, float) and not math.isfinite(value)):
+        raise source.error(
+            path, "Wrong value.", expected="text, true or false, or a finite number", received=describe(value)
+        )

@@ -1,0 +1,78 @@
+"""A checked recipe, turned into a compiled model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from gputrain import layers, losses, metrics, models, optimizers
+from gputrain.recipes.catalog import classes
+from gputrain.recipes.errors import RecipeError, Source
+from gputrain.recipes.recipe import Recipe
+
+# What a constructor raises for arguments that it does not take.
+_REFUSALS = (ValueError, TypeError, OverflowError, MemoryError)
+
+
+def compiled_model(recipe: Recipe) -> models.Sequential:
+    """Return the recipe's model, built for the shape of its data and compiled.
+
+    Raises:
+        RecipeError: a layer, the optimizer, the loss or a metric does not take its arguments, or a layer does
+            not fit on the one before it; the message names the key path.
+    """
+    settings, source = recipe.settings, recipe.source
+    model = _sequential(settings["name"], settings["data"]["reshape"], settings["model"]["layers"], source)
+    with _at("training", source):
+        model.compile(
+            optimizer=_object("optimizer", settings["optimizer"], "optimizer", source),
+            loss=_object("loss", settings["loss"], "loss", source),
+            metrics=[
+                item if isinstance(item, str) else _object("metric", item, f"metrics[{i}]", source)
+                for i, item in enumerate(settings["metrics"])
+            ],
+        )
+    return model
+
+
+def _sequential(
+    name: str, shape: list[int], tables: list[dict[str, Any]], source: Source
+) -> models.Sequential:
+    model = models.Sequential(name=name)
+    model.add(layers.Input(shape=tuple(shape)))
+    for index, table in enumerate(tables):
+        with _at(f"model.layers[{index}] ({table['type']})", source):
+            model.add(classes("layer")[table["type"]](**_arguments(table, "type")))
+    return model
+
+
+def _object(kind: str, table: Mapping[str, Any], path: str, source: Source) -> Any:
+    room = {"optimizer": optimizers, "loss": losses, "metric": metrics}[kind]
+    name = classes(kind)[table["name"]].__name__
+    with _at(path, source):
+        return room.get({"class_name": name, "config": _arguments(table, "name")})
+
+
+def _arguments(table: Mapping[str, Any], name_key: str) -> dict[str, Any]:
+    return {key: _argument(value) for key, value in table.items() if key != name_key}
+
+
+def _argument(value: Any) -> Any:
+    """Turn TOML's data into an argument: arrays into tuples, tables with a name into Keras's config dicts."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_argument, value))
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        return {"class_name": value["name"], "config": _arguments(value, "name")}
+    return value
+
+
+@contextmanager
+def _at(path: str, source: Source) -> Iterator[None]:
+    """Add file and key path to what a constructor has to say against its arguments."""
+    try:
+        yield
+    except RecipeError:
+        raise
+    except _REFUSALS as error:
+        raise RecipeError(f"{source.place(path)}: {error}") from error

@@ -1,0 +1,53 @@
+"""The error of a recipe: what rule, where (file and key path), what came, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from gputrain.errors import explain
+
+
+class RecipeError(ValueError):
+    """A recipe cannot be used as it stands; the message names the file and the key path."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the settings of a recipe come from, for error messages.
+
+    Attributes:
+        file: the recipe's file as the user named it.
+        options: key paths given on the command line, each with the option that gave it.
+
+    Example:
+        >>> Source("a.toml", {"training.epochs": "--epochs"}).place("training.epochs")
+        'a.toml: training.epochs (from --epochs)'
+    """
+
+    file: str
+    options: Mapping[str, str] = field(default_factory=dict)
+
+    def place(self, path: str) -> str:
+        """Return the words that say where `path` was set."""
+        if not path:
+            return self.file
+        option = next((text for key, text in self.options.items() if _covers(key, path)), None)
+        return f"{self.file}: {path}" + (f" (from {option})" if option else "")
+
+    def error(
+        self,
+        path: str,
+        rule: str,
+        *,
+        expected: object = None,
+        received: object = None,
+        fix: str | None = None,
+    ) -> RecipeError:
+        """Return (not raise) the error that `rule` is broken at key path `path`."""
+        words = explain(rule, expected=expected, received=received, fix=fix)
+        return RecipeError(f"{self.place(path)}: {words}")
+
+
+def _covers(key: str, path: str) -> bool:
+    return path == key or path.startswith((f"{key}.", f"{key}["))

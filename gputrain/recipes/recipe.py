@@ -1,0 +1,131 @@
+"""A recipe: a TOML file, checked against what gputrain knows, with every default filled in."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import gputrain
+from gputrain import config
+from gputrain.recipes import data, overrides, reading, schema
+from gputrain.recipes.arguments import check_arguments
+from gputrain.recipes.catalog import classes
+from gputrain.recipes.errors import Source
+from gputrain.utils.names import did_you_mean
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe.
+
+    Attributes:
+        settings: plain data in the form of the TOML file, with every default; written out and read again it
+            gives the same recipe.
+        source: where it came from, for errors.
+    """
+
+    settings: Mapping[str, Any]
+    source: Source
+
+    def resolved(self) -> dict[str, Any]:
+        """Return the settings and, for the reader, the versions they ran with."""
+        versions = {
+            "gputrain": gputrain.__version__,
+            "numpy": np.__version__,
+            "python": platform.python_version(),
+        }
+        return {**self.settings, "versions": versions}
+
+
+def load(name: str | Path, settings: Iterable[tuple[str, Any, str]] = ()) -> Recipe:
+    """Read, change and check a recipe.
+
+    Args:
+        name: a TOML file, or the name of a shipped recipe, as "digits_cnn".
+        settings: changes: (key path, value, the option that asks for it, for errors).
+
+    Returns:
+        The recipe; nothing has been loaded or built yet.
+
+    Raises:
+        RecipeError: it cannot be read, or a key or value in it is wrong; the message names file and key path.
+
+    Example:
+        >>> load("digits_cnn", [("training.epochs", 3, "--epochs")]).settings["training"]["epochs"]
+        3
+    """
+    changes = list(settings)
+    source = Source(str(name), {path: option for path, _, option in changes})
+    table = reading.read_table(reading.find_recipe(str(name)), source)
+    overrides.apply(table, [(path, value) for path, value, _ in changes], source)
+    return check(table, source)
+
+
+def check(table: Mapping[str, Any], source: Source) -> Recipe:
+    """Return the recipe that the TOML table `table` describes.
+
+    Raises:
+        RecipeError: an unknown key, a missing one, or a wrong value.
+    """
+    top = schema.check(table, schema.TOP, "", source)
+    section = schema.check(top["data"], schema.DATA, "data", source)
+    model = schema.check(top["model"], schema.MODEL, "model", source)
+    settings = {
+        "name": top["name"],
+        "seed": top.get("seed", config.seed() % (schema.MAX_SEED + 1)),
+        "backend": top.get("backend", config.backend()),
+        "data": data.resolve(section, source),
+        "model": {
+            "layers": [_layer(item, f"model.layers[{i}]", source) for i, item in enumerate(model["layers"])]
+        },
+        "optimizer": _named("optimizer", top["optimizer"], "optimizer", source, default="adam"),
+        "loss": _named("loss", top["loss"], "loss", source),
+        "metrics": [_metric(item, f"metrics[{i}]", source) for i, item in enumerate(top["metrics"])],
+        "training": schema.check(top["training"], schema.TRAINING, "training", source),
+    }
+    return Recipe(settings, source)
+
+
+def _layer(table: Mapping[str, Any], path: str, source: Source) -> dict[str, Any]:
+    arguments = dict(table)
+    name = arguments.pop("type", None)
+    cls = _class("layer", name, f"{path}.type", source)
+    return {"type": name, **check_arguments(cls, arguments, path, source)}
+
+
+def _named(
+    kind: str, given: str | Mapping[str, Any], path: str, source: Source, default: str | None = None
+) -> dict[str, Any]:
+    """Check "name" or { name = "...", arguments }; the class's own argument `name` is not for recipes."""
+    arguments = {"name": given} if isinstance(given, str) else dict(given)
+    name = arguments.pop("name", default)
+    cls = _class(kind, name, path if isinstance(given, str) else f"{path}.name", source)
+    return {"name": name, **check_arguments(cls, arguments, path, source, hidden=("name", "fn"))}
+
+
+def _metric(given: str | Mapping[str, Any], path: str, source: Source) -> str | dict[str, Any]:
+    # "accuracy" stands for whichever accuracy fits the loss and the labels, so it stays a name.
+    if given in ("accuracy", "acc"):
+        return str(given)
+    return _named("metric", given, path, source)
+
+
+def _class(kind: str, name: object, path: str, source: Source) -> type[Any]:
+    known = classes(kind)
+    if not isinstance(name, str):
+        received = "nothing" if name is None else schema.describe(name)
+        raise source.error(path, f"Every {kind} needs a name.", expected="text", received=received)
+    if name not in known:
+        raise source.error(path, f"Unknown {kind} {name!r}.", fix=_hint(name, known))
+    return known[name]
+
+
+def _hint(name: str, known: Mapping[str, object]) -> str:
+    if name in ("Input", "InputLayer"):
+        return "A recipe has no input layer: data.reshape says the shape of a sample."
+    return did_you_mean(name, known)

@@ -1,0 +1,164 @@
+"""The folder of one run: `runs/<name>-<n>/`, never one that was there before."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gputrain.errors import explain
+from gputrain.recipes import toml_writer
+from gputrain.recipes.files import write_atomically, write_text
+
+_WEIGHT_PATH = re.compile(r"[^/\\\0]+(/[^/\\\0]+)*")
+
+
+class Weight(Protocol):
+    """What is read of a variable to save it."""
+
+    @property
+    def path(self) -> str:
+        """The variable's path in the model, as conv2d/kernel."""
+
+    def numpy(self) -> NDArray[Any]:
+        """The value, on the host."""
+
+
+class RunFolder:
+    """A new folder for one run and the files in it, each of which is written whole or not at all.
+
+    Args:
+        parent: the folder of all runs; made if it is not there.
+        name: the name of the run, already checked to hold no separators.
+
+    Raises:
+        OSError: the folder cannot be made; the message says which and why.
+
+    Example:
+        >>> RunFolder(Path("runs"), "digits_cnn").path.name  # the next time digits_cnn-2
+        'digits_cnn-1'
+    """
+
+    def __init__(self, parent: Path, name: str) -> None:
+        try:
+            self.path = _new_folder(parent, name)
+        except OSError as error:
+            raise OSError(
+                explain(
+                    f"A run needs a folder to write to. {parent} cannot hold it.",
+                    received=error.strerror or error,
+                    fix="Name another folder with --out.",
+                )
+            ) from error
+        self._columns: list[str] = []
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write config.toml."""
+        write_text(self.path / "config.toml", toml_writer.dumps(config))
+
+    def add_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
+        """Append one line to history.csv: the number of the epoch, from 1, and its logs.
+
+        The first call fixes the columns. A line is written with one call, so that a reader never sees half of
+        one.
+        """
+        row = {"epoch": epoch, **logs}
+        lines = []
+        if not self._columns:
+            self._columns = list(row)
+            lines.append(self._columns)
+        lines.append([_number(row.get(column)) for column in self._columns])
+        with (self.path / "history.csv").open("a", encoding="utf-8", newline="") as stream:
+            stream.write(_csv(lines))
+
+    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
+        """Write metrics.json. A number that is not finite becomes null, as JSON has no word for it."""
+        plain = {name: _finite(value) for name, value in metrics.items()}
+        write_text(self.path / "metrics.json", json.dumps(plain, indent=2, allow_nan=False) + "\n")
+
+    def write_weights(self, weights: Iterable[Weight]) -> None:
+        """Write weights.npz: one array for each variable, named by its path.
+
+        Raises:
+            ValueError: two variables have one path, or a path could leave the archive when it is unpacked.
+        """
+        arrays: dict[str, NDArray[Any]] = {}
+        for weight in weights:
+            _check_weight_path(weight.path, arrays)
+            arrays[weight.path] = np.asarray(weight.numpy())
+        write_atomically(self.path / "weights.npz", lambda stream: _write_npz(stream, arrays))
+
+    def discard(self) -> None:
+        """Remove the folder with what stands in it, if no epoch was recorded."""
+        if self._columns:
+            return
+        for name in ("config.toml", "history.csv"):
+            (self.path / name).unlink(missing_ok=True)
+        if not any(self.path.iterdir()):
+            self.path.rmdir()
+
+
+def _new_folder(parent: Path, name: str) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)
+    number = 1 + max(_numbers(parent, name), default=0)
+    while True:
+        path = parent / f"{name}-{number}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def _numbers(parent: Path, name: str) -> list[int]:
+    pattern = re.compile(re.escape(name) + r"-([1-9][0-9]{0,8})")
+    matches = (pattern.fullmatch(path.name) for path in parent.iterdir())
+    return [int(match[1]) for match in matches if match]
+
+
+def _csv(rows: Iterable[Iterable[object]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.9g}"
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _check_weight_path(path: str, taken: Mapping[str, object]) -> None:
+    if not _WEIGHT_PATH.fullmatch(path) or ".." in path.split("/"):
+        raise ValueError(explain("A variable's path must be names joined by '/'.", received=repr(path)))
+    if path in taken:
+        raise ValueError(
+            explain(
+                "Each variable needs a path of its own to be saved.",
+                received=f"{path!r} twice",
+                fix="Give the layers different names.",
+            )
+        )
+
+
+def _write_npz(stream: BinaryIO, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write what `numpy.load` reads as an npz: a stored zip of .npy members.
+
+    The members are dated 1980, so that equal weights give equal files.
+    """
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)

@@ -1,0 +1,272 @@
+"""The command line: exit codes, where output goes, and what an error looks like."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import gputrain
+from gputrain import config
+from gputrain.cli import main
+from gputrain.recipes import running
+
+SMALL = """\
+name = "small"
+seed = 3
+loss = "sparse_categorical_crossentropy"
+[data]
+dataset = "digits"
+validation_fraction = 0.2
+[[model.layers]]
+type = "Flatten"
+[[model.layers]]
+type = "Dense"
+units = 10
+activation = "softmax"
+[training]
+epochs = 2
+batch_size = 64
+"""
+
+
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.toml").write_text(SMALL)
+    yield
+    config.reset()
+
+
+def test_a_run_leaves_all_files_and_prints_the_result(capsys):
+    assert main(["train", "small.toml"]) == 0
+    out, err = capsys.readouterr()
+    folder = Path("runs/small-1")
+    assert sorted(os.listdir(folder)) == ["config.toml", "history.csv", "metrics.json", "weights.npz"]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert out.splitlines()[0].split() == ["run", str(folder)]
+    assert f"test_accuracy   {metrics['test_accuracy']:.4f}".split() in [
+        line.split() for line in out.splitlines()
+    ]
+    assert "Epoch" not in out
+    assert "Traceback" not in err
+    assert metrics["parameters"] == 650
+    assert metrics["epochs"] == 2
+    assert {"test_loss", "train_accuracy", "val_accuracy", "seconds"} <= set(metrics)
+
+
+def test_history_has_a_line_for_each_epoch():
+    assert main(["train", "small.toml"]) == 0
+    lines = Path("runs/small-1/history.csv").read_text().splitlines()
+    assert sorted(lines[0].split(",")) == ["accuracy", "epoch", "loss", "val_accuracy", "val_loss"]
+    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2"]
+
+
+def test_weights_carry_the_paths_of_the_variables():
+    assert main(["train", "small.toml", "--epochs", "1"]) == 0
+    with np.load("runs/small-1/weights.npz", allow_pickle=False) as archive:
+        shapes = {name.rpartition("/")[2]: archive[name].shape for name in archive.files}
+    assert shapes == {"kernel": (64, 10), "bias": (10,)}
+
+
+def test_the_resolved_config_repeats_the_run_bit_for_bit():
+    assert main(["train", "small.toml", "--set", "optimizer.learning_rate=0.01"]) == 0
+    assert main(["train", "runs/small-1/config.toml"]) == 0
+    first, second = Path("runs/small-1"), Path("runs/small-2")
+    for name in ("config.toml", "history.csv", "weights.npz"):
+        assert (first / name).read_bytes() == (second / name).read_bytes()
+
+
+def test_options_change_the_recipe():
+    options = [
+        "--epochs",
+        "1",
+        "--seed",
+        "9",
+        "--backend",
+        "numpy",
+        "--out",
+        "deep/er",
+        "--set",
+        "name=other",
+    ]
+    assert main(["train", "small.toml", *options]) == 0
+    settings = tomllib.loads(Path("deep/er/other-1/config.toml").read_text())
+    assert (settings["training"]["epochs"], settings["seed"], settings["backend"]) == (1, 9, "numpy")
+    assert settings["versions"]["gputrain"] == gputrain.__version__
+
+
+WRONG = [
+    (
+        ["--epochs", "0"],
+        r"small.toml: training.epochs (from --epochs): Wrong value. Expected: an integer from 1",
+    ),
+    (["--seed", "-1"], "small.toml: seed (from --seed): Wrong value."),
+    (["--backend", "cuda"], "small.toml: backend (from --backend): Wrong value. Expected: one of 'auto'"),
+    (
+        ["--set", "optimizer.nme=sgd"],
+        "small.toml: optimizer.nme (from --set): Unknown argument of Adam. Did you",
+    ),
+    (["--set", "training.epocs=3"], "training.epocs (from --set): Unknown key. Did you mean 'epochs'?"),
+    (["--set", "epochs"], "--set epochs: A setting must be a key path and a value. Expected: KEY=VALUE"),
+    (["--set", "model.layers[1].units=-5"], "small.toml: model.layers[1] (Dense)"),
+    (
+        ["--set", "model.layers[0].type=Conv2D", "--set", "model.layers[0].filters=3"],
+        "kernel_size: Conv2D needs",
+    ),
+]
+
+
+@pytest.mark.parametrize(("options", "message"), WRONG)
+def test_wrong_settings_are_one_message_and_no_folder(options, message, capsys):
+    assert main(["train", "small.toml", *options]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("gputrain: ")
+    assert message in err
+    assert "Traceback" not in err
+    assert not Path("runs").exists()
+
+
+def test_a_layer_that_does_not_fit_names_its_place(capsys):
+    options = [
+        "--set",
+        "model.layers[0]={type='Conv2D', filters=3, kernel_size=9}",
+        "--set",
+        "data.reshape=[8,8,1]",
+    ]
+    assert main(["train", "small.toml", *options]) == 2
+    assert "small.toml: model.layers[0] (Conv2D)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "argv", [[], ["trian"], ["train"], ["train", "a", "--epochs", "x"], ["train", "a", "--epoch", "1"]]
+)
+def test_wrong_usage(argv, capsys):
+    assert main(argv) == 2
+    assert "usage: gputrain" in capsys.readouterr().err
+
+
+def test_absent_recipe(capsys):
+    assert main(["train", "smal.toml"]) == 2
+    assert "gputrain: smal.toml: There is no such recipe file." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["train", "--help"]])
+def test_help_names_the_exit_codes(argv, capsys):
+    assert main(argv) == 0
+    assert "130 interrupted" in capsys.readouterr().out
+
+
+def test_help_has_examples(capsys):
+    main(["train", "--help"])
+    assert "gputrain train digits_cnn --set optimizer.name=sgd" in capsys.readouterr().out
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"gputrain {gputrain.__version__}\n"
+
+
+def test_a_folder_that_cannot_be_made(capsys):
+    Path("file").write_text("")
+    assert main(["train", "small.toml", "--out", "file"]) == 1
+    err = capsys.readouterr().err
+    assert "A run needs a folder to write to. file cannot hold it." in err
+    assert "--out" in err
+
+
+def test_debug_shows_the_traceback():
+    Path("file").write_text("")
+    with pytest.raises(OSError, match="A run needs a folder"):
+        main(["train", "small.toml", "--out", "file", "--debug"])
+
+
+def interrupt_after(epochs):
+    """Return a `RunFolder.add_epoch` that behaves like Ctrl-C once `epochs` epochs are written."""
+    original = running.RunFolder.add_epoch
+
+    def add_epoch(self, epoch, logs):
+        if epoch > epochs:
+            raise KeyboardInterrupt
+        original(self, epoch, logs)
+
+    return add_epoch
+
+
+def test_ctrl_c_after_an_epoch_keeps_whole_files_only(monkeypatch, capsys):
+    monkeypatch.setattr(running.RunFolder, "add_epoch", interrupt_after(1))
+    assert main(["train", "small.toml"]) == 130
+    err = capsys.readouterr().err
+    assert "gputrain: interrupted. runs/small-1 keeps config.toml and the history of 1 epoch(s)." in err
+    assert sorted(os.listdir("runs/small-1")) == ["config.toml", "history.csv"]
+
+
+def test_ctrl_c_before_an_epoch_leaves_nothing(monkeypatch, capsys):
+    monkeypatch.setattr(running.RunFolder, "add_epoch", interrupt_after(0))
+    assert main(["train", "small.toml"]) == 130
+    assert "No epoch was complete; no run folder is kept." in capsys.readouterr().err
+    assert os.listdir("runs") == []
+
+
+def test_a_real_ctrl_c():
+    command = [sys.executable, "-m", "gputrain", "train", "small.toml", "--epochs", "1000000"]
+    run = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
+    )
+    try:
+        history = Path("runs/small-1/history.csv")
+        deadline = time.monotonic() + 60
+        while not history.exists() and run.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        run.send_signal(signal.SIGINT)
+        out, err = run.communicate(timeout=60)
+    finally:
+        run.kill()
+    assert (run.returncode, out) == (130, "")
+    assert "gputrain: interrupted. runs/small-1 keeps config.toml and the history of" in err
+    assert "Traceback" not in err
+    assert sorted(os.listdir("runs/small-1")) == ["config.toml", "history.csv"]
+    assert history.read_text().endswith("\n")
+
+
+def test_a_full_disk_is_one_message(monkeypatch, capsys):
+    def full(self, weights):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(running.RunFolder, "write_weights", full)
+    assert main(["train", "small.toml", "--epochs", "1"]) == 1
+    assert "No space left on device" in capsys.readouterr().err
+    assert sorted(os.listdir("runs/small-1")) == ["config.toml", "history.csv"]
+
+
+def test_as_a_module():
+    done = subprocess.run(
+        [sys.executable, "-m", "gputrain", "--version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment(),
+    )
+    assert (done.returncode, done.stdout) == (0, f"gputrain {gputrain.__version__}\n")
+
+
+def test_help_is_quick_and_imports_no_engine():
+    code = (
+        "import sys, gputrain.cli; gputrain.cli.main(['--version']); print('gputrain.models' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
+    )
+    assert done.stdout.splitlines()[-1] == "False"
+
+
+def environment():
+    """Return an environment in which a new Python finds the gputrain that is under test."""
+    return {**os.environ, "PYTHONPATH": str(Path(gputrain.__file__).parents[1])}
