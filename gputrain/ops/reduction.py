@@ -1,0 +1,619 @@
+"""Reductions: sums, extremes and what is made of them."""
+
+from __future__ import annotations
+
+import builtins
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..errors import DTypeError, ShapeError, explain
+from ..ir import Spec, Value, is_float, normalize_axes, normalize_axis
+from ..ir.spec import Dim, Shape
+from .base import Operation, Sample, apply, cast, convert, require_float, spec_of
+from .elementwise import (
+    add,
+    as_float,
+    divide,
+    equal,
+    exp,
+    isfinite,
+    log,
+    maximum,
+    minimum,
+    multiply,
+    not_equal,
+    scalar_like,
+    sqrt,
+    square,
+    stop_gradient,
+    subtract,
+    where,
+)
+from .shape import broadcast_to, expand_dims, ravel, reshape, squeeze
+
+__all__ = [
+    "AllTrue",
+    "AnyTrue",
+    "ArgMax",
+    "ArgMin",
+    "Max",
+    "Mean",
+    "Min",
+    "Prod",
+    "Sum",
+    "SumTo",
+    "all",
+    "amax",
+    "amin",
+    "any",
+    "argmax",
+    "argmin",
+    "count_nonzero",
+    "logsumexp",
+    "max",
+    "mean",
+    "min",
+    "prod",
+    "std",
+    "sum",
+    "sum_to",
+    "var",
+]
+
+Gradients = Sequence[Value | None]
+Axes = int | Sequence[int] | None
+
+_ROWS = 128  # rows summed by one vector-matrix product; longer columns are summed in two rounds
+
+
+def _reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
+    """Shape that is left of `shape`."""
+    if keepdims:
+        return tuple(1 if i in axes else d for i, d in enumerate(shape))
+    return tuple(d for i, d in enumerate(shape) if i not in axes)
+
+
+def _require_elements(x: Spec, axes: tuple[int, ...], what: str) -> None:
+    if builtins.any(x.shape[a] == 0 for a in axes):
+        raise ShapeError(
+            explain(
+                f"{what} of no elements has no value.",
+                expected="at least one element along the reduced axes",
+                received=f"{x}, axis {axes}",
+                fix="Check the data or the slice that came out empty.",
+            )
+        )
+
+
+def _spread(reduced: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """A reduced value with its axes put back as size 1, to broadcast against x."""
+    return reduced if keepdims or not axes else expand_dims(reduced, axes)
+
+
+# -------------------------------------------------------------------------------------------- sums of floats
+
+
+def _columns(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """`shape` as (A, R, B) with R to be summed, when the summed axes stand together and B > 1."""
+    dims = [(n, i in axes) for i, n in enumerate(shape) if n != 1]
+    summed = [i for i, (_, gone) in enumerate(dims) if gone]
+    if 0 in shape or not summed or summed[-1] - summed[0] >= len(summed):
+        return None
+    a = math.prod(n for n, _ in dims[: summed[0]])
+    r = math.prod(n for n, gone in dims if gone)
+    b = math.prod(n for n, _ in dims[summed[-1] + 1 :])
+    return (a, r, b) if b > 1 else None
+
+
+def _sum_scratch(x: Spec, axes: tuple[int, ...], out: Spec) -> tuple[Spec, ...]:
+    """Workspaces of `_sum_into`."""
+    if x.dtype == "float16":
+        return (out.with_dtype("float32"),)
+    columns = _columns(x.dims, axes) if is_float(x.dtype) else None
+    if columns is None:
+        return ()
+    a, r, b = columns
+    if a > 1 or r <= _ROWS:
+        return (Spec((r,), x.dtype),)
+    return Spec((_ROWS,), x.dtype), Spec((-(-r // _ROWS), b), x.dtype)
+
+
+def _sum_into(xp: Any, out: Any, x: Any, axes: tuple[int, ...], scratch: tuple[Any, ...]) -> None:
+    """Sum of x over `axes` into `out`, which has the right number of elements.
+
+    NumPy adds down columns one short row at a time, and without pairwise summation. A product with a row of
+    ones takes a fifth of the time, and in two rounds loses fewer digits.
+    """
+    rest = _reduced(x.shape, axes, keepdims=False)
+    if x.dtype == np.float16:
+        xp.sum(x, axis=axes, dtype="float32", out=scratch[0].reshape(rest))
+        xp.copyto(out, scratch[0], casting="unsafe")
+        return
+    columns = _columns(x.shape, axes) if scratch and xp is np else None
+    if columns is None:
+        xp.sum(x, axis=axes, dtype=out.dtype, out=out.reshape(rest))
+        return
+    a, r, b = columns
+    ones = scratch[0]
+    ones.fill(1)
+    if len(scratch) == 1:
+        xp.matmul(ones, x.reshape(a, r, b), out=out.reshape(a, b))
+        return
+    rows, partial = x.reshape(r, b), scratch[1]
+    blocks = r // _ROWS
+    xp.matmul(ones, rows[: blocks * _ROWS].reshape(blocks, _ROWS, b), out=partial[:blocks])
+    if blocks < len(partial):
+        xp.sum(rows[blocks * _ROWS :], axis=0, out=partial[blocks])
+    xp.sum(partial, axis=0, out=out.reshape(b))
+
+
+_CASES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+    ((), ()),
+    ((1,), (0,)),
+    ((7,), (0,)),
+    ((3, 5), ()),
+    ((3, 5), (1,)),
+    ((3, 5), (0, 1)),
+    ((2, 3, 4), (0, 2)),
+    ((2, 3, 4), (1,)),
+    ((2, 1, 5), (1,)),
+    ((0, 3), (1,)),
+    ((300, 3), (0,)),
+    ((70001,), (0,)),
+]
+
+
+class _Reduction(Operation):
+    """Elements combined over `axes` (sorted, counted from the front)."""
+
+    axes: tuple[int, ...]
+    keepdims: bool
+    function: ClassVar[str] = ""
+    cases: ClassVar[list[tuple[tuple[int, ...], tuple[int, ...]]]] = _CASES
+
+    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+        return x.with_shape(_reduced(x.shape, self.axes, self.keepdims))
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        getattr(xp, self.function)(x, axis=self.axes, out=out, keepdims=self.keepdims)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        make: Any = cls
+        made = []
+        for i, (shape, axes) in enumerate(cls.cases):
+            keepdims = i % 2 == 1
+            op = make(axes, keepdims)
+            made.append(Sample(op, (Spec(shape),), cls._reference(axes, keepdims), label=f"{shape}"))
+        return made
+
+    @classmethod
+    def _reference(cls, axes: tuple[int, ...], keepdims: bool) -> Any:
+        return lambda x: getattr(np, cls.function)(x, axis=axes, keepdims=keepdims)
+
+
+@dataclass(frozen=True)
+class Sum(_Reduction):
+    """Sum; float16 is added up in float32, small integers and booleans in 32 bits."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    function = "sum"
+
+    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+        return super().infer(x).with_dtype(_wide(x.dtype))
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        return (broadcast_to(_spread(ct, x, self.axes, self.keepdims), x.spec.dims),)
+
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        return _sum_scratch(x, self.axes, self.infer(x))
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        _sum_into(xp, out, x, self.axes, scratch)
+
+
+def _wide(dtype: str) -> str:
+    """Dtype in which integers are added and multiplied, as in Keras."""
+    narrow = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "uint32", "uint16": "uint32"}
+    return narrow.get(dtype, dtype)
+
+
+@dataclass(frozen=True)
+class Mean(_Reduction):
+    """Arithmetic mean; float16 is added up in float32."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    function = "mean"
+
+    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+        require_float(x, "mean")
+        _require_elements(x, self.axes, "The mean")
+        return super().infer(x)
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        count = math.prod(x.spec.dims[a] for a in self.axes)
+        return (broadcast_to(_spread(divide(ct, float(count)), x, self.axes, self.keepdims), x.spec.dims),)
+
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        return _sum_scratch(x, self.axes, self.infer(x))
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        count = math.prod(x.shape[a] for a in self.axes)
+        # float16: the sum may be beyond its range while the mean is not.
+        total = scratch[0] if x.dtype == np.float16 else out
+        if total is out:
+            _sum_into(xp, out, x, self.axes, scratch)
+            xp.divide(out, count, out=out)
+            return
+        xp.sum(x, axis=self.axes, dtype="float32", out=total, keepdims=self.keepdims)
+        xp.divide(total, count, out=total)
+        xp.copyto(out, total, casting="unsafe")
+
+
+@dataclass(frozen=True)
+class SumTo(Operation):
+    """A broadcast value summed back to `shape`: what autodiff does to the gradient of a broadcast input."""
+
+    shape: Shape
+
+    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+        extra = x.ndim - len(self.shape)
+        sizes: Shape = (1,) * builtins.max(extra, 0) + self.shape
+        if extra < 0 or not builtins.all(
+            t in (1, n) or t is None or n is None for n, t in zip(x.shape, sizes, strict=True)
+        ):
+            raise ShapeError(
+                explain(
+                    "sum_to: the shape must broadcast to the input's.", expected=x.shape, received=self.shape
+                )
+            )
+        return x.with_shape(self.shape)
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        return (broadcast_to(ct, x.spec.dims),)
+
+    def _axes(self, given: Shape, shape: Shape) -> tuple[int, ...]:
+        extra = len(given) - len(shape)
+        return tuple(i for i, n in enumerate(given) if i < extra or (shape[i - extra] == 1 and n != 1))
+
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        return _sum_scratch(x, self._axes(x.shape, self.shape), self.infer(x))
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        _sum_into(xp, out, x, self._axes(x.shape, out.shape), scratch)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def reference(shape: tuple[int, ...]) -> Any:
+            def total(x: np.ndarray) -> np.ndarray:
+                out = np.zeros(shape)
+                target = (1,) * (x.ndim - len(shape)) + shape
+                for place in np.ndindex(x.shape):
+                    spot = tuple(0 if n == 1 else i for i, n in zip(place, target, strict=True))
+                    out.reshape(target)[spot] += x[place]
+                return out
+
+            return total
+
+        cases: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
+            ((), ()),
+            ((3, 5), (5,)),
+            ((3, 5), ()),
+            ((2, 3, 5), (3, 1)),
+            ((2, 3, 5), (1, 1, 5)),
+            ((2, 3, 5), (2, 1, 5)),
+            ((0, 3), (3,)),
+            ((7, 11, 13, 3), (3,)),
+            ((70001,), (1,)),
+        ]
+        return [Sample(cls(to), (Spec(x),), reference(to), label=f"{x} to {to}") for x, to in cases]
+
+
+# ----------------------------------------------------------------------------------------- extremes, products
+
+
+class _Extreme(_Reduction):
+    """Largest or smallest element. Equal ones share the gradient equally, as in JAX."""
+
+    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+        _require_elements(x, self.axes, type(self).__name__)
+        return super().infer(x)
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        winners = cast(equal(x, _spread(out, x, self.axes, self.keepdims)), ct.dtype)
+        count = apply(Sum(self.axes, True), winners) if self.axes else winners
+        return (multiply(winners, divide(_spread(ct, x, self.axes, self.keepdims), count)),)
+
+
+@dataclass(frozen=True)
+class Max(_Extreme):
+    """Largest element; NaN wins."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    function = "max"
+
+
+@dataclass(frozen=True)
+class Min(_Extreme):
+    """Smallest element; NaN wins."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    function = "min"
+
+
+@dataclass(frozen=True)
+class Prod(_Reduction):
+    """Product; small integers and booleans are multiplied in 32 bits."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    function = "prod"
+
+    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+        return super().infer(x).with_dtype(_wide(x.dtype))
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        # The product of the others, also where x is 0: then it is not out / x.
+        one = scalar_like(x, 1.0)
+        is_zero = equal(x, 0.0)
+        safe = where(is_zero, one, x)
+        others = apply(Prod(self.axes, True), safe)
+        zeros = apply(Sum(self.axes, True), cast(is_zero, x.dtype))
+        left = subtract(zeros, cast(is_zero, x.dtype))  # zeros among the others
+        partial = where(equal(left, 0.0), divide(others, safe), scalar_like(x, 0.0))
+        return (multiply(_spread(ct, x, self.axes, self.keepdims), partial),)
+
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        return (self.infer(x).with_dtype("float32"),) if x.dtype == "float16" else ()
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        total = scratch[0] if scratch else out
+        xp.prod(x, axis=self.axes, dtype=total.dtype, out=total, keepdims=self.keepdims)
+        if total is not out:
+            xp.copyto(out, total, casting="unsafe")
+
+
+# -------------------------------------------------------------------------------------------------- positions
+
+
+class _ArgExtreme(Operation):
+    """Position of an extreme along `axis`, the first where several are equal; NaN counts as the extreme."""
+
+    axis: int
+    keepdims: bool
+    function: ClassVar[str] = ""
+
+    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+        _require_elements(x, (self.axis,), type(self).__name__)
+        return Spec(_reduced(x.shape, (self.axis,), self.keepdims), "int32")
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        return (None,)
+
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        places = Spec(_reduced(x.shape, (self.axis,), keepdims=False), "int64")
+        if self.axis == x.ndim - 1:
+            return (places,)
+        moved = (*x.shape[: self.axis], *x.shape[self.axis + 1 :], x.shape[self.axis])
+        return places, x.with_shape(moved)  # NumPy would make this copy itself
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        if len(scratch) > 1:
+            xp.copyto(scratch[1], xp.moveaxis(x, self.axis, -1))
+            x = scratch[1]
+        getattr(xp, self.function)(x, axis=-1, out=scratch[0])
+        xp.copyto(out.reshape(scratch[0].shape), scratch[0], casting="unsafe")
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def reference(axis: int, keepdims: bool) -> Any:
+            return lambda x: getattr(np, cls.function)(x, axis=axis, keepdims=keepdims)
+
+        cases: list[tuple[tuple[int, ...], int, bool]] = [
+            ((1,), 0, False),
+            ((7,), 0, True),
+            ((3, 5), 1, False),
+            ((2, 4, 3), 1, True),
+            ((0, 3), 1, False),
+            ((2, 35001), 0, False),
+        ]
+        ties = np.array([[1.0, 2.0, 2.0], [0.0, 0.0, 0.0]], "float32")
+        inputs = [(Spec(shape), axis, keepdims) for shape, axis, keepdims in cases] + [(ties, 1, False)]
+        make: Any = cls
+        return [Sample(make(a, k), (x,), reference(a, k), differentiable=()) for x, a, k in inputs]
+
+
+@dataclass(frozen=True)
+class ArgMax(_ArgExtreme):
+    """Position of the largest element."""
+
+    axis: int
+    keepdims: bool = False
+    function = "argmax"
+
+
+@dataclass(frozen=True)
+class ArgMin(_ArgExtreme):
+    """Position of the smallest element."""
+
+    axis: int
+    keepdims: bool = False
+    function = "argmin"
+
+
+class _Truth(_Reduction):
+    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+        if x.dtype != "bool":
+            raise DTypeError(explain(f"{type(self).__name__} needs boolean input.", received=x))
+        return super().infer(x)
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        return (None,)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        flags = np.array([[True, False, True], [True, True, True], [False, False, False]])
+        cases: list[tuple[np.ndarray, tuple[int, ...], bool]] = [
+            (flags, (0,), False),
+            (flags, (1,), True),
+            (flags, (0, 1), False),
+            (flags[:0], (0,), False),
+            (flags[0, 0], (), False),
+        ]
+        make: Any = cls
+        return [Sample(make(a, k), (x,), cls._reference(a, k)) for x, a, k in cases]
+
+
+@dataclass(frozen=True)
+class AnyTrue(_Truth):
+    """Whether one element is true."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    function = "any"
+
+
+@dataclass(frozen=True)
+class AllTrue(_Truth):
+    """Whether every element is true."""
+
+    axes: tuple[int, ...]
+    keepdims: bool = False
+    function = "all"
+
+
+# ----------------------------------------------------------------------------------------- public functions
+
+
+def _reduce(op: Any, x: Any, axis: Axes, keepdims: bool, what: str) -> Any:
+    return apply(op(normalize_axes(axis, x.ndim, what), bool(keepdims)), x)
+
+
+def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Sum over `axis`, or over everything.
+
+    Args:
+        x: array or Value.
+        axis: one axis, several, or None for all.
+        keepdims: leave the summed axes as axes of size 1.
+
+    Returns:
+        The dtype of x; int32 or uint32 for booleans and narrower integers.
+    """
+    return _reduce(Sum, convert(x), axis, keepdims, "sum")
+
+
+def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Arithmetic mean over `axis`, or over everything; integers are averaged as floats."""
+    return _reduce(Mean, as_float(x), axis, keepdims, "mean")
+
+
+def _extreme(op: Any, pick: Any, x: Any, axis: Axes, keepdims: bool, initial: float | None, what: str) -> Any:
+    found = _reduce(op, convert(x), axis, keepdims, what)
+    return found if initial is None else pick(found, initial)
+
+
+def max(x: Any, axis: Axes = None, keepdims: bool = False, initial: float | None = None) -> Any:
+    """Largest element over `axis`, or of all; at least `initial` when that is given.
+
+    Where several are the largest, the gradient is shared equally among them.
+    """
+    return _extreme(Max, maximum, x, axis, keepdims, initial, "max")
+
+
+def min(x: Any, axis: Axes = None, keepdims: bool = False, initial: float | None = None) -> Any:
+    """Smallest element over `axis`, or of all; at most `initial` when that is given.
+
+    Where several are the smallest, the gradient is shared equally among them.
+    """
+    return _extreme(Min, minimum, x, axis, keepdims, initial, "min")
+
+
+def amax(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Largest element over `axis`, or of all."""
+    return max(x, axis, keepdims)
+
+
+def amin(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Smallest element over `axis`, or of all."""
+    return min(x, axis, keepdims)
+
+
+def prod(x: Any, axis: Axes = None, keepdims: bool = False, dtype: str | None = None) -> Any:
+    """Product over `axis`, or over everything, computed in `dtype` when that is given."""
+    x = convert(x)
+    return _reduce(Prod, x if dtype is None else cast(x, dtype), axis, keepdims, "prod")
+
+
+def _position(op: Any, x: Any, axis: int | None, keepdims: bool, what: str) -> Any:
+    x = convert(x)
+    if axis is None:
+        flat = apply(op(0, False), ravel(x))
+        return reshape(flat, (1,) * x.ndim) if keepdims else flat
+    return apply(op(normalize_axis(axis, x.ndim, what), bool(keepdims)), x)
+
+
+def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Position of the largest element along `axis`, or in flattened x: int32, the first of equal ones."""
+    return _position(ArgMax, x, axis, keepdims, "argmax")
+
+
+def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Position of the smallest element along `axis`, or in flattened x: int32, the first of equal ones."""
+    return _position(ArgMin, x, axis, keepdims, "argmin")
+
+
+def _flags(x: Any) -> Any:
+    x = convert(x)
+    return x if spec_of(x).dtype == "bool" else not_equal(x, 0)
+
+
+def any(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Whether one element over `axis` is true; numbers are where they are not 0."""
+    return _reduce(AnyTrue, _flags(x), axis, keepdims, "any")
+
+
+def all(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Whether every element over `axis` is true; numbers are where they are not 0."""
+    return _reduce(AllTrue, _flags(x), axis, keepdims, "all")
+
+
+def count_nonzero(x: Any, axis: Axes = None) -> Any:
+    """How many elements over `axis` are not 0, as int32."""
+    return sum(cast(_flags(x), "int32"), axis)
+
+
+def var(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Mean squared distance from the mean over `axis`, computed in two passes."""
+    x = as_float(x)
+    return mean(square(subtract(x, mean(x, axis, keepdims=True))), axis, keepdims)
+
+
+def std(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """Square root of `var`."""
+    return sqrt(var(x, axis, keepdims))
+
+
+def logsumexp(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
+    """log(sum(exp(x))) over `axis`, without overflow: the largest element is taken out first."""
+    x = as_float(x)
+    axes = normalize_axes(axis, x.ndim, "logsumexp")
+    top = stop_gradient(max(x, axes, keepdims=True))
+    top = where(isfinite(top), top, scalar_like(x, 0.0))
+    total = add(log(sum(exp(subtract(x, top)), axes, keepdims=True)), top)
+    return total if keepdims or not axes else squeeze(total, axes)
+
+
+def sum_to(x: Any, shape: Sequence[Dim]) -> Any:
+    """x summed over the axes along which `shape` was broadcast to get its shape; x itself when equal."""
+    x = convert(x)
+    target = tuple(shape)
+    return x if target == tuple(x.shape) else apply(SumTo(target), x)
