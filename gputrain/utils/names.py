@@ -30,11 +30,11 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
         >>> nearest("glorot-unifrom", ["zeros", "glorot_uniform"])
         'glorot_uniform'
     """
-    by_key: dict[str, str] = {}
+    by_key: dict[str, list[str]] = {}
     for known in names:
-        by_key.setdefault(_key(known), known)
-    close = difflib.get_close_matches(_key(str(name)), by_key, n=1, cutoff=0.6)
-    return by_key[close[0]] if close else None
+        by_key.setdefault(_key(known), []).append(known)
+    close = difflib.get_close_matches(_key(name), by_key, n=1, cutoff=0.6)
+    return difflib.get_close_matches(name, by_key[close[0]], n=1, cutoff=0.0)[0] if close else None
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

@@ -133,7 +133,7 @@ def _new_bar(title: str, total: int | None) -> Any:
         total=total,
         desc=title,
         file=sys.stdout,
-        unit="step",
+        unit=" steps",
         dynamic_ncols=True,
         mininterval=SECONDS_BETWEEN_UPDATES,
         bar_format=_OPEN_FORMAT if total is None else _BAR_FORMAT,

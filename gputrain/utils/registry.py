@@ -137,7 +137,14 @@ class Registry(Generic[T]):
 
     def _by_name(self, name: str, custom_objects: Mapping[str, Any] | None) -> Any:
         target = self._find(name, custom_objects)
-        return target() if inspect.isclass(target) else target
+        if not inspect.isclass(target):
+            return target
+        try:
+            return target()
+        except TypeError as error:
+            raise ValueError(
+                f"The {self.kind} {name!r} needs its arguments ({error}). Pass an instance or a config dict."
+            ) from error
 
     def _find(self, name: str, custom_objects: Mapping[str, Any] | None) -> type[T] | Callable[..., Any]:
         if custom_objects and name in custom_objects:
