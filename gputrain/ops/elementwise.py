@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import DTypeError, explain
+from ..errors import DTypeError, ShapeError, explain
 from ..ir import Spec, Value, broadcast, is_float
 from ._erf import erf_into, erf_reference, erf_scratch
 from .base import Operation, Sample, apply, cast, convert, harmonize, require_float
@@ -741,7 +741,6 @@ sign = _function(Sign, "sign", "-1, 0 or 1 by the sign of x.", floating=False)
 square = _function(Square, "square", "x * x.", floating=False)
 floor = _function(Floor, "floor", "Largest integer not above x.")
 ceil = _function(Ceil, "ceil", "Smallest integer not below x.")
-round = _function(Round, "round", "Nearest integer, halves to even.")
 exp = _function(Exp, "exp", "e ** x.")
 expm1 = _function(Expm1, "expm1", "e ** x - 1, exact near 0.")
 log = _function(Log, "log", "Natural logarithm.")
@@ -756,7 +755,20 @@ erf = _function(Erf, "erf", "Gauss error function.")
 relu = _function(Relu, "relu", "max(x, 0).", floating=False)
 softplus = _function(Softplus, "softplus", "log(1 + exp(x)).")
 isfinite = _function(IsFinite, "isfinite", "True where x is neither NaN nor infinite.")
-stop_gradient = _function(StopGradient, "stop_gradient", "x, through which no gradient flows.", floating=False)
+
+
+def round(x: Any, decimals: int = 0) -> Any:
+    """Nearest number with so many decimals, halves to even."""
+    x = as_float(x)
+    if decimals == 0:
+        return apply(Round(), x)
+    factor = 10.0**decimals
+    return divide(apply(Round(), multiply(x, factor)), factor)
+
+
+def stop_gradient(variable: Any) -> Any:
+    """The same contents, through which no gradient flows."""
+    return apply(StopGradient(), convert(variable))
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
@@ -779,8 +791,16 @@ def gelu(x: Any, approximate: bool = True) -> Any:
     return multiply(multiply(x, 0.5), add(erf(multiply(x, 1 / math.sqrt(2))), 1.0))
 
 
-def where(condition: Any, x1: Any, x2: Any) -> Any:
+def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     """x1 where `condition` holds, x2 elsewhere; all three broadcast together."""
+    if x1 is None or x2 is None:
+        raise ShapeError(
+            explain(
+                "where needs both branches: the number of true elements is not known when a model is built.",
+                received="a condition alone" if x1 is x2 else "one branch",
+                fix="Pass ops.where(condition, x1, x2).",
+            )
+        )
     return apply(Where(), _boolean(condition), *harmonize(x1, x2))
 
 

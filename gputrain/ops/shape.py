@@ -88,8 +88,8 @@ class Reshape(Operation):
         # Sizes that are kept unchanged cancel, even when they are unknown.
         before = _product([d for i, d in enumerate(x.shape) if i not in kept])
         after = _product([d for i, d in enumerate(target) if i not in kept])
-        same = _product(x.shape) == _product(target)
-        if before is not None and after is not None and before != after and not same:
+        empty = 0 in x.shape and 0 in target
+        if before is not None and after is not None and before != after and not empty:
             raise self._mismatch(x)
         return x.with_shape(target)
 
