@@ -20,18 +20,10 @@ if TYPE_CHECKING:
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 
-# What gputrain and NumPy raise for wrong input, a full disk, no device and the like. Anything else is a bug of
-# ours and keeps its traceback.
-_EXPECTED = (
-    ValueError,
-    TypeError,
-    RuntimeError,
-    OSError,
-    MemoryError,
-    ArithmeticError,
-    LookupError,
-    ImportError,
-)
+# What gputrain and NumPy raise for wrong input, a full disk, no device and the like. Anything else is a bug
+# of ours and keeps its traceback.
+_WRONG_INPUT = (ValueError, TypeError, ArithmeticError, LookupError)
+_WRONG_PLACE = (OSError, MemoryError, RuntimeError, ImportError)
 
 _TRAIN_EXAMPLES = """\
 examples:
@@ -70,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _close_stdout()
         return FAILED
-    except _EXPECTED as error:
+    except (*_WRONG_INPUT, *_WRONG_PLACE) as error:
         if args.debug:
             raise
         return _report(_message(error), USAGE if _is_usage(error) else FAILED)

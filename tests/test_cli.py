@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import gputrain
-from gputrain import config
+from gputrain import callbacks, config
 from gputrain.cli import main
 from gputrain.recipes import running
 
@@ -65,7 +65,7 @@ def test_history_has_a_line_for_each_epoch():
     assert main(["train", "small.toml"]) == 0
     lines = Path("runs/small-1/history.csv").read_text().splitlines()
     assert sorted(lines[0].split(",")) == ["accuracy", "epoch", "loss", "val_accuracy", "val_loss"]
-    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2"]
+    assert [line.split(",")[0] for line in lines[1:]] == ["0", "1"]
 
 
 def test_weights_carry_the_paths_of_the_variables():
@@ -189,19 +189,23 @@ def test_debug_shows_the_traceback():
 
 
 def interrupt_after(epochs):
-    """Return a `RunFolder.add_epoch` that behaves like Ctrl-C once `epochs` epochs are written."""
-    original = running.RunFolder.add_epoch
+    """Return a `CSVLogger.on_epoch_end` that behaves like Ctrl-C once `epochs` epochs are written."""
+    original = callbacks.CSVLogger.on_epoch_end
 
-    def add_epoch(self, epoch, logs):
-        if epoch > epochs:
-            raise KeyboardInterrupt
+    def on_epoch_end(self, epoch, logs=None):
         original(self, epoch, logs)
+        if epoch + 1 == epochs:
+            raise KeyboardInterrupt
 
-    return add_epoch
+    return on_epoch_end
+
+
+def interrupt_at_once(self, logs=None):
+    raise KeyboardInterrupt
 
 
 def test_ctrl_c_after_an_epoch_keeps_whole_files_only(monkeypatch, capsys):
-    monkeypatch.setattr(running.RunFolder, "add_epoch", interrupt_after(1))
+    monkeypatch.setattr(callbacks.CSVLogger, "on_epoch_end", interrupt_after(1))
     assert main(["train", "small.toml"]) == 130
     err = capsys.readouterr().err
     assert "gputrain: interrupted. runs/small-1 keeps config.toml and the history of 1 epoch(s)." in err
@@ -209,7 +213,7 @@ def test_ctrl_c_after_an_epoch_keeps_whole_files_only(monkeypatch, capsys):
 
 
 def test_ctrl_c_before_an_epoch_leaves_nothing(monkeypatch, capsys):
-    monkeypatch.setattr(running.RunFolder, "add_epoch", interrupt_after(0))
+    monkeypatch.setattr(callbacks.CSVLogger, "on_train_begin", interrupt_at_once)
     assert main(["train", "small.toml"]) == 130
     assert "No epoch was complete; no run folder is kept." in capsys.readouterr().err
     assert os.listdir("runs") == []

@@ -6,7 +6,8 @@ A name in a recipe is looked up here or is an error. Nothing is imported by a na
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from types import MappingProxyType, ModuleType
 from typing import Any
@@ -14,17 +15,39 @@ from typing import Any
 from gputrain import layers, losses, metrics, optimizers
 from gputrain.utils.names import snake_case
 
-# Kind of object: its room, the class that all of them extend, and short names that people use.
-_ROOMS: Mapping[str, tuple[ModuleType, type, Mapping[str, str]]] = {
-    "layer": (layers, layers.Layer, {}),
-    "optimizer": (optimizers, optimizers.Optimizer, {}),
-    "loss": (losses, losses.Loss, {"mse": "MeanSquaredError", "mae": "MeanAbsoluteError"}),
-    "metric": (metrics, metrics.Metric, {}),
+
+@dataclass(frozen=True)
+class _Room:
+    """Where the classes of one kind are, and how a recipe names them.
+
+    Attributes:
+        module: the room that exports them.
+        base: what all of them extend; not nameable itself.
+        name: makes a recipe's name from a class's.
+        aliases: short names that people use, each with its class.
+        left_out: exported classes that a recipe has no use for.
+    """
+
+    module: ModuleType
+    base: type
+    name: Callable[[str], str]
+    aliases: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+
+_ROOMS = {
+    # The data section says what goes in, so a recipe has no input layer of its own.
+    "layer": _Room(layers, layers.Layer, str, left_out=("InputLayer",)),
+    "optimizer": _Room(optimizers, optimizers.Optimizer, str.lower),
+    "loss": _Room(
+        losses,
+        losses.Loss,
+        snake_case,
+        aliases={"mse": "MeanSquaredError", "mae": "MeanAbsoluteError", "bce": "BinaryCrossentropy"},
+        left_out=("LossFunctionWrapper",),
+    ),
+    "metric": _Room(metrics, metrics.Metric, snake_case, left_out=("MeanMetricWrapper",)),
 }
-# Layers by their class name, as Keras users write them; the rest in snake_case.
-_CLASS_NAMES = ("layer",)
-# The recipe's data section says what goes in, so a recipe has no input layer of its own.
-_LEFT_OUT = ("InputLayer",)
 
 
 @cache
@@ -38,13 +61,13 @@ def classes(kind: str) -> Mapping[str, type[Any]]:
         >>> classes("optimizer")["adam"].__name__
         'Adam'
     """
-    room, base, aliases = _ROOMS[kind]
-    public = {name: getattr(room, name) for name in room.__all__}
-    found = {
-        name: item
-        for name, item in public.items()
-        if inspect.isclass(item) and issubclass(item, base) and item is not base and name not in _LEFT_OUT
-    }
-    named = found if kind in _CLASS_NAMES else {snake_case(name): item for name, item in found.items()}
-    short = {alias: found[name] for alias, name in aliases.items() if name in found}
-    return MappingProxyType({**named, **short})
+    room = _ROOMS[kind]
+    exported = {name: getattr(room.module, name) for name in room.module.__all__}
+    found = {name: item for name, item in exported.items() if _is_offered(name, item, room)}
+    named = {room.name(name): item for name, item in found.items()}
+    return MappingProxyType({**named, **{alias: found[name] for alias, name in room.aliases.items()}})
+
+
+def _is_offered(name: str, item: object, room: _Room) -> bool:
+    is_class = inspect.isclass(item) and issubclass(item, room.base)
+    return is_class and item is not room.base and name not in room.left_out

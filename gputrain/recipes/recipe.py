@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from gputrain.recipes import data, overrides, reading, schema
 from gputrain.recipes.arguments import check_arguments
 from gputrain.recipes.catalog import classes
 from gputrain.recipes.errors import Source
-from gputrain.utils.names import did_you_mean
+from gputrain.utils.names import did_you_mean, snake_case
 
 
 @dataclass(frozen=True)
@@ -80,9 +81,7 @@ def check(table: Mapping[str, Any], source: Source) -> Recipe:
         "seed": top.get("seed", config.seed() % (schema.MAX_SEED + 1)),
         "backend": top.get("backend", config.backend()),
         "data": data.resolve(section, source),
-        "model": {
-            "layers": [_layer(item, f"model.layers[{i}]", source) for i, item in enumerate(model["layers"])]
-        },
+        "model": {"layers": _layers(model["layers"], source)},
         "optimizer": _named("optimizer", top["optimizer"], "optimizer", source, default="adam"),
         "loss": _named("loss", top["loss"], "loss", source),
         "metrics": [_metric(item, f"metrics[{i}]", source) for i, item in enumerate(top["metrics"])],
@@ -91,11 +90,32 @@ def check(table: Mapping[str, Any], source: Source) -> Recipe:
     return Recipe(settings, source)
 
 
+def _layers(tables: list[Mapping[str, Any]], source: Source) -> list[dict[str, Any]]:
+    checked = [_layer(table, f"model.layers[{i}]", source) for i, table in enumerate(tables)]
+    taken = {table["name"] for table in checked if "name" in table}
+    for table in checked:
+        if "name" not in table:
+            table["name"] = _free_name(snake_case(table["type"]), taken)
+            taken.add(table["name"])
+    return checked
+
+
 def _layer(table: Mapping[str, Any], path: str, source: Source) -> dict[str, Any]:
     arguments = dict(table)
     name = arguments.pop("type", None)
     cls = _class("layer", name, f"{path}.type", source)
+    own = arguments.get("name", name)
+    if not schema.is_name(own):
+        raise source.error(
+            f"{path}.name", "Wrong value.", expected=schema.NAME_RULE, received=schema.describe(own)
+        )
     return {"type": name, **check_arguments(cls, arguments, path, source)}
+
+
+def _free_name(prefix: str, taken: set[str]) -> str:
+    """Name a layer by its place in the recipe alone, so that the names of the weights repeat as well."""
+    numbered = (f"{prefix}_{number}" for number in count(1))
+    return next(name for name in (prefix, *islice(numbered, len(taken))) if name not in taken)
 
 
 def _named(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 import re
@@ -40,6 +38,11 @@ class RunFolder:
         parent: the folder of all runs; made if it is not there.
         name: the name of the run, already checked to hold no separators.
 
+    Attributes:
+        path: the folder.
+        config: config.toml in it.
+        history: history.csv in it.
+
     Raises:
         OSError: the folder cannot be made; the message says which and why.
 
@@ -59,26 +62,12 @@ class RunFolder:
                     fix="Name another folder with --out.",
                 )
             ) from error
-        self._columns: list[str] = []
+        self.config = self.path / "config.toml"
+        self.history = self.path / "history.csv"
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write config.toml."""
-        write_text(self.path / "config.toml", toml_writer.dumps(config))
-
-    def add_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
-        """Append one line to history.csv: the number of the epoch, from 1, and its logs.
-
-        The first call fixes the columns. A line is written with one call, so that a reader never sees half of
-        one.
-        """
-        row = {"epoch": epoch, **logs}
-        lines = []
-        if not self._columns:
-            self._columns = list(row)
-            lines.append(self._columns)
-        lines.append([_number(row.get(column)) for column in self._columns])
-        with (self.path / "history.csv").open("a", encoding="utf-8", newline="") as stream:
-            stream.write(_csv(lines))
+        write_text(self.config, toml_writer.dumps(config))
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write metrics.json. A number that is not finite becomes null, as JSON has no word for it."""
@@ -98,11 +87,9 @@ class RunFolder:
         write_atomically(self.path / "weights.npz", lambda stream: _write_npz(stream, arrays))
 
     def discard(self) -> None:
-        """Remove the folder with what stands in it, if no epoch was recorded."""
-        if self._columns:
-            return
-        for name in ("config.toml", "history.csv"):
-            (self.path / name).unlink(missing_ok=True)
+        """Remove the config, the history and then the folder, unless something else stands in it."""
+        for path in (self.config, self.history):
+            path.unlink(missing_ok=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()
 
@@ -124,16 +111,6 @@ def _numbers(parent: Path, name: str) -> list[int]:
     pattern = re.compile(re.escape(name) + r"-([1-9][0-9]{0,8})")
     matches = (pattern.fullmatch(path.name) for path in parent.iterdir())
     return [int(match[1]) for match in matches if match]
-
-
-def _csv(rows: Iterable[Iterable[object]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else f"{value:.9g}"
 
 
 def _finite(value: Any) -> Any:

@@ -30,27 +30,13 @@ class RunResult:
     metrics: Mapping[str, Any]
 
 
-class _Recorder(callbacks.Callback):
-    """Writes each finished epoch to the run folder."""
-
-    def __init__(self, folder: RunFolder) -> None:
-        super().__init__()
-        self.folder = folder
-        self.epochs = 0
-
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
-        """Append the epoch to history.csv."""
-        self.epochs = epoch + 1
-        self.folder.add_epoch(self.epochs, {name: float(value) for name, value in (logs or {}).items()})
-
-
 def run(recipe: Recipe, out: str | Path = "runs") -> RunResult:
     """Train and test `recipe`, in a new run folder.
 
     The folder holds config.toml (every setting; it can be run again), history.csv (a line an epoch),
-    metrics.json and weights.npz. Each file is there whole or not at all. A run that ends before its first epoch
-    leaves no folder; one that ends later keeps config.toml and history.csv. Progress goes to stderr. The seed
-    and backend of the recipe become the process's.
+    metrics.json and weights.npz. Each file is there whole or not at all. A run that ends before its first
+    epoch leaves no folder; one that ends later keeps config.toml and history.csv. Progress goes to stderr.
+    The seed and backend of the recipe become the process's.
 
     Args:
         recipe: as `load` returns it.
@@ -74,23 +60,28 @@ def run(recipe: Recipe, out: str | Path = "runs") -> RunResult:
     splits = data.load(settings["data"], settings["seed"])
     model = compiled_model(recipe)
     folder = RunFolder(Path(out), settings["name"])
-    recorder = _Recorder(folder)
+    history = callbacks.History()
     try:
         folder.write_config(recipe.resolved())
-        metrics = _train_and_test(model, splits, settings["training"], recorder)
+        metrics = _train_and_test(
+            model, splits, settings["training"], [callbacks.CSVLogger(folder.history), history]
+        )
         folder.write_weights(model.weights)
         folder.write_metrics(metrics)
-    except KeyboardInterrupt:
-        folder.discard()
-        raise KeyboardInterrupt(_how_far(recorder)) from None
-    except BaseException:
-        folder.discard()
+    except BaseException as error:
+        if not history.epoch:
+            folder.discard()
+        if isinstance(error, KeyboardInterrupt):
+            raise KeyboardInterrupt(_how_far(folder, len(history.epoch))) from None
         raise
     return RunResult(folder.path, metrics)
 
 
 def _train_and_test(
-    model: models.Sequential, splits: data.Splits, training: Mapping[str, Any], recorder: _Recorder
+    model: models.Sequential,
+    splits: data.Splits,
+    training: Mapping[str, Any],
+    recorders: list[callbacks.Callback],
 ) -> dict[str, Any]:
     start = time.perf_counter()
     # stdout is for results; what fit and evaluate say on the way is not one.
@@ -102,24 +93,24 @@ def _train_and_test(
             shuffle=training["shuffle"],
             class_weight=None if training["class_weight"] == "none" else training["class_weight"],
             validation_data=splits.validation,
-            callbacks=[recorder],
+            callbacks=recorders,
         )
         seconds = time.perf_counter() - start
         tested = model.evaluate(*splits.test, batch_size=training["batch_size"], verbose=0, return_dict=True)
-    last = {
-        f"train_{name}" if not name.startswith("val_") else name: values[-1]
-        for name, values in history.history.items()
-    }
     return {
         **{f"test_{name}": float(value) for name, value in tested.items()},
-        **{name: float(value) for name, value in last.items()},
-        "epochs": recorder.epochs,
+        **{_split_name(name): float(values[-1]) for name, values in history.history.items()},
+        "epochs": len(history.epoch),
         "seconds": round(seconds, 3),
         "parameters": model.count_params(),
     }
 
 
-def _how_far(recorder: _Recorder) -> str:
-    if not recorder.epochs:
+def _split_name(name: str) -> str:
+    return name if name.startswith("val_") else f"train_{name}"
+
+
+def _how_far(folder: RunFolder, epochs: int) -> str:
+    if not epochs:
         return "No epoch was complete; no run folder is kept."
-    return f"{recorder.folder.path} keeps config.toml and the history of {recorder.epochs} epoch(s)."
+    return f"{folder.path} keeps config.toml and the history of {epochs} epoch(s)."

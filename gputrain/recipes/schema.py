@@ -18,6 +18,7 @@ from gputrain.recipes.errors import Source
 from gputrain.utils.names import did_you_mean
 
 MAX_SEED = 2**63 - 1
+NAME_RULE = "1 to 64 letters, digits, '_' or '-', the first a letter or digit"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
 
@@ -90,7 +91,8 @@ def _is_fraction(value: Any) -> bool:
     return is_number(value) and 0 <= value < 1
 
 
-def _is_name(value: object) -> bool:
+def is_name(value: object) -> bool:
+    """Return whether `value` is text that may name a run or a layer: no separators, not long."""
     return isinstance(value, str) and NAME.fullmatch(value) is not None
 
 
@@ -106,10 +108,8 @@ def _is_list_of_those(value: object) -> bool:
     return isinstance(value, list) and all(_is_table_or_name(item) for item in value)
 
 
-_NAME_RULE = "1 to 64 letters, digits, '_' or '-', the first a letter or digit"
-
 TOP: Mapping[str, Key] = {
-    "name": Key(_NAME_RULE, _is_name, "Name of the run; its folder is runs/<name>-<n>.", Required),
+    "name": Key(NAME_RULE, is_name, "Name of the run; its folder is runs/<name>-<n>.", Required),
     "seed": integer(
         0, MAX_SEED, "Seed of the weights, shuffles, dropout and split. Default: gputrain's seed."
     ),

@@ -154,6 +154,21 @@ def test_wrong_settings(path, value, message):
     assert str(caught.value).startswith("a.toml: ")
 
 
+@pytest.mark.parametrize("name", ["../x", ["a"], "a/b", ""])
+def test_a_layer_name_is_checked(name):
+    with pytest.raises(
+        RecipeError, match=r"model\.layers\[1\]\.name: Wrong value\. Expected: 1 to 64 letters"
+    ):
+        checked(changed(["model", "layers", 1, "name"], name))
+
+
+def test_layers_are_named_by_their_place():
+    dense = {"type": "Dense", "units": 3}
+    table = changed(["model", "layers"], [dense, {**dense, "name": "dense_1"}, dense, {"type": "Flatten"}])
+    names = [layer["name"] for layer in checked(table)["model"]["layers"]]
+    assert names == ["dense", "dense_1", "dense_2", "flatten"]
+
+
 def test_a_long_value_is_cut_short():
     with pytest.raises(RecipeError) as caught:
         checked(changed(["name"], "x" * 10_000))

@@ -1,6 +1,5 @@
 """The folder of a run: numbering, the files in it, and what is left when a run ends early."""
 
-import csv
 import json
 import math
 import os
@@ -43,21 +42,6 @@ def test_parent_that_is_a_file(tmp_path):
         RunFolder(tmp_path / "runs", "a")
 
 
-def test_history_has_a_header_and_a_line_for_each_epoch(tmp_path):
-    folder = RunFolder(tmp_path, "a")
-    folder.add_epoch(1, {"loss": 0.5, "accuracy": 0.25})
-    folder.add_epoch(2, {"accuracy": 0.75, "loss": math.nan})
-    folder.add_epoch(3, {"loss": 0.1})
-    with (folder.path / "history.csv").open() as stream:
-        rows = list(csv.reader(stream))
-    assert rows == [
-        ["epoch", "loss", "accuracy"],
-        ["1", "0.5", "0.25"],
-        ["2", "nan", "0.75"],
-        ["3", "0.1", ""],
-    ]
-
-
 def test_metrics_are_strict_json(tmp_path):
     folder = RunFolder(tmp_path, "a")
     folder.write_metrics({"test_loss": math.inf, "test_accuracy": 0.5, "parameters": 3})
@@ -98,19 +82,16 @@ def test_two_weights_of_one_path_are_refused(tmp_path):
         folder.write_weights([FakeWeight("d/k", 1.0), FakeWeight("d/k", 2.0)])
 
 
-def test_discard_removes_a_run_without_epochs(tmp_path):
+def test_discard_removes_config_and_history(tmp_path):
     folder = RunFolder(tmp_path, "a")
     folder.write_config({"name": "a"})
+    folder.history.write_text("")
     folder.discard()
     assert os.listdir(tmp_path) == []
 
 
-def test_discard_keeps_recorded_epochs_and_foreign_files(tmp_path):
+def test_discard_keeps_foreign_files(tmp_path):
     folder = RunFolder(tmp_path, "a")
-    folder.add_epoch(1, {"loss": 1.0})
+    (folder.path / "mine.txt").write_text("x")
     folder.discard()
-    assert os.listdir(folder.path) == ["history.csv"]
-    other = RunFolder(tmp_path, "a")
-    (other.path / "mine.txt").write_text("x")
-    other.discard()
-    assert os.listdir(other.path) == ["mine.txt"]
+    assert os.listdir(folder.path) == ["mine.txt"]
