@@ -1,0 +1,84 @@
+"""Checks that constructors of layers share. Each error names the layer and the argument."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gputrain import config
+from gputrain.errors import ShapeError, explain
+from gputrain.ir import Dim, Shape
+from gputrain.utils.names import did_you_mean
+
+Pair = tuple[int, int]
+
+
+def positive_int(value: Any, where: str) -> int:
+    """Return `value` as an int of at least 1.
+
+    Args:
+        value: what the user gave.
+        where: layer and argument, as "Dense: units".
+
+    Raises:
+        ValueError: anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(explain(f"{where} must be a positive int.", received=repr(value)))
+    return int(value)
+
+
+def positive_pair(value: Any, where: str) -> Pair:
+    """Return one positive int, or two, as (vertical, horizontal).
+
+    Raises:
+        ValueError: anything else.
+    """
+    several = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+    given = tuple(value) if several else (value, value)
+    if len(given) != 2:
+        raise ValueError(explain(f"{where} must be a positive int or two of them.", received=repr(value)))
+    return positive_int(given[0], where), positive_int(given[1], where)
+
+
+def one_of(value: Any, allowed: Sequence[str], where: str) -> str:
+    """Return `value` in lower case when it is one of the names in `allowed`.
+
+    Raises:
+        ValueError: it is not; the nearest name is said.
+    """
+    if isinstance(value, str) and value.lower() in allowed:
+        return value.lower()
+    hint = did_you_mean(value, allowed) if isinstance(value, str) else None
+    raise ValueError(explain(f"{where} must be one of {', '.join(allowed)}.", received=repr(value), fix=hint))
+
+
+def padding(value: Any, where: str) -> str:
+    """Return "valid" or "same"."""
+    return one_of(value, ("valid", "same"), f"{where}: padding")
+
+
+def data_format(value: Any, where: str) -> str:
+    """Return "channels_last" or "channels_first"; None means `config.image_data_format()`."""
+    name = config.image_data_format() if value is None else value
+    return one_of(name, ("channels_last", "channels_first"), f"{where}: data_format")
+
+
+def known_size(shape: Shape, axis: int, where: str) -> int:
+    """Return the size of `axis`, which weights are made for.
+
+    Raises:
+        ShapeError: it is unknown (None), or there is no such axis.
+    """
+    size: Dim = shape[axis] if -len(shape) <= axis < len(shape) else None
+    if size is None:
+        raise ShapeError(
+            explain(
+                f"{where} makes its weights for a known size of axis {axis}.",
+                received=f"input shape {shape}",
+                fix="Give the input layer this size instead of None.",
+            )
+        )
+    return size

@@ -1,0 +1,139 @@
+"""Loss: from targets and outputs to the number that training makes small."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from gputrain import config, ops
+from gputrain.errors import explain
+from gputrain.ir import dtype_name
+from gputrain.losses.functions import AVERAGING
+from gputrain.losses.reduction import check_reduction, reduce_weighted
+from gputrain.losses.shapes import align, mask_of, operand, per_sample
+from gputrain.utils.names import snake_case
+
+
+class Loss:
+    """Base of all losses: subclass it and write `call` in `gputrain.ops`.
+
+    Args:
+        name: default is the class name in snake case.
+        reduction: "sum_over_batch_size" (the mean of all losses), "mean" (the same), "sum",
+            "mean_with_sample_weight" (divided by the sum of the weights), None or "none".
+        dtype: dtype of the computation; default `config.floatx()`.
+
+    Raises:
+        ValueError: an unknown reduction.
+
+    Example:
+        >>> class Cubic(Loss):
+        ...     def call(self, y_true, y_pred):
+        ...         return ops.mean(ops.absolute(y_true - y_pred) ** 3, axis=-1)
+        >>> float(Cubic()([[0.0]], [[2.0]]))
+        8.0
+    """
+
+    # Class indices stay integers; all other targets are converted to the loss's dtype.
+    integer_targets = False
+
+    def __init__(
+        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
+    ) -> None:
+        self.name = name or snake_case(type(self).__name__)
+        self.reduction = check_reduction(reduction)
+        self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        """The loss of a batch.
+
+        Args:
+            y_true: targets, (N, ...).
+            y_pred: outputs, (N, ...); a mask they carry leaves positions out.
+            sample_weight: (N,), (N, 1) or one for each loss that `call` returns.
+
+        Returns:
+            a scalar; with reduction None the weighted losses.
+
+        Raises:
+            ShapeError: shapes that do not belong together; nothing is broadcast.
+        """
+        mask = mask_of(y_pred)
+        y_pred = operand(y_pred, self.dtype)
+        y_true = operand(y_true, None if self.integer_targets else self.dtype)
+        y_true, y_pred = align(y_true, y_pred)
+        values = operand(self.call(y_true, y_pred), self.dtype)
+        counted = self.target_mask(y_true, y_pred)
+        if mask is not None and counted is not None:
+            mask = ops.logical_and(mask, counted)
+        return reduce_weighted(values, sample_weight, mask if mask is not None else counted, self.reduction)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """The losses, (N, ...): one for each sample, or for each element of a sample."""
+        raise NotImplementedError(f"{type(self).__name__} must define call(self, y_true, y_pred).")
+
+    def target_mask(self, y_true: Any, y_pred: Any) -> Any:
+        """True where a target counts, of the losses' shape; None where all do."""
+        return None
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {"name": self.name, "reduction": self.reduction, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Return the loss whose `get_config` gave `config`."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+class LossFunctionWrapper(Loss):
+    """A function of (y_true, y_pred) as a loss.
+
+    Args:
+        fn: function that returns the losses (N, ...).
+        reduction, name, dtype: see `Loss`; the default name is the function's.
+        kwargs: passed to `fn` at each call.
+
+    Example:
+        >>> float(LossFunctionWrapper(mean_squared_error)([[0.0]], [[2.0]]))
+        4.0
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Any],
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        if not callable(fn):
+            raise TypeError(
+                explain("A loss function is a callable (y_true, y_pred) -> losses.", received=repr(fn))
+            )
+        super().__init__(name or getattr(fn, "__name__", None), reduction, dtype)
+        self.fn = fn
+        self.fn_kwargs = kwargs
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """What the function returns. Our own averaging functions keep a loss for each sample of (N,)."""
+        if self.fn in AVERAGING:
+            y_true, y_pred = per_sample(y_true, y_pred)
+        return self.fn(y_true, y_pred, **self.fn_kwargs)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data, `fn` by its name."""
+        from gputrain.losses import serialize
+
+        own = type(self) is LossFunctionWrapper
+        return {**super().get_config(), **({"fn": serialize(self.fn)} if own else {}), **self.fn_kwargs}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Return the loss whose `get_config` gave `config`."""
+        from gputrain.losses import get
+
+        return cls(**{key: get(value) if key == "fn" else value for key, value in config.items()})

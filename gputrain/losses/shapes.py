@@ -1,0 +1,80 @@
+"""Which shapes of targets and outputs belong together. A loss never broadcasts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gputrain import ops
+from gputrain.errors import ShapeError, explain
+from gputrain.ir import Shape, Value
+from gputrain.ops.elementwise import as_float
+
+
+def operand(x: Any, dtype: str | None = None) -> Any:
+    """`x` as a Value or array, in `dtype` when that is given."""
+    x = ops.convert(x)
+    return x if dtype is None else ops.cast(x, dtype)
+
+
+def fits(shape: Shape, other: Shape) -> bool:
+    """Whether two shapes are equal; an unknown size (None) fits any size."""
+    return len(shape) == len(other) and all(
+        m is None or n is None or m == n for m, n in zip(shape, other, strict=True)
+    )
+
+
+def align(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """The one change of shape that a loss makes: (N,) against (N, 1), either way, becomes (N, 1) both."""
+    if y_true.ndim == 1 and y_pred.ndim == 2 and y_pred.shape[1] == 1:
+        return ops.expand_dims(y_true, -1), y_pred
+    if y_pred.ndim == 1 and y_true.ndim == 2 and y_true.shape[1] == 1:
+        return y_true, ops.expand_dims(y_pred, -1)
+    return y_true, y_pred
+
+
+def require_equal(what: str, y_true: Any, y_pred: Any, fix: str | None = None) -> None:
+    """Refuse shapes that are not equal.
+
+    Args:
+        what: who asks, as "mean_squared_error".
+        y_true, y_pred: Values or arrays.
+        fix: what to do; a general advice unless given.
+
+    Raises:
+        ShapeError: with both shapes.
+    """
+    if not fits(y_true.shape, y_pred.shape):
+        raise ShapeError(
+            explain(
+                f"{what}: y_true must have the shape of y_pred; nothing is broadcast, only (N,) against "
+                "(N, 1) is brought together.",
+                expected=f"y_true of shape {tuple(y_pred.shape)}, as y_pred",
+                received=f"y_true of shape {tuple(y_true.shape)}",
+                fix=fix or "Reshape y, or give the last layer as many units as y has columns.",
+            )
+        )
+
+
+def numeric_pair(what: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """Targets and outputs of one shape and one float dtype, the output's.
+
+    Raises:
+        ShapeError: shapes that `align` does not bring together.
+    """
+    y_pred = as_float(y_pred)
+    y_true, y_pred = align(operand(y_true, y_pred.dtype), y_pred)
+    require_equal(what, y_true, y_pred)
+    return y_true, y_pred
+
+
+def per_sample(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """(N,) against (N,) as (N, 1) both, so that a mean over the last axis leaves one value a sample."""
+    y_true, y_pred = align(y_true, y_pred)
+    if y_true.ndim == 1 and y_pred.ndim == 1:
+        return ops.expand_dims(y_true, -1), ops.expand_dims(y_pred, -1)
+    return y_true, y_pred
+
+
+def mask_of(y: Any) -> Any:
+    """The mask that a symbolic value carries, or None."""
+    return y.mask if isinstance(y, Value) else None

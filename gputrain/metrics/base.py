@@ -1,0 +1,120 @@
+"""Metric: a number about a whole epoch, gathered batch by batch in variables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+
+from gputrain import config, initializers
+from gputrain.ir import Variable, dtype_name
+from gputrain.utils import tree
+from gputrain.utils.names import snake_case
+
+
+class Metric:
+    """Base of all metrics: subclass it and write `update_state` and `result` in `gputrain.ops`.
+
+    Inside a model both are traced and the variables stay on the device; outside they act at once.
+
+    Args:
+        dtype: dtype of the result and of variables; default `config.floatx()`.
+        name: default is the class name in snake case.
+
+    Example:
+        >>> class Largest(Metric):
+        ...     def __init__(self, **kwargs):
+        ...         super().__init__(**kwargs)
+        ...         self.top = self.add_variable((), "zeros", name="top")
+        ...     def update_state(self, y_true, y_pred, sample_weight=None):
+        ...         self.top.assign(ops.maximum(self.top, ops.max(y_pred)))
+        ...     def result(self):
+        ...         return self.top.value
+        >>> metric = Largest()
+        >>> metric.update_state([0.0], [3.0])
+        >>> float(metric.result())
+        3.0
+    """
+
+    def __init__(self, dtype: Any = None, name: str | None = None) -> None:
+        self.name = name or snake_case(type(self).__name__)
+        self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
+        self._variables: list[Variable] = []
+        self._first: dict[Variable, np.ndarray] = {}
+
+    def add_variable(
+        self, shape: Any, initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """A new variable of this metric, not trainable.
+
+        Args:
+            shape: tuple of ints.
+            initializer: first value, to which `reset_state` returns; default zeros.
+            dtype: default the metric's.
+            name: last part of its path.
+        """
+        name = name or f"variable_{len(self._variables)}"
+        variable = Variable(
+            initializers.get(initializer if initializer is not None else "zeros"),
+            tuple(shape),
+            dtype_name(dtype) if dtype is not None else self.dtype,
+            trainable=False,
+            name=name,
+            path=f"{self.name}/{name}",
+        )
+        self._variables.append(variable)
+        self._first[variable] = variable.numpy()
+        return variable
+
+    def add_weight(
+        self, shape: Any = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """See `add_variable`."""
+        return self.add_variable(shape, initializer, dtype, name)
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Take in a batch, usually (y_true, y_pred, sample_weight=None)."""
+        raise NotImplementedError(f"{type(self).__name__} must define update_state(self, ...).")
+
+    def result(self) -> Any:
+        """The value for all that came since the last reset."""
+        raise NotImplementedError(f"{type(self).__name__} must define result(self).")
+
+    def reset_state(self) -> None:
+        """Forget all that came: each variable, also of metrics within this one, gets its first value."""
+        for variable, first in self._first.items():
+            variable.assign(first)
+        for metric in self._inner():
+            metric.reset_state()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """`update_state`, then `result`."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All variables, of this metric and of metrics that are its attributes, each once."""
+        own = [*self._variables, *(x for x in self._attributes() if isinstance(x, Variable))]
+        return list(dict.fromkeys([*own, *(v for metric in self._inner() for v in metric.variables)]))
+
+    def _attributes(self) -> Iterator[Any]:
+        for key, value in vars(self).items():
+            if key not in ("_variables", "_first"):
+                yield from tree.flatten(value)
+
+    def _inner(self) -> list[Metric]:
+        return [x for x in self._attributes() if isinstance(x, Metric)]
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {"name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Return a new metric whose `get_config` gave `config`."""
+        return cls(**config)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"

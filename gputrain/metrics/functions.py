@@ -1,0 +1,167 @@
+"""How often outputs are right, as functions of a batch: 1 for each hit, 0 for each miss."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from gputrain import config, losses, ops
+from gputrain.errors import explain
+from gputrain.losses.functions import class_indices
+from gputrain.losses.shapes import align, operand, require_equal
+from gputrain.utils.registry import Registry
+
+_ONE_HOT = "Class indices need to_categorical(y), or SparseCategoricalAccuracy."
+
+
+def accuracy(y_true: Any, y_pred: Any) -> Any:
+    """Where targets and outputs are equal, elementwise.
+
+    Args:
+        y_true, y_pred: (N, ...) of one shape; (N,) against (N, 1) is brought together.
+
+    Returns:
+        floats of that shape.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    Example:
+        >>> accuracy([1, 2], [1, 3])
+        array([1., 0.], dtype=float32)
+    """
+    y_true, y_pred = align(operand(y_true), operand(y_pred))
+    require_equal("accuracy", y_true, y_pred)
+    return _hits(ops.equal(y_true, y_pred))
+
+
+def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
+    """Where outputs lie on the target's side of the threshold, elementwise.
+
+    Args:
+        y_true: 0 or 1, (N, ...).
+        y_pred: (N, ...); above `threshold` means 1.
+        threshold: between 0 and 1.
+
+    Returns:
+        floats of that shape.
+
+    Raises:
+        ShapeError: the shapes differ other than (N,) against (N, 1).
+
+    Example:
+        >>> binary_accuracy([[1], [0]], [[0.9], [0.6]]).tolist()
+        [[1.0], [0.0]]
+    """
+    y_true, y_pred = align(operand(y_true), operand(y_pred))
+    require_equal("binary_accuracy", y_true, y_pred)
+    return _hits(ops.equal(y_true, ops.cast(ops.greater(y_pred, threshold), y_true.dtype)))
+
+
+def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
+    """Where the largest output is that of the target's class; of equal outputs the first counts.
+
+    Args:
+        y_true: one-hot rows or distributions, (N, ..., C).
+        y_pred: probabilities or logits, (N, ..., C).
+
+    Returns:
+        floats (N, ...).
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    Example:
+        >>> categorical_accuracy([[0, 1]], [[0.2, 0.8]])
+        array([1.], dtype=float32)
+    """
+    y_true, y_pred = operand(y_true), operand(y_pred)
+    require_equal("categorical_accuracy", y_true, y_pred, fix=_ONE_HOT)
+    return _hits(ops.equal(ops.argmax(y_true, axis=-1), ops.argmax(y_pred, axis=-1)))
+
+
+def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
+    """Where the largest output is that of the target's class; of equal outputs the first counts.
+
+    Args:
+        y_true: class indices, (N, ...) or (N, ..., 1).
+        y_pred: probabilities or logits, (N, ..., C).
+
+    Returns:
+        floats (N, ...).
+
+    Raises:
+        ShapeError: there is not one label for each row of `y_pred`.
+
+    Example:
+        >>> sparse_categorical_accuracy([1], [[0.2, 0.8]])
+        array([1.], dtype=float32)
+    """
+    y_pred = operand(y_pred)
+    labels = class_indices("sparse_categorical_accuracy", y_true, y_pred.shape)
+    return _hits(ops.equal(ops.cast(labels, "int32"), ops.argmax(y_pred, axis=-1)))
+
+
+def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
+    """Where the target's class is among the `k` largest outputs; shapes as in `categorical_accuracy`.
+
+    Example:
+        >>> top_k_categorical_accuracy([[0, 0, 1]], [[0.5, 0.2, 0.3]], k=2)
+        array([1.], dtype=float32)
+    """
+    y_true, y_pred = operand(y_true), operand(y_pred)
+    require_equal("top_k_categorical_accuracy", y_true, y_pred, fix=_ONE_HOT)
+    return _among_largest(ops.argmax(y_true, axis=-1), y_pred, k)
+
+
+def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
+    """Where the target's class is among the `k` largest outputs; shapes as in `sparse_categorical_accuracy`.
+
+    Example:
+        >>> sparse_top_k_categorical_accuracy([2], [[0.5, 0.2, 0.3]], k=2)
+        array([1.], dtype=float32)
+    """
+    y_pred = operand(y_pred)
+    return _among_largest(class_indices("sparse_top_k_categorical_accuracy", y_true, y_pred.shape), y_pred, k)
+
+
+def check_k(k: Any) -> int:
+    """Return `k`, at least 1.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise ValueError(explain("Top k accuracy: k must be a positive int.", received=repr(k)))
+    return k
+
+
+def _among_largest(labels: Any, y_pred: Any, k: int) -> Any:
+    """Where fewer than `k` outputs are larger than that of the label, which itself is a finite number."""
+    score = ops.take_along_axis(y_pred, ops.expand_dims(labels, -1), axis=-1)
+    above = ops.sum(ops.cast(ops.greater(y_pred, score), "int32"), axis=-1)
+    finite = ops.squeeze(ops.isfinite(score), -1)
+    return _hits(ops.logical_and(ops.less(above, check_k(k)), finite))
+
+
+def _hits(flags: Any) -> Any:
+    return ops.cast(flags, config.floatx())
+
+
+_FUNCTIONS: tuple[Callable[..., Any], ...] = (
+    accuracy,
+    binary_accuracy,
+    categorical_accuracy,
+    sparse_categorical_accuracy,
+    sparse_top_k_categorical_accuracy,
+    top_k_categorical_accuracy,
+    losses.binary_crossentropy,
+    losses.categorical_crossentropy,
+    losses.mean_absolute_error,
+    losses.mean_squared_error,
+    losses.sparse_categorical_crossentropy,
+)
+# What a saved MeanMetricWrapper may name as its function.
+registry: Registry[Any] = Registry("metric function", ())
+for _function in _FUNCTIONS:
+    registry.register(cast("type[Any]", _function), _function.__name__)

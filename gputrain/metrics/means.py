@@ -1,0 +1,165 @@
+"""Sums and means over an epoch, which most metrics are.
+
+Totals and counts are float64, so that the value of an epoch does not depend on how it was cut into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from gputrain import ops
+from gputrain.errors import explain
+from gputrain.losses.functions import AVERAGING
+from gputrain.losses.reduction import both, match_mask, match_weights, safe_divide
+from gputrain.losses.shapes import mask_of, operand, per_sample
+from gputrain.metrics.base import Metric
+from gputrain.metrics.functions import registry
+from gputrain.ops.elementwise import as_float
+
+_EXACT = "float64"
+
+
+def _each(values: Any) -> Any:
+    """Mean over all axes but the first, in float64: one number for each sample, or a scalar for a scalar."""
+    rows = ops.mean(values, axis=tuple(range(1, values.ndim))) if values.ndim > 1 else values
+    return ops.cast(rows, _EXACT)
+
+
+def _samplewise(values: Any, weights: Any) -> tuple[Any, Any]:
+    """Weighted values and weights, (N,) each, the other axes averaged.
+
+    Args:
+        values: floats (N, ...).
+        weights: with as many axes, as `match_weights` gives them; None means 1.
+    """
+    if weights is None:
+        rows = _each(values)
+        return rows, ops.ones_like(rows)
+    return _each(ops.multiply(values, weights)), _each(weights)
+
+
+class Sum(Metric):
+    """Weighted sum of what came; axes other than the first are averaged, as in Keras.
+
+    Example:
+        >>> metric = Sum()
+        >>> metric.update_state([1, 3, 5, 7])
+        >>> float(metric.result())
+        16.0
+    """
+
+    def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+        self.total = self.add_variable((), "zeros", _EXACT, "total")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add the values, (N, ...), each times its weight, (N,), (N, 1) or (N, ...)."""
+        values = as_float(values)
+        weights = None if sample_weight is None else match_weights(sample_weight, values)
+        self.total.assign_add(ops.sum(_samplewise(values, weights)[0]))
+
+    def result(self) -> Any:
+        """The sum, a scalar."""
+        return operand(self.total.value, self.dtype)
+
+
+class Mean(Metric):
+    """Weighted mean of what came: sum(weight * value) / sum(weight); 0 before anything came.
+
+    Example:
+        >>> metric = Mean()
+        >>> metric.update_state([1, 3, 5, 7], sample_weight=[1, 1, 0, 0])
+        >>> float(metric.result())
+        2.0
+    """
+
+    def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+        self.total = self.add_variable((), "zeros", _EXACT, "total")
+        self.count = self.add_variable((), "zeros", _EXACT, "count")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Take in values, (N, ...), each with its weight, (N,), (N, 1) or (N, ...)."""
+        values = as_float(values)
+        self._gather(values, None if sample_weight is None else match_weights(sample_weight, values))
+
+    def _gather(self, values: Any, weights: Any) -> None:
+        rows, weights = _samplewise(values, weights)
+        self.total.assign_add(ops.sum(rows))
+        self.count.assign_add(ops.sum(weights))
+
+    def result(self) -> Any:
+        """The mean, a scalar."""
+        return operand(safe_divide(self.total.value, self.count.value), self.dtype)
+
+
+class MeanMetricWrapper(Mean):
+    """Mean of a function of targets and outputs.
+
+    Args:
+        fn: function (y_true, y_pred) -> values (N, ...).
+        name: default is the function's.
+        dtype: see `Metric`.
+        kwargs: passed to `fn` at each call.
+
+    Example:
+        >>> metric = MeanMetricWrapper(losses.mean_squared_error)
+        >>> float(metric([[0.0], [0.0]], [[1.0], [3.0]]))
+        5.0
+    """
+
+    def __init__(
+        self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any
+    ) -> None:
+        if not callable(fn):
+            raise TypeError(
+                explain("A metric function is a callable (y_true, y_pred) -> values.", received=repr(fn))
+            )
+        super().__init__(name or getattr(fn, "__name__", "metric"), dtype)
+        self._fn = fn
+        self._fn_kwargs = kwargs
+
+    def update_state(  # type: ignore[override]
+        self, y_true: Any, y_pred: Any, sample_weight: Any = None
+    ) -> None:
+        """Take in a batch.
+
+        Args:
+            y_true: targets, (N, ...).
+            y_pred: outputs, (N, ...); a mask they carry leaves positions out.
+            sample_weight: (N,), (N, 1) or one for each value of the function.
+
+        Raises:
+            ShapeError: shapes that do not belong together.
+        """
+        mask = mask_of(y_pred)
+        y_true, y_pred = operand(y_true), operand(y_pred)
+        if self._fn in AVERAGING:
+            y_true, y_pred = per_sample(y_true, y_pred)
+        values = as_float(self._fn(y_true, y_pred, **self._fn_kwargs))
+        weights = None if sample_weight is None else match_weights(sample_weight, values)
+        if mask is not None:
+            weights = both(weights, match_mask(mask, values))
+        counted = self.target_mask(y_true, y_pred)
+        if counted is not None:
+            weights = both(weights, match_mask(counted, values))
+        self._gather(values, weights)
+
+    def target_mask(self, y_true: Any, y_pred: Any) -> Any:
+        """True where a target counts, of the values' shape; None where all do."""
+        return None
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data, `fn` by its name."""
+        own = type(self) is MeanMetricWrapper
+        return {
+            **super().get_config(),
+            **({"fn": registry.serialize(self._fn)} if own else {}),
+            **self._fn_kwargs,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Self:
+        """Return a new metric whose `get_config` gave `config`."""
+        return cls(**{key: registry.get(value) if key == "fn" else value for key, value in config.items()})
