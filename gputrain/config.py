@@ -64,6 +64,7 @@ SETTINGS: dict[str, Setting] = {
     "seed": Setting(None, int, "an integer from 0 to 2**64 - 1", lambda n: 0 <= n < 2**64, "GPUTRAIN_SEED"),
     "image_data_format": _choice("channels_last", "channels_first"),
     "allow_tf32": _flag(False, "GPUTRAIN_ALLOW_TF32"),
+    "nan_inputs": _choice("error", "allow", env="GPUTRAIN_NAN_INPUTS"),
     "deterministic": _flag(True, "GPUTRAIN_DETERMINISTIC"),
 }
 
@@ -194,6 +195,16 @@ def allow_tf32() -> bool:
 def set_allow_tf32(value: bool) -> None:
     """Allow or forbid TF32 in matrix products on a GPU."""
     put("allow_tf32", value)
+
+
+def nan_inputs() -> str:
+    """Return what happens to NaN and infinity in training data: "error" (default) or "allow"."""
+    return cast(str, get("nan_inputs")[0])
+
+
+def set_nan_inputs(policy: str) -> None:
+    """Set what happens to NaN and infinity in training data: "error" or "allow"."""
+    put("nan_inputs", policy)
 
 
 def deterministic() -> bool:

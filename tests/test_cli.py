@@ -261,16 +261,6 @@ def test_as_a_module():
     assert (done.returncode, done.stdout) == (0, f"gputrain {gputrain.__version__}\n")
 
 
-def test_help_is_quick_and_imports_no_engine():
-    code = (
-        "import sys, gputrain.cli; gputrain.cli.main(['--version']); print('gputrain.models' in sys.modules)"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment()
-    )
-    assert done.stdout.splitlines()[-1] == "False"
-
-
 def environment():
     """Return an environment in which a new Python finds the gputrain that is under test."""
     return {**os.environ, "PYTHONPATH": str(Path(gputrain.__file__).parents[1])}

@@ -37,6 +37,13 @@ _FUNCTIONS = {
     mean_squared_error: ("mean_squared_error", "mse", "MSE"),
     sparse_categorical_crossentropy: ("sparse_categorical_crossentropy",),
 }
+_CLASS_OF: tuple[tuple[Any, type[Loss]], ...] = (
+    (binary_crossentropy, BinaryCrossentropy),
+    (categorical_crossentropy, CategoricalCrossentropy),
+    (mean_absolute_error, MeanAbsoluteError),
+    (mean_squared_error, MeanSquaredError),
+    (sparse_categorical_crossentropy, SparseCategoricalCrossentropy),
+)
 registry: Registry[Any] = Registry("loss", ())
 for _class in _CLASSES:
     registry.register(_class, _class.__name__)
@@ -65,6 +72,25 @@ def get(identifier: Any) -> Any:
     return registry.get(identifier)
 
 
+def as_loss(identifier: Any) -> Any:
+    """Return the Loss object that `identifier` stands for, as `compile` needs it; None for None.
+
+    Args:
+        identifier: as for `get`. A function becomes the class of its name, or a LossFunctionWrapper.
+
+    Example:
+        >>> as_loss("mse")
+        <MeanSquaredError name=mean_squared_error>
+    """
+    found = get(identifier)
+    if found is None or isinstance(found, Loss):
+        return found
+    for function, cls in _CLASS_OF:
+        if found is function:
+            return cls()
+    return LossFunctionWrapper(found)
+
+
 def serialize(loss: Any) -> Any:
     """Return `loss` as plain data: a function's name, {"class_name", "config"} of an object, or None."""
     return registry.serialize(loss)
@@ -83,6 +109,7 @@ __all__ = [
     "MeanAbsoluteError",
     "MeanSquaredError",
     "SparseCategoricalCrossentropy",
+    "as_loss",
     "binary_crossentropy",
     "categorical_crossentropy",
     "deserialize",

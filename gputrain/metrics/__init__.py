@@ -91,6 +91,20 @@ def get(identifier: Any) -> Any:
     return identifier if isinstance(identifier, Metric) else registry.get(identifier)
 
 
+def as_metric(identifier: Any) -> Any:
+    """Return the Metric object that `identifier` stands for, as `compile` needs it; None for None.
+
+    Args:
+        identifier: as for `get`. A function becomes a MeanMetricWrapper of its name.
+
+    Example:
+        >>> as_metric(mean_squared_error).name
+        'mean_squared_error'
+    """
+    found = get(identifier)
+    return found if found is None or isinstance(found, Metric) else MeanMetricWrapper(found)
+
+
 def serialize(metric: Any) -> Any:
     """Return `metric` as plain data: {"class_name", "config"}, a function's name, or None."""
     return registry.serialize(metric)
@@ -119,6 +133,7 @@ __all__ = [
     "Sum",
     "TopKCategoricalAccuracy",
     "accuracy",
+    "as_metric",
     "binary_accuracy",
     "binary_crossentropy",
     "categorical_accuracy",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from gputrain.errors import explain
@@ -26,10 +27,10 @@ class BinaryAccuracy(MeanMetricWrapper):
 
     Args:
         name, dtype: see `Metric`.
-        threshold: above 0 and below 1; None means 0.5.
+        threshold: outputs above it mean 1; None means 0.5. Logits need 0.
 
     Raises:
-        ValueError: a threshold outside.
+        ValueError: a threshold that is not a finite number.
 
     Example:
         >>> float(BinaryAccuracy()([1, 1, 0, 0], [0.98, 1, 0, 0.6]))
@@ -40,13 +41,9 @@ class BinaryAccuracy(MeanMetricWrapper):
         self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float | None = 0.5
     ) -> None:
         chosen = 0.5 if threshold is None else threshold
-        if not 0 < chosen < 1:
+        if not math.isfinite(chosen):
             raise ValueError(
-                explain(
-                    "BinaryAccuracy: threshold is a share.",
-                    expected="above 0, below 1",
-                    received=repr(threshold),
-                )
+                explain("BinaryAccuracy: threshold must be a finite number.", received=repr(threshold))
             )
         super().__init__(functions.binary_accuracy, name, dtype, threshold=chosen)
         self.threshold = chosen

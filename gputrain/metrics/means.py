@@ -40,7 +40,7 @@ def _samplewise(values: Any, weights: Any) -> tuple[Any, Any]:
 
 
 class Sum(Metric):
-    """Weighted sum of what came; axes other than the first are averaged, as in Keras.
+    """Weighted sum of all that came.
 
     Example:
         >>> metric = Sum()
@@ -57,7 +57,8 @@ class Sum(Metric):
         """Add the values, (N, ...), each times its weight, (N,), (N, 1) or (N, ...)."""
         values = as_float(values)
         weights = None if sample_weight is None else match_weights(sample_weight, values)
-        self.total.assign_add(ops.sum(_samplewise(values, weights)[0]))
+        weighted = values if weights is None else ops.multiply(values, weights)
+        self.total.assign_add(ops.sum(ops.cast(weighted, _EXACT)))
 
     def result(self) -> Any:
         """The sum, a scalar."""

@@ -21,7 +21,7 @@ class _Unary(Operation):
     """One input, one output of its shape. `function` names the function of NumPy and CuPy."""
 
     function: ClassVar[str] = ""
-    overwrites = ((0, 0),)
+    overwrites: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0),)
     floating: ClassVar[bool] = True  # integer inputs are refused
     domain: ClassVar[tuple[float, float]] = (-2.0, 2.0)
     reference: ClassVar[Callable[..., Any] | None] = None
@@ -45,7 +45,7 @@ class _Binary(Operation):
     """Two inputs of one dtype, broadcast together."""
 
     function: ClassVar[str] = ""
-    overwrites = ((0, 0), (0, 1))
+    overwrites: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0), (0, 1))
     floating: ClassVar[bool] = False
     result: ClassVar[str | None] = None  # dtype of the output when it is not the inputs'
     domain: ClassVar[tuple[float, float]] = (-2.0, 2.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gputrain.recipes.errors import Source
@@ -37,7 +37,13 @@ def parameters(cls: type) -> dict[str, inspect.Parameter]:
 
 
 def check_arguments(
-    cls: type, given: Mapping[str, Any], path: str, source: Source, hidden: Iterable[str] = ()
+    cls: type,
+    given: Mapping[str, Any],
+    path: str,
+    source: Source,
+    *,
+    beside: Sequence[str],
+    hidden: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Return `given` with the defaults of `cls` filled in, as far as TOML can say them.
 
@@ -46,6 +52,7 @@ def check_arguments(
         given: arguments as read from the recipe.
         path: key path of the table they stand in.
         source: where they were read, for errors.
+        beside: keys of the table that are no arguments, for the hint.
         hidden: arguments of the class that a recipe does not give.
 
     Raises:
@@ -55,7 +62,7 @@ def check_arguments(
     for name, value in given.items():
         if name not in known:
             rule = f"Unknown argument of {cls.__name__}."
-            raise source.error(join(path, name), rule, fix=did_you_mean(name, known))
+            raise source.error(join(path, name), rule, fix=did_you_mean(name, (*beside, *known)))
         _check_plain(value, join(path, name), source)
     for name, parameter in known.items():
         if name not in given and parameter.default is inspect.Parameter.empty:

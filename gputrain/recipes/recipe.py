@@ -109,7 +109,7 @@ def _layer(table: Mapping[str, Any], path: str, source: Source) -> dict[str, Any
         raise source.error(
             f"{path}.name", "Wrong value.", expected=schema.NAME_RULE, received=schema.describe(own)
         )
-    return {"type": name, **check_arguments(cls, arguments, path, source)}
+    return {"type": name, **check_arguments(cls, arguments, path, source, beside=("type",))}
 
 
 def _free_name(prefix: str, taken: set[str]) -> str:
@@ -125,7 +125,10 @@ def _named(
     arguments = {"name": given} if isinstance(given, str) else dict(given)
     name = arguments.pop("name", default)
     cls = _class(kind, name, path if isinstance(given, str) else f"{path}.name", source)
-    return {"name": name, **check_arguments(cls, arguments, path, source, hidden=("name", "fn"))}
+    return {
+        "name": name,
+        **check_arguments(cls, arguments, path, source, beside=("name",), hidden=("name", "fn")),
+    }
 
 
 def _metric(given: str | Mapping[str, Any], path: str, source: Source) -> str | dict[str, Any]:

@@ -86,6 +86,13 @@ class RunFolder:
             arrays[weight.path] = np.asarray(weight.numpy())
         write_atomically(self.path / "weights.npz", lambda stream: _write_npz(stream, arrays))
 
+    def epochs_recorded(self) -> int:
+        """Return for how many epochs history.csv has a line."""
+        if not self.history.exists():
+            return 0
+        with self.history.open("rb") as stream:
+            return max(0, sum(1 for _ in stream) - 1)
+
     def discard(self) -> None:
         """Remove the config, the history and then the folder, unless something else stands in it."""
         for path in (self.config, self.history):

@@ -60,28 +60,23 @@ def run(recipe: Recipe, out: str | Path = "runs") -> RunResult:
     splits = data.load(settings["data"], settings["seed"])
     model = compiled_model(recipe)
     folder = RunFolder(Path(out), settings["name"])
-    history = callbacks.History()
     try:
         folder.write_config(recipe.resolved())
-        metrics = _train_and_test(
-            model, splits, settings["training"], [callbacks.CSVLogger(folder.history), history]
-        )
+        metrics = _train_and_test(model, splits, settings["training"], folder)
         folder.write_weights(model.weights)
         folder.write_metrics(metrics)
     except BaseException as error:
-        if not history.epoch:
+        epochs = folder.epochs_recorded()
+        if not epochs:
             folder.discard()
         if isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt(_how_far(folder, len(history.epoch))) from None
+            raise KeyboardInterrupt(_how_far(folder, epochs)) from None
         raise
     return RunResult(folder.path, metrics)
 
 
 def _train_and_test(
-    model: models.Sequential,
-    splits: data.Splits,
-    training: Mapping[str, Any],
-    recorders: list[callbacks.Callback],
+    model: models.Sequential, splits: data.Splits, training: Mapping[str, Any], folder: RunFolder
 ) -> dict[str, Any]:
     start = time.perf_counter()
     # stdout is for results; what fit and evaluate say on the way is not one.
@@ -93,7 +88,7 @@ def _train_and_test(
             shuffle=training["shuffle"],
             class_weight=None if training["class_weight"] == "none" else training["class_weight"],
             validation_data=splits.validation,
-            callbacks=recorders,
+            callbacks=[callbacks.CSVLogger(folder.history)],
         )
         seconds = time.perf_counter() - start
         tested = model.evaluate(*splits.test, batch_size=training["batch_size"], verbose=0, return_dict=True)

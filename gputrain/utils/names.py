@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 
 def snake_case(name: str) -> str:
-    """Return `name` in snake_case: "GlorotUniform" gives "glorot_uniform", "L1L2" gives "l1_l2".
+    """Return `name` in snake_case: "GlorotUniform" gives "glorot_uniform", "Conv2D" gives "conv2d".
 
     Args:
         name: a class name or a name already in snake_case.
@@ -17,7 +17,7 @@ def snake_case(name: str) -> str:
         >>> snake_case("HeNormal")
         'he_normal'
     """
-    spaced = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z0-9])(?=[A-Z][a-z])", "_", name)
     return spaced.lower()
 
 

@@ -82,6 +82,14 @@ def test_two_weights_of_one_path_are_refused(tmp_path):
         folder.write_weights([FakeWeight("d/k", 1.0), FakeWeight("d/k", 2.0)])
 
 
+@pytest.mark.parametrize(("text", "epochs"), [(None, 0), ("", 0), ("epoch,loss\n", 0), ("epoch\n0\n1\n", 2)])
+def test_recorded_epochs_are_counted(tmp_path, text, epochs):
+    folder = RunFolder(tmp_path, "a")
+    if text is not None:
+        folder.history.write_text(text)
+    assert folder.epochs_recorded() == epochs
+
+
 def test_discard_removes_config_and_history(tmp_path):
     folder = RunFolder(tmp_path, "a")
     folder.write_config({"name": "a"})

@@ -1,0 +1,95 @@
+"""What a device must be able to do. The rooms above know no other device interface."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from ..ir import Spec
+    from ..ops.base import Operation
+
+ALIGNMENT = 256
+
+Thunk = Callable[[], None]
+Prepare = Callable[..., Thunk]
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A device's own way to run an operation, beside the operation's reference `compute`.
+
+    Attributes:
+        prepare: `f(op, out, *inputs, scratch) -> thunk`, called once when buffers are bound.
+        scratch: `f(op, *specs) -> specs` of the workspaces it needs.
+        overwrites: pairs (output, input) that may share memory when the input dies there.
+        accepts: `f(op, *specs) -> bool`: the cases it serves; others fall back to `compute`.
+    """
+
+    prepare: Prepare
+    scratch: Callable[..., tuple[Spec, ...]]
+    overwrites: tuple[tuple[int, int], ...]
+    accepts: Callable[..., bool]
+
+
+class Device(ABC):
+    """An array device: memory, copies, and the choice of implementation for an operation."""
+
+    name: str
+    xp: Any
+
+    def __init__(self) -> None:
+        self.kernels: dict[type[Operation], Kernel] = {}
+
+    @abstractmethod
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """A new 256-byte aligned array with undefined contents."""
+
+    @abstractmethod
+    def upload(self, host: np.ndarray, out: Any) -> None:
+        """Copy a host array into the device array `out`."""
+
+    @abstractmethod
+    def download(self, array: Any) -> np.ndarray:
+        """A host copy of a device array; host arrays and numbers are copied too."""
+
+    @abstractmethod
+    def asarray(self, array: Any, dtype: str | None = None) -> Any:
+        """`array` on this device, without a copy where it already is there."""
+
+    @abstractmethod
+    def view(self, arena: Any, offset: int, spec: Spec) -> Any:
+        """The part of a byte array that starts at `offset`, as an array of `spec`."""
+
+    @abstractmethod
+    def gather(self, source: Any, rows: Any, out: Any) -> None:
+        """`out[i] = source[rows[i]]`, with rows checked by the caller."""
+
+    def kernel(self, op: Operation, specs: Sequence[Spec]) -> Kernel | None:
+        """This device's own kernel for the operation, or None for the reference."""
+        kernel = self.kernels.get(type(op))
+        return kernel if kernel is not None and kernel.accepts(op, *specs) else None
+
+    def scratch(self, op: Operation, specs: Sequence[Spec]) -> tuple[Spec, ...]:
+        """Workspaces that running `op` on this device needs."""
+        kernel = self.kernel(op, specs)
+        return kernel.scratch(op, *specs) if kernel is not None else op.scratch(*specs)
+
+    def overwrites(self, op: Operation, specs: Sequence[Spec]) -> tuple[tuple[int, int], ...]:
+        """Pairs (output, input) of `op` that may share memory on this device."""
+        kernel = self.kernel(op, specs)
+        return kernel.overwrites if kernel is not None else op.overwrites
+
+    def prepare(
+        self, op: Operation, specs: Sequence[Spec], outs: Sequence[Any], ins: Sequence[Any], scratch: Sequence[Any]
+    ) -> Thunk:
+        """Bind `op` to its buffers; calling the result runs it. The one place that chooses."""
+        kernel = self.kernel(op, specs)
+        out = outs[0] if op.n_outputs == 1 else tuple(outs)
+        if kernel is not None:
+            return kernel.prepare(op, out, *ins, scratch=tuple(scratch))
+        return op.bind(self, out, ins, tuple(scratch))

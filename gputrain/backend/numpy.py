@@ -1,0 +1,39 @@
+"""The CPU device: NumPy arrays in planned, aligned memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..ir.spec import Spec
+from .base import ALIGNMENT, Device
+
+
+class NumpyDevice(Device):
+    """Arrays on the host."""
+
+    name = "numpy"
+    xp = np
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+        kind = np.dtype(dtype)
+        nbytes = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
+        raw = np.empty(nbytes + ALIGNMENT, np.uint8)
+        start = -raw.ctypes.data % ALIGNMENT
+        return raw[start : start + nbytes].view(kind).reshape(shape)
+
+    def upload(self, host: np.ndarray, out: np.ndarray) -> None:
+        np.copyto(out, host, casting="unsafe")
+
+    def download(self, array: Any) -> np.ndarray:
+        return np.array(array)
+
+    def asarray(self, array: Any, dtype: str | None = None) -> np.ndarray:
+        return np.asarray(array, dtype)
+
+    def view(self, arena: np.ndarray, offset: int, spec: Spec) -> np.ndarray:
+        return arena[offset : offset + spec.nbytes].view(spec.dtype).reshape(spec.dims)
+
+    def gather(self, source: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
+        np.take(source, rows, axis=0, out=out, mode="clip")

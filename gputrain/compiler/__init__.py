@@ -1,0 +1,7 @@
+"""From a graph to a running program: differentiation, passes, memory plan, executable."""
+
+from .autodiff import gradients
+from .executable import Arena, Executable, interpret
+from .plan import Plan, make_plan
+
+__all__ = ["Arena", "Executable", "Plan", "gradients", "interpret", "make_plan"]

@@ -1,0 +1,111 @@
+"""Reverse-mode differentiation of a graph: each operation's vjp, written in operations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import GraphError, ShapeError, explain
+from ..ir import Node, Value, Variable, current_trace, is_float, schedule
+from ..ops import add, sum_to
+from ..ops.base import constant, convert
+from . import passes
+
+
+def gradients(
+    target: Value, sources: Sequence[Value | Variable], upstream: Value | None = None
+) -> list[Value | None]:
+    """Gradients of `target` with respect to each source, as values of the same graph.
+
+    Args:
+        target: what to differentiate; a scalar unless `upstream` is given.
+        sources: values or variables that `target` was computed from.
+        upstream: cotangent of `target`'s shape; None means 1.
+
+    Returns:
+        one Value of the source's shape for each source, None where `target` does not depend on it.
+
+    Raises:
+        ShapeError: `target` is not a scalar and no upstream was given.
+
+    Example:
+        inside a traced train_step::
+
+            grads = gputrain.gradients(loss, self.trainable_variables)
+            self.optimizer.apply(grads, self.trainable_variables)
+    """
+    if not isinstance(target, Value):
+        raise GraphError(explain("gradients() works on values of a traced function.", received=type(target).__name__))
+    if upstream is None and target.shape != ():
+        raise ShapeError(
+            explain("gradients() of something that is not a scalar needs `upstream`.", received=target.spec)
+        )
+    wanted = [_as_value(s) for s in sources]
+    passes.rewrite([target])
+    path = _path(target, wanted)
+    cotangents: dict[Value, list[Value]] = {}
+    if target in path:
+        seed = upstream if upstream is not None else convert(_one(target))
+        cotangents[target] = [seed if isinstance(seed, Value) else constant(seed)]
+    for node in reversed(schedule([target])):
+        node.frozen = True
+        _pull_back(node, path, cotangents)
+    return [_total(cotangents.get(value, [])) for value in wanted]
+
+
+def _one(target: Value) -> Any:
+    import numpy as np
+
+    return np.ones(target.spec.dims, target.dtype)
+
+
+def _as_value(source: Value | Variable) -> Value:
+    if isinstance(source, Value):
+        return source
+    trace = current_trace()
+    if trace is None:
+        raise GraphError("gradients() with respect to a variable works inside a traced function only.")
+    return trace.read(source)
+
+
+def _path(target: Value, wanted: Sequence[Value]) -> set[Value]:
+    """Float values that depend on a wanted value: the only ones that get a cotangent."""
+    path = {v for v in wanted if is_float(v.dtype)}
+    for node in schedule([target]):
+        if any(v in path for v in node.inputs):
+            path.update(v for v in node.outputs if is_float(v.dtype))
+    return path
+
+
+def _pull_back(node: Node, path: set[Value], cotangents: dict[Value, list[Value]]) -> None:
+    """Add the cotangents of a node's inputs, given those of its outputs."""
+    if not any(v in path for v in node.inputs):
+        return
+    outer = [_total(cotangents.get(v, [])) for v in node.outputs]
+    if all(ct is None for ct in outer):
+        return
+    single = node.op.n_outputs == 1
+    trace = current_trace()
+    names = trace.names if trace is not None else []
+    saved = list(names)
+    names[:] = [f"{node.path}'"] if node.path else []
+    try:
+        found = node.op.vjp(
+            outer[0] if single else outer, node.outputs[0] if single else node.outputs, *node.inputs
+        )
+    finally:
+        names[:] = saved
+    for value, gradient in zip(node.inputs, found, strict=True):
+        if gradient is not None and value in path:
+            cotangents.setdefault(value, []).append(sum_to(gradient, value.spec.dims))
+
+
+def _total(parts: list[Value]) -> Value | None:
+    """Sum of the cotangents that reached a value; replaces them so that it is made once."""
+    if not parts:
+        return None
+    total = parts[0]
+    for part in parts[1:]:
+        total = add(total, part)
+    parts[:] = [total]
+    return total

@@ -1,0 +1,203 @@
+"""Rewrites of a graph. Each keeps what the graph computes, can be switched off, and is tested on random graphs.
+
+Forward rewrites run before differentiation, so that the gradient is that of the better form. They change
+nodes in place; a value keeps its identity, whoever holds it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+from ..ir import Graph, Node, Value, schedule
+from ..ops.base import Operation
+from ..ops.conv import Conv
+from ..ops.elementwise import Add, Relu, Sigmoid
+from ..ops.indexing import OneHot
+from ..ops.nn import (
+    BinaryCrossentropy,
+    CategoricalCrossentropy,
+    SigmoidCrossentropy,
+    Softmax,
+    SoftmaxCrossentropy,
+    SparseSoftmaxCrossentropy,
+)
+from ..ops.conv_pool import ConvMaxPool
+from ..ops.pool import MaxPool
+
+Rewrite = Callable[[Node, dict[Value, list[Node]]], bool]
+
+_disabled: ContextVar[frozenset[str]] = ContextVar("disabled_passes", default=frozenset())
+
+
+@contextmanager
+def disabled(*names: str) -> Iterator[None]:
+    """Switch passes off within a `with` block; without names, all of them.
+
+    The environment variable GPUTRAIN_DISABLE_PASSES (names separated by commas, or "all") does the same.
+    """
+    token = _disabled.set(_disabled.get() | frozenset(names or PASSES))
+    try:
+        yield
+    finally:
+        _disabled.reset(token)
+
+
+def enabled(name: str) -> bool:
+    """Whether the pass of that name runs."""
+    switched_off = os.environ.get("GPUTRAIN_DISABLE_PASSES", "").split(",")
+    return name not in _disabled.get() and name not in switched_off and "all" not in switched_off
+
+
+def rewrite(roots: Sequence[Value]) -> None:
+    """Apply the forward rewrites to everything under `roots` until none applies.
+
+    Nodes that were differentiated are left alone: their gradients read the outputs they have.
+    """
+    active = [f for name, f in FORWARD.items() if enabled(name)]
+    changed = bool(active)
+    while changed:
+        nodes = schedule(roots)
+        readers = _readers(nodes)
+        changed = any([f(node, readers) for node in nodes if not node.frozen for f in active])
+
+
+def _readers(nodes: Iterable[Node]) -> dict[Value, list[Node]]:
+    readers: dict[Value, list[Node]] = {}
+    for node in nodes:
+        for value in node.inputs:
+            readers.setdefault(value, []).append(node)
+    return readers
+
+
+def _made_by(value: Value, kind: type[Operation]) -> Node | None:
+    """The node that makes `value`, if it is of that kind."""
+    return value.node if value.node is not None and type(value.node.op) is kind else None
+
+
+def _make(op: Operation, like: Node, *inputs: Value) -> tuple[Value, ...]:
+    """A new node that stands where `like` stood in the user's code."""
+    node = Node(op, inputs, op.output_specs(*(v.spec for v in inputs)), like.path)
+    node.source, node.order = like.source, like.order
+    return node.outputs
+
+
+def _become(node: Node, op: Operation, *inputs: Value) -> None:
+    """Compute the outputs of `node` by another operation with the same output specs."""
+    node.op, node.inputs = op, inputs
+
+
+def fuse_softmax_crossentropy(node: Node, readers: dict[Value, list[Node]]) -> bool:
+    """Crossentropy of a softmax becomes one operation on the logits, without logarithms of small numbers."""
+    if type(node.op) is not CategoricalCrossentropy:
+        return False
+    target, output = node.inputs
+    softmax = _made_by(output, Softmax)
+    if softmax is None:
+        return False
+    (logits,) = softmax.inputs
+    onehot = _made_by(target, OneHot)
+    if onehot is not None and len(onehot.inputs) == 1 and onehot.op.axis in (-1, target.ndim - 1):  # type: ignore[attr-defined]
+        loss = _make(SparseSoftmaxCrossentropy(), node, onehot.inputs[0], logits)[0]
+    else:
+        loss = _make(SoftmaxCrossentropy(), node, target, logits)[0]
+    _forward(node, loss)
+    return True
+
+
+def fuse_sigmoid_crossentropy(node: Node, readers: dict[Value, list[Node]]) -> bool:
+    """Binary crossentropy of a sigmoid becomes one operation on the logits."""
+    if type(node.op) is not BinaryCrossentropy:
+        return False
+    target, output = node.inputs
+    sigmoid = _made_by(output, Sigmoid)
+    if sigmoid is None:
+        return False
+    _become(node, SigmoidCrossentropy(), target, *sigmoid.inputs)
+    return True
+
+
+def _forward(node: Node, value: Value) -> None:
+    """Let the single output of `node` be `value` under its old identity (a view of it)."""
+    from ..ops.shape import Reshape
+
+    _become(node, Reshape(value.spec.dims), value)
+
+
+def pool_before_activation(node: Node, readers: dict[Value, list[Node]]) -> bool:
+    """MaxPool(relu(x)) becomes relu(MaxPool(x)), and likewise past a bias: fewer elements, the same values.
+
+    Both are non-decreasing for each channel, so the largest stays the largest.
+    """
+    if type(node.op) is not MaxPool:
+        return False
+    (x,) = node.inputs
+    before = x.node
+    if before is None or len(readers.get(x, ())) != 1 or readers.get(node.outputs[1]):
+        return False
+    if type(before.op) is Relu:
+        pooled = _make(node.op, node, before.inputs[0])[0]
+        _move_after(node, Relu(), pooled)
+        return True
+    if type(before.op) is Add and before.inputs[1].shape == (x.shape[-1],) and before.inputs[0].shape == x.shape:
+        pooled = _make(node.op, node, before.inputs[0])[0]
+        _move_after(node, Add(), pooled, before.inputs[1])
+        return True
+    return False
+
+
+def _move_after(node: Node, op: Operation, *inputs: Value) -> None:
+    """Node's first output is made by `op` from now on; its other outputs were not used."""
+    _become(node, op, *inputs)
+    node.outputs = node.outputs[:1]
+
+
+def fuse_conv_pool(node: Node, readers: dict[Value, list[Node]]) -> bool:
+    """MaxPool(Conv(x, w)) with windows side by side becomes one operation, whose convolution never leaves cache."""
+    if type(node.op) is not MaxPool or not node.op.tiled:
+        return False
+    (y,) = node.inputs
+    conv = _made_by(y, Conv)
+    if conv is None or len(readers.get(y, ())) != 1 or conv.op.groups != 1:  # type: ignore[attr-defined]
+        return False
+    op = ConvMaxPool(conv.op, node.op)  # type: ignore[arg-type]
+    _become(node, op, *conv.inputs)
+    return True
+
+
+FORWARD: dict[str, Rewrite] = {
+    "fuse_softmax_crossentropy": fuse_softmax_crossentropy,
+    "fuse_sigmoid_crossentropy": fuse_sigmoid_crossentropy,
+    "pool_before_activation": pool_before_activation,
+    "fuse_conv_pool": fuse_conv_pool,
+}
+
+
+def merge_common(graph: Graph) -> None:
+    """Compute equal things once: nodes of one operation with the same inputs become one."""
+    if not enabled("merge_common"):
+        return
+    kept: dict[tuple[Operation, tuple[Value, ...]], Node] = {}
+    same: dict[Value, Value] = {}
+    for node in graph.nodes:
+        node.inputs = tuple(same.get(v, v) for v in node.inputs)
+        first = kept.setdefault((node.op, node.inputs), node)
+        if first is not node:
+            same.update(zip(node.outputs, first.outputs, strict=True))
+    graph.outputs = [same.get(v, v) for v in graph.outputs]
+    graph.effects = [same.get(v, v) for v in graph.effects]
+    graph.states = [type(s)(s.variable, s.before, same.get(s.after, s.after)) for s in graph.states]
+    graph.refresh()
+
+
+PASSES = (*FORWARD, "merge_common")
+
+
+def optimize(graph: Graph) -> Graph:
+    """All passes on a finished graph."""
+    rewrite(graph.roots())
+    graph.refresh()
+    merge_common(graph)
+    return graph

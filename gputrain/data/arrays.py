@@ -1,0 +1,174 @@
+"""User arrays at the model's door: converted and checked once, then cut into batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import config
+from ..errors import DataError, explain
+from ..random import philox
+from ..utils import tree
+
+CHECK_BLOCK = 1 << 20
+
+
+@dataclass
+class Arrays:
+    """Inputs, targets and weights of equal length; structures of arrays (`None` where absent)."""
+
+    x: Any
+    y: Any = None
+    sample_weight: Any = None
+
+    @property
+    def leaves(self) -> list[np.ndarray]:
+        """All arrays, in the order in which a step takes them."""
+        return [a for a in tree.flatten((self.x, self.y, self.sample_weight)) if a is not None]
+
+    @property
+    def count(self) -> int:
+        return len(self.leaves[0])
+
+    def part(self, rows: slice) -> Arrays:
+        """The samples of a slice; views where possible."""
+        x, y, w = tree.map_leaves(lambda a: None if a is None else a[rows], (self.x, self.y, self.sample_weight))
+        return Arrays(x, y, w)
+
+
+def to_array(x: Any, name: str) -> np.ndarray:
+    """`x` as an array a model can take: float64 and float16 become `config.floatx()`, integers stay.
+
+    Raises:
+        DataError: strings, objects or ragged lists.
+    """
+    if hasattr(x, "to_numpy"):
+        x = x.to_numpy()
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise DataError(explain(f"{name}: the rows have different lengths.", received=str(error))) from None
+    if array.dtype.kind == "f" and array.dtype != config.floatx():
+        array = array.astype(config.floatx())
+    if array.dtype.kind not in "fiub":
+        raise DataError(
+            explain(
+                f"{name} must hold numbers.",
+                received=f"dtype {array.dtype}",
+                fix="Convert text and categories to numbers first (class indices, to_categorical).",
+            )
+        )
+    if array.ndim == 0:
+        raise DataError(explain(f"{name} needs a first axis that counts samples.", received="a single number"))
+    return np.ascontiguousarray(array)
+
+
+def make_arrays(x: Any, y: Any = None, sample_weight: Any = None, what: str = "fit") -> Arrays:
+    """Convert and check the user's data.
+
+    Args:
+        x, y, sample_weight: arrays, lists of arrays or dicts of arrays.
+        what: the method that was called, for errors.
+
+    Raises:
+        DataError: empty, lengths that differ, NaN or infinity, not numbers.
+    """
+    x = _named(x, f"{what}(x)")
+    y = None if y is None else _named(y, f"{what}(y)")
+    sample_weight = None if sample_weight is None else _named(sample_weight, f"{what}(sample_weight)")
+    if sample_weight is not None:
+        sample_weight = tree.map_leaves(lambda a: a.astype(config.floatx(), copy=False), sample_weight)
+    arrays = Arrays(x, y, sample_weight)
+    _check_lengths(arrays, what)
+    for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight)):
+        for leaf in tree.flatten(part):
+            if leaf is not None:
+                check_finite(leaf, f"{what}({name})")
+    return arrays
+
+
+def _named(structure: Any, name: str) -> Any:
+    """Arrays from what the user gave: a list of arrays is several inputs, a list of numbers is one array."""
+    if isinstance(structure, dict):
+        return {key: _named(value, f"{name}[{key!r}]") for key, value in structure.items()}
+    if isinstance(structure, tuple) or _is_list_of_arrays(structure):
+        items = [_named(value, f"{name}[{i}]") for i, value in enumerate(structure)]
+        return tuple(items) if isinstance(structure, tuple) else items
+    return to_array(structure, name)
+
+
+def _is_list_of_arrays(structure: Any) -> bool:
+    return isinstance(structure, list) and bool(structure) and all(np.ndim(a) for a in structure if hasattr(a, "shape")) and (
+        hasattr(structure[0], "shape")
+    )
+
+
+def _check_lengths(arrays: Arrays, what: str) -> None:
+    lengths = {
+        name: [len(a) for a in tree.flatten(part) if a is not None]
+        for name, part in (("x", arrays.x), ("y", arrays.y), ("sample_weight", arrays.sample_weight))
+        if part is not None
+    }
+    counts = {n for found in lengths.values() for n in found}
+    if len(counts) > 1:
+        said = ", ".join(f"{name}: {found[0] if len(found) == 1 else found}" for name, found in lengths.items())
+        raise DataError(explain(f"{what}: all arrays must have the same number of samples.", received=said))
+    if counts == {0} or not counts:
+        raise DataError(explain(f"{what} needs at least one sample.", received="empty arrays"))
+
+
+def check_finite(array: np.ndarray, name: str) -> None:
+    """Refuse NaN and infinity, with their number and first place, unless config says "allow".
+
+    Raises:
+        DataError: the array holds NaN or infinity.
+    """
+    if array.dtype.kind != "f" or config.nan_inputs() == "allow":
+        return
+    flat = array.reshape(-1)
+    bad = [
+        start + np.flatnonzero(~np.isfinite(flat[start : start + CHECK_BLOCK]))
+        for start in range(0, flat.size, CHECK_BLOCK)
+        if not np.isfinite(flat[start : start + CHECK_BLOCK]).all()
+    ]
+    if not bad:
+        return
+    places = np.concatenate(bad)
+    nan = int(np.isnan(flat[places]).sum())
+    first = tuple(int(i) for i in np.unravel_index(int(places[0]), array.shape))
+    raise DataError(
+        explain(
+            f"{name} must hold finite numbers.",
+            received=f"{nan} NaN and {len(places) - nan} infinite of {flat.size} elements, the first at index {first}",
+            fix='Drop or fill them, or allow them with gputrain.config.set_nan_inputs("allow").',
+        )
+    )
+
+
+class Batches:
+    """Row numbers of the batches of each epoch.
+
+    A shuffled epoch is the stable argsort of Philox words for (seed, "shuffle", epoch), the same everywhere.
+    """
+
+    def __init__(self, count: int, batch_size: int, shuffle: bool) -> None:
+        self.count, self.batch_size, self.shuffle = count, batch_size, shuffle
+
+    @property
+    def steps(self) -> int:
+        return -(-self.count // self.batch_size)
+
+    def epoch(self, number: int) -> Iterator[np.ndarray]:
+        """Row numbers, int64, of one batch after another."""
+        order = self.order(number)
+        for start in range(0, self.count, self.batch_size):
+            yield order[start : start + self.batch_size]
+
+    def order(self, epoch: int) -> np.ndarray:
+        """All rows in the order of an epoch."""
+        if not self.shuffle:
+            return np.arange(self.count)
+        return philox.permutation(self.count, config.seed(), philox.stream_id("shuffle"), epoch)

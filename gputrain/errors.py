@@ -1,0 +1,43 @@
+"""The exceptions a user of gputrain can meet, and the one function that words them."""
+
+from __future__ import annotations
+
+
+class ShapeError(ValueError):
+    """Shapes that do not fit an operation, a layer or a model."""
+
+
+class DTypeError(TypeError):
+    """A dtype that an operation, a layer or a model does not take."""
+
+
+class GraphError(RuntimeError):
+    """A graph that is not well formed, or a value used outside the graph it belongs to."""
+
+
+class DataError(ValueError):
+    """Training data that cannot be used as given (lengths, labels, NaN, ranges)."""
+
+
+class NonFiniteError(FloatingPointError):
+    """A training step produced NaN or infinity; the message says where it began."""
+
+
+class DeviceError(RuntimeError):
+    """The requested device cannot be used; the message says why and how to mend it."""
+
+
+def explain(rule: str, *, expected: object = None, received: object = None, fix: str | None = None) -> str:
+    """Word an error in the project's fixed order: rule, expected, received, what to do.
+
+    >>> explain("axis must name a dimension.", expected="-2..1", received=5, fix="Pass axis=-1.")
+    'axis must name a dimension. Expected: -2..1. Received: 5. Pass axis=-1.'
+    """
+    parts = [rule]
+    if expected is not None:
+        parts.append(f"Expected: {expected}.")
+    if received is not None:
+        parts.append(f"Received: {received}.")
+    if fix is not None:
+        parts.append(fix)
+    return " ".join(parts)

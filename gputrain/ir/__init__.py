@@ -1,0 +1,43 @@
+"""The graph: Spec, Value, Node, Graph, Variable and the Trace that records them."""
+
+from .graph import Graph, State, schedule
+from .spec import (
+    DTYPES,
+    FLOATS,
+    INTEGERS,
+    Dim,
+    Shape,
+    Spec,
+    broadcast,
+    dtype_name,
+    is_float,
+    normalize_axes,
+    normalize_axis,
+    promote,
+)
+from .trace import Trace, current_trace
+from .value import Node, Value
+from .variable import Variable
+
+__all__ = [
+    "DTYPES",
+    "FLOATS",
+    "INTEGERS",
+    "Dim",
+    "Graph",
+    "Node",
+    "Shape",
+    "Spec",
+    "State",
+    "Trace",
+    "Value",
+    "Variable",
+    "broadcast",
+    "current_trace",
+    "dtype_name",
+    "is_float",
+    "normalize_axes",
+    "normalize_axis",
+    "promote",
+    "schedule",
+]

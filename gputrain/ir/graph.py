@@ -1,0 +1,147 @@
+"""Graph: values and nodes between inputs and outputs, with the state it reads and writes."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..errors import GraphError, explain
+from .value import Node, Value
+
+if TYPE_CHECKING:
+    from .variable import Variable
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A variable a graph reads (`before`) and, if `after` is another value, writes."""
+
+    variable: Variable
+    before: Value
+    after: Value
+
+    @property
+    def written(self) -> bool:
+        return self.after is not self.before
+
+
+@dataclass(slots=True)
+class Graph:
+    """A pure program: `outputs` and new states from `inputs` and old states.
+
+    `nodes` is a schedule: every node stands after those it reads from. Nodes that no output, state or
+    effect needs are not in it.
+
+    Attributes:
+        inputs: values to be fed.
+        outputs: values to be returned.
+        states: variables read or written.
+        effects: values kept only because making them does something (ops.print).
+    """
+
+    inputs: list[Value]
+    outputs: list[Value]
+    states: list[State] = field(default_factory=list)
+    effects: list[Value] = field(default_factory=list)
+    nodes: list[Node] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.refresh()
+
+    def roots(self) -> list[Value]:
+        """What must be computed: outputs, written states, effects."""
+        return [*self.outputs, *(s.after for s in self.states if s.written), *self.effects]
+
+    def refresh(self) -> None:
+        """Schedule the nodes anew after a pass changed them; dead nodes fall out here."""
+        self.nodes = schedule(self.roots())
+
+    def consumers(self) -> dict[Value, list[Node]]:
+        """The nodes that read each value."""
+        readers: dict[Value, list[Node]] = {}
+        for node in self.nodes:
+            for value in node.inputs:
+                readers.setdefault(value, []).append(node)
+        return readers
+
+    def verify(self) -> None:
+        """Check the graph: known inputs only, order, and specs that agree with `infer`."""
+        known = {*self.inputs, *(s.before for s in self.states)}
+        for node in self.nodes:
+            for value in node.inputs:
+                if value not in known:
+                    raise GraphError(_unknown_value(node, value))
+            specs = node.op.output_specs(*(v.spec for v in node.inputs))
+            if specs != tuple(v.spec for v in node.outputs):
+                raise GraphError(f"{node} claims {[str(v.spec) for v in node.outputs]}, infers {specs}.")
+            known.update(node.outputs)
+        for value in self.roots():
+            if value not in known:
+                raise GraphError(_unknown_value(None, value))
+
+    def dump(self) -> str:
+        """The graph as readable text, one node a line."""
+        names = _names(self)
+        lines = [f"input   {names[v]}: {v.spec} {v.name}".rstrip() for v in self.inputs]
+        lines += [f"state   {names[s.before]}: {s.before.spec} {s.variable.path}" for s in self.states]
+        for node in self.nodes:
+            outs = ", ".join(f"{names[v]}: {v.spec}" for v in node.outputs)
+            args = ", ".join(names.get(v, "?") for v in node.inputs)
+            lines.append(f"{outs} = {node.op}({args})" + (f"   # {node.path}" if node.path else ""))
+        lines += [f"write   {s.variable.path} <- {names[s.after]}" for s in self.states if s.written]
+        lines.append("return  " + ", ".join(names[v] for v in self.outputs))
+        return "\n".join(lines)
+
+    __str__ = dump
+
+
+def _names(graph: Graph) -> dict[Value, str]:
+    values = [*graph.inputs, *(s.before for s in graph.states)]
+    values += [v for node in graph.nodes for v in node.outputs]
+    return {value: f"%{i}" for i, value in enumerate(values)}
+
+
+def _unknown_value(node: Node | None, value: Value) -> str:
+    reader = f"{node.op} ({node.path or node.source})" if node is not None else "An output"
+    return explain(
+        f"{reader} reads a value that is neither an input of this graph nor computed in it.",
+        received=repr(value),
+        fix="Pass it as an input, or build it inside the traced function.",
+    )
+
+
+def reachable(roots: Iterable[Value]) -> set[Node]:
+    """All nodes the roots depend on."""
+    seen: set[Node] = set()
+    pending = [v.node for v in roots if v.node is not None]
+    while pending:
+        node = pending.pop()
+        if node not in seen:
+            seen.add(node)
+            pending.extend(v.node for v in node.inputs if v.node is not None)
+    return seen
+
+
+def schedule(roots: Sequence[Value]) -> list[Node]:
+    """Topological order of the nodes under `roots`, as near to creation order as dependencies allow."""
+    live = reachable(roots)
+    waiting = {node: len({v.node for v in node.inputs if v.node is not None}) for node in live}
+    readers: dict[Node, list[Node]] = {node: [] for node in live}
+    for node in live:
+        for producer in {v.node for v in node.inputs if v.node is not None}:
+            readers[producer].append(node)
+    ready = [(node.order, node) for node in live if waiting[node] == 0]
+    heapq.heapify(ready)
+    order: list[Node] = []
+    while ready:
+        _, node = heapq.heappop(ready)
+        order.append(node)
+        for reader in readers[node]:
+            waiting[reader] -= 1
+            if waiting[reader] == 0:
+                heapq.heappush(ready, (reader.order, reader))
+    if len(order) != len(live):
+        raise GraphError("The graph has a cycle: a node depends on its own output.")
+    return order

@@ -1,0 +1,147 @@
+"""Trace: what is recorded while a model's Python code runs once on symbolic values."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ..errors import GraphError, ShapeError, explain
+from .graph import Graph, State
+from .value import Value, _sequence
+
+if TYPE_CHECKING:
+    from .variable import Variable
+
+_local = threading.local()
+
+
+def _stack() -> list[Trace]:
+    if not hasattr(_local, "stack"):
+        _local.stack = []
+    return _local.stack
+
+
+def current_trace() -> Trace | None:
+    """The innermost trace being recorded in this thread, or None."""
+    stack = _stack()
+    return stack[-1] if stack else None
+
+
+class Trace:
+    """Records state reads and writes, extra losses, effects and layer paths.
+
+    Args:
+        training: what layers see as `training` when nobody says otherwise.
+        counter: integer variable counting steps; random operations read it.
+        parent: the trace around a body graph (scan, cond).
+
+    Attributes:
+        losses: scalars that layers added (add_loss, regularizers).
+        effects: values kept for what making them does.
+        callers: layers whose call is being recorded, outermost first.
+        finite: flags of the optimizers' gradients; states are kept unless all hold.
+    """
+
+    def __init__(
+        self, *, training: bool = False, counter: Variable | None = None, parent: Trace | None = None
+    ) -> None:
+        self.training = training
+        self.counter = counter
+        self.parent = parent
+        self.before: dict[Variable, Value] = {}
+        self.after: dict[Variable, Value] = {}
+        self.losses: list[Value] = []
+        self.effects: list[Value] = []
+        self.finite: list[Value] = []
+        self.callers: list[Any] = []
+        self.names: list[str] = []
+        self._keys: list[str] = []
+        self._draws: Counter[str] = Counter()
+        self.start = next(_sequence)
+
+    @property
+    def path(self) -> str:
+        """Path of the layer being called, for people."""
+        return "/".join(self.names)
+
+    @contextmanager
+    def active(self) -> Iterator[Trace]:
+        """Record in this trace within a `with` block."""
+        _stack().append(self)
+        try:
+            yield self
+        finally:
+            _stack().pop()
+
+    @contextmanager
+    def scope(self, name: str, key: str, training: bool | None = None) -> Iterator[None]:
+        """Within a layer's call: its name for people, its place in the model for random streams."""
+        outer = self.training
+        if training is not None:
+            self.training = training
+        self.names.append(name)
+        self._keys.append(key)
+        try:
+            yield
+        finally:
+            self.names.pop()
+            self._keys.pop()
+            self.training = outer
+
+    def stream_path(self) -> str:
+        """A text unique to this random draw of this model: place of the layer and number of the draw."""
+        if self.parent is not None:
+            return f"{self.parent.stream_path()}/body/{'/'.join(self._keys)}"
+        place = "/".join(self._keys)
+        self._draws[place] += 1
+        return f"{place}#{self._draws[place]}"
+
+    def step(self) -> Value:
+        """The number of the training step, which random operations read."""
+        if self.parent is not None:
+            return self.parent.step()
+        if self.counter is None:
+            raise GraphError("A random operation needs a model's step counter; this trace has none.")
+        return self.read(self.counter)
+
+    def read(self, variable: Variable) -> Value:
+        """The variable's value at this point of the traced program."""
+        if variable in self.after:
+            return self.after[variable]
+        if variable not in self.before:
+            self.before[variable] = Value(variable.spec, name=variable.path)
+        return self.before[variable]
+
+    def write(self, variable: Variable, value: Value) -> Value:
+        """Make `value` the variable's new state."""
+        if self.parent is not None:
+            raise GraphError(
+                explain(
+                    f"{variable.path}: a variable cannot be assigned inside the body of a scan or cond.",
+                    fix="Carry it as loop state and assign the result after the loop.",
+                )
+            )
+        if value.spec != variable.spec:
+            raise ShapeError(
+                explain(
+                    f"{variable.path}: assign() needs the variable's shape and dtype.",
+                    expected=variable.spec,
+                    received=value.spec,
+                )
+            )
+        self.read(variable)
+        self.after[variable] = value
+        return value
+
+    def graph(self, inputs: list[Value], outputs: list[Value]) -> Graph:
+        """The recorded program between `inputs` and `outputs`, states included."""
+        states = [State(v, value, self.after.get(v, value)) for v, value in self.before.items()]
+        return Graph(inputs, outputs, states, list(self.effects))
+
+
+def tracing(value: Any) -> bool:
+    """True where an operation on `value` must be recorded rather than computed."""
+    return isinstance(value, Value)

@@ -1,0 +1,108 @@
+"""Models as plain data: `get_config` and `from_config` of functional and Sequential models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .. import layers as layers_
+from ..errors import GraphError, explain
+from ..ir import Value
+from ..layers.input import InputLayer
+from ..layers.symbolic import Slot, _LayerCall
+from ..utils import tree
+
+if TYPE_CHECKING:
+    from .model import Functional
+    from .sequential import Sequential
+
+
+def sequential_config(model: Sequential) -> dict[str, Any]:
+    """{"name", "trainable", "layers": [{"class_name", "config"}, ...]}, the input layer first if there is one."""
+    return {
+        "name": model.name,
+        "trainable": model.trainable,
+        "layers": [layers_.serialize(layer) for layer in model._stack],
+    }
+
+
+def sequential_from_config(cls: type[Sequential], config: dict[str, Any], custom_objects: Any = None) -> Sequential:
+    """A Sequential from its config, with new weights."""
+    stack = [layers_.deserialize(item, custom_objects) for item in config["layers"]]
+    return cls(stack, trainable=config.get("trainable", True), name=config.get("name"))
+
+
+def functional_config(model: Functional) -> dict[str, Any]:
+    """{"name", "layers", "calls", "inputs", "outputs"}: values are numbered in order of their making."""
+    graph = model.graph
+    numbers: dict[Value, int] = {v: i for i, v in enumerate(graph.input_values)}
+    found = {layer: i for i, layer in enumerate(graph.layers)}
+    calls = []
+    for node in graph.nodes:
+        if not isinstance(node.op, _LayerCall):
+            raise GraphError(
+                explain(
+                    f"{model.name}: get_config() needs a model made of layers.",
+                    received=f"the bare operation {node.op}",
+                    fix="Wrap it in a Layer subclass with get_config().",
+                )
+            )
+        ins = [numbers[v] for v in node.inputs]
+        calls.append({"layer": found[node.op.layer], "arguments": _plain(node.op.arguments, ins)})
+        for value in node.outputs:
+            numbers[value] = len(numbers)
+    return {
+        "name": model.name,
+        "trainable": model.trainable,
+        "layers": [layers_.serialize(layer) for layer in graph.layers],
+        "calls": calls,
+        "inputs": tree.map_leaves(lambda v: numbers[v], graph.inputs),
+        "outputs": tree.map_leaves(lambda v: numbers[v], graph.outputs),
+    }
+
+
+def functional_from_config(config: dict[str, Any], custom_objects: Any = None) -> Functional:
+    """A functional model from its config, with new weights."""
+    from .model import Functional
+
+    made = [layers_.deserialize(item, custom_objects) for item in config["layers"]]
+    values: list[Value] = [layer.value for layer in made if isinstance(layer, InputLayer)]
+    for call in config["calls"]:
+        args, kwargs = _rebuilt(call["arguments"], values)
+        values.extend(tree.flatten(made[call["layer"]](*args, **kwargs)))
+    inputs = tree.map_leaves(lambda i: values[i], config["inputs"])
+    outputs = tree.map_leaves(lambda i: values[i], config["outputs"])
+    model = Functional(inputs, outputs, name=config["name"])
+    if not config.get("trainable", True):
+        model.trainable = False
+    return model
+
+
+def _plain(arguments: Any, numbers: list[int]) -> dict[str, Any]:
+    """Arguments of a call with {"value": number} for each value; tuples become lists."""
+    args, kwargs = tree.map_leaves(
+        lambda leaf: _Reference(numbers[leaf.index]) if isinstance(leaf, Slot) else leaf, arguments
+    )
+    return {"args": _listed(args), "kwargs": _listed(kwargs)}
+
+
+class _Reference(int):
+    """Number of a value, told apart from a number that is an argument."""
+
+
+def _listed(structure: Any) -> Any:
+    if isinstance(structure, list | tuple):
+        return [_listed(item) for item in structure]
+    if isinstance(structure, dict):
+        return {key: _listed(item) for key, item in structure.items()}
+    return {"value": int(structure)} if isinstance(structure, _Reference) else structure
+
+
+def _rebuilt(structure: Any, values: list[Value]) -> Any:
+    def rebuild(item: Any) -> Any:
+        if isinstance(item, dict):
+            if set(item) == {"value"}:
+                return values[item["value"]]
+            return {key: rebuild(value) for key, value in item.items()}
+        return [rebuild(value) for value in item] if isinstance(item, list) else item
+
+    return rebuild(structure["args"]), rebuild(structure["kwargs"])

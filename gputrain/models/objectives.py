@@ -1,0 +1,295 @@
+"""From compile's arguments and the shapes of targets and outputs to losses and metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from .. import losses, metrics, ops
+from ..data.labels import LabelRange
+from ..errors import DataError, ShapeError, explain
+from ..ir import Spec, Value, is_float
+from ..utils import tree
+from ..utils.names import did_you_mean
+from ..utils.notes import note
+
+
+def output_names(y_pred: Any, names: Sequence[str] | None) -> list[str]:
+    """Names of a model's outputs: dict keys, the layers' names, or output_0, output_1 ..."""
+    if isinstance(y_pred, dict):
+        return list(y_pred)
+    count = len(tree.flatten(y_pred))
+    if names is not None and len(names) == count and len(set(names)) == count:
+        return list(names)
+    return [f"output_{i}" for i in range(count)] if count > 1 else ["output"]
+
+
+def per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
+    """What was given for each output, from one for all, a list in order, or a dict by output name."""
+    if isinstance(given, dict):
+        for key in given:
+            if key not in names:
+                raise ValueError(f"{what}: no output is named {key!r}. {did_you_mean(str(key), names)}")
+        return [given.get(name) for name in names]
+    if isinstance(given, list | tuple):
+        if len(given) != len(names):
+            raise ValueError(
+                explain(f"{what} needs one entry per output.", expected=f"{len(names)}: {list(names)}", received=given)
+            )
+        return list(given)
+    return [given] * len(names)
+
+
+def resolve_loss(identifier: Any, target: Spec | None, output: Spec, name: str) -> Any:
+    """The loss object for a target and an output; checks that they can belong together.
+
+    Integer class indices under categorical crossentropy are taken as such, with a note.
+
+    Raises:
+        DataError, ShapeError: they do not fit.
+    """
+    loss = losses.get(identifier)
+    if loss is None:
+        return None
+    if target is None:
+        raise DataError(explain(f"Output {name!r} has a loss but no target.", fix="Pass y to fit or evaluate."))
+    if isinstance(loss, losses.CategoricalCrossentropy) or loss is losses.categorical_crossentropy:
+        return _categorical(loss, target, output, name)
+    if isinstance(loss, losses.SparseCategoricalCrossentropy):
+        _check_sparse(target, output, name)
+    return loss
+
+
+def _is_index(target: Spec, output: Spec) -> bool:
+    """Whether the target can be one class index per row of the output."""
+    return target.shape == output.shape[:-1] or (
+        target.ndim == output.ndim and target.shape[-1] == 1 and output.shape[-1] != 1
+    )
+
+
+def _categorical(loss: Any, target: Spec, output: Spec, name: str) -> Any:
+    if not _is_index(target, output):
+        return loss
+    if is_float(target.dtype):
+        raise ShapeError(
+            explain(
+                f"Output {name!r}: categorical_crossentropy needs one probability per class.",
+                expected=f"y of shape {output.shape}",
+                received=f"{target.dtype} y of shape {target.shape}",
+                fix=f"Use utils.to_categorical(y, {output.shape[-1]}), or integer y with sparse_categorical_crossentropy.",
+            )
+        )
+    note(
+        "categorical_crossentropy was given integer class indices instead of one-hot rows; "
+        "they are used as indices (as sparse_categorical_crossentropy does)."
+    )
+    config = loss.get_config() if hasattr(loss, "get_config") else {}
+    if config.get("label_smoothing"):
+        return _SmoothedIndices(loss, output.shape[-1])
+    known = {key: config[key] for key in ("from_logits", "axis", "name", "reduction") if key in config}
+    return losses.SparseCategoricalCrossentropy(**known)
+
+
+class _SmoothedIndices:
+    """A categorical loss with label smoothing on class indices: one-hot rows are made in the graph."""
+
+    def __init__(self, loss: Any, classes: Any) -> None:
+        self.loss, self.classes, self.name = loss, classes, loss.name
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        if y_true.ndim == y_pred.ndim:
+            y_true = ops.squeeze(y_true, -1)
+        return self.loss(ops.one_hot(y_true, self.classes), y_pred, sample_weight)
+
+
+def _check_sparse(target: Spec, output: Spec, name: str) -> None:
+    if _is_index(target, output):
+        return
+    raise ShapeError(
+        explain(
+            f"Output {name!r}: sparse_categorical_crossentropy needs one class index per row.",
+            expected=f"y of shape {output.shape[:-1]}",
+            received=target.shape,
+            fix="Use categorical_crossentropy for one-hot rows." if target.shape == output.shape else "",
+        )
+    )
+
+
+def takes_indices(loss: Any) -> bool:
+    """Whether a resolved loss reads class indices."""
+    return isinstance(loss, losses.SparseCategoricalCrossentropy | _SmoothedIndices)
+
+
+def resolve_metric(identifier: Any, loss: Any, target: Spec | None, output: Spec, name: str) -> Any:
+    """The metric object for an output; "accuracy" and "crossentropy" follow the loss and the shapes."""
+    if identifier in ("accuracy", "acc"):
+        metric = _accuracy(loss, target, output)
+        metric.name = identifier
+        note(f"metrics=[{identifier!r}] on output {name!r} is {type(metric).__name__}.", f"{identifier} {name} {type(metric)}")
+        return metric
+    if identifier in ("crossentropy", "ce"):
+        metric = _crossentropy(loss, target, output)
+        metric.name = identifier
+        return metric
+    return metrics.get(identifier)
+
+
+def _accuracy(loss: Any, target: Spec | None, output: Spec) -> Any:
+    """Accuracy that fits the loss: argmax for class losses, a threshold for independent labels."""
+    if takes_indices(loss) or (target is not None and loss is None and _is_index(target, output)):
+        return metrics.SparseCategoricalAccuracy()
+    if isinstance(loss, losses.BinaryCrossentropy) or loss is losses.binary_crossentropy or output.shape[-1] == 1:
+        logits = bool(getattr(loss, "get_config", dict)().get("from_logits"))
+        return metrics.BinaryAccuracy(threshold=0.0 if logits else 0.5)
+    if target is not None and _is_index(target, output):
+        return metrics.SparseCategoricalAccuracy()
+    return metrics.CategoricalAccuracy()
+
+
+def _crossentropy(loss: Any, target: Spec | None, output: Spec) -> Any:
+    logits = bool(getattr(loss, "get_config", dict)().get("from_logits"))
+    accuracy = _accuracy(loss, target, output)
+    if isinstance(accuracy, metrics.SparseCategoricalAccuracy):
+        return metrics.SparseCategoricalCrossentropy(from_logits=logits)
+    if isinstance(accuracy, metrics.BinaryAccuracy):
+        return metrics.BinaryCrossentropy(from_logits=logits)
+    return metrics.CategoricalCrossentropy(from_logits=logits)
+
+
+class CompiledLoss:
+    """All losses of a model, weighted and summed."""
+
+    def __init__(self, loss: Any, loss_weights: Any, names: Sequence[str] | None) -> None:
+        self.given, self.loss_weights, self.names = loss, loss_weights, names
+        self.resolved: list[Any] | None = None
+        self.trackers: list[Any] = []
+
+    def build(self, y: Any, y_pred: Any) -> None:
+        """Resolve the losses for these targets and outputs (values, or anything with specs)."""
+        names = output_names(y_pred, self.names)
+        outputs, targets = tree.flatten(y_pred), targets_per_output(y, y_pred, names)
+        chosen = per_output(self.given, names, "loss")
+        self.resolved = [
+            resolve_loss(i, t.spec if t is not None else None, o.spec, n)
+            for i, t, o, n in zip(chosen, targets, outputs, names, strict=True)
+        ]
+        self.weights = per_output(self.loss_weights, names, "loss_weights")
+        self.output_names = names
+        self.classes = [int(o.shape[-1]) for o in outputs]
+        if not self.trackers and len(names) > 1:
+            self.trackers = [metrics.Mean(name=f"{n}_loss") for n in names]
+
+    def label_ranges(self) -> list[LabelRange]:
+        """What class indices the outputs take, as of the last trace."""
+        return [
+            LabelRange(name, i, classes)
+            for i, (name, loss, classes) in enumerate(zip(self.output_names, self.resolved or [], self.classes, strict=True))
+            if takes_indices(loss)
+        ]
+
+    def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Value | None:
+        self.build(y, y_pred)
+        assert self.resolved is not None
+        outputs, targets = tree.flatten(y_pred), targets_per_output(y, y_pred, self.output_names)
+        weights = weights_per_output(sample_weight, self.output_names)
+        total = None
+        for i, (loss, target, output) in enumerate(zip(self.resolved, targets, outputs, strict=True)):
+            if loss is None:
+                continue
+            value = loss(target, output, weights[i])
+            if self.trackers:
+                self.trackers[i].update_state(value, sample_weight=_batch(output))
+            if self.weights[i] is not None:
+                value = ops.multiply(value, float(self.weights[i]))
+            total = value if total is None else ops.add(total, value)
+        return total
+
+
+def _batch(output: Value) -> float:
+    return float(output.shape[0] or 0)
+
+
+def targets_per_output(y: Any, y_pred: Any, names: Sequence[str]) -> list[Any]:
+    """The target of each output: by name from a dict, else in order; None where there is none."""
+    if y is None:
+        return [None] * len(names)
+    if isinstance(y, dict):
+        unknown = [key for key in y if key not in names]
+        if unknown:
+            raise DataError(f"y: no output is named {unknown[0]!r}. {did_you_mean(str(unknown[0]), names)}")
+        return [y.get(name) for name in names]
+    flat = tree.flatten(y)
+    if len(flat) != len(names):
+        raise DataError(
+            explain("y needs one target per output.", expected=f"{len(names)}: {list(names)}", received=len(flat))
+        )
+    return flat
+
+
+def weights_per_output(sample_weight: Any, names: Sequence[str]) -> list[Any]:
+    """Sample weights of each output: one for all, a list in order, or a dict by name."""
+    if isinstance(sample_weight, dict | list | tuple):
+        return per_output(sample_weight, names, "sample_weight")
+    return [sample_weight] * len(names)
+
+
+class CompiledMetrics:
+    """All metrics of a model: `metrics` ignore sample weights, `weighted_metrics` use them."""
+
+    def __init__(self, given: Any, weighted: Any, names: Sequence[str] | None) -> None:
+        self.given, self.weighted, self.names = given, weighted, names
+        self.built_for: Any = None
+        self.entries: list[tuple[Any, int, bool]] = []  # metric, output, weighted
+
+    def build(self, y: Any, y_pred: Any, resolved_losses: Sequence[Any] | None) -> None:
+        """Make the metric objects for these targets and outputs."""
+        names = output_names(y_pred, self.names)
+        self.output_names, self.entries = names, []
+        outputs, targets = tree.flatten(y_pred), targets_per_output(y, y_pred, names)
+        for given, weighted in ((self.given, False), (self.weighted, True)):
+            for i, wanted in enumerate(self._per_output(given, names)):
+                for identifier in wanted:
+                    loss = resolved_losses[i] if resolved_losses else None
+                    spec = targets[i].spec if targets[i] is not None else None
+                    metric = resolve_metric(identifier, loss, spec, outputs[i].spec, names[i])
+                    if len(names) > 1:
+                        metric.name = f"{names[i]}_{metric.name}"
+                    self.entries.append((metric, i, weighted))
+
+    def _per_output(self, given: Any, names: Sequence[str]) -> list[list[Any]]:
+        if given is None:
+            return [[] for _ in names]
+        if isinstance(given, dict):
+            return [_as_list(m) for m in per_output(given, names, "metrics")]
+        if len(names) == 1:
+            return [tree.flatten(_as_list(given))]
+        if len(given) != len(names):
+            raise ValueError(
+                explain(
+                    "metrics needs one entry per output (a name, or a list of names).",
+                    expected=f"{len(names)}: {list(names)}",
+                    received=given,
+                )
+            )
+        return [_as_list(m) for m in given]
+
+    @property
+    def metrics(self) -> list[Any]:
+        return [metric for metric, _, _ in self.entries]
+
+    def update(self, y: Any, y_pred: Any, sample_weight: Any, resolved_losses: Sequence[Any] | None) -> None:
+        """Add a batch to every metric, in the graph."""
+        shapes = [(v.dtype, v.shape[1:]) for v in (*tree.flatten(y), *tree.flatten(y_pred)) if v is not None]
+        if shapes != self.built_for:
+            self.build(y, y_pred, resolved_losses)
+            self.built_for = shapes
+        outputs, targets = tree.flatten(y_pred), targets_per_output(y, y_pred, self.output_names)
+        weights = weights_per_output(sample_weight, self.output_names)
+        for metric, i, weighted in self.entries:
+            metric.update_state(targets[i], outputs[i], sample_weight=weights[i] if weighted else None)
+
+
+def _as_list(given: Any) -> list[Any]:
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list | tuple) else [given]

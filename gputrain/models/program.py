@@ -1,0 +1,258 @@
+"""A model's step, traced for one batch shape and ready to run."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .. import config, ops
+from ..backend import Device
+from ..compiler import Arena, Executable, interpret
+from ..compiler.passes import optimize
+from ..data import Arrays
+from ..data.sources import Batch
+from ..errors import GraphError, NonFiniteError, explain
+from ..ir import Graph, Node, Spec, Trace, Value
+from ..ops.base import apply, constant
+from ..ops.optim import Gate
+from ..utils import tree
+from ..utils.notes import note
+
+if TYPE_CHECKING:
+    from .model import Model
+
+MANY_RETRACES = 8
+
+
+class Program:
+    """One traced step (train, test or predict) of a model for batches of one shape.
+
+    Args:
+        model: whose step.
+        kind: "train", "test" or "predict".
+        example: arrays whose shapes and dtypes the step is traced for.
+        size: samples in a batch.
+    """
+
+    def __init__(self, model: Model, kind: str, example: Arrays, size: int, arena: Arena, device: Device) -> None:
+        self.model, self.kind, self.size, self.device = model, kind, size, device
+        specs = [Spec((size, *a.shape[1:]), a.dtype.name) for a in example.leaves]
+        self.structure, self.graph = trace_step(model, kind, example, specs)
+        self.executable = Executable(self.graph, device, arena)
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the step's logs."""
+        return list(self.structure) if isinstance(self.structure, dict) else []
+
+    def run(self, batch: Batch) -> None:
+        """Run the step on a batch; results stay in the program until `logs` or `outputs` reads them."""
+        self.executable.bind()
+        batch.load(self.device, self.executable.inputs)
+        self.executable.step()
+
+    def run_eagerly(self, batch: Batch) -> None:
+        """Run the same graph node by node, checking each result for NaN and infinity."""
+        buffers = [np.empty(v.spec.dims, v.dtype) for v in self.graph.inputs]
+        batch.load(self.device, buffers)
+        finder = NonFiniteFinder(self.device)
+        self.executable.bind()
+        outputs = interpret(self.graph, buffers, self.device, finder)
+        for buffer, array in zip(self.executable.outputs, outputs, strict=True):
+            self.device.xp.copyto(buffer, array)
+        if finder.found is not None:
+            raise NonFiniteError(finder.describe())
+
+    def logs(self) -> dict[str, float]:
+        """The step's logs as Python floats."""
+        return dict(zip(self.names, (float(a) for a in self.executable.fetch()), strict=True))
+
+    def log(self, name: str) -> float:
+        """One of the step's logs."""
+        array = self.executable.outputs[self.names.index(name)]
+        return float(self.device.download(array))
+
+    def outputs(self) -> list[np.ndarray]:
+        """Copies of the flat outputs of a predict step."""
+        return self.executable.fetch()
+
+    def find_non_finite(self, batch: Batch) -> str:
+        """Run the step again from the same state without keeping anything, and say where NaN began."""
+        buffers = [np.empty(v.spec.dims, v.dtype) for v in self.graph.inputs]
+        batch.load(self.device, buffers)
+        finder = NonFiniteFinder(self.device)
+        interpret(self.graph, buffers, self.device, finder, commit=False)
+        ranges = ", ".join(f"{v.name} in {b.min():.4g}..{b.max():.4g}" for v, b in zip(self.graph.inputs, buffers, strict=True) if b.size)
+        return f"{finder.describe()} Inputs of the step: {ranges}."
+
+
+class BatchLogs(Mapping[str, float]):
+    """Logs of a batch, fetched from the device only when they are read."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+
+    def __getitem__(self, name: str) -> float:
+        if name not in self._program.names:
+            raise KeyError(name)
+        return self._program.log(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._program.names)
+
+    def __len__(self) -> int:
+        return len(self._program.names)
+
+    def copy(self) -> dict[str, float]:
+        return dict(self)
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class NonFiniteFinder:
+    """Remembers the first node whose output holds NaN or infinity."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.found: tuple[Node, int, int, int] | None = None
+
+    def __call__(self, node: Node, outs: tuple[Any, ...]) -> None:
+        if self.found is not None or not node.inputs:
+            return
+        for out in outs:
+            host = self.device.download(out)
+            if host.dtype.kind == "f" and not np.isfinite(host).all():
+                self.found = (node, int(np.isnan(host).sum()), int(np.isinf(host).sum()), host.size)
+                return
+
+    def describe(self) -> str:
+        if self.found is None:
+            return "Run again node by node, no operation gave NaN or infinity."
+        node, nan, inf, size = self.found
+        backward = node.path.endswith("'")
+        where = node.path.rstrip("'") or "the loss or the metrics"
+        return (
+            f"First bad operation: {node.op} of {where}, in the {'backward' if backward else 'forward'} pass "
+            f"({nan} NaN and {inf} infinite of {size} elements; from {node.source})."
+        )
+
+
+def trace_step(model: Model, kind: str, example: Arrays, specs: list[Spec]) -> tuple[Any, Graph]:
+    """(structure of the results, graph) of a model's step."""
+    values = [Value(spec) for spec in specs]
+    fresh = iter(values)
+    parts = tree.map_leaves(lambda a: None if a is None else next(fresh), (example.x, example.y, example.sample_weight))
+    _name_inputs(parts)
+    trace = Trace(training=kind == "train", counter=model.step_counter)
+    with trace.active():
+        if kind == "train":
+            trace.finite.append(trace.read(model.healthy))
+        step: Callable[[Any], Any] = getattr(model, f"{kind}_step")
+        results = step(parts[0] if kind == "predict" else pack_data(*parts))
+        leaves = [_as_value(leaf, kind) for leaf in tree.flatten(results)]
+        if kind == "train":
+            trace.write(model.step_counter, ops.add(trace.read(model.step_counter), 1))
+            _guard(trace, model)
+    return results, optimize(trace.graph(values, leaves))
+
+
+def _name_inputs(parts: tuple[Any, ...]) -> None:
+    for name, part in zip(("x", "y", "sample_weight"), parts, strict=True):
+        leaves = [v for v in tree.flatten(part) if v is not None]
+        for i, value in enumerate(leaves):
+            value.name = name if len(leaves) == 1 else f"{name}[{i}]"
+
+
+def _as_value(leaf: Any, kind: str) -> Value:
+    if isinstance(leaf, Value):
+        return leaf
+    if isinstance(leaf, int | float | np.ndarray | np.number):
+        return constant(np.asarray(leaf, config.floatx()))
+    raise GraphError(
+        explain(f"{kind}_step() must return values or numbers.", received=f"{leaf!r} of type {type(leaf).__name__}")
+    )
+
+
+def _guard(trace: Trace, model: Model) -> None:
+    """Keep every state as it was unless the step was finite: one Gate over all that no guarded update wrote."""
+    flag = trace.finite[0]
+    for other in trace.finite[1:]:
+        flag = ops.logical_and(flag, other)
+    pending = [(v, after) for v, after in trace.after.items() if after.node is None or not after.node.op.guarded]
+    new = [after for _, after in pending]
+    old = [trace.before[v] for v, _ in pending]
+    kept = apply(Gate(len(pending)), flag, *new, *old)
+    for (variable, _), value in zip(pending, kept if len(pending) > 1 else [kept], strict=True):
+        trace.after[variable] = value
+    trace.after[model.healthy] = flag
+
+
+def pack_data(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """What a train_step gets: x, (x, y) or (x, y, sample_weight), as in Keras."""
+    if sample_weight is not None:
+        return x, y, sample_weight
+    if y is not None:
+        return x, y
+    return (x,) if isinstance(x, list | tuple) else x
+
+
+def unpack_data(data: Any) -> tuple[Any, Any, Any]:
+    """(x, y, sample_weight) of what a train_step got."""
+    if not isinstance(data, tuple):
+        return data, None, None
+    x, y, sample_weight = (*data, None, None)[:3]
+    return x, y, sample_weight
+
+
+class ProgramCache:
+    """A model's programs, the least recently used dropped first. They share one arena."""
+
+    def __init__(self, model: Model, size: int = 8) -> None:
+        self.model, self.size = model, size
+        self.device = model.step_counter.device
+        self.arena = Arena(self.device)
+        self._programs: OrderedDict[Any, Program] = OrderedDict()
+        self._traced: dict[str, list[Any]] = {}
+
+    def get(self, kind: str, arrays: Arrays, size: int) -> Program:
+        """The program for batches of `size` samples like those of `arrays`."""
+        shapes = tuple((a.shape[1:], a.dtype.name) for a in arrays.leaves)
+        absent = (arrays.y is None, arrays.sample_weight is None)
+        key = (kind, size, shapes, absent, self.model.trace_key(kind))
+        if key in self._programs:
+            self._programs.move_to_end(key)
+            return self._programs[key]
+        self._warn_of_retraces(kind, size, shapes)
+        program = Program(self.model, kind, arrays, size, self.arena, self.device)
+        # Tracing may build layers and metrics, which changes what the key says of the model.
+        key = (*key[:-1], self.model.trace_key(kind))
+        self._programs[key] = program
+        if len(self._programs) > self.size:
+            self._programs.popitem(last=False)
+        return program
+
+    def clear(self) -> None:
+        """Forget all programs, as when the model is compiled anew."""
+        self._programs.clear()
+        self._traced.clear()
+
+    def _warn_of_retraces(self, kind: str, size: int, shapes: Any) -> None:
+        """Say once which dimension keeps changing."""
+        seen = self._traced.setdefault(kind, [])
+        seen.append(((size,), *(s for s, _ in shapes)))
+        if len(seen) != MANY_RETRACES:
+            return
+        changing = [
+            f"axis {axis + (1 if i else 0)} of input {max(i - 1, 0)}"
+            for i in range(len(seen[0]))
+            for axis in range(len(seen[0][i]))
+            if len({s[i][axis] for s in seen if len(s) > i and len(s[i]) > axis}) > MANY_RETRACES // 2
+        ]
+        note(
+            f"{self.model.name}: the {kind} step was traced for {MANY_RETRACES} different shapes, which takes time. "
+            f"Changing: {', '.join(changing) or 'several dimensions'}. Pad or bucket the data to few shapes."
+        )

@@ -1,0 +1,127 @@
+"""Sequential: a plain stack of layers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import explain
+from ..ir import Value
+from ..layers.base import Layer
+from ..layers.input import InputLayer
+from .functional import FunctionalGraph
+from .model import Functional, Model
+
+
+class Sequential(Functional):
+    """A stack of layers, each fed by the one before.
+
+    The shapes are known, and weights exist, once the stack has an input: an `Input` at its start, or a first
+    layer with `input_shape` (or `input_dim`). Without one it is built on the first data it sees.
+
+    Args:
+        layers: list of layers.
+        trainable: whether an optimizer may change the weights.
+        name: default "sequential", numbered.
+
+    Example:
+        >>> model = Sequential([Input(shape=(784,)), layers.Dense(10, activation="softmax")])
+        >>> model.output_shape
+        (None, 10)
+    """
+
+    def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
+        Model.__init__(self, trainable=trainable, name=name)
+        self.graph: Any = None
+        self._stack: list[Layer] = []
+        for layer in layers or []:
+            self.add(layer)
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put a layer on top.
+
+        Raises:
+            TypeError: not a layer or an Input.
+            ValueError: an Input that is not the first, or a name that is taken.
+        """
+        layer = layer.origin if isinstance(layer, Value) and layer.origin is not None else layer
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                explain(f"{self.name}.add() takes a layer.", received=f"{layer!r} of type {type(layer).__name__}")
+            )
+        if isinstance(layer, InputLayer) and self._stack:
+            raise ValueError(f"{self.name}: an Input can only be the first layer.")
+        if layer.name in [x.name for x in self._stack]:
+            raise ValueError(f"{self.name}: layer names must be unique. {layer.name!r} is there already.")
+        if not self._stack and not isinstance(layer, InputLayer) and layer.batch_input_shape is not None:
+            self._stack.append(InputLayer(batch_shape=layer.batch_input_shape, dtype=_input_dtype(layer)))
+        self._stack.append(layer)
+        if self._has_graph():
+            self._set_graph(self.graph.inputs, layer(self.graph.outputs))
+        else:
+            self._build_graph()
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the top layer off."""
+        if not self.layers:
+            raise ValueError(f"{self.name}: there is no layer to pop.")
+        layer = self._stack.pop()
+        if self._has_graph():
+            last = self.graph.nodes[-1]
+            layer.calls.remove(last)
+            self.graph = None
+            if self.layers:
+                self._set_graph(self._stack[0].output, last.inputs[0])
+        self.built = self._has_graph()
+        return layer
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create the weights for batches of this shape (None for the batch size)."""
+        if input_shape is None or (self._stack and isinstance(self._stack[0], InputLayer)):
+            return
+        self._stack.insert(0, InputLayer(batch_shape=tuple(input_shape)))
+        self._build_graph()
+
+    def _build_graph(self) -> None:
+        """Connect the stack, if it has an input."""
+        if len(self._stack) < 2 or not isinstance(self._stack[0], InputLayer):
+            return
+        value: Any = self._stack[0].value
+        inputs = value
+        for layer in self._stack[1:]:
+            value = layer(value)
+        self._set_graph(inputs, value)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers without the input."""
+        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+
+    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
+        if self._has_graph():
+            return self.graph.run(inputs)
+        if not self.layers:
+            raise ValueError(f"{self.name} has no layers; add one first.")
+        for layer in self.layers:
+            inputs = layer(inputs)
+        return inputs
+
+    def _has_graph(self) -> bool:
+        return isinstance(self.graph, FunctionalGraph)
+
+    def get_config(self) -> dict[str, Any]:
+        from .configs import sequential_config
+
+        return sequential_config(self)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        from .configs import sequential_from_config
+
+        return sequential_from_config(cls, config, custom_objects)
+
+
+def _input_dtype(layer: Layer) -> str:
+    """Floats for most layers; layers that read indices say so."""
+    return getattr(layer, "input_dtype", None) or layer.dtype
+
+

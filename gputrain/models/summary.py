@@ -1,0 +1,78 @@
+"""The table that `summary()` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..layers.base import Layer
+from ..utils import tree
+
+if TYPE_CHECKING:
+    from .model import Model
+
+_UNITS = ("B", "KB", "MB", "GB", "TB")
+
+
+def readable_bytes(nbytes: float) -> str:
+    """1536 as "1.50 KB"."""
+    for unit in _UNITS[:-1]:
+        if nbytes < 1024:
+            return f"{nbytes:.2f} {unit}"
+        nbytes /= 1024
+    return f"{nbytes:.2f} {_UNITS[-1]}"
+
+
+def summary_text(model: Model, line_length: int | None, expand_nested: bool, show_trainable: bool) -> str:
+    """Layers with output shapes and numbers of weights, and the totals."""
+    header = ["Layer (type)", "Output shape", "Param #", *(["Trainable"] if show_trainable else [])]
+    rows = [row for layer in model.layers for row in _rows(layer, "", expand_nested, show_trainable)]
+    widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
+    if line_length is not None:
+        spare = line_length - sum(widths) - 3 * (len(widths) - 1)
+        widths[0] += max(0, spare)
+    rule = "-" * (sum(widths) + 3 * (len(widths) - 1))
+    lines = [f'Model: "{model.name}"', rule, _line(header, widths), rule]
+    lines += [_line(row, widths) for row in rows]
+    return "\n".join([*lines, rule, *_totals(model)])
+
+
+def _line(cells: list[str], widths: list[int]) -> str:
+    return "   ".join(c.ljust(w) for c, w in zip(cells, widths, strict=True)).rstrip()
+
+
+def _rows(layer: Layer, indent: str, expand: bool, show_trainable: bool) -> list[list[str]]:
+    row = [f"{indent}{layer.name} ({type(layer).__name__})", _output_shape(layer), _count(layer)]
+    if show_trainable:
+        row.append("yes" if layer.trainable else "no")
+    rows = [row]
+    if expand:
+        for child in getattr(layer, "layers", []):
+            rows += _rows(child, indent + "  ", expand, show_trainable)
+    return rows
+
+
+def _output_shape(layer: Layer) -> str:
+    try:
+        shapes = [v.shape for v in tree.flatten(layer.output)]
+    except AttributeError:
+        return "multiple" if layer.calls else "?"
+    return ", ".join(str(s) for s in shapes)
+
+
+def _count(layer: Layer) -> str:
+    known = layer.built or layer.weights
+    return f"{sum(v.spec.size for v in layer.weights):,}" if known else "0 (unbuilt)"
+
+
+def _totals(model: Model) -> list[str]:
+    groups: list[tuple[str, Any]] = [
+        ("Total", model.weights),
+        ("Trainable", model.trainable_weights),
+        ("Non-trainable", model.non_trainable_weights),
+    ]
+    lines = []
+    for label, variables in groups:
+        count = sum(v.spec.size for v in variables)
+        nbytes = sum(v.spec.nbytes for v in variables)
+        lines.append(f"{label} params: {count:,} ({readable_bytes(nbytes)})")
+    return lines

@@ -1,0 +1,22 @@
+"""Operations, under the names of `keras.ops`. Each works on values while a model is traced and on arrays at once."""
+
+# ruff: noqa: F403, A004  (the public names of this room are those of its modules)
+
+from __future__ import annotations
+
+from ..ir import Value
+from .base import REGISTRY, Operation, Sample, apply, cast, convert
+from .conv import *
+from .conv_pool import *
+from .elementwise import *
+from .indexing import *
+from .linalg import *
+from .nn import *
+from .optim import *
+from .pool import *
+from .random import *
+from .reduction import *
+from .shape import *
+from .special import *
+
+Value.operators.update({name: fn for name, fn in globals().items() if callable(fn)})

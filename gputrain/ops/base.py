@@ -1,0 +1,249 @@
+"""Operation: everything about one operation in one class; and `apply`, the one way to use it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import backend, config
+from ..errors import DTypeError, explain
+from ..ir import Node, Spec, Value, Variable, current_trace, dtype_name, is_float, promote
+
+REGISTRY: dict[str, type[Operation]] = {}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One case from which the generic tests of an operation are made.
+
+    Attributes:
+        op: the operation with its parameters.
+        inputs: specs of the inputs, or arrays where only certain values make sense.
+        low, high: range of the random inputs; ranges away from kinks keep gradient checks honest.
+        differentiable: indices of the inputs whose gradient is checked; None means every float input.
+        reference: `f(*float64 arrays) -> array or tuple`, independent of gputrain.
+    """
+
+    op: Operation
+    inputs: tuple[Any, ...]
+    reference: Callable[..., Any] | None = None
+    low: float = -2.0
+    high: float = 2.0
+    differentiable: tuple[int, ...] | None = None
+    label: str = ""
+
+
+class Operation:
+    """Base of all operations: subclasses are frozen dataclasses whose fields are the parameters.
+
+    Attributes:
+        n_outputs: how many values it makes.
+        view: the output is the first input's memory under another shape; nothing is computed.
+        overwrites: pairs (output, input): the output may use the input's memory when that input dies here
+            and has the same bytes.
+        guarded: it takes a flag and leaves states alone where the flag does not hold.
+    """
+
+    n_outputs: ClassVar[int] = 1
+    view: ClassVar[bool] = False
+    overwrites: ClassVar[tuple[tuple[int, int], ...]] = ()
+    guarded: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if not cls.__name__.startswith("_"):
+            REGISTRY[cls.__name__] = cls
+
+    def infer(self, *specs: Spec) -> Spec | tuple[Spec, ...]:
+        """Shape and dtype of the output(s); the only place where shape and dtype errors are raised."""
+        raise NotImplementedError(f"{type(self).__name__}.infer")
+
+    def vjp(self, ct: Any, out: Any, *inputs: Value) -> Sequence[Value | None]:
+        """Gradient for each input from the cotangent(s) `ct`, written in other operations.
+
+        A gradient may have the broadcast shape of the output; autodiff sums it to the input's.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no gradient")
+
+    def compute(self, xp: Any, out: Any, *inputs: Any, scratch: tuple[Any, ...] = ()) -> None:
+        """The reference: write the result of `inputs` into `out` with functions of `xp` (NumPy or CuPy)."""
+        raise NotImplementedError(f"{type(self).__name__}.compute")
+
+    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
+        """Workspaces that `compute` needs, passed to it as `scratch`."""
+        return ()
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        """Cases for the generic tests; an operation without any fails the suite."""
+        return ()
+
+    def bind(self, device: backend.Device, out: Any, ins: Sequence[Any], scratch: tuple[Any, ...]) -> Callable[[], None]:
+        """A function of no arguments that runs `compute` on these buffers."""
+        xp, compute, inputs = device.xp, self.compute, tuple(ins)
+        if scratch:
+            return lambda: compute(xp, out, *inputs, scratch=scratch)
+        return lambda: compute(xp, out, *inputs)
+
+    def output_specs(self, *specs: Spec) -> tuple[Spec, ...]:
+        """`infer`, always as a tuple."""
+        inferred = self.infer(*specs)
+        return inferred if isinstance(inferred, tuple) else (inferred,)
+
+    def __str__(self) -> str:
+        params = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr)  # type: ignore[arg-type]
+        return f"{type(self).__name__}({params})" if params else type(self).__name__
+
+
+@dataclass(frozen=True)
+class Constant(Operation):
+    """An array known when the graph is built."""
+
+    data: bytes = field(repr=False)
+    shape: tuple[int, ...]
+    dtype: str
+
+    def infer(self) -> Spec:
+        return Spec(self.shape, self.dtype)
+
+    def vjp(self, ct: Value, out: Value) -> tuple[()]:
+        return ()
+
+    def array(self) -> np.ndarray:
+        return np.frombuffer(self.data, self.dtype).reshape(self.shape)
+
+    def compute(self, xp: Any, out: Any, *inputs: Any, scratch: tuple[Any, ...] = ()) -> None:
+        out[...] = xp.asarray(self.array())
+
+    @classmethod
+    def of(cls, array: np.ndarray) -> Constant:
+        return cls(np.ascontiguousarray(array).tobytes(), array.shape, dtype_name(array.dtype))
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        ramp = np.arange(6, dtype=np.float32).reshape(2, 3)
+        return [Sample(cls.of(ramp), (), lambda: ramp), Sample(cls.of(np.zeros((0, 2))), (), lambda: np.zeros((0, 2)))]
+
+
+def constant(array: Any) -> Value:
+    """A Value holding `array` in the graph being built."""
+    op = Constant.of(np.asarray(backend.current_device().download(array)))
+    trace = current_trace()
+    return Node(op, (), op.output_specs(), trace.path if trace else "").outputs[0]
+
+
+def convert(x: Any, dtype: str | None = None) -> Any:
+    """`x` as an operand: a Value, or an array of the current device. Python numbers need a `dtype`.
+
+    Lists of floats become `config.floatx()`, as in Keras; arrays keep their dtype unless one is asked for.
+    """
+    if isinstance(x, Variable):
+        trace = current_trace()
+        x = trace.read(x) if trace is not None else x.array
+    if isinstance(x, Value):
+        return cast(x, dtype) if dtype is not None and x.dtype != dtype else x
+    if dtype is None and not hasattr(x, "dtype"):
+        host = np.asarray(x)
+        dtype = config.floatx() if host.dtype.kind == "f" else ("int32" if host.dtype.kind == "i" else None)
+    return backend.current_device().asarray(x, dtype)
+
+
+def is_symbolic(x: Any) -> bool:
+    """True where an operation on `x` will be recorded instead of computed at once."""
+    return isinstance(x, Value) or (isinstance(x, Variable) and current_trace() is not None)
+
+
+def cast(x: Any, dtype: str) -> Any:
+    """`x` in another dtype. Float to integer truncates toward zero."""
+    x = convert(x)
+    return x if spec_of(x).dtype == dtype else apply(Cast(dtype_name(dtype)), x)
+
+
+def spec_of(x: Any) -> Spec:
+    """Spec of a Value, Variable or array."""
+    return x.spec if isinstance(x, Value | Variable) else Spec(tuple(x.shape), dtype_name(x.dtype))
+
+
+def is_number(x: Any) -> bool:
+    return isinstance(x, bool | int | float | np.bool_ | np.number) and not isinstance(x, np.ndarray)
+
+
+def harmonize(*xs: Any) -> list[Any]:
+    """Operands in one common dtype. Python numbers take the dtype of the others (a float makes it floating)."""
+    arrays = [None if is_number(x) else convert(x) for x in xs]
+    known = [spec_of(a).dtype for a in arrays if a is not None]
+    if not known:
+        known = [config.floatx() if any(isinstance(x, float | np.floating) for x in xs) else "int32"]
+    dtype = known[0]
+    for other in known[1:]:
+        dtype = promote(dtype, other)
+    if not is_float(dtype) and any(isinstance(x, float | np.floating) for x in xs):
+        dtype = config.floatx()
+    return [convert(x if a is None else a, dtype) for x, a in zip(xs, arrays, strict=True)]
+
+
+def require_float(spec: Spec, what: str) -> None:
+    """Refuse integer and boolean inputs where only floats make sense."""
+    if not is_float(spec.dtype):
+        raise DTypeError(
+            explain(f"{what} needs floating-point input.", received=spec, fix='Convert with ops.cast(x, "float32").')
+        )
+
+
+def apply(op: Operation, *inputs: Any) -> Any:
+    """Use an operation: recorded when an input is a Value, computed at once when all are arrays."""
+    if any(isinstance(x, Value) for x in inputs):
+        return _record(op, inputs)
+    return _compute(op, inputs)
+
+
+def _record(op: Operation, inputs: Sequence[Any]) -> Any:
+    values = tuple(x if isinstance(x, Value) else constant(x) for x in inputs)
+    specs = op.output_specs(*(v.spec for v in values))
+    trace = current_trace()
+    outputs = Node(op, values, specs, trace.path if trace is not None else "").outputs
+    return outputs[0] if op.n_outputs == 1 else outputs
+
+
+def _compute(op: Operation, inputs: Sequence[Any]) -> Any:
+    outs = run_once(op, inputs, backend.current_device())
+    return outs[0] if op.n_outputs == 1 else outs
+
+
+def run_once(op: Operation, inputs: Sequence[Any], device: backend.Device) -> tuple[Any, ...]:
+    """Run an operation on arrays into fresh buffers: eager use, and the node-by-node interpreter."""
+    specs = tuple(spec_of(x) for x in inputs)
+    outs = [device.empty(s.dims, s.dtype) for s in op.output_specs(*specs)]
+    if op.view:
+        device.xp.copyto(outs[0], inputs[0].reshape(outs[0].shape))
+        return tuple(outs)
+    scratch = [device.empty(s.dims, s.dtype) for s in device.scratch(op, specs)]
+    device.prepare(op, specs, outs, inputs, scratch)()
+    return tuple(outs)
+
+
+@dataclass(frozen=True)
+class Cast(Operation):
+    """Conversion to another dtype."""
+
+    dtype: str
+
+    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+        return x.with_dtype(self.dtype)
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Sequence[Value | None]:
+        return (cast(ct, x.dtype) if is_float(x.dtype) else None,)
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        xp.copyto(out, x, casting="unsafe")
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        return [
+            Sample(cls("float32"), (Spec((3, 5), "float64"),), lambda x: x),
+            Sample(cls("int32"), (Spec((7,), "float32"),), lambda x: np.trunc(x)),
+            Sample(cls("float32"), (Spec((0, 3), "int32"),), lambda x: x),
+        ]

@@ -1,0 +1,482 @@
+"""Softmax and the crossentropies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .. import config
+from ..errors import ShapeError, explain
+from ..ir import Spec, Value, is_float, normalize_axis
+from .base import Operation, Sample, apply, cast, convert, harmonize, require_float, spec_of
+from .elementwise import (
+    add,
+    as_float,
+    clip,
+    divide,
+    equal,
+    exp,
+    greater_equal,
+    less_equal,
+    log,
+    logical_and,
+    multiply,
+    negative,
+    scalar_like,
+    sigmoid,
+    subtract,
+    where,
+)
+from .indexing import one_hot
+from .reduction import sum
+from .shape import expand_dims, moveaxis
+
+__all__ = [
+    "BinaryCrossentropy",
+    "CategoricalCrossentropy",
+    "LogSoftmax",
+    "SigmoidCrossentropy",
+    "Softmax",
+    "SoftmaxCrossentropy",
+    "SparseSoftmaxCrossentropy",
+    "binary_crossentropy",
+    "categorical_crossentropy",
+    "log_softmax",
+    "softmax",
+    "sparse_categorical_crossentropy",
+]
+
+
+@dataclass(frozen=True)
+class Softmax(Operation):
+    """exp(x) / sum(exp(x)) along the last axis."""
+
+    overwrites = ((0, 0),)
+
+    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+        require_float(x, "Softmax")
+        if x.ndim < 1:
+            raise ShapeError(explain("Softmax needs at least one dimension.", received=x))
+        return x
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Sequence[Value]:
+        inner = sum(multiply(ct, out), axis=-1, keepdims=True)
+        return (multiply(out, subtract(ct, inner)),)
+
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        return (Spec((*x.shape[:-1], 1), x.dtype),)
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        if out.size:
+            softmax_into(xp, out, x, scratch[0])
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def reference(x: np.ndarray) -> np.ndarray:
+            return np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+
+        shapes = [(3,), (2, 5), (2, 3, 1), (0, 4), (4, 0), (70001, 2)]
+        return [Sample(cls(), (Spec(s),), reference) for s in shapes]
+
+
+def softmax_into(xp: Any, out: Any, x: Any, row: Any) -> None:
+    """Softmax of the last axis into `out` (may be `x`); `row` is workspace (..., 1)."""
+    xp.max(x, axis=-1, keepdims=True, out=row)
+    xp.subtract(x, row, out=out)
+    xp.exp(out, out=out)
+    xp.sum(out, axis=-1, keepdims=True, out=row)
+    xp.divide(out, row, out=out)
+
+
+@dataclass(frozen=True)
+class LogSoftmax(Operation):
+    """x - log(sum(exp(x))) along the last axis."""
+
+    overwrites = ()
+
+    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+        require_float(x, "LogSoftmax")
+        return x
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Sequence[Value]:
+        return (subtract(ct, multiply(exp(out), sum(ct, axis=-1, keepdims=True))),)
+
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        return (Spec((*x.shape[:-1], 1), x.dtype), x)
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        row, e = scratch
+        if not out.size:
+            return
+        xp.max(x, axis=-1, keepdims=True, out=row)
+        xp.subtract(x, row, out=out)
+        xp.exp(out, out=e)
+        xp.sum(e, axis=-1, keepdims=True, out=row)
+        xp.log(row, out=row)
+        xp.subtract(out, row, out=out)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def reference(x: np.ndarray) -> np.ndarray:
+            return x - np.log(np.exp(x).sum(-1, keepdims=True))
+
+        return [Sample(cls(), (Spec(s),), reference) for s in [(3,), (2, 5), (2, 3, 1), (0, 4)]]
+
+
+# ------------------------------------------------------------------------------------------- crossentropies
+
+
+def _check_pair(what: str, target: Spec, output: Spec) -> None:
+    require_float(output, what)
+    if target.ndim != output.ndim or any(
+        t is not None and o is not None and t != o for t, o in zip(target.shape, output.shape, strict=True)
+    ):
+        raise ShapeError(
+            explain(
+                f"{what}: the target must have the output's shape; a loss never broadcasts.",
+                expected=output.shape,
+                received=target.shape,
+                fix="Use to_categorical(y) for class indices, or a sparse loss.",
+            )
+        )
+
+
+@dataclass(frozen=True)
+class SoftmaxCrossentropy(Operation):
+    """-sum(target * log_softmax(logits)) over the last axis, with its gradient softmax * sum(target) - target.
+
+    Loss and gradient come from one pass over the logits; probabilities are not stored.
+    """
+
+    n_outputs = 2
+
+    def infer(self, target: Spec, logits: Spec) -> tuple[Spec, Spec]:  # type: ignore[override]
+        _check_pair("Softmax crossentropy", target, logits)
+        return logits.with_shape(logits.shape[:-1]), logits
+
+    def vjp(
+        self, ct: Sequence[Value | None], out: Sequence[Value], target: Value, logits: Value
+    ) -> Sequence[Value | None]:
+        mass = sum(target, axis=-1, keepdims=True)
+        by_loss, by_gradient = ct
+        d_target = d_logits = None
+        if by_loss is not None:
+            each = expand_dims(by_loss, -1)
+            d_logits = multiply(each, out[1])
+            d_target = multiply(each, negative(log_softmax(logits)))
+        if by_gradient is not None:
+            p = softmax(logits)
+            inner = sum(multiply(by_gradient, p), axis=-1, keepdims=True)
+            second = multiply(mass, multiply(p, subtract(by_gradient, inner)))
+            d_logits = second if d_logits is None else add(d_logits, second)
+            third = subtract(inner, by_gradient)
+            d_target = third if d_target is None else add(d_target, third)
+        return d_target, d_logits
+
+    def scratch(self, target: Spec, logits: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        row = Spec((*logits.shape[:-1], 1), logits.dtype)
+        return row, row, logits
+
+    def compute(self, xp: Any, out: Any, target: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        (loss, gradient), (row, total, work) = out, scratch
+        if not logits.size:
+            loss[...] = 0
+            return
+        xp.max(logits, axis=-1, keepdims=True, out=row)
+        xp.subtract(logits, row, out=gradient)  # shifted logits
+        xp.exp(gradient, out=work)
+        xp.sum(work, axis=-1, keepdims=True, out=total)
+        xp.divide(work, total, out=work)  # probabilities
+        xp.log(total, out=total)
+        xp.subtract(total, gradient, out=gradient)  # -log_softmax
+        xp.multiply(gradient, target, out=gradient)
+        xp.sum(gradient, axis=-1, out=loss)
+        xp.sum(target, axis=-1, keepdims=True, out=row)
+        xp.multiply(work, row, out=gradient)
+        xp.subtract(gradient, target, out=gradient)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def reference(t: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            p = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
+            return -(t * np.log(p)).sum(-1), p * t.sum(-1, keepdims=True) - t
+
+        shapes = [(3, 5), (1, 2), (2, 3, 4), (0, 3), (70001, 2)]
+        return [Sample(cls(), (Spec(s), Spec(s)), reference, label=str(s)) for s in shapes]
+
+
+@dataclass(frozen=True)
+class SparseSoftmaxCrossentropy(Operation):
+    """-log_softmax(logits)[label] over the last axis, with its gradient softmax - onehot(label)."""
+
+    n_outputs = 2
+
+    def infer(self, label: Spec, logits: Spec) -> tuple[Spec, Spec]:  # type: ignore[override]
+        require_float(logits, "Sparse softmax crossentropy")
+        if is_float(label.dtype) or label.ndim != logits.ndim - 1:
+            raise ShapeError(
+                explain(
+                    "Sparse crossentropy needs integer labels, one for each row of the output.",
+                    expected=f"integers of shape {logits.shape[:-1]}",
+                    received=label,
+                )
+            )
+        return logits.with_shape(logits.shape[:-1]), logits
+
+    def vjp(
+        self, ct: Sequence[Value | None], out: Sequence[Value], label: Value, logits: Value
+    ) -> Sequence[Value | None]:
+        target = one_hot(label, logits.shape[-1], dtype=logits.dtype)
+        return None, SoftmaxCrossentropy().vjp(ct, out, target, logits)[1]
+
+    def scratch(self, label: Spec, logits: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        row = Spec((*logits.shape[:-1], 1), logits.dtype)
+        index = Spec((logits.size // max(1, logits.dims[-1]),), "int64")
+        return row, row, index, index, row.with_shape(index.shape)
+
+    def compute(self, xp: Any, out: Any, label: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        (loss, gradient), (row, total, index, ramp, picked) = out, scratch
+        if not logits.size:
+            loss[...] = 0
+            return
+        classes = logits.shape[-1]
+        xp.copyto(index, label.reshape(-1))
+        ramp[...] = xp.arange(0, len(index) * classes, classes)
+        xp.add(index, ramp, out=index)  # where each row's label lies in the flat array
+        flat = gradient.reshape(-1)
+        xp.max(logits, axis=-1, keepdims=True, out=row)
+        xp.subtract(logits, row, out=gradient)
+        xp.take(flat, index, out=picked, mode="clip")
+        xp.exp(gradient, out=gradient)
+        xp.sum(gradient, axis=-1, keepdims=True, out=total)
+        xp.divide(gradient, total, out=gradient)
+        xp.log(total, out=total)
+        xp.subtract(total.reshape(-1), picked, out=loss.reshape(-1))
+        xp.take(flat, index, out=picked, mode="clip")
+        xp.subtract(picked, 1, out=picked)
+        flat[index] = picked
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def reference(label: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            t = np.eye(z.shape[-1])[label]
+            p = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
+            return -(t * np.log(p)).sum(-1), p - t
+
+        shapes = [(3, 5), (1, 2), (2, 3, 4), (0, 3), (7001, 2)]
+        return [
+            Sample(cls(), (np.arange(np.prod(s[:-1])).reshape(s[:-1]) % s[-1], Spec(s)), reference, label=str(s))
+            for s in shapes
+        ]
+
+
+@dataclass(frozen=True)
+class CategoricalCrossentropy(Operation):
+    """-sum(target * log(q)) over the last axis, q being the output over its row's sum, clipped to eps..1-eps.
+
+    An output row of zeros has no direction to be normalised in: it is taken as it is, so its loss is
+    -log(eps) per unit of target (16.118 at eps = 1e-7) and its gradient is 0.
+    """
+
+    epsilon: float = 1e-7
+
+    def infer(self, target: Spec, output: Spec) -> Spec:  # type: ignore[override]
+        _check_pair("Categorical crossentropy", target, output)
+        return output.with_shape(output.shape[:-1])
+
+    def _normalised(self, output: Any) -> tuple[Any, Any, Any]:
+        """Row sums (1 where 0), normalised output, and the same clipped."""
+        total = sum(output, axis=-1, keepdims=True)
+        total = where(equal(total, 0.0), scalar_like(output, 1.0), total)
+        q = divide(output, total)
+        return total, q, clip(q, self.epsilon, 1.0 - self.epsilon)
+
+    def vjp(self, ct: Value, out: Value, target: Value, output: Value) -> Sequence[Value | None]:
+        total, q, clipped = self._normalised(output)
+        each = expand_dims(ct, -1)
+        inside = logical_and(greater_equal(q, self.epsilon), less_equal(q, 1.0 - self.epsilon))
+        dq = where(inside, negative(divide(multiply(each, target), clipped)), scalar_like(q, 0.0))
+        inner = sum(multiply(dq, q), axis=-1, keepdims=True)
+        return negative(multiply(each, log(clipped))), divide(subtract(dq, inner), total)
+
+    def scratch(self, target: Spec, output: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        row = Spec((*output.shape[:-1], 1), output.dtype)
+        return row, row.with_dtype("bool"), output
+
+    def compute(self, xp: Any, out: Any, target: Any, output: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        total, zero, q = scratch
+        xp.sum(output, axis=-1, keepdims=True, out=total)
+        xp.equal(total, 0, out=zero)
+        xp.copyto(total, 1, where=zero)
+        xp.divide(output, total, out=q)
+        xp.clip(q, self.epsilon, 1.0 - self.epsilon, out=q)
+        xp.log(q, out=q)
+        xp.multiply(q, target, out=q)
+        xp.sum(q, axis=-1, out=out)
+        xp.negative(out, out=out)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def reference(t: np.ndarray, p: np.ndarray) -> np.ndarray:
+            total = p.sum(-1, keepdims=True)
+            q = np.clip(p / np.where(total == 0, 1.0, total), 1e-7, 1 - 1e-7)
+            return -(t * np.log(q)).sum(-1)
+
+        shapes = [(3, 5), (1, 2), (2, 3, 4), (0, 3), (7001, 2)]
+        found = [Sample(cls(), (Spec(s), Spec(s)), reference, 0.2, 2.0, label=str(s)) for s in shapes]
+        zeros = np.array([[0.0, 0.0, 0.0], [0.5, 0.25, 0.25]])
+        return [*found, Sample(cls(), (np.eye(3)[:2], zeros), reference, label="zero row")]
+
+
+@dataclass(frozen=True)
+class BinaryCrossentropy(Operation):
+    """-(target log(p) + (1 - target) log(1 - p)), elementwise, p clipped to eps..1-eps."""
+
+    epsilon: float = 1e-7
+
+    def infer(self, target: Spec, output: Spec) -> Spec:  # type: ignore[override]
+        _check_pair("Binary crossentropy", target, output)
+        return output
+
+    def vjp(self, ct: Value, out: Value, target: Value, output: Value) -> Sequence[Value | None]:
+        p = clip(output, self.epsilon, 1.0 - self.epsilon)
+        inside = logical_and(greater_equal(output, self.epsilon), less_equal(output, 1.0 - self.epsilon))
+        slope = divide(subtract(p, target), multiply(p, subtract(1.0, p)))
+        d_output = multiply(ct, where(inside, slope, scalar_like(p, 0.0)))
+        return multiply(ct, subtract(log(subtract(1.0, p)), log(p))), d_output
+
+    def scratch(self, target: Spec, output: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        return output, output
+
+    def compute(self, xp: Any, out: Any, target: Any, output: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        p, rest = scratch
+        xp.clip(output, self.epsilon, 1.0 - self.epsilon, out=p)
+        xp.subtract(1, p, out=rest)
+        xp.log(rest, out=rest)
+        xp.log(p, out=p)
+        xp.subtract(rest, p, out=p)  # log((1 - p) / p)
+        xp.multiply(p, target, out=p)
+        xp.subtract(p, rest, out=out)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def reference(t: np.ndarray, p: np.ndarray) -> np.ndarray:
+            p = np.clip(p, 1e-7, 1 - 1e-7)
+            return -(t * np.log(p) + (1 - t) * np.log(1 - p))
+
+        return [Sample(cls(), (Spec(s), Spec(s)), reference, 0.1, 0.9) for s in [(), (3, 5), (0, 2), (70001,)]]
+
+
+@dataclass(frozen=True)
+class SigmoidCrossentropy(Operation):
+    """Binary crossentropy of logits: max(z, 0) - z * target + log1p(exp(-|z|)), elementwise."""
+
+    def infer(self, target: Spec, logits: Spec) -> Spec:  # type: ignore[override]
+        _check_pair("Sigmoid crossentropy", target, logits)
+        return logits
+
+    def vjp(self, ct: Value, out: Value, target: Value, logits: Value) -> Sequence[Value | None]:
+        return negative(multiply(ct, logits)), multiply(ct, subtract(sigmoid(logits), target))
+
+    def scratch(self, target: Spec, logits: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        return (logits,)
+
+    def compute(self, xp: Any, out: Any, target: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        (work,) = scratch
+        xp.abs(logits, out=work)
+        xp.negative(work, out=work)
+        xp.exp(work, out=work)
+        xp.log1p(work, out=work)
+        xp.multiply(logits, target, out=out)
+        xp.subtract(work, out, out=out)
+        xp.maximum(logits, 0, out=work)
+        xp.add(out, work, out=out)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def reference(t: np.ndarray, z: np.ndarray) -> np.ndarray:
+            p = 1 / (1 + np.exp(-z))
+            return -(t * np.log(p) + (1 - t) * np.log(1 - p))
+
+        return [Sample(cls(), (Spec(s), Spec(s)), reference) for s in [(), (3, 5), (0, 2), (70001,)]]
+
+
+# ---------------------------------------------------------------------------------------- public functions
+
+
+def _last(x: Any, axis: int, what: str) -> tuple[Any, bool]:
+    """`x` with `axis` moved to the end, and whether it moved."""
+    ndim = spec_of(x).ndim
+    moved = normalize_axis(axis, ndim, what) != ndim - 1
+    return (moveaxis(x, axis, -1), True) if moved else (x, False)
+
+
+def softmax(x: Any, axis: int = -1) -> Any:
+    """exp(x) / sum(exp(x)) along `axis`."""
+    x, moved = _last(as_float(x), axis, "softmax")
+    y = apply(Softmax(), x)
+    return moveaxis(y, -1, axis) if moved else y
+
+
+def log_softmax(x: Any, axis: int = -1) -> Any:
+    """log(softmax(x)) along `axis`, without forming small probabilities."""
+    x, moved = _last(as_float(x), axis, "log_softmax")
+    y = apply(LogSoftmax(), x)
+    return moveaxis(y, -1, axis) if moved else y
+
+
+def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+    """-sum(target * log(output)) along `axis`.
+
+    Args:
+        target: probabilities or one-hot rows, of the output's shape.
+        output: probabilities (each row is divided by its sum, then clipped to epsilon..1-epsilon), or logits.
+        from_logits: whether `output` is logits.
+        axis: the axis of the classes.
+
+    Returns:
+        the loss of each row, without `axis`.
+
+    Raises:
+        ShapeError: target and output differ in shape.
+    """
+    output = as_float(output)
+    target = cast(convert(target), spec_of(output).dtype)
+    target, _ = _last(target, axis, "categorical_crossentropy")
+    output, _ = _last(output, axis, "categorical_crossentropy")
+    if from_logits:
+        return apply(SoftmaxCrossentropy(), target, output)[0]
+    return apply(CategoricalCrossentropy(config.epsilon()), target, output)
+
+
+def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+    """Categorical crossentropy of class indices.
+
+    Args:
+        target: integers in 0..classes-1, of the output's shape without `axis` (or with size 1 there).
+        output: probabilities or logits, see `categorical_crossentropy`.
+    """
+    output, _ = _last(as_float(output), axis, "sparse_categorical_crossentropy")
+    label, shape = convert(target), spec_of(output).shape
+    if spec_of(label).ndim == len(shape) and spec_of(label).shape[-1] == 1:
+        from .shape import squeeze
+
+        label = squeeze(label, -1)
+    if is_float(spec_of(label).dtype):
+        label = cast(label, "int32")
+    if from_logits:
+        return apply(SparseSoftmaxCrossentropy(), label, output)[0]
+    target = one_hot(label, shape[-1], dtype=spec_of(output).dtype)
+    return apply(CategoricalCrossentropy(config.epsilon()), target, output)
+
+
+def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
+    """-(target log(output) + (1 - target) log(1 - output)), elementwise; `output` in 0..1, or logits."""
+    output = as_float(output)
+    target = cast(convert(target), spec_of(output).dtype)
+    if from_logits:
+        return apply(SigmoidCrossentropy(), target, output)
+    return apply(BinaryCrossentropy(config.epsilon()), *harmonize(target, output))

@@ -1,0 +1,281 @@
+"""Max pooling over (N, H, W, C), with the winner of each window kept as a byte."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..errors import ShapeError, explain
+from ..ir import Spec, Value
+from .base import Operation, Sample, apply, convert, require_float
+from .conv import Pair, Window, output_size, pair
+
+__all__ = ["MaxPool", "MaxPoolGather", "MaxPoolGrad", "max_pool"]
+
+
+class _Pooling(Operation):
+    """Window parameters, and views of an image under each window position."""
+
+    pool: Pair
+    strides: Pair
+    padding: str
+
+    def _window(self, size: Pair) -> Window:
+        return Window(size, self.pool, self.strides, (1, 1), self.padding)
+
+    @property
+    def winner_dtype(self) -> str:
+        return "uint8" if self.pool[0] * self.pool[1] <= 256 else "int32"
+
+    @property
+    def tiled(self) -> bool:
+        """True where windows neither overlap nor leave the image."""
+        return self.pool == self.strides and self.padding == "valid"
+
+
+@dataclass(frozen=True)
+class MaxPool(_Pooling):
+    """(N, H, W, C) to the maxima (N, OH, OW, C) and which tap of its window won (first of equals)."""
+
+    pool: Pair
+    strides: Pair
+    padding: str = "valid"
+    n_outputs = 2
+
+    def infer(self, x: Spec) -> tuple[Spec, Spec]:  # type: ignore[override]
+        require_float(x, "MaxPool")
+        if x.ndim != 4:
+            raise ShapeError(explain("MaxPool needs images (N, H, W, C).", received=x.shape))
+        sizes = [output_size(x.shape[1 + i], self.pool[i], self.strides[i], 1, self.padding) for i in (0, 1)]
+        if any(s is not None and s < 1 for s in sizes):
+            raise ShapeError(
+                explain(
+                    "MaxPool: the window is larger than the image.",
+                    received=f"image {x.shape[1:3]}, window {self.pool}",
+                    fix='Use padding="same" or a smaller pool_size.',
+                )
+            )
+        shape = (x.shape[0], *sizes, x.shape[3])
+        return Spec(shape, x.dtype), Spec(shape, self.winner_dtype)
+
+    def vjp(self, ct: Sequence[Value | None], out: Sequence[Value], x: Value) -> Sequence[Value | None]:
+        if ct[0] is None:
+            return (None,)
+        size = (x.spec.dims[1], x.spec.dims[2])
+        return (apply(MaxPoolGrad(size, self.pool, self.strides, self.padding), ct[0], out[1]),)
+
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        window = self._window((x.dims[1], x.dims[2]))
+        out = self.infer(x)[0]
+        padded = (x.dims[0], *window.padded_size, x.dims[3]) if window.padded else (0, 0, 0, 0)
+        return Spec(padded, x.dtype), out.with_dtype("bool")
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        (best, winner), (padded, better) = out, scratch
+        window = self._window((x.shape[1], x.shape[2]))
+        if window.padded:
+            rows, columns = window.inner()
+            padded[...] = -np.inf
+            xp.copyto(padded[:, rows, columns], x)
+            x = padded
+        for kh, kw, vertical, horizontal in window.taps():
+            tap, index = x[:, vertical, horizontal], kh * self.pool[1] + kw
+            if index == 0:
+                xp.copyto(best, tap)
+                winner[...] = 0
+                continue
+            # "not <=" rather than ">", so that a NaN wins and is seen.
+            xp.less_equal(tap, best, out=better)
+            xp.logical_not(better, out=better)
+            xp.copyto(winner, index, where=better)
+            xp.maximum(best, tap, out=best)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        return [Sample(op, (Spec(shape),), pool_loops(op)) for op, shape in _cases()]
+
+
+@dataclass(frozen=True)
+class MaxPoolGrad(_Pooling):
+    """Gradient of MaxPool: (dy, winner) to (N, H, W, C); each winner gets its dy, overlaps add up."""
+
+    size: Pair
+    pool: Pair
+    strides: Pair
+    padding: str = "valid"
+
+    def infer(self, dy: Spec, winner: Spec) -> Spec:  # type: ignore[override]
+        return Spec((dy.shape[0], *self.size, dy.shape[3]), dy.dtype)
+
+    def vjp(self, ct: Value, out: Value, dy: Value, winner: Value) -> Sequence[Value | None]:
+        return apply(MaxPoolGather(self.pool, self.strides, self.padding), ct, winner), None
+
+    def scratch(self, dy: Spec, winner: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        padded = (dy.dims[0], *self._window(self.size).padded_size, dy.dims[3])
+        return Spec(padded, dy.dtype), dy.with_dtype("bool"), dy
+
+    def compute(self, xp: Any, out: Any, dy: Any, winner: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        padded, won, share = scratch
+        window = self._window(self.size)
+        rows, columns = window.inner()
+        padded[...] = 0
+        for kh, kw, vertical, horizontal in window.taps():
+            xp.equal(winner, kh * self.pool[1] + kw, out=won)
+            xp.multiply(dy, won, out=share)
+            spot = padded[:, vertical, horizontal]
+            xp.add(spot, share, out=spot)
+        xp.copyto(out, padded[:, rows, columns])
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        found = []
+        for op, shape in _cases():
+            size, winner = (shape[1], shape[2]), _some_winners(op, shape)
+            grad = cls(size, op.pool, op.strides, op.padding)
+            found.append(Sample(grad, (Spec(winner.shape), winner), pool_grad_loops(op, shape)))
+        return found
+
+
+@dataclass(frozen=True)
+class MaxPoolGather(_Pooling):
+    """The element of each window that `winner` names: the transpose of MaxPoolGrad."""
+
+    pool: Pair
+    strides: Pair
+    padding: str = "valid"
+
+    def infer(self, x: Spec, winner: Spec) -> Spec:  # type: ignore[override]
+        return winner.with_dtype(x.dtype)
+
+    def vjp(self, ct: Value, out: Value, x: Value, winner: Value) -> Sequence[Value | None]:
+        size = (x.spec.dims[1], x.spec.dims[2])
+        return apply(MaxPoolGrad(size, self.pool, self.strides, self.padding), ct, winner), None
+
+    def scratch(self, x: Spec, winner: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+        padded = (x.dims[0], *self._window((x.dims[1], x.dims[2])).padded_size, x.dims[3])
+        return Spec(padded, x.dtype), winner.with_dtype("bool")
+
+    def compute(self, xp: Any, out: Any, x: Any, winner: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+        padded, won = scratch
+        window = self._window((x.shape[1], x.shape[2]))
+        rows, columns = window.inner()
+        padded[...] = 0
+        xp.copyto(padded[:, rows, columns], x)
+        out[...] = 0
+        for kh, kw, vertical, horizontal in window.taps():
+            xp.equal(winner, kh * self.pool[1] + kw, out=won)
+            xp.copyto(out, padded[:, vertical, horizontal], where=won)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        found = []
+        for op, shape in _cases():
+            winner = _some_winners(op, shape)
+            gather = cls(op.pool, op.strides, op.padding)
+            found.append(Sample(gather, (Spec(shape), winner), pool_gather_loops(op, shape)))
+        return found
+
+
+def max_pool(
+    inputs: Any,
+    pool_size: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Any:
+    """Maximum over windows of images (N, H, W, C), channels last.
+
+    Args:
+        inputs: (N, H, W, C).
+        pool_size: one int or (vertical, horizontal).
+        strides: as pool_size; None means pool_size.
+        padding: "valid" or "same" (padding never wins).
+        data_format: None or "channels_last".
+
+    Returns:
+        (N, OH, OW, C).
+    """
+    if data_format not in (None, "channels_last"):
+        raise ValueError(explain("max_pool works channels last.", expected='"channels_last"', received=data_format))
+    pool = pair(pool_size, "pool_size")
+    op = MaxPool(pool, pool if strides is None else pair(strides, "strides"), padding)
+    return apply(op, convert(inputs))[0]
+
+
+# ------------------------------------------------------------------------------- references, as plain loops
+
+
+def _cases() -> list[tuple[MaxPool, tuple[int, ...]]]:
+    return [
+        (MaxPool((2, 2), (2, 2)), (2, 4, 6, 3)),
+        (MaxPool((2, 2), (2, 2)), (1, 5, 7, 2)),
+        (MaxPool((3, 2), (2, 1), "same"), (2, 5, 4, 2)),
+        (MaxPool((3, 3), (1, 1)), (1, 4, 5, 1)),
+        (MaxPool((2, 2), (3, 3), "same"), (1, 7, 7, 2)),
+        (MaxPool((17, 17), (17, 17)), (1, 17, 18, 1)),
+        (MaxPool((1, 1), (1, 1)), (1, 1, 1, 1)),
+        (MaxPool((2, 2), (2, 2)), (0, 4, 4, 3)),
+    ]
+
+
+def _taps(op: _Pooling, shape: tuple[int, ...], out: tuple[int, ...], at: tuple[int, ...]) -> list[tuple[int, int, int]]:
+    """(tap index, row, column) inside the image of the window at output position `at`."""
+    (top, _), (left, _) = op._window((shape[1], shape[2])).pads
+    _, oh, ow, _ = at
+    found = []
+    for kh in range(op.pool[0]):
+        for kw in range(op.pool[1]):
+            row, column = oh * op.strides[0] + kh - top, ow * op.strides[1] + kw - left
+            if 0 <= row < shape[1] and 0 <= column < shape[2]:
+                found.append((kh * op.pool[1] + kw, row, column))
+    return found
+
+
+def _some_winners(op: MaxPool, shape: tuple[int, ...]) -> np.ndarray:
+    """Winners as random data would give them."""
+    return pool_loops(op)(np.random.default_rng(0).normal(size=shape))[1]
+
+
+def pool_loops(op: MaxPool) -> Any:
+    """Pooling as loops."""
+
+    def run(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        spec, winner_spec = op.infer(Spec(x.shape))
+        y, winner = np.zeros(spec.dims), np.zeros(spec.dims, winner_spec.dtype)
+        for at in np.ndindex(*spec.dims):
+            taps = _taps(op, x.shape, spec.dims, at)
+            y[at], negative_index = max((x[at[0], r, c, at[3]], -i) for i, r, c in taps)
+            winner[at] = -negative_index
+        return y, winner
+
+    return run
+
+
+def pool_grad_loops(op: MaxPool, shape: tuple[int, ...]) -> Any:
+    """The gradient as loops."""
+
+    def run(dy: np.ndarray, winner: np.ndarray) -> np.ndarray:
+        dx = np.zeros(shape)
+        for at in np.ndindex(*dy.shape):
+            for i, r, c in _taps(op, shape, dy.shape, at):
+                dx[at[0], r, c, at[3]] += dy[at] if i == winner[at] else 0.0
+        return dx
+
+    return run
+
+
+def pool_gather_loops(op: MaxPool, shape: tuple[int, ...]) -> Any:
+    """The gather as loops."""
+
+    def run(x: np.ndarray, winner: np.ndarray) -> np.ndarray:
+        y = np.zeros(winner.shape)
+        for at in np.ndindex(*winner.shape):
+            for i, r, c in _taps(op, shape, winner.shape, at):
+                if i == winner[at]:
+                    y[at] = x[at[0], r, c, at[3]]
+        return y
+
+    return run

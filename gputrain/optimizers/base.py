@@ -1,0 +1,321 @@
+"""Optimizer: from gradients to new weights, one operation over all of them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from .. import ops
+from ..errors import ShapeError, explain
+from ..ir import Value, Variable, current_trace
+from ..ops.base import apply, cast, convert
+from ..ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments
+from . import schedules
+from .schedules import LearningRateSchedule
+
+RATES_AHEAD = 512  # steps for which a schedule is evaluated at a time
+
+
+class Optimizer:
+    """Base of all optimizers.
+
+    Args:
+        learning_rate: a number or a `schedules.LearningRateSchedule`.
+        weight_decay: decoupled decay: w -= w * learning_rate * weight_decay before each update.
+        clipnorm: limit of each variable's gradient norm.
+        clipvalue: limit of each gradient element's magnitude.
+        global_clipnorm: limit of the norm of all gradients together.
+        name: name of the optimizer.
+
+    A subclass either gives one fused operation (`fused_update`), or Keras's `update_step(gradient,
+    variable, learning_rate)` written in operations with `self.assign(...)`.
+
+    Where a gradient is NaN or infinite the step changes nothing.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.name = name or type(self).__name__
+        _refuse(self.name, use_ema=use_ema, loss_scale_factor=loss_scale_factor)
+        _refuse(self.name, gradient_accumulation_steps=gradient_accumulation_steps)
+        _check_clipping(self.name, clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
+        self.weight_decay = weight_decay
+        self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
+        self.iterations = Variable(np.zeros((), np.int64), trainable=False, name="iterations", path=f"{self.name}/iterations")
+        self._rate = Variable(np.zeros((), np.float32), trainable=False, name="learning_rate", path=f"{self.name}/learning_rate")
+        self._schedule: LearningRateSchedule | None = None
+        self._table = Variable(np.zeros(RATES_AHEAD, np.float32), trainable=False, name="rates", path=f"{self.name}/rates")
+        self._table_start = Variable(np.zeros((), np.int64), trainable=False, name="rates_start", path=f"{self.name}/rates_start")
+        self._rates_left = 0
+        self._set_learning_rate(learning_rate)
+        self.built = False
+        self.slots: list[Variable] = []
+        self._trained: list[Variable] = []
+        self._no_decay: set[int] = set()
+        self._no_decay_names: tuple[str, ...] = ()
+
+    # ---------------------------------------------------------------------------------------- learning rate
+
+    @property
+    def learning_rate(self) -> Any:
+        """The rate: a variable (float() and assign() work), or the schedule's value at the present iteration."""
+        if self._schedule is None:
+            return self._rate
+        return float(self._schedule(int(self.iterations.numpy())))
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if self._schedule is not None and not isinstance(value, LearningRateSchedule):
+            raise TypeError(
+                explain(
+                    f"{self.name}: this optimizer follows a schedule, which sets the learning rate at each step.",
+                    received=value,
+                    fix="Create the optimizer with a number to set the rate by hand.",
+                )
+            )
+        self._set_learning_rate(value)
+
+    def _set_learning_rate(self, value: Any) -> None:
+        value = schedules.get(value) if isinstance(value, dict) else value
+        if isinstance(value, LearningRateSchedule):
+            self._schedule, self._rates_left = value, 0
+            return
+        try:
+            rate = float(value)
+        except (TypeError, ValueError):
+            rate = float("nan")
+        if not np.isfinite(rate) or rate < 0:
+            raise ValueError(
+                explain(f"{self.name}: learning_rate is a non-negative number or a schedule.", received=repr(value))
+            )
+        self._schedule = None
+        self._rate.assign(np.float32(rate))
+
+    def before_steps(self, count: int) -> None:
+        """Evaluate the schedule for the coming steps; called on the host before `count` steps are run."""
+        if self._schedule is None:
+            return
+        if self._rates_left < count:
+            now = int(self.iterations.numpy())
+            self._table.assign(np.array([self._schedule(now + i) for i in range(RATES_AHEAD)], np.float32))
+            self._table_start.assign(np.int64(now))
+            self._rates_left = RATES_AHEAD
+        self._rates_left -= count
+
+    def _current_rate(self) -> Any:
+        """The rate of this step, read on the device by the optimizer's own counter."""
+        if self._schedule is None:
+            return convert(self._rate)
+        if current_trace() is None:
+            self.before_steps(1)
+        return ops.take(self._table, ops.subtract(self.iterations, self._table_start))
+
+    # ----------------------------------------------------------------------------------------------- update
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """Change the variables by one step. Works inside a traced train_step and on arrays alike.
+
+        Args:
+            grads: one gradient per variable, of its shape; None where a variable has none.
+            trainable_variables: the variables; default those of the first call.
+
+        Raises:
+            ValueError: no gradient at all, or as many gradients as variables were expected.
+        """
+        given = list(trainable_variables) if trainable_variables is not None else self._trained
+        gradients, variables = self._pairs(list(grads), given)
+        self.build(variables)
+        flat = apply(Pack(), *(cast(g, variables[0].dtype) for g in gradients))
+        flag = self._finite(flat)
+        flat = self._clipped(flat, tuple(v.spec.size for v in variables))
+        rate = self._current_rate()
+        if self._is_fused:
+            self._apply_fused(flag, rate, flat, variables)
+        else:
+            self._apply_steps(rate, flat, variables)
+        self.iterations.assign(ops.add(self.iterations, ops.cast(flag, "int64")))
+        for variable in variables:
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable))
+
+    def apply_gradients(self, grads_and_vars: Any) -> None:
+        """As `apply`, from pairs (gradient, variable)."""
+        grads, variables = zip(*grads_and_vars, strict=True)
+        self.apply(grads, variables)
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Create the slots for these variables; a changed list of variables starts new ones."""
+        if self.built and [id(v) for v in variables] == [id(v) for v in self._trained]:
+            return
+        self._trained, self.built = list(variables), True
+        total = sum(v.spec.size for v in variables)
+        names = self.slot_names if self._is_fused else ()
+        self.slots = [
+            Variable(np.zeros(total, variables[0].dtype), trainable=False, name=n, path=f"{self.name}/{n}") for n in names
+        ]
+
+    @property
+    def variables(self) -> list[Variable]:
+        """State of the optimizer: iterations, learning rate, slots."""
+        return [self.iterations, self._rate, *self.slots]
+
+    @property
+    def slot_names(self) -> tuple[str, ...]:
+        """Names of the flat slots, in the order of the fused operation."""
+        return ()
+
+    def fused_update(self, sizes: tuple[int, ...], decay: tuple[bool, ...]) -> Any:
+        """The operation that updates everything at once, or None for `update_step`."""
+        return None
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        """Change one variable, in operations."""
+        raise NotImplementedError(f"{type(self).__name__} must define update_step or fused_update.")
+
+    def assign(self, variable: Variable, value: Any) -> None:
+        variable.assign(value)
+
+    def assign_add(self, variable: Variable, value: Any) -> None:
+        variable.assign_add(value)
+
+    def assign_sub(self, variable: Variable, value: Any) -> None:
+        variable.assign_sub(value)
+
+    def add_variable_from_reference(
+        self, reference_variable: Variable, name: str | None = None, initializer: str = "zeros"
+    ) -> Variable:
+        """A new slot of a variable's shape and dtype."""
+        fill = np.ones if initializer == "ones" else np.zeros
+        name = name or f"slot_{len(self.slots)}"
+        path = f"{self.name}/{reference_variable.path}/{name}"
+        slot = Variable(
+            fill(reference_variable.shape, reference_variable.dtype), trainable=False, name=name, path=path
+        )
+        self.slots.append(slot)
+        return slot
+
+    def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
+        """Name variables, or parts of their paths, that weight decay leaves alone."""
+        self._no_decay.update(id(v) for v in var_list or ())
+        self._no_decay_names += tuple(var_names or ())
+
+    @property
+    def _is_fused(self) -> bool:
+        return type(self).fused_update is not Optimizer.fused_update
+
+    def _pairs(self, grads: list[Any], variables: list[Variable]) -> tuple[list[Any], list[Variable]]:
+        if len(grads) != len(variables):
+            raise ValueError(
+                explain(
+                    f"{self.name}.apply() needs one gradient per variable.",
+                    expected=len(variables),
+                    received=len(grads),
+                )
+            )
+        pairs = [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
+        missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
+        if not pairs:
+            raise ValueError(
+                explain(
+                    f"{self.name}.apply(): no variable has a gradient; the loss does not depend on any of them.",
+                    received=missing or "no variables",
+                    fix="Check trainable=False, stop_gradient, and that the loss uses the model's output.",
+                )
+            )
+        if missing:
+            warnings.warn(f"{self.name}: the loss does not depend on {', '.join(missing)}; left unchanged.", stacklevel=3)
+        return [g for g, _ in pairs], [v for _, v in pairs]
+
+    def _finite(self, flat: Any) -> Any:
+        """Whether this step may change anything: gradients and everything checked before are finite."""
+        flag = apply(AllFinite(), flat)
+        trace = current_trace()
+        if trace is not None:
+            for earlier in trace.finite:
+                flag = ops.logical_and(flag, earlier)
+            trace.finite.append(flag)
+        return flag
+
+    def _clipped(self, flat: Any, sizes: tuple[int, ...]) -> Any:
+        if self.clipvalue is not None:
+            return ops.clip(flat, -float(self.clipvalue), float(self.clipvalue))
+        limit = self.clipnorm if self.clipnorm is not None else self.global_clipnorm
+        if limit is None:
+            return flat
+        factors = apply(ClipFactors(sizes, float(limit), self.clipnorm is None), flat)
+        return apply(ScaleSegments(sizes), flat, factors)
+
+    def _apply_fused(self, flag: Any, rate: Any, flat: Any, variables: list[Variable]) -> None:
+        sizes = tuple(v.spec.size for v in variables)
+        decay = tuple(self._decays(v) for v in variables)
+        op = self.fused_update(sizes, decay)
+        states = [*self.slots, *variables]
+        new = apply(op, flag, rate, convert(self.iterations), flat, *(convert(s) for s in states))
+        for state, value in zip(states, new if op.n_outputs > 1 else [new], strict=True):
+            state.assign(value)
+
+    def _apply_steps(self, rate: Any, flat: Any, variables: list[Variable]) -> None:
+        start = 0
+        for variable in variables:
+            if self.weight_decay and self._decays(variable):
+                variable.assign(ops.subtract(variable, ops.multiply(variable, ops.multiply(rate, self.weight_decay))))
+            part = ops.reshape(flat[start : start + variable.spec.size], variable.shape)
+            self.update_step(part, variable, rate)
+            start += variable.spec.size
+
+    def _decays(self, variable: Variable) -> bool:
+        return id(variable) not in self._no_decay and not any(n in variable.path for n in self._no_decay_names)
+
+    # ------------------------------------------------------------------------------------------- description
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as plain data."""
+        rate = schedules.serialize(self._schedule) if self._schedule is not None else float(self._rate.numpy())
+        return {
+            "name": self.name,
+            "learning_rate": rate,
+            "weight_decay": self.weight_decay,
+            "clipnorm": self.clipnorm,
+            "clipvalue": self.clipvalue,
+            "global_clipnorm": self.global_clipnorm,
+        }
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """An optimizer from `get_config()`, without state."""
+        return cls(**config)
+
+
+def _refuse(name: str, **options: Any) -> None:
+    """Keras arguments this version does not act on: refused rather than ignored."""
+    for option, value in options.items():
+        if value:
+            raise ValueError(
+                explain(f"{name}: {option} is not supported in this version.", expected="None or False", received=value)
+            )
+
+
+def _check_clipping(name: str, **limits: float | None) -> None:
+    given = {key: value for key, value in limits.items() if value is not None}
+    if len(given) > 1:
+        raise ValueError(
+            explain(f"{name}: only one of clipnorm, clipvalue and global_clipnorm can be set.", received=given)
+        )
+    for key, value in given.items():
+        if not value > 0:
+            raise ValueError(explain(f"{name}: {key} must be positive.", received=value))

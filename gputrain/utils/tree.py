@@ -1,0 +1,44 @@
+"""Nested structures: lists, tuples and dicts of leaves, as models take and return them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+
+def flatten(structure: Any) -> list[Any]:
+    """Leaves of nested lists, tuples and dicts, in order (dicts in insertion order). None is a leaf.
+
+    >>> flatten([1, (2, {"a": 3})])
+    [1, 2, 3]
+    """
+    if isinstance(structure, list | tuple):
+        return [leaf for item in structure for leaf in flatten(item)]
+    if isinstance(structure, dict):
+        return [leaf for item in structure.values() for leaf in flatten(item)]
+    return [structure]
+
+
+def pack(structure: Any, leaves: Iterable[Any]) -> Any:
+    """A structure like `structure` with its leaves replaced, in order.
+
+    >>> pack([0, {"a": 0}], [1, 2])
+    [1, {'a': 2}]
+    """
+    return _pack(structure, iter(leaves))
+
+
+def map_leaves(function: Callable[[Any], Any], structure: Any) -> Any:
+    """`structure` with `function` applied to every leaf."""
+    return pack(structure, [function(leaf) for leaf in flatten(structure)])
+
+
+def _pack(structure: Any, leaves: Iterator[Any]) -> Any:
+    if isinstance(structure, list):
+        return [_pack(item, leaves) for item in structure]
+    if isinstance(structure, tuple):
+        items = [_pack(item, leaves) for item in structure]
+        return type(structure)(*items) if hasattr(structure, "_fields") else tuple(items)
+    if isinstance(structure, dict):
+        return {key: _pack(item, leaves) for key, item in structure.items()}
+    return next(leaves)
