@@ -318,7 +318,7 @@ class ScatterAdd(Operation):
     def scratch(self, ct: Spec, indices: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
         p, m, d = self._rows(ct.dims, indices.size)
         block = builtins.max(1, builtins.min(p * m, _BLOCK // builtins.max(d, 1)))
-        work = tuple(Spec(shape, "int64") for shape in [(p, m), (block, d), (d,)])
+        work = tuple(Spec(shape, "int64") for shape in [(p, m), (block, d), (block, d), (d,)])
         return (*work, *_total(self.infer(ct, indices)))
 
     def _rows(self, shape: tuple[int, ...], count: int) -> tuple[int, int, int]:
@@ -334,20 +334,22 @@ class ScatterAdd(Operation):
             xp.copyto(out, total, casting="unsafe")
             return
         p, m, d = self._rows(ct.shape, indices.size)
-        rows, flat, line = scratch[:3]
+        rows, flat, columns, line = scratch[:4]
         _count(xp, line)
+        xp.copyto(columns, line)
         # Row of (p * size, d) to which each row of (p * m, d) goes.
         xp.copyto(rows[0].reshape(indices.shape), indices, casting="unsafe")
         xp.remainder(rows[0], self.size, out=rows[0])
         for i in reversed(range(p)):
             xp.add(rows[0], i * self.size, out=rows[i])
+        xp.multiply(rows, d, out=rows)
         table, parts, targets = total.reshape(-1), ct.reshape(p * m, d), rows.reshape(-1, 1)
         # Element by element, because NumPy adds whole rows at computed places six times slower.
         for start in range(0, p * m, len(flat)):
             some = builtins.slice(start, start + len(flat))
             places = flat[: len(targets[some])]
-            xp.multiply(targets[some], d, out=places)
-            xp.add(places, line[:d], out=places)
+            xp.copyto(places, targets[some])
+            xp.add(places, columns[: len(places)], out=places)
             xp.add.at(table, places.reshape(-1), parts[some].reshape(-1))
         if total is not out:
             xp.copyto(out, total, casting="unsafe")
@@ -476,32 +478,32 @@ class ScatterAddAlongAxis(Operation):
 
 
 def _flat_scratch(indices: Spec, sizes: tuple[int, ...]) -> tuple[Spec, ...]:
-    """Workspaces of `_flat_positions`: the positions, and a line as long as the longest axis."""
-    return indices.with_dtype("int64"), Spec((builtins.max(sizes, default=0),), "int64")
+    """Workspaces of `_flat_positions`: the positions, one part of them, a line of the longest axis."""
+    flat = indices.with_dtype("int64")
+    return flat, flat, Spec((builtins.max(sizes, default=0),), "int64")
 
 
 def _flat_positions(
     xp: Any, scratch: tuple[Any, ...], indices: Any, shape: tuple[int, ...], axis: int
 ) -> Any:
     """Positions in an array of `shape` that `indices` along `axis` name."""
-    flat, line = scratch[:2]
+    flat, part, line = scratch[:3]
     _count(xp, line)
-    strides = [math.prod(shape[i + 1 :]) for i in range(len(shape))]
     xp.copyto(flat, indices, casting="unsafe")
     xp.remainder(flat, shape[axis], out=flat)
-    xp.multiply(flat, strides[axis], out=flat)
+    xp.multiply(flat, math.prod(shape[axis + 1 :]), out=flat)
     for i, size in enumerate(shape):
         if i != axis and size > 1:
-            xp.multiply(line[:size], strides[i], out=line[:size])
-            xp.add(flat, line[:size].reshape((-1,) + (1,) * (len(shape) - 1 - i)), out=flat)
-            xp.floor_divide(line[:size], strides[i], out=line[:size])
+            xp.copyto(part, line[:size].reshape((-1,) + (1,) * (len(shape) - 1 - i)))
+            xp.multiply(part, math.prod(shape[i + 1 :]), out=part)
+            xp.add(flat, part, out=flat)
     return flat
 
 
 def _count(xp: Any, line: Any) -> None:
     """0, 1, 2, ... into `line`."""
     line.fill(1)
-    xp.cumsum(line, out=line)
+    xp.cumsum(line, dtype=line.dtype, out=line)
     xp.subtract(line, 1, out=line)
 
 
@@ -548,12 +550,24 @@ class OneHot(Operation):
         return (None,)
 
     def compute(self, xp: Any, out: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
-        _count(xp, scratch[0])
-        labels = scratch[0].reshape((-1,) + (1,) * (indices.ndim - self.axis))
-        xp.equal(xp.expand_dims(indices, self.axis), labels, out=out)
+        places, row, outside, wrong, hits = scratch
+        size = len(hits) - 1  # one more, for the indices outside
+        xp.copyto(places.reshape(indices.shape), indices, casting="unsafe")
+        xp.less(places, 0, out=outside)
+        xp.greater_equal(places, self.classes, out=wrong)
+        xp.logical_or(outside, wrong, out=outside)
+        _count(xp, row)
+        xp.multiply(row, self.classes, out=row)
+        xp.add(places, row, out=places)
+        xp.copyto(places, size, where=outside)
+        hits.fill(False)
+        hits[places] = True
+        rows = hits[:size].reshape(*indices.shape, self.classes)
+        xp.copyto(out, xp.moveaxis(rows, -1, self.axis))
 
     def scratch(self, indices: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
-        return (Spec((self.classes,), "int64"),)
+        each, flag = Spec((indices.size,), "int64"), Spec((indices.size,), "bool")
+        return each, each, flag, flag, Spec((indices.size * self.classes + 1,), "bool")
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
