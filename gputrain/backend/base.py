@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,9 +32,9 @@ class Kernel:
     """
 
     prepare: Prepare
-    scratch: Callable[..., tuple[Spec, ...]]
-    overwrites: tuple[tuple[int, int], ...]
-    accepts: Callable[..., bool]
+    scratch: Callable[..., tuple[Spec, ...]] = lambda op, *specs: ()
+    overwrites: tuple[tuple[int, int], ...] = ()
+    accepts: Callable[..., bool] = lambda op, *specs: True
 
 
 class Device(ABC):
@@ -43,7 +44,7 @@ class Device(ABC):
     xp: Any
 
     def __init__(self) -> None:
-        self.kernels: dict[type[Operation], Kernel] = {}
+        self.kernels: dict[str, Kernel] = {}  # by the operation's class name
 
     @abstractmethod
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
@@ -69,9 +70,13 @@ class Device(ABC):
     def gather(self, source: Any, rows: Any, out: Any) -> None:
         """`out[i] = source[rows[i]]`, with rows checked by the caller."""
 
+    def quiet(self) -> AbstractContextManager[object]:
+        """Within it, arithmetic gives NaN and infinity without a word: the engine's own flag watches for them."""
+        return nullcontext()
+
     def kernel(self, op: Operation, specs: Sequence[Spec]) -> Kernel | None:
         """This device's own kernel for the operation, or None for the reference."""
-        kernel = self.kernels.get(type(op))
+        kernel = self.kernels.get(type(op).__name__)
         return kernel if kernel is not None and kernel.accepts(op, *specs) else None
 
     def scratch(self, op: Operation, specs: Sequence[Spec]) -> tuple[Spec, ...]:

@@ -66,8 +66,9 @@ class Executable:
 
     def step(self) -> None:
         """Run once on what the input buffers hold; results stay in the output buffers."""
-        for thunk in self._thunks:
-            thunk()
+        with self.device.quiet():
+            for thunk in self._thunks:
+                thunk()
 
     def run(self, feeds: Sequence[Any]) -> list[np.ndarray]:
         """Copy `feeds` into the input buffers, run, and return copies of the outputs on the host.

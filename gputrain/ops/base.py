@@ -61,8 +61,11 @@ class Operation:
         """Shape and dtype of the output(s); the only place where shape and dtype errors are raised."""
         raise NotImplementedError(f"{type(self).__name__}.infer")
 
-    def vjp(self, ct: Any, out: Any, *inputs: Value) -> Sequence[Value | None]:
-        """Gradient for each input from the cotangent(s) `ct`, written in other operations.
+    def vjp(self, *args: Any) -> Sequence[Value | None]:
+        """Gradient for each input, written in other operations; the arguments are (ct, out, *inputs).
+
+        `ct` and `out` are the cotangent and the output, or tuples of them where there are several outputs;
+        the cotangent of an output that nobody differentiates is None.
 
         A gradient may have the broadcast shape of the output; autodiff sums it to the input's.
         """
@@ -221,7 +224,8 @@ def run_once(op: Operation, inputs: Sequence[Any], device: backend.Device) -> tu
         device.xp.copyto(outs[0], inputs[0].reshape(outs[0].shape))
         return tuple(outs)
     scratch = [device.empty(s.dims, s.dtype) for s in device.scratch(op, specs)]
-    device.prepare(op, specs, outs, inputs, scratch)()
+    with device.quiet():
+        device.prepare(op, specs, outs, inputs, scratch)()
     return tuple(outs)
 
 

@@ -54,7 +54,7 @@ def words(seed: int, stream: int, step: int, count: int, rank: int = 0) -> NDArr
     """
     if count < 0:
         raise ValueError(f"gputrain.random.philox.words: count must be >= 0. Received {count!r}.")
-    drawn: NDArray[np.uint64] = _bit_stream(seed, stream, step, rank).random_raw(count)
+    drawn: NDArray[np.uint64] = bit_stream(seed, stream, step, rank).random_raw(count)
     return drawn
 
 
@@ -73,7 +73,7 @@ def fill_lanes(out: NDArray[np.uint16], seed: int, stream: int, step: int, rank:
             "gputrain.random.philox.fill_lanes: out must be a contiguous 1-D uint16 array. "
             f"Received {out.dtype} of shape {out.shape}, strides {out.strides}. Pass out.reshape(-1)."
         )
-    source = _bit_stream(seed, stream, step, rank)
+    source = bit_stream(seed, stream, step, rank)
     lanes_per_chunk = WORDS_PER_CHUNK * LANES_PER_WORD
     for start in range(0, out.size, lanes_per_chunk):
         part = out[start : start + lanes_per_chunk]
@@ -169,7 +169,8 @@ def normal64(raw: NDArray[np.uint64]) -> NDArray[np.float64]:
     return out
 
 
-def _bit_stream(seed: int, stream: int, step: int, rank: int) -> Any:
+def bit_stream(seed: int, stream: int, step: int, rank: int = 0) -> Any:
+    """The bit generator at the start of one draw; its `random_raw(n)` gives the next words."""
     for name, value in (("seed", seed), ("stream", stream), ("step", step), ("rank", rank)):
         if not 0 <= value < _WORD_VALUES:
             raise ValueError(f"Philox: {name} must be from 0 to 2**64 - 1. Received {value!r}.")

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.spec import Spec
-from .base import ALIGNMENT, Device
+from ...ir.spec import Spec
+from ..base import ALIGNMENT, Device
+from . import conv_pool, passes
 
 
 class NumpyDevice(Device):
@@ -15,6 +16,10 @@ class NumpyDevice(Device):
 
     name = "numpy"
     xp = np
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.kernels.update({**conv_pool.KERNELS, **passes.KERNELS})
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         kind = np.dtype(dtype)
@@ -34,6 +39,9 @@ class NumpyDevice(Device):
 
     def view(self, arena: np.ndarray, offset: int, spec: Spec) -> np.ndarray:
         return arena[offset : offset + spec.nbytes].view(spec.dtype).reshape(spec.dims)
+
+    def quiet(self) -> np.errstate:
+        return np.errstate(all="ignore")
 
     def gather(self, source: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
         np.take(source, rows, axis=0, out=out, mode="clip")

@@ -1,0 +1,189 @@
+"""Convolution followed by max pooling, a few images at a time.
+
+The columns of the im2col matrix are ordered by position inside the pooling window, so that the product
+gives one contiguous plane per position and pooling is contiguous passes over planes. Nothing larger than
+a block of images leaves the cache, forward or backward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...ir.spec import Spec
+from ..base import Kernel
+
+BLOCK_BYTES = 1 << 20  # of convolution output: half of a core's L2 cache
+MAX_CHANNELS = 8  # with more, rows of the im2col matrix copy faster than its columns
+
+Array = Any
+
+
+class _Geometry:
+    """Sizes of one convolution with pooling, and which pixels each tap of it meets.
+
+    An image patch that one pooled element depends on has TH x TW pixels; each is gathered once, as one
+    row of `taps` (TH*TW*C, rows), and copied from there to the rows of the im2col matrix that use it.
+    """
+
+    def __init__(self, op: Any, x: Spec, kernel: tuple[int, int], filters: int) -> None:
+        self.images, self.height, self.width, self.channels = x.dims
+        self.kh, self.kw = kernel
+        self.ph, self.pw = op.pool.pool
+        pooled = op.pool.infer(op.conv.infer(x, Spec((self.kh, self.kw, self.channels, filters), x.dtype)))[0]
+        self.oh, self.ow = pooled.dims[1:3]
+        self.filters, self.dtype = filters, x.dtype
+        self.positions = self.ph * self.pw
+        self.th, self.tw = self.ph + self.kh - 1, self.pw + self.kw - 1
+        self.patch = self.kh * self.kw * self.channels
+        per_image = self.oh * self.ow * self.positions * filters * x.itemsize
+        self.block = max(1, min(self.images, BLOCK_BYTES // max(1, per_image)))
+
+    @property
+    def rows(self) -> int:
+        """Pooled elements per channel in a full block."""
+        return self.block * self.oh * self.ow
+
+    def blocks(self) -> list[slice]:
+        return [slice(i, min(i + self.block, self.images)) for i in range(0, self.images, self.block)]
+
+    def taps_spec(self) -> Spec:
+        return Spec((self.th, self.tw, self.channels, self.rows), self.dtype)
+
+    def cols_spec(self) -> Spec:
+        return Spec((self.kh, self.kw, self.channels, self.positions, self.rows), self.dtype)
+
+    def planes_spec(self) -> Spec:
+        return Spec((self.positions, self.rows, self.filters), self.dtype)
+
+    def gather(self, x: Array, taps: Array, cols: Array) -> Callable[[], Array]:
+        """A function that fills the im2col matrix (patch, positions * rows) for images `x` and returns it."""
+        n = len(x)
+        rows = n * self.oh * self.ow
+        flat_taps = taps.reshape(-1)[: self.th * self.tw * self.channels * rows]
+        taps = flat_taps.reshape(self.th, self.tw, self.channels, rows)
+        cols = cols.reshape(-1)[: self.patch * self.positions * rows]
+        matrix = cols.reshape(self.patch, self.positions * rows)
+        cols = cols.reshape(self.kh, self.kw, self.channels, self.positions, rows)
+        copies = [*self._pixels(x, taps, n), *self._spread(taps, cols)]
+
+        def run() -> Array:
+            for target, source in copies:
+                np.copyto(target, source)
+            return matrix
+
+        return run
+
+    def _pixels(self, x: Array, taps: Array, n: int) -> list[tuple[Array, Array]]:
+        """(row of taps, pixels) for each pixel of a patch."""
+        found = []
+        for i in range(self.th):
+            for j in range(self.tw):
+                pixels = x[:, i : i + (self.oh - 1) * self.ph + 1 : self.ph, j : j + (self.ow - 1) * self.pw + 1 : self.pw]
+                for c in range(self.channels):
+                    found.append((taps[i, j, c].reshape(n, self.oh, self.ow), pixels[..., c]))
+        return found
+
+    def _spread(self, taps: Array, cols: Array) -> list[tuple[Array, Array]]:
+        """(rows of the matrix, rows of taps): for each window position, whole filter rows at a time."""
+        return [
+            (cols[i, :, :, a * self.pw + b], taps[i + a, b : b + self.kw])
+            for a in range(self.ph)
+            for b in range(self.pw)
+            for i in range(self.kh)
+        ]
+
+
+def _accepts(op: Any, x: Spec, *others: Spec) -> bool:
+    conv = op.conv
+    plain = conv.strides == (1, 1) and conv.dilation == (1, 1) and conv.padding == "valid" and conv.groups == 1
+    return plain and x.dims[3] <= MAX_CHANNELS and x.size > 0 and op.pool.tiled and op.pool.winner_dtype == "uint8"
+
+
+# -------------------------------------------------------------------------------------------------- forward
+
+
+def _forward_scratch(op: Any, x: Spec, w: Spec) -> tuple[Spec, ...]:
+    g = _Geometry(op, x, w.dims[:2], w.dims[3])
+    plane = Spec((g.rows, g.filters), x.dtype)
+    return g.taps_spec(), g.cols_spec(), g.planes_spec(), plane.with_dtype("bool"), plane.with_dtype("uint8")
+
+
+def _forward(op: Any, out: Any, x: Array, w: Array, *, scratch: Any) -> Callable[[], None]:
+    (best, winner), (taps, cols, planes, better, index) = out, scratch
+    g = _Geometry(op, Spec(x.shape, x.dtype.name), w.shape[:2], w.shape[3])
+    filters = w.reshape(g.patch, g.filters)
+    steps = []
+    for block in g.blocks():
+        gather = g.gather(x[block], taps, cols)
+        rows = (block.stop - block.start) * g.oh * g.ow
+        product = planes.reshape(-1)[: g.positions * rows * g.filters].reshape(g.positions * rows, g.filters)
+        target = (best[block].reshape(rows, g.filters), winner[block].reshape(rows, g.filters))
+        pool = _pool(product.reshape(g.positions, rows, g.filters), *target, better[:rows], index[:rows])
+        steps.append((gather, product, pool))
+
+    def run() -> None:
+        for gather, product, pool in steps:
+            np.matmul(gather().T, filters, out=product)
+            pool()
+
+    return run
+
+
+def _pool(planes: Array, best: Array, winner: Array, better: Array, index: Array) -> Callable[[], None]:
+    """Maximum over planes (P, rows, F) and which of them won; the first of equals, as in the reference."""
+    flags = better.view(np.uint8)
+    later = list(enumerate(planes))[1:]
+
+    def run() -> None:
+        np.copyto(best, planes[0])
+        winner[...] = 0
+        for i, plane in later:
+            np.greater(plane, best, out=better)
+            np.maximum(best, plane, out=best)
+            # winner = i where better, else as it was, in byte arithmetic: masked copies are slow.
+            np.subtract(i, winner, out=index)
+            np.multiply(index, flags, out=index)
+            np.add(winner, index, out=winner)
+
+    return run
+
+
+# ------------------------------------------------------------------------------------------------- backward
+
+
+def _backward_scratch(op: Any, x: Spec, dy: Spec, winner: Spec) -> tuple[Spec, ...]:
+    g = _Geometry(op, x, op.kernel, dy.dims[3])
+    won = Spec((g.rows, g.filters), "bool")
+    return g.taps_spec(), g.cols_spec(), g.planes_spec(), won, Spec((g.patch, g.filters), x.dtype)
+
+
+def _backward(op: Any, out: Array, x: Array, dy: Array, winner: Array, *, scratch: Any) -> Callable[[], None]:
+    taps, cols, planes, won, partial = scratch
+    g = _Geometry(op, Spec(x.shape, x.dtype.name), op.kernel, dy.shape[3])
+    total = out.reshape(g.patch, g.filters)
+    steps = []
+    for block in g.blocks():
+        rows = (block.stop - block.start) * g.oh * g.ow
+        spread = planes.reshape(-1)[: g.positions * rows * g.filters].reshape(g.positions, rows, g.filters)
+        source = (dy[block].reshape(rows, g.filters), winner[block].reshape(rows, g.filters), won[:rows])
+        steps.append((g.gather(x[block], taps, cols), spread, source))
+
+    def run() -> None:
+        total[...] = 0
+        for gather, spread, (gradient, winners, mask) in steps:
+            for i, plane in enumerate(spread):
+                np.equal(winners, i, out=mask)
+                np.multiply(gradient, mask, out=plane)
+            np.matmul(gather(), spread.reshape(-1, g.filters), out=partial)
+            np.add(total, partial, out=total)
+
+    return run
+
+
+KERNELS = {
+    "ConvMaxPool": Kernel(_forward, _forward_scratch, accepts=_accepts),
+    "ConvMaxPoolFilterGrad": Kernel(_backward, _backward_scratch, accepts=_accepts),
+}
