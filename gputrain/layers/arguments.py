@@ -9,7 +9,7 @@ import numpy as np
 
 from gputrain import config
 from gputrain.errors import ShapeError, explain
-from gputrain.ir import Dim, Shape
+from gputrain.ir import Shape, normalize_axis
 from gputrain.utils.names import did_you_mean
 
 Pair = tuple[int, int]
@@ -72,7 +72,7 @@ def known_size(shape: Shape, axis: int, where: str) -> int:
     Raises:
         ShapeError: it is unknown (None), or there is no such axis.
     """
-    size: Dim = shape[axis] if -len(shape) <= axis < len(shape) else None
+    size = shape[normalize_axis(axis, len(shape), where)]
     if size is None:
         raise ShapeError(
             explain(

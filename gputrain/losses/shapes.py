@@ -12,8 +12,7 @@ from gputrain.ops.elementwise import as_float
 
 def operand(x: Any, dtype: str | None = None) -> Any:
     """`x` as a Value or array, in `dtype` when that is given."""
-    x = ops.convert(x)
-    return x if dtype is None else ops.cast(x, dtype)
+    return ops.convert(x, dtype)
 
 
 def fits(shape: Shape, other: Shape) -> bool:

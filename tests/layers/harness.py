@@ -1,0 +1,45 @@
+"""Running a layer on arrays, with its gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gputrain import ops
+from gputrain.compiler import gradients, interpret
+from gputrain.ir import Spec, Trace, Value, Variable
+
+
+@dataclass
+class Run:
+    """What a layer gave for some inputs, and the gradients of sum(upstream * output)."""
+
+    output: np.ndarray
+    inputs: list[np.ndarray]
+    weights: list[np.ndarray]
+
+
+def run(
+    layer: Any, arrays: Sequence[np.ndarray], upstream: np.ndarray | None = None, training: bool = False
+) -> Run:
+    """Call `layer` on one array or a list of them; gradients where there is an upstream one.
+
+    Statistics that the layer moves are kept.
+    """
+    values = [Value(Spec(a.shape, a.dtype.name)) for a in arrays]
+    trace = Trace(counter=Variable(np.asarray(1, np.int64), trainable=False, name="step"))
+    with trace.active():
+        output = layer(values[0] if len(values) == 1 else values, training=training)
+        weights = layer.trainable_variables
+        found: list[Any] = []
+        if upstream is not None:
+            target = ops.sum(ops.multiply(output, upstream))
+            found = gradients(target, [*values, *weights])
+    assert all(g is not None for g in found), "an input or a weight has no gradient"
+    graph = trace.graph(values, [output, *found])
+    graph.verify()
+    result, *grads = interpret(graph, list(arrays))
+    return Run(result, grads[: len(values)], grads[len(values) :])

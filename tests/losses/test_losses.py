@@ -1,0 +1,301 @@
+"""Losses against formulas in float64 NumPy: values, reductions, weights, masks, gradients, saving."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gputrain import config, losses, ops
+from gputrain.compiler import gradients, interpret
+from gputrain.ir import Graph, Spec, Value
+from tests.tolerances import GRADIENT, assert_close
+
+EPS = 1e-7
+N, C = 6, 4
+
+
+def one_hot(labels: np.ndarray, classes: int = C) -> np.ndarray:
+    rows = np.zeros((len(labels), classes))
+    for i, label in enumerate(labels):
+        rows[i, label] = 1
+    return rows
+
+
+def crossentropy(t: np.ndarray, p: np.ndarray) -> np.ndarray:
+    q = np.clip(p / p.sum(-1, keepdims=True), EPS, 1 - EPS)
+    return -(t * np.log(q)).sum(-1)
+
+
+def log_softmax(z: np.ndarray) -> np.ndarray:
+    return z - z.max(-1, keepdims=True) - np.log(np.exp(z - z.max(-1, keepdims=True)).sum(-1, keepdims=True))
+
+
+def binary(t: np.ndarray, p: np.ndarray) -> np.ndarray:
+    p = np.clip(p, EPS, 1 - EPS)
+    return -(t * np.log(p) + (1 - t) * np.log(1 - p)).mean(-1)
+
+
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-z))
+
+
+RNG = np.random.default_rng(21)
+LABELS = np.array([0, 3, 1, 1, 2, 0])
+T, P, Z = one_hot(LABELS), RNG.uniform(0.05, 1, (N, C)), RNG.normal(size=(N, C))
+Y, BITS = RNG.normal(size=(N, C)), (RNG.random((N, C)) < 0.5).astype("float64")
+BITS_P = RNG.uniform(0.05, 0.95, (N, C))
+
+# name, loss, targets, outputs, losses of the samples
+CASES: list[tuple[str, losses.Loss, np.ndarray, np.ndarray, np.ndarray]] = [
+    ("mse", losses.MeanSquaredError(), Y, Z, ((Y - Z) ** 2).mean(-1)),
+    ("mae", losses.MeanAbsoluteError(), Y, Z, np.abs(Y - Z).mean(-1)),
+    ("bce", losses.BinaryCrossentropy(), BITS, BITS_P, binary(BITS, BITS_P)),
+    ("bce logits", losses.BinaryCrossentropy(from_logits=True), BITS, Z, binary(BITS, sigmoid(Z))),
+    (
+        "bce smoothed",
+        losses.BinaryCrossentropy(label_smoothing=0.2),
+        BITS,
+        BITS_P,
+        binary(BITS * 0.8 + 0.1, BITS_P),
+    ),
+    ("bce axis", losses.BinaryCrossentropy(axis=0), BITS, BITS_P, binary(BITS.T, BITS_P.T)),
+    ("cce", losses.CategoricalCrossentropy(), T, P, crossentropy(T, P)),
+    ("cce logits", losses.CategoricalCrossentropy(from_logits=True), T, Z, -(T * log_softmax(Z)).sum(-1)),
+    (
+        "cce smoothed",
+        losses.CategoricalCrossentropy(label_smoothing=0.1),
+        T,
+        P,
+        crossentropy(T * 0.9 + 0.1 / C, P),
+    ),
+    ("cce axis", losses.CategoricalCrossentropy(axis=0), T.T, P.T, crossentropy(T, P)),
+    ("sparse", losses.SparseCategoricalCrossentropy(), LABELS, P, crossentropy(T, P)),
+    ("sparse column", losses.SparseCategoricalCrossentropy(), LABELS[:, None], P, crossentropy(T, P)),
+    ("sparse floats", losses.SparseCategoricalCrossentropy(), LABELS.astype("f"), P, crossentropy(T, P)),
+    (
+        "sparse logits",
+        losses.SparseCategoricalCrossentropy(from_logits=True),
+        LABELS,
+        Z,
+        -(T * log_softmax(Z)).sum(-1),
+    ),
+]
+each = pytest.mark.parametrize("name, loss, y_true, y_pred, expected", CASES, ids=[c[0] for c in CASES])
+
+
+def copy(loss: losses.Loss, **changes: Any) -> Any:
+    return type(loss).from_config({**loss.get_config(), **changes})
+
+
+@each
+def test_values(name: str, loss: Any, y_true: Any, y_pred: Any, expected: Any) -> None:
+    for dtype in ("float32", "float64"):
+        each_sample = copy(loss, reduction=None, dtype=dtype)(y_true, y_pred)
+        assert each_sample.dtype == dtype
+        assert_close(each_sample, expected, dtype, name)
+    assert float(loss(y_true, y_pred)) == pytest.approx(expected.mean(), rel=1e-5)
+    assert loss(y_true, y_pred).dtype == "float32"
+
+
+@each
+def test_function_of_the_same_name(name: str, loss: Any, y_true: Any, y_pred: Any, expected: Any) -> None:
+    own = {k: v for k, v in loss.get_config().items() if k not in ("name", "reduction", "dtype")}
+    assert_close(getattr(losses, loss.name)(y_true, y_pred, **own), expected, "float64", name)
+
+
+@each
+def test_reductions(name: str, loss: Any, y_true: Any, y_pred: Any, expected: Any) -> None:
+    w = np.linspace(0, 2, len(expected))
+    wanted = {
+        "sum_over_batch_size": (expected * w).mean(),
+        "mean": (expected * w).mean(),
+        "sum": (expected * w).sum(),
+        "mean_with_sample_weight": (expected * w).sum() / w.sum(),
+    }
+    for reduction, value in wanted.items():
+        other = copy(loss, reduction=reduction, dtype="float64")
+        for weights in (w, w[:, None], list(w)):
+            assert float(other(y_true, y_pred, weights)) == pytest.approx(value, rel=1e-12)
+    for reduction in (None, "none"):
+        assert_close(copy(loss, reduction=reduction)(y_true, y_pred, w), expected * w, "float32", name)
+
+
+@each
+def test_saved_and_loaded(name: str, loss: Any, y_true: Any, y_pred: Any, expected: Any) -> None:
+    saved = json.loads(json.dumps(losses.serialize(loss)))
+    other = losses.deserialize(saved)
+    assert type(other) is type(loss)
+    assert other.get_config() == loss.get_config()
+    assert float(other(y_true, y_pred)) == float(loss(y_true, y_pred))
+
+
+@each
+def test_gradient(name: str, loss: Any, y_true: Any, y_pred: Any, expected: Any) -> None:
+    loss, rng = copy(loss, dtype="float64"), np.random.default_rng(3)
+    weights, direction = rng.uniform(0.5, 2, len(expected)), rng.normal(size=y_pred.shape)
+    output, target = Value(Spec(y_pred.shape, "float64")), Value(Spec(y_true.shape, y_true.dtype.name))
+    (gradient,) = gradients(loss(target, output, weights), [output])
+    assert gradient is not None
+    (found,) = interpret(Graph([output, target], [gradient]), [y_pred, y_true])
+    step = 1e-6
+    ends = [float(loss(y_true, y_pred + s * step * direction, weights)) for s in (1, -1)]
+    slope = (ends[0] - ends[1]) / (2 * step)
+    assert float((found * direction).sum()) == pytest.approx(slope, rel=100 * GRADIENT, abs=1e-8)
+
+
+# ------------------------------------------------------------------------------------------------- weights
+
+
+def test_weights_of_elements_and_of_samples() -> None:
+    y, z = RNG.normal(size=(2, 3, 5)), RNG.normal(size=(2, 3, 5))
+    loss = losses.MeanSquaredError(dtype="float64")
+    expected = ((y - z) ** 2).mean(-1)
+    w = RNG.uniform(size=(2, 3))
+    assert float(loss(y, z, w)) == pytest.approx((expected * w).mean())
+    assert float(loss(y, z, w[:, 0])) == pytest.approx((expected * w[:, :1]).mean())
+    assert float(loss(y, z, w[:, :1])) == pytest.approx((expected * w[:, :1]).mean())
+    weighted = losses.MeanSquaredError(dtype="float64", reduction="mean_with_sample_weight")
+    assert float(weighted(y, z, w[:, 0])) == pytest.approx((expected * w[:, :1]).sum() / (3 * w[:, 0].sum()))
+
+
+def test_zero_weights_give_zero() -> None:
+    for reduction in ("sum_over_batch_size", "mean_with_sample_weight", "sum"):
+        assert float(losses.MeanSquaredError(reduction=reduction)(Y, Z, np.zeros(N))) == 0.0
+
+
+# -------------------------------------------------------------------------------------------- the one squeeze
+
+
+@pytest.mark.parametrize("name", ["MeanSquaredError", "MeanAbsoluteError", "BinaryCrossentropy"])
+def test_column_and_row_are_brought_together(name: str) -> None:
+    loss = getattr(losses, name)(reduction=None, dtype="float64")
+    a, b = np.array([0.0, 1.0, 1.0]), np.array([0.2, 0.6, 0.9])
+    expected = loss(a[:, None], b[:, None])
+    assert expected.shape == (3,)
+    for y_true, y_pred in ((a, b[:, None]), (a[:, None], b), (a, b)):
+        np.testing.assert_array_equal(loss(y_true, y_pred), expected)
+
+
+def test_own_loss_does_not_broadcast_either() -> None:
+    class Squares(losses.Loss):
+        """A user's loss, which alone would broadcast (N,) against (N, 1) to (N, N)."""
+
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return ops.square(y_true - y_pred)
+
+    a, b = np.array([0.0, 1.0, 1.0]), np.array([[0.2], [0.6], [0.9]])
+    for loss in (Squares(), losses.as_loss(lambda t, p: ops.square(t - p))):
+        assert float(loss(a, b)) == pytest.approx(((a[:, None] - b) ** 2).mean())
+
+
+# ---------------------------------------------------------------------------------------------------- masks
+
+
+def masked(loss: Any, y_true: np.ndarray, y_pred: np.ndarray, mask: np.ndarray, weights: Any = None) -> Any:
+    value, keep = Value(Spec(y_pred.shape, y_pred.dtype.name)), Value(Spec(mask.shape, "bool"))
+    value.mask = keep
+    return interpret(Graph([value, keep], [loss(y_true, value, weights)]), [y_pred, mask])[0]
+
+
+def test_mask_counts_only_what_it_keeps() -> None:
+    y, z = RNG.normal(size=(2, 3, 5)), RNG.normal(size=(2, 3, 5))
+    keep = np.array([[True, True, False], [True, False, False]])
+    w = np.array([1.0, 3.0])
+    each_step = ((y - z) ** 2).mean(-1)
+    loss = losses.MeanSquaredError(dtype="float64")
+    assert float(masked(loss, y, z, keep)) == pytest.approx(each_step[keep].mean())
+    weighted = (each_step * w[:, None])[keep]
+    assert float(masked(loss, y, z, keep, w)) == pytest.approx(weighted.sum() / 3)
+    total = losses.MeanSquaredError(dtype="float64", reduction="sum")
+    assert float(masked(total, y, z, keep)) == pytest.approx(each_step[keep].sum())
+    assert float(masked(loss, y, z, np.zeros_like(keep))) == 0.0
+
+
+def test_ignored_class_does_not_count() -> None:
+    labels = np.array([0, 255, 1, 255, 2, 0])
+    counted = labels != 255
+    expected = crossentropy(T, P) * counted
+    expected[0], expected[2] = crossentropy(one_hot(np.array([0, 1])), P[[0, 2]])
+    for dtype in ("uint8", "int64", "float32"):
+        y = labels.astype(dtype)
+        assert_close(losses.sparse_categorical_crossentropy(y, P, ignore_class=255), expected, "float64")
+        loss = losses.SparseCategoricalCrossentropy(ignore_class=255, dtype="float64")
+        assert float(loss(y, P)) == pytest.approx(expected.sum() / counted.sum())
+    assert float(loss(np.full(N, 255), P)) == 0.0
+
+
+# ------------------------------------------------------------------------------------------------ odd values
+
+
+def test_all_zero_row_costs_minus_log_epsilon() -> None:
+    p = np.array([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]], "float32")
+    t = one_hot(np.array([2, 1]), 3)
+    found = losses.categorical_crossentropy(t, p)
+    np.testing.assert_allclose(found, [-np.log(1e-7), 1e-7], rtol=1e-5, atol=1e-7)
+
+
+def test_relu_outputs_are_normalised_by_their_sum() -> None:
+    p = np.array([[2.0, 6.0]], "float32")
+    assert float(losses.categorical_crossentropy([[1.0, 0.0]], p)[0]) == pytest.approx(-np.log(0.25))
+
+
+def test_float16_outputs_are_computed_in_float32() -> None:
+    loss = losses.CategoricalCrossentropy(from_logits=True)
+    value = loss(T, (Z * 10).astype("float16"))
+    assert value.dtype == "float32"
+
+
+def test_large_labels_stay_exact() -> None:
+    classes = 70000
+    p = np.full((1, classes), 1e-3, "float32")
+    p[0, 69999] = 1.0
+    assert float(losses.SparseCategoricalCrossentropy()(np.array([69999]), p)) < 5
+
+
+# ---------------------------------------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize(
+    "name, function",
+    [
+        ("mse", losses.mean_squared_error),
+        ("MSE", losses.mean_squared_error),
+        ("mae", losses.mean_absolute_error),
+        ("bce", losses.binary_crossentropy),
+        ("mean_squared_error", losses.mean_squared_error),
+        ("categorical_crossentropy", losses.categorical_crossentropy),
+        ("sparse_categorical_crossentropy", losses.sparse_categorical_crossentropy),
+    ],
+)
+def test_names(name: str, function: Callable[..., Any]) -> None:
+    assert losses.get(name) is function
+    assert losses.deserialize(losses.serialize(function)) is function
+    made = losses.as_loss(name)
+    assert isinstance(made, losses.Loss)
+    assert made.name == function.__name__
+    assert type(losses.as_loss(function)) is type(made)
+
+
+def test_get() -> None:
+    loss = losses.MeanSquaredError()
+    assert losses.get(None) is None
+    assert losses.as_loss(None) is None
+    assert losses.get(loss) is loss
+    assert losses.as_loss(loss) is loss
+    assert type(losses.get("MeanSquaredError")) is losses.MeanSquaredError
+    saved = losses.serialize(losses.LossFunctionWrapper(losses.mean_absolute_error, name="own"))
+    again = losses.deserialize(json.loads(json.dumps(saved)))
+    assert (again.name, again.fn) == ("own", losses.mean_absolute_error)
+
+
+def test_default_names_and_dtype() -> None:
+    class OwnLoss(losses.Loss):
+        """Nothing but a name."""
+
+    assert OwnLoss().name == "own_loss"
+    assert OwnLoss().dtype == config.floatx()
+    assert losses.CategoricalCrossentropy().name == "categorical_crossentropy"
