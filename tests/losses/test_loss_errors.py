@@ -42,7 +42,7 @@ SHAPES: list[tuple[Callable[[], Any], str]] = [
     (
         lambda: MSE(LABELS, P),
         r"mean_squared_error: y_true must have the shape of y_pred; nothing is broadcast, only \(N,\) "
-        r"against \(N, 1\).*\(4, 3\).*\(4,\)\. Reshape y, or give the last layer as many units as y has columns\.",
+        r"against \(N, 1\).*\(4, 3\).*\(4,\)\. Reshape y, or give the last layer as many units as y has",
     ),
     (lambda: MSE(P[:, :1], P), r"mean_squared_error: y_true must have the shape.*\(4, 3\).*\(4, 1\)"),
     (lambda: MSE(P[:1], P), r"mean_squared_error: y_true must have the shape.*\(4, 3\).*\(1, 3\)"),

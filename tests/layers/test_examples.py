@@ -1,0 +1,32 @@
+"""The examples in the docstrings of activations, layers, losses and metrics run as they stand."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+
+import numpy
+import pytest
+
+from gputrain import losses, ops
+
+ROOMS = ("activations", "layers", "losses", "metrics")
+# Their examples are lines of a class body, shown without output.
+LEFT_OUT = {f"gputrain.layers.{name}" for name in ("base", "input", "symbolic", "naming")}
+
+
+def modules() -> list[str]:
+    found = []
+    for room in ROOMS:
+        package = importlib.import_module(f"gputrain.{room}")
+        inside = [f"{package.__name__}.{m.name}" for m in pkgutil.iter_modules(package.__path__)]
+        found += [package.__name__, *(name for name in inside if name not in LEFT_OUT)]
+    return found
+
+
+@pytest.mark.parametrize("name", modules())
+def test_examples(name: str) -> None:
+    known = {"numpy": numpy, "ops": ops, "losses": losses, "mean_squared_error": losses.mean_squared_error}
+    result = doctest.testmod(importlib.import_module(name), extraglobs=known)
+    assert result.failed == 0
