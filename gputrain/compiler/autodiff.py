@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+
+import numpy as np
 
 from ..errors import GraphError, ShapeError, explain
 from ..ir import Node, Value, Variable, current_trace, is_float, schedule
 from ..ops import add, sum_to
-from ..ops.base import constant, convert
+from ..ops.base import constant
 from . import passes
 
 
@@ -24,6 +25,8 @@ def gradients(
 
     Returns:
         one Value of the source's shape for each source, None where `target` does not depend on it.
+        Ask for all gradients of a target at once: a rewrite may take values that were not asked for out
+        of its way.
 
     Raises:
         ShapeError: `target` is not a scalar and no upstream was given.
@@ -35,28 +38,32 @@ def gradients(
             self.optimizer.apply(grads, self.trainable_variables)
     """
     if not isinstance(target, Value):
-        raise GraphError(explain("gradients() works on values of a traced function.", received=type(target).__name__))
+        raise GraphError(
+            explain("gradients() works on values of a traced function.", received=type(target).__name__)
+        )
     if upstream is None and target.shape != ():
         raise ShapeError(
             explain("gradients() of something that is not a scalar needs `upstream`.", received=target.spec)
         )
     wanted = [_as_value(s) for s in sources]
-    passes.rewrite([target])
-    path = _path(target, wanted)
+    seed = upstream if upstream is not None else np.ones(target.spec.dims, target.dtype)
+    return pull_back([target], [seed if isinstance(seed, Value) else constant(seed)], wanted)
+
+
+def pull_back(
+    targets: Sequence[Value], upstreams: Sequence[Value | None], wanted: Sequence[Value]
+) -> list[Value | None]:
+    """Cotangents of `wanted`, given those of several targets (None where a target has none)."""
+    passes.rewrite(targets, wanted)
+    path = _path(targets, wanted)
     cotangents: dict[Value, list[Value]] = {}
-    if target in path:
-        seed = upstream if upstream is not None else convert(_one(target))
-        cotangents[target] = [seed if isinstance(seed, Value) else constant(seed)]
-    for node in reversed(schedule([target])):
+    for target, upstream in zip(targets, upstreams, strict=True):
+        if upstream is not None and target in path:
+            cotangents.setdefault(target, []).append(upstream)
+    for node in reversed(schedule(targets)):
         node.frozen = True
         _pull_back(node, path, cotangents)
     return [_total(cotangents.get(value, [])) for value in wanted]
-
-
-def _one(target: Value) -> Any:
-    import numpy as np
-
-    return np.ones(target.spec.dims, target.dtype)
 
 
 def _as_value(source: Value | Variable) -> Value:
@@ -68,10 +75,10 @@ def _as_value(source: Value | Variable) -> Value:
     return trace.read(source)
 
 
-def _path(target: Value, wanted: Sequence[Value]) -> set[Value]:
+def _path(targets: Sequence[Value], wanted: Sequence[Value]) -> set[Value]:
     """Float values that depend on a wanted value: the only ones that get a cotangent."""
     path = {v for v in wanted if is_float(v.dtype)}
-    for node in schedule([target]):
+    for node in schedule(targets):
         if any(v in path for v in node.inputs):
             path.update(v for v in node.outputs if is_float(v.dtype))
     return path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,23 @@ from ..backend import Device, current_device
 from ..errors import ShapeError, explain
 from ..ir import Graph, Node, Spec, Value
 from ..ops.base import Constant, run_once
-from .plan import Buffer, Plan, make_plan
+from .plan import Buffer, Place, Plan, make_plan
+
+POISON = 0xFF  # bytes that are NaN as floats
 
 
 class Arena:
-    """The memory that all executables of one model share; only one of them runs at a time."""
+    """The memory that all executables of one model share; only one of them runs at a time.
 
-    def __init__(self, device: Device) -> None:
+    Args:
+        device: where it lies.
+        memory: bytes to begin with; None means none yet.
+    """
+
+    def __init__(self, device: Device, memory: Any = None) -> None:
         self.device = device
         self.generation = 0
-        self.memory = device.empty((0,), "uint8")
+        self.memory = memory if memory is not None else device.empty((0,), "uint8")
 
     def reserve(self, nbytes: int) -> None:
         """Make room for a plan. Growing moves the memory, so executables bind anew before they run again."""
@@ -36,16 +43,26 @@ class Executable:
         graph: what to compute.
         device: where.
         arena: memory to share with other executables; None makes one of its own.
+        given: arrays that hold some of the graph's inputs, read where they are.
+        plan: the memory plan, if it was made before.
 
     Example:
         >>> exe = Executable(graph, current_device())
         >>> exe.run([x])          # copies of the outputs, as NumPy arrays
     """
 
-    def __init__(self, graph: Graph, device: Device, arena: Arena | None = None) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        device: Device,
+        arena: Arena | None = None,
+        given: Mapping[Value, Any] | None = None,
+        plan: Plan | None = None,
+    ) -> None:
         self.graph, self.device = graph, device
         self.arena = arena if arena is not None else Arena(device)
-        self.plan: Plan = make_plan(graph, device)
+        self.given = given or {}
+        self.plan: Plan = plan if plan is not None else make_plan(graph, device, self.given)
         self.arena.reserve(self.plan.nbytes)
         self._generation = -1
         self._constants: dict[Buffer, Any] = {}
@@ -58,10 +75,11 @@ class Executable:
         """Cut this plan's arrays out of the arena; done again only when the arena has moved."""
         if self._generation == self.arena.generation:
             return
-        self._arrays = {value: self._array(value) for value in self.plan.places}
+        self._arrays = {value: self._cut(place, value.spec) for value, place in self.plan.places.items()}
         self._thunks = [self._thunk(node) for node in self.graph.nodes if self._runs(node)] + self._copies()
         self.inputs = [self._arrays[v] for v in self.graph.inputs]
-        self.outputs = [self._arrays[v] for v in self.graph.outputs]
+        ends = zip(self.plan.outputs, self.graph.outputs, strict=True)
+        self.outputs = [self._cut(place, value.spec) for place, value in ends]
         self._generation = self.arena.generation
 
     def step(self) -> None:
@@ -70,45 +88,79 @@ class Executable:
             for thunk in self._thunks:
                 thunk()
 
-    def run(self, feeds: Sequence[Any]) -> list[np.ndarray]:
+    def step_poisoned(self) -> None:
+        """Like `step`, but memory that the plan calls free is overwritten, so that its faults show."""
+        ending: dict[int, list[Buffer]] = {}
+        for buffer in self.plan.buffers:
+            if buffer.in_arena:
+                ending.setdefault(buffer.last, []).append(buffer)
+        thunks = iter(self._thunks)
+        with self.device.quiet():
+            for i, node in enumerate(self.graph.nodes):
+                if self._runs(node):
+                    next(thunks)()
+                for buffer in ending.get(i, ()):
+                    self._cut(Place(buffer), Spec((buffer.nbytes,), "uint8"))[...] = POISON
+            for copy in thunks:
+                copy()
+
+    def run(self, feeds: Sequence[Any], poison: bool = False) -> list[np.ndarray]:
         """Copy `feeds` into the input buffers, run, and return copies of the outputs on the host.
+
+        Args:
+            feeds: one array per graph input.
+            poison: run by `step_poisoned`, from a poisoned arena.
 
         Raises:
             ShapeError: a feed has another shape than the graph was traced for.
         """
         self.bind()
-        for value, buffer, feed in zip(self.graph.inputs, self.inputs, feeds, strict=True):
-            if tuple(np.shape(feed)) != value.spec.dims:
-                raise ShapeError(
-                    explain("This executable takes one batch shape.", expected=value.spec, received=np.shape(feed))
-                )
+        self._check(feeds)
+        if poison:
+            self.poison()
+        for buffer, feed in zip(self.inputs, feeds, strict=True):
             self.device.upload(feed, buffer)
-        self.step()
+        if poison:
+            self.step_poisoned()
+        else:
+            self.step()
         return self.fetch()
+
+    def _check(self, feeds: Sequence[Any]) -> None:
+        expected = [v.spec.dims for v in self.graph.inputs]
+        received = [tuple(np.shape(feed)) for feed in feeds]
+        if received != expected:
+            raise ShapeError(
+                explain(
+                    "An executable takes the shapes it was planned for.",
+                    expected=", ".join(map(str, expected)) or "no feeds",
+                    received=", ".join(map(str, received)) or "no feeds",
+                    fix="Trace the function for these shapes.",
+                )
+            )
 
     def fetch(self) -> list[np.ndarray]:
         """Copies of the outputs of the last run, on the host."""
         return [self.device.download(array) for array in self.outputs]
 
     def poison(self) -> None:
-        """Fill the arena with bytes that are NaN as floats: anything read before it is written shows."""
-        self.arena.memory[...] = 0xFF
+        """Overwrite the arena, so that anything read before it is written shows."""
+        self.arena.memory[...] = POISON
 
     def array(self, value: Value) -> Any:
         """The buffer of a value of the graph, as the last run left it (later values may have replaced it)."""
         return self._arrays[value]
 
-    def _array(self, value: Value) -> Any:
-        place = self.plan.places[value]
-        return self._cut(place.buffer, place.offset, value.spec)
-
-    def _cut(self, buffer: Buffer, offset: int, spec: Spec) -> Any:
+    def _cut(self, place: Place, spec: Spec) -> Any:
+        buffer = place.buffer
         if buffer.variable is not None:
             return buffer.variable.array.reshape(spec.dims)
         if buffer.constant is not None:
             return self._constant(buffer).reshape(spec.dims)
+        if buffer.given is not None:
+            return self.given[buffer.given].reshape(spec.dims)
         assert buffer.offset is not None
-        return self.device.view(self.arena.memory, buffer.offset + offset, spec)
+        return self.device.view(self.arena.memory, buffer.offset + place.offset, spec)
 
     def _constant(self, buffer: Buffer) -> Any:
         assert buffer.constant is not None
@@ -122,25 +174,15 @@ class Executable:
     def _thunk(self, node: Node) -> Callable[[], None]:
         specs = [v.spec for v in node.inputs]
         scratch = [
-            self._cut(buffer, 0, spec)
+            self._cut(Place(buffer), spec)
             for buffer, spec in zip(self.plan.scratch[node], self.device.scratch(node.op, specs), strict=True)
         ]
         outs = [self._arrays[v] for v in node.outputs]
         return self.device.prepare(node.op, specs, outs, [self._arrays[v] for v in node.inputs], scratch)
 
     def _copies(self) -> list[Callable[[], None]]:
-        """States that could not be written in place: copied at the end, all reads before all writes."""
-        pairs = [(variable.array, self._arrays[value]) for variable, value in self.plan.copies]
-        homes = {id(variable.array) for variable, _ in self.plan.copies}
-        copyto, first, second = self.device.xp.copyto, [], []
-        for (target, source), (_, value) in zip(pairs, self.plan.copies, strict=True):
-            buffer = self.plan.places[value].buffer
-            if buffer.variable is not None and id(buffer.variable.array) in homes:
-                staged = self.device.empty(value.spec.dims, value.dtype)
-                first.append(_copy(copyto, staged, source))
-                source = staged
-            second.append(_copy(copyto, target, source))
-        return first + second
+        ends = [(self._cut(c.target, c.spec), self._cut(c.source, c.spec)) for c in self.plan.copies]
+        return [_copy(self.device.xp.copyto, target, source) for target, source in ends]
 
 
 def _copy(copyto: Callable[..., None], target: Any, source: Any) -> Callable[[], None]:
@@ -164,7 +206,7 @@ def interpret(
         commit: whether new states are written to their variables.
 
     Returns:
-        the output arrays.
+        the output arrays, none of which is a feed or the memory of a variable.
     """
     device = device if device is not None else current_device()
     arrays: dict[Value, Any] = {s.before: s.variable.array for s in graph.states}
@@ -175,8 +217,9 @@ def interpret(
         arrays.update(zip(node.outputs, outs, strict=True))
         if observe is not None:
             observe(node, outs)
+    outputs = [arrays[v] if v.node is not None else device.xp.array(arrays[v]) for v in graph.outputs]
     if commit:
         written = [(s.variable.array, device.download(arrays[s.after])) for s in graph.states if s.written]
         for array, host in written:
             device.upload(host, array)
-    return [arrays[v] for v in graph.outputs]
+    return outputs

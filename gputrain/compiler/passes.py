@@ -1,4 +1,4 @@
-"""Rewrites of a graph. Each keeps what the graph computes, can be switched off, and is tested on random graphs.
+"""Rewrites of a graph. Each keeps what the graph computes, can be switched off, and is tested.
 
 Forward rewrites run before differentiation, so that the gradient is that of the better form. They change
 nodes in place; a value keeps its identity, whoever holds it.
@@ -10,10 +10,14 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
 
 from ..ir import Graph, Node, Value, schedule
+from ..ir.graph import readers_of
 from ..ops.base import Operation
 from ..ops.conv import Conv
+from ..ops.conv_pool import ConvMaxPool
 from ..ops.elementwise import Add, Relu, Sigmoid
 from ..ops.indexing import OneHot
 from ..ops.nn import (
@@ -24,10 +28,7 @@ from ..ops.nn import (
     SoftmaxCrossentropy,
     SparseSoftmaxCrossentropy,
 )
-from ..ops.conv_pool import ConvMaxPool
 from ..ops.pool import MaxPool
-
-Rewrite = Callable[[Node, dict[Value, list[Node]]], bool]
 
 _disabled: ContextVar[frozenset[str]] = ContextVar("disabled_passes", default=frozenset())
 
@@ -51,25 +52,35 @@ def enabled(name: str) -> bool:
     return name not in _disabled.get() and name not in switched_off and "all" not in switched_off
 
 
-def rewrite(roots: Sequence[Value]) -> None:
+@dataclass(slots=True)
+class Uses:
+    """Who needs the values of a program: the nodes that read each, and values kept for their own sake."""
+
+    readers: dict[Value, list[Node]]
+    kept: frozenset[Value]
+
+    def only_one(self, value: Value) -> bool:
+        """Whether a single node needs the value."""
+        return value not in self.kept and len(self.readers.get(value, ())) == 1
+
+    def none(self, value: Value) -> bool:
+        return value not in self.kept and not self.readers.get(value)
+
+
+def rewrite(roots: Sequence[Value], kept: Iterable[Value] = ()) -> None:
     """Apply the forward rewrites to everything under `roots` until none applies.
 
-    Nodes that were differentiated are left alone: their gradients read the outputs they have.
+    Nodes that were differentiated are left alone: their gradients read the outputs they have. So are the
+    ways through `kept`, the values that gradients are wanted for.
     """
     active = [f for name, f in FORWARD.items() if enabled(name)]
+    needed = frozenset((*roots, *kept))
     changed = bool(active)
     while changed:
         nodes = schedule(roots)
-        readers = _readers(nodes)
-        changed = any([f(node, readers) for node in nodes if not node.frozen for f in active])
-
-
-def _readers(nodes: Iterable[Node]) -> dict[Value, list[Node]]:
-    readers: dict[Value, list[Node]] = {}
-    for node in nodes:
-        for value in node.inputs:
-            readers.setdefault(value, []).append(node)
-    return readers
+        uses = Uses(readers_of(nodes), needed)
+        changes = [f(node, uses) for node in nodes if not node.frozen for f in active]
+        changed = any(changes)
 
 
 def _made_by(value: Value, kind: type[Operation]) -> Node | None:
@@ -89,16 +100,16 @@ def _become(node: Node, op: Operation, *inputs: Value) -> None:
     node.op, node.inputs = op, inputs
 
 
-def fuse_softmax_crossentropy(node: Node, readers: dict[Value, list[Node]]) -> bool:
+def fuse_softmax_crossentropy(node: Node, uses: Uses) -> bool:
     """Crossentropy of a softmax becomes one operation on the logits, without logarithms of small numbers."""
     if type(node.op) is not CategoricalCrossentropy:
         return False
     target, output = node.inputs
     softmax = _made_by(output, Softmax)
-    if softmax is None:
+    if softmax is None or output in uses.kept:
         return False
     (logits,) = softmax.inputs
-    onehot = _made_by(target, OneHot)
+    onehot = _made_by(target, OneHot) if target not in uses.kept else None
     if onehot is not None and len(onehot.inputs) == 1 and onehot.op.axis in (-1, target.ndim - 1):  # type: ignore[attr-defined]
         loss = _make(SparseSoftmaxCrossentropy(), node, onehot.inputs[0], logits)[0]
     else:
@@ -107,13 +118,13 @@ def fuse_softmax_crossentropy(node: Node, readers: dict[Value, list[Node]]) -> b
     return True
 
 
-def fuse_sigmoid_crossentropy(node: Node, readers: dict[Value, list[Node]]) -> bool:
+def fuse_sigmoid_crossentropy(node: Node, uses: Uses) -> bool:
     """Binary crossentropy of a sigmoid becomes one operation on the logits."""
     if type(node.op) is not BinaryCrossentropy:
         return False
     target, output = node.inputs
     sigmoid = _made_by(output, Sigmoid)
-    if sigmoid is None:
+    if sigmoid is None or output in uses.kept:
         return False
     _become(node, SigmoidCrossentropy(), target, *sigmoid.inputs)
     return True
@@ -126,7 +137,7 @@ def _forward(node: Node, value: Value) -> None:
     _become(node, Reshape(value.spec.dims), value)
 
 
-def pool_before_activation(node: Node, readers: dict[Value, list[Node]]) -> bool:
+def pool_before_activation(node: Node, uses: Uses) -> bool:
     """MaxPool(relu(x)) becomes relu(MaxPool(x)), and likewise past a bias: fewer elements, the same values.
 
     Both are non-decreasing for each channel, so the largest stays the largest.
@@ -135,13 +146,13 @@ def pool_before_activation(node: Node, readers: dict[Value, list[Node]]) -> bool
         return False
     (x,) = node.inputs
     before = x.node
-    if before is None or len(readers.get(x, ())) != 1 or readers.get(node.outputs[1]):
+    if before is None or not uses.only_one(x) or not uses.none(node.outputs[1]):
         return False
     if type(before.op) is Relu:
         pooled = _make(node.op, node, before.inputs[0])[0]
         _move_after(node, Relu(), pooled)
         return True
-    if type(before.op) is Add and before.inputs[1].shape == (x.shape[-1],) and before.inputs[0].shape == x.shape:
+    if type(before.op) is Add and [v.shape for v in before.inputs] == [x.shape, x.shape[-1:]]:
         pooled = _make(node.op, node, before.inputs[0])[0]
         _move_after(node, Add(), pooled, before.inputs[1])
         return True
@@ -154,20 +165,20 @@ def _move_after(node: Node, op: Operation, *inputs: Value) -> None:
     node.outputs = node.outputs[:1]
 
 
-def fuse_conv_pool(node: Node, readers: dict[Value, list[Node]]) -> bool:
-    """MaxPool(Conv(x, w)) with windows side by side becomes one operation, whose convolution never leaves cache."""
+def fuse_conv_pool(node: Node, uses: Uses) -> bool:
+    """MaxPool(Conv(x, w)), windows side by side, becomes one operation; its convolution never leaves cache."""
     if type(node.op) is not MaxPool or not node.op.tiled:
         return False
     (y,) = node.inputs
     conv = _made_by(y, Conv)
-    if conv is None or len(readers.get(y, ())) != 1 or conv.op.groups != 1:  # type: ignore[attr-defined]
+    if conv is None or not uses.only_one(y) or conv.op.groups != 1:  # type: ignore[attr-defined]
         return False
     op = ConvMaxPool(conv.op, node.op)  # type: ignore[arg-type]
     _become(node, op, *conv.inputs)
     return True
 
 
-FORWARD: dict[str, Rewrite] = {
+FORWARD: dict[str, Callable[[Node, Uses], bool]] = {
     "fuse_softmax_crossentropy": fuse_softmax_crossentropy,
     "fuse_sigmoid_crossentropy": fuse_sigmoid_crossentropy,
     "pool_before_activation": pool_before_activation,
@@ -179,11 +190,12 @@ def merge_common(graph: Graph) -> None:
     """Compute equal things once: nodes of one operation with the same inputs become one."""
     if not enabled("merge_common"):
         return
-    kept: dict[tuple[Operation, tuple[Value, ...]], Node] = {}
+    kept: dict[Any, Node] = {}
     same: dict[Value, Value] = {}
     for node in graph.nodes:
         node.inputs = tuple(same.get(v, v) for v in node.inputs)
-        first = kept.setdefault((node.op, node.inputs), node)
+        # The text tells 0.0 from -0.0 and 1 from True, which are equal as parameters.
+        first = kept.setdefault((node.op, str(node.op), *map(id, node.inputs)), node)
         if first is not node:
             same.update(zip(node.outputs, first.outputs, strict=True))
     graph.outputs = [same.get(v, v) for v in graph.outputs]

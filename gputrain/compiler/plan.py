@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from ..backend import ALIGNMENT, Device
@@ -17,9 +18,10 @@ class Buffer:
     Attributes:
         nbytes: its size.
         first, last: schedule positions of its first write and last read, inclusive.
-        offset: where it lies in the arena; None for memory outside (variables, constants).
+        offset: where it lies in the arena; None for memory outside (variables, constants, given inputs).
         variable: the variable whose memory it is.
         constant: the constant whose memory it is.
+        given: the graph input whose memory the caller brings.
     """
 
     nbytes: int
@@ -28,10 +30,11 @@ class Buffer:
     offset: int | None = None
     variable: Variable | None = None
     constant: Constant | None = None
+    given: Value | None = None
 
     @property
     def in_arena(self) -> bool:
-        return self.variable is None and self.constant is None
+        return self.variable is None and self.constant is None and self.given is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +45,34 @@ class Place:
     offset: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """A move after all nodes have run: a new state into its variable, or a value out of a variable's way."""
+
+    spec: Spec
+    source: Place
+    target: Place
+
+
 @dataclass(slots=True)
 class Plan:
-    """Places of all values, workspaces of all nodes, and the size of the arena that holds them."""
+    """Places of all values, workspaces of all nodes, and the size of the arena that holds them.
+
+    Attributes:
+        places: where each value lies while nodes run.
+        scratch: the workspaces of each node.
+        buffers: all of them.
+        outputs: where the graph's outputs lie after a run.
+        copies: made in this order after the last node.
+        nbytes: size of the arena.
+    """
 
     places: dict[Value, Place]
     scratch: dict[Node, list[Buffer]]
     buffers: list[Buffer]
+    outputs: list[Place] = field(default_factory=list)
+    copies: list[Copy] = field(default_factory=list)
     nbytes: int = 0
-    copies: list[tuple[Variable, Value]] = field(default_factory=list)
 
     def unshared(self) -> int:
         """Bytes that would be needed if no two buffers shared memory."""
@@ -61,16 +83,22 @@ def _aligned(nbytes: int) -> int:
     return -(-max(nbytes, 1) // ALIGNMENT) * ALIGNMENT
 
 
-def make_plan(graph: Graph, device: Device) -> Plan:
-    """Place every value of `graph`: views on their input, updates in place, the rest packed by lifetime."""
-    return _Planner(graph, device).run()
+def make_plan(graph: Graph, device: Device, given: Collection[Value] = ()) -> Plan:
+    """Place every value of `graph`: views on their input, updates in place, the rest packed by lifetime.
+
+    Args:
+        graph: what is to be run.
+        device: where; its kernels say what workspaces they need.
+        given: graph inputs whose memory the caller brings, and nobody may write.
+    """
+    return _Planner(graph, device, given).run()
 
 
 class _Planner:
     """One pass over the schedule decides sharing; a second packs the buffers into the arena."""
 
-    def __init__(self, graph: Graph, device: Device) -> None:
-        self.graph, self.device = graph, device
+    def __init__(self, graph: Graph, device: Device, given: Collection[Value]) -> None:
+        self.graph, self.device, self.given = graph, device, given
         self.plan = Plan({}, {}, [])
         self.end = len(graph.nodes)
         self.last_read = self._last_reads()
@@ -83,16 +111,30 @@ class _Planner:
         for state in self.graph.states:
             self._place(state.before, self._buffer(state.before.spec, -1, variable=state.variable))
         for value in self.graph.inputs:
-            self._place(value, self._buffer(value.spec, -1))
+            buffer = self._buffer(value.spec, -1)
+            buffer.given = value if value in self.given else None
+            self._place(value, buffer)
         for i, node in enumerate(self.graph.nodes):
             self._place_outputs(i, node)
             specs = [v.spec for v in node.inputs]
             self.plan.scratch[node] = [self._buffer(s, i) for s in self.device.scratch(node.op, specs)]
-        for state in self.graph.states:
-            if state.written and self.plan.places[state.after].buffer.variable is not state.variable:
-                self.plan.copies.append((state.variable, state.after))
+        self._finish()
         self.plan.nbytes = pack([b for b in self.plan.buffers if b.in_arena])
         return self.plan
+
+    def _finish(self) -> None:
+        """Move new states that lie elsewhere into their variables, once what is needed of the old is safe."""
+        places, written = self.plan.places, [s for s in self.graph.states if s.written]
+        moved = [s for s in written if places[s.after].buffer.variable is not s.variable]
+        overwritten = {s.variable for s in moved}
+        ends = dict(places)
+        for value in dict.fromkeys([*self.graph.outputs, *(s.after for s in moved)]):
+            if places[value].buffer.variable in overwritten:
+                ends[value] = Place(self._buffer(value.spec, self.end))
+                self.plan.copies.append(Copy(value.spec, places[value], ends[value]))
+        for state in moved:
+            self.plan.copies.append(Copy(state.variable.spec, ends[state.after], places[state.before]))
+        self.plan.outputs = [ends[value] for value in self.graph.outputs]
 
     def _last_reads(self) -> dict[Value, int]:
         last = {v: i for i, node in enumerate(self.graph.nodes) for v in node.inputs}
@@ -100,19 +142,21 @@ class _Planner:
         return last
 
     def _packed_inputs(self) -> dict[Value, tuple[Node, int]]:
-        """Values that may be written straight into the vector that packs them: value to (Pack, byte offset)."""
+        """Values that may be written straight into the vector packing them: (Pack, byte offset) of each."""
         found: dict[Value, tuple[Node, int]] = {}
         for node in self.graph.nodes:
             if type(node.op) is not Pack:
                 continue
             offset = 0
             for value in node.inputs:
-                if value.node is not None and node.inputs.count(value) == 1 and value not in found:
+                if value.node is not None and value not in found:
                     found[value] = (node, offset)
                 offset += value.spec.nbytes
         return found
 
-    def _buffer(self, spec: Spec, first: int, variable: Variable | None = None, constant: Constant | None = None) -> Buffer:
+    def _buffer(
+        self, spec: Spec, first: int, variable: Variable | None = None, constant: Constant | None = None
+    ) -> Buffer:
         buffer = Buffer(spec.nbytes, first, first, variable=variable, constant=constant)
         self.plan.buffers.append(buffer)
         return buffer
@@ -141,12 +185,14 @@ class _Planner:
             return Place(self._buffer(value.spec, i, constant=node.op))
         if value in self.packed:
             return self._inside_pack(i, value)
-        variable = self.targets.get(value)
-        if variable is not None and self._may_write(i, node, variable, shareable):
-            return self.plan.places[self.before[variable]]
+        if value in self.targets:
+            home = self.plan.places[self.before[self.targets[value]]]
+            if self._may_write(i, node, home.buffer, shareable):
+                return home
         for j in shareable:
             place = self.plan.places[node.inputs[j]]
-            if place.buffer not in taken and self._dies_here(i, node, j, place, value):
+            fits = place.buffer.in_arena and place.buffer.nbytes == value.spec.nbytes and not place.offset
+            if fits and place.buffer not in taken and self._may_write(i, node, place.buffer, shareable):
                 return place
         return Place(self._buffer(value.spec, i))
 
@@ -157,26 +203,11 @@ class _Planner:
             self._place(vector, self._buffer(vector.spec, i))
         return Place(self.plan.places[vector].buffer, offset)
 
-    def _may_write(self, i: int, node: Node, variable: Variable, shareable: list[int]) -> bool:
-        """Whether node i may write the variable's memory: nobody reads the old contents later."""
-        home = self.plan.places[self.before[variable]].buffer
-        for old in self.residents[home]:
-            last = self.last_read.get(old, -1)
-            if last > i or (last == i and not all(v is not old or j in shareable for j, v in enumerate(node.inputs))):
-                return False
-        return True
-
-    def _dies_here(self, i: int, node: Node, j: int, place: Place, value: Value) -> bool:
-        """Whether input j of node i fills a buffer of the arena that nobody reads afterwards."""
-        buffer = place.buffer
-        if not buffer.in_arena or buffer.nbytes != value.spec.nbytes or place.offset:
+    def _may_write(self, i: int, node: Node, home: Buffer, shareable: list[int]) -> bool:
+        """Whether node i may write this memory: nobody reads it later, and the node itself as it writes."""
+        if any(self.last_read.get(old, -1) > i for old in self.residents[home]):
             return False
-        for other in self.residents[buffer]:
-            if self.last_read.get(other, -1) > i:
-                return False
-            if other is not node.inputs[j] and other in node.inputs:
-                return False
-        return node.inputs.count(node.inputs[j]) == 1 or all(v is node.inputs[j] for v in node.inputs)
+        return all(j in shareable for j, v in enumerate(node.inputs) if self.plan.places[v].buffer is home)
 
 
 def pack(buffers: list[Buffer]) -> int:
@@ -187,9 +218,8 @@ def pack(buffers: list[Buffer]) -> int:
     placed: list[Buffer] = []
     total = 0
     for buffer in sorted(buffers, key=lambda b: (-b.nbytes, b.first)):
-        neighbours = sorted(
-            (b for b in placed if b.first <= buffer.last and buffer.first <= b.last), key=lambda b: b.offset or 0
-        )
+        neighbours = [b for b in placed if b.first <= buffer.last and buffer.first <= b.last]
+        neighbours.sort(key=lambda b: b.offset or 0)
         offset = 0
         for other in neighbours:
             assert other.offset is not None

@@ -59,12 +59,8 @@ class Graph:
         self.nodes = schedule(self.roots())
 
     def consumers(self) -> dict[Value, list[Node]]:
-        """The nodes that read each value."""
-        readers: dict[Value, list[Node]] = {}
-        for node in self.nodes:
-            for value in node.inputs:
-                readers.setdefault(value, []).append(node)
-        return readers
+        """The nodes that read each value, once for each time they read it."""
+        return readers_of(self.nodes)
 
     def verify(self) -> None:
         """Check the graph: known inputs only, order, and specs that agree with `infer`."""
@@ -110,6 +106,15 @@ def _unknown_value(node: Node | None, value: Value) -> str:
         received=repr(value),
         fix="Pass it as an input, or build it inside the traced function.",
     )
+
+
+def readers_of(nodes: Iterable[Node]) -> dict[Value, list[Node]]:
+    """The nodes that read each value, once for each time they read it."""
+    readers: dict[Value, list[Node]] = {}
+    for node in nodes:
+        for value in node.inputs:
+            readers.setdefault(value, []).append(node)
+    return readers
 
 
 def reachable(roots: Iterable[Value]) -> set[Node]:

@@ -25,11 +25,14 @@ def dtype_name(dtype: object) -> str:
     except TypeError:
         name = str(dtype)
     if name not in DTYPES:
-        raise DTypeError(explain("Not a dtype gputrain computes in.", expected=", ".join(DTYPES), received=name))
+        raise DTypeError(
+            explain("Not a dtype gputrain computes in.", expected=", ".join(DTYPES), received=name)
+        )
     return name
 
 
 def is_float(dtype: str) -> bool:
+    """Whether `dtype` names floating-point numbers."""
     return dtype in FLOATS
 
 
