@@ -20,3 +20,12 @@ from .shape import *
 from .special import *
 
 Value.operators.update({name: fn for name, fn in globals().items() if callable(fn)})
+
+
+def __getattr__(name: str) -> object:
+    """`cond` and `scan` own body graphs, so they live with the compiler and are only named here."""
+    if name in ("cond", "scan"):
+        from .. import compiler
+
+        return getattr(compiler, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -25,6 +25,8 @@ class Sample:
         low, high: range of the random inputs; ranges away from kinks keep gradient checks honest.
         differentiable: indices of the inputs whose gradient is checked; None means every float input.
         reference: `f(*float64 arrays) -> array or tuple`, independent of gputrain.
+        label: what distinguishes this case.
+        dtype: the only float dtype the case is for (operations that own a body graph); None means any.
     """
 
     op: Operation
@@ -34,6 +36,7 @@ class Sample:
     high: float = 2.0
     differentiable: tuple[int, ...] | None = None
     label: str = ""
+    dtype: str | None = None
 
 
 class Operation:

@@ -40,6 +40,7 @@ def test_has_samples_with_references(name: str) -> None:
 def make_inputs(sample: Sample, dtype: str) -> list[np.ndarray]:
     """Random arrays for the specs; floats in `dtype`, everything read-only."""
     rng = np.random.default_rng(20240717)
+    dtype = sample.dtype or dtype
     arrays = []
     for given in sample.inputs:
         if isinstance(given, Spec):
@@ -134,7 +135,7 @@ def compatible(vague: Spec, exact: Spec) -> bool:
 
 
 # Made by autodiff and optimizers, which work on known sizes.
-NEED_KNOWN_SIZES = {"ConvFilterGrad", "ConvMaxPoolFilterGrad", "Pack"}
+NEED_KNOWN_SIZES = {"Cond", "ConvFilterGrad", "ConvMaxPoolFilterGrad", "Pack", "Scan"}
 
 
 @every_sample
