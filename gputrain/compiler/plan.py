@@ -98,7 +98,7 @@ class _Planner:
     """One pass over the schedule decides sharing; a second packs the buffers into the arena."""
 
     def __init__(self, graph: Graph, device: Device, given: Collection[Value]) -> None:
-        self.graph, self.device, self.given = graph, device, given
+        self.graph, self.device, self.given = graph, device, set(given)
         self.plan = Plan({}, {}, [])
         self.end = len(graph.nodes)
         self.last_read = self._last_reads()

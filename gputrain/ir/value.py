@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from ..errors import GraphError, explain
+from .arithmetic import Arithmetic
 from .spec import Shape, Spec
 
 if TYPE_CHECKING:
     from ..ops.base import Operation
 
-_PACKAGE = str(Path(__file__).resolve().parents[1])
+_PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 _sequence = itertools.count()
 
 
@@ -26,11 +28,11 @@ def user_line() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "<unknown>"
 
 
-class Value:
+class Value(Arithmetic):
     """A symbolic array: what an operation will compute, or an input of a graph.
 
     Python operators build operations (`x + 1`, `x @ w`, `x[:, 0]`). A value has no contents while a model
-    is traced, so `bool(value)` and `if value:` raise.
+    is traced, so `bool(value)`, `if value:` and `float(value)` raise.
 
     Attributes:
         spec: shape and dtype.
@@ -42,10 +44,6 @@ class Value:
     """
 
     __slots__ = ("__weakref__", "index", "mask", "name", "node", "origin", "spec")
-    # Filled by gputrain.ops, so that the graph needs no import from the operations.
-    operators: ClassVar[dict[str, Callable[..., Any]]] = {}
-    __array_priority__ = 100
-    __array_ufunc__ = None  # numpy_array + value calls Value.__radd__, not a loop over elements
 
     def __init__(self, spec: Spec, node: Node | None = None, index: int = 0, name: str = "") -> None:
         self.spec = spec
@@ -72,71 +70,65 @@ class Value:
         return f"<Value {self.name or 'unnamed'}: {self.spec}{made}>"
 
     def __bool__(self) -> bool:
-        raise GraphError(
-            explain(
-                "A value has no contents while a model is traced, so Python cannot branch on it.",
-                received=repr(self),
-                fix="Use ops.where(condition, a, b), or ops.cond(condition, true_fn, false_fn); "
-                "compile(run_eagerly=True) runs the same graph with concrete values for printing.",
-            )
+        raise _no_contents(
+            self,
+            "Python cannot branch on it",
+            "Use ops.where(condition, a, b), or ops.cond(condition, true_fn, false_fn); "
+            "compile(run_eagerly=True) runs the same graph with concrete values for printing.",
         )
+
+    def __float__(self) -> float:
+        raise _no_contents(
+            self,
+            "it is no Python number",
+            "Compute with the functions of gputrain.ops; ops.print(value) shows it when the model runs.",
+        )
+
+    __int__ = __index__ = __complex__ = __float__
 
     def __len__(self) -> int:
         if not self.shape or self.shape[0] is None:
-            raise GraphError(explain("len() needs a known first dimension.", received=self.spec))
+            raise GraphError(
+                explain(
+                    "Python can count or loop over a known first dimension only.",
+                    received=self.spec,
+                    fix="Work on all of it at once with gputrain.ops, or use ops.scan.",
+                )
+            )
         return self.shape[0]
 
     def __iter__(self) -> Iterator[Value]:
         return (self[i] for i in range(len(self)))
 
     def __array__(self, *args: object, **kwargs: object) -> Any:
-        raise GraphError(
-            explain(
-                "A value has no contents while a model is traced, so NumPy cannot read it.",
-                received=repr(self),
-                fix="Use the function of the same name in gputrain.ops.",
-            )
-        )
+        raise _no_contents(self, "NumPy cannot read it", "Use the function of the same name in gputrain.ops.")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """`array + value` is recorded, as `value + array` is; a NumPy function of a value raises."""
+        name = _UFUNCS.get(ufunc.__name__)
+        if name is None or method != "__call__" or kwargs:
+            raise _no_contents(self, "NumPy cannot read it", f"Use gputrain.ops.{ufunc.__name__}.")
+        return self.operators[name](*inputs)
+
+    def __eq__(self, other: object) -> Any:
+        return NotImplemented if other is None else self.operators["equal"](self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return NotImplemented if other is None else self.operators["not_equal"](self, other)
+
+    __hash__ = object.__hash__  # a value is a key by identity, whatever `==` records
 
 
-def _binary(name: str, swapped: bool) -> Callable[[Value, Any], Value]:
-    if swapped:
-        return lambda self, other: Value.operators[name](other, self)
-    return lambda self, other: Value.operators[name](self, other)
+# NumPy's functions behind the operators of an array, by the name of the operation that does the same.
+_SAME = ("add", "subtract", "multiply", "divide", "floor_divide", "power", "matmul", "equal", "not_equal")
+_UFUNCS = {name: name for name in (*_SAME, "less", "less_equal", "greater", "greater_equal")}
+_UFUNCS |= {"remainder": "mod", "bitwise_and": "logical_and", "bitwise_or": "logical_or"}
 
 
-def _unary(name: str) -> Callable[[Value], Value]:
-    return lambda self: Value.operators[name](self)
-
-
-_BINARY = {
-    "add": "add",
-    "sub": "subtract",
-    "mul": "multiply",
-    "truediv": "divide",
-    "floordiv": "floor_divide",
-    "mod": "mod",
-    "pow": "power",
-    "matmul": "matmul",
-    "and": "logical_and",
-    "or": "logical_or",
-}
-_COMPARE = {"lt": "less", "le": "less_equal", "gt": "greater", "ge": "greater_equal"}
-
-
-def install_operators(cls: type) -> None:
-    """Give `cls` the arithmetic dunder methods, each looked up in `Value.operators` when it is called."""
-    for dunder, name in _BINARY.items():
-        setattr(cls, f"__{dunder}__", _binary(name, swapped=False))
-        setattr(cls, f"__r{dunder}__", _binary(name, swapped=True))
-    for dunder, name in _COMPARE.items():
-        setattr(cls, f"__{dunder}__", _binary(name, swapped=False))
-    for dunder, name in {"neg": "negative", "abs": "abs", "invert": "logical_not"}.items():
-        setattr(cls, f"__{dunder}__", _unary(name))
-    cls.__getitem__ = lambda self, key: Value.operators["getitem"](self, key)  # type: ignore[attr-defined]
-
-
-install_operators(Value)
+def _no_contents(value: Value, so: str, fix: str) -> GraphError:
+    return GraphError(
+        explain(f"A value has no contents while a model is traced, so {so}.", received=repr(value), fix=fix)
+    )
 
 
 class Node:

@@ -9,12 +9,13 @@ import numpy as np
 
 from .. import backend
 from ..errors import ShapeError, explain
+from .arithmetic import Arithmetic
 from .spec import Spec, dtype_name
 from .trace import current_trace
-from .value import Value, install_operators
+from .value import Value
 
 
-class Variable:
+class Variable(Arithmetic):
     """State kept on the device: a weight, a statistic, a metric total, an optimizer slot, a counter.
 
     Inside a traced function reading it gives a graph input and `assign` makes a new state of the graph;
@@ -26,6 +27,9 @@ class Variable:
         dtype: name of the dtype; default is the array's own for arrays, `config.floatx()` otherwise.
         trainable: whether an optimizer may change it.
         name: last part of `path`.
+
+    Attributes:
+        changed: called after each `assign` outside of a traced function, if set.
 
     Example:
         >>> v = Variable(np.zeros(3), dtype="float32", name="total")
@@ -97,29 +101,37 @@ class Variable:
         """
         trace = current_trace()
         if trace is not None:
-            return trace.write(self, Value.operators["convert"](value, dtype=self.dtype))
+            new = self.operators["convert"](value, dtype=self.dtype)
+            return trace.write(self, new if isinstance(new, Value) else self.operators["constant"](new))
         host = np.asarray(self.device.download(value), dtype=self.dtype)
         if host.shape != self.shape:
             raise ShapeError(
-                explain(f"{self.path}: assign() needs the variable's shape.", expected=self.shape, received=host.shape)
+                explain(
+                    f"{self.path}: assign() needs the variable's shape.",
+                    expected=self.shape,
+                    received=host.shape,
+                )
             )
         self.device.upload(host, self.array)
+        if self.changed is not None:
+            self.changed()
         return self
 
     def assign_add(self, value: Any) -> Any:
-        return self.assign(Value.operators["add"](self, value))
+        return self.assign(self.operators["add"](self, value))
 
     def assign_sub(self, value: Any) -> Any:
-        return self.assign(Value.operators["subtract"](self, value))
+        return self.assign(self.operators["subtract"](self, value))
 
+    # In a traced function a variable is a Value, which has no contents: these raise there.
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return self.numpy() if dtype is None else self.numpy().astype(dtype)
+        return np.asarray(self.value, dtype)
 
     def __float__(self) -> float:
-        return float(self.numpy())
+        return float(self.value)
 
     def __int__(self) -> int:
-        return int(self.numpy())
+        return int(self.value)
 
     def __bool__(self) -> bool:
         return bool(self.value)
@@ -127,11 +139,21 @@ class Variable:
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __eq__(self, other: object) -> Any:
+        """Elementwise against anything but another variable, which is compared by identity."""
+        return NotImplemented if _by_identity(other) else self.operators["equal"](self, other)
+
+    def __ne__(self, other: object) -> Any:
+        return NotImplemented if _by_identity(other) else self.operators["not_equal"](self, other)
+
+    __hash__ = object.__hash__
+
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
 
 
-install_operators(Variable)
+def _by_identity(other: object) -> bool:
+    return other is None or isinstance(other, Variable)
 
 
 def _initial(initializer: Any, shape: tuple[int, ...] | None, dtype: str | None) -> np.ndarray:

@@ -1,11 +1,11 @@
-"""Operations, under the names of `keras.ops`. Each works on values while a model is traced and on arrays at once."""
+"""Operations, under the names of `keras.ops`: recorded on values while a model is traced, computed at once on arrays."""
 
-# ruff: noqa: F403, A004  (the public names of this room are those of its modules)
+# ruff: noqa: F401, F403, E501  (the public names of this room are those of its modules)
 
 from __future__ import annotations
 
 from ..ir import Value
-from .base import REGISTRY, Operation, Sample, apply, cast, convert
+from .base import REGISTRY, Operation, Sample, apply, cast, constant, convert
 from .conv import *
 from .conv_pool import *
 from .elementwise import *
@@ -20,6 +20,7 @@ from .shape import *
 from .special import *
 
 Value.operators.update({name: fn for name, fn in globals().items() if callable(fn)})
+Value.operators["constant"] = constant
 
 
 def __getattr__(name: str) -> object:
