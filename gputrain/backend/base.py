@@ -71,7 +71,7 @@ class Device(ABC):
         """`out[i] = source[rows[i]]`, with rows checked by the caller."""
 
     def quiet(self) -> AbstractContextManager[object]:
-        """Within it, arithmetic gives NaN and infinity without a word: the engine's own flag watches for them."""
+        """Within it, NaN and infinity arise without a word: the engine's own flag watches for them."""
         return nullcontext()
 
     def kernel(self, op: Operation, specs: Sequence[Spec]) -> Kernel | None:
@@ -90,7 +90,12 @@ class Device(ABC):
         return kernel.overwrites if kernel is not None else op.overwrites
 
     def prepare(
-        self, op: Operation, specs: Sequence[Spec], outs: Sequence[Any], ins: Sequence[Any], scratch: Sequence[Any]
+        self,
+        op: Operation,
+        specs: Sequence[Spec],
+        outs: Sequence[Any],
+        ins: Sequence[Any],
+        scratch: Sequence[Any],
     ) -> Thunk:
         """Bind `op` to its buffers; calling the result runs it. The one place that chooses."""
         kernel = self.kernel(op, specs)

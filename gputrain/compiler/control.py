@@ -141,7 +141,7 @@ class Scan(Operation):
     history: bool = False
 
     @property
-    def n_outputs(self) -> int:  # type: ignore[override]
+    def n_outputs(self) -> int:
         return self.carries + self.ys + (self.carries if self.history else 0)
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
@@ -150,7 +150,9 @@ class Scan(Operation):
         for i, (before, after) in enumerate(zip(carries, outputs, strict=False)):
             if before != after:
                 raise ShapeError(
-                    explain(f"scan: carry {i} must keep its shape and dtype.", expected=before, received=after)
+                    explain(
+                        f"scan: carry {i} must keep its shape and dtype.", expected=before, received=after
+                    )
                 )
         stacked = [s.with_shape((self.length, *s.shape)) for s in outputs[self.carries :]]
         kept = [s.with_shape((self.length, *s.shape)) for s in carries] if self.history else []
@@ -160,7 +162,10 @@ class Scan(Operation):
         histories = self._keep_history(out if isinstance(out, tuple) else (out,))
         cts = list(ct) if isinstance(ct, list | tuple) else [ct]
         count = self.carries + self.ys
-        cts = [c if c is not None else _zeros(s) for c, s in zip(cts[:count], self.infer(*(v.spec for v in inputs)), strict=False)]
+        cts = [
+            c if c is not None else _zeros(s)
+            for c, s in zip(cts[:count], self.infer(*(v.spec for v in inputs)), strict=False)
+        ]
         carries, xs = inputs[: self.carries], inputs[self.carries : self.carries + self.xs]
         captured = inputs[self.carries + self.xs :]
         return _scan_gradient(self, cts, carries, xs, captured, histories)
@@ -184,12 +189,24 @@ class Scan(Operation):
     def bind(self, device: Device, out: Any, ins: Sequence[Any], scratch: tuple[Any, ...]) -> Thunk:
         outs = list(out) if isinstance(out, tuple) else [out]
         n = self.carries
-        memory, current, staged, slices = scratch[0], scratch[1 : 1 + n], scratch[1 + n : 1 + 2 * n], scratch[1 + 2 * n :]
+        memory, current, staged, slices = (
+            scratch[0],
+            scratch[1 : 1 + n],
+            scratch[1 + n : 1 + 2 * n],
+            scratch[1 + 2 * n :],
+        )
         exe = self.body.bind(device, memory, [*current, *slices, *ins[n + self.xs :]])
         return self._loop(device, exe, outs, ins, current, staged, slices)
 
     def _loop(
-        self, device: Device, exe: Executable, outs: list[Any], ins: Sequence[Any], current: Any, staged: Any, slices: Any
+        self,
+        device: Device,
+        exe: Executable,
+        outs: list[Any],
+        ins: Sequence[Any],
+        current: Any,
+        staged: Any,
+        slices: Any,
     ) -> Thunk:
         n, copyto = self.carries, device.xp.copyto
         xs, ys, kept = ins[n : n + self.xs], outs[n : n + self.ys], outs[n + self.ys :]
@@ -213,7 +230,9 @@ class Scan(Operation):
         return run
 
     def __str__(self) -> str:
-        return f"Scan(length={self.length}, reverse={self.reverse}, body of {len(self.body.graph.nodes)} nodes)"
+        return (
+            f"Scan(length={self.length}, reverse={self.reverse}, body of {len(self.body.graph.nodes)} nodes)"
+        )
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -249,7 +268,7 @@ def _zeros(spec: Spec) -> Value:
 def _scan_gradient(
     op: Scan, cts: list[Value], carries: Any, xs: Any, captured: Any, histories: Sequence[Value]
 ) -> list[Value | None]:
-    """The backward loop: cotangents of carries and captured values are carried, those of xs come out stacked."""
+    """The backward loop: it carries cotangents of carries and captured values, and stacks those of xs."""
     n, count = op.carries, len(captured)
 
     def body(*values: Value) -> list[Value]:
@@ -341,7 +360,10 @@ def _length(slices: Sequence[Any], length: int | None) -> int:
     sizes = {spec_of(x).shape[0] for x in slices} | ({length} if length is not None else set())
     if len(sizes) != 1 or None in sizes:
         raise ShapeError(
-            explain("scan: all xs, and length if given, must agree on one known number of steps.", received=sizes or None)
+            explain(
+                "scan: all xs, and length if given, must agree on one known number of steps.",
+                received=sizes or None,
+            )
         )
     return int(sizes.pop())  # type: ignore[arg-type]
 
@@ -349,7 +371,8 @@ def _length(slices: Sequence[Any], length: int | None) -> int:
 def _eager_scan(f: Any, carry: Any, xs: Any, steps: int, reverse: bool) -> tuple[Any, Any]:
     ys: list[Any] = [None] * steps
     for t in range(steps - 1, -1, -1) if reverse else range(steps):
-        carry, ys[t] = f(carry, None if xs is None else tree.map_leaves(lambda x, t=t: convert(x)[t], xs))
+        row = None if xs is None else tree.pack(xs, [convert(x)[t] for x in tree.flatten(xs)])
+        carry, ys[t] = f(carry, row)
     if not ys or ys[0] is None:
         return carry, None
     columns = zip(*(tree.flatten(y) for y in ys), strict=True)
@@ -368,14 +391,14 @@ class Cond(Operation):
     if_false: Body
 
     @property
-    def n_outputs(self) -> int:  # type: ignore[override]
+    def n_outputs(self) -> int:
         return len(self.if_true.graph.outputs)
 
     @cached_property
     def bodies(self) -> tuple[Body, Body]:
         return self.if_true, self.if_false
 
-    def infer(self, flag: Spec, *specs: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def infer(self, flag: Spec, *specs: Spec) -> tuple[Spec, ...]:
         yes, no = ([v.spec for v in body.graph.outputs] for body in self.bodies)
         if yes != no:
             raise ShapeError(
@@ -390,7 +413,10 @@ class Cond(Operation):
 
     def vjp(self, ct: Any, out: Any, flag: Value, *values: Value) -> Sequence[Value | None]:
         cts = list(ct) if isinstance(ct, list | tuple) else [ct]
-        known = [c if c is not None else _zeros(v.spec) for c, v in zip(cts, self.if_true.graph.outputs, strict=True)]
+        known = [
+            c if c is not None else _zeros(v.spec)
+            for c, v in zip(cts, self.if_true.graph.outputs, strict=True)
+        ]
 
         def backward(body: Body) -> Callable[..., list[Value]]:
             def run(*inputs: Value) -> list[Value]:
@@ -405,13 +431,15 @@ class Cond(Operation):
         grads = apply(Cond(yes, no), flag, *values, *known) if values else ()
         return [None, *(grads if isinstance(grads, tuple) else (grads,))]
 
-    def scratch(self, flag: Spec, *specs: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, flag: Spec, *specs: Spec) -> tuple[Spec, ...]:
         return tuple(body.arena(current_device()) for body in self.bodies)
 
     def bind(self, device: Device, out: Any, ins: Sequence[Any], scratch: tuple[Any, ...]) -> Thunk:
         outs = out if isinstance(out, tuple) else (out,)
         flag, values = ins[0], ins[1:]
-        yes, no = (body.bind(device, memory, values) for body, memory in zip(self.bodies, scratch, strict=True))
+        yes, no = (
+            body.bind(device, memory, values) for body, memory in zip(self.bodies, scratch, strict=True)
+        )
 
         def run() -> None:
             chosen = yes if bool(flag) else no
@@ -438,7 +466,8 @@ class Cond(Operation):
         specs = [Spec((3,), "float64"), Spec((3,), "float64")]
         op = cls(trace_body(yes, specs)[1], trace_body(no, specs)[1])
         return [
-            Sample(op, (np.array(flag), *specs), reference, label=str(flag), dtype="float64") for flag in (True, False)
+            Sample(op, (np.array(flag), *specs), reference, label=str(flag), dtype="float64")
+            for flag in (True, False)
         ]
 
 

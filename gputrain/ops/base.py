@@ -50,9 +50,7 @@ class Operation:
         guarded: it takes a flag and leaves states alone where the flag does not hold.
     """
 
-    n_outputs: ClassVar[int] = 1
     view: ClassVar[bool] = False
-    overwrites: ClassVar[tuple[tuple[int, int], ...]] = ()
     guarded: ClassVar[bool] = False
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -60,11 +58,24 @@ class Operation:
         if not cls.__name__.startswith("_"):
             REGISTRY[cls.__name__] = cls
 
-    def infer(self, *specs: Spec) -> Spec | tuple[Spec, ...]:
-        """Shape and dtype of the output(s); the only place where shape and dtype errors are raised."""
+    @property
+    def n_outputs(self) -> int:
+        return 1
+
+    @property
+    def overwrites(self) -> tuple[tuple[int, int], ...]:
+        return ()
+
+    # mypy takes any signature for an override of (*args: Any, **kwargs: Any).
+
+    def infer(self, *args: Any, **kwargs: Any) -> Spec | tuple[Spec, ...]:
+        """Shape and dtype of the output(s) from the inputs' specs.
+
+        The only place where shape and dtype errors are raised.
+        """
         raise NotImplementedError(f"{type(self).__name__}.infer")
 
-    def vjp(self, *args: Any) -> Sequence[Value | None]:
+    def vjp(self, *args: Any, **kwargs: Any) -> Sequence[Value | None]:
         """Gradient for each input, written in other operations; the arguments are (ct, out, *inputs).
 
         `ct` and `out` are the cotangent and the output, or tuples of them where there are several outputs;
@@ -74,12 +85,15 @@ class Operation:
         """
         raise NotImplementedError(f"{type(self).__name__} has no gradient")
 
-    def compute(self, xp: Any, out: Any, *inputs: Any, scratch: tuple[Any, ...] = ()) -> None:
-        """The reference: write the result of `inputs` into `out` with functions of `xp` (NumPy or CuPy)."""
+    def compute(self, *args: Any, **kwargs: Any) -> None:
+        """The reference, called as (xp, out, *inputs, scratch=workspaces).
+
+        Writes the result into `out` (a tuple where there are several) with functions of `xp`, NumPy or CuPy.
+        """
         raise NotImplementedError(f"{type(self).__name__}.compute")
 
-    def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """Workspaces that `compute` needs, passed to it as `scratch`."""
+    def scratch(self, *args: Any, **kwargs: Any) -> tuple[Spec, ...]:
+        """Workspaces that `compute` needs for inputs of these specs, passed to it as `scratch`."""
         return ()
 
     @classmethod
@@ -87,7 +101,9 @@ class Operation:
         """Cases for the generic tests; an operation without any fails the suite."""
         return ()
 
-    def bind(self, device: backend.Device, out: Any, ins: Sequence[Any], scratch: tuple[Any, ...]) -> Callable[[], None]:
+    def bind(
+        self, device: backend.Device, out: Any, ins: Sequence[Any], scratch: tuple[Any, ...]
+    ) -> Callable[[], None]:
         """A function of no arguments that runs `compute` on these buffers."""
         xp, compute, inputs = device.xp, self.compute, tuple(ins)
         if scratch:
@@ -131,7 +147,10 @@ class Constant(Operation):
     @classmethod
     def samples(cls) -> Sequence[Sample]:
         ramp = np.arange(6, dtype=np.float32).reshape(2, 3)
-        return [Sample(cls.of(ramp), (), lambda: ramp), Sample(cls.of(np.zeros((0, 2))), (), lambda: np.zeros((0, 2)))]
+        return [
+            Sample(cls.of(ramp), (), lambda: ramp),
+            Sample(cls.of(np.zeros((0, 2))), (), lambda: np.zeros((0, 2))),
+        ]
 
 
 def constant(array: Any) -> Value:
@@ -174,11 +193,12 @@ def spec_of(x: Any) -> Spec:
 
 
 def is_number(x: Any) -> bool:
+    """True for Python and NumPy scalars, which take the dtype of what they meet."""
     return isinstance(x, bool | int | float | np.bool_ | np.number) and not isinstance(x, np.ndarray)
 
 
 def harmonize(*xs: Any) -> list[Any]:
-    """Operands in one common dtype. Python numbers take the dtype of the others (a float makes it floating)."""
+    """Operands in one common dtype; Python numbers take that of the others (a float makes it floating)."""
     arrays = [None if is_number(x) else convert(x) for x in xs]
     known = [spec_of(a).dtype for a in arrays if a is not None]
     if not known:
@@ -195,7 +215,11 @@ def require_float(spec: Spec, what: str) -> None:
     """Refuse integer and boolean inputs where only floats make sense."""
     if not is_float(spec.dtype):
         raise DTypeError(
-            explain(f"{what} needs floating-point input.", received=spec, fix='Convert with ops.cast(x, "float32").')
+            explain(
+                f"{what} needs floating-point input.",
+                received=spec,
+                fix='Convert with ops.cast(x, "float32").',
+            )
         )
 
 
@@ -238,13 +262,13 @@ class Cast(Operation):
 
     dtype: str
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         return x.with_dtype(self.dtype)
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Sequence[Value | None]:
         return (cast(ct, x.dtype) if is_float(x.dtype) else None,)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.copyto(out, x, casting="unsafe")
 
     @classmethod

@@ -34,7 +34,7 @@ def output_size(size: Dim, kernel: int, stride: int, dilation: int, padding: str
 
 
 def same_padding(size: int, kernel: int, stride: int, dilation: int) -> Pair:
-    """(before, after) of padding="same": the output has ceil(size / stride) positions, the odd one goes after."""
+    """(before, after) of padding="same": ceil(size / stride) positions, an odd one goes after."""
     total = max((-(-size // stride) - 1) * stride + (kernel - 1) * dilation + 1 - size, 0)
     return total // 2, total - total // 2
 
@@ -52,7 +52,8 @@ class Window:
     @property
     def out(self) -> Pair:
         sizes = [
-            output_size(self.size[i], self.kernel[i], self.strides[i], self.dilation[i], self.padding) for i in (0, 1)
+            output_size(self.size[i], self.kernel[i], self.strides[i], self.dilation[i], self.padding)
+            for i in (0, 1)
         ]
         return sizes[0], sizes[1]  # type: ignore[return-value]
 
@@ -83,7 +84,12 @@ class Window:
         for kh in range(self.kernel[0]):
             for kw in range(self.kernel[1]):
                 top, left = kh * dh, kw * dw
-                yield kh, kw, slice(top, top + (oh - 1) * sh + 1, sh), slice(left, left + (ow - 1) * sw + 1, sw)
+                yield (
+                    kh,
+                    kw,
+                    slice(top, top + (oh - 1) * sh + 1, sh),
+                    slice(left, left + (ow - 1) * sw + 1, sw),
+                )
 
 
 class _Convolution(Operation):
@@ -105,7 +111,7 @@ class _Convolution(Operation):
 
     def _workspaces(self, x: Spec, kernel: tuple[int, ...], filters: int) -> tuple[Spec, ...]:
         """A block's padded images, im2col matrix, product of one group, filters' product."""
-        n, h, w, c = x.dims
+        n, _, _, c = x.dims
         window = self._window(x.dims, kernel)
         block = self._block(n, window, c // self.groups, x.itemsize)
         (oh, ow), (ph, pw) = window.out, window.padded_size
@@ -151,7 +157,7 @@ class Conv(_Convolution):
     dilation: Pair = (1, 1)
     groups: int = 1
 
-    def infer(self, x: Spec, w: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec, w: Spec) -> Spec:
         require_float(x, "Conv")
         if x.dtype != w.dtype:
             raise DTypeError(explain("Conv needs images and filters of one dtype.", received=f"{x} and {w}"))
@@ -195,10 +201,10 @@ class Conv(_Convolution):
             apply(ConvFilterGrad((w.spec.dims[0], w.spec.dims[1]), *how), x, ct),
         )
 
-    def scratch(self, x: Spec, w: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec, w: Spec) -> tuple[Spec, ...]:
         return self._workspaces(x, w.dims, w.dims[3])
 
-    def compute(self, xp: Any, out: Any, x: Any, w: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, w: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         padded, cols, product, filters = scratch
         window = self._window(x.shape, w.shape)
         rows_per_image = window.out[0] * window.out[1]
@@ -232,7 +238,7 @@ class ConvInputGrad(_Convolution):
     dilation: Pair = (1, 1)
     groups: int = 1
 
-    def infer(self, dy: Spec, w: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, dy: Spec, w: Spec) -> Spec:
         return Spec((dy.shape[0], *self.size, w.dims[2] * self.groups), dy.dtype)
 
     def vjp(self, ct: Value, out: Value, dy: Value, w: Value) -> Sequence[Value | None]:
@@ -242,13 +248,13 @@ class ConvInputGrad(_Convolution):
     def _window_of(self, w: tuple[int, ...]) -> Window:
         return Window(self.size, (w[0], w[1]), self.strides, self.dilation, self.padding)
 
-    def scratch(self, dy: Spec, w: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, dy: Spec, w: Spec) -> tuple[Spec, ...]:
         (_, cols, product, filters) = self._workspaces(self.infer(dy, w), w.dims, w.dims[3])
         block = cols.dims[0] // max(1, dy.dims[1] * dy.dims[2])
         padded = (block, *self._window_of(w.dims).padded_size, w.dims[2] * self.groups)
         return Spec(padded, dy.dtype), cols, product, filters
 
-    def compute(self, xp: Any, out: Any, dy: Any, w: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, dy: Any, w: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         padded, cols, product, filters = scratch
         window = self._window_of(w.shape)
         (oh, ow), (kh, kw) = window.out, window.kernel
@@ -296,17 +302,17 @@ class ConvFilterGrad(_Convolution):
     dilation: Pair = (1, 1)
     groups: int = 1
 
-    def infer(self, x: Spec, dy: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec, dy: Spec) -> Spec:
         return Spec((*self.kernel, x.dims[3] // self.groups, dy.shape[3]), x.dtype)
 
     def vjp(self, ct: Value, out: Value, x: Value, dy: Value) -> Sequence[Value | None]:
         how = (self.strides, self.padding, self.dilation, self.groups)
         return apply(ConvInputGrad((x.spec.dims[1], x.spec.dims[2]), *how), dy, ct), apply(Conv(*how), x, ct)
 
-    def scratch(self, x: Spec, dy: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec, dy: Spec) -> tuple[Spec, ...]:
         return self._workspaces(x, self.kernel, dy.dims[3])
 
-    def compute(self, xp: Any, out: Any, x: Any, dy: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, dy: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         padded, cols, product, partial = scratch
         window = self._window(x.shape, self.kernel)
         per_image = window.out[0] * window.out[1]
@@ -362,7 +368,9 @@ def conv(
     channels = x.shape[-1]
     groups = max(1, channels // w.shape[2]) if channels is not None and len(w.shape) == 4 else 1
     if data_format not in (None, "channels_last"):
-        raise ValueError(explain("conv works channels last.", expected='"channels_last"', received=data_format))
+        raise ValueError(
+            explain("conv works channels last.", expected='"channels_last"', received=data_format)
+        )
     return apply(Conv(pair(strides, "strides"), padding, pair(dilation_rate, "dilation_rate"), groups), x, w)
 
 
@@ -397,7 +405,10 @@ def _loop(op: Conv, x: tuple[int, ...], w: tuple[int, ...]) -> Iterator[tuple[in
     """Every (n, oh, ow, f, ih, iw, channel, kh, kw, c) that meets inside the image."""
     (kh_n, kw_n, cg, f_n), fg = w, w[3] // op.groups
     sizes = [output_size(x[1 + i], w[i], op.strides[i], op.dilation[i], op.padding) for i in (0, 1)]
-    pads = [same_padding(x[1 + i], w[i], op.strides[i], op.dilation[i])[0] if op.padding == "same" else 0 for i in (0, 1)]
+    pads = [
+        same_padding(x[1 + i], w[i], op.strides[i], op.dilation[i])[0] if op.padding == "same" else 0
+        for i in (0, 1)
+    ]
     for n, oh, ow, f, kh, kw, c in np.ndindex(x[0], sizes[0] or 0, sizes[1] or 0, f_n, kh_n, kw_n, cg):
         ih = oh * op.strides[0] + kh * op.dilation[0] - pads[0]
         iw = ow * op.strides[1] + kw * op.dilation[1] - pads[1]

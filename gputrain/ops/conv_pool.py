@@ -32,27 +32,31 @@ class ConvMaxPool(Operation):
     pool: MaxPool
     n_outputs = 2
 
-    def infer(self, x: Spec, w: Spec) -> tuple[Spec, Spec]:  # type: ignore[override]
+    def infer(self, x: Spec, w: Spec) -> tuple[Spec, Spec]:
         return self.pool.infer(self.conv.infer(x, w))
 
-    def vjp(self, ct: Sequence[Value | None], out: Sequence[Value], x: Value, w: Value) -> Sequence[Value | None]:
+    def vjp(
+        self, ct: Sequence[Value | None], out: Sequence[Value], x: Value, w: Value
+    ) -> Sequence[Value | None]:
         if ct[0] is None:
             return None, None
         y = self.conv.infer(x.spec, w.spec).dims
         how = (self.conv.strides, self.conv.padding, self.conv.dilation, self.conv.groups)
-        spread = apply(MaxPoolGrad((y[1], y[2]), self.pool.pool, self.pool.strides, self.pool.padding), ct[0], out[1])
+        spread = apply(
+            MaxPoolGrad((y[1], y[2]), self.pool.pool, self.pool.strides, self.pool.padding), ct[0], out[1]
+        )
         dx = apply(ConvInputGrad((x.spec.dims[1], x.spec.dims[2]), *how), spread, w)
         kernel = (w.spec.dims[0], w.spec.dims[1])
         return dx, apply(ConvMaxPoolFilterGrad(self.conv, self.pool, kernel), x, ct[0], out[1])
 
-    def scratch(self, x: Spec, w: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec, w: Spec) -> tuple[Spec, ...]:
         y = self.conv.infer(x, w)
         block = _block_images(y)
         y = y.with_shape((block, *y.shape[1:]))
         x = x.with_shape((block, *x.shape[1:]))
         return y, *self.pool.scratch(y), *self.conv.scratch(x, w)
 
-    def compute(self, xp: Any, out: Any, x: Any, w: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, w: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         (best, winner), (y, padded, better, *conv_scratch) = out, scratch
         for start in range(0, len(x), len(y)):
             stop = min(start + len(y), len(x))
@@ -89,7 +93,7 @@ class ConvMaxPoolFilterGrad(Operation):
         """What the convolution gave, before pooling."""
         return self.conv.infer(x, Spec((*self.kernel, x.dims[3], dy.dims[3]), x.dtype))
 
-    def infer(self, x: Spec, dy: Spec, winner: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec, dy: Spec, winner: Spec) -> Spec:
         return Spec((*self.kernel, x.dims[3], dy.shape[3]), x.dtype)
 
     def vjp(self, ct: Value, out: Value, x: Value, dy: Value, winner: Value) -> Sequence[Value | None]:
@@ -101,7 +105,7 @@ class ConvMaxPoolFilterGrad(Operation):
         gather = MaxPoolGather(self.pool.pool, self.pool.strides, self.pool.padding)
         return dx, apply(gather, apply(self.conv, x, ct), winner), None
 
-    def scratch(self, x: Spec, dy: Spec, winner: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec, dy: Spec, winner: Spec) -> tuple[Spec, ...]:
         y = self.conv_output(x, dy)
         block = _block_images(y)
         y = y.with_shape((block, *y.shape[1:]))
@@ -109,7 +113,9 @@ class ConvMaxPoolFilterGrad(Operation):
         partial = self.infer(x, dy, winner)
         return y, partial, *self.spread(y).scratch(dy, winner), *self.wgrad.scratch(x, y)
 
-    def compute(self, xp: Any, out: Any, x: Any, dy: Any, winner: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(
+        self, xp: Any, out: Any, x: Any, dy: Any, winner: Any, *, scratch: tuple[Any, ...] = ()
+    ) -> None:
         y, partial, padded, won, share, *conv_scratch = scratch
         spread, wgrad = self.spread(Spec(y.shape)), self.wgrad
         out[...] = 0
@@ -137,7 +143,9 @@ class ConvMaxPoolFilterGrad(Operation):
             y = conv_loops(op.conv)(random.normal(size=x), random.normal(size=w))
             winner = pool_loops(op.pool)(y)[1]
             grad = cls(op.conv, op.pool, (w[0], w[1]))
-            found.append(Sample(grad, (Spec(x), Spec(winner.shape), winner), reference(op, x, w), label=f"{x}*{w}"))
+            found.append(
+                Sample(grad, (Spec(x), Spec(winner.shape), winner), reference(op, x, w), label=f"{x}*{w}")
+            )
         return found
 
 

@@ -14,6 +14,100 @@ from ..ir import Spec, Value, broadcast, is_float
 from ._erf import erf_into, erf_reference, erf_scratch
 from .base import Operation, Sample, apply, cast, convert, harmonize, require_float
 
+__all__ = [
+    "Abs",
+    "Add",
+    "Ceil",
+    "Clip",
+    "Cos",
+    "Divide",
+    "Elu",
+    "Equal",
+    "Erf",
+    "Exp",
+    "Expm1",
+    "Floor",
+    "FloorDivide",
+    "Greater",
+    "GreaterEqual",
+    "IsFinite",
+    "Less",
+    "LessEqual",
+    "Log",
+    "Log1p",
+    "LogicalAnd",
+    "LogicalNot",
+    "LogicalOr",
+    "Maximum",
+    "Minimum",
+    "Mod",
+    "Multiply",
+    "Negative",
+    "NotEqual",
+    "Power",
+    "Relu",
+    "ReluGrad",
+    "Round",
+    "Rsqrt",
+    "Sigmoid",
+    "Sign",
+    "Sin",
+    "Softplus",
+    "Sqrt",
+    "Square",
+    "StopGradient",
+    "Subtract",
+    "Tanh",
+    "Where",
+    "abs",
+    "absolute",
+    "add",
+    "ceil",
+    "clip",
+    "cos",
+    "divide",
+    "elu",
+    "equal",
+    "erf",
+    "exp",
+    "expm1",
+    "floor",
+    "floor_divide",
+    "gelu",
+    "greater",
+    "greater_equal",
+    "isfinite",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "maximum",
+    "minimum",
+    "mod",
+    "multiply",
+    "negative",
+    "not_equal",
+    "power",
+    "relu",
+    "round",
+    "rsqrt",
+    "sigmoid",
+    "sign",
+    "silu",
+    "sin",
+    "softplus",
+    "sqrt",
+    "square",
+    "stop_gradient",
+    "subtract",
+    "tanh",
+    "true_divide",
+    "where",
+]
+
 Gradients = Sequence[Value | None]
 
 
@@ -26,12 +120,12 @@ class _Unary(Operation):
     domain: ClassVar[tuple[float, float]] = (-2.0, 2.0)
     reference: ClassVar[Callable[..., Any] | None] = None
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         if self.floating:
             require_float(x, type(self).__name__)
         return x
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         getattr(xp, self.function)(x, out=out)
 
     @classmethod
@@ -50,7 +144,7 @@ class _Binary(Operation):
     result: ClassVar[str | None] = None  # dtype of the output when it is not the inputs'
     domain: ClassVar[tuple[float, float]] = (-2.0, 2.0)
 
-    def infer(self, x: Spec, y: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec, y: Spec) -> Spec:
         name = type(self).__name__
         if x.dtype != y.dtype:
             raise DTypeError(explain(f"{name} needs inputs of one dtype.", received=f"{x} and {y}"))
@@ -58,14 +152,22 @@ class _Binary(Operation):
             require_float(x, name)
         return Spec(broadcast(x, y, name), self.result or x.dtype)
 
-    def compute(self, xp: Any, out: Any, x: Any, y: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, y: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         getattr(xp, self.function)(x, y, out=out)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
-        pairs = [((), ()), ((3, 5), (3, 5)), ((4, 1, 3), (2, 1)), ((5,), ()), ((0, 3), (1, 3)), ((70001,), (1,))]
+        pairs = [
+            ((), ()),
+            ((3, 5), (3, 5)),
+            ((4, 1, 3), (2, 1)),
+            ((5,), ()),
+            ((0, 3), (1, 3)),
+            ((70001,), (1,)),
+        ]
         return [
-            Sample(cls(), (Spec(a), Spec(b)), getattr(np, cls.function), *cls.domain, label=f"{a}x{b}") for a, b in pairs
+            Sample(cls(), (Spec(a), Spec(b)), getattr(np, cls.function), *cls.domain, label=f"{a}x{b}")
+            for a, b in pairs
         ]
 
 
@@ -74,6 +176,8 @@ class _Binary(Operation):
 
 @dataclass(frozen=True)
 class Add(_Binary):
+    """x + y."""
+
     function = "add"
 
     def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
@@ -82,6 +186,8 @@ class Add(_Binary):
 
 @dataclass(frozen=True)
 class Subtract(_Binary):
+    """x - y."""
+
     function = "subtract"
 
     def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
@@ -90,6 +196,8 @@ class Subtract(_Binary):
 
 @dataclass(frozen=True)
 class Multiply(_Binary):
+    """x * y."""
+
     function = "multiply"
 
     def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
@@ -98,6 +206,8 @@ class Multiply(_Binary):
 
 @dataclass(frozen=True)
 class Divide(_Binary):
+    """x / y."""
+
     function = "divide"
     floating = True
     domain = (0.5, 2.0)
@@ -133,6 +243,8 @@ class Minimum(_Binary):
 
 @dataclass(frozen=True)
 class Power(_Binary):
+    """x ** y."""
+
     function = "power"
     domain = (0.5, 2.0)
 
@@ -145,6 +257,8 @@ class Power(_Binary):
 
 @dataclass(frozen=True)
 class FloorDivide(_Binary):
+    """floor(x / y); no gradient."""
+
     function = "floor_divide"
     domain = (1.0, 9.0)
 
@@ -154,6 +268,8 @@ class FloorDivide(_Binary):
 
 @dataclass(frozen=True)
 class Mod(_Binary):
+    """Remainder with the sign of y."""
+
     function = "mod"
     domain = (1.0, 9.0)
 
@@ -179,36 +295,48 @@ class _Compare(_Binary):
 
 @dataclass(frozen=True)
 class Equal(_Compare):
+    """x == y."""
+
     function = "equal"
 
 
 @dataclass(frozen=True)
 class NotEqual(_Compare):
+    """x != y."""
+
     function = "not_equal"
 
 
 @dataclass(frozen=True)
 class Less(_Compare):
+    """x < y."""
+
     function = "less"
 
 
 @dataclass(frozen=True)
 class LessEqual(_Compare):
+    """x <= y."""
+
     function = "less_equal"
 
 
 @dataclass(frozen=True)
 class Greater(_Compare):
+    """x > y."""
+
     function = "greater"
 
 
 @dataclass(frozen=True)
 class GreaterEqual(_Compare):
+    """x >= y."""
+
     function = "greater_equal"
 
 
 class _Logical(_Compare):
-    def infer(self, x: Spec, y: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec, y: Spec) -> Spec:
         for spec in (x, y):
             if spec.dtype != "bool":
                 raise DTypeError(explain(f"{type(self).__name__} needs boolean input.", received=spec))
@@ -217,24 +345,33 @@ class _Logical(_Compare):
     @classmethod
     def samples(cls) -> Sequence[Sample]:
         a, b = np.array([[True], [False]]), np.array([True, False, True])
-        return [Sample(cls(), (a, b), getattr(np, cls.function)), Sample(cls(), (b[:0], b[:0]), getattr(np, cls.function))]
+        return [
+            Sample(cls(), (a, b), getattr(np, cls.function)),
+            Sample(cls(), (b[:0], b[:0]), getattr(np, cls.function)),
+        ]
 
 
 @dataclass(frozen=True)
 class LogicalAnd(_Logical):
+    """x and y, of booleans."""
+
     function = "logical_and"
 
 
 @dataclass(frozen=True)
 class LogicalOr(_Logical):
+    """x or y, of booleans."""
+
     function = "logical_or"
 
 
 @dataclass(frozen=True)
 class LogicalNot(Operation):
+    """not x, of booleans."""
+
     overwrites = ((0, 0),)
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         if x.dtype != "bool":
             raise DTypeError(explain("LogicalNot needs boolean input.", received=x))
         return x
@@ -242,7 +379,7 @@ class LogicalNot(Operation):
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (None,)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.logical_not(x, out=out)
 
     @classmethod
@@ -253,10 +390,12 @@ class LogicalNot(Operation):
 
 @dataclass(frozen=True)
 class IsFinite(_Unary):
+    """True where x is neither NaN nor infinite."""
+
     function = "isfinite"
     overwrites = ()
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         require_float(x, "IsFinite")
         return x.with_dtype("bool")
 
@@ -269,6 +408,8 @@ class IsFinite(_Unary):
 
 @dataclass(frozen=True)
 class Negative(_Unary):
+    """-x."""
+
     function = "negative"
     floating = False
 
@@ -278,6 +419,8 @@ class Negative(_Unary):
 
 @dataclass(frozen=True)
 class Abs(_Unary):
+    """|x|."""
+
     function = "abs"
     floating = False
 
@@ -287,6 +430,8 @@ class Abs(_Unary):
 
 @dataclass(frozen=True)
 class Sign(_Unary):
+    """-1, 0 or 1 by the sign of x."""
+
     function = "sign"
     floating = False
 
@@ -296,6 +441,8 @@ class Sign(_Unary):
 
 @dataclass(frozen=True)
 class Floor(_Unary):
+    """Largest integer not above x; no gradient."""
+
     function = "floor"
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
@@ -304,6 +451,8 @@ class Floor(_Unary):
 
 @dataclass(frozen=True)
 class Ceil(_Unary):
+    """Smallest integer not below x; no gradient."""
+
     function = "ceil"
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
@@ -322,6 +471,8 @@ class Round(_Unary):
 
 @dataclass(frozen=True)
 class Exp(_Unary):
+    """e ** x."""
+
     function = "exp"
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
@@ -330,6 +481,8 @@ class Exp(_Unary):
 
 @dataclass(frozen=True)
 class Expm1(_Unary):
+    """e ** x - 1, exact near 0."""
+
     function = "expm1"
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
@@ -338,6 +491,8 @@ class Expm1(_Unary):
 
 @dataclass(frozen=True)
 class Log(_Unary):
+    """Natural logarithm."""
+
     function = "log"
     domain = (0.5, 3.0)
 
@@ -347,6 +502,8 @@ class Log(_Unary):
 
 @dataclass(frozen=True)
 class Log1p(_Unary):
+    """log(1 + x), exact near 0."""
+
     function = "log1p"
     domain = (-0.5, 3.0)
 
@@ -356,6 +513,8 @@ class Log1p(_Unary):
 
 @dataclass(frozen=True)
 class Sqrt(_Unary):
+    """Square root."""
+
     function = "sqrt"
     domain = (0.5, 3.0)
 
@@ -373,13 +532,15 @@ class Rsqrt(_Unary):
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (multiply(ct, multiply(-0.5, divide(out, x))),)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.sqrt(x, out=out)
         xp.divide(1.0, out, out=out)
 
 
 @dataclass(frozen=True)
 class Square(_Unary):
+    """x * x."""
+
     function = "square"
     floating = False
 
@@ -389,6 +550,8 @@ class Square(_Unary):
 
 @dataclass(frozen=True)
 class Sin(_Unary):
+    """Sine of x in radians."""
+
     function = "sin"
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
@@ -397,6 +560,8 @@ class Sin(_Unary):
 
 @dataclass(frozen=True)
 class Cos(_Unary):
+    """Cosine of x in radians."""
+
     function = "cos"
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
@@ -405,6 +570,8 @@ class Cos(_Unary):
 
 @dataclass(frozen=True)
 class Tanh(_Unary):
+    """Hyperbolic tangent."""
+
     function = "tanh"
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
@@ -420,7 +587,7 @@ class Sigmoid(_Unary):
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (multiply(ct, multiply(out, subtract(1.0, out))),)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.multiply(x, 0.5, out=out)
         xp.tanh(out, out=out)
         xp.add(out, 1.0, out=out)
@@ -437,10 +604,10 @@ class Erf(_Unary):
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (multiply(ct, multiply(2.0 / math.sqrt(math.pi), exp(negative(square(x))))),)
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return erf_scratch(x)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         erf_into(xp, out, x, scratch)
 
 
@@ -457,7 +624,7 @@ class Relu(_Unary):
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (apply(ReluGrad(), ct, out),)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.maximum(x, 0, out=out)
 
 
@@ -467,17 +634,17 @@ class ReluGrad(Operation):
 
     overwrites = ((0, 0),)
 
-    def infer(self, ct: Spec, out: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, ct: Spec, out: Spec) -> Spec:
         return ct
 
     def vjp(self, ct2: Value, result: Value, ct: Value, out: Value) -> Gradients:
         return apply(ReluGrad(), ct2, out), None
 
-    def compute(self, xp: Any, out: Any, ct: Any, y: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, ct: Any, y: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.greater(y, 0, out=scratch[0])
         xp.multiply(ct, scratch[0], out=out)
 
-    def scratch(self, ct: Spec, out: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, ct: Spec, out: Spec) -> tuple[Spec, ...]:
         return (out.with_dtype("bool"),)
 
     @classmethod
@@ -500,14 +667,14 @@ class Elu(_Unary):
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (where(greater(x, 0.0), ct, multiply(ct, add(out, self.alpha))),)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.minimum(x, 0, out=out)
         xp.expm1(out, out=out)
         xp.multiply(out, self.alpha, out=out)
         xp.maximum(x, 0, out=scratch[0])
         xp.add(out, scratch[0], out=out)
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return (x,)
 
 
@@ -521,7 +688,7 @@ class Softplus(_Unary):
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (multiply(ct, sigmoid(x)),)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.abs(x, out=out)
         xp.negative(out, out=out)
         xp.exp(out, out=out)
@@ -529,7 +696,7 @@ class Softplus(_Unary):
         xp.maximum(x, 0, out=scratch[0])
         xp.add(out, scratch[0], out=out)
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return (x,)
 
 
@@ -540,7 +707,7 @@ class Softplus(_Unary):
 class Where(Operation):
     """x where the condition holds, y elsewhere; all three broadcast together."""
 
-    def infer(self, condition: Spec, x: Spec, y: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, condition: Spec, x: Spec, y: Spec) -> Spec:
         if condition.dtype != "bool":
             raise DTypeError(explain("Where: the condition must be boolean.", received=condition))
         if x.dtype != y.dtype:
@@ -552,7 +719,9 @@ class Where(Operation):
         zero = scalar_like(ct, 0.0)
         return None, where(condition, ct, zero), where(condition, zero, ct)
 
-    def compute(self, xp: Any, out: Any, condition: Any, x: Any, y: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(
+        self, xp: Any, out: Any, condition: Any, x: Any, y: Any, *, scratch: tuple[Any, ...] = ()
+    ) -> None:
         xp.copyto(out, y)
         xp.copyto(out, x, where=condition)
 
@@ -574,14 +743,14 @@ class Clip(Operation):
     high: float
     overwrites = ((0, 0),)
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         return x
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         inside = logical_and(greater_equal(x, self.low), less_equal(x, self.high))
         return (multiply(ct, cast(inside, ct.dtype)),)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.clip(x, self.low, self.high, out=out)
 
     @classmethod

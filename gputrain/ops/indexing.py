@@ -64,7 +64,7 @@ class GetItem(Operation):
 
     key: Key
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         if builtins.sum(entry is not None for entry in self.key) > x.ndim:
             raise ShapeError(
                 explain("Too many indices.", expected=f"at most {x.ndim}", received=f"{self} on {x}")
@@ -92,7 +92,7 @@ class GetItem(Operation):
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (apply(GetItemGrad(self.key, x.spec.dims), ct),)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.copyto(out, x[_indexer(self.key)])
 
     @classmethod
@@ -110,13 +110,13 @@ class GetItemGrad(Operation):
     key: Key
     shape: tuple[int, ...]
 
-    def infer(self, ct: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, ct: Spec) -> Spec:
         return ct.with_shape(self.shape)
 
     def vjp(self, ct2: Value, out: Value, ct: Value) -> Gradients:
         return (apply(GetItem(self.key), ct2),)
 
-    def compute(self, xp: Any, out: Any, ct: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, ct: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         out.fill(0)
         out[_indexer(self.key)] = ct
 
@@ -257,7 +257,7 @@ class Take(Operation):
 
     axis: int
 
-    def infer(self, x: Spec, indices: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec, indices: Spec) -> Spec:
         _require_integers(indices, "take")
         if x.shape[self.axis] == 0 and 0 not in indices.shape:
             raise ShapeError(explain(f"take: axis {self.axis} is empty.", received=x))
@@ -266,10 +266,10 @@ class Take(Operation):
     def vjp(self, ct: Value, out: Value, x: Value, indices: Value) -> Gradients:
         return apply(ScatterAdd(self.axis, x.spec.dims[self.axis]), ct, indices), None
 
-    def scratch(self, x: Spec, indices: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec, indices: Spec) -> tuple[Spec, ...]:
         return (indices.with_dtype("int64"),)  # NumPy would make this copy itself
 
-    def compute(self, xp: Any, out: Any, x: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         if out.size == 0:
             return
         xp.copyto(scratch[0], indices, casting="unsafe")
@@ -308,14 +308,14 @@ class ScatterAdd(Operation):
     axis: int
     size: int
 
-    def infer(self, ct: Spec, indices: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, ct: Spec, indices: Spec) -> Spec:
         _require_integers(indices, "ScatterAdd")
         return ct.with_shape((*ct.shape[: self.axis], self.size, *ct.shape[self.axis + indices.ndim :]))
 
     def vjp(self, ct2: Value, out: Value, ct: Value, indices: Value) -> Gradients:
         return apply(Take(self.axis), ct2, indices), None
 
-    def scratch(self, ct: Spec, indices: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, ct: Spec, indices: Spec) -> tuple[Spec, ...]:
         p, m, d = self._rows(ct.dims, indices.size)
         block = builtins.max(1, builtins.min(p * m, _BLOCK // builtins.max(d, 1)))
         work = tuple(Spec(shape, "int64") for shape in [(p, m), (block, d), (block, d), (d,)])
@@ -327,7 +327,7 @@ class ScatterAdd(Operation):
         total = math.prod(shape)
         return before, count, total // (before * count) if total else 0
 
-    def compute(self, xp: Any, out: Any, ct: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, ct: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         total = scratch[-1] if out.dtype == np.float16 else out
         total.fill(0)
         if ct.size == 0:
@@ -385,7 +385,7 @@ class TakeAlongAxis(Operation):
 
     axis: int
 
-    def infer(self, x: Spec, indices: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec, indices: Spec) -> Spec:
         _require_integers(indices, "take_along_axis")
         fits = x.ndim == indices.ndim and builtins.all(
             i == self.axis or m is None or n is None or m == n
@@ -408,10 +408,10 @@ class TakeAlongAxis(Operation):
     def vjp(self, ct: Value, out: Value, x: Value, indices: Value) -> Gradients:
         return apply(ScatterAddAlongAxis(self.axis, x.spec.dims[self.axis]), ct, indices), None
 
-    def scratch(self, x: Spec, indices: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec, indices: Spec) -> tuple[Spec, ...]:
         return _flat_scratch(indices, x.dims)
 
-    def compute(self, xp: Any, out: Any, x: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         if out.size == 0:
             return
         flat = _flat_positions(xp, scratch, indices, x.shape, self.axis)
@@ -438,17 +438,17 @@ class ScatterAddAlongAxis(Operation):
     axis: int
     size: int
 
-    def infer(self, ct: Spec, indices: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, ct: Spec, indices: Spec) -> Spec:
         _require_integers(indices, "ScatterAddAlongAxis")
         return ct.with_shape((*ct.shape[: self.axis], self.size, *ct.shape[self.axis + 1 :]))
 
     def vjp(self, ct2: Value, out: Value, ct: Value, indices: Value) -> Gradients:
         return apply(TakeAlongAxis(self.axis), ct2, indices), None
 
-    def scratch(self, ct: Spec, indices: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, ct: Spec, indices: Spec) -> tuple[Spec, ...]:
         return (*_flat_scratch(indices, (*ct.dims, self.size)), *_total(self.infer(ct, indices)))
 
-    def compute(self, xp: Any, out: Any, ct: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, ct: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         total = scratch[-1] if out.dtype == np.float16 else out
         total.fill(0)
         if ct.size:
@@ -542,14 +542,14 @@ class OneHot(Operation):
     axis: int
     dtype: str
 
-    def infer(self, indices: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, indices: Spec) -> Spec:
         _require_integers(indices, "one_hot")
         return Spec((*indices.shape[: self.axis], self.classes, *indices.shape[self.axis :]), self.dtype)
 
     def vjp(self, ct: Value, out: Value, indices: Value) -> Gradients:
         return (None,)
 
-    def compute(self, xp: Any, out: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         places, row, outside, wrong, hits = scratch
         size = len(hits) - 1  # one more, for the indices outside
         xp.copyto(places.reshape(indices.shape), indices, casting="unsafe")
@@ -565,7 +565,7 @@ class OneHot(Operation):
         rows = hits[:size].reshape(*indices.shape, self.classes)
         xp.copyto(out, xp.moveaxis(rows, -1, self.axis))
 
-    def scratch(self, indices: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, indices: Spec) -> tuple[Spec, ...]:
         each, flag = Spec((indices.size,), "int64"), Spec((indices.size,), "bool")
         return each, each, flag, flag, Spec((indices.size * self.classes + 1,), "bool")
 

@@ -23,11 +23,13 @@ class MatMul(Operation):
     transpose_a: bool = False
     transpose_b: bool = False
 
-    def infer(self, a: Spec, b: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, a: Spec, b: Spec) -> Spec:
         if a.dtype != b.dtype:
             raise DTypeError(explain("MatMul needs inputs of one dtype.", received=f"{a} and {b}"))
         if a.ndim < 2 or b.ndim < 2:
-            raise ShapeError(explain("MatMul needs at least 2 dimensions each.", received=f"{a.shape} and {b.shape}"))
+            raise ShapeError(
+                explain("MatMul needs at least 2 dimensions each.", received=f"{a.shape} and {b.shape}")
+            )
         m, k = _last_two(a.shape, self.transpose_a)
         k2, n = _last_two(b.shape, self.transpose_b)
         if k != k2 and k is not None and k2 is not None:
@@ -36,7 +38,11 @@ class MatMul(Operation):
                     "MatMul: the inner sizes must agree.",
                     expected=f"(..., m, {k}) @ (..., {k}, n)",
                     received=f"{a.shape} @ {b.shape}"
-                    + (f" with transpose_a={self.transpose_a}, transpose_b={self.transpose_b}" if self != MatMul() else ""),
+                    + (
+                        f" with transpose_a={self.transpose_a}, transpose_b={self.transpose_b}"
+                        if self != MatMul()
+                        else ""
+                    ),
                     fix="Check the number of features that the previous layer gives.",
                 )
             )
@@ -49,7 +55,7 @@ class MatMul(Operation):
         db = apply(MatMul(True, ta), ct, a) if tb else apply(MatMul(not ta, False), a, ct)
         return da, db
 
-    def compute(self, xp: Any, out: Any, a: Any, b: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, a: Any, b: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         if out.size and not a.size:
             out[...] = 0
             return

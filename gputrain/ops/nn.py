@@ -56,7 +56,7 @@ class Softmax(Operation):
 
     overwrites = ((0, 0),)
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         require_float(x, "Softmax")
         if x.ndim < 1:
             raise ShapeError(explain("Softmax needs at least one dimension.", received=x))
@@ -66,10 +66,10 @@ class Softmax(Operation):
         inner = sum(multiply(ct, out), axis=-1, keepdims=True)
         return (multiply(out, subtract(ct, inner)),)
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return (Spec((*x.shape[:-1], 1), x.dtype),)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         if out.size:
             softmax_into(xp, out, x, scratch[0])
 
@@ -97,17 +97,17 @@ class LogSoftmax(Operation):
 
     overwrites = ()
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         require_float(x, "LogSoftmax")
         return x
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Sequence[Value]:
         return (subtract(ct, multiply(exp(out), sum(ct, axis=-1, keepdims=True))),)
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return (Spec((*x.shape[:-1], 1), x.dtype), x)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         row, e = scratch
         if not out.size:
             return
@@ -146,14 +146,14 @@ def _check_pair(what: str, target: Spec, output: Spec) -> None:
 
 @dataclass(frozen=True)
 class SoftmaxCrossentropy(Operation):
-    """-sum(target * log_softmax(logits)) over the last axis, with its gradient softmax * sum(target) - target.
+    """-sum(target * log_softmax(logits)) over the last axis, and its gradient.
 
-    Loss and gradient come from one pass over the logits; probabilities are not stored.
+    The gradient is softmax * sum(target) - target. Loss and gradient come from one pass over the logits; probabilities are not stored.
     """
 
     n_outputs = 2
 
-    def infer(self, target: Spec, logits: Spec) -> tuple[Spec, Spec]:  # type: ignore[override]
+    def infer(self, target: Spec, logits: Spec) -> tuple[Spec, Spec]:
         _check_pair("Softmax crossentropy", target, logits)
         return logits.with_shape(logits.shape[:-1]), logits
 
@@ -176,11 +176,11 @@ class SoftmaxCrossentropy(Operation):
             d_target = third if d_target is None else add(d_target, third)
         return d_target, d_logits
 
-    def scratch(self, target: Spec, logits: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, target: Spec, logits: Spec) -> tuple[Spec, ...]:
         row = Spec((*logits.shape[:-1], 1), logits.dtype)
         return row, row, logits
 
-    def compute(self, xp: Any, out: Any, target: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, target: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         (loss, gradient), (row, total, work) = out, scratch
         if not logits.size:
             loss[...] = 0
@@ -214,7 +214,7 @@ class SparseSoftmaxCrossentropy(Operation):
 
     n_outputs = 2
 
-    def infer(self, label: Spec, logits: Spec) -> tuple[Spec, Spec]:  # type: ignore[override]
+    def infer(self, label: Spec, logits: Spec) -> tuple[Spec, Spec]:
         require_float(logits, "Sparse softmax crossentropy")
         if is_float(label.dtype) or label.ndim != logits.ndim - 1:
             raise ShapeError(
@@ -229,15 +229,15 @@ class SparseSoftmaxCrossentropy(Operation):
     def vjp(
         self, ct: Sequence[Value | None], out: Sequence[Value], label: Value, logits: Value
     ) -> Sequence[Value | None]:
-        target = one_hot(label, logits.shape[-1], dtype=logits.dtype)
+        target = one_hot(label, logits.spec.dims[-1], dtype=logits.dtype)
         return None, SoftmaxCrossentropy().vjp(ct, out, target, logits)[1]
 
-    def scratch(self, label: Spec, logits: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, label: Spec, logits: Spec) -> tuple[Spec, ...]:
         row = Spec((*logits.shape[:-1], 1), logits.dtype)
         index = Spec((logits.size // max(1, logits.dims[-1]),), "int64")
         return row, row, index, index, row.with_shape(index.shape)
 
-    def compute(self, xp: Any, out: Any, label: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, label: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         (loss, gradient), (row, total, index, ramp, picked) = out, scratch
         if not logits.size:
             loss[...] = 0
@@ -268,7 +268,9 @@ class SparseSoftmaxCrossentropy(Operation):
 
         shapes = [(3, 5), (1, 2), (2, 3, 4), (0, 3), (7001, 2)]
         return [
-            Sample(cls(), (np.arange(np.prod(s[:-1])).reshape(s[:-1]) % s[-1], Spec(s)), reference, label=str(s))
+            Sample(
+                cls(), (np.arange(np.prod(s[:-1])).reshape(s[:-1]) % s[-1], Spec(s)), reference, label=str(s)
+            )
             for s in shapes
         ]
 
@@ -283,7 +285,7 @@ class CategoricalCrossentropy(Operation):
 
     epsilon: float = 1e-7
 
-    def infer(self, target: Spec, output: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, target: Spec, output: Spec) -> Spec:
         _check_pair("Categorical crossentropy", target, output)
         return output.with_shape(output.shape[:-1])
 
@@ -302,11 +304,11 @@ class CategoricalCrossentropy(Operation):
         inner = sum(multiply(dq, q), axis=-1, keepdims=True)
         return negative(multiply(each, log(clipped))), divide(subtract(dq, inner), total)
 
-    def scratch(self, target: Spec, output: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, target: Spec, output: Spec) -> tuple[Spec, ...]:
         row = Spec((*output.shape[:-1], 1), output.dtype)
         return row, row.with_dtype("bool"), output
 
-    def compute(self, xp: Any, out: Any, target: Any, output: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, target: Any, output: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         total, zero, q = scratch
         xp.sum(output, axis=-1, keepdims=True, out=total)
         xp.equal(total, 0, out=zero)
@@ -328,7 +330,10 @@ class CategoricalCrossentropy(Operation):
         shapes = [(3, 5), (1, 2), (2, 3, 4), (0, 3), (7001, 2)]
         found = [Sample(cls(), (Spec(s), Spec(s)), reference, 0.2, 2.0, label=str(s)) for s in shapes]
         zeros = np.array([[0.0, 0.0, 0.0], [0.5, 0.25, 0.25]])
-        return [*found, Sample(cls(), (np.eye(3)[:2], zeros), reference, differentiable=(0,), label="zero row")]
+        return [
+            *found,
+            Sample(cls(), (np.eye(3)[:2], zeros), reference, differentiable=(0,), label="zero row"),
+        ]
 
 
 @dataclass(frozen=True)
@@ -337,7 +342,7 @@ class BinaryCrossentropy(Operation):
 
     epsilon: float = 1e-7
 
-    def infer(self, target: Spec, output: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, target: Spec, output: Spec) -> Spec:
         _check_pair("Binary crossentropy", target, output)
         return output
 
@@ -348,10 +353,10 @@ class BinaryCrossentropy(Operation):
         d_output = multiply(ct, where(inside, slope, scalar_like(p, 0.0)))
         return multiply(ct, subtract(log(subtract(1.0, p)), log(p))), d_output
 
-    def scratch(self, target: Spec, output: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, target: Spec, output: Spec) -> tuple[Spec, ...]:
         return output, output
 
-    def compute(self, xp: Any, out: Any, target: Any, output: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, target: Any, output: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         p, rest = scratch
         xp.clip(output, self.epsilon, 1.0 - self.epsilon, out=p)
         xp.subtract(1, p, out=rest)
@@ -367,24 +372,26 @@ class BinaryCrossentropy(Operation):
             p = np.clip(p, 1e-7, 1 - 1e-7)
             return -(t * np.log(p) + (1 - t) * np.log(1 - p))
 
-        return [Sample(cls(), (Spec(s), Spec(s)), reference, 0.1, 0.9) for s in [(), (3, 5), (0, 2), (70001,)]]
+        return [
+            Sample(cls(), (Spec(s), Spec(s)), reference, 0.1, 0.9) for s in [(), (3, 5), (0, 2), (70001,)]
+        ]
 
 
 @dataclass(frozen=True)
 class SigmoidCrossentropy(Operation):
     """Binary crossentropy of logits: max(z, 0) - z * target + log1p(exp(-|z|)), elementwise."""
 
-    def infer(self, target: Spec, logits: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, target: Spec, logits: Spec) -> Spec:
         _check_pair("Sigmoid crossentropy", target, logits)
         return logits
 
     def vjp(self, ct: Value, out: Value, target: Value, logits: Value) -> Sequence[Value | None]:
         return negative(multiply(ct, logits)), multiply(ct, subtract(sigmoid(logits), target))
 
-    def scratch(self, target: Spec, logits: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, target: Spec, logits: Spec) -> tuple[Spec, ...]:
         return (logits,)
 
-    def compute(self, xp: Any, out: Any, target: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, target: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         (work,) = scratch
         xp.abs(logits, out=work)
         xp.negative(work, out=work)
@@ -452,7 +459,9 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
     return apply(CategoricalCrossentropy(config.epsilon()), target, output)
 
 
-def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
+def sparse_categorical_crossentropy(
+    target: Any, output: Any, from_logits: bool = False, axis: int = -1
+) -> Any:
     """Categorical crossentropy of class indices.
 
     Args:
@@ -469,7 +478,10 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
         label = cast(label, "int32")
     if from_logits:
         return apply(SparseSoftmaxCrossentropy(), label, output)[0]
-    target = one_hot(label, shape[-1], dtype=spec_of(output).dtype)
+    classes = shape[-1]
+    if classes is None:
+        raise ShapeError(explain("Sparse crossentropy needs a known number of classes.", received=shape))
+    target = one_hot(label, classes, dtype=spec_of(output).dtype)
     return apply(CategoricalCrossentropy(config.epsilon()), target, output)
 
 

@@ -39,7 +39,7 @@ def _flat(array: Any) -> Any:
 
 @dataclass(frozen=True)
 class Pack(Operation):
-    """All inputs, flattened, one after the other. Inputs the planner placed inside the output are not moved."""
+    """All inputs, flattened, one after the other; those the planner placed inside the output are not moved."""
 
     def infer(self, *specs: Spec) -> Spec:
         if len({s.dtype for s in specs}) != 1:
@@ -50,7 +50,9 @@ class Pack(Operation):
         from .shape import reshape
 
         ends = np.cumsum([v.spec.size for v in inputs])
-        return [reshape(ct[int(e) - v.spec.size : int(e)], v.spec.dims) for e, v in zip(ends, inputs, strict=True)]
+        return [
+            reshape(ct[int(e) - v.spec.size : int(e)], v.spec.dims) for e, v in zip(ends, inputs, strict=True)
+        ]
 
     def compute(self, xp: Any, out: Any, *inputs: Any, scratch: tuple[Any, ...] = ()) -> None:
         start = 0
@@ -117,20 +119,20 @@ class Gate(Operation):
     count: int
 
     @property
-    def n_outputs(self) -> int:  # type: ignore[override]
+    def n_outputs(self) -> int:
         return self.count
 
     @property
-    def overwrites(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
+    def overwrites(self) -> tuple[tuple[int, int], ...]:
         return tuple((i, 1 + self.count + i) for i in range(self.count))
 
-    def infer(self, flag: Spec, *specs: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def infer(self, flag: Spec, *specs: Spec) -> tuple[Spec, ...]:
         return specs[self.count :]
 
     def vjp(self, ct: Any, out: Any, *inputs: Value) -> Sequence[None]:
         return [None] * len(inputs)
 
-    def compute(self, xp: Any, out: Any, flag: Any, *states: Any, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, flag: Any, *states: Any, scratch: tuple[Any, ...] = ()) -> None:
         outs = out if self.count > 1 else (out,)
         for target, new, old in zip(outs, states[: self.count], states[self.count :], strict=True):
             if target is not old:
@@ -167,13 +169,13 @@ class ClipFactors(Operation):
     limit: float
     together: bool
 
-    def infer(self, flat: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, flat: Spec) -> Spec:
         return Spec((len(self.sizes),), flat.dtype)
 
     def vjp(self, ct: Value, out: Value, flat: Value) -> Sequence[None]:
         return (None,)
 
-    def compute(self, xp: Any, out: Any, flat: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, flat: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         start = 0
         for i, size in enumerate(self.sizes):
             part = flat[start : start + size]
@@ -199,7 +201,13 @@ class ClipFactors(Operation):
 
         sizes = (3, 5, 1)
         return [
-            Sample(cls(sizes, 1.5, together), (Spec((9,)),), reference(together), differentiable=(), label=str(together))
+            Sample(
+                cls(sizes, 1.5, together),
+                (Spec((9,)),),
+                reference(together),
+                differentiable=(),
+                label=str(together),
+            )
             for together in (False, True)
         ]
 
@@ -211,13 +219,13 @@ class ScaleSegments(Operation):
     sizes: Sizes
     overwrites = ((0, 0),)
 
-    def infer(self, flat: Spec, factors: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, flat: Spec, factors: Spec) -> Spec:
         return flat
 
     def vjp(self, ct: Value, out: Value, flat: Value, factors: Value) -> Sequence[Value | None]:
         return apply(ScaleSegments(self.sizes), ct, factors), None
 
-    def compute(self, xp: Any, out: Any, flat: Any, factors: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, flat: Any, factors: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         start = 0
         for i, size in enumerate(self.sizes):
             part = slice(start, start + size)
@@ -236,7 +244,9 @@ class ScaleSegments(Operation):
 
 
 class _Update(Operation):
-    """One optimizer step: (flag, rate, iterations, gradient, slots..., variables...) to (slots..., variables...).
+    """One optimizer step.
+
+    From (flag, rate, iterations, gradient, slots..., variables...) to (slots..., variables...).
 
     `gradient` and slots are flat, of the variables' total length. Where the flag does not hold, nothing
     changes. `decay` says which variables weight decay applies to (decoupled: w -= w * rate * weight_decay).
@@ -255,28 +265,44 @@ class _Update(Operation):
         raise NotImplementedError
 
     @property
-    def n_outputs(self) -> int:  # type: ignore[override]
+    def n_outputs(self) -> int:
         return self.slots + len(self.sizes)
 
     @property
-    def overwrites(self) -> tuple[tuple[int, int], ...]:  # type: ignore[override]
+    def overwrites(self) -> tuple[tuple[int, int], ...]:
         return tuple((i, 4 + i) for i in range(self.n_outputs))
 
-    def infer(self, flag: Spec, rate: Spec, iterations: Spec, gradient: Spec, *states: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def infer(
+        self, flag: Spec, rate: Spec, iterations: Spec, gradient: Spec, *states: Spec
+    ) -> tuple[Spec, ...]:
         if gradient.size != sum(self.sizes):
             raise ShapeError(
-                explain("An update needs one gradient element per weight.", expected=sum(self.sizes), received=gradient)
+                explain(
+                    "An update needs one gradient element per weight.",
+                    expected=sum(self.sizes),
+                    received=gradient,
+                )
             )
         return states
 
     def vjp(self, ct: Any, out: Any, *inputs: Value) -> Sequence[None]:
         return [None] * len(inputs)
 
-    def scratch(self, flag: Spec, rate: Spec, iterations: Spec, gradient: Spec, *states: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(
+        self, flag: Spec, rate: Spec, iterations: Spec, gradient: Spec, *states: Spec
+    ) -> tuple[Spec, ...]:
         return (Spec((self.workspaces, BLOCK), gradient.dtype),)
 
-    def compute(  # type: ignore[override]
-        self, xp: Any, out: Any, flag: Any, rate: Any, iterations: Any, gradient: Any, *states: Any, scratch: Any = ()
+    def compute(
+        self,
+        xp: Any,
+        out: Any,
+        flag: Any,
+        rate: Any,
+        iterations: Any,
+        gradient: Any,
+        *states: Any,
+        scratch: Any = (),
     ) -> None:
         outs = out if isinstance(out, tuple) else (out,)
         for target, old in zip(outs, states, strict=True):
@@ -297,7 +323,7 @@ class _Update(Operation):
                 self._block(xp, scalars, w, gradient[first:last], slots, work)
 
     def table(self) -> list[tuple[int, int, int, bool]]:
-        """(variable, first element, last element, weight decay applies) of each variable in the flat vectors."""
+        """(variable, first element, last element, weight decay applies) of each variable."""
         ends = np.cumsum(self.sizes, dtype=np.int64)
         return [
             (i, int(e) - n, int(e), bool(d and self.weight_decay))
@@ -312,7 +338,12 @@ class _Update(Operation):
 
     def case(self, reference: Any, steps: int = 4, label: str = "") -> Sample:
         """A sample: flag set, rate 0.1, after `steps` steps, positive second moments."""
-        inputs: list[Any] = [np.array(True), np.array(0.1), np.array(steps, np.int64), Spec((sum(self.sizes),))]
+        inputs: list[Any] = [
+            np.array(True),
+            np.array(0.1),
+            np.array(steps, np.int64),
+            Spec((sum(self.sizes),)),
+        ]
         inputs += [Spec((sum(self.sizes),))] * self.slots + [Spec((n,)) for n in self.sizes]
 
         def run(flag: Any, rate: Any, iterations: Any, g: Any, *states: Any) -> Any:
@@ -369,7 +400,9 @@ class SGDUpdate(_Update):
 
         sizes, decay = (3, 20000, 1), (True, False, True)
         ops = [cls(sizes, decay, 0.01), cls(sizes, decay, 0.0, 0.9), cls(sizes, decay, 0.0, 0.9, True)]
-        return [op.case(reference(op.momentum, op.nesterov), label=f"{op.momentum} {op.nesterov}") for op in ops]
+        return [
+            op.case(reference(op.momentum, op.nesterov), label=f"{op.momentum} {op.nesterov}") for op in ops
+        ]
 
 
 @dataclass(frozen=True)

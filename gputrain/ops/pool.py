@@ -45,7 +45,7 @@ class MaxPool(_Pooling):
     padding: str = "valid"
     n_outputs = 2
 
-    def infer(self, x: Spec) -> tuple[Spec, Spec]:  # type: ignore[override]
+    def infer(self, x: Spec) -> tuple[Spec, Spec]:
         require_float(x, "MaxPool")
         if x.ndim != 4:
             raise ShapeError(explain("MaxPool needs images (N, H, W, C).", received=x.shape))
@@ -67,13 +67,13 @@ class MaxPool(_Pooling):
         size = (x.spec.dims[1], x.spec.dims[2])
         return (apply(MaxPoolGrad(size, self.pool, self.strides, self.padding), ct[0], out[1]),)
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
         window = self._window((x.dims[1], x.dims[2]))
         out = self.infer(x)[0]
         padded = (x.dims[0], *window.padded_size, x.dims[3]) if window.padded else (0, 0, 0, 0)
         return Spec(padded, x.dtype), out.with_dtype("bool")
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         (best, winner), (padded, better) = out, scratch
         window = self._window((x.shape[1], x.shape[2]))
         if window.padded:
@@ -107,17 +107,17 @@ class MaxPoolGrad(_Pooling):
     strides: Pair
     padding: str = "valid"
 
-    def infer(self, dy: Spec, winner: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, dy: Spec, winner: Spec) -> Spec:
         return Spec((dy.shape[0], *self.size, dy.shape[3]), dy.dtype)
 
     def vjp(self, ct: Value, out: Value, dy: Value, winner: Value) -> Sequence[Value | None]:
         return apply(MaxPoolGather(self.pool, self.strides, self.padding), ct, winner), None
 
-    def scratch(self, dy: Spec, winner: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, dy: Spec, winner: Spec) -> tuple[Spec, ...]:
         padded = (dy.dims[0], *self._window(self.size).padded_size, dy.dims[3])
         return Spec(padded, dy.dtype), dy.with_dtype("bool"), dy
 
-    def compute(self, xp: Any, out: Any, dy: Any, winner: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, dy: Any, winner: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         padded, won, share = scratch
         window = self._window(self.size)
         rows, columns = window.inner()
@@ -147,18 +147,18 @@ class MaxPoolGather(_Pooling):
     strides: Pair
     padding: str = "valid"
 
-    def infer(self, x: Spec, winner: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec, winner: Spec) -> Spec:
         return winner.with_dtype(x.dtype)
 
     def vjp(self, ct: Value, out: Value, x: Value, winner: Value) -> Sequence[Value | None]:
         size = (x.spec.dims[1], x.spec.dims[2])
         return apply(MaxPoolGrad(size, self.pool, self.strides, self.padding), ct, winner), None
 
-    def scratch(self, x: Spec, winner: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec, winner: Spec) -> tuple[Spec, ...]:
         padded = (x.dims[0], *self._window((x.dims[1], x.dims[2])).padded_size, x.dims[3])
         return Spec(padded, x.dtype), winner.with_dtype("bool")
 
-    def compute(self, xp: Any, out: Any, x: Any, winner: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, winner: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         padded, won = scratch
         window = self._window((x.shape[1], x.shape[2]))
         rows, columns = window.inner()
@@ -199,7 +199,9 @@ def max_pool(
         (N, OH, OW, C).
     """
     if data_format not in (None, "channels_last"):
-        raise ValueError(explain("max_pool works channels last.", expected='"channels_last"', received=data_format))
+        raise ValueError(
+            explain("max_pool works channels last.", expected='"channels_last"', received=data_format)
+        )
     pool = pair(pool_size, "pool_size")
     op = MaxPool(pool, pool if strides is None else pair(strides, "strides"), padding)
     return apply(op, convert(inputs))[0]
@@ -221,7 +223,9 @@ def _cases() -> list[tuple[MaxPool, tuple[int, ...]]]:
     ]
 
 
-def _taps(op: _Pooling, shape: tuple[int, ...], out: tuple[int, ...], at: tuple[int, ...]) -> list[tuple[int, int, int]]:
+def _taps(
+    op: _Pooling, shape: tuple[int, ...], out: tuple[int, ...], at: tuple[int, ...]
+) -> list[tuple[int, int, int]]:
     """(tap index, row, column) inside the image of the window at output position `at`."""
     (top, _), (left, _) = op._window((shape[1], shape[2])).pads
     _, oh, ow, _ = at

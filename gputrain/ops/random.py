@@ -15,7 +15,15 @@ from ..random import philox
 from .base import Operation, Sample, apply, constant, convert, require_float, spec_of
 from .elementwise import multiply
 
-__all__ = ["Dropout", "DropoutGrad", "RandomNormal", "RandomUniform", "dropout", "random_normal", "random_uniform"]
+__all__ = [
+    "Dropout",
+    "DropoutGrad",
+    "RandomNormal",
+    "RandomUniform",
+    "dropout",
+    "random_normal",
+    "random_uniform",
+]
 
 _STEP = np.array(3, np.int64)
 
@@ -34,17 +42,19 @@ class Dropout(Operation):
     n_outputs = 2
     overwrites = ((0, 0),)
 
-    def infer(self, x: Spec, step: Spec) -> tuple[Spec, Spec]:  # type: ignore[override]
+    def infer(self, x: Spec, step: Spec) -> tuple[Spec, Spec]:
         require_float(x, "Dropout")
         return x, x.with_dtype("bool")
 
-    def vjp(self, ct: Sequence[Value | None], out: Sequence[Value], x: Value, step: Value) -> Sequence[Value | None]:
+    def vjp(
+        self, ct: Sequence[Value | None], out: Sequence[Value], x: Value, step: Value
+    ) -> Sequence[Value | None]:
         return (apply(DropoutGrad(self.rate), ct[0], out[1]) if ct[0] is not None else None), None
 
-    def scratch(self, x: Spec, step: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec, step: Spec) -> tuple[Spec, ...]:
         return (Spec((x.size,), "uint16"),)
 
-    def compute(self, xp: Any, out: Any, x: Any, step: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, step: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         (y, keep), (lanes,) = out, scratch
         threshold, scale = philox.keep_threshold(self.rate)
         philox.fill_lanes(lanes, self.seed, self.stream, int(step))
@@ -75,13 +85,13 @@ class DropoutGrad(Operation):
     rate: float
     overwrites = ((0, 0),)
 
-    def infer(self, ct: Spec, keep: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, ct: Spec, keep: Spec) -> Spec:
         return ct
 
     def vjp(self, ct: Value, out: Value, x: Value, keep: Value) -> Sequence[Value | None]:
         return apply(DropoutGrad(self.rate), ct, keep), None
 
-    def compute(self, xp: Any, out: Any, ct: Any, keep: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, ct: Any, keep: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.multiply(ct, philox.keep_threshold(self.rate)[1], out=out)
         xp.multiply(out, keep, out=out)
 
@@ -103,7 +113,7 @@ class _Draw(Operation):
     seed: int
     stream: int
 
-    def infer(self, step: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, step: Spec) -> Spec:
         return Spec(self.shape, self.dtype)
 
     def vjp(self, ct: Value, out: Value, step: Value) -> Sequence[Value | None]:
@@ -119,7 +129,7 @@ class RandomUniform(_Draw):
     seed: int
     stream: int
 
-    def compute(self, xp: Any, out: Any, step: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, step: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         raw = philox.words(self.seed, self.stream, int(step), out.size)
         # Rounding to a narrower float could give 1; the largest value below it stays in the interval.
         top = np.nextafter(out.dtype.type(1), out.dtype.type(0))
@@ -128,7 +138,9 @@ class RandomUniform(_Draw):
     @classmethod
     def samples(cls) -> Sequence[Sample]:
         def reference(step: np.ndarray) -> np.ndarray:
-            return np.array([(int(w) >> 11) / 2.0**53 for w in philox.words(5, 6, int(step), 12)]).reshape(3, 4)
+            return np.array([(int(w) >> 11) / 2.0**53 for w in philox.words(5, 6, int(step), 12)]).reshape(
+                3, 4
+            )
 
         return [Sample(cls((3, 4), "float64", 5, 6), (_STEP,), reference)]
 
@@ -142,7 +154,7 @@ class RandomNormal(_Draw):
     seed: int
     stream: int
 
-    def compute(self, xp: Any, out: Any, step: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, step: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         raw = philox.words(self.seed, self.stream, int(step), out.size + out.size % 2)
         out[...] = xp.asarray(philox.normal64(raw)[: out.size]).reshape(out.shape)
 
@@ -151,7 +163,9 @@ class RandomNormal(_Draw):
         def reference(step: np.ndarray) -> np.ndarray:
             raw = philox.words(5, 6, int(step), 16).reshape(-1, 2)
             u, v = (raw[:, 0] >> 11) / 2.0**53 + 2.0**-53, (raw[:, 1] >> 11) / 2.0**53
-            both = np.stack([np.cos(2 * np.pi * v), np.sin(2 * np.pi * v)], 1) * np.sqrt(-2 * np.log(u))[:, None]
+            both = (
+                np.stack([np.cos(2 * np.pi * v), np.sin(2 * np.pi * v)], 1) * np.sqrt(-2 * np.log(u))[:, None]
+            )
             return both.reshape(-1)[:15].reshape(3, 5)
 
         return [Sample(cls((3, 5), "float64", 5, 6), (_STEP,), reference)]
@@ -166,7 +180,11 @@ def _source(seed: Any, what: str) -> tuple[int, int, Any]:
     chosen = config.seed() if number is None else int(number)
     trace = current_trace()
     if trace is None:
-        return chosen, philox.next_stream() if number is None else philox.stream_id(what), np.array(0, np.int64)
+        return (
+            chosen,
+            philox.next_stream() if number is None else philox.stream_id(what),
+            np.array(0, np.int64),
+        )
     stream = philox.stream_id(f"{what}/{trace.stream_path()}")
     return chosen, stream, trace.step()
 
@@ -200,7 +218,11 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
 
 
 def random_uniform(
-    shape: tuple[int, ...], minval: float = 0.0, maxval: float = 1.0, dtype: str | None = None, seed: Any = None
+    shape: tuple[int, ...],
+    minval: float = 0.0,
+    maxval: float = 1.0,
+    dtype: str | None = None,
+    seed: Any = None,
 ) -> Any:
     """Uniform numbers in [minval, maxval), drawn anew in each step of a traced model."""
     chosen, stream, step = _source(seed, "uniform")

@@ -175,10 +175,10 @@ class _Reduction(Operation):
     function: ClassVar[str] = ""
     cases: ClassVar[list[tuple[tuple[int, ...], tuple[int, ...]]]] = _CASES
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         return x.with_shape(_reduced(x.shape, self.axes, self.keepdims))
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         getattr(xp, self.function)(x, axis=self.axes, out=out, keepdims=self.keepdims)
 
     @classmethod
@@ -204,16 +204,16 @@ class Sum(_Reduction):
     keepdims: bool = False
     function = "sum"
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         return super().infer(x).with_dtype(_wide(x.dtype))
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (broadcast_to(_spread(ct, x, self.axes, self.keepdims), x.spec.dims),)
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return _sum_scratch(x, self.axes, self.infer(x))
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         _sum_into(xp, out, x, self.axes, scratch)
 
 
@@ -231,7 +231,7 @@ class Mean(_Reduction):
     keepdims: bool = False
     function = "mean"
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         require_float(x, "mean")
         _require_elements(x, self.axes, "The mean")
         return super().infer(x)
@@ -240,10 +240,10 @@ class Mean(_Reduction):
         count = math.prod(x.spec.dims[a] for a in self.axes)
         return (broadcast_to(_spread(divide(ct, float(count)), x, self.axes, self.keepdims), x.spec.dims),)
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return _sum_scratch(x, self.axes, self.infer(x))
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         count = math.prod(x.shape[a] for a in self.axes)
         # float16: the sum may be beyond its range while the mean is not.
         total = scratch[0] if x.dtype == np.float16 else out
@@ -262,7 +262,7 @@ class SumTo(Operation):
 
     shape: Shape
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         extra = x.ndim - len(self.shape)
         sizes: Shape = (1,) * builtins.max(extra, 0) + self.shape
         if extra < 0 or not builtins.all(
@@ -282,10 +282,10 @@ class SumTo(Operation):
         extra = len(given) - len(shape)
         return tuple(i for i, n in enumerate(given) if i < extra or (shape[i - extra] == 1 and n != 1))
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return _sum_scratch(x, self._axes(x.shape, self.shape), self.infer(x))
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         _sum_into(xp, out, x, self._axes(x.shape, out.shape), scratch)
 
     @classmethod
@@ -321,7 +321,7 @@ class SumTo(Operation):
 class _Extreme(_Reduction):
     """Largest or smallest element. Equal ones share the gradient equally, as in JAX."""
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         _require_elements(x, self.axes, type(self).__name__)
         return super().infer(x)
 
@@ -357,7 +357,7 @@ class Prod(_Reduction):
     keepdims: bool = False
     function = "prod"
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         return super().infer(x).with_dtype(_wide(x.dtype))
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
@@ -371,10 +371,10 @@ class Prod(_Reduction):
         partial = where(equal(left, 0.0), divide(others, safe), scalar_like(x, 0.0))
         return (multiply(_spread(ct, x, self.axes, self.keepdims), partial),)
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return (self.infer(x).with_dtype("float32"),) if x.dtype == "float16" else ()
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         total = scratch[0] if scratch else out
         xp.prod(x, axis=self.axes, dtype=total.dtype, out=total, keepdims=self.keepdims)
         if total is not out:
@@ -391,21 +391,21 @@ class _ArgExtreme(Operation):
     keepdims: bool
     function: ClassVar[str] = ""
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         _require_elements(x, (self.axis,), type(self).__name__)
         return Spec(_reduced(x.shape, (self.axis,), self.keepdims), "int32")
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (None,)
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
         places = Spec(_reduced(x.shape, (self.axis,), keepdims=False), "int64")
         if self.axis == x.ndim - 1:
             return (places,)
         moved = (*x.shape[: self.axis], *x.shape[self.axis + 1 :], x.shape[self.axis])
         return places, x.with_shape(moved)  # NumPy would make this copy itself
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         if len(scratch) > 1:
             xp.copyto(scratch[1], xp.moveaxis(x, self.axis, -1))
             x = scratch[1]
@@ -450,7 +450,7 @@ class ArgMin(_ArgExtreme):
 
 
 class _Truth(_Reduction):
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         if x.dtype != "bool":
             raise DTypeError(explain(f"{type(self).__name__} needs boolean input.", received=x))
         return super().infer(x)

@@ -79,7 +79,7 @@ class Reshape(Operation):
     shape: Shape
     view = True
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         self._check(x)
         kept = {i for i, d in enumerate(self.shape) if d is None}
         target: list[Dim] = [x.shape[i] if i in kept else d for i, d in enumerate(self.shape)]
@@ -162,7 +162,7 @@ class ExpandDims(Operation):
     axes: tuple[int, ...]
     view = True
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         sizes = iter(x.shape)
         ndim = x.ndim + len(self.axes)
         return x.with_shape([1 if i in self.axes else next(sizes) for i in range(ndim)])
@@ -186,7 +186,7 @@ class Squeeze(Operation):
     axes: tuple[int, ...]
     view = True
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         for axis in self.axes:
             if x.shape[axis] not in (1, None):
                 raise ShapeError(
@@ -219,7 +219,7 @@ class Transpose(Operation):
 
     axes: tuple[int, ...]
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         if sorted(self.axes) != list(range(x.ndim)):
             raise ShapeError(
                 explain(
@@ -234,7 +234,7 @@ class Transpose(Operation):
         back = tuple(self.axes.index(i) for i in range(len(self.axes)))
         return (transpose(ct, back),)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.copyto(out, x.transpose(self.axes))
 
     @classmethod
@@ -255,7 +255,7 @@ class BroadcastTo(Operation):
 
     shape: Shape
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         extra = len(self.shape) - x.ndim
         sizes: Shape = (1,) * builtins.max(extra, 0) + x.shape
         fits = extra >= 0 and builtins.all(
@@ -275,7 +275,7 @@ class BroadcastTo(Operation):
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (ct,)  # summed to the shape of x by autodiff
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.copyto(out, x)
 
     @classmethod
@@ -362,10 +362,10 @@ class Split(Operation):
     axis: int
 
     @property
-    def n_outputs(self) -> int:  # type: ignore[override]
+    def n_outputs(self) -> int:
         return self.sections if isinstance(self.sections, int) else len(self.sections) + 1
 
-    def infer(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def infer(self, x: Spec) -> tuple[Spec, ...]:
         size = x.shape[self.axis]
         if isinstance(self.sections, int):
             if self.sections < 1 or (size is not None and size % self.sections):
@@ -402,7 +402,7 @@ class Split(Operation):
         whole = [zeros_like(o) if c is None else c for c, o in zip(cts, outs, strict=True)]
         return (concatenate(whole, self.axis),)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         start = 0
         for part in out if isinstance(out, tuple) else (out,):
             stop = start + part.shape[self.axis]
@@ -431,7 +431,7 @@ class Pad(Operation):
     widths: tuple[tuple[int, int], ...]
     value: float = 0.0
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         if len(self.widths) != x.ndim or any(w < 0 for pair in self.widths for w in pair):
             raise ShapeError(
                 explain(
@@ -453,7 +453,7 @@ class Pad(Operation):
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (getitem(ct, self._inner(out.spec.dims)),)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         inner = self._inner(out.shape)
         for axis, (before, after) in enumerate(self.widths):
             # Only the border is filled: full along later axes, inside the earlier ones.
@@ -485,13 +485,13 @@ class Flip(Operation):
 
     axes: tuple[int, ...]
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         return x
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (apply(Flip(self.axes), ct),)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.copyto(out, xp.flip(x, self.axes))
 
     @classmethod
@@ -512,13 +512,13 @@ class Roll(Operation):
     shift: int
     axis: int
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         return x
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (apply(Roll(-self.shift, self.axis), ct),)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         size = x.shape[self.axis]
         cut = self.shift % size if size else 0
         before = (builtins.slice(None),) * self.axis
@@ -544,13 +544,13 @@ class FullLike(Operation):
     value: float
     dtype: str
 
-    def infer(self, x: Spec) -> Spec:  # type: ignore[override]
+    def infer(self, x: Spec) -> Spec:
         return x.with_dtype(self.dtype)
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (None,)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         out.fill(self.value)
 
     @classmethod

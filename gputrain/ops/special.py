@@ -29,10 +29,10 @@ class Erfc(_Unary):
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (multiply(ct, multiply(-2.0 / math.sqrt(math.pi), exp(negative(square(x))))),)
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return erfc_scratch(x)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         erfc_into(xp, out, x, scratch)
 
 
@@ -56,10 +56,10 @@ class Erfinv(_Unary):
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (multiply(ct, multiply(math.sqrt(math.pi) / 2.0, exp(square(out)))),)
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:  # type: ignore[override]
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return erfinv_scratch(x)
 
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:  # type: ignore[override]
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         erfinv_into(xp, out, x, scratch)
 
     @classmethod

@@ -28,7 +28,7 @@ class _Geometry:
     row of `taps` (TH*TW*C, rows), and copied from there to the rows of the im2col matrix that use it.
     """
 
-    def __init__(self, op: Any, x: Spec, kernel: tuple[int, int], filters: int) -> None:
+    def __init__(self, op: Any, x: Spec, kernel: tuple[int, ...], filters: int) -> None:
         self.images, self.height, self.width, self.channels = x.dims
         self.kh, self.kw = kernel
         self.ph, self.pw = op.pool.pool
@@ -81,7 +81,11 @@ class _Geometry:
         found = []
         for i in range(self.th):
             for j in range(self.tw):
-                pixels = x[:, i : i + (self.oh - 1) * self.ph + 1 : self.ph, j : j + (self.ow - 1) * self.pw + 1 : self.pw]
+                pixels = x[
+                    :,
+                    i : i + (self.oh - 1) * self.ph + 1 : self.ph,
+                    j : j + (self.ow - 1) * self.pw + 1 : self.pw,
+                ]
                 for c in range(self.channels):
                     found.append((taps[i, j, c].reshape(n, self.oh, self.ow), pixels[..., c]))
         return found
@@ -98,8 +102,16 @@ class _Geometry:
 
 def _accepts(op: Any, x: Spec, *others: Spec) -> bool:
     conv = op.conv
-    plain = conv.strides == (1, 1) and conv.dilation == (1, 1) and conv.padding == "valid" and conv.groups == 1
-    return plain and x.dims[3] <= MAX_CHANNELS and x.size > 0 and op.pool.tiled and op.pool.winner_dtype == "uint8"
+    plain = (
+        conv.strides == (1, 1) and conv.dilation == (1, 1) and conv.padding == "valid" and conv.groups == 1
+    )
+    return (
+        plain
+        and x.dims[3] <= MAX_CHANNELS
+        and x.size > 0
+        and op.pool.tiled
+        and op.pool.winner_dtype == "uint8"
+    )
 
 
 # -------------------------------------------------------------------------------------------------- forward

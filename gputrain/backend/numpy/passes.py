@@ -1,4 +1,4 @@
-"""Elementwise operations that pay for blocked passes: operands stay in cache between the steps of one operation."""
+"""Elementwise operations in blocked passes: operands stay in cache between the steps of one operation."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def _dropout_grad(op: Any, out: Array, ct: Array, keep: Array, *, scratch: Any) 
 
 def _relu_grad(op: Any, out: Array, ct: Array, y: Array, *, scratch: Any) -> Callable[[], None]:
     gradient, activated, result = ct.reshape(-1), y.reshape(-1), out.reshape(-1)
-    parts = [(gradient[s], activated[s], scratch[0][: s.stop - s.start], result[s]) for s in blocks(result.size)]
+    parts = [
+        (gradient[s], activated[s], scratch[0][: s.stop - s.start], result[s]) for s in blocks(result.size)
+    ]
 
     def run() -> None:
         for inputs, outputs, positive, target in parts:
