@@ -227,7 +227,7 @@ def test_a_real_ctrl_c():
     try:
         history = Path("runs/small-1/history.csv")
         deadline = time.monotonic() + 60
-        while not history.exists() and run.poll() is None and time.monotonic() < deadline:
+        while lines_in(history) < 2 and run.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         run.send_signal(signal.SIGINT)
         out, err = run.communicate(timeout=60)
@@ -259,6 +259,10 @@ def test_as_a_module():
         env=environment(),
     )
     assert (done.returncode, done.stdout) == (0, f"gputrain {gputrain.__version__}\n")
+
+
+def lines_in(path):
+    return path.read_text().count("\n") if path.exists() else 0
 
 
 def environment():

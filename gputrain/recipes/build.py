@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gputrain import layers, losses, metrics, models, optimizers
-from gputrain.recipes.catalog import classes
+from gputrain.recipes.arguments import find_class
 from gputrain.recipes.errors import RecipeError, Source
 from gputrain.recipes.recipe import Recipe
 
@@ -42,14 +42,15 @@ def _sequential(
     model = models.Sequential(name=name)
     model.add(layers.Input(shape=tuple(shape)))
     for index, table in enumerate(tables):
-        with _at(f"model.layers[{index}] ({table['type']})", source):
-            model.add(classes("layer")[table["type"]](**_arguments(table, "type")))
+        path = f"model.layers[{index}]"
+        with _at(f"{path} ({table['type']})", source):
+            model.add(find_class("layer", table["type"], path, source)(**_arguments(table, "type")))
     return model
 
 
 def _object(kind: str, table: Mapping[str, Any], path: str, source: Source) -> Any:
     room = {"optimizer": optimizers, "loss": losses, "metric": metrics}[kind]
-    name = classes(kind)[table["name"]].__name__
+    name = find_class(kind, table["name"], path, source).__name__
     with _at(path, source):
         return room.get({"class_name": name, "config": _arguments(table, "name")})
 

@@ -12,7 +12,7 @@ from functools import cache
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from gputrain import layers, losses, metrics, optimizers
+from gputrain import constraints, initializers, layers, losses, metrics, optimizers, regularizers
 from gputrain.utils.names import snake_case
 
 
@@ -47,6 +47,10 @@ _ROOMS = {
         left_out=("LossFunctionWrapper",),
     ),
     "metric": _Room(metrics, metrics.Metric, snake_case, left_out=("MeanMetricWrapper",)),
+    "schedule": _Room(optimizers.schedules, optimizers.schedules.LearningRateSchedule, snake_case),
+    "initializer": _Room(initializers, initializers.Initializer, snake_case, left_out=("RandomInitializer",)),
+    "regularizer": _Room(regularizers, regularizers.Regularizer, snake_case),
+    "constraint": _Room(constraints, constraints.Constraint, snake_case),
 }
 
 
@@ -55,7 +59,8 @@ def classes(kind: str) -> Mapping[str, type[Any]]:
     """Return the classes that a recipe may name, by their names in a recipe.
 
     Args:
-        kind: "layer", "optimizer", "loss" or "metric".
+        kind: "layer", "optimizer", "loss", "metric", or what those take: "schedule", "initializer",
+            "regularizer", "constraint".
 
     Example:
         >>> classes("optimizer")["adam"].__name__
@@ -66,6 +71,17 @@ def classes(kind: str) -> Mapping[str, type[Any]]:
     found = {name: item for name, item in exported.items() if _is_offered(name, item, room)}
     named = {room.name(name): item for name, item in found.items()}
     return MappingProxyType({**named, **{alias: found[name] for alias, name in room.aliases.items()}})
+
+
+def find(kind: str, name: str) -> type[Any] | None:
+    """Return the class that `name` stands for, by its name in a recipe or its own; None if there is none.
+
+    Example:
+        >>> find("loss", "mse") is find("loss", "MeanSquaredError")
+        True
+    """
+    known = classes(kind)
+    return known.get(name) or {cls.__name__: cls for cls in known.values()}.get(name)
 
 
 def _is_offered(name: str, item: object, room: _Room) -> bool:

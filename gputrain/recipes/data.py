@@ -64,7 +64,12 @@ def resolve(section: dict[str, Any], source: Source) -> dict[str, Any]:
             expected=f"sizes whose product is {math.prod(entry.shape)}, as {[*entry.shape, 1]}",
             received=f"{shape}, product {math.prod(shape)}",
         )
-    return {**section, "scale": float(section.get("scale", entry.scale)), "reshape": shape}
+    return {
+        "dataset": section["dataset"],
+        "scale": float(section.get("scale", entry.scale)),
+        "reshape": shape,
+        "validation_fraction": float(section["validation_fraction"]),
+    }
 
 
 def load(section: dict[str, Any], seed: int) -> Splits:

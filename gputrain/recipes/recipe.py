@@ -14,10 +14,9 @@ import numpy as np
 import gputrain
 from gputrain import config
 from gputrain.recipes import data, overrides, reading, schema
-from gputrain.recipes.arguments import check_arguments
-from gputrain.recipes.catalog import classes
+from gputrain.recipes.arguments import check_arguments, check_named, find_class
 from gputrain.recipes.errors import Source
-from gputrain.utils.names import did_you_mean, snake_case
+from gputrain.utils.names import snake_case
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,8 @@ def check(table: Mapping[str, Any], source: Source) -> Recipe:
         "backend": top.get("backend", config.backend()),
         "data": data.resolve(section, source),
         "model": {"layers": _layers(model["layers"], source)},
-        "optimizer": _named("optimizer", top["optimizer"], "optimizer", source, default="adam"),
-        "loss": _named("loss", top["loss"], "loss", source),
+        "optimizer": check_named("optimizer", top["optimizer"], "optimizer", source, default="adam"),
+        "loss": check_named("loss", top["loss"], "loss", source),
         "metrics": [_metric(item, f"metrics[{i}]", source) for i, item in enumerate(top["metrics"])],
         "training": schema.check(top["training"], schema.TRAINING, "training", source),
     }
@@ -103,7 +102,7 @@ def _layers(tables: list[Mapping[str, Any]], source: Source) -> list[dict[str, A
 def _layer(table: Mapping[str, Any], path: str, source: Source) -> dict[str, Any]:
     arguments = dict(table)
     name = arguments.pop("type", None)
-    cls = _class("layer", name, f"{path}.type", source)
+    cls = find_class("layer", name, f"{path}.type", source)
     own = arguments.get("name", name)
     if not schema.is_name(own):
         raise source.error(
@@ -118,37 +117,8 @@ def _free_name(prefix: str, taken: set[str]) -> str:
     return next(name for name in (prefix, *islice(numbered, len(taken))) if name not in taken)
 
 
-def _named(
-    kind: str, given: str | Mapping[str, Any], path: str, source: Source, default: str | None = None
-) -> dict[str, Any]:
-    """Check "name" or { name = "...", arguments }; the class's own argument `name` is not for recipes."""
-    arguments = {"name": given} if isinstance(given, str) else dict(given)
-    name = arguments.pop("name", default)
-    cls = _class(kind, name, path if isinstance(given, str) else f"{path}.name", source)
-    return {
-        "name": name,
-        **check_arguments(cls, arguments, path, source, beside=("name",), hidden=("name", "fn")),
-    }
-
-
 def _metric(given: str | Mapping[str, Any], path: str, source: Source) -> str | dict[str, Any]:
     # "accuracy" stands for whichever accuracy fits the loss and the labels, so it stays a name.
     if given in ("accuracy", "acc"):
         return str(given)
-    return _named("metric", given, path, source)
-
-
-def _class(kind: str, name: object, path: str, source: Source) -> type[Any]:
-    known = classes(kind)
-    if not isinstance(name, str):
-        received = "nothing" if name is None else schema.describe(name)
-        raise source.error(path, f"Every {kind} needs a name.", expected="text", received=received)
-    if name not in known:
-        raise source.error(path, f"Unknown {kind} {name!r}.", fix=_hint(name, known))
-    return known[name]
-
-
-def _hint(name: str, known: Mapping[str, object]) -> str:
-    if name in ("Input", "InputLayer"):
-        return "A recipe has no input layer: data.reshape says the shape of a sample."
-    return did_you_mean(name, known)
+    return check_named("metric", given, path, source)

@@ -154,6 +154,39 @@ def test_wrong_settings(path, value, message):
     assert str(caught.value).startswith("a.toml: ")
 
 
+NESTED = [
+    (
+        {"name": "cosine_decay", "decay_step": 3},
+        r"learning_rate\.decay_step: Unknown argument of CosineDecay\. Did",
+    ),
+    ({"name": "cosine"}, r"learning_rate\.name: Unknown schedule 'cosine'\. Did you mean 'cosine_decay'"),
+    (
+        {"name": "cosine_decay", "initial_learning_rate": 1.0},
+        r"learning_rate\.decay_steps: CosineDecay needs this",
+    ),
+    ([{"name": "cosine_decay"}], r"learning_rate\[0\]: Wrong value\. .*\(table\)"),
+]
+
+
+@pytest.mark.parametrize(("value", "message"), NESTED)
+def test_objects_inside_objects_are_checked(value, message):
+    with pytest.raises(RecipeError, match=rf"a\.toml: optimizer\.{message}"):
+        checked(changed(["optimizer"], {"learning_rate": value}))
+
+
+def test_a_table_where_none_belongs():
+    with pytest.raises(RecipeError, match=r"model\.layers\[1\]\.units: This argument is no table"):
+        checked(changed(["model", "layers", 1, "units"], {"name": "l2"}))
+
+
+def test_objects_inside_objects_get_their_defaults():
+    schedule = {"name": "CosineDecay", "initial_learning_rate": 0.01, "decay_steps": 100}
+    settings = checked(changed(["optimizer"], {"learning_rate": schedule}))
+    assert settings["optimizer"]["learning_rate"] == {**schedule, "alpha": 0.0, "warmup_steps": 0}
+    settings = checked(changed(["model", "layers", 1, "kernel_regularizer"], {"name": "l2"}))
+    assert settings["model"]["layers"][1]["kernel_regularizer"] == {"name": "l2", "l2": 0.01}
+
+
 @pytest.mark.parametrize("name", ["../x", ["a"], "a/b", ""])
 def test_a_layer_name_is_checked(name):
     with pytest.raises(
