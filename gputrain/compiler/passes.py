@@ -7,12 +7,12 @@ nodes in place; a value keeps its identity, whoever holds it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any
 
+from ..errors import GraphError, explain
 from ..ir import Graph, Node, Value, schedule
 from ..ir.graph import readers_of
 from ..ops.base import Operation
@@ -166,7 +166,7 @@ def _move_after(node: Node, op: Operation, *inputs: Value) -> None:
 
 
 def fuse_conv_pool(node: Node, uses: Uses) -> bool:
-    """MaxPool(Conv(x, w)), windows side by side, becomes one operation; its convolution never leaves cache."""
+    """MaxPool(Conv(x, w)), windows side by side, becomes one operation that stays in cache."""
     if type(node.op) is not MaxPool or not node.op.tiled:
         return False
     (y,) = node.inputs
@@ -190,18 +190,34 @@ def merge_common(graph: Graph) -> None:
     """Compute equal things once: nodes of one operation with the same inputs become one."""
     if not enabled("merge_common"):
         return
-    kept: dict[Any, Node] = {}
+    kept: dict[tuple[Hashable, ...], Node] = {}
     same: dict[Value, Value] = {}
     for node in graph.nodes:
         node.inputs = tuple(same.get(v, v) for v in node.inputs)
-        # The text tells 0.0 from -0.0 and 1 from True, which are equal as parameters.
-        first = kept.setdefault((node.op, str(node.op), *map(id, node.inputs)), node)
+        first = kept.setdefault(_identity(node), node)
         if first is not node:
             same.update(zip(node.outputs, first.outputs, strict=True))
     graph.outputs = [same.get(v, v) for v in graph.outputs]
     graph.effects = [same.get(v, v) for v in graph.effects]
     graph.states = [type(s)(s.variable, s.before, same.get(s.after, s.after)) for s in graph.states]
     graph.refresh()
+
+
+def _identity(node: Node) -> tuple[Hashable, ...]:
+    """What two nodes that compute the same have in common."""
+    try:
+        hash(node.op)
+    except TypeError as error:
+        raise GraphError(
+            explain(
+                f"{type(node.op).__name__} ({node.path or node.source}): an operation must be hashable, "
+                "so that equal ones are computed once.",
+                received=str(error),
+                fix="Write @dataclass(frozen=True) above it; make lists and arrays among its parameters tuples.",
+            )
+        ) from error
+    # The text tells 0.0 from -0.0 and 1 from True, which are equal as parameters.
+    return node.op, str(node.op), *map(id, node.inputs)
 
 
 PASSES = (*FORWARD, "merge_common")

@@ -63,32 +63,38 @@ class Graph:
         return readers_of(self.nodes)
 
     def verify(self) -> None:
-        """Check the graph: known inputs only, order, and specs that agree with `infer`."""
+        """Check that nodes read what is known, in order, and that all specs agree with `infer`.
+
+        Raises:
+            GraphError: they do not, or the graph has a cycle.
+        """
+        schedule(self.roots())
         known = {*self.inputs, *(s.before for s in self.states)}
         for node in self.nodes:
             for value in node.inputs:
                 if value not in known:
                     raise GraphError(_unknown_value(node, value))
-            specs = node.op.output_specs(*(v.spec for v in node.inputs))
-            if specs != tuple(v.spec for v in node.outputs):
-                raise GraphError(f"{node} claims {[str(v.spec) for v in node.outputs]}, infers {specs}.")
+            _verify_outputs(node)
             known.update(node.outputs)
         for value in self.roots():
             if value not in known:
                 raise GraphError(_unknown_value(None, value))
+        for state in self.states:
+            _verify_state(state)
 
     def dump(self) -> str:
         """The graph as readable text, one node a line."""
         names = _names(self)
-        lines = [f"input   {names[v]}: {v.spec} {v.name}".rstrip() for v in self.inputs]
+        lines = [f"input   {names[v]}: {v.spec} {v.name}" for v in self.inputs]
         lines += [f"state   {names[s.before]}: {s.before.spec} {s.variable.path}" for s in self.states]
         for node in self.nodes:
             outs = ", ".join(f"{names[v]}: {v.spec}" for v in node.outputs)
             args = ", ".join(names.get(v, "?") for v in node.inputs)
             lines.append(f"{outs} = {node.op}({args})" + (f"   # {node.path}" if node.path else ""))
         lines += [f"write   {s.variable.path} <- {names[s.after]}" for s in self.states if s.written]
+        lines += [f"keep    {names[v]}" for v in self.effects]
         lines.append("return  " + ", ".join(names[v] for v in self.outputs))
-        return "\n".join(lines)
+        return "\n".join(line.rstrip() for line in lines)
 
     __str__ = dump
 
@@ -99,8 +105,42 @@ def _names(graph: Graph) -> dict[Value, str]:
     return {value: f"%{i}" for i, value in enumerate(values)}
 
 
+def _where(node: Node) -> str:
+    return f"{node.op} ({node.path or node.source})"
+
+
+def _verify_outputs(node: Node) -> None:
+    inferred = node.op.output_specs(*(v.spec for v in node.inputs))
+    claimed = tuple(v.spec for v in node.outputs)
+    if claimed != inferred:
+        raise GraphError(
+            explain(
+                f"{_where(node)}: its outputs must be what the operation infers from its inputs.",
+                expected=", ".join(map(str, inferred)),
+                received=", ".join(map(str, claimed)),
+            )
+        )
+    for i, value in enumerate(node.outputs):
+        if value.node is not node or value.index != i:
+            raise GraphError(
+                explain(f"{_where(node)}: its output {i} says that another node makes it.", received=repr(value))
+            )
+
+
+def _verify_state(state: State) -> None:
+    specs = {state.variable.spec, state.before.spec, state.after.spec}
+    if len(specs) != 1:
+        raise GraphError(
+            explain(
+                f"{state.variable.path}: a state must keep its variable's shape and dtype.",
+                expected=state.variable.spec,
+                received=f"{state.before.spec} before and {state.after.spec} after",
+            )
+        )
+
+
 def _unknown_value(node: Node | None, value: Value) -> str:
-    reader = f"{node.op} ({node.path or node.source})" if node is not None else "An output"
+    reader = _where(node) if node is not None else "An output"
     return explain(
         f"{reader} reads a value that is neither an input of this graph nor computed in it.",
         received=repr(value),
@@ -148,5 +188,11 @@ def schedule(roots: Sequence[Value]) -> list[Node]:
             if waiting[reader] == 0:
                 heapq.heappush(ready, (reader.order, reader))
     if len(order) != len(live):
-        raise GraphError("The graph has a cycle: a node depends on its own output.")
+        stuck = min(live.difference(order), key=lambda node: node.order)
+        raise GraphError(
+            explain(
+                f"{_where(stuck)}: a node cannot depend on its own output, directly or through others.",
+                fix="Carry the value through ops.scan, or keep it in a variable.",
+            )
+        )
     return order

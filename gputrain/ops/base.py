@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields, is_dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -116,7 +116,8 @@ class Operation:
         return inferred if isinstance(inferred, tuple) else (inferred,)
 
     def __str__(self) -> str:
-        params = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in fields(self) if f.repr)  # type: ignore[arg-type]
+        declared: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
+        params = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in declared if f.repr)
         return f"{type(self).__name__}({params})" if params else type(self).__name__
 
 

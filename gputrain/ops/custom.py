@@ -1,0 +1,174 @@
+"""Functions with a gradient of their own, and printing from within a traced model."""
+
+from __future__ import annotations
+
+import builtins
+import itertools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import numpy as np
+
+from ..errors import GraphError, ShapeError, explain
+from ..ir import Spec, Value, current_trace
+from ..utils import tree
+from .base import Operation, Sample, apply, convert, is_symbolic
+
+__all__ = ["OwnGradient", "Print", "custom_gradient", "print"]
+
+_prints = itertools.count()
+
+
+@dataclass(frozen=True)
+class OwnGradient(Operation):
+    """The first `count` inputs as they are, with a gradient to the others: (results, arguments) to results.
+
+    `gradient` takes the cotangents of the results and returns one gradient for each argument.
+    """
+
+    count: int
+    gradient: Callable[..., Any]
+    name: str
+
+    @property
+    def n_outputs(self) -> int:
+        return self.count
+
+    @property
+    def overwrites(self) -> tuple[tuple[int, int], ...]:
+        return tuple((i, i) for i in range(self.count))
+
+    def infer(self, *specs: Spec) -> tuple[Spec, ...]:
+        return specs[: self.count]
+
+    def vjp(self, ct: Any, out: Any, *inputs: Value) -> Sequence[Value | None]:
+        arguments = inputs[self.count :]
+        upstreams = [ct] if self.count == 1 else [self._known(c, v) for c, v in zip(ct, out, strict=True)]
+        found = self.gradient(*upstreams)
+        found = list(found) if isinstance(found, list | tuple) else [found]
+        if len(found) != len(arguments):
+            raise GraphError(
+                explain(
+                    f"custom_gradient of {self.name}: there must be one gradient per argument.",
+                    expected=len(arguments),
+                    received=len(found),
+                    fix="Return None for an argument without a gradient.",
+                )
+            )
+        for i, (gradient, argument) in enumerate(zip(found, arguments, strict=True)):
+            self._check(i, gradient, argument)
+        return [None] * self.count + found
+
+    @staticmethod
+    def _known(cotangent: Value | None, result: Value) -> Value:
+        return cotangent if cotangent is not None else Value.operators["zeros_like"](result)
+
+    def _check(self, i: int, gradient: Any, argument: Value) -> None:
+        if gradient is not None and gradient.spec != argument.spec:
+            raise ShapeError(
+                explain(
+                    f"custom_gradient of {self.name}: gradient {i} must have its argument's shape and dtype.",
+                    expected=argument.spec,
+                    received=gradient.spec,
+                )
+            )
+
+    def compute(self, xp: Any, out: Any, *inputs: Any, scratch: tuple[Any, ...] = ()) -> None:
+        outs = out if isinstance(out, tuple) else (out,)
+        for target, source in zip(outs, inputs, strict=False):
+            xp.copyto(target, source)
+
+    def __str__(self) -> str:
+        return f"OwnGradient({self.name})"
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def nothing(*upstreams: Any) -> list[None]:
+            return [None]
+
+        one, two = cls(1, nothing, "f"), cls(2, nothing, "f")
+        return [
+            Sample(one, (Spec((3, 5)), Spec((2,))), lambda y, x: y, differentiable=()),
+            Sample(one, (Spec((0, 5)), Spec(())), lambda y, x: y, differentiable=()),
+            Sample(two, (Spec((7,)), Spec(()), Spec((2,))), lambda y, z, x: (y, z), differentiable=()),
+        ]
+
+
+def custom_gradient(f: Callable[..., tuple[Any, Callable[..., Any]]]) -> Callable[..., Any]:
+    """Give a function a gradient of its own.
+
+    Args:
+        f: function of values that returns (results, gradient function). The gradient function takes the
+            cotangent of each result, and returns a gradient for each positional argument that is a value.
+            Variables count as values where they are arguments; those that `f` reads by itself get none.
+
+    Returns:
+        a function of the same arguments that returns the results.
+
+    Example:
+        >>> @custom_gradient
+        ... def log1pexp(x):
+        ...     e = ops.exp(x)
+        ...     return ops.log(1 + e), lambda upstream: upstream * (1 - 1 / (1 + e))
+    """
+
+    @wraps(f)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        args = tuple(convert(a) if is_symbolic(a) else a for a in args)
+        results, gradient = f(*args, **kwargs)
+        arguments = [a for a in args if isinstance(a, Value)]
+        leaves = tree.flatten(results)
+        if not arguments:
+            return results
+        op = OwnGradient(len(leaves), gradient, getattr(f, "__name__", "f"))
+        made = apply(op, *leaves, *arguments)
+        return tree.pack(results, made if isinstance(made, tuple) else [made])
+
+    return wrapper
+
+
+@dataclass(frozen=True)
+class Print(Operation):
+    """Prints its input whenever the program runs. The empty output is there to be kept as an effect.
+
+    `number` keeps two prints of the same value apart.
+    """
+
+    message: str
+    number: int
+
+    def infer(self, x: Spec) -> Spec:
+        return Spec((0,), "bool")
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Sequence[None]:
+        return (None,)
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        builtins.print(f"{self.message}{x}", flush=True)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        return [Sample(cls("x = ", 0), (Spec((2, 3)),), lambda x: np.zeros(0, bool))]
+
+
+def print(value: Any, message: str = "") -> Any:
+    """Print an array: at once outside of a traced model, whenever the model runs inside.
+
+    Args:
+        value: what to print.
+        message: text before it.
+
+    Returns:
+        `value`, so that a call can stand in the middle of an expression.
+
+    Example:
+        >>> ops.print(ops.mean(x), "mean ")
+    """
+    x = convert(value)
+    effect = apply(Print(message, next(_prints)), x)
+    trace = current_trace()
+    if isinstance(x, Value) and trace is not None:
+        trace.effects.append(effect)
+    return value
