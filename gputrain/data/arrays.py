@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,12 +32,19 @@ class Arrays:
 
     @property
     def count(self) -> int:
+        """Number of samples."""
         return len(self.leaves[0])
+
+    @cached_property
+    def signature(self) -> tuple[Any, ...]:
+        """What a traced step depends on: shapes of a sample, dtypes, and which parts there are."""
+        shapes = tuple((a.shape[1:], a.dtype.name) for a in self.leaves)
+        return shapes, self.y is None, self.sample_weight is None
 
     def part(self, rows: slice) -> Arrays:
         """The samples of a slice; views where possible."""
-        x, y, w = tree.map_leaves(lambda a: None if a is None else a[rows], (self.x, self.y, self.sample_weight))
-        return Arrays(x, y, w)
+        parts = (self.x, self.y, self.sample_weight)
+        return Arrays(*tree.map_leaves(lambda a: None if a is None else a[rows], parts))
 
 
 def to_array(x: Any, name: str) -> np.ndarray:
@@ -52,7 +60,8 @@ def to_array(x: Any, name: str) -> np.ndarray:
     except ValueError as error:
         raise DataError(explain(f"{name}: the rows have different lengths.", received=str(error))) from None
     if array.dtype.kind == "f" and array.dtype != config.floatx():
-        array = array.astype(config.floatx())
+        with np.errstate(over="ignore"):  # too large a number becomes infinite, which check_finite reports
+            array = array.astype(config.floatx())
     if array.dtype.kind not in "fiub":
         raise DataError(
             explain(
@@ -62,7 +71,9 @@ def to_array(x: Any, name: str) -> np.ndarray:
             )
         )
     if array.ndim == 0:
-        raise DataError(explain(f"{name} needs a first axis that counts samples.", received="a single number"))
+        raise DataError(
+            explain(f"{name} needs a first axis that counts samples.", received="a single number")
+        )
     return np.ascontiguousarray(array)
 
 
@@ -101,8 +112,10 @@ def _named(structure: Any, name: str) -> Any:
 
 
 def _is_list_of_arrays(structure: Any) -> bool:
-    return isinstance(structure, list) and bool(structure) and all(np.ndim(a) for a in structure if hasattr(a, "shape")) and (
-        hasattr(structure[0], "shape")
+    return (
+        isinstance(structure, list)
+        and bool(structure)
+        and all(np.ndim(a) and hasattr(a, "shape") for a in structure)
     )
 
 
@@ -114,7 +127,9 @@ def _check_lengths(arrays: Arrays, what: str) -> None:
     }
     counts = {n for found in lengths.values() for n in found}
     if len(counts) > 1:
-        said = ", ".join(f"{name}: {found[0] if len(found) == 1 else found}" for name, found in lengths.items())
+        said = ", ".join(
+            f"{name}: {found[0] if len(found) == 1 else found}" for name, found in lengths.items()
+        )
         raise DataError(explain(f"{what}: all arrays must have the same number of samples.", received=said))
     if counts == {0} or not counts:
         raise DataError(explain(f"{what} needs at least one sample.", received="empty arrays"))
@@ -139,10 +154,11 @@ def check_finite(array: np.ndarray, name: str) -> None:
     places = np.concatenate(bad)
     nan = int(np.isnan(flat[places]).sum())
     first = tuple(int(i) for i in np.unravel_index(int(places[0]), array.shape))
+    infinite = len(places) - nan
     raise DataError(
         explain(
             f"{name} must hold finite numbers.",
-            received=f"{nan} NaN and {len(places) - nan} infinite of {flat.size} elements, the first at index {first}",
+            received=f"{nan} NaN and {infinite} infinite of {flat.size} elements, the first at index {first}",
             fix='Drop or fill them, or allow them with gputrain.config.set_nan_inputs("allow").',
         )
     )

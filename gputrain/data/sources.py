@@ -11,8 +11,10 @@ import numpy as np
 
 from ..backend import Device
 from ..errors import DataError, explain
-from ..utils import tree
 from .arrays import Arrays, Batches, make_arrays
+
+Check = Callable[[Any], None]
+_END = object()
 
 
 @dataclass(frozen=True)
@@ -50,81 +52,117 @@ class ArraySource:
         steps: batches per epoch; None means once through the data.
     """
 
-    def __init__(self, arrays: Arrays, batch_size: int, shuffle: bool = False, steps: int | None = None) -> None:
+    def __init__(
+        self, arrays: Arrays, batch_size: int, shuffle: bool = False, steps: int | None = None
+    ) -> None:
         self.arrays = arrays
         self.batches = Batches(arrays.count, batch_size, shuffle)
         self.steps: int | None = steps if steps is not None else self.batches.steps
-        self._endless: Iterator[np.ndarray] | None = self._pass_after_pass() if steps is not None else None
+        self._goes_on = steps is not None
+        self._endless: Iterator[np.ndarray] | None = None
 
     def first(self) -> Batch:
         """A batch of the usual size, to trace a step with."""
         return Batch(self.arrays, np.arange(min(self.batches.batch_size, self.arrays.count)))
 
+    def check_with(self, check: Check) -> None:
+        """Check the targets, all of them at once."""
+        check(self.arrays.y)
+
     def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of an epoch, in order."""
-        if self._endless is None:
+        """The batches of an epoch, in the order that follows from `number`."""
+        if not self._goes_on:
             for rows in self.batches.epoch(number):
                 yield Batch(self.arrays, rows)
             return
+        if self._endless is None:
+            self._endless = self._pass_after_pass(number)
         for _ in range(self.steps or 0):
             yield Batch(self.arrays, next(self._endless))
 
-    def _pass_after_pass(self) -> Iterator[np.ndarray]:
+    def _pass_after_pass(self, number: int) -> Iterator[np.ndarray]:
         """Rows without end, for steps_per_epoch: a new pass begins when the data is through."""
-        number = 0
         while True:
             yield from self.batches.epoch(number)
             number += 1
 
 
 class IteratorSource:
-    """Batches from a generator, an iterator, or an object with __len__ and __getitem__ (a sequence of batches).
+    """Batches from a generator, an iterator, an iterable that can begin again, or a sequence of batches.
 
     Each batch is x, (x, y) or (x, y, sample_weight).
+
+    Args:
+        source: where they come from; a sequence of batches has __len__ and __getitem__.
+        steps: batches per epoch; None means to the end.
+        shuffle: whether a sequence of batches is read in another order in each epoch.
+        what: the method that was called, for errors.
     """
 
     def __init__(self, source: Any, steps: int | None, shuffle: bool, what: str) -> None:
         self.source, self.what = source, what
         self.indexed = hasattr(source, "__len__") and hasattr(source, "__getitem__")
-        self.steps = steps if steps is not None else (len(source) if self.indexed else None)
+        self.steps = steps if steps is not None else (len(source) if hasattr(source, "__len__") else None)
         self.shuffle = shuffle and self.indexed
-        self._iterator: Iterator[Any] = iter(()) if self.indexed else iter(source)
+        self._goes_on = steps is not None
+        self._iterator: Iterator[Any] | None = None
         self._peeked: list[Batch] = []
+        self._check: Check | None = None
 
     def first(self) -> Batch:
         """The first batch, kept for the first epoch."""
         if not self._peeked:
-            self._peeked.append(self._convert(self.source[0] if self.indexed else self._next()))
+            batch = self._convert(self._item(0)) if self.indexed else self._following(0)
+            if batch is None:
+                raise DataError(explain(f"{self.what}: the iterator gave no batch.", fix="Pass a fresh one."))
+            self._peeked.append(batch)
         return self._peeked[0]
 
-    def _next(self) -> Any:
-        try:
-            return next(self._iterator)
-        except StopIteration:
-            raise DataError(explain(f"{self.what}: the iterator gave no batch.", fix="Pass a fresh one.")) from None
+    def check_with(self, check: Check) -> None:
+        """Check the targets of each batch as it comes."""
+        self._check = check
+        for batch in self._peeked:
+            check(batch.arrays.y)
+
+    def _item(self, index: int) -> Any:
+        if len(self.source) == 0:
+            raise DataError(explain(f"{self.what} needs at least one batch.", received="an empty sequence"))
+        return self.source[index]
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of an epoch."""
-        if self.indexed:
-            self._peeked.clear()
-            order = Batches(len(self.source), 1, self.shuffle).order(number)
-            for i in order[: self.steps]:
-                yield self._convert(self.source[int(i)])
-            if hasattr(self.source, "on_epoch_end"):
-                self.source.on_epoch_end()
-            return
+        yield from self._indexed_epoch(number) if self.indexed else self._streamed_epoch()
+
+    def _indexed_epoch(self, number: int) -> Iterator[Batch]:
+        self._peeked.clear()
+        for i in Batches(len(self.source), 1, self.shuffle).order(number)[: self.steps]:
+            yield self._convert(self._item(int(i)))
+        if hasattr(self.source, "on_epoch_end"):
+            self.source.on_epoch_end()
+
+    def _streamed_epoch(self) -> Iterator[Batch]:
         done = 0
         while self.steps is None or done < self.steps:
-            if self._peeked:
-                yield self._peeked.pop()
-            else:
-                try:
-                    batch = next(self._iterator)
-                except StopIteration:
-                    self._check_end(done)
-                    return
-                yield self._convert(batch)
+            batch = self._peeked.pop() if self._peeked else self._following(done)
+            if batch is None:
+                break
+            yield batch
             done += 1
+        if not self._goes_on:
+            self._iterator = None  # an iterable begins again with the next epoch
+
+    def _following(self, done: int) -> Batch | None:
+        """The next batch; None at the end. Where steps were promised, an iterable begins again by itself."""
+        if self._iterator is None:
+            self._iterator = iter(self.source)
+        item = next(self._iterator, _END)
+        if item is _END and self._goes_on and not hasattr(self.source, "__next__"):
+            self._iterator = iter(self.source)
+            item = next(self._iterator, _END)
+        if item is _END:
+            self._check_end(done)
+            return None
+        return self._convert(item)
 
     def _check_end(self, done: int) -> None:
         """The end of an iterator is the end of the epoch, if steps were not promised."""
@@ -141,23 +179,21 @@ class IteratorSource:
     def _convert(self, batch: Any) -> Batch:
         parts = batch if isinstance(batch, tuple) else (batch,)
         if not 1 <= len(parts) <= 3:
-            raise DataError(
-                explain(f"{self.what}: a batch is x, (x, y) or (x, y, sample_weight).", received=f"{len(parts)} parts")
-            )
-        return Batch(make_arrays(*parts, what=self.what), None)
+            rule = f"{self.what}: a batch is x, (x, y) or (x, y, sample_weight)."
+            raise DataError(explain(rule, received=f"{len(parts)} parts"))
+        x, y, sample_weight = (*parts, None, None)[:3]
+        arrays = make_arrays(x, y, sample_weight, self.what)
+        if self._check is not None:
+            self._check(arrays.y)
+        return Batch(arrays, None)
 
 
 Source = ArraySource | IteratorSource
 
 
 def is_iterator(x: Any) -> bool:
-    """Whether `x` gives batches rather than being data: a generator, an iterator, or a sequence of batches."""
+    """Whether `x` gives batches rather than being data: an iterator, an iterable or a sequence of batches."""
     if inspect.isgenerator(x) or (hasattr(x, "__next__") and hasattr(x, "__iter__")):
         return True
     plain = isinstance(x, list | tuple | dict | str) or hasattr(x, "shape") or hasattr(x, "to_numpy")
     return not plain and ((hasattr(x, "__getitem__") and hasattr(x, "__len__")) or hasattr(x, "__iter__"))
-
-
-def map_arrays(function: Callable[[Any], Any], structure: Any) -> Any:
-    """`structure` with the function applied to its arrays; None stays."""
-    return tree.map_leaves(lambda leaf: None if leaf is None else function(leaf), structure)

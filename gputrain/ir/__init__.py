@@ -15,7 +15,7 @@ from .spec import (
     normalize_axis,
     promote,
 )
-from .trace import Trace, current_trace
+from .trace import Trace, current_trace, suspended
 from .value import Node, Value
 from .variable import Variable
 
@@ -40,4 +40,5 @@ __all__ = [
     "normalize_axis",
     "promote",
     "schedule",
+    "suspended",
 ]

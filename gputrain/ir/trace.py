@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _local = threading.local()
 
 
-def _stack() -> list[Trace]:
+def _stack() -> list[Trace | None]:
     if not hasattr(_local, "stack"):
         _local.stack = []
     return _local.stack
@@ -30,6 +30,16 @@ def current_trace() -> Trace | None:
     return stack[-1] if stack else None
 
 
+@contextmanager
+def suspended() -> Iterator[None]:
+    """Compute at once within a `with` block, also while a trace is being recorded."""
+    _stack().append(None)
+    try:
+        yield
+    finally:
+        _stack().pop()
+
+
 class Trace:
     """Records state reads and writes, extra losses, effects and layer paths.
 
@@ -39,10 +49,11 @@ class Trace:
         parent: the trace around a body graph (scan, cond).
 
     Attributes:
-        losses: scalars that layers added (add_loss, regularizers).
+        losses: (layer, scalar) of what layers added (add_loss, activity regularizers).
         effects: values kept for what making them does.
         callers: layers whose call is being recorded, outermost first.
-        finite: flags of the optimizers' gradients; states are kept unless all hold.
+        finite: whether all that was required so far holds (`require`); states are kept unless it does.
+        preparations: host functions to be called before each run of the program (learning-rate schedules).
     """
 
     def __init__(
@@ -53,9 +64,10 @@ class Trace:
         self.parent = parent
         self.before: dict[Variable, Value] = {}
         self.after: dict[Variable, Value] = {}
-        self.losses: list[Value] = []
+        self.losses: list[tuple[Any, Value]] = []
         self.effects: list[Value] = []
-        self.finite: list[Value] = []
+        self.finite: Value | None = None
+        self.preparations: list[Callable[[], None]] = []
         self.callers: list[Any] = []
         self.names: list[str] = []
         self._keys: list[str] = []
@@ -90,6 +102,12 @@ class Trace:
             self.names.pop()
             self._keys.pop()
             self.training = outer
+
+    def require(self, flag: Value) -> Value:
+        """Let new states count only where `flag` holds too; returns all flags so far in one."""
+        earlier = self.finite
+        self.finite = flag if earlier is None else Value.operators["logical_and"](earlier, flag)
+        return self.finite
 
     def stream_path(self) -> str:
         """A text unique to this random draw of this model: place of the layer and number of the draw."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from functools import cached_property, wraps
 from typing import Any
 
 from .. import config, constraints, initializers, regularizers
 from ..errors import DTypeError, ShapeError, explain
-from ..ir import Node, Shape, Trace, Value, Variable, current_trace, dtype_name, is_float
+from ..ir import Node, Shape, Spec, Trace, Value, Variable, current_trace, dtype_name, is_float, suspended
+from ..ops import divide
 from ..ops.base import cast, convert
 from ..utils import tree
 from .naming import auto_name
-from .symbolic import eager_call, functional_call
+from .symbolic import eager_call, functional_call, output_specs
 
 _REPORTED = (ShapeError, DTypeError)
+_BASE_ARGUMENTS = frozenset(("self", "activity_regularizer", "trainable", "dtype", "autocast", "name"))
 
 
 class Layer:
@@ -42,6 +44,11 @@ class Layer:
 
     supports_masking = False
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in vars(cls):
+            cls.build = _building(cls.build)  # type: ignore[method-assign]
+
     def __init__(
         self,
         *,
@@ -61,12 +68,12 @@ class Layer:
         self.calls: list[Node] = []
         self._trainable = bool(trainable)
         self._weights: list[Variable] = []
-        self._build_shapes: Any = None
 
     # ------------------------------------------------------------------------------------- to be overridden
 
     def build(self, input_shape: Any) -> None:
         """Create the weights for inputs of this shape (unknown sizes None)."""
+        self.built = True
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs, in operations of `gputrain.ops`."""
@@ -77,16 +84,36 @@ class Layer:
         return previous_mask
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, as plain data, so that `from_config` makes an equal layer."""
-        config_ = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        """The constructor's arguments, as plain data, so that `from_config` makes an equal layer.
+
+        Raises:
+            NotImplementedError: a class whose constructor has arguments of its own must add them.
+        """
+        _require_own_config(type(self))
+        config_: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
         if self.batch_input_shape is not None:
             config_["batch_input_shape"] = list(self.batch_input_shape)
+        if self.activity_regularizer is not None:
+            config_["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         return config_
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """A layer from `get_config()`; unbuilt."""
-        return cls(**config)
+        """A layer from `get_config()`; unbuilt.
+
+        Raises:
+            TypeError: the constructor does not take the config's entries.
+        """
+        try:
+            return cls(**config)
+        except TypeError as error:
+            raise TypeError(
+                explain(
+                    f"{cls.__name__}.from_config() passes the config to the constructor.",
+                    received=f"{config} ({error})",
+                    fix="Let __init__ hand **kwargs to super().__init__, or override from_config.",
+                )
+            ) from error
 
     # ---------------------------------------------------------------------------------------------- weights
 
@@ -106,7 +133,7 @@ class Layer:
 
         Args:
             shape: default ().
-            initializer: name, config, Initializer or function; default "glorot_uniform" for floats, else zeros.
+            initializer: name, config, Initializer or function; default "glorot_uniform", zeros for integers.
             dtype: default the layer's.
             trainable: whether an optimizer may change it.
             regularizer: function of the weight whose value is added to the loss.
@@ -115,7 +142,7 @@ class Layer:
         """
         kind = dtype_name(dtype) if dtype is not None else self.dtype
         default = "glorot_uniform" if is_float(kind) else "zeros"
-        name = name or f"variable_{len(self._weights)}" if self._weights else name or "variable"
+        name = name or (f"variable_{len(self._weights)}" if self._weights else "variable")
         variable = Variable(
             initializers.get(initializer or default),
             tuple(shape or ()),
@@ -133,7 +160,17 @@ class Layer:
         """Add a scalar to the loss of the model being traced; call it inside `call`."""
         trace = current_trace()
         if trace is not None:
-            trace.losses.extend(convert(x) for x in tree.flatten(loss))
+            trace.losses.extend((self, convert(x)) for x in tree.flatten(loss))
+
+    @property
+    def losses(self) -> list[Any]:
+        """Regularizers' penalties on the trainable weights; in a traced step also what `add_loss` added."""
+        penalties = [v.regularizer(v) for v in self.trainable_variables if v.regularizer is not None]
+        trace = current_trace()
+        if trace is None:
+            return penalties
+        below = set(self.all_layers())
+        return penalties + [loss for layer, loss in trace.losses if layer in below]
 
     def _attributes(self) -> Iterator[Any]:
         """Everything assigned to the layer's attributes, lists and dicts opened."""
@@ -147,9 +184,13 @@ class Layer:
 
     def all_layers(self) -> list[Layer]:
         """This layer and all below it, each once."""
-        found: dict[Layer, None] = {self: None}
-        for child in self.sublayers():
-            found.update(dict.fromkeys(child.all_layers()))
+        found: dict[Layer, None] = {}
+        pending: list[Layer] = [self]
+        while pending:
+            layer = pending.pop()
+            if layer not in found:
+                found[layer] = None
+                pending.extend(reversed(layer.sublayers()))
         return list(found)
 
     def own_variables(self) -> list[Variable]:
@@ -169,11 +210,14 @@ class Layer:
     @property
     def trainable_variables(self) -> list[Variable]:
         """Weights an optimizer may change: trainable ones of trainable layers."""
-        if not self.trainable:
-            return []
-        own = [v for v in self.own_variables() if v.trainable]
-        below = [v for child in self.sublayers() for v in child.trainable_variables]
-        return list(dict.fromkeys(own + below))
+        found: dict[Layer, None] = {}
+        pending: list[Layer] = [self]
+        while pending:
+            layer = pending.pop()
+            if layer.trainable and layer not in found:
+                found[layer] = None
+                pending.extend(reversed(layer.sublayers()))
+        return list(dict.fromkeys(v for layer in found for v in layer.own_variables() if v.trainable))
 
     @property
     def trainable_weights(self) -> list[Variable]:
@@ -234,7 +278,10 @@ class Layer:
         """Number of numbers in the weights."""
         if not self.built and not self.weights:
             raise ValueError(
-                explain(f"{self.name}: count_params() needs a built layer.", fix="Call it once, or give an input shape.")
+                explain(
+                    f"{self.name}: count_params() needs a built layer.",
+                    fix="Call it once, or give an input shape.",
+                )
             )
         return sum(v.spec.size for v in self.weights)
 
@@ -250,45 +297,61 @@ class Layer:
 
     def _inline(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record `call` in the trace, with what surrounds it: build, casts, training, masks, the path."""
-        args, kwargs = tree.map_leaves(self._cast_input, (args, kwargs))
+        args, kwargs = tree.map_leaves(self._cast_input, self._named_training(args, kwargs))
         training = kwargs.pop("training", None)
         if training is None:
             training = trace.training
-        masks = [v.mask for v in tree.flatten(args) if isinstance(v, Value)]
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        masks = tree.map_leaves(lambda v: getattr(v, "mask", None), first)
         if "training" in self._call_arguments:
             kwargs["training"] = training
         if "mask" in self._call_arguments and "mask" not in kwargs and args:
-            kwargs["mask"] = tree.map_leaves(lambda v: getattr(v, "mask", None), args[0])
+            kwargs["mask"] = masks
         with trace.scope(self.name, _place(trace, self), training):
             trace.callers.append(self)
             try:
-                self._ensure_built(args, kwargs)
+                self._ensure_built(first)
                 outputs = self.call(*args, **kwargs)
             except _REPORTED as error:
                 raise _with_path(error, trace.path) from error
             finally:
                 trace.callers.pop()
-            self._after_call(trace, args, outputs, masks)
+            self._regularize_activity(trace, outputs)
+            self._set_masks(trace, first, masks, outputs)
         return outputs
 
-    def _after_call(self, trace: Trace, args: tuple[Any, ...], outputs: Any, masks: list[Any]) -> None:
-        """Activity regularization, and the mask of the outputs."""
-        if self.activity_regularizer is not None:
-            trace.losses.extend(self.activity_regularizer(v) for v in tree.flatten(outputs))
-        if all(mask is None for mask in masks):
+    def _named_training(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The arguments with `training` by its name, wherever it was given."""
+        names = self._call_arguments
+        place = names.index("training") if "training" in names else len(args)
+        if place >= len(args):
+            return args, dict(kwargs)
+        return args[:place], {**kwargs, **dict(zip(names[place:], args[place:], strict=False))}
+
+    def _regularize_activity(self, trace: Trace, outputs: Any) -> None:
+        """Add the activity regularizer's penalty of a sample, the mean over the batch."""
+        if self.activity_regularizer is None:
             return
-        if not self.supports_masking:
+        for value in tree.flatten(outputs):
+            penalty = self.activity_regularizer(value)
+            size = value.shape[0] if value.ndim else None
+            trace.losses.append((self, divide(penalty, float(size)) if size else penalty))
+
+    def _set_masks(self, trace: Trace, inputs: Any, masks: Any, outputs: Any) -> None:
+        """The outputs' masks; a layer that does not support masks says that it drops them."""
+        makes_masks = type(self).compute_mask is not Layer.compute_mask
+        if not any(mask is not None for mask in tree.flatten(masks)) and not makes_masks:
+            return
+        if not self.supports_masking and not makes_masks:
             warnings.warn(
-                f"{trace.path}: {type(self).__name__} does not support masks; the mask of its input stops here.",
+                f"{trace.path}: {type(self).__name__} does not support masks; its input's mask stops here.",
                 stacklevel=2,
             )
             return
-        previous = tree.map_leaves(lambda v: getattr(v, "mask", None), args[0])
-        mask = self.compute_mask(args[0], previous)
-        leaves = tree.flatten(outputs)
-        for value, m in zip(leaves, tree.flatten(mask), strict=False):
+        found = tree.flatten(self.compute_mask(inputs, masks))
+        for value, mask in zip(tree.flatten(outputs), found, strict=False):
             if isinstance(value, Value) and value.mask is None:
-                value.mask = m
+                value.mask = mask
 
     def _cast_input(self, leaf: Any) -> Any:
         """Floats to the layer's dtype; masks kept."""
@@ -298,18 +361,14 @@ class Layer:
             return value
         return leaf
 
-    def _ensure_built(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        if self.built:
-            return
-        first = args[0] if args else next((v for v in kwargs.values() if isinstance(v, Value)), None)
-        shapes = _shapes(first)
-        self.build(shapes)
-        self._build_shapes = shapes
-        self.built = True
+    def _ensure_built(self, inputs: Any) -> None:
+        if not self.built:
+            self.build(_shapes(inputs))
+            self.built = True
 
     @cached_property
-    def _call_arguments(self) -> frozenset[str]:
-        return frozenset(inspect.signature(self.call).parameters)
+    def _call_arguments(self) -> tuple[str, ...]:
+        return tuple(inspect.signature(self.call).parameters)
 
     @property
     def is_own(self) -> bool:
@@ -352,26 +411,58 @@ class Layer:
 
     def _only_call(self) -> Node:
         if len(self.calls) != 1:
+            fix = (
+                "Keep the values that the calls returned."
+                if self.calls
+                else "Give the model an input shape first."
+            )
             raise AttributeError(
-                f"{self.name} was called {len(self.calls)} times on symbolic inputs; input and output need exactly "
-                f"one call. {'Give the model an input shape first.' if not self.calls else 'Keep the values the calls returned.'}"
+                f"{self.name} was called {len(self.calls)} times on symbolic inputs; input and output need "
+                f"exactly one call. {fix}"
             )
         return self.calls[0]
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
-        """Shape of the output for inputs of this shape; nothing is computed. Builds the layer."""
-        from ..ir import Spec
-        from .symbolic import output_specs
+        """Shape of the output for inputs of this shape; nothing is computed. Builds the layer.
 
-        is_one = all(d is None or isinstance(d, int) for d in input_shape)
-        given = Value(Spec(tuple(input_shape), self.dtype)) if is_one else [
-            Value(Spec(tuple(s), self.dtype)) for s in input_shape  # type: ignore[arg-type]
-        ]
-        structure, specs, _ = output_specs(self, (given,), {})
-        return tree.pack(structure, [s.shape for s in specs]) if len(specs) > 1 else specs[0].shape
+        Args:
+            input_shape: a tuple with the batch (None where unknown), or a list or dict of them.
+        """
+        structure, specs, _ = output_specs(self, (_stand_ins(input_shape, self.dtype),), {})
+        return tree.pack(structure, [s.shape for s in specs])
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def _building(build: Callable[..., None]) -> Callable[..., None]:
+    """A layer's `build`, run outside of any trace (weights are drawn at once), which marks it as built."""
+
+    @wraps(build)
+    def wrapped(self: Layer, *args: Any, **kwargs: Any) -> None:
+        with suspended():
+            build(self, *args, **kwargs)
+        self.built = True
+
+    return wrapped
+
+
+def _require_own_config(cls: type[Layer]) -> None:
+    """Refuse to describe a layer whose constructor's own arguments nobody saves."""
+    if cls.get_config is not Layer.get_config:
+        return
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    named = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    own = [name for name in named if name not in _BASE_ARGUMENTS]
+    if own:
+        raise NotImplementedError(
+            explain(
+                f"{cls.__name__}.get_config() must hold the constructor's arguments.",
+                expected=", ".join(own),
+                received="no get_config() in the class",
+                fix='Define it: return {**super().get_config(), "argument": self.argument, ...}.',
+            )
+        )
 
 
 def _place(trace: Trace, layer: Layer) -> str:
@@ -383,6 +474,15 @@ def _with_path(error: Exception, path: str) -> Exception:
     """The same error with the layer's path in front, once."""
     text = str(error)
     return error if text.startswith("In layer ") else type(error)(f"In layer {path}: {text}")
+
+
+def _stand_ins(shape: Any, dtype: str) -> Any:
+    """A value of this shape, or a list or dict of values for a list or dict of shapes."""
+    if isinstance(shape, dict):
+        return {key: _stand_ins(item, dtype) for key, item in shape.items()}
+    if all(size is None or isinstance(size, int) for size in shape):
+        return Value(Spec(tuple(shape), dtype))
+    return [_stand_ins(item, dtype) for item in shape]
 
 
 def _shapes(inputs: Any) -> Any:

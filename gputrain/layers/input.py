@@ -58,7 +58,9 @@ class InputLayer(Layer):
 
 def _full_shape(shape: Any, batch_size: int | None, batch_shape: Any) -> Shape:
     if (shape is None) == (batch_shape is None):
-        raise ValueError(explain("Input needs either shape or batch_shape.", received=f"{shape} and {batch_shape}"))
+        raise ValueError(
+            explain("Input needs either shape or batch_shape.", received=f"{shape} and {batch_shape}")
+        )
     full = tuple(batch_shape) if batch_shape is not None else (batch_size, *_as_tuple(shape))
     if any(d is not None and (not isinstance(d, int) or d < 0) for d in full):
         raise ValueError(explain("Input: each size must be a non-negative int or None.", received=full))
@@ -71,7 +73,7 @@ def _as_tuple(shape: Any) -> tuple[Any, ...]:
     return tuple(shape)
 
 
-def Input(  # noqa: N802
+def Input(
     shape: Any = None,
     batch_size: int | None = None,
     dtype: Any = None,

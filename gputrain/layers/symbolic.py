@@ -17,7 +17,7 @@ from ..utils import tree
 if TYPE_CHECKING:
     from .base import Layer
 
-# Sizes that stand for unknown dimensions when user code is traced: far apart, and equal under no small stride.
+# Sizes that stand for unknown dimensions when user code is traced: far apart, equal under no small stride.
 _FIRST = (127, 131, 137, 139, 149, 151)
 _SECOND = (1021, 1031, 1033, 1039, 1049, 1051)
 
@@ -32,7 +32,7 @@ class _LayerCall(Operation):
     count: int
 
     @property
-    def n_outputs(self) -> int:  # type: ignore[override]
+    def n_outputs(self) -> int:
         return self.count
 
     def call(self, values: Sequence[Value]) -> list[Any]:
@@ -106,7 +106,9 @@ def _merge(a: Shape, b: Shape) -> Shape:
     return tuple(m if m == n else None for m, n in zip(a, b, strict=True))
 
 
-def _traced_specs(layer: Layer, args: Any, kwargs: Any, specs: Sequence[Spec]) -> tuple[Any, list[Spec], list[bool]]:
+def _traced_specs(
+    layer: Layer, args: Any, kwargs: Any, specs: Sequence[Spec]
+) -> tuple[Any, list[Spec], list[bool]]:
     fresh = iter([Value(spec) for spec in specs])
 
     def stand_in(leaf: Any) -> Any:
@@ -128,7 +130,8 @@ def _traced_specs(layer: Layer, args: Any, kwargs: Any, specs: Sequence[Spec]) -
                     received=type(leaf).__name__,
                 )
             )
-    return result, [leaf.spec for leaf in leaves], [leaf.mask is not None for leaf in leaves]
+    structure = tree.map_leaves(lambda leaf: None, result)
+    return structure, [leaf.spec for leaf in leaves], [leaf.mask is not None for leaf in leaves]
 
 
 def _step_variable() -> Variable:

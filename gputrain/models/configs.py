@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from .. import layers as layers_
 from ..errors import GraphError, explain
 from ..ir import Value
+from ..layers.base import Layer
 from ..layers.input import InputLayer
 from ..layers.symbolic import Slot, _LayerCall
 from ..utils import tree
 
 if TYPE_CHECKING:
-    from .model import Functional
+    from .model import Functional, Model
     from .sequential import Sequential
 
 
 def sequential_config(model: Sequential) -> dict[str, Any]:
-    """{"name", "trainable", "layers": [{"class_name", "config"}, ...]}, the input layer first if there is one."""
+    """{"name", "trainable", "layers": [{"class_name", "config"}, ...]}, with the input layer if any."""
     return {
         "name": model.name,
         "trainable": model.trainable,
@@ -25,9 +27,11 @@ def sequential_config(model: Sequential) -> dict[str, Any]:
     }
 
 
-def sequential_from_config(cls: type[Sequential], config: dict[str, Any], custom_objects: Any = None) -> Sequential:
+def sequential_from_config(
+    cls: type[Sequential], config: dict[str, Any], custom_objects: Any = None
+) -> Sequential:
     """A Sequential from its config, with new weights."""
-    stack = [layers_.deserialize(item, custom_objects) for item in config["layers"]]
+    stack = [_layer(item, custom_objects) for item in config["layers"]]
     return cls(stack, trainable=config.get("trainable", True), name=config.get("name"))
 
 
@@ -60,21 +64,40 @@ def functional_config(model: Functional) -> dict[str, Any]:
     }
 
 
-def functional_from_config(config: dict[str, Any], custom_objects: Any = None) -> Functional:
+def functional_from_config(cls: type[Model], config: dict[str, Any], custom_objects: Any = None) -> Model:
     """A functional model from its config, with new weights."""
-    from .model import Functional
+    from .model import takes_graph
 
-    made = [layers_.deserialize(item, custom_objects) for item in config["layers"]]
+    if not takes_graph(cls):
+        raise TypeError(
+            explain(
+                f"{cls.__name__}.from_config() hands inputs and outputs to the constructor.",
+                expected="__init__(self, inputs, outputs, ...)",
+                received=f"{cls.__name__}.__init__ with other arguments",
+                fix="Override get_config and from_config in the class.",
+            )
+        )
+    made = [_layer(item, custom_objects) for item in config["layers"]]
     values: list[Value] = [layer.value for layer in made if isinstance(layer, InputLayer)]
     for call in config["calls"]:
         args, kwargs = _rebuilt(call["arguments"], values)
         values.extend(tree.flatten(made[call["layer"]](*args, **kwargs)))
     inputs = tree.map_leaves(lambda i: values[i], config["inputs"])
     outputs = tree.map_leaves(lambda i: values[i], config["outputs"])
-    model = Functional(inputs, outputs, name=config["name"])
-    if not config.get("trainable", True):
-        model.trainable = False
-    return model
+    return cls(inputs=inputs, outputs=outputs, name=config["name"], trainable=config.get("trainable", True))
+
+
+def _layer(item: Any, custom_objects: Any) -> Layer:
+    """The layer or nested model that a config describes."""
+    from .model import Functional
+    from .sequential import Sequential
+
+    own = {cls.__name__: cls for cls in (Functional, Sequential)}
+    name = item.get("class_name") if isinstance(item, dict) else None
+    target = {**own, **(custom_objects or {})}.get(name)
+    if inspect.isclass(target) and issubclass(target, Functional):
+        return target.from_config(item["config"], custom_objects)
+    return layers_.deserialize(item, custom_objects)
 
 
 def _plain(arguments: Any, numbers: list[int]) -> dict[str, Any]:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from ..errors import GraphError, ShapeError, explain
-from ..ir import Node, Value, current_trace, is_float, schedule
+from ..ir import Node, Value, is_float, schedule
 from ..layers.base import Layer
 from ..layers.input import InputLayer
 from ..layers.symbolic import _LayerCall
+from ..ops import expand_dims, squeeze
 from ..ops.base import apply, cast, convert
 from ..utils import tree
+from ..utils.names import did_you_mean
 
 
 class FunctionalGraph:
@@ -51,11 +54,18 @@ class FunctionalGraph:
     def match(self, args: Any) -> list[Any]:
         """The flat list of inputs, in order, from a list, a dict by input name, or a single value."""
         if isinstance(args, dict):
-            names = list(self.inputs) if isinstance(self.inputs, dict) else [v.name for v in self.input_values]
+            names = (
+                list(self.inputs) if isinstance(self.inputs, dict) else [v.name for v in self.input_values]
+            )
             missing = [n for n in names if n not in args]
             if missing:
                 raise ShapeError(
                     explain(f"{self.name}: an input is missing.", expected=names, received=list(args))
+                )
+            unknown = [n for n in args if n not in names]
+            if unknown:
+                raise ShapeError(
+                    f"{self.name}: no input is named {unknown[0]!r}. {did_you_mean(unknown[0], names)}"
                 )
             return [args[n] for n in names]
         flat = tree.flatten(args)
@@ -70,14 +80,10 @@ class FunctionalGraph:
         return flat
 
     def _checked(self, value: Value, x: Any) -> Any:
-        """`x` in the input's dtype, its shape checked against the input's."""
-        shape = tuple(x.shape)
-        if len(shape) == len(value.shape) + 1 and shape[-1] == 1:
-            shape = shape[:-1]
-        fits = len(shape) == len(value.shape) and all(
-            a is None or b is None or a == b for a, b in zip(shape, value.shape, strict=True)
-        )
-        if not fits:
+        """`x` in the input's dtype and number of axes, its shape checked against the input's."""
+        mask = getattr(x, "mask", None)
+        fitted = _with_axes_of(value, x)
+        if not _fits(fitted.shape, value.shape):
             raise ShapeError(
                 explain(
                     f"{self.name}: input {value.name!r} has the wrong shape.",
@@ -86,20 +92,38 @@ class FunctionalGraph:
                     fix=_shape_hint(tuple(x.shape), value.shape),
                 )
             )
-        mask = getattr(x, "mask", None)
-        if str(x.dtype) != value.dtype and (is_float(value.dtype) or not is_float(str(x.dtype))):
-            x = cast(x, value.dtype)
-            if mask is not None:
-                x.mask = mask
-        return x
+        if str(fitted.dtype) != value.dtype and (is_float(value.dtype) or not is_float(str(fitted.dtype))):
+            fitted = cast(fitted, value.dtype)
+        if fitted is not x and mask is not None:
+            fitted.mask = mask
+        return fitted
+
+
+def _with_axes_of(value: Value, x: Any) -> Any:
+    """`x` with a last axis of size 1 added or taken away, where that gives it as many axes as the input."""
+    if x.ndim == value.ndim + 1 and x.shape[-1] == 1:
+        return squeeze(x, -1)
+    if x.ndim == value.ndim - 1 and value.shape[-1] == 1:
+        return expand_dims(x, -1)
+    return x
+
+
+def _fits(shape: Sequence[Any], expected: Sequence[Any]) -> bool:
+    return len(shape) == len(expected) and all(
+        a is None or b is None or a == b for a, b in zip(shape, expected, strict=True)
+    )
 
 
 def _shape_hint(received: tuple[Any, ...], expected: tuple[Any, ...]) -> str:
-    if len(received) == len(expected) - 1 and expected[-1] == 1:
-        return "Add the channel axis: x.reshape(*x.shape, 1)."
-    if len(received) == len(expected) - 1:
+    if len(received) == len(expected) - 1 and _fits(received, expected[1:]):
         return "A single sample needs a batch axis: x[None]."
+    if len(received) > 1 and len(expected) > 1 and math.prod(received[1:]) == _size(expected[1:]):
+        return f"The sizes agree, so reshape the data: x.reshape(-1, {', '.join(map(str, expected[1:]))})."
     return "The first axis counts samples."
+
+
+def _size(shape: Sequence[Any]) -> int | None:
+    return None if None in shape else math.prod(shape)
 
 
 def _values(structure: Any, name: str, what: str) -> list[Value]:
@@ -138,10 +162,5 @@ def _between(inputs: Sequence[Value], outputs: Sequence[Value], name: str) -> li
 def _input_layer(value: Value) -> InputLayer:
     """The input layer of a value; a new one where a model is cut open in its middle."""
     if value.origin is not None:
-        return value.origin  # type: ignore[no-any-return]
+        return value.origin
     return InputLayer(batch_shape=value.shape, dtype=value.dtype, name=value.name or None)
-
-
-def in_trace() -> bool:
-    """Whether values are being recorded into a program rather than into a functional model."""
-    return current_trace() is not None

@@ -11,6 +11,7 @@ from ..compiler import make_plan
 from ..data import Arrays
 from ..errors import ShapeError, explain
 from ..ir import Spec
+from .model import Functional
 from .program import trace_step
 from .summary import readable_bytes
 
@@ -51,35 +52,44 @@ class MemoryPlan:
         ]
         lines = [f"Memory of a {self.kind} step, batch size {self.batch_size}:"]
         lines += [f"  {name:<10} {readable_bytes(nbytes):>12}" for name, nbytes in rows]
-        return "\n".join([*lines, f"  (without sharing the arena would take {readable_bytes(self.unshared)})"])
+        return "\n".join(
+            [*lines, f"  (without sharing the arena would take {readable_bytes(self.unshared)})"]
+        )
 
 
 def memory_plan(model: Model, batch_size: int, kind: str) -> MemoryPlan:
     """Trace and plan a step for batches of zeros of the model's input shape; nothing runs."""
     example = _example(model, kind)
     specs = [Spec((batch_size, *a.shape[1:]), a.dtype.name) for a in example.leaves]
-    _, graph = trace_step(model, kind, example, specs)
+    _, graph, _ = trace_step(model, kind, example, specs)
     plan = make_plan(graph, model.step_counter.device)
     optimizer = getattr(model, "optimizer", None)
-    slots = sum(v.spec.nbytes for v in optimizer.variables) if optimizer is not None and kind == "train" else 0
+    slots = (
+        sum(v.spec.nbytes for v in optimizer.variables) if optimizer is not None and kind == "train" else 0
+    )
     weights = sum(v.spec.nbytes for v in model.weights)
     return MemoryPlan(batch_size, kind, weights, slots, plan.nbytes, plan.unshared())
 
 
 def _example(model: Model, kind: str) -> Arrays:
-    """Arrays of one sample: of the last data seen, or zeros of the input and output shapes."""
+    """Arrays of one sample: zeros of the input shapes, and of the targets that the losses take."""
     if kind not in ("train", "test", "predict"):
-        raise ValueError(explain("kind names a step.", expected='"train", "test" or "predict"', received=kind))
-    values = getattr(model, "inputs", None)
-    if values is None:
-        raise ShapeError(f"{model.name}: memory_plan() needs a model with known inputs (functional or Sequential).")
+        raise ValueError(
+            explain("kind names a step.", expected='"train", "test" or "predict"', received=kind)
+        )
+    if not isinstance(model, Functional) or model.graph is None:
+        raise ShapeError(
+            f"{model.name}: memory_plan() needs a model with known inputs (functional or Sequential)."
+        )
 
-    def zeros(value: object) -> np.ndarray:
-        spec = value.spec  # type: ignore[attr-defined]
-        if None in spec.shape[1:]:
-            raise ShapeError(explain("memory_plan() needs known sizes beyond the batch.", received=spec.shape))
-        return np.zeros((1, *spec.shape[1:]), spec.dtype)
+    x = [_zeros(v.spec) for v in model.inputs]
+    if kind == "predict":
+        return Arrays(x[0] if len(x) == 1 else x)
+    y = [_zeros(spec) for spec in model.target_specs()]
+    return Arrays(x[0] if len(x) == 1 else x, y[0] if len(y) == 1 else y)
 
-    x = [zeros(v) for v in values]
-    y = [zeros(v) for v in model.outputs]
-    return Arrays(x[0] if len(x) == 1 else x, None if kind == "predict" else (y[0] if len(y) == 1 else y))
+
+def _zeros(spec: Spec) -> np.ndarray:
+    if None in spec.shape[1:]:
+        raise ShapeError(explain("memory_plan() needs known sizes beyond the batch.", received=spec.shape))
+    return np.zeros(Spec((1, *spec.shape[1:])).dims, spec.dtype)

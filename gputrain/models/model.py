@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from typing import Any
 
-import numpy as np
-
+from .. import losses
 from ..errors import explain
-from ..ir import Value, Variable
+from ..ir import Spec, Value
 from ..layers.base import Layer
-from ..utils import tree
 from ..utils.names import did_you_mean
 from .functional import FunctionalGraph
+from .objectives import takes_indices
 from .summary import summary_text
 from .training import Trainer
 
 
 class Model(Trainer, Layer):
     """A model: functional, from symbolic inputs and outputs, or subclassed, with a `call` of its own.
+
+    A subclass may be functional too: it hands `inputs` and `outputs` to `super().__init__`.
 
     Args:
         inputs: symbolic input(s) from `Input`: one, a list or a dict.
@@ -40,10 +43,25 @@ class Model(Trainer, Layer):
     supports_masking = True
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        functional = cls is Model and (len(args) >= 2 or "outputs" in kwargs)
+        functional = cls is Model and _is_functional(args, kwargs)
         return super().__new__(Functional) if functional else super().__new__(cls)
 
-    def __init__(self, *, trainable: bool = True, name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, trainable: bool = True, name: str | None = None, dtype: Any = None, **kwargs: Any
+    ) -> None:
+        if _is_functional(args, kwargs):
+            self.__class__ = _functional_class(type(self))
+            make: Any = Functional.__init__
+            make(self, *args, trainable=trainable, name=name, **kwargs)
+            return
+        if args:
+            raise TypeError(
+                explain(
+                    f"{type(self).__name__}: a model takes inputs and outputs, or neither.",
+                    received=f"{len(args)} positional argument(s)",
+                    fix="Pass Model(inputs, outputs), or only keywords to super().__init__().",
+                )
+            )
         super().__init__(trainable=trainable, name=name, dtype=dtype, **kwargs)
         self._start_training_state()
 
@@ -59,14 +77,20 @@ class Model(Trainer, Layer):
             ValueError: no such layer.
         """
         layers = self.layers
+        if (name is None) == (index is None):
+            raise ValueError(
+                explain("get_layer() needs either a name or an index.", received=f"{name}, {index}")
+            )
         if index is not None:
             if not -len(layers) <= index < len(layers):
-                raise ValueError(explain(f"{self.name}: no layer has this number.", expected=f"0..{len(layers) - 1}", received=index))
+                rule = f"{self.name}: no layer has this number."
+                raise ValueError(explain(rule, expected=f"0..{len(layers) - 1}", received=index))
             return layers[index]
         for layer in layers:
             if layer.name == name:
                 return layer
-        raise ValueError(f"{self.name}: no layer is named {name!r}. {did_you_mean(str(name), [x.name for x in layers])}")
+        hint = did_you_mean(str(name), [x.name for x in layers])
+        raise ValueError(f"{self.name}: no layer is named {name!r}. {hint}")
 
     def summary(
         self,
@@ -77,8 +101,21 @@ class Model(Trainer, Layer):
         show_trainable: bool = False,
         layer_range: Any = None,
     ) -> None:
-        """Print the layers with output shapes and numbers of weights."""
-        text = summary_text(self, line_length, expand_nested, show_trainable)
+        """Print the layers with output shapes and numbers of weights.
+
+        Args:
+            line_length: least width of the table.
+            positions: accepted for compatibility; the columns are as wide as their contents.
+            print_fn: called once with the whole text; default `print`.
+            expand_nested: whether to list the layers of models within the model.
+            show_trainable: whether to say which layers are trainable.
+            layer_range: names (or patterns of names) of the first and the last layer to list.
+
+        Raises:
+            ValueError: layer_range names no layer.
+        """
+        layers = self.layers if layer_range is None else _between(self.layers, layer_range)
+        text = summary_text(self, layers, line_length, expand_nested, show_trainable)
         (print_fn or print)(text)
 
     def memory_plan(self, batch_size: int = 32, kind: str = "train") -> Any:
@@ -96,21 +133,45 @@ class Model(Trainer, Layer):
         return memory_plan(self, batch_size, kind)
 
     def build(self, input_shape: Any = None) -> None:
-        """Create the weights of a subclassed model for inputs of this shape."""
-        if input_shape is not None and not self.built and type(self).build is Model.build:
-            self.compute_output_shape(tuple(input_shape))
+        """Create the weights of a subclassed model for inputs of this shape, or list or dict of shapes."""
+        if input_shape is not None and not self.built:
+            self.built = True
+            self.compute_output_shape(input_shape)
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """A model from `get_config()`, with new weights; a functional class keeps `Model`'s constructor."""
+        from .configs import functional_from_config
+
+        return (
+            functional_from_config(cls, config, custom_objects)
+            if "calls" in config
+            else super().from_config(config)
+        )
+
+    def _ensure_built(self, inputs: Any) -> None:
+        """A `call` builds the layers it calls, unless the class has a `build` of its own."""
+        if type(self).build is Model.build:
+            self.built = True
+        super()._ensure_built(inputs)
 
 
 class Functional(Model):
     """A model given by symbolic inputs and outputs; made by `Model(inputs, outputs)`."""
 
-    def __init__(self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any) -> None:
-        super().__init__(name=name or _functional_name(), trainable=trainable, **kwargs)
+    def __init__(
+        self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any
+    ) -> None:
+        super().__init__(name=name, **kwargs)
         self._set_graph(inputs, outputs)
+        if not trainable:
+            self.trainable = False
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         self.graph = FunctionalGraph(inputs, outputs, self.name)
-        self.input_names = list(inputs) if isinstance(inputs, dict) else [v.name for v in self.graph.input_values]
+        self.input_names = (
+            list(inputs) if isinstance(inputs, dict) else [v.name for v in self.graph.input_values]
+        )
         self.output_names = _output_names(outputs, self.graph)
         self.built = True
 
@@ -126,21 +187,35 @@ class Functional(Model):
 
     @property
     def input(self) -> Any:
+        """Symbolic input(s), in the structure that was given."""
         return self.graph.inputs
 
     @property
     def output(self) -> Any:
+        """Symbolic output(s), in the structure that was given."""
         return self.graph.outputs
 
     @property
     def input_shape(self) -> Any:
+        """Shape of the input, or a list of shapes."""
         shapes = [v.shape for v in self.inputs]
         return shapes[0] if len(shapes) == 1 else shapes
 
     @property
     def output_shape(self) -> Any:
+        """Shape of the output, or a list of shapes."""
         shapes = [v.shape for v in self.outputs]
         return shapes[0] if len(shapes) == 1 else shapes
+
+    def target_specs(self) -> list[Spec]:
+        """Specs of the targets that the compiled losses take, flat: class indices, or the outputs' own."""
+        outputs = [v.spec for v in self.outputs]
+        chosen = self._loss.per_output(self.output_names) if self._loss is not None else []
+        sparse = [takes_indices(losses.as_loss(loss)) for loss in chosen] or [False] * len(outputs)
+        return [
+            Spec(spec.shape[:-1], "int32") if indices else spec
+            for spec, indices in zip(outputs, sparse, strict=True)
+        ]
 
     @property
     def layers(self) -> list[Layer]:
@@ -163,21 +238,48 @@ class Functional(Model):
         return None  # masks travel with the values inside the model
 
     def get_config(self) -> dict[str, Any]:
+        """Layers, calls between them, inputs and outputs, as plain data."""
         from .configs import functional_config
 
         return functional_config(self)
 
-    @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
-        from .configs import functional_from_config
 
-        return functional_from_config(config, custom_objects)
+def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether these arguments of a model are its symbolic inputs and outputs."""
+    return len(args) >= 2 or "outputs" in kwargs or "inputs" in kwargs
 
 
-def _functional_name() -> str:
-    from ..layers.naming import auto_name
+def _functional_class(cls: type[Model]) -> type[Model]:
+    """A subclass of `cls` that is Functional too; `cls` itself where it is. One for each class."""
+    if issubclass(cls, Functional):
+        return cls
+    if "_functional" not in vars(cls):
+        names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+        cls._functional = type(cls.__name__, (cls, Functional), names)  # type: ignore[attr-defined]
+    return cls._functional  # type: ignore[attr-defined]
 
-    return auto_name("Functional")
+
+def takes_graph(cls: type[Model]) -> bool:
+    """Whether the constructor of `cls` is that of a functional model, so that a config can remake it."""
+    names = list(inspect.signature(cls.__init__).parameters)[1:3]
+    return names == ["inputs", "outputs"] or cls.__init__ is Model.__init__
+
+
+def _between(layers: list[Layer], names: Any) -> list[Layer]:
+    """The layers from the first whose name matches to the last that does."""
+    if not isinstance(names, list | tuple) or len(names) != 2:
+        raise ValueError(explain("layer_range is a pair of layer names.", received=repr(names)))
+    places = []
+    for pattern in names:
+        found = [
+            i for i, layer in enumerate(layers) if layer.name == pattern or re.fullmatch(pattern, layer.name)
+        ]
+        if not found:
+            hint = did_you_mean(str(pattern), [layer.name for layer in layers])
+            raise ValueError(f"layer_range: no layer is named {pattern!r}. {hint}")
+        places.append(found)
+    first, last = min(places[0][0], places[1][0]), max(places[0][-1], places[1][-1])
+    return layers[first : last + 1]
 
 
 def _output_names(outputs: Any, graph: FunctionalGraph) -> list[str]:
@@ -186,16 +288,8 @@ def _output_names(outputs: Any, graph: FunctionalGraph) -> list[str]:
         return list(outputs)
     names: list[str] = []
     for i, value in enumerate(graph.output_values):
-        name = value.name or f"output_{i}"
-        names.append(name if name not in names else f"{name}_{names.count(name)}")
+        base = name = value.name or f"output_{i}"
+        while name in names:
+            name = f"{base}_{len(names)}" if base == name else f"{name}_"
+        names.append(name)
     return names
-
-
-def weight_numbers(variables: list[Variable]) -> int:
-    """How many numbers the variables hold."""
-    return int(sum(np.prod(v.shape, dtype=np.int64) for v in variables))
-
-
-def flat_values(structure: Any) -> list[Value]:
-    """The values of a structure, flat."""
-    return [v for v in tree.flatten(structure) if isinstance(v, Value)]

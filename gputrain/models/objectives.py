@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import losses, metrics, ops
-from ..data.labels import LabelRange
+from ..data.labels import LabelRange, check_labels
 from ..errors import DataError, ShapeError, explain
 from ..ir import Spec, Value, is_float
 from ..utils import tree
 from ..utils.names import did_you_mean
 from ..utils.notes import note
+from .logits import check_logits
 
 
 def output_names(y_pred: Any, names: Sequence[str] | None) -> list[str]:
@@ -34,7 +35,11 @@ def per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
     if isinstance(given, list | tuple):
         if len(given) != len(names):
             raise ValueError(
-                explain(f"{what} needs one entry per output.", expected=f"{len(names)}: {list(names)}", received=given)
+                explain(
+                    f"{what} needs one entry per output.",
+                    expected=f"{len(names)}: {list(names)}",
+                    received=given,
+                )
             )
         return list(given)
     return [given] * len(names)
@@ -48,16 +53,22 @@ def resolve_loss(identifier: Any, target: Spec | None, output: Spec, name: str) 
     Raises:
         DataError, ShapeError: they do not fit.
     """
-    loss = losses.get(identifier)
+    loss = losses.as_loss(identifier)
     if loss is None:
         return None
     if target is None:
-        raise DataError(explain(f"Output {name!r} has a loss but no target.", fix="Pass y to fit or evaluate."))
-    if isinstance(loss, losses.CategoricalCrossentropy) or loss is losses.categorical_crossentropy:
+        raise DataError(
+            explain(f"Output {name!r} has a loss but no target.", fix="Pass y to fit or evaluate.")
+        )
+    if type(loss) is losses.CategoricalCrossentropy and _along_last_axis(loss, output):
         return _categorical(loss, target, output, name)
-    if isinstance(loss, losses.SparseCategoricalCrossentropy):
+    if type(loss) is losses.SparseCategoricalCrossentropy and _along_last_axis(loss, output):
         _check_sparse(target, output, name)
     return loss
+
+
+def _along_last_axis(loss: Any, output: Spec) -> bool:
+    return loss.axis in (-1, output.ndim - 1)
 
 
 def _is_index(target: Spec, output: Spec) -> bool:
@@ -76,18 +87,19 @@ def _categorical(loss: Any, target: Spec, output: Spec, name: str) -> Any:
                 f"Output {name!r}: categorical_crossentropy needs one probability per class.",
                 expected=f"y of shape {output.shape}",
                 received=f"{target.dtype} y of shape {target.shape}",
-                fix=f"Use utils.to_categorical(y, {output.shape[-1]}), or integer y with sparse_categorical_crossentropy.",
+                fix=f"Use utils.to_categorical(y, {output.shape[-1]}), or integer y with "
+                "sparse_categorical_crossentropy.",
             )
         )
     note(
         "categorical_crossentropy was given integer class indices instead of one-hot rows; "
         "they are used as indices (as sparse_categorical_crossentropy does)."
     )
-    config = loss.get_config() if hasattr(loss, "get_config") else {}
-    if config.get("label_smoothing"):
+    if loss.label_smoothing:
         return _SmoothedIndices(loss, output.shape[-1])
-    known = {key: config[key] for key in ("from_logits", "axis", "name", "reduction") if key in config}
-    return losses.SparseCategoricalCrossentropy(**known)
+    config = loss.get_config()
+    del config["label_smoothing"]
+    return losses.SparseCategoricalCrossentropy(**config)
 
 
 class _SmoothedIndices:
@@ -120,34 +132,46 @@ def takes_indices(loss: Any) -> bool:
     return isinstance(loss, losses.SparseCategoricalCrossentropy | _SmoothedIndices)
 
 
+def _label_range(name: str, index: int, loss: Any, classes: int) -> LabelRange | None:
+    """What targets a resolved loss takes; None where any number will do."""
+    if takes_indices(loss):
+        ignored = getattr(loss, "ignore_class", None)
+        return LabelRange(name, index, classes, ignored)
+    if isinstance(loss, losses.BinaryCrossentropy):
+        return LabelRange(name, index, None)
+    return None
+
+
 def resolve_metric(identifier: Any, loss: Any, target: Spec | None, output: Spec, name: str) -> Any:
     """The metric object for an output; "accuracy" and "crossentropy" follow the loss and the shapes."""
-    if identifier in ("accuracy", "acc"):
+    word = identifier.lower() if isinstance(identifier, str) else None
+    if word in ("accuracy", "acc"):
         metric = _accuracy(loss, target, output)
-        metric.name = identifier
-        note(f"metrics=[{identifier!r}] on output {name!r} is {type(metric).__name__}.", f"{identifier} {name} {type(metric)}")
-        return metric
-    if identifier in ("crossentropy", "ce"):
+        chosen = type(metric).__name__
+        note(f"metrics=[{identifier!r}] on output {name!r} is {chosen}.", f"{identifier} {name} {chosen}")
+    elif word in ("crossentropy", "ce"):
         metric = _crossentropy(loss, target, output)
+    else:
+        metric = metrics.as_metric(identifier)
+    if isinstance(identifier, str):
         metric.name = identifier
-        return metric
-    return metrics.get(identifier)
+    return metric
 
 
 def _accuracy(loss: Any, target: Spec | None, output: Spec) -> Any:
     """Accuracy that fits the loss: argmax for class losses, a threshold for independent labels."""
-    if takes_indices(loss) or (target is not None and loss is None and _is_index(target, output)):
+    if takes_indices(loss):
         return metrics.SparseCategoricalAccuracy()
-    if isinstance(loss, losses.BinaryCrossentropy) or loss is losses.binary_crossentropy or output.shape[-1] == 1:
-        logits = bool(getattr(loss, "get_config", dict)().get("from_logits"))
-        return metrics.BinaryAccuracy(threshold=0.0 if logits else 0.5)
+    if isinstance(loss, losses.BinaryCrossentropy) or output.ndim == 0 or output.shape[-1] == 1:
+        return metrics.BinaryAccuracy(threshold=0.0 if getattr(loss, "from_logits", False) else 0.5)
     if target is not None and _is_index(target, output):
         return metrics.SparseCategoricalAccuracy()
     return metrics.CategoricalAccuracy()
 
 
 def _crossentropy(loss: Any, target: Spec | None, output: Spec) -> Any:
-    logits = bool(getattr(loss, "get_config", dict)().get("from_logits"))
+    """Crossentropy that fits the loss, chosen as for accuracy."""
+    logits = bool(getattr(loss, "from_logits", False))
     accuracy = _accuracy(loss, target, output)
     if isinstance(accuracy, metrics.SparseCategoricalAccuracy):
         return metrics.SparseCategoricalCrossentropy(from_logits=logits)
@@ -159,38 +183,65 @@ def _crossentropy(loss: Any, target: Spec | None, output: Spec) -> Any:
 class CompiledLoss:
     """All losses of a model, weighted and summed."""
 
-    def __init__(self, loss: Any, loss_weights: Any, names: Sequence[str] | None) -> None:
+    def __init__(self, loss: Any, loss_weights: Any, names: Callable[[], Sequence[str] | None]) -> None:
         self.given, self.loss_weights, self.names = loss, loss_weights, names
-        self.resolved: list[Any] | None = None
+        self.resolved: list[Any] = []
         self.trackers: list[Any] = []
+        self.output_names: list[str] = []
 
     def build(self, y: Any, y_pred: Any) -> None:
         """Resolve the losses for these targets and outputs (values, or anything with specs)."""
-        names = output_names(y_pred, self.names)
-        outputs, targets = tree.flatten(y_pred), targets_per_output(y, y_pred, names)
-        chosen = per_output(self.given, names, "loss")
+        names = output_names(y_pred, self.names())
+        outputs, targets = tree.flatten(y_pred), self.targets(y, names)
+        chosen = self.per_output(names)
         self.resolved = [
             resolve_loss(i, t.spec if t is not None else None, o.spec, n)
             for i, t, o, n in zip(chosen, targets, outputs, names, strict=True)
         ]
+        for loss, output, name in zip(self.resolved, outputs, names, strict=True):
+            check_logits(loss, output, name)
         self.weights = per_output(self.loss_weights, names, "loss_weights")
         self.output_names = names
-        self.classes = [int(o.shape[-1]) for o in outputs]
+        self.classes = [int(o.shape[-1] or 0) if o.ndim else 0 for o in outputs]
         if not self.trackers and len(names) > 1:
             self.trackers = [metrics.Mean(name=f"{n}_loss") for n in names]
 
+    def per_output(self, names: Sequence[str]) -> list[Any]:
+        """What was given as the loss of each output."""
+        return per_output(self.given, names, "loss")
+
+    def targets(self, y: Any, names: Sequence[str]) -> list[Any]:
+        """The target of each output; a list may leave out outputs that have no loss."""
+        chosen = self.per_output(names)
+        flat = tree.flatten(y)
+        with_loss = [i for i, loss in enumerate(chosen) if loss is not None]
+        if isinstance(y, dict) or len(flat) == len(names) or len(flat) != len(with_loss) or y is None:
+            return targets_per_output(y, names)
+        targets = dict(zip(with_loss, flat, strict=True))
+        return [targets.get(i) for i in range(len(names))]
+
+    def check_targets(self, y: Any) -> None:
+        """Refuse targets outside their range, before any step.
+
+        Raises:
+            DataError: with the smallest, the largest and the first bad one.
+        """
+        if self.output_names:
+            check_labels(self.targets(y, self.output_names), self.label_ranges())
+
     def label_ranges(self) -> list[LabelRange]:
-        """What class indices the outputs take, as of the last trace."""
-        return [
-            LabelRange(name, i, classes)
-            for i, (name, loss, classes) in enumerate(zip(self.output_names, self.resolved or [], self.classes, strict=True))
-            if takes_indices(loss)
+        """What the outputs' targets may be, as of the last trace."""
+        found = [
+            _label_range(name, i, loss, classes)
+            for i, (name, loss, classes) in enumerate(
+                zip(self.output_names, self.resolved, self.classes, strict=True)
+            )
         ]
+        return [limit for limit in found if limit is not None]
 
     def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Value | None:
         self.build(y, y_pred)
-        assert self.resolved is not None
-        outputs, targets = tree.flatten(y_pred), targets_per_output(y, y_pred, self.output_names)
+        outputs, targets = tree.flatten(y_pred), self.targets(y, self.output_names)
         weights = weights_per_output(sample_weight, self.output_names)
         total = None
         for i, (loss, target, output) in enumerate(zip(self.resolved, targets, outputs, strict=True)):
@@ -209,7 +260,7 @@ def _batch(output: Value) -> float:
     return float(output.shape[0] or 0)
 
 
-def targets_per_output(y: Any, y_pred: Any, names: Sequence[str]) -> list[Any]:
+def targets_per_output(y: Any, names: Sequence[str]) -> list[Any]:
     """The target of each output: by name from a dict, else in order; None where there is none."""
     if y is None:
         return [None] * len(names)
@@ -221,7 +272,9 @@ def targets_per_output(y: Any, y_pred: Any, names: Sequence[str]) -> list[Any]:
     flat = tree.flatten(y)
     if len(flat) != len(names):
         raise DataError(
-            explain("y needs one target per output.", expected=f"{len(names)}: {list(names)}", received=len(flat))
+            explain(
+                "y needs one target per output.", expected=f"{len(names)}: {list(names)}", received=len(flat)
+            )
         )
     return flat
 
@@ -234,27 +287,44 @@ def weights_per_output(sample_weight: Any, names: Sequence[str]) -> list[Any]:
 
 
 class CompiledMetrics:
-    """All metrics of a model: `metrics` ignore sample weights, `weighted_metrics` use them."""
+    """All metrics of a model: `metrics` ignore sample weights, `weighted_metrics` use them.
 
-    def __init__(self, given: Any, weighted: Any, names: Sequence[str] | None) -> None:
+    Attributes:
+        entries: (metric, number of its output, whether it is weighted).
+        version: how often the metrics were made anew, because targets of another kind came.
+    """
+
+    def __init__(self, given: Any, weighted: Any, names: Callable[[], Sequence[str] | None]) -> None:
         self.given, self.weighted, self.names = given, weighted, names
-        self.built_for: Any = None
-        self.entries: list[tuple[Any, int, bool]] = []  # metric, output, weighted
+        self.entries: list[tuple[Any, int, bool]] = []
+        self.version = 0
+        self._built_for: Any = None
 
-    def build(self, y: Any, y_pred: Any, resolved_losses: Sequence[Any] | None) -> None:
+    def build(self, targets: Sequence[Any], outputs: Sequence[Any], resolved_losses: Sequence[Any]) -> None:
         """Make the metric objects for these targets and outputs."""
-        names = output_names(y_pred, self.names)
-        self.output_names, self.entries = names, []
-        outputs, targets = tree.flatten(y_pred), targets_per_output(y, y_pred, names)
+        self.entries = []
         for given, weighted in ((self.given, False), (self.weighted, True)):
-            for i, wanted in enumerate(self._per_output(given, names)):
+            for i, wanted in enumerate(self._per_output(given, self.output_names)):
                 for identifier in wanted:
                     loss = resolved_losses[i] if resolved_losses else None
                     spec = targets[i].spec if targets[i] is not None else None
-                    metric = resolve_metric(identifier, loss, spec, outputs[i].spec, names[i])
-                    if len(names) > 1:
-                        metric.name = f"{names[i]}_{metric.name}"
-                    self.entries.append((metric, i, weighted))
+                    metric = resolve_metric(identifier, loss, spec, outputs[i].spec, self.output_names[i])
+                    self._add(metric, i, weighted)
+        self.version += 1
+
+    def _add(self, metric: Any, output: int, weighted: bool) -> None:
+        prefix = f"{self.output_names[output]}_" if len(self.output_names) > 1 else ""
+        if not metric.name.startswith(prefix):
+            metric.name = prefix + metric.name
+        if metric.name in [known.name for known in self.metrics]:
+            raise ValueError(
+                explain(
+                    "Each metric needs a name of its own.",
+                    received=f"{metric.name!r} a second time",
+                    fix="Pass name= to one of them.",
+                )
+            )
+        self.entries.append((metric, output, weighted))
 
     def _per_output(self, given: Any, names: Sequence[str]) -> list[list[Any]]:
         if given is None:
@@ -263,7 +333,7 @@ class CompiledMetrics:
             return [_as_list(m) for m in per_output(given, names, "metrics")]
         if len(names) == 1:
             return [tree.flatten(_as_list(given))]
-        if len(given) != len(names):
+        if not isinstance(given, list | tuple) or len(given) != len(names):
             raise ValueError(
                 explain(
                     "metrics needs one entry per output (a name, or a list of names).",
@@ -275,18 +345,27 @@ class CompiledMetrics:
 
     @property
     def metrics(self) -> list[Any]:
+        """The metric objects, in order."""
         return [metric for metric, _, _ in self.entries]
 
-    def update(self, y: Any, y_pred: Any, sample_weight: Any, resolved_losses: Sequence[Any] | None) -> None:
+    def update(self, y: Any, y_pred: Any, sample_weight: Any, resolved_losses: Sequence[Any]) -> None:
         """Add a batch to every metric, in the graph."""
-        shapes = [(v.dtype, v.shape[1:]) for v in (*tree.flatten(y), *tree.flatten(y_pred)) if v is not None]
-        if shapes != self.built_for:
-            self.build(y, y_pred, resolved_losses)
-            self.built_for = shapes
-        outputs, targets = tree.flatten(y_pred), targets_per_output(y, y_pred, self.output_names)
+        self.output_names = output_names(y_pred, self.names())
+        outputs, targets = tree.flatten(y_pred), targets_per_output(y, self.output_names)
+        kinds = [_kind(t, o) for t, o in zip(targets, outputs, strict=True)]
+        if kinds != self._built_for:
+            self.build(targets, outputs, resolved_losses)
+            self._built_for = kinds
         weights = weights_per_output(sample_weight, self.output_names)
         for metric, i, weighted in self.entries:
             metric.update_state(targets[i], outputs[i], sample_weight=weights[i] if weighted else None)
+
+
+def _kind(target: Any, output: Value) -> tuple[Any, ...]:
+    """All that the choice of a metric depends on; sizes of other axes do not count."""
+    if target is None:
+        return (None, output.ndim, output.shape[-1:])
+    return (_is_index(target.spec, output.spec), is_float(target.dtype), output.ndim, output.shape[-1:])
 
 
 def _as_list(given: Any) -> list[Any]:

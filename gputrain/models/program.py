@@ -37,10 +37,12 @@ class Program:
         size: samples in a batch.
     """
 
-    def __init__(self, model: Model, kind: str, example: Arrays, size: int, arena: Arena, device: Device) -> None:
+    def __init__(
+        self, model: Model, kind: str, example: Arrays, size: int, arena: Arena, device: Device
+    ) -> None:
         self.model, self.kind, self.size, self.device = model, kind, size, device
         specs = [Spec((size, *a.shape[1:]), a.dtype.name) for a in example.leaves]
-        self.structure, self.graph = trace_step(model, kind, example, specs)
+        self.structure, self.graph, self.preparations = trace_step(model, kind, example, specs)
         self.executable = Executable(self.graph, device, arena)
 
     @property
@@ -48,23 +50,39 @@ class Program:
         """Names of the step's logs."""
         return list(self.structure) if isinstance(self.structure, dict) else []
 
-    def run(self, batch: Batch) -> None:
-        """Run the step on a batch; results stay in the program until `logs` or `outputs` reads them."""
+    def run(self, batch: Batch, eagerly: bool = False) -> None:
+        """Run the step on a batch; results stay in the program until `logs` or `outputs` reads them.
+
+        Args:
+            batch: rows for the input buffers.
+            eagerly: run the same graph node by node and check the results.
+
+        Raises:
+            NonFiniteError: eagerly, at a test or predict step whose results are not finite.
+        """
+        for prepare in self.preparations:
+            prepare()
         self.executable.bind()
+        if eagerly:
+            self._run_eagerly(batch)
+            return
         batch.load(self.device, self.executable.inputs)
         self.executable.step()
 
-    def run_eagerly(self, batch: Batch) -> None:
-        """Run the same graph node by node, checking each result for NaN and infinity."""
-        buffers = [np.empty(v.spec.dims, v.dtype) for v in self.graph.inputs]
-        batch.load(self.device, buffers)
+    def _run_eagerly(self, batch: Batch) -> None:
         finder = NonFiniteFinder(self.device)
-        self.executable.bind()
-        outputs = interpret(self.graph, buffers, self.device, finder)
+        outputs = interpret(self.graph, self._buffers(batch), self.device, finder)
         for buffer, array in zip(self.executable.outputs, outputs, strict=True):
             self.device.xp.copyto(buffer, array)
-        if finder.found is not None:
-            raise NonFiniteError(finder.describe())
+        if self.kind != "train" and not all(_finite(array) for array in self.outputs()):
+            raise NonFiniteError(
+                f"{self.model.name}: a {self.kind} step gave NaN or infinity. {finder.describe()}"
+            )
+
+    def _buffers(self, batch: Batch) -> list[np.ndarray]:
+        buffers = [np.empty(v.spec.dims, v.dtype) for v in self.graph.inputs]
+        batch.load(self.device, buffers)
+        return buffers
 
     def logs(self) -> dict[str, float]:
         """The step's logs as Python floats."""
@@ -81,12 +99,16 @@ class Program:
 
     def find_non_finite(self, batch: Batch) -> str:
         """Run the step again from the same state without keeping anything, and say where NaN began."""
-        buffers = [np.empty(v.spec.dims, v.dtype) for v in self.graph.inputs]
-        batch.load(self.device, buffers)
+        buffers = self._buffers(batch)
         finder = NonFiniteFinder(self.device)
         interpret(self.graph, buffers, self.device, finder, commit=False)
-        ranges = ", ".join(f"{v.name} in {b.min():.4g}..{b.max():.4g}" for v, b in zip(self.graph.inputs, buffers, strict=True) if b.size)
+        pairs = zip(self.graph.inputs, buffers, strict=True)
+        ranges = ", ".join(f"{v.name} in {b.min():.4g}..{b.max():.4g}" for v, b in pairs if b.size)
         return f"{finder.describe()} Inputs of the step: {ranges}."
+
+
+def _finite(array: np.ndarray) -> bool:
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
 class BatchLogs(Mapping[str, float]):
@@ -125,7 +147,7 @@ class NonFiniteFinder:
             return
         for out in outs:
             host = self.device.download(out)
-            if host.dtype.kind == "f" and not np.isfinite(host).all():
+            if not _finite(host):
                 self.found = (node, int(np.isnan(host).sum()), int(np.isinf(host).sum()), host.size)
                 return
 
@@ -141,23 +163,25 @@ class NonFiniteFinder:
         )
 
 
-def trace_step(model: Model, kind: str, example: Arrays, specs: list[Spec]) -> tuple[Any, Graph]:
-    """(structure of the results, graph) of a model's step."""
+def trace_step(model: Model, kind: str, example: Arrays, specs: list[Spec]) -> tuple[Any, Graph, list[Any]]:
+    """(structure of the results, graph, host functions to call before each run) of a model's step."""
     values = [Value(spec) for spec in specs]
     fresh = iter(values)
-    parts = tree.map_leaves(lambda a: None if a is None else next(fresh), (example.x, example.y, example.sample_weight))
+    data = (example.x, example.y, example.sample_weight)
+    parts = tree.map_leaves(lambda a: None if a is None else next(fresh), data)
     _name_inputs(parts)
     trace = Trace(training=kind == "train", counter=model.step_counter)
     with trace.active():
         if kind == "train":
-            trace.finite.append(trace.read(model.healthy))
+            trace.require(trace.read(model.healthy))
         step: Callable[[Any], Any] = getattr(model, f"{kind}_step")
         results = step(parts[0] if kind == "predict" else pack_data(*parts))
         leaves = [_as_value(leaf, kind) for leaf in tree.flatten(results)]
         if kind == "train":
             trace.write(model.step_counter, ops.add(trace.read(model.step_counter), 1))
             _guard(trace, model)
-    return results, optimize(trace.graph(values, leaves))
+    structure = tree.map_leaves(lambda leaf: None, results)
+    return structure, optimize(trace.graph(values, leaves)), trace.preparations
 
 
 def _name_inputs(parts: tuple[Any, ...]) -> None:
@@ -173,22 +197,29 @@ def _as_value(leaf: Any, kind: str) -> Value:
     if isinstance(leaf, int | float | np.ndarray | np.number):
         return constant(np.asarray(leaf, config.floatx()))
     raise GraphError(
-        explain(f"{kind}_step() must return values or numbers.", received=f"{leaf!r} of type {type(leaf).__name__}")
+        explain(
+            f"{kind}_step() must return values or numbers.",
+            received=f"{leaf!r} of type {type(leaf).__name__}",
+        )
     )
 
 
 def _guard(trace: Trace, model: Model) -> None:
-    """Keep every state as it was unless the step was finite: one Gate over all that no guarded update wrote."""
-    flag = trace.finite[0]
-    for other in trace.finite[1:]:
-        flag = ops.logical_and(flag, other)
-    pending = [(v, after) for v, after in trace.after.items() if after.node is None or not after.node.op.guarded]
+    """Keep every state as it was unless the whole step was finite: one Gate over all that needs it."""
+    flag = trace.finite
+    assert flag is not None
+    pending = [(v, after) for v, after in trace.after.items() if not _is_guarded(after, flag)]
     new = [after for _, after in pending]
     old = [trace.before[v] for v, _ in pending]
     kept = apply(Gate(len(pending)), flag, *new, *old)
     for (variable, _), value in zip(pending, kept if len(pending) > 1 else [kept], strict=True):
         trace.after[variable] = value
     trace.after[model.healthy] = flag
+
+
+def _is_guarded(value: Value, flag: Value) -> bool:
+    """Whether an update that obeys this very flag made the value."""
+    return value.node is not None and value.node.op.guarded and value.node.inputs[0] is flag
 
 
 def pack_data(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
@@ -217,42 +248,55 @@ class ProgramCache:
         self.arena = Arena(self.device)
         self._programs: OrderedDict[Any, Program] = OrderedDict()
         self._traced: dict[str, list[Any]] = {}
+        self._model_key: Any = None
+        self._optimizers: list[Any] = []
+
+    def refresh(self) -> None:
+        """Look at the model anew: its layers, switches and metrics may have changed since the last pass."""
+        self._model_key = self.model.trace_key()
+        self._optimizers = self.model.optimizers()
 
     def get(self, kind: str, arrays: Arrays, size: int) -> Program:
         """The program for batches of `size` samples like those of `arrays`."""
-        shapes = tuple((a.shape[1:], a.dtype.name) for a in arrays.leaves)
-        absent = (arrays.y is None, arrays.sample_weight is None)
-        key = (kind, size, shapes, absent, self.model.trace_key(kind))
-        if key in self._programs:
-            self._programs.move_to_end(key)
-            return self._programs[key]
-        self._warn_of_retraces(kind, size, shapes)
-        program = Program(self.model, kind, arrays, size, self.arena, self.device)
-        # Tracing may build layers and metrics, which changes what the key says of the model.
-        key = (*key[:-1], self.model.trace_key(kind))
+        program = self._programs.get(self._key(kind, arrays, size))
+        if program is None:
+            self._warn_of_retraces(kind, size, arrays)
+            program = Program(self.model, kind, arrays, size, self.arena, self.device)
+            self.refresh()  # tracing may build layers, metrics and slots
+        key = self._key(kind, arrays, size)
         self._programs[key] = program
+        self._programs.move_to_end(key)
         if len(self._programs) > self.size:
             self._programs.popitem(last=False)
         return program
+
+    def _key(self, kind: str, arrays: Arrays, size: int) -> Any:
+        versions = tuple(optimizer.version for optimizer in self._optimizers)
+        return kind, size, arrays.signature, versions, self._model_key
 
     def clear(self) -> None:
         """Forget all programs, as when the model is compiled anew."""
         self._programs.clear()
         self._traced.clear()
 
-    def _warn_of_retraces(self, kind: str, size: int, shapes: Any) -> None:
+    def _warn_of_retraces(self, kind: str, size: int, arrays: Arrays) -> None:
         """Say once which dimension keeps changing."""
         seen = self._traced.setdefault(kind, [])
-        seen.append(((size,), *(s for s, _ in shapes)))
-        if len(seen) != MANY_RETRACES:
-            return
-        changing = [
-            f"axis {axis + (1 if i else 0)} of input {max(i - 1, 0)}"
-            for i in range(len(seen[0]))
-            for axis in range(len(seen[0][i]))
-            if len({s[i][axis] for s in seen if len(s) > i and len(s[i]) > axis}) > MANY_RETRACES // 2
-        ]
-        note(
-            f"{self.model.name}: the {kind} step was traced for {MANY_RETRACES} different shapes, which takes time. "
-            f"Changing: {', '.join(changing) or 'several dimensions'}. Pad or bucket the data to few shapes."
-        )
+        seen.append([(size, *a.shape[1:]) for a in arrays.leaves])
+        if len(seen) == MANY_RETRACES:
+            changing = ", ".join(_changing(seen)) or "nothing but the model itself"
+            note(
+                f"{self.model.name}: the {kind} step was traced {MANY_RETRACES} times, which takes time. "
+                f"Changing: {changing}. Pad or bucket the data to few shapes."
+            )
+
+
+def _changing(seen: list[list[tuple[int, ...]]]) -> list[str]:
+    """The axes of the inputs that had more than a few sizes."""
+    found = []
+    for i in range(len(seen[0])):
+        shapes = [shapes[i] for shapes in seen if len(shapes) > i]
+        for axis in range(len(shapes[0])):
+            if len({shape[axis] for shape in shapes if len(shape) > axis}) > MANY_RETRACES // 2:
+                found.append(f"axis {axis} of input {i}")
+    return found

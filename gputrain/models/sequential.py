@@ -30,11 +30,13 @@ class Sequential(Functional):
     """
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
-        Model.__init__(self, trainable=trainable, name=name)
+        Model.__init__(self, name=name)
         self.graph: Any = None
         self._stack: list[Layer] = []
-        for layer in layers or []:
+        for layer in [layers] if isinstance(layers, Layer | Value) else layers or []:
             self.add(layer)
+        if not trainable:
+            self.trainable = False
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer on top.
@@ -44,16 +46,9 @@ class Sequential(Functional):
             ValueError: an Input that is not the first, or a name that is taken.
         """
         layer = layer.origin if isinstance(layer, Value) and layer.origin is not None else layer
-        if not isinstance(layer, Layer):
-            raise TypeError(
-                explain(f"{self.name}.add() takes a layer.", received=f"{layer!r} of type {type(layer).__name__}")
-            )
-        if isinstance(layer, InputLayer) and self._stack:
-            raise ValueError(f"{self.name}: an Input can only be the first layer.")
-        if layer.name in [x.name for x in self._stack]:
-            raise ValueError(f"{self.name}: layer names must be unique. {layer.name!r} is there already.")
-        if not self._stack and not isinstance(layer, InputLayer) and layer.batch_input_shape is not None:
-            self._stack.append(InputLayer(batch_shape=layer.batch_input_shape, dtype=_input_dtype(layer)))
+        self._check_layer(layer)
+        if not self._stack and not isinstance(layer, InputLayer):
+            self._add_input_of(layer)
         self._stack.append(layer)
         if self._has_graph():
             self._set_graph(self.graph.inputs, layer(self.graph.outputs))
@@ -61,12 +56,16 @@ class Sequential(Functional):
             self._build_graph()
 
     def pop(self, rebuild: bool = True) -> Layer:
-        """Take the top layer off."""
+        """Take the top layer off.
+
+        Raises:
+            ValueError: there is none.
+        """
         if not self.layers:
             raise ValueError(f"{self.name}: there is no layer to pop.")
         layer = self._stack.pop()
         if self._has_graph():
-            last = self.graph.nodes[-1]
+            last = self.graph.output_values[0].node
             layer.calls.remove(last)
             self.graph = None
             if self.layers:
@@ -75,11 +74,47 @@ class Sequential(Functional):
         return layer
 
     def build(self, input_shape: Any = None) -> None:
-        """Create the weights for batches of this shape (None for the batch size)."""
-        if input_shape is None or (self._stack and isinstance(self._stack[0], InputLayer)):
+        """Create the weights for batches of this shape; the size of the batch stays open."""
+        if input_shape is None or self._has_graph():
             return
-        self._stack.insert(0, InputLayer(batch_shape=tuple(input_shape)))
+        if not self.layers:
+            raise ValueError(
+                explain(f"{self.name} has no layers.", fix="Add one: model.add(layers.Dense(10)).")
+            )
+        if not isinstance(self._stack[0], InputLayer):
+            shape = (None, *tuple(input_shape)[1:])
+            self._stack.insert(0, InputLayer(batch_shape=shape, dtype=_input_dtype(self._stack[0])))
         self._build_graph()
+
+    def _check_layer(self, layer: Any) -> None:
+        if not isinstance(layer, Layer):
+            raise TypeError(
+                explain(
+                    f"{self.name}.add() takes a layer.", received=f"{layer!r} of type {type(layer).__name__}"
+                )
+            )
+        if isinstance(layer, InputLayer) and self._stack:
+            raise ValueError(f"{self.name}: an Input can only be the first layer.")
+        if layer.name in [x.name for x in self._stack]:
+            raise ValueError(
+                explain(
+                    f"{self.name}: layer names must be unique.",
+                    received=f"{layer.name!r} a second time",
+                    fix="Pass name= to one of them.",
+                )
+            )
+
+    def _add_input_of(self, layer: Layer) -> None:
+        """Begin with the input that the first layer asks for, if it does."""
+        shape = layer.batch_input_shape
+        if (
+            shape is None
+            and isinstance(layer, Functional)
+            and len(getattr(layer.graph, "input_values", ())) == 1
+        ):
+            shape = layer.input_shape
+        if shape is not None:
+            self._stack.append(InputLayer(batch_shape=shape, dtype=_input_dtype(layer)))
 
     def _build_graph(self) -> None:
         """Connect the stack, if it has an input."""
@@ -96,32 +131,25 @@ class Sequential(Functional):
         """The layers without the input."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
-    def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        if self._has_graph():
-            return self.graph.run(inputs)
-        if not self.layers:
-            raise ValueError(f"{self.name} has no layers; add one first.")
-        for layer in self.layers:
-            inputs = layer(inputs)
-        return inputs
-
     def _has_graph(self) -> bool:
         return isinstance(self.graph, FunctionalGraph)
 
     def get_config(self) -> dict[str, Any]:
+        """The layers as plain data, with the input layer if there is one."""
         from .configs import sequential_config
 
         return sequential_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """A Sequential from `get_config()`, with new weights."""
         from .configs import sequential_from_config
 
         return sequential_from_config(cls, config, custom_objects)
 
 
 def _input_dtype(layer: Layer) -> str:
-    """Floats for most layers; layers that read indices say so."""
+    """Floats for most layers; layers that read indices say so, and models within."""
+    if isinstance(layer, Functional) and getattr(layer, "graph", None) is not None:
+        return layer.inputs[0].dtype
     return getattr(layer, "input_dtype", None) or layer.dtype
-
-

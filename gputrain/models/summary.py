@@ -22,10 +22,13 @@ def readable_bytes(nbytes: float) -> str:
     return f"{nbytes:.2f} {_UNITS[-1]}"
 
 
-def summary_text(model: Model, line_length: int | None, expand_nested: bool, show_trainable: bool) -> str:
-    """Layers with output shapes and numbers of weights, and the totals."""
+def summary_text(
+    model: Model, layers: list[Layer], line_length: int | None, expand_nested: bool, show_trainable: bool
+) -> str:
+    """Layers with output shapes and numbers of weights, and the totals of the model."""
     header = ["Layer (type)", "Output shape", "Param #", *(["Trainable"] if show_trainable else [])]
-    rows = [row for layer in model.layers for row in _rows(layer, "", expand_nested, show_trainable)]
+    rows = [row for layer in layers for row in _rows(layer, "", expand_nested, show_trainable)]
+    rows = rows or [["(no layers)", *[""] * (len(header) - 1)]]
     widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
     if line_length is not None:
         spare = line_length - sum(widths) - 3 * (len(widths) - 1)

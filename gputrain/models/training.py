@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 
 from .. import callbacks as callbacks_
-from .. import compiler, config, losses, metrics, ops, optimizers
+from .. import compiler, config, metrics, ops, optimizers
 from ..data import Arrays, make_arrays
-from ..data.labels import check_labels, class_weights, split_validation
+from ..data.labels import class_weights, split_validation
 from ..data.sources import ArraySource, Batch, IteratorSource, Source, is_iterator
 from ..errors import DataError, NonFiniteError, explain
 from ..ir import Value, Variable, current_trace
 from ..utils import tree
+from ..utils.notes import note
+from . import checks
 from .objectives import CompiledLoss, CompiledMetrics
-from .program import BatchLogs, Program, ProgramCache, pack_data, unpack_data
+from .program import BatchLogs, Program, ProgramCache, unpack_data
 
 
 class _State:
@@ -25,7 +27,9 @@ class _State:
 
     def __init__(self, name: str) -> None:
         self.step = Variable(np.zeros((), np.int64), trainable=False, name="step", path=f"{name}/step")
-        self.healthy = Variable(np.ones((), np.bool_), trainable=False, name="healthy", path=f"{name}/healthy")
+        self.healthy = Variable(
+            np.ones((), np.bool_), trainable=False, name="healthy", path=f"{name}/healthy"
+        )
 
 
 class Trainer:
@@ -33,12 +37,14 @@ class Trainer:
 
     name: str
     trainable_variables: list[Variable]
+    losses: list[Any]
 
     def _start_training_state(self) -> None:
         """State every model has, compiled or not."""
         self._state = _State(self.name)
         self.stop_training = False
-        self.compiled = False
+        self.compiled = self.run_eagerly = False
+        self._loss: CompiledLoss | None = None
         self.optimizer: Any = None
         self.history: Any = None
         self._programs = ProgramCache(self)  # type: ignore[arg-type]
@@ -83,16 +89,19 @@ class Trainer:
         Raises:
             ValueError: an unknown name, with the nearest known one.
         """
-        _check_count("steps_per_execution", steps_per_execution)
+        self.steps_per_execution = checks.count("steps_per_execution", steps_per_execution, 1)
+        checks.names(loss, metrics, weighted_metrics)
         self.optimizer = optimizers.get(optimizer)
-        names = getattr(self, "output_names", None)
-        _check_names(loss, metrics, weighted_metrics)
-        self._loss = CompiledLoss(loss, loss_weights, names) if loss is not None else None
-        self._metrics = CompiledMetrics(metrics, weighted_metrics, names)
+        self._loss = CompiledLoss(loss, loss_weights, self._output_names) if loss is not None else None
+        self._metrics = CompiledMetrics(metrics, weighted_metrics, self._output_names)
         self._loss_tracker = _mean("loss")
-        self.run_eagerly, self.steps_per_execution = bool(run_eagerly), int(steps_per_execution)
+        self.run_eagerly = bool(run_eagerly)
         self.compiled = True
         self._programs.clear()
+
+    def _output_names(self) -> list[str] | None:
+        """Names of the outputs, once a functional model knows them."""
+        return getattr(self, "output_names", None)
 
     @property
     def loss(self) -> Any:
@@ -101,7 +110,7 @@ class Trainer:
 
     @property
     def metrics(self) -> list[Any]:
-        """Metrics that fit and evaluate reset at the start of each pass: the loss, compiled ones, attributes."""
+        """Metrics that fit and evaluate reset before each pass: the loss, compiled ones, attributes."""
         own = [m for m in _leaves_of(self) if isinstance(m, metrics.Metric)]
         if not self.compiled:
             return own
@@ -136,6 +145,8 @@ class Trainer:
         variables = self.trainable_variables
         if variables:
             self.optimizer.apply(compiler.gradients(loss, variables), variables)
+        else:
+            note(f"{self.name} has no trainable weights: training changes nothing. Is trainable=False meant?")
         return self.compute_metrics(x, y, y_pred, sample_weight)
 
     def test_step(self, data: Any) -> Any:
@@ -151,7 +162,12 @@ class Trainer:
         return self(unpack_data(data)[0], training=False)  # type: ignore[operator]
 
     def compute_loss(
-        self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
     ) -> Any:
         """The compiled loss plus what layers added (add_loss, regularizers), a scalar.
 
@@ -159,18 +175,20 @@ class Trainer:
             ValueError: there is neither a loss nor an added one.
         """
         total = self._loss(y, y_pred, sample_weight) if self._loss is not None else None
-        for extra in self._extra_losses():
+        for extra in self.losses:
             total = extra if total is None else ops.add(total, extra)
         if total is None:
-            raise ValueError(explain(f"{self.name}: there is nothing to minimise.", fix="Pass loss= to compile()."))
+            raise ValueError(
+                explain(f"{self.name}: there is nothing to minimise.", fix="Pass loss= to compile().")
+            )
         trace = current_trace()
         if training and trace is not None:
-            trace.finite.append(ops.isfinite(total))
+            trace.require(ops.isfinite(total))
         return total
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add a batch to the compiled metrics and return all results."""
-        resolved = self._loss.resolved if self._loss is not None else None
+        resolved = self._loss.resolved if self._loss is not None else []
         if y is not None or self._metrics.given:
             self._metrics.update(y, y_pred, sample_weight, resolved)
         return self.get_metrics_result()
@@ -187,12 +205,6 @@ class Trainer:
         """The epoch's loss is the mean over samples: a batch counts by its size."""
         size = tree.flatten(y_pred)[0].shape[0]
         self._loss_tracker.update_state(loss, sample_weight=float(size))
-
-    def _extra_losses(self) -> list[Value]:
-        """Regularizers of all weights, and losses that layers added in this trace."""
-        regularized = [v.regularizer(v) for v in self.trainable_variables if v.regularizer is not None]
-        trace = current_trace()
-        return regularized + (list(trace.losses) if trace is not None else [])
 
     # -------------------------------------------------------------------------------------------------- fit
 
@@ -218,7 +230,7 @@ class Trainer:
         """Train the model.
 
         Args:
-            x: inputs: an array, or a list or dict of arrays; or an iterator of batches (x, y[, sample_weight]).
+            x: inputs: an array, a list or dict of arrays, or an iterator of batches (x, y[, sample_weight]).
             y: targets, likewise.
             batch_size: samples per step; default 32.
             epochs: the epoch to stop after.
@@ -242,21 +254,29 @@ class Trainer:
             NonFiniteError: a step gave NaN or infinity; weights are those before it.
         """
         self._require_compiled("fit")
-        _check_fit(epochs, initial_epoch, validation_split, validation_freq)
-        size = 32 if batch_size is None else _check_count("batch_size", batch_size)
-        if steps_per_epoch is not None:
-            _check_count("steps_per_epoch", steps_per_epoch)
-        if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = split_validation(x, y, sample_weight, validation_split)
+        coming = range(checks.epochs("initial_epoch", initial_epoch), checks.epochs("epochs", epochs))
+        checks.frequency(validation_freq)
+        size = checks.count("batch_size", batch_size, 32)
+        steps = checks.count("steps_per_epoch", steps_per_epoch)
+        held_size = checks.count("validation_batch_size", validation_batch_size, size)
+        held_steps = checks.count("validation_steps", validation_steps)
         with self._lock:
-            source = self._source(x, y, sample_weight, size, shuffle, steps_per_epoch, "fit", class_weight)
-            validation = self._validation_source(validation_data, validation_batch_size or size, validation_steps)
-            program = self._prepare("train", source)
-            names = program.names
+            data, held_out = self._training_data(
+                x, y, sample_weight, class_weight, checks.share(validation_split)
+            )
+            source = _source(data, size, bool(shuffle), steps, "fit")
+            if validation_data is not None:
+                held_out = self._validation_data(validation_data)
+            validation = (
+                _source(held_out, held_size, False, held_steps, "validation_data") if held_out else None
+            )
+            names = self._prepare("train", source).names
             if validation is not None:
                 names = names + [f"val_{n}" for n in self._prepare("test", validation).names]
-            listeners = _callback_list(callbacks, self, verbose, epochs=epochs, steps=source.steps, metrics=names)
-            self._fit_epochs(source, validation, listeners, range(initial_epoch, epochs), validation_freq)
+            listeners = _callback_list(
+                callbacks, self, verbose, epochs=epochs, steps=source.steps, metrics=names
+            )
+            self._fit_epochs(source, validation, listeners, coming, validation_freq)
         return self.history
 
     def _fit_epochs(
@@ -270,7 +290,7 @@ class Trainer:
             listeners.on_epoch_begin(epoch)
             logs = self._train_epoch(source, epoch, listeners)
             if validation is not None and _validates(epoch, validation_freq):
-                found = self._evaluate(validation, callbacks_.CallbackList())
+                found = self._evaluate(validation, listeners)
                 logs.update({f"val_{name}": value for name, value in found.items()})
             listeners.on_epoch_end(epoch, logs)
             if self.stop_training:
@@ -278,9 +298,12 @@ class Trainer:
         listeners.on_train_end(logs)
 
     def _train_epoch(self, source: Source, epoch: int, listeners: Any) -> dict[str, float]:
-        """All batches of an epoch; the logs at its end."""
+        """All batches of an epoch; the logs at its end. The order follows from the steps done before."""
         program = None
-        for step, group in _groups(source.epoch(epoch), self.steps_per_execution):
+        self._programs.refresh()
+        self.healthy.assign(np.True_)
+        before = int(self.step_counter)
+        for step, group in _groups(source.epoch(before), self.steps_per_execution):
             listeners.on_train_batch_begin(step)
             for batch in group:
                 program = self._train_batch(batch)
@@ -288,36 +311,32 @@ class Trainer:
             bad = not bool(self.healthy.array)
             listeners.on_train_batch_end(step + len(group) - 1, BatchLogs(program))
             if bad:
-                self._report_non_finite(program, group[-1], epoch, step)
+                number = int(self.step_counter) - before
+                self._report_non_finite(group[number - step], f"epoch {epoch + 1}, step {number + 1}")
             if self.stop_training:
                 break
         if program is None:
-            raise DataError(explain("fit: an epoch had no batch.", fix="Give steps_per_epoch, or data that repeats."))
+            raise DataError(
+                explain("fit: an epoch had no batch.", fix="Give steps_per_epoch, or data that repeats.")
+            )
         return program.logs()
 
     def _train_batch(self, batch: Batch) -> Program:
         program = self._programs.get("train", batch.arrays, batch.size)
-        self.optimizer.before_steps(1)
-        self._run(program, batch)
+        program.run(batch, self.run_eagerly)
         return program
 
-    def _run(self, program: Program, batch: Batch) -> None:
-        if getattr(self, "run_eagerly", False):
-            program.run_eagerly(batch)
-        else:
-            program.run(batch)
-
-    def _report_non_finite(self, program: Program, batch: Batch, epoch: int, step: int) -> None:
+    def _report_non_finite(self, batch: Batch, place: str) -> None:
         """Say what went wrong; raise unless a callback already stopped the training."""
         self.healthy.assign(np.True_)
-        where = program.find_non_finite(batch)
-        text = (
-            f"{self.name}: the loss or a gradient became NaN or infinite in epoch {epoch + 1}, step {step + 1}, at "
-            f"learning rate {float(self.optimizer.learning_rate):.6g}. {where} The weights are those before this "
-            "step. Try a smaller learning rate, clipnorm=1.0 in the optimizer, or check the data."
+        if self.stop_training:
+            return
+        where = self._programs.get("train", batch.arrays, batch.size).find_non_finite(batch)
+        raise NonFiniteError(
+            f"{self.name}: the loss or a gradient became NaN or infinite in {place}, at learning rate "
+            f"{float(self.optimizer.learning_rate):.6g}. {where} The weights are those before this step. "
+            "Try a smaller learning rate, clipnorm=1.0 in the optimizer, or check the data."
         )
-        if not self.stop_training:
-            raise NonFiniteError(text)
 
     # --------------------------------------------------------------------------------- evaluate and predict
 
@@ -343,104 +362,128 @@ class Trainer:
             the loss, or [loss, metrics ...] in the order of `metrics_names`, or a dict.
         """
         self._require_compiled("evaluate")
-        size = 32 if batch_size is None else _check_count("batch_size", batch_size)
+        size, steps = checks.count("batch_size", batch_size, 32), checks.count("steps", steps)
         with self._lock:
-            source = self._source(x, y, sample_weight, size, False, steps, "evaluate")
+            source = _source(self._data(x, y, sample_weight, "evaluate"), size, False, steps, "evaluate")
             self._prepare("test", source)
             listeners = _callback_list(callbacks, self, verbose, history=False, steps=source.steps, epochs=1)
             logs = self._evaluate(source, listeners)
-        if return_dict:
-            return logs
-        values = list(logs.values())
-        return values[0] if len(values) == 1 else values
+        return _results(logs, return_dict)
 
     def _evaluate(self, source: Source, listeners: Any) -> dict[str, float]:
         self.reset_metrics()
         listeners.on_test_begin()
+        self._programs.refresh()
         program = None
         for step, batch in enumerate(source.epoch(0)):
             listeners.on_test_batch_begin(step)
             program = self._programs.get("test", batch.arrays, batch.size)
-            self._run(program, batch)
+            program.run(batch, self.run_eagerly)
             listeners.on_test_batch_end(step, BatchLogs(program))
         if program is None:
-            raise DataError("evaluate: there was no batch.")
+            raise DataError(explain("evaluate: there was no batch.", fix="Pass data that is not used up."))
         logs = program.logs()
         listeners.on_test_end(logs)
         return logs
 
     def predict(
-        self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
     ) -> Any:
         """Outputs for inputs.
 
         Args:
             x: an array, a list or dict of arrays, or an iterator of batches of inputs.
             batch_size: samples per step; default 32.
+            verbose, callbacks: as in `fit`.
+            steps: batches to use; default all.
 
         Returns:
             NumPy array(s) of all samples, in the structure of the model's outputs.
         """
-        size = 32 if batch_size is None else _check_count("batch_size", batch_size)
+        size, steps = checks.count("batch_size", batch_size, 32), checks.count("steps", steps)
         with self._lock:
-            source = self._source(x, None, None, size, False, steps, "predict")
+            source = _source(self._data(x, None, None, "predict"), size, False, steps, "predict")
+            structure = self._prepare("predict", source).structure
             listeners = _callback_list(callbacks, self, verbose, history=False, steps=source.steps, epochs=1)
-            listeners.on_predict_begin()
-            parts: list[list[np.ndarray]] = []
-            structure: Any = None
-            for step, batch in enumerate(source.epoch(0)):
-                listeners.on_predict_batch_begin(step)
-                program = self._programs.get("predict", batch.arrays, batch.size)
-                self._run(program, batch)
-                structure = program.structure
-                parts.append(program.outputs())
-                listeners.on_predict_batch_end(step, {"outputs": tree.pack(structure, parts[-1])})
-            listeners.on_predict_end()
-        columns = [column[0] if len(column) == 1 else np.concatenate(column) for column in zip(*parts, strict=True)]
+            parts = self._predicted(source, structure, listeners)
+        columns = [
+            column[0] if len(column) == 1 else np.concatenate(column) for column in zip(*parts, strict=True)
+        ]
         return tree.pack(structure, columns)
 
+    def _predicted(self, source: Source, structure: Any, listeners: Any) -> list[list[np.ndarray]]:
+        """The flat outputs of each batch."""
+        parts: list[list[np.ndarray]] = []
+        listeners.on_predict_begin()
+        for step, batch in enumerate(source.epoch(0)):
+            listeners.on_predict_batch_begin(step)
+            program = self._programs.get("predict", batch.arrays, batch.size)
+            program.run(batch, self.run_eagerly)
+            parts.append(program.outputs())
+            listeners.on_predict_batch_end(step, {"outputs": tree.pack(structure, parts[-1])})
+        listeners.on_predict_end()
+        return parts
+
     def train_on_batch(
-        self, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False
+        self,
+        x: Any,
+        y: Any = None,
+        sample_weight: Any = None,
+        class_weight: Any = None,
+        return_dict: bool = False,
     ) -> Any:
         """One step on one batch; returns loss and metrics, which go on counting until `reset_metrics`."""
         self._require_compiled("train_on_batch")
         with self._lock:
-            source = self._whole_batch(x, y, sample_weight, "train_on_batch", class_weight)
+            source = _whole(self._data(x, y, sample_weight, "train_on_batch", class_weight))
             self._prepare("train", source)
+            self.healthy.assign(np.True_)
             program = self._train_batch(source.first())
             if not bool(self.healthy.array):
                 self.stop_training = False
-                self._report_non_finite(program, source.first(), 0, int(self.step_counter.numpy()))
+                self._report_non_finite(source.first(), f"step {int(self.step_counter) + 1}")
             return _results(program.logs(), return_dict)
 
-    def test_on_batch(self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False) -> Any:
+    def test_on_batch(
+        self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
+    ) -> Any:
         """Loss and metrics of one batch, added to those before it until `reset_metrics`."""
         self._require_compiled("test_on_batch")
         with self._lock:
-            source = self._whole_batch(x, y, sample_weight, "test_on_batch")
+            source = _whole(self._data(x, y, sample_weight, "test_on_batch"))
             program = self._prepare("test", source)
-            self._run(program, source.first())
+            program.run(source.first(), self.run_eagerly)
             return _results(program.logs(), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch of inputs."""
         with self._lock:
-            source = self._whole_batch(x, None, None, "predict_on_batch")
+            source = _whole(self._data(x, None, None, "predict_on_batch"))
             program = self._prepare("predict", source)
-            self._run(program, source.first())
+            program.run(source.first(), self.run_eagerly)
             return tree.pack(program.structure, program.outputs())
 
     # ---------------------------------------------------------------------------------------------- helpers
 
-    def trace_key(self, kind: str) -> Any:
-        """What a traced step depends on beside the shapes of its data."""
-        trainable = tuple(layer.trainable for layer in self.all_layers())  # type: ignore[attr-defined]
-        flags = tuple(v.trainable for v in self.variables)  # type: ignore[attr-defined]
-        return trainable, flags, config.seed(), config.backend()
+    def trace_key(self) -> Any:
+        """What traced steps depend on beside their data: layers, weights, switches, metrics, settings."""
+        layers = tuple((layer, layer.trainable) for layer in self.all_layers())  # type: ignore[attr-defined]
+        weights = tuple((v, v.trainable) for v in self.variables)  # type: ignore[attr-defined]
+        version = self._metrics.version if self.compiled else 0
+        return layers, weights, version, config.seed(), config.backend()
 
-    def _source(
-        self, x: Any, y: Any, w: Any, size: int, shuffle: bool, steps: int | None, what: str, class_weight: Any = None
-    ) -> Source:
+    def optimizers(self) -> list[Any]:
+        """The compiled optimizer and those that are attributes of the model."""
+        found = [self.optimizer, *_leaves_of(self)]
+        return list(dict.fromkeys(o for o in found if isinstance(o, optimizers.Optimizer)))
+
+    def _data(self, x: Any, y: Any, w: Any, what: str, class_weight: Any = None) -> Any:
+        """Checked arrays, or an iterator as it is."""
         if x is None:
             raise DataError(explain(f"{what} needs data.", received="x=None"))
         if is_iterator(x):
@@ -451,43 +494,51 @@ class Trainer:
                         expected="y, sample_weight and class_weight left out",
                     )
                 )
-            return IteratorSource(x, steps, shuffle, what)
+            return x
         arrays = make_arrays(self._as_model_inputs(x), y, w, what)
-        if class_weight is not None:
-            arrays = class_weights(arrays, class_weight)
-        return ArraySource(arrays, size, shuffle, steps)
+        return arrays if class_weight is None else class_weights(arrays, class_weight, self._classes())
+
+    def _training_data(self, x: Any, y: Any, w: Any, class_weight: Any, share: float) -> tuple[Any, Any]:
+        """Data to train on and the share held out of it, if any."""
+        data = self._data(x, y, w, "fit")
+        if share and not isinstance(data, Arrays):
+            raise DataError(explain("validation_split needs arrays.", fix="Pass validation_data instead."))
+        data, held_out = split_validation(data, share) if share else (data, None)
+        if class_weight is None:
+            return data, held_out
+        if not isinstance(data, Arrays):
+            return self._data(x, y, w, "fit", class_weight), held_out
+        return class_weights(data, class_weight, self._classes()), held_out
+
+    def _classes(self) -> int | None:
+        """Number of classes of a functional model's only output, where it is known."""
+        outputs = getattr(self, "outputs", None) if getattr(self, "graph", None) is not None else None
+        width = outputs[0].shape[-1] if outputs is not None and len(outputs) == 1 else None
+        return 2 if width == 1 else width
 
     def _as_model_inputs(self, x: Any) -> Any:
         """A list of arrays is several inputs only if the model has several."""
-        values = getattr(self, "inputs", None) if hasattr(self, "graph") else None
-        if isinstance(x, list) and values is not None and len(values) == 1 and not (len(x) == 1 and np.ndim(x[0]) > 1):
-            return np.asarray(x)
+        values = getattr(self, "inputs", None) if getattr(self, "graph", None) is not None else None
+        if isinstance(x, list) and values is not None and len(values) == 1:
+            return x[0] if len(x) == 1 and np.ndim(x[0]) >= values[0].ndim else np.asarray(x)
         return x
 
-    def _whole_batch(self, x: Any, y: Any, w: Any, what: str, class_weight: Any = None) -> ArraySource:
-        source = self._source(x, y, w, 1, False, None, what, class_weight)
-        assert isinstance(source, ArraySource)
-        return ArraySource(source.arrays, source.arrays.count)
-
-    def _validation_source(self, data: Any, size: int, steps: int | None) -> Source | None:
-        if data is None:
-            return None
+    def _validation_data(self, data: Any) -> Any:
         if is_iterator(data):
-            return IteratorSource(data, steps, False, "validation_data")
+            return data
         if not isinstance(data, list | tuple) or not 1 <= len(data) <= 3:
-            raise DataError(
-                explain("validation_data is (x, y) or (x, y, sample_weight).", received=type(data).__name__)
-            )
+            rule = "validation_data is (x, y) or (x, y, sample_weight)."
+            raise DataError(explain(rule, received=type(data).__name__))
         x, y, w = (*data, None, None)[:3]
-        return ArraySource(make_arrays(self._as_model_inputs(x), y, w, "validation_data"), size, False, steps)
+        return self._data(x, y, w, "validation_data")
 
     def _prepare(self, kind: str, source: Source) -> Program:
         """Trace the step for the first batch and check the labels, so that errors come before any step."""
+        self._programs.refresh()
         batch = source.first()
         program = self._programs.get(kind, batch.arrays, batch.size)
-        arrays = source.arrays if isinstance(source, ArraySource) else batch.arrays
-        if kind != "predict" and self._loss is not None and self._loss.resolved is not None:
-            check_labels(arrays, self._loss.label_ranges())
+        if kind != "predict" and self._loss is not None:
+            source.check_with(self._loss.check_targets)
         return program
 
     def _require_compiled(self, what: str) -> None:
@@ -504,34 +555,25 @@ def _mean(name: str) -> Any:
     return metrics.Mean(name=name)
 
 
-def _check_names(loss: Any, *lists: Any) -> None:
-    """Look every name up at compile time, so that a misspelt one fails there."""
-    for name in tree.flatten(loss):
-        losses.get(name)
-    for name in tree.flatten(lists):
-        if isinstance(name, str) and name not in ("accuracy", "acc", "crossentropy", "ce"):
-            metrics.get(name)
-
-
 def _leaves_of(model: Any) -> list[Any]:
     """What a model's attributes hold, lists and dicts opened."""
-    return [leaf for key, value in vars(model).items() if not key.startswith("_") for leaf in tree.flatten(value)]
+    return [
+        leaf for key, value in vars(model).items() if not key.startswith("_") for leaf in tree.flatten(value)
+    ]
 
 
-def _check_count(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ValueError(explain(f"{name} must be a positive int.", received=repr(value)))
-    return int(value)
+def _source(data: Any, size: int, shuffle: bool, steps: int | None, what: str) -> Source:
+    """Batches of arrays, or of an iterator."""
+    if isinstance(data, Arrays):
+        return ArraySource(data, size, shuffle, steps)
+    return IteratorSource(data, steps, shuffle, what)
 
 
-def _check_fit(epochs: Any, initial_epoch: Any, split: float, freq: Any) -> None:
-    for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
-        if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
-            raise ValueError(explain(f"fit: {name} must be a non-negative int.", received=repr(value)))
-    if not 0 <= split < 1:
-        raise ValueError(explain("fit: validation_split is a share.", expected="0 <= validation_split < 1", received=split))
-    if isinstance(freq, int) and freq < 1:
-        raise ValueError(explain("fit: validation_freq must be positive, or a list of epochs.", received=freq))
+def _whole(data: Any) -> ArraySource:
+    """All samples in one batch."""
+    if not isinstance(data, Arrays):
+        raise DataError(explain("A batch is given as arrays.", received=type(data).__name__))
+    return ArraySource(data, data.count)
 
 
 def _validates(epoch: int, freq: Any) -> bool:
@@ -543,10 +585,9 @@ def _validates(epoch: int, freq: Any) -> bool:
 def _callback_list(given: Any, model: Any, verbose: Any, history: bool = True, **params: Any) -> Any:
     if isinstance(given, callbacks_.CallbackList):
         return given
-    if verbose not in (0, 1, 2, "auto", False, True):
-        raise ValueError(explain("verbose is a level.", expected='0, 1, 2 or "auto"', received=repr(verbose)))
+    level = checks.verbosity(verbose)
     return callbacks_.CallbackList(
-        given, add_history=history, add_progbar=bool(verbose), model=model, verbose=verbose, **params
+        given, add_history=history, add_progbar=bool(level), model=model, verbose=level, **params
     )
 
 
@@ -569,4 +610,4 @@ def _results(logs: dict[str, float], return_dict: bool) -> Any:
     return values[0] if len(values) == 1 else values
 
 
-__all__ = ["Trainer", "pack_data"]
+__all__ = ["Trainer"]

@@ -11,7 +11,9 @@ from .first_order import SGD, Adam, RMSprop
 
 __all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "registry", "schedules", "serialize"]
 
-registry: Registry[Optimizer] = Registry("optimizer", [SGD, RMSprop, Adam], {"RMSProp": RMSprop, "rmsprop": RMSprop})
+registry: Registry[Optimizer] = Registry(
+    "optimizer", [SGD, RMSprop, Adam], {"RMSProp": RMSprop, "rmsprop": RMSprop}
+)
 
 
 def get(identifier: Any) -> Optimizer:
@@ -20,7 +22,9 @@ def get(identifier: Any) -> Optimizer:
         return identifier
     found = registry.get(identifier)
     if not isinstance(found, Optimizer):
-        raise ValueError(f"optimizer must be a name, a config dict or an Optimizer. Received: {identifier!r}.")
+        raise ValueError(
+            f"optimizer must be a name, a config dict or an Optimizer. Received: {identifier!r}."
+        )
     return found
 
 
@@ -31,4 +35,4 @@ def serialize(optimizer: Optimizer) -> Any:
 
 def deserialize(config: Any, custom_objects: Any = None) -> Optimizer:
     """The optimizer that `serialize` described."""
-    return registry.deserialize(config, custom_objects)  # type: ignore[no-any-return]
+    return registry.deserialize(config, custom_objects)

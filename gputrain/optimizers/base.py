@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .. import ops
-from ..errors import ShapeError, explain
-from ..ir import Value, Variable, current_trace
+from ..errors import explain
+from ..ir import Variable, current_trace
 from ..ops.base import apply, cast, convert
 from ..ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments
 from . import schedules
@@ -34,6 +34,10 @@ class Optimizer:
     variable, learning_rate)` written in operations with `self.assign(...)`.
 
     Where a gradient is NaN or infinite the step changes nothing.
+
+    Attributes:
+        iterations: number of steps done, a variable.
+        version: counts what makes a traced step stale: other slots, or a schedule in place of a number.
     """
 
     def __init__(
@@ -56,16 +60,27 @@ class Optimizer:
         _check_clipping(self.name, clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
         self.weight_decay = weight_decay
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
-        self.iterations = Variable(np.zeros((), np.int64), trainable=False, name="iterations", path=f"{self.name}/iterations")
-        self._rate = Variable(np.zeros((), np.float32), trainable=False, name="learning_rate", path=f"{self.name}/learning_rate")
+        self.iterations = Variable(
+            np.zeros((), np.int64), trainable=False, name="iterations", path=f"{self.name}/iterations"
+        )
+        self._rate = Variable(
+            np.zeros((), np.float32), trainable=False, name="learning_rate", path=f"{self.name}/learning_rate"
+        )
         self._schedule: LearningRateSchedule | None = None
-        self._table = Variable(np.zeros(RATES_AHEAD, np.float32), trainable=False, name="rates", path=f"{self.name}/rates")
-        self._table_start = Variable(np.zeros((), np.int64), trainable=False, name="rates_start", path=f"{self.name}/rates_start")
+        self._table = Variable(
+            np.zeros(RATES_AHEAD, np.float32), trainable=False, name="rates", path=f"{self.name}/rates"
+        )
+        self._table_start = Variable(
+            np.zeros((), np.int64), trainable=False, name="rates_start", path=f"{self.name}/rates_start"
+        )
         self._rates_left = 0
+        self.version = 0
         self._set_learning_rate(learning_rate)
+        self.iterations.changed = self._forget_rates
         self.built = False
         self.slots: list[Variable] = []
         self._trained: list[Variable] = []
+        self._kept: dict[Variable, list[np.ndarray]] = {}
         self._no_decay: set[int] = set()
         self._no_decay_names: tuple[str, ...] = ()
 
@@ -73,7 +88,7 @@ class Optimizer:
 
     @property
     def learning_rate(self) -> Any:
-        """The rate: a variable (float() and assign() work), or the schedule's value at the present iteration."""
+        """The rate: a variable (float() and assign() work), or the schedule's value at this iteration."""
         if self._schedule is None:
             return self._rate
         return float(self._schedule(int(self.iterations.numpy())))
@@ -83,7 +98,7 @@ class Optimizer:
         if self._schedule is not None and not isinstance(value, LearningRateSchedule):
             raise TypeError(
                 explain(
-                    f"{self.name}: this optimizer follows a schedule, which sets the learning rate at each step.",
+                    f"{self.name}: this optimizer follows a schedule, which sets the rate at each step.",
                     received=value,
                     fix="Create the optimizer with a number to set the rate by hand.",
                 )
@@ -93,6 +108,7 @@ class Optimizer:
     def _set_learning_rate(self, value: Any) -> None:
         value = schedules.get(value) if isinstance(value, dict) else value
         if isinstance(value, LearningRateSchedule):
+            self.version += self._schedule is None
             self._schedule, self._rates_left = value, 0
             return
         try:
@@ -101,28 +117,35 @@ class Optimizer:
             rate = float("nan")
         if not np.isfinite(rate) or rate < 0:
             raise ValueError(
-                explain(f"{self.name}: learning_rate is a non-negative number or a schedule.", received=repr(value))
+                explain(
+                    f"{self.name}: learning_rate is a non-negative number or a schedule.",
+                    received=repr(value),
+                )
             )
-        self._schedule = None
         self._rate.assign(np.float32(rate))
 
-    def before_steps(self, count: int) -> None:
-        """Evaluate the schedule for the coming steps; called on the host before `count` steps are run."""
-        if self._schedule is None:
-            return
-        if self._rates_left < count:
+    def _forget_rates(self) -> None:
+        """The counter was set by hand, so rates that were evaluated ahead belong to other steps."""
+        self._rates_left = 0
+
+    def _before_step(self) -> None:
+        """Evaluate the schedule for the coming steps; called on the host before each run of a traced step."""
+        assert self._schedule is not None
+        if self._rates_left < 1:
             now = int(self.iterations.numpy())
             self._table.assign(np.array([self._schedule(now + i) for i in range(RATES_AHEAD)], np.float32))
             self._table_start.assign(np.int64(now))
             self._rates_left = RATES_AHEAD
-        self._rates_left -= count
+        self._rates_left -= 1
 
     def _current_rate(self) -> Any:
         """The rate of this step, read on the device by the optimizer's own counter."""
         if self._schedule is None:
             return convert(self._rate)
-        if current_trace() is None:
-            self.before_steps(1)
+        trace = current_trace()
+        if trace is None:
+            return convert(np.float32(self.learning_rate))
+        trace.preparations.append(self._before_step)
         return ops.take(self._table, ops.subtract(self.iterations, self._table_start))
 
     # ----------------------------------------------------------------------------------------------- update
@@ -139,9 +162,11 @@ class Optimizer:
         """
         given = list(trainable_variables) if trainable_variables is not None else self._trained
         gradients, variables = self._pairs(list(grads), given)
-        self.build(variables)
+        self._require_built(variables)
         flat = apply(Pack(), *(cast(g, variables[0].dtype) for g in gradients))
         flag = self._finite(flat)
+        if current_trace() is None and not flag:
+            return
         flat = self._clipped(flat, tuple(v.spec.size for v in variables))
         rate = self._current_rate()
         if self._is_fused:
@@ -159,15 +184,46 @@ class Optimizer:
         self.apply(grads, variables)
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Create the slots for these variables; a changed list of variables starts new ones."""
-        if self.built and [id(v) for v in variables] == [id(v) for v in self._trained]:
-            return
+        """Create the slots for these variables. Variables that had slots before keep their values."""
+        self._keep_slots()
         self._trained, self.built = list(variables), True
-        total = sum(v.spec.size for v in variables)
-        names = self.slot_names if self._is_fused else ()
-        self.slots = [
-            Variable(np.zeros(total, variables[0].dtype), trainable=False, name=n, path=f"{self.name}/{n}") for n in names
-        ]
+        self.slots = (
+            [self._flat_slot(i, name) for i, name in enumerate(self.slot_names)] if self._is_fused else []
+        )
+        self.version += 1
+
+    def _require_built(self, variables: list[Variable]) -> None:
+        """Have slots for these variables, and for one list of them in a traced step."""
+        known = {id(v) for v in self._trained}
+        same = [id(v) for v in variables] == [id(v) for v in self._trained]
+        if not self.built or (not same and (self._is_fused or any(id(v) not in known for v in variables))):
+            trace = current_trace()
+            if trace is not None and self.iterations in trace.after:
+                raise ValueError(
+                    explain(
+                        f"{self.name}: one optimizer updates one list of variables in a step.",
+                        received=f"{[v.path for v in variables]} after {[v.path for v in self._trained]}",
+                        fix="Make an optimizer for each list, or join the lists in one apply().",
+                    )
+                )
+            self.build(variables)
+
+    def _flat_slot(self, number: int, name: str) -> Variable:
+        """One slot of all variables, with the values kept from an earlier list of variables."""
+        kept = [self._kept[v][number] if v in self._kept else np.zeros(v.spec.size) for v in self._trained]
+        flat = np.concatenate(kept).astype(self._trained[0].dtype)
+        return Variable(flat, trainable=False, name=name, path=f"{self.name}/{name}")
+
+    def _keep_slots(self) -> None:
+        """Remember each variable's part of the flat slots."""
+        if not self._is_fused:
+            return
+        flat = [slot.numpy() for slot in self.slots]
+        start = 0
+        for variable in self._trained:
+            part = slice(start, start + variable.spec.size)
+            self._kept[variable] = [slot[part] for slot in flat]
+            start = part.stop
 
     @property
     def variables(self) -> list[Variable]:
@@ -232,24 +288,23 @@ class Optimizer:
         if not pairs:
             raise ValueError(
                 explain(
-                    f"{self.name}.apply(): no variable has a gradient; the loss does not depend on any of them.",
+                    f"{self.name}.apply(): no variable has a gradient; the loss depends on none of them.",
                     received=missing or "no variables",
                     fix="Check trainable=False, stop_gradient, and that the loss uses the model's output.",
                 )
             )
         if missing:
-            warnings.warn(f"{self.name}: the loss does not depend on {', '.join(missing)}; left unchanged.", stacklevel=3)
+            warnings.warn(
+                f"{self.name}: the loss does not depend on {', '.join(missing)}; left unchanged.",
+                stacklevel=3,
+            )
         return [g for g, _ in pairs], [v for _, v in pairs]
 
     def _finite(self, flat: Any) -> Any:
         """Whether this step may change anything: gradients and everything checked before are finite."""
         flag = apply(AllFinite(), flat)
         trace = current_trace()
-        if trace is not None:
-            for earlier in trace.finite:
-                flag = ops.logical_and(flag, earlier)
-            trace.finite.append(flag)
-        return flag
+        return flag if trace is None else trace.require(flag)
 
     def _clipped(self, flat: Any, sizes: tuple[int, ...]) -> Any:
         if self.clipvalue is not None:
@@ -273,19 +328,25 @@ class Optimizer:
         start = 0
         for variable in variables:
             if self.weight_decay and self._decays(variable):
-                variable.assign(ops.subtract(variable, ops.multiply(variable, ops.multiply(rate, self.weight_decay))))
+                variable.assign(
+                    ops.subtract(variable, ops.multiply(variable, ops.multiply(rate, self.weight_decay)))
+                )
             part = ops.reshape(flat[start : start + variable.spec.size], variable.shape)
             self.update_step(part, variable, rate)
             start += variable.spec.size
 
     def _decays(self, variable: Variable) -> bool:
-        return id(variable) not in self._no_decay and not any(n in variable.path for n in self._no_decay_names)
+        return id(variable) not in self._no_decay and not any(
+            n in variable.path for n in self._no_decay_names
+        )
 
     # ------------------------------------------------------------------------------------------- description
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data."""
-        rate = schedules.serialize(self._schedule) if self._schedule is not None else float(self._rate.numpy())
+        rate = (
+            schedules.serialize(self._schedule) if self._schedule is not None else float(self._rate.numpy())
+        )
         return {
             "name": self.name,
             "learning_rate": rate,
@@ -306,7 +367,11 @@ def _refuse(name: str, **options: Any) -> None:
     for option, value in options.items():
         if value:
             raise ValueError(
-                explain(f"{name}: {option} is not supported in this version.", expected="None or False", received=value)
+                explain(
+                    f"{name}: {option} is not supported in this version.",
+                    expected="None or False",
+                    received=value,
+                )
             )
 
 
@@ -314,7 +379,9 @@ def _check_clipping(name: str, **limits: float | None) -> None:
     given = {key: value for key, value in limits.items() if value is not None}
     if len(given) > 1:
         raise ValueError(
-            explain(f"{name}: only one of clipnorm, clipvalue and global_clipnorm can be set.", received=given)
+            explain(
+                f"{name}: only one of clipnorm, clipvalue and global_clipnorm can be set.", received=given
+            )
         )
     for key, value in given.items():
         if not value > 0:

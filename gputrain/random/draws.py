@@ -2,6 +2,9 @@
 
 All draws are made in float64 and rounded to the dtype asked for. A `seed` that is an int gives the same
 values at each call; a SeedGenerator gives new ones at each call; None takes the next draw of the global seed.
+
+Inside a traced function (a model's call or train_step) `normal` and `uniform` become operations that draw
+anew at each step; the others, which cannot, raise an error unless `seed` is an int.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gputrain.errors import GraphError, explain
+from gputrain.ir import Value, current_trace
 from gputrain.random.philox import normal64, uniform64
 from gputrain.random.seeds import Draw, Seed, next_draw
 from gputrain.utils.dtypes import as_dtype, as_float_dtype, as_shape
@@ -43,6 +48,8 @@ def normal(
         (2, 3)
     """
     dims, kind = as_shape(shape, "random.normal"), as_float_dtype(dtype, "random.normal")
+    if _drawn_each_step(seed):
+        return Value.operators["random_normal"](dims, mean, stddev, kind.name, seed)
     values = standard_normal(next_draw(seed, "random.normal"), math.prod(dims))
     return _scaled(values, mean, stddev, dims, kind)
 
@@ -70,6 +77,8 @@ def uniform(
         True
     """
     dims, kind = as_shape(shape, "random.uniform"), as_float_dtype(dtype, "random.uniform")
+    if _drawn_each_step(seed):
+        return Value.operators["random_uniform"](dims, minval, maxval, kind.name, seed)
     raw = next_draw(seed, "random.uniform").words(math.prod(dims))
     return _scaled(uniform64(raw), minval, maxval - minval, dims, kind)
 
@@ -97,6 +106,7 @@ def truncated_normal(
         True
     """
     where = "random.truncated_normal"
+    _require_host(seed, where)
     dims, kind = as_shape(shape, where), as_float_dtype(dtype, where)
     values = standard_truncated_normal(next_draw(seed, where), math.prod(dims))
     return _scaled(values, mean, stddev, dims, kind)
@@ -122,6 +132,7 @@ def randint(shape: Shape, minval: int, maxval: int, dtype: Any = "int32", seed: 
         >>> sorted(set(randint((100,), 0, 3, seed=1).tolist()))
         [0, 1, 2]
     """
+    _require_host(seed, "random.randint")
     dims, kind = as_shape(shape, "random.randint"), as_dtype(dtype, "random.randint")
     if kind.kind not in "iu":
         raise ValueError(f"random.randint: dtype must be an integer type. Received {dtype!r}.")
@@ -151,6 +162,7 @@ def shuffle(x: Any, axis: int = 0, seed: Seed = None) -> Array:
         >>> sorted(shuffle([1, 2, 3], seed=1).tolist())
         [1, 2, 3]
     """
+    _require_host(seed, "random.shuffle")
     values = np.asarray(x)
     raw = next_draw(seed, "random.shuffle").words(values.shape[axis])
     return np.take(values, np.argsort(raw, kind="stable"), axis=axis)
@@ -175,6 +187,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed 
         >>> categorical([[0.0, -1e9]], 3, seed=1).tolist()
         [[0, 0, 0]]
     """
+    _require_host(seed, "random.categorical")
     scores, kind = np.asarray(logits, np.float64), as_dtype(dtype, "random.categorical")
     if scores.ndim != 2 or scores.shape[1] == 0 or not np.isfinite(scores.max(axis=1, initial=-np.inf)).all():
         raise ValueError(
@@ -188,6 +201,23 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed 
     found: NDArray[np.int64] = np.array(rows, np.int64).reshape(points.shape)
     capped: NDArray[np.int64] = np.minimum(found, scores.shape[1] - 1)
     return capped.astype(kind)
+
+
+def _drawn_each_step(seed: Seed) -> bool:
+    """Whether a traced function asks for numbers that differ from step to step; an int names one draw."""
+    return current_trace() is not None and not hasattr(seed, "__index__")
+
+
+def _require_host(seed: Seed, where: str) -> None:
+    """Refuse a draw that a traced function would make once, when it is traced, and repeat at every step."""
+    if _drawn_each_step(seed):
+        raise GraphError(
+            explain(
+                f"{where} draws on the host, so a traced function would repeat one draw at every step.",
+                received="a call inside a model's call or train_step",
+                fix="Use random.normal or random.uniform, which draw anew, or pass an int seed for one draw.",
+            )
+        )
 
 
 def standard_normal(draw: Draw, count: int) -> NDArray[np.float64]:
