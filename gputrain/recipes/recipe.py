@@ -92,11 +92,12 @@ def check(table: Mapping[str, Any], source: Source) -> Recipe:
 def _layers(tables: list[Mapping[str, Any]], source: Source) -> list[dict[str, Any]]:
     checked = [_layer(table, f"model.layers[{i}]", source) for i, table in enumerate(tables)]
     taken = {table["name"] for table in checked if "name" in table}
+    named = []
     for table in checked:
-        if "name" not in table:
-            table["name"] = _free_name(snake_case(table["type"]), taken)
-            taken.add(table["name"])
-    return checked
+        name = table.pop("name", None) or _free_name(snake_case(table["type"]), taken)
+        taken.add(name)
+        named.append({"type": table.pop("type"), "name": name, **table})
+    return named
 
 
 def _layer(table: Mapping[str, Any], path: str, source: Source) -> dict[str, Any]:
