@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from ..errors import GraphError, explain
 from ..ir import Graph, Node, Value, schedule
 from ..ir.graph import readers_of
+from ..ops.activation import Relu
 from ..ops.base import Operation
 from ..ops.conv import Conv
 from ..ops.conv_pool import ConvMaxPool
-from ..ops.elementwise import Add, Relu, Sigmoid
+from ..ops.elementwise import Add, Sigmoid
 from ..ops.indexing import OneHot
 from ..ops.nn import (
     BinaryCrossentropy,
@@ -213,7 +214,7 @@ def _identity(node: Node) -> tuple[Hashable, ...]:
                 f"{type(node.op).__name__} ({node.path or node.source}): an operation must be hashable, "
                 "so that equal ones are computed once.",
                 received=str(error),
-                fix="Write @dataclass(frozen=True) above it; make lists and arrays among its parameters tuples.",
+                fix="Write @dataclass(frozen=True) above it, with tuples instead of lists and arrays.",
             )
         ) from error
     # The text tells 0.0 from -0.0 and 1 from True, which are equal as parameters.

@@ -12,7 +12,7 @@ from gputrain import ops
 from gputrain.errors import DataError, ShapeError, explain
 from gputrain.ir import Shape, Value, is_float, normalize_axis
 from gputrain.losses.shapes import fits, numeric_pair, operand, require_equal
-from gputrain.ops.elementwise import as_float
+from gputrain.ops.pointwise import as_float
 
 _ONE_HOT = 'Class indices need to_categorical(y), or loss="sparse_categorical_crossentropy".'
 

@@ -7,7 +7,7 @@ from typing import Any
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, Value
-from gputrain.ops.elementwise import as_float
+from gputrain.ops.pointwise import as_float
 
 
 def operand(x: Any, dtype: str | None = None) -> Any:

@@ -15,7 +15,7 @@ from gputrain.losses.reduction import both, match_mask, match_weights, safe_divi
 from gputrain.losses.shapes import mask_of, operand, per_sample
 from gputrain.metrics.base import Metric
 from gputrain.metrics.functions import registry
-from gputrain.ops.elementwise import as_float
+from gputrain.ops.pointwise import as_float
 
 _EXACT = "float64"
 

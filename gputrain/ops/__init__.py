@@ -5,7 +5,9 @@
 from __future__ import annotations
 
 from ..ir import Value
+from .activation import *
 from .base import REGISTRY, Operation, Sample, apply, cast, constant, convert
+from .comparison import *
 from .conv import *
 from .conv_pool import *
 from .elementwise import *

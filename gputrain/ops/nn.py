@@ -12,25 +12,10 @@ from .. import config
 from ..errors import ShapeError, explain
 from ..ir import Spec, Value, is_float, normalize_axis
 from .base import Operation, Sample, apply, cast, convert, harmonize, require_float, spec_of
-from .elementwise import (
-    add,
-    as_float,
-    clip,
-    divide,
-    equal,
-    exp,
-    greater_equal,
-    less_equal,
-    log,
-    logical_and,
-    multiply,
-    negative,
-    scalar_like,
-    sigmoid,
-    subtract,
-    where,
-)
+from .comparison import equal, greater_equal, less_equal, logical_and
+from .elementwise import add, clip, divide, exp, log, multiply, negative, sigmoid, subtract, where
 from .indexing import one_hot
+from .pointwise import as_float, scalar_like
 from .reduction import sum
 from .shape import expand_dims, moveaxis
 
@@ -148,7 +133,8 @@ def _check_pair(what: str, target: Spec, output: Spec) -> None:
 class SoftmaxCrossentropy(Operation):
     """-sum(target * log_softmax(logits)) over the last axis, and its gradient.
 
-    The gradient is softmax * sum(target) - target. Loss and gradient come from one pass over the logits; probabilities are not stored.
+    The gradient is softmax * sum(target) - target. Both come from one pass over the logits; probabilities
+    are not stored.
     """
 
     n_outputs = 2

@@ -39,7 +39,7 @@ def _flat(array: Any) -> Any:
 
 @dataclass(frozen=True)
 class Pack(Operation):
-    """All inputs, flattened, one after the other; those the planner placed inside the output are not moved."""
+    """All inputs, flattened, one after the other; those that lie inside the output already are not moved."""
 
     def infer(self, *specs: Spec) -> Spec:
         if len({s.dtype for s in specs}) != 1:

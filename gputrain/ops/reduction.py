@@ -14,25 +14,22 @@ from ..errors import DTypeError, ShapeError, explain
 from ..ir import Spec, Value, is_float, normalize_axes, normalize_axis
 from ..ir.spec import Dim, Shape
 from .base import Operation, Sample, apply, cast, convert, require_float, spec_of
+from .comparison import equal, isfinite, not_equal
 from .elementwise import (
     add,
-    as_float,
     divide,
-    equal,
     exp,
-    isfinite,
     log,
     maximum,
     minimum,
     multiply,
-    not_equal,
-    scalar_like,
     sqrt,
     square,
     stop_gradient,
     subtract,
     where,
 )
+from .pointwise import as_float, scalar_like
 from .shape import broadcast_to, expand_dims, ravel, reshape, squeeze
 
 __all__ = [

@@ -12,7 +12,8 @@ import numpy as np
 from ..ir import Spec, Value
 from ._erf import erf_reference, erfc_into, erfc_reference, erfc_scratch, erfinv_into, erfinv_scratch
 from .base import Sample, apply
-from .elementwise import _Unary, as_float, exp, multiply, negative, square
+from .elementwise import exp, multiply, negative, square
+from .pointwise import _Unary, as_float
 
 __all__ = ["Erfc", "Erfinv", "erfc", "erfinv"]
 

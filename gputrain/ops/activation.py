@@ -1,0 +1,140 @@
+"""Activations that are operations of their own, and those composed of others."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..ir import Spec, Value
+from .base import Operation, Sample, apply
+from .comparison import greater
+from .elementwise import add, erf, multiply, sigmoid, square, tanh, where
+from .pointwise import Gradients, _Unary, as_float, unary_function
+
+__all__ = [
+    "Elu",
+    "Relu",
+    "ReluGrad",
+    "Softplus",
+    "elu",
+    "gelu",
+    "relu",
+    "silu",
+    "softplus",
+]
+
+
+@dataclass(frozen=True)
+class Relu(_Unary):
+    """max(x, 0); NaN stays NaN."""
+
+    floating = False
+    reference = staticmethod(lambda x: np.maximum(x, 0))
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        return (apply(ReluGrad(), ct, out),)
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        xp.maximum(x, 0, out=out)
+
+
+@dataclass(frozen=True)
+class ReluGrad(Operation):
+    """ct where the activation's output is positive, else 0. Reads the output, so relu may work in place."""
+
+    overwrites = ((0, 0),)
+
+    def infer(self, ct: Spec, out: Spec) -> Spec:
+        return ct
+
+    def vjp(self, ct2: Value, result: Value, ct: Value, out: Value) -> Gradients:
+        return apply(ReluGrad(), ct2, out), None
+
+    def compute(self, xp: Any, out: Any, ct: Any, y: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        xp.greater(y, 0, out=scratch[0])
+        xp.multiply(ct, scratch[0], out=out)
+
+    def scratch(self, ct: Spec, out: Spec) -> tuple[Spec, ...]:
+        return (out.with_dtype("bool"),)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def reference(ct: np.ndarray, y: np.ndarray) -> np.ndarray:
+            return np.where(y > 0, ct, 0.0)
+
+        shapes = [(), (0, 4), (1,), (3, 5), (2, 70001)]
+        return [Sample(cls(), (Spec(s), Spec(s)), reference, differentiable=(0,)) for s in shapes]
+
+
+@dataclass(frozen=True)
+class Elu(_Unary):
+    """x where positive, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2015)."""
+
+    alpha: float = 1.0
+    reference = staticmethod(lambda x: np.where(x > 0, x, np.expm1(x)))
+    overwrites = ()
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        return (where(greater(x, 0.0), ct, multiply(ct, add(out, self.alpha))),)
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        xp.minimum(x, 0, out=out)
+        xp.expm1(out, out=out)
+        xp.multiply(out, self.alpha, out=out)
+        xp.maximum(x, 0, out=scratch[0])
+        xp.add(out, scratch[0], out=out)
+
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
+        return (x,)
+
+
+@dataclass(frozen=True)
+class Softplus(_Unary):
+    """log(1 + exp(x)), computed as max(x, 0) + log1p(exp(-|x|))."""
+
+    reference = staticmethod(lambda x: np.log1p(np.exp(x)))
+    overwrites = ()
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        return (multiply(ct, sigmoid(x)),)
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        xp.abs(x, out=out)
+        xp.negative(out, out=out)
+        xp.exp(out, out=out)
+        xp.log1p(out, out=out)
+        xp.maximum(x, 0, out=scratch[0])
+        xp.add(out, scratch[0], out=out)
+
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
+        return (x,)
+
+
+relu = unary_function(Relu, "relu", "max(x, 0).", floating=False)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """x where positive, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2015)."""
+    return apply(Elu(float(alpha)), as_float(x))
+
+
+def silu(x: Any) -> Any:
+    """x * sigmoid(x) (Elfwing et al. 2017)."""
+    x = as_float(x)
+    return multiply(x, sigmoid(x))
+
+
+def gelu(x: Any, approximate: bool = True) -> Any:
+    """Gaussian error linear unit, x * Phi(x) (Hendrycks & Gimpel 2016); by tanh where `approximate`."""
+    x = as_float(x)
+    if approximate:
+        inner = multiply(math.sqrt(2 / math.pi), add(x, multiply(0.044715, multiply(x, square(x)))))
+        return multiply(multiply(x, 0.5), add(tanh(inner), 1.0))
+    return multiply(multiply(x, 0.5), add(erf(multiply(x, 1 / math.sqrt(2))), 1.0))
+
+
+softplus = unary_function(Softplus, "softplus", "log(1 + exp(x)).")

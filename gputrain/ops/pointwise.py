@@ -1,0 +1,107 @@
+"""What elementwise operations share: their two bases, and functions made from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from .. import config
+from ..errors import DTypeError, explain
+from ..ir import Spec, Value, broadcast, is_float
+from .base import Operation, Sample, apply, cast, convert, harmonize, require_float
+
+Gradients = Sequence[Value | None]
+
+
+class _Unary(Operation):
+    """One input, one output of its shape. `function` names the function of NumPy and CuPy."""
+
+    function: ClassVar[str] = ""
+    overwrites: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0),)
+    floating: ClassVar[bool] = True  # integer inputs are refused
+    domain: ClassVar[tuple[float, float]] = (-2.0, 2.0)
+    reference: ClassVar[Callable[..., Any] | None] = None
+
+    def infer(self, x: Spec) -> Spec:
+        if self.floating:
+            require_float(x, type(self).__name__)
+        return x
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        getattr(xp, self.function)(x, out=out)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        reference = cls.reference or getattr(np, cls.function)
+        shapes = [(), (0,), (1,), (7,), (3, 5), (2, 1, 70001)]
+        return [Sample(cls(), (Spec(s),), reference, *cls.domain) for s in shapes]
+
+
+class _Binary(Operation):
+    """Two inputs of one dtype, broadcast together."""
+
+    function: ClassVar[str] = ""
+    overwrites: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0), (0, 1))
+    floating: ClassVar[bool] = False
+    result: ClassVar[str | None] = None  # dtype of the output when it is not the inputs'
+    domain: ClassVar[tuple[float, float]] = (-2.0, 2.0)
+
+    def infer(self, x: Spec, y: Spec) -> Spec:
+        name = type(self).__name__
+        if x.dtype != y.dtype:
+            raise DTypeError(explain(f"{name} needs inputs of one dtype.", received=f"{x} and {y}"))
+        if self.floating:
+            require_float(x, name)
+        return Spec(broadcast(x, y, name), self.result or x.dtype)
+
+    def compute(self, xp: Any, out: Any, x: Any, y: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        getattr(xp, self.function)(x, y, out=out)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        pairs = [
+            ((), ()),
+            ((3, 5), (3, 5)),
+            ((4, 1, 3), (2, 1)),
+            ((5,), ()),
+            ((0, 3), (1, 3)),
+            ((70001,), (1,)),
+        ]
+        return [
+            Sample(cls(), (Spec(a), Spec(b)), getattr(np, cls.function), *cls.domain, label=f"{a}x{b}")
+            for a, b in pairs
+        ]
+
+
+def dtype_of(x: Any) -> str:
+    """Name of the dtype of a value or array."""
+    return str(np.dtype(x.dtype).name)
+
+
+def as_float(x: Any) -> Any:
+    """`x`, integers and booleans converted to `config.floatx()`."""
+    x = convert(x)
+    return x if is_float(dtype_of(x)) else cast(x, config.floatx())
+
+
+def scalar_like(x: Any, value: float) -> Any:
+    """A number as a 0-d operand in the dtype of x."""
+    return convert(np.asarray(value, dtype_of(x)))
+
+
+def as_floats(*xs: Any) -> list[Any]:
+    """Operands in one common floating dtype."""
+    return [as_float(x) for x in harmonize(*xs)]
+
+
+def unary_function(op: type[Operation], name: str, doc: str, floating: bool = True) -> Callable[[Any], Any]:
+    """A public function of one input from an operation without parameters; `floating` converts integers."""
+
+    def function(x: Any) -> Any:
+        return apply(op(), as_float(x) if floating else convert(x))
+
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = doc
+    return function
