@@ -8,7 +8,8 @@ from .. import losses
 from ..ir import Node, Value
 from ..ops.base import Cast, Operation
 from ..ops.conv import Conv
-from ..ops.elementwise import Add, Relu, Sigmoid, Tanh
+from ..ops.activation import Relu
+from ..ops.elementwise import Add, Sigmoid, Tanh
 from ..ops.linalg import MatMul
 from ..ops.nn import Softmax
 from ..ops.shape import Reshape
