@@ -123,7 +123,9 @@ def _verify_outputs(node: Node) -> None:
     for i, value in enumerate(node.outputs):
         if value.node is not node or value.index != i:
             raise GraphError(
-                explain(f"{_where(node)}: its output {i} says that another node makes it.", received=repr(value))
+                explain(
+                    f"{_where(node)}: its output {i} says that another node makes it.", received=repr(value)
+                )
             )
 
 
