@@ -10,37 +10,29 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, config
 from ..errors import DTypeError, ShapeError, explain
-from ..ir import Spec, Value, Variable, dtype_name, is_float, normalize_axes, normalize_axis
+from ..ir import Spec, Value, is_float, normalize_axes, normalize_axis
 from ..ir.spec import Dim, Shape
-from .base import Operation, Sample, apply, cast, convert, harmonize, is_number, is_symbolic, spec_of
+from .base import Operation, Sample, apply, convert, harmonize, spec_of
 from .indexing import getitem
+from .pointwise import scalar_like
 
 __all__ = [
     "BroadcastTo",
     "Concatenate",
     "ExpandDims",
     "Flip",
-    "FullLike",
     "Pad",
     "Reshape",
     "Roll",
     "Split",
     "Squeeze",
     "Transpose",
-    "arange",
     "broadcast_to",
     "concatenate",
     "expand_dims",
-    "eye",
     "flip",
-    "full",
-    "full_like",
-    "identity",
     "moveaxis",
-    "ones",
-    "ones_like",
     "pad",
     "ravel",
     "repeat",
@@ -53,8 +45,6 @@ __all__ = [
     "tile",
     "transpose",
     "unstack",
-    "zeros",
-    "zeros_like",
 ]
 
 Gradients = Sequence[Value | None]
@@ -399,7 +389,10 @@ class Split(Operation):
     def vjp(self, ct: Any, out: Any, x: Value) -> Gradients:
         cts = ct if isinstance(ct, tuple | list) else (ct,)
         outs = out if isinstance(out, tuple | list) else (out,)
-        whole = [zeros_like(o) if c is None else c for c, o in zip(cts, outs, strict=True)]
+        whole = [
+            broadcast_to(scalar_like(o, 0.0), o.shape) if c is None else c
+            for c, o in zip(cts, outs, strict=True)
+        ]
         return (concatenate(whole, self.axis),)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
@@ -535,28 +528,6 @@ class Roll(Operation):
             ((4,), 0, 0),
         ]
         return [Sample(cls(s, a), (Spec(x),), lambda v, s=s, a=a: np.roll(v, s, a)) for x, s, a in cases]
-
-
-@dataclass(frozen=True)
-class FullLike(Operation):
-    """One value in the shape of the input, whose contents are not read."""
-
-    value: float
-    dtype: str
-
-    def infer(self, x: Spec) -> Spec:
-        return x.with_dtype(self.dtype)
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (None,)
-
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        out.fill(self.value)
-
-    @classmethod
-    def samples(cls) -> Sequence[Sample]:
-        shapes: list[Shape] = [(), (0, 2), (3, 5)]
-        return [Sample(cls(1.5, "float32"), (Spec(s),), lambda x: np.full(x.shape, 1.5)) for s in shapes]
 
 
 # ----------------------------------------------------------------------------------------- public functions
@@ -793,92 +764,3 @@ def _repeat_blocks(x: Any, count: int, axis: int, before: bool) -> Any:
     if size is not None and None in target[axis + 1 :]:  # behind the new axis, positions have moved
         target[target.index(None, axis + 1)] = -1
     return reshape(spread, target)
-
-
-def _device_shape(shape: int | Sequence[int], what: str) -> tuple[int, ...]:
-    given = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    if any(not isinstance(d, int | np.integer) or d < 0 for d in given):
-        raise ShapeError(
-            explain(
-                f"{what} needs a shape of known sizes, at least 0.",
-                received=given,
-                fix="Inside a model use zeros_like, ones_like or full_like of a value with that shape.",
-            )
-        )
-    return tuple(int(d) for d in given)
-
-
-def full(shape: int | Sequence[int], fill_value: Any, dtype: str | None = None) -> Any:
-    """A new array of one value; dtype `config.floatx()` unless given."""
-    dims = _device_shape(shape, "full")
-    name = dtype_name(dtype or config.floatx())
-    if not is_number(fill_value):
-        return broadcast_to(cast(fill_value, name), dims)
-    out = backend.current_device().empty(dims, name)
-    out.fill(fill_value)
-    return out
-
-
-def zeros(shape: int | Sequence[int], dtype: str | None = None) -> Any:
-    """A new array of zeros; dtype `config.floatx()` unless given."""
-    return full(shape, 0, dtype)
-
-
-def ones(shape: int | Sequence[int], dtype: str | None = None) -> Any:
-    """A new array of ones; dtype `config.floatx()` unless given."""
-    return full(shape, 1, dtype)
-
-
-def full_like(x: Any, fill_value: Any, dtype: str | None = None) -> Any:
-    """One value in the shape of x, and in its dtype unless one is given."""
-    if not isinstance(x, Value | Variable):
-        x = convert(x)
-    spec = spec_of(x)
-    name = dtype_name(dtype or spec.dtype)
-    if not is_symbolic(x):
-        return full(spec.dims, fill_value, name)
-    if not spec.static and is_number(fill_value):
-        return apply(FullLike(fill_value, name), convert(x))
-    # Not made from x, so that x need not stay in memory for its shape.
-    return broadcast_to(_symbolic_scalar(fill_value, name), spec.shape)
-
-
-def _symbolic_scalar(value: Any, dtype: str) -> Any:
-    from .base import constant
-
-    return constant(np.asarray(value, dtype)) if is_number(value) else cast(value, dtype)
-
-
-def zeros_like(x: Any, dtype: str | None = None) -> Any:
-    """Zeros in the shape of x, and in its dtype unless one is given."""
-    return full_like(x, 0, dtype)
-
-
-def ones_like(x: Any, dtype: str | None = None) -> Any:
-    """Ones in the shape of x, and in its dtype unless one is given."""
-    return full_like(x, 1, dtype)
-
-
-def arange(
-    start: float, stop: float | None = None, step: float | None = None, dtype: str | None = None
-) -> Any:
-    """Numbers from `start` (0 when only one is given) up to, not including, `stop`.
-
-    Returns:
-        A 1-d array, int32 when all three are integers and `config.floatx()` otherwise, unless dtype is given.
-    """
-    first, last = (0, start) if stop is None else (start, stop)
-    pace = 1 if step is None else step
-    whole = builtins.all(isinstance(v, int | np.integer) for v in (first, last, pace))
-    name = dtype_name(dtype or ("int32" if whole else config.floatx()))
-    return backend.current_device().xp.arange(first, last, pace, dtype=name)
-
-
-def eye(N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> Any:
-    """An N x M array with ones on the k-th diagonal and zeros elsewhere."""
-    return backend.current_device().xp.eye(N, M, k, dtype=dtype_name(dtype or config.floatx()))
-
-
-def identity(n: int, dtype: str | None = None) -> Any:
-    """The n x n identity matrix."""
-    return eye(n, dtype=dtype)
