@@ -39,6 +39,7 @@ def test_defaults():
         "seed": (None, "default"),
         "image_data_format": ("channels_last", "default"),
         "allow_tf32": (False, "default"),
+        "nan_inputs": ("error", "default"),
         "deterministic": (True, "default"),
     }
 

@@ -12,7 +12,7 @@ from gputrain.utils.registry import Registry
 # Without arguments L1L2 penalizes nothing, which nobody means who asks for it by name.
 _BOTH = ("l1_l2", "l1l2", "L1L2")
 _CLASSES: tuple[type[Regularizer], ...] = (L1, L2, L1L2)
-registry: Registry[Regularizer] = Registry("regularizer", _CLASSES)
+registry: Registry[Regularizer] = Registry("regularizer", _CLASSES, {"l1_l2": L1L2})
 
 
 def get(identifier: Any) -> Any:

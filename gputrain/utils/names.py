@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable
 
@@ -30,6 +29,8 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
         >>> nearest("glorot-unifrom", ["zeros", "glorot_uniform"])
         'glorot_uniform'
     """
+    import difflib  # only needed where an error is worded
+
     by_key: dict[str, list[str]] = {}
     for known in names:
         by_key.setdefault(_key(known), []).append(known)
