@@ -55,17 +55,21 @@ def enabled(name: str) -> bool:
 
 @dataclass(slots=True)
 class Uses:
-    """Who needs the values of a program: the nodes that read each, and values kept for their own sake."""
+    """Who needs the values of a program.
+
+    Attributes:
+        readers: the nodes that read each value.
+        roots: values needed for their own sake.
+        kept: values that gradients are wanted for, so that the way to the roots must lead through them.
+    """
 
     readers: dict[Value, list[Node]]
+    roots: frozenset[Value]
     kept: frozenset[Value]
 
-    def only_one(self, value: Value) -> bool:
-        """Whether a single node needs the value."""
-        return value not in self.kept and len(self.readers.get(value, ())) == 1
-
-    def none(self, value: Value) -> bool:
-        return value not in self.kept and not self.readers.get(value)
+    def count(self, value: Value) -> int:
+        """How many need the value."""
+        return len(self.readers.get(value, ())) + (value in self.roots) + (value in self.kept)
 
 
 def rewrite(roots: Sequence[Value], kept: Iterable[Value] = ()) -> None:
@@ -75,11 +79,11 @@ def rewrite(roots: Sequence[Value], kept: Iterable[Value] = ()) -> None:
     ways through `kept`, the values that gradients are wanted for.
     """
     active = [f for name, f in FORWARD.items() if enabled(name)]
-    needed = frozenset((*roots, *kept))
+    needed, kept = frozenset(roots), frozenset(kept)
     changed = bool(active)
     while changed:
         nodes = schedule(roots)
-        uses = Uses(readers_of(nodes), needed)
+        uses = Uses(readers_of(nodes), needed, kept)
         changes = [f(node, uses) for node in nodes if not node.frozen for f in active]
         changed = any(changes)
 
@@ -147,7 +151,7 @@ def pool_before_activation(node: Node, uses: Uses) -> bool:
         return False
     (x,) = node.inputs
     before = x.node
-    if before is None or not uses.only_one(x) or not uses.none(node.outputs[1]):
+    if before is None or uses.count(x) != 1 or uses.count(node.outputs[1]):
         return False
     if type(before.op) is Relu:
         pooled = _make(node.op, node, before.inputs[0])[0]
@@ -172,7 +176,7 @@ def fuse_conv_pool(node: Node, uses: Uses) -> bool:
         return False
     (y,) = node.inputs
     conv = _made_by(y, Conv)
-    if conv is None or not uses.only_one(y) or conv.op.groups != 1:  # type: ignore[attr-defined]
+    if conv is None or uses.count(y) != 1 or conv.op.groups != 1:  # type: ignore[attr-defined]
         return False
     op = ConvMaxPool(conv.op, node.op)  # type: ignore[arg-type]
     _become(node, op, *conv.inputs)
