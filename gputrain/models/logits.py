@@ -6,9 +6,9 @@ from typing import Any
 
 from .. import losses
 from ..ir import Node, Value
+from ..ops.activation import Relu
 from ..ops.base import Cast, Operation
 from ..ops.conv import Conv
-from ..ops.activation import Relu
 from ..ops.elementwise import Add, Sigmoid, Tanh
 from ..ops.linalg import MatMul
 from ..ops.nn import Softmax

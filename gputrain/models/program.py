@@ -175,7 +175,7 @@ def trace_step(model: Model, kind: str, example: Arrays, specs: list[Spec]) -> t
         if kind == "train":
             trace.require(trace.read(model.healthy))
         step: Callable[[Any], Any] = getattr(model, f"{kind}_step")
-        results = step(parts[0] if kind == "predict" else pack_data(*parts))
+        results = step(pack_data(parts[0]) if kind == "predict" else pack_data(*parts))
         leaves = [_as_value(leaf, kind) for leaf in tree.flatten(results)]
         if kind == "train":
             trace.write(model.step_counter, ops.add(trace.read(model.step_counter), 1))

@@ -18,7 +18,7 @@ from ..ir import Value, Variable, current_trace
 from ..utils import tree
 from ..utils.notes import note
 from . import checks
-from .objectives import CompiledLoss, CompiledMetrics
+from .objectives import CompiledLoss, CompiledMetrics, output_names
 from .program import BatchLogs, Program, ProgramCache, unpack_data
 
 
@@ -188,7 +188,10 @@ class Trainer:
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add a batch to the compiled metrics and return all results."""
-        resolved = self._loss.resolved if self._loss is not None else []
+        resolved: list[Any] = []
+        if self._loss is not None:
+            resolved = self._loss.resolved
+            y = self._loss.targets(y, output_names(y_pred, self._output_names()))
         if y is not None or self._metrics.given:
             self._metrics.update(y, y_pred, sample_weight, resolved)
         return self.get_metrics_result()
