@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -119,8 +118,7 @@ def _from_outside(value: Value, trace: Trace, outer: Trace | None) -> Value:
 # ---------------------------------------------------------------------------------------------------- scan
 
 
-@dataclass(frozen=True, eq=False)
-class Scan(Operation):
+class Scan(Operation, eq=False):
     """carry, y_t = body(carry, x_t, captured) for t = 0, 1, ...: (carries, xs, captured) to (carries, ys).
 
     With `history` the carries before each step are further outputs; the gradient asks for them.
@@ -175,7 +173,7 @@ class Scan(Operation):
         node = out[0].node
         assert node is not None
         if not node.op.history:  # type: ignore[attr-defined]
-            node.op = replace(self, history=True)
+            node.op = self.replace(history=True)
             specs = node.op.output_specs(*(v.spec for v in node.inputs))
             first = len(node.outputs)
             node.outputs += tuple(Value(s, node, first + i) for i, s in enumerate(specs[first:]))
@@ -383,8 +381,7 @@ def _eager_scan(f: Any, carry: Any, xs: Any, steps: int, reverse: bool) -> tuple
 # ---------------------------------------------------------------------------------------------------- cond
 
 
-@dataclass(frozen=True, eq=False)
-class Cond(Operation):
+class Cond(Operation, eq=False):
     """One of two bodies on the same values, by a flag: (flag, values) to the outputs of the chosen body."""
 
     if_true: Body

@@ -218,7 +218,7 @@ def _identity(node: Node) -> tuple[Hashable, ...]:
                 f"{type(node.op).__name__} ({node.path or node.source}): an operation must be hashable, "
                 "so that equal ones are computed once.",
                 received=str(error),
-                fix="Write @dataclass(frozen=True) above it, with tuples instead of lists and arrays.",
+                fix="Give it hashable parameters: tuples instead of lists and arrays.",
             )
         ) from error
     # The text tells 0.0 from -0.0 and 1 from True, which are equal as parameters.

@@ -22,8 +22,7 @@ _FIRST = (127, 131, 137, 139, 149, 151)
 _SECOND = (1021, 1031, 1033, 1039, 1049, 1051)
 
 
-@dataclass(frozen=True, eq=False)
-class _LayerCall(Operation):
+class _LayerCall(Operation, eq=False):
     """A node of a functional model: one call of a layer. `arguments` has a `Slot` for each input value."""
 
     layer: Layer

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
 class Relu(_Unary):
     """max(x, 0); NaN stays NaN."""
 
@@ -42,7 +40,6 @@ class Relu(_Unary):
         xp.maximum(x, 0, out=out)
 
 
-@dataclass(frozen=True)
 class ReluGrad(Operation):
     """ct where the activation's output is positive, else 0. Reads the output, so relu may work in place."""
 
@@ -70,7 +67,6 @@ class ReluGrad(Operation):
         return [Sample(cls(), (Spec(s), Spec(s)), reference, differentiable=(0,)) for s in shapes]
 
 
-@dataclass(frozen=True)
 class Elu(_Unary):
     """x where positive, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2015)."""
 
@@ -92,7 +88,6 @@ class Elu(_Unary):
         return (x,)
 
 
-@dataclass(frozen=True)
 class Softplus(_Unary):
     """log(1 + exp(x)), computed as max(x, 0) + log1p(exp(-|x|))."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import Field, dataclass, field, fields, is_dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self, dataclass_transform
 
 import numpy as np
 
@@ -39,8 +40,16 @@ class Sample:
     dtype: str | None = None
 
 
+_REQUIRED = object()
+
+
+@dataclass_transform(frozen_default=True)
 class Operation:
-    """Base of all operations: subclasses are frozen dataclasses whose fields are the parameters.
+    """Base of all operations. The annotated fields of a subclass are its parameters, as in a dataclass.
+
+    Operations of one class with equal parameters are equal, and computed once on the same inputs. A subclass
+    with `eq=False`, or with an `__init__` of its own, equals nothing but itself. (Not real dataclasses: to
+    make a hundred of those takes longer than the import of everything else.)
 
     Attributes:
         n_outputs: how many values it makes.
@@ -52,11 +61,48 @@ class Operation:
 
     view: ClassVar[bool] = False
     guarded: ClassVar[bool] = False
+    _fields: ClassVar[dict[str, Any]] = {}  # name to default
+    _by_value: ClassVar[bool] = True
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, eq: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        own = {
+            name: cls.__dict__.get(name, _REQUIRED)
+            for name, annotation in inspect.get_annotations(cls).items()
+            if "ClassVar" not in str(annotation)
+        }
+        cls._fields = {**cls._fields, **own}
+        cls._by_value = eq and cls.__init__ is Operation.__init__
         if not cls.__name__.startswith("_"):
             REGISTRY[cls.__name__] = cls
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        name, fields = type(self).__name__, self._fields
+        if len(args) > len(fields):
+            raise TypeError(f"{name} takes {', '.join(fields) or 'no parameters'}; {len(args)} were given.")
+        given = dict(zip(fields, args, strict=False))
+        for key, value in kwargs.items():
+            if key not in fields or key in given:
+                raise TypeError(f"{name}: {key!r} is unknown or given twice. It takes {', '.join(fields)}.")
+            given[key] = value
+        missing = [key for key, default in fields.items() if default is _REQUIRED and key not in given]
+        if missing:
+            raise TypeError(f"{name} needs {', '.join(missing)}.")
+        self.__dict__.update({key: given.get(key, default) for key, default in fields.items()})
+
+    def replace(self, **changes: Any) -> Self:
+        """The same operation with some parameters changed."""
+        return type(self)(**{**{key: getattr(self, key) for key in self._fields}, **changes})
+
+    def __eq__(self, other: object) -> bool:
+        if not self._by_value or type(self) is not type(other):
+            return self is other
+        return all(getattr(self, key) == getattr(other, key) for key in self._fields)
+
+    def __hash__(self) -> int:
+        if not self._by_value:
+            return id(self)
+        return hash((type(self), *(getattr(self, key) for key in self._fields)))
 
     @property
     def n_outputs(self) -> int:
@@ -116,16 +162,17 @@ class Operation:
         return inferred if isinstance(inferred, tuple) else (inferred,)
 
     def __str__(self) -> str:
-        declared: tuple[Field[Any], ...] = fields(self) if is_dataclass(self) else ()
-        params = ", ".join(f"{f.name}={getattr(self, f.name)!r}" for f in declared if f.repr)
+        params = ", ".join(f"{key}={getattr(self, key)!r}" for key in self._fields)
         return f"{type(self).__name__}({params})" if params else type(self).__name__
 
+    def __repr__(self) -> str:
+        return str(self)
 
-@dataclass(frozen=True)
+
 class Constant(Operation):
     """An array known when the graph is built."""
 
-    data: bytes = field(repr=False)
+    data: bytes
     shape: tuple[int, ...]
     dtype: str
 
@@ -135,7 +182,11 @@ class Constant(Operation):
     def vjp(self, ct: Value, out: Value) -> tuple[()]:
         return ()
 
+    def __str__(self) -> str:
+        return f"Constant(shape={self.shape}, dtype={self.dtype!r})"
+
     def array(self) -> np.ndarray:
+        """The contents."""
         return np.frombuffer(self.data, self.dtype).reshape(self.shape)
 
     def compute(self, xp: Any, out: Any, *inputs: Any, scratch: tuple[Any, ...] = ()) -> None:
@@ -257,7 +308,6 @@ def run_once(op: Operation, inputs: Sequence[Any], device: backend.Device) -> tu
     return tuple(outs)
 
 
-@dataclass(frozen=True)
 class Cast(Operation):
     """Conversion to another dtype."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -45,42 +44,36 @@ class _Compare(_Binary):
         return None, None
 
 
-@dataclass(frozen=True)
 class Equal(_Compare):
     """x == y."""
 
     function = "equal"
 
 
-@dataclass(frozen=True)
 class NotEqual(_Compare):
     """x != y."""
 
     function = "not_equal"
 
 
-@dataclass(frozen=True)
 class Less(_Compare):
     """x < y."""
 
     function = "less"
 
 
-@dataclass(frozen=True)
 class LessEqual(_Compare):
     """x <= y."""
 
     function = "less_equal"
 
 
-@dataclass(frozen=True)
 class Greater(_Compare):
     """x > y."""
 
     function = "greater"
 
 
-@dataclass(frozen=True)
 class GreaterEqual(_Compare):
     """x >= y."""
 
@@ -103,21 +96,18 @@ class _Logical(_Compare):
         ]
 
 
-@dataclass(frozen=True)
 class LogicalAnd(_Logical):
     """x and y, of booleans."""
 
     function = "logical_and"
 
 
-@dataclass(frozen=True)
 class LogicalOr(_Logical):
     """x or y, of booleans."""
 
     function = "logical_or"
 
 
-@dataclass(frozen=True)
 class LogicalNot(Operation):
     """not x, of booleans."""
 
@@ -140,7 +130,6 @@ class LogicalNot(Operation):
         return [Sample(cls(), (flags,), np.logical_not), Sample(cls(), (flags[:0],), np.logical_not)]
 
 
-@dataclass(frozen=True)
 class IsFinite(_Unary):
     """True where x is neither NaN nor infinite."""
 

@@ -92,7 +92,7 @@ class Window:
                 )
 
 
-class _Convolution(Operation):
+class _Convolution:
     """What the three share: parameters, checks, blocks of images."""
 
     strides: Pair
@@ -148,8 +148,7 @@ def _im2col(xp: Any, window: Window, x: Any, cols: Any) -> Any:
     return rows
 
 
-@dataclass(frozen=True)
-class Conv(_Convolution):
+class Conv(_Convolution, Operation):
     """Cross-correlation of x (N, H, W, C) with filters w (KH, KW, C/groups, F): (N, OH, OW, F)."""
 
     strides: Pair = (1, 1)
@@ -228,8 +227,7 @@ class Conv(_Convolution):
         return [Sample(op, (Spec(x), Spec(w)), conv_loops(op), label=f"{x}*{w}") for op, x, w in _cases(cls)]
 
 
-@dataclass(frozen=True)
-class ConvInputGrad(_Convolution):
+class ConvInputGrad(_Convolution, Operation):
     """Gradient of Conv with respect to its images: (dy, w) to (N, H, W, C). A gathered col2im."""
 
     size: Pair
@@ -292,8 +290,7 @@ class ConvInputGrad(_Convolution):
         return found
 
 
-@dataclass(frozen=True)
-class ConvFilterGrad(_Convolution):
+class ConvFilterGrad(_Convolution, Operation):
     """Gradient of Conv with respect to its filters: (x, dy) to (KH, KW, C/groups, F)."""
 
     kernel: Pair

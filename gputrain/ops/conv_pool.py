@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,7 +23,6 @@ def _block_images(y: Spec) -> int:
     return max(1, min(y.dims[0], BLOCK_BYTES // max(1, per_image)))
 
 
-@dataclass(frozen=True)
 class ConvMaxPool(Operation):
     """MaxPool(Conv(x, w)): the maxima and which tap of each window won."""
 
@@ -73,7 +71,6 @@ class ConvMaxPool(Operation):
         return [Sample(op, (Spec(x), Spec(w)), reference(op), label=f"{x}*{w}") for op, x, w in _cases()]
 
 
-@dataclass(frozen=True)
 class ConvMaxPoolFilterGrad(Operation):
     """Gradient of ConvMaxPool with respect to the filters: (x, dy, winner) to (KH, KW, C, F)."""
 

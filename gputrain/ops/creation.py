@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
 class FullLike(Operation):
     """One value in the shape of the input, whose contents are not read."""
 

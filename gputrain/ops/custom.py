@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import itertools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -21,7 +20,6 @@ __all__ = ["OwnGradient", "Print", "custom_gradient", "print"]
 _prints = itertools.count()
 
 
-@dataclass(frozen=True)
 class OwnGradient(Operation):
     """The first `count` inputs as they are, with a gradient to the others: (results, arguments) to results.
 
@@ -129,7 +127,6 @@ def custom_gradient(f: Callable[..., tuple[Any, Callable[..., Any]]]) -> Callabl
     return wrapper
 
 
-@dataclass(frozen=True)
 class Print(Operation):
     """Prints its input whenever the program runs. The empty output is there to be kept as an effect.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -82,7 +81,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
 class Add(_Binary):
     """x + y."""
 
@@ -92,7 +90,6 @@ class Add(_Binary):
         return ct, ct
 
 
-@dataclass(frozen=True)
 class Subtract(_Binary):
     """x - y."""
 
@@ -102,7 +99,6 @@ class Subtract(_Binary):
         return ct, negative(ct)
 
 
-@dataclass(frozen=True)
 class Multiply(_Binary):
     """x * y."""
 
@@ -112,7 +108,6 @@ class Multiply(_Binary):
         return multiply(ct, y), multiply(ct, x)
 
 
-@dataclass(frozen=True)
 class Divide(_Binary):
     """x / y."""
 
@@ -125,7 +120,6 @@ class Divide(_Binary):
         return dx, negative(multiply(dx, out))
 
 
-@dataclass(frozen=True)
 class Maximum(_Binary):
     """Larger of two; where equal, the gradient goes to the first."""
 
@@ -137,7 +131,6 @@ class Maximum(_Binary):
         return dx, subtract(ct, dx)
 
 
-@dataclass(frozen=True)
 class Minimum(_Binary):
     """Smaller of two; where equal, the gradient goes to the first."""
 
@@ -149,7 +142,6 @@ class Minimum(_Binary):
         return dx, subtract(ct, dx)
 
 
-@dataclass(frozen=True)
 class Power(_Binary):
     """x ** y."""
 
@@ -163,7 +155,6 @@ class Power(_Binary):
         return dx, multiply(ct, multiply(out, log(safe)))
 
 
-@dataclass(frozen=True)
 class FloorDivide(_Binary):
     """floor(x / y); no gradient."""
 
@@ -174,7 +165,6 @@ class FloorDivide(_Binary):
         return None, None
 
 
-@dataclass(frozen=True)
 class Mod(_Binary):
     """Remainder with the sign of y."""
 
@@ -190,7 +180,6 @@ class Mod(_Binary):
         return [Sample(cls(), (x, y), np.mod), Sample(cls(), (np.zeros((0, 2)), np.ones((0, 2))), np.mod)]
 
 
-@dataclass(frozen=True)
 class Negative(_Unary):
     """-x."""
 
@@ -201,7 +190,6 @@ class Negative(_Unary):
         return (negative(ct),)
 
 
-@dataclass(frozen=True)
 class Abs(_Unary):
     """|x|."""
 
@@ -212,7 +200,6 @@ class Abs(_Unary):
         return (multiply(ct, sign(x)),)
 
 
-@dataclass(frozen=True)
 class Sign(_Unary):
     """-1, 0 or 1 by the sign of x."""
 
@@ -223,7 +210,6 @@ class Sign(_Unary):
         return (None,)
 
 
-@dataclass(frozen=True)
 class Floor(_Unary):
     """Largest integer not above x; no gradient."""
 
@@ -233,7 +219,6 @@ class Floor(_Unary):
         return (None,)
 
 
-@dataclass(frozen=True)
 class Ceil(_Unary):
     """Smallest integer not below x; no gradient."""
 
@@ -243,7 +228,6 @@ class Ceil(_Unary):
         return (None,)
 
 
-@dataclass(frozen=True)
 class Round(_Unary):
     """Nearest integer, halves to even."""
 
@@ -253,7 +237,6 @@ class Round(_Unary):
         return (None,)
 
 
-@dataclass(frozen=True)
 class Exp(_Unary):
     """e ** x."""
 
@@ -263,7 +246,6 @@ class Exp(_Unary):
         return (multiply(ct, out),)
 
 
-@dataclass(frozen=True)
 class Expm1(_Unary):
     """e ** x - 1, exact near 0."""
 
@@ -273,7 +255,6 @@ class Expm1(_Unary):
         return (multiply(ct, add(out, 1.0)),)
 
 
-@dataclass(frozen=True)
 class Log(_Unary):
     """Natural logarithm."""
 
@@ -284,7 +265,6 @@ class Log(_Unary):
         return (divide(ct, x),)
 
 
-@dataclass(frozen=True)
 class Log1p(_Unary):
     """log(1 + x), exact near 0."""
 
@@ -295,7 +275,6 @@ class Log1p(_Unary):
         return (divide(ct, add(x, 1.0)),)
 
 
-@dataclass(frozen=True)
 class Sqrt(_Unary):
     """Square root."""
 
@@ -306,7 +285,6 @@ class Sqrt(_Unary):
         return (divide(multiply(ct, 0.5), out),)
 
 
-@dataclass(frozen=True)
 class Rsqrt(_Unary):
     """1 / sqrt(x)."""
 
@@ -321,7 +299,6 @@ class Rsqrt(_Unary):
         xp.divide(1.0, out, out=out)
 
 
-@dataclass(frozen=True)
 class Square(_Unary):
     """x * x."""
 
@@ -332,7 +309,6 @@ class Square(_Unary):
         return (multiply(ct, multiply(x, 2.0)),)
 
 
-@dataclass(frozen=True)
 class Sin(_Unary):
     """Sine of x in radians."""
 
@@ -342,7 +318,6 @@ class Sin(_Unary):
         return (multiply(ct, apply(Cos(), x)),)
 
 
-@dataclass(frozen=True)
 class Cos(_Unary):
     """Cosine of x in radians."""
 
@@ -352,7 +327,6 @@ class Cos(_Unary):
         return (negative(multiply(ct, apply(Sin(), x))),)
 
 
-@dataclass(frozen=True)
 class Tanh(_Unary):
     """Hyperbolic tangent."""
 
@@ -362,7 +336,6 @@ class Tanh(_Unary):
         return (multiply(ct, subtract(1.0, square(out))),)
 
 
-@dataclass(frozen=True)
 class Sigmoid(_Unary):
     """1 / (1 + exp(-x)), computed as (tanh(x / 2) + 1) / 2, which cannot overflow."""
 
@@ -378,7 +351,6 @@ class Sigmoid(_Unary):
         xp.multiply(out, 0.5, out=out)
 
 
-@dataclass(frozen=True)
 class Erf(_Unary):
     """Gauss error function, within 2 ulp in float32."""
 
@@ -395,7 +367,6 @@ class Erf(_Unary):
         erf_into(xp, out, x, scratch)
 
 
-@dataclass(frozen=True)
 class Where(Operation):
     """x where the condition holds, y elsewhere; all three broadcast together."""
 
@@ -427,7 +398,6 @@ class Where(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class Clip(Operation):
     """x limited to low..high; the gradient is 0 outside."""
 
@@ -451,7 +421,6 @@ class Clip(Operation):
         return [Sample(cls(-0.7, 1.1), (Spec(s),), lambda x: np.clip(x, -0.7, 1.1)) for s in shapes]
 
 
-@dataclass(frozen=True)
 class StopGradient(_Unary):
     """x, through which no gradient flows."""
 

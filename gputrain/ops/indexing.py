@@ -6,7 +6,6 @@ import builtins
 import math
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any
 
@@ -58,7 +57,6 @@ def _length(entry: Range, size: Dim) -> Dim:
     return None
 
 
-@dataclass(frozen=True)
 class GetItem(Operation):
     """x[key] for integers, slices and new axes known when the graph is built."""
 
@@ -103,7 +101,6 @@ class GetItem(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class GetItemGrad(Operation):
     """The gradient of GetItem: zeros of `shape` with the cotangent at `key`."""
 
@@ -247,7 +244,6 @@ def _require_integers(spec: Spec, what: str) -> None:
         )
 
 
-@dataclass(frozen=True)
 class Take(Operation):
     """Slices of x along `axis` at integer indices, counted from the end where negative.
 
@@ -298,7 +294,6 @@ class Take(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class ScatterAdd(Operation):
     """The gradient of Take: zeros of `size` along `axis`, each slice of `ct` added at its index.
 
@@ -379,7 +374,6 @@ class ScatterAdd(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class TakeAlongAxis(Operation):
     """Elements of x along `axis` at indices of x's number of axes; the others broadcast."""
 
@@ -431,7 +425,6 @@ class TakeAlongAxis(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class ScatterAddAlongAxis(Operation):
     """The gradient of TakeAlongAxis: zeros of `size` along `axis`, elements of `ct` added there."""
 
@@ -534,7 +527,6 @@ def _along(x: np.ndarray, indices: np.ndarray, axis: int) -> np.ndarray:
     return out
 
 
-@dataclass(frozen=True)
 class OneHot(Operation):
     """Rows of `classes` zeros with a one at the index, along a new `axis`; all zeros for an index outside."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,6 @@ from .shape import reshape
 __all__ = ["MatMul", "dot", "matmul"]
 
 
-@dataclass(frozen=True)
 class MatMul(Operation):
     """Product of the last two axes, either operand transposed first; leading axes broadcast."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -35,7 +34,6 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
 class Softmax(Operation):
     """exp(x) / sum(exp(x)) along the last axis."""
 
@@ -76,7 +74,6 @@ def softmax_into(xp: Any, out: Any, x: Any, row: Any) -> None:
     xp.divide(out, row, out=out)
 
 
-@dataclass(frozen=True)
 class LogSoftmax(Operation):
     """x - log(sum(exp(x))) along the last axis."""
 
@@ -129,7 +126,6 @@ def _check_pair(what: str, target: Spec, output: Spec) -> None:
         )
 
 
-@dataclass(frozen=True)
 class SoftmaxCrossentropy(Operation):
     """-sum(target * log_softmax(logits)) over the last axis, and its gradient.
 
@@ -194,7 +190,6 @@ class SoftmaxCrossentropy(Operation):
         return [Sample(cls(), (Spec(s), Spec(s)), reference, label=str(s)) for s in shapes]
 
 
-@dataclass(frozen=True)
 class SparseSoftmaxCrossentropy(Operation):
     """-log_softmax(logits)[label] over the last axis, with its gradient softmax - onehot(label)."""
 
@@ -261,7 +256,6 @@ class SparseSoftmaxCrossentropy(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class CategoricalCrossentropy(Operation):
     """-sum(target * log(q)) over the last axis, q being the output over its row's sum, clipped to eps..1-eps.
 
@@ -322,7 +316,6 @@ class CategoricalCrossentropy(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class BinaryCrossentropy(Operation):
     """-(target log(p) + (1 - target) log(1 - p)), elementwise, p clipped to eps..1-eps."""
 
@@ -363,7 +356,6 @@ class BinaryCrossentropy(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class SigmoidCrossentropy(Operation):
     """Binary crossentropy of logits: max(z, 0) - z * target + log1p(exp(-|z|)), elementwise."""
 

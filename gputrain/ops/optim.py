@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,6 @@ def _flat(array: Any) -> Any:
     return array.reshape(-1)
 
 
-@dataclass(frozen=True)
 class Pack(Operation):
     """All inputs, flattened, one after the other; those that lie inside the output already are not moved."""
 
@@ -73,7 +71,6 @@ class Pack(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class AllFinite(Operation):
     """True where no element of any input is NaN or infinite."""
 
@@ -112,7 +109,6 @@ class AllFinite(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class Gate(Operation):
     """New states where the flag holds, old ones where it does not: (flag, new..., old...) to states."""
 
@@ -157,7 +153,6 @@ class Gate(Operation):
 # ------------------------------------------------------------------------------------------------ clipping
 
 
-@dataclass(frozen=True)
 class ClipFactors(Operation):
     """One factor per segment of a flat gradient, so that norms stay within `limit`.
 
@@ -212,7 +207,6 @@ class ClipFactors(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class ScaleSegments(Operation):
     """Each segment of a flat vector times its own factor."""
 
@@ -243,7 +237,7 @@ class ScaleSegments(Operation):
 # ------------------------------------------------------------------------------------------------- updates
 
 
-class _Update(Operation):
+class _Update:
     """One optimizer step.
 
     From (flag, rate, iterations, gradient, slots..., variables...) to (slots..., variables...).
@@ -336,28 +330,28 @@ class _Update(Operation):
     def _block(self, xp: Any, scalars: Any, w: Any, g: Any, slots: list[Any], work: list[Any]) -> None:
         raise NotImplementedError
 
-    def case(self, reference: Any, steps: int = 4, label: str = "") -> Sample:
-        """A sample: flag set, rate 0.1, after `steps` steps, positive second moments."""
-        inputs: list[Any] = [
-            np.array(True),
-            np.array(0.1),
-            np.array(steps, np.int64),
-            Spec((sum(self.sizes),)),
-        ]
-        inputs += [Spec((sum(self.sizes),))] * self.slots + [Spec((n,)) for n in self.sizes]
 
-        def run(flag: Any, rate: Any, iterations: Any, g: Any, *states: Any) -> Any:
-            w = np.concatenate(states[self.slots :])
-            if self.weight_decay:
-                w = w * (1 - rate * self.weight_decay * np.repeat(self.decay, self.sizes))
-            slots, w = reference(float(rate), steps + 1, g, list(states[: self.slots]), w)
-            return (*slots, *np.split(w, np.cumsum(self.sizes)[:-1]))
+def _case(op: Any, reference: Any, steps: int = 4, label: str = "") -> Sample:
+    """A sample: flag set, rate 0.1, after `steps` steps, positive second moments."""
+    inputs: list[Any] = [
+        np.array(True),
+        np.array(0.1),
+        np.array(steps, np.int64),
+        Spec((sum(op.sizes),)),
+    ]
+    inputs += [Spec((sum(op.sizes),))] * op.slots + [Spec((n,)) for n in op.sizes]
 
-        return Sample(self, tuple(inputs), run, 0.1, 1.0, differentiable=(), label=label)
+    def run(flag: Any, rate: Any, iterations: Any, g: Any, *states: Any) -> Any:
+        w = np.concatenate(states[op.slots :])
+        if op.weight_decay:
+            w = w * (1 - rate * op.weight_decay * np.repeat(op.decay, op.sizes))
+        slots, w = reference(float(rate), steps + 1, g, list(states[: op.slots]), w)
+        return (*slots, *np.split(w, np.cumsum(op.sizes)[:-1]))
+
+    return Sample(op, tuple(inputs), run, 0.1, 1.0, differentiable=(), label=label)
 
 
-@dataclass(frozen=True)
-class SGDUpdate(_Update):
+class SGDUpdate(_Update, Operation):
     """w -= rate * g; with momentum v = momentum * v - rate * g and w += v, or Nesterov's look-ahead."""
 
     sizes: Sizes
@@ -401,12 +395,11 @@ class SGDUpdate(_Update):
         sizes, decay = (3, 20000, 1), (True, False, True)
         ops = [cls(sizes, decay, 0.01), cls(sizes, decay, 0.0, 0.9), cls(sizes, decay, 0.0, 0.9, True)]
         return [
-            op.case(reference(op.momentum, op.nesterov), label=f"{op.momentum} {op.nesterov}") for op in ops
+            _case(op, reference(op.momentum, op.nesterov), label=f"{op.momentum} {op.nesterov}") for op in ops
         ]
 
 
-@dataclass(frozen=True)
-class RMSpropUpdate(_Update):
+class RMSpropUpdate(_Update, Operation):
     """w -= rate * g / sqrt(mean square + eps), optionally centered, with momentum (Hinton 2012)."""
 
     sizes: Sizes
@@ -463,12 +456,12 @@ class RMSpropUpdate(_Update):
 
         sizes, decay = (3, 20000, 1), (True, False, True)
         plain = [cls(sizes, decay, 0.01), cls(sizes, decay, momentum=0.9)]
-        found = [op.case(reference(op), label=str(op.momentum)) for op in plain]
+        found = [_case(op, reference(op), label=str(op.momentum)) for op in plain]
         # A centered second moment must exceed the square of the mean, as it does in training.
         op = cls((4,), (True,), 0.0, momentum=0.5, centered=True)
         arrays = [np.array(True), np.array(0.1), np.array(0, np.int64), np.linspace(-1, 1, 4)]
         arrays += [np.full(4, 2.0), np.full(4, 0.1), np.full(4, 0.2), np.linspace(0, 1, 4)]
-        centered = op.case(reference(op)).reference
+        centered = _case(op, reference(op)).reference
         return [*found, Sample(op, tuple(arrays), centered, differentiable=(), label="centered")]
 
 
@@ -479,8 +472,7 @@ def _decayed_mean(xp: Any, mean: Any, new: Any, keep: float) -> None:
     xp.add(mean, new, out=mean)
 
 
-@dataclass(frozen=True)
-class AdamUpdate(_Update):
+class AdamUpdate(_Update, Operation):
     """Adam (Kingma & Ba 2015): moments m, v; w -= rate_t * m / (sqrt(v) + eps), bias-corrected rate_t.
 
     rate_t = rate * sqrt(1 - beta_2^t) / (1 - beta_1^t). With amsgrad the largest v so far divides.
@@ -534,4 +526,4 @@ class AdamUpdate(_Update):
 
         sizes, decay = (3, 20000, 1), (True, False, True)
         ops = [cls(sizes, decay), cls(sizes, decay, 0.01), cls(sizes, decay, amsgrad=True)]
-        return [op.case(reference(op), label=f"{op.weight_decay} {op.amsgrad}") for op in ops]
+        return [_case(op, reference(op), label=f"{op.weight_decay} {op.amsgrad}") for op in ops]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from .conv import Pair, Window, output_size, pair
 __all__ = ["MaxPool", "MaxPoolGather", "MaxPoolGrad", "max_pool"]
 
 
-class _Pooling(Operation):
+class _Pooling:
     """Window parameters, and views of an image under each window position."""
 
     pool: Pair
@@ -36,8 +35,7 @@ class _Pooling(Operation):
         return self.pool == self.strides and self.padding == "valid"
 
 
-@dataclass(frozen=True)
-class MaxPool(_Pooling):
+class MaxPool(_Pooling, Operation):
     """(N, H, W, C) to the maxima (N, OH, OW, C) and which tap of its window won (first of equals)."""
 
     pool: Pair
@@ -98,8 +96,7 @@ class MaxPool(_Pooling):
         return [Sample(op, (Spec(shape),), pool_loops(op)) for op, shape in _cases()]
 
 
-@dataclass(frozen=True)
-class MaxPoolGrad(_Pooling):
+class MaxPoolGrad(_Pooling, Operation):
     """Gradient of MaxPool: (dy, winner) to (N, H, W, C); each winner gets its dy, overlaps add up."""
 
     size: Pair
@@ -139,8 +136,7 @@ class MaxPoolGrad(_Pooling):
         return found
 
 
-@dataclass(frozen=True)
-class MaxPoolGather(_Pooling):
+class MaxPoolGather(_Pooling, Operation):
     """The element of each window that `winner` names: the transpose of MaxPoolGrad."""
 
     pool: Pair

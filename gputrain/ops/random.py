@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,6 @@ __all__ = [
 _STEP = np.array(3, np.int64)
 
 
-@dataclass(frozen=True)
 class Dropout(Operation):
     """x with a share `rate` of its elements set to 0 and the rest scaled up; and which were kept.
 
@@ -78,7 +76,6 @@ class Dropout(Operation):
         return [Sample(cls(r, 7, 11), (Spec(s), _STEP), reference(r), label=f"{r} {s}") for r, s in cases]
 
 
-@dataclass(frozen=True)
 class DropoutGrad(Operation):
     """ct where kept, scaled as in the forward pass, else 0."""
 
@@ -105,7 +102,7 @@ class DropoutGrad(Operation):
         return [Sample(cls(0.25), (Spec(s), keep[: s[0]]), reference, label=str(s)) for s in [(3, 5), (0, 5)]]
 
 
-class _Draw(Operation):
+class _Draw:
     """Fresh random numbers of a given shape."""
 
     shape: tuple[int, ...]
@@ -120,8 +117,7 @@ class _Draw(Operation):
         return (None,)
 
 
-@dataclass(frozen=True)
-class RandomUniform(_Draw):
+class RandomUniform(_Draw, Operation):
     """Uniform in [0, 1): the upper 53 bits of a word each."""
 
     shape: tuple[int, ...]
@@ -145,8 +141,7 @@ class RandomUniform(_Draw):
         return [Sample(cls((3, 4), "float64", 5, 6), (_STEP,), reference)]
 
 
-@dataclass(frozen=True)
-class RandomNormal(_Draw):
+class RandomNormal(_Draw, Operation):
     """Standard normal, by the Box-Muller formula on pairs of words."""
 
     shape: tuple[int, ...]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -193,7 +192,6 @@ class _Reduction(Operation):
         return lambda x: getattr(np, cls.function)(x, axis=axes, keepdims=keepdims)
 
 
-@dataclass(frozen=True)
 class Sum(_Reduction):
     """Sum; float16 is added up in float32, small integers and booleans in 32 bits."""
 
@@ -220,7 +218,6 @@ def _wide(dtype: str) -> str:
     return narrow.get(dtype, dtype)
 
 
-@dataclass(frozen=True)
 class Mean(_Reduction):
     """Arithmetic mean; float16 is added up in float32."""
 
@@ -253,7 +250,6 @@ class Mean(_Reduction):
         xp.copyto(out, total, casting="unsafe")
 
 
-@dataclass(frozen=True)
 class SumTo(Operation):
     """A broadcast value summed back to `shape`: what autodiff does to the gradient of a broadcast input."""
 
@@ -328,7 +324,6 @@ class _Extreme(_Reduction):
         return (multiply(winners, divide(_spread(ct, x, self.axes, self.keepdims), count)),)
 
 
-@dataclass(frozen=True)
 class Max(_Extreme):
     """Largest element; NaN wins."""
 
@@ -337,7 +332,6 @@ class Max(_Extreme):
     function = "max"
 
 
-@dataclass(frozen=True)
 class Min(_Extreme):
     """Smallest element; NaN wins."""
 
@@ -346,7 +340,6 @@ class Min(_Extreme):
     function = "min"
 
 
-@dataclass(frozen=True)
 class Prod(_Reduction):
     """Product; small integers and booleans are multiplied in 32 bits."""
 
@@ -428,7 +421,6 @@ class _ArgExtreme(Operation):
         return [Sample(make(a, k), (x,), reference(a, k), differentiable=()) for x, a, k in inputs]
 
 
-@dataclass(frozen=True)
 class ArgMax(_ArgExtreme):
     """Position of the largest element."""
 
@@ -437,7 +429,6 @@ class ArgMax(_ArgExtreme):
     function = "argmax"
 
 
-@dataclass(frozen=True)
 class ArgMin(_ArgExtreme):
     """Position of the smallest element."""
 
@@ -469,7 +460,6 @@ class _Truth(_Reduction):
         return [Sample(make(a, k), (x,), cls._reference(a, k)) for x, a, k in cases]
 
 
-@dataclass(frozen=True)
 class AnyTrue(_Truth):
     """Whether one element is true."""
 
@@ -478,7 +468,6 @@ class AnyTrue(_Truth):
     function = "any"
 
 
-@dataclass(frozen=True)
 class AllTrue(_Truth):
     """Whether every element is true."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -59,7 +58,6 @@ def _product(dims: Sequence[Dim]) -> Dim:
 # ---------------------------------------------------------------------------------------------------- views
 
 
-@dataclass(frozen=True)
 class Reshape(Operation):
     """The same elements under another shape, without a copy.
 
@@ -145,7 +143,6 @@ class Reshape(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class ExpandDims(Operation):
     """Axes of size 1 put in, at positions of the output."""
 
@@ -169,7 +166,6 @@ class ExpandDims(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class Squeeze(Operation):
     """Axes of size 1 taken out."""
 
@@ -203,7 +199,6 @@ class Squeeze(Operation):
 # --------------------------------------------------------------------------------------------------- copies
 
 
-@dataclass(frozen=True)
 class Transpose(Operation):
     """Axes in another order: axis i of the output is axis `axes[i]` of the input."""
 
@@ -239,7 +234,6 @@ class Transpose(Operation):
         return [Sample(cls(axes), (Spec(x),), lambda a, p=axes: np.transpose(a, p)) for x, axes in cases]
 
 
-@dataclass(frozen=True)
 class BroadcastTo(Operation):
     """x repeated along axes of size 1 and new leading axes; None keeps the input's size."""
 
@@ -287,7 +281,6 @@ class BroadcastTo(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class Concatenate(Operation):
     """Inputs of one dtype, joined along `axis`."""
 
@@ -344,7 +337,6 @@ class Concatenate(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class Split(Operation):
     """x cut along `axis`: into equal parts when `sections` is a number, else before each of its indices."""
 
@@ -417,7 +409,6 @@ class Split(Operation):
         ]
 
 
-@dataclass(frozen=True)
 class Pad(Operation):
     """A border of `value`: `widths[i]` = (before, after) along axis i."""
 
@@ -472,7 +463,6 @@ class Pad(Operation):
         return [Sample(cls(w, v), (Spec(x),), reference(w, v)) for x, w, v in cases]
 
 
-@dataclass(frozen=True)
 class Flip(Operation):
     """The order of elements reversed along `axes`."""
 
@@ -498,7 +488,6 @@ class Flip(Operation):
         return [Sample(cls(a), (Spec(x),), lambda v, a=a: np.flip(v, a)) for x, a in cases]
 
 
-@dataclass(frozen=True)
 class Roll(Operation):
     """Elements shifted along `axis`; those that leave at one end come back at the other."""
 

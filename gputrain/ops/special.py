@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,6 @@ __all__ = ["Erfc", "Erfinv", "erfc", "erfinv"]
 Gradients = Sequence[Value | None]
 
 
-@dataclass(frozen=True)
 class Erfc(_Unary):
     """1 - erf(x), to full relative precision where it is tiny; computed in float64."""
 
@@ -47,7 +45,6 @@ def _invert(y: np.ndarray) -> np.ndarray:
     return low
 
 
-@dataclass(frozen=True)
 class Erfinv(_Unary):
     """The inverse of erf; infinite at -1 and 1, NaN outside; computed in float64."""
 
