@@ -38,7 +38,7 @@ class Builder:
     Args:
         seed: of every choice and of all contents.
         dtype: of the floats.
-        smooth: leave out what has kinks that random programs meet (ties of maxima).
+        smooth: leave out states, and what has no gradient or kinks that random programs meet (ties of maxima).
     """
 
     def __init__(self, seed: int, dtype: str = "float64", smooth: bool = False) -> None:
@@ -57,10 +57,11 @@ class Builder:
         self.actions: list[Callable[[], Value | None]] = [
             self.unary, self.unary, self.binary, self.binary, self.product, self.reduced, self.view,
             self.transposed, self.joined, self.split, self.convolved, self.crossentropy, self.binary_entropy,
-            self.dropped, self.packed, self.read, self.chosen, self.gated, self.nothing,
+            self.dropped, self.packed, self.read, self.chosen, self.nothing,
         ]  # fmt: skip
         if not smooth:
             self.actions += [
+                self.gated,
                 self.extreme,
                 self.largest,
                 self.assigned,
