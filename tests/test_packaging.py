@@ -1,6 +1,7 @@
 """What a wheel, an editable install and a checkout must all have."""
 
 import re
+import runpy
 import sys
 import tomllib
 from pathlib import Path
@@ -64,3 +65,25 @@ def test_this_python_and_numpy_are_allowed():
 def test_readme_commands_are_marked_for_ci():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert re.findall(r"<!-- ci: (\w+) -->\n```sh\n", readme) == ["install", "test"]
+
+
+def few_images():
+    """Return ((x_train, y_train), (x_test, y_test)) in the form of MNIST, with few images of noise."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (192, 28, 28), np.uint8)
+    labels = (np.arange(192) % 10).astype(np.uint8)
+    return (images[:128], labels[:128]), (images[128:], labels[128:])
+
+
+def test_readme_programs_run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(gputrain.datasets.mnist, "load_data", few_images)
+    gputrain.config.set_seed(1)
+    programs = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    results = []
+    for number, program in enumerate(programs):
+        path = tmp_path / f"program_{number}.py"
+        path.write_text(program, encoding="utf-8")
+        runpy.run_path(str(path))
+        results.append(float(re.findall(r"[0-9.]+", capsys.readouterr().out.splitlines()[-1])[-1]))
+    assert len(results) == 3
+    assert results[0] > 0.9

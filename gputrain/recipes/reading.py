@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from pathlib import Path
 from typing import Any
 
 from gputrain.recipes.errors import Source
+from gputrain.utils.names import nearest
 from gputrain.utils.resources import configs_dir
 
 MAX_BYTES = 1 << 20
@@ -47,8 +47,8 @@ def find_recipe(name: str) -> Path:
     known = shipped_recipes()
     if name in known:
         return configs_dir() / f"{name}.toml"
-    close = difflib.get_close_matches(path.stem, known, n=1)
-    hint = f"Did you mean {close[0]!r}? " if close else ""
+    close = nearest(path.stem, known)
+    hint = f"Did you mean {close!r}? " if close else ""
     raise source.error(
         "",
         "There is no such recipe file.",
