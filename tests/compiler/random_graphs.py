@@ -38,7 +38,7 @@ class Builder:
     Args:
         seed: of every choice and of all contents.
         dtype: of the floats.
-        smooth: leave out states, and what has no gradient or kinks that random programs meet (ties of maxima).
+        smooth: leave out states, what has no gradient, and kinks that random programs meet (ties of maxima).
     """
 
     def __init__(self, seed: int, dtype: str = "float64", smooth: bool = False) -> None:
