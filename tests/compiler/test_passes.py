@@ -328,5 +328,7 @@ class Unhashable(Operation):
 
 def test_an_operation_must_be_hashable() -> None:
     x = Value(Spec((2,)))
-    with pytest.raises(GraphError, match=r"Unhashable \(.*test_passes\.py:\d+\).*hashable.*tuples instead of lists"):
+    with pytest.raises(
+        GraphError, match=r"Unhashable \(.*test_passes\.py:\d+\).*hashable.*tuples instead of lists"
+    ):
         optimized(apply(Unhashable([1]), x), inputs=[x])
