@@ -38,6 +38,7 @@ def check_logits(loss: Any, output: Value, name: str) -> None:
         output: the model's output while it is traced.
         name: the output's name.
     """
+    key = f"logits of {type(loss).__name__} after {_last_operation(output)}"
     wanted = _WANTED.get(type(loss))
     kind = _last_operation(output)
     if wanted is None or kind is None:
@@ -45,13 +46,15 @@ def check_logits(loss: Any, output: Value, name: str) -> None:
     if loss.from_logits and kind in _PROBABILITIES:
         note(
             f"Output {name!r} ends in {_PROBABILITIES[kind]}, but {loss.name} has from_logits=True, so the "
-            f"activation is applied twice. Pass from_logits=False, or drop the activation."
+            f"activation is applied twice. Pass from_logits=False, or drop the activation.",
+            key,
         )
     if not loss.from_logits and kind in _UNBOUNDED:
         note(
             f"Output {name!r} ends in a {_UNBOUNDED[kind]} activation, but {loss.name} reads it as "
             f"probabilities ({_reading(loss)}). Add activation={wanted!r}, or pass from_logits=True if these "
-            "are logits."
+            "are logits.",
+            key,
         )
 
 

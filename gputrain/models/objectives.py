@@ -148,7 +148,7 @@ def resolve_metric(identifier: Any, loss: Any, target: Spec | None, output: Spec
     if word in ("accuracy", "acc"):
         metric = _accuracy(loss, target, output)
         chosen = type(metric).__name__
-        note(f"metrics=[{identifier!r}] on output {name!r} is {chosen}.", f"{identifier} {name} {chosen}")
+        note(f"metrics=[{identifier!r}] on output {name!r} is {chosen}.", f"{word} is {chosen}")
     elif word in ("crossentropy", "ce"):
         metric = _crossentropy(loss, target, output)
     else:

@@ -156,7 +156,7 @@ class NonFiniteFinder:
             return "Run again node by node, no operation gave NaN or infinity."
         node, nan, inf, size = self.found
         backward = node.path.endswith("'")
-        where = node.path.rstrip("'") or "the loss or the metrics"
+        where = node.path.rstrip("'") or "the step itself"
         return (
             f"First bad operation: {node.op} of {where}, in the {'backward' if backward else 'forward'} pass "
             f"({nan} NaN and {inf} infinite of {size} elements; from {node.source})."
@@ -208,7 +208,9 @@ def _guard(trace: Trace, model: Model) -> None:
     """Keep every state as it was unless the whole step was finite: one Gate over all that needs it."""
     flag = trace.finite
     assert flag is not None
-    pending = [(v, after) for v, after in trace.after.items() if not _is_guarded(after, flag)]
+    pending = [
+        (v, after) for v, after in trace.after.items() if not _is_guarded(after, trace.before[v], flag)
+    ]
     new = [after for _, after in pending]
     old = [trace.before[v] for v, _ in pending]
     kept = apply(Gate(len(pending)), flag, *new, *old)
@@ -217,9 +219,15 @@ def _guard(trace: Trace, model: Model) -> None:
     trace.after[model.healthy] = flag
 
 
-def _is_guarded(value: Value, flag: Value) -> bool:
-    """Whether an update that obeys this very flag made the value."""
-    return value.node is not None and value.node.op.guarded and value.node.inputs[0] is flag
+def _is_guarded(after: Value, before: Value, flag: Value) -> bool:
+    """Whether one update from `before` that obeys this very flag made the state."""
+    node = after.node
+    return (
+        node is not None
+        and node.op.guarded
+        and node.inputs[0] is flag
+        and any(v is before for v in node.inputs)
+    )
 
 
 def pack_data(x: Any, y: Any = None, sample_weight: Any = None) -> Any:

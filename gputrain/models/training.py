@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from .. import callbacks as callbacks_
 from .. import compiler, config, metrics, ops, optimizers
 from ..data import Arrays, make_arrays
+from ..data.arrays import to_array
 from ..data.labels import class_weights, split_validation
 from ..data.sources import ArraySource, Batch, IteratorSource, Source, is_iterator
 from ..errors import DataError, NonFiniteError, explain
@@ -174,7 +176,10 @@ class Trainer:
         Raises:
             ValueError: there is neither a loss nor an added one.
         """
-        total = self._loss(y, y_pred, sample_weight) if self._loss is not None else None
+        total = None
+        if self._loss is not None:
+            with _named("loss"):
+                total = self._loss(y, y_pred, sample_weight)
         for extra in self.losses:
             total = extra if total is None else ops.add(total, extra)
         if total is None:
@@ -193,7 +198,8 @@ class Trainer:
             resolved = self._loss.resolved
             y = self._loss.targets(y, output_names(y_pred, self._output_names()))
         if y is not None or self._metrics.given:
-            self._metrics.update(y, y_pred, sample_weight, resolved)
+            with _named("metrics"):
+                self._metrics.update(y, y_pred, sample_weight, resolved)
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:
@@ -498,7 +504,7 @@ class Trainer:
                     )
                 )
             return x
-        arrays = make_arrays(self._as_model_inputs(x), y, w, what)
+        arrays = make_arrays(self._as_model_inputs(x, f"{what}(x)"), y, w, what)
         return arrays if class_weight is None else class_weights(arrays, class_weight, self._classes())
 
     def _training_data(self, x: Any, y: Any, w: Any, class_weight: Any, share: float) -> tuple[Any, Any]:
@@ -519,11 +525,12 @@ class Trainer:
         width = outputs[0].shape[-1] if outputs is not None and len(outputs) == 1 else None
         return 2 if width == 1 else width
 
-    def _as_model_inputs(self, x: Any) -> Any:
+    def _as_model_inputs(self, x: Any, name: str) -> Any:
         """A list of arrays is several inputs only if the model has several."""
         values = getattr(self, "inputs", None) if getattr(self, "graph", None) is not None else None
         if isinstance(x, list) and values is not None and len(values) == 1:
-            return x[0] if len(x) == 1 and np.ndim(x[0]) >= values[0].ndim else np.asarray(x)
+            alone = len(x) == 1 and getattr(x[0], "ndim", 0) >= values[0].ndim
+            return x[0] if alone else to_array(x, name)
         return x
 
     def _validation_data(self, data: Any) -> Any:
@@ -556,6 +563,12 @@ class Trainer:
 
 def _mean(name: str) -> Any:
     return metrics.Mean(name=name)
+
+
+def _named(part: str) -> Any:
+    """Within a `with` block: operations belong to this part of a step, for reports."""
+    trace = current_trace()
+    return trace.scope(part, part) if trace is not None else nullcontext()
 
 
 def _leaves_of(model: Any) -> list[Any]:

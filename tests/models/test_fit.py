@@ -207,7 +207,8 @@ def test_shuffle_orders_each_epoch_and_each_fit_anew() -> None:
     plain = _rows_seen(model, shuffle=False, epochs=2)
     assert plain == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]] * 2
     shuffled = _rows_seen(model, epochs=2)
-    orders = [shuffled[0] + shuffled[1], shuffled[2] + shuffled[3], sum(_rows_seen(model), [])]
+    again = _rows_seen(model)
+    orders = [shuffled[0] + shuffled[1], shuffled[2] + shuffled[3], again[0] + again[1]]
     assert all(sorted(order) == list(range(10)) for order in orders)
     assert len({tuple(order) for order in orders}) == 3
 

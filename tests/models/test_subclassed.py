@@ -190,7 +190,7 @@ def test_branching_on_a_value_names_the_remedy() -> None:
         def call(self, inputs: Any) -> Any:
             return inputs if ops.sum(inputs) > 0 else -inputs
 
-    with pytest.raises(GraphError, match="Python cannot branch on it.*ops.where"):
+    with pytest.raises(GraphError, match=r"Python cannot branch on it.*ops\.where"):
         Bad().predict(X, **QUIET)
 
 

@@ -1,0 +1,248 @@
+"""Bad arguments and data: one clear error before the first step, and nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gputrain as keras
+from gputrain.errors import DataError, ShapeError
+from tests.models.small import LABELS, QUIET, REAL, X, classifier, regressor, same
+
+Model = keras.Model
+
+
+def _spoiled(array: Any, value: float) -> Any:
+    spoiled = array.copy()
+    spoiled[3, 1] = value
+    return spoiled
+
+
+def _fit(**arguments: Any) -> Callable[[Model], Any]:
+    return lambda m: m.fit(**{"x": X, "y": REAL, "verbose": 0, **arguments})
+
+
+CALLS: dict[str, tuple[Callable[[Model], Any], type[Exception], str]] = {
+    # data
+    "no x": (_fit(x=None), DataError, "fit needs data. Received: x=None"),
+    "empty arrays": (
+        _fit(x=X[:0], y=REAL[:0]),
+        DataError,
+        "fit needs at least one sample. Received: empty arrays",
+    ),
+    "empty lists": (_fit(x=[], y=[]), DataError, "fit needs at least one sample"),
+    "lengths": (_fit(y=REAL[:40]), DataError, "the same number of samples. Received: x: 50, y: 40"),
+    "weight lengths": (_fit(sample_weight=np.ones(3)), DataError, "x: 50, y: 50, sample_weight: 3"),
+    "weight shape": (
+        _fit(sample_weight=np.ones((50, 3))),
+        ShapeError,
+        "sample_weight must have one number for each",
+    ),
+    "NaN in x": (
+        _fit(x=_spoiled(X, np.nan)),
+        DataError,
+        r"fit\(x\) must hold finite numbers. Received: 1 NaN and 0 infinite of 200 elements, .*3, 1",
+    ),
+    "infinity in y": (
+        _fit(y=_spoiled(REAL, np.inf)),
+        DataError,
+        r"fit\(y\) must hold finite.*0 NaN and 1 infinite",
+    ),
+    "NaN in weights": (
+        _fit(sample_weight=np.full(50, np.nan)),
+        DataError,
+        r"fit\(sample_weight\) must hold finite",
+    ),
+    "too large for float32": (_fit(x=X.astype("float64") * 1e300), DataError, "infinite of 200 elements"),
+    "text": (
+        _fit(x=[["a"] * 4] * 50),
+        DataError,
+        r"fit\(x\) must hold numbers. Received: dtype <U1. Convert text",
+    ),
+    "objects": (_fit(x=np.full((50, 4), None)), DataError, "must hold numbers. Received: dtype object"),
+    "complex numbers": (_fit(x=X * 1j), DataError, "must hold numbers. Received: dtype complex"),
+    "a number": (_fit(x=3.0), DataError, "needs a first axis that counts samples. Received: a single number"),
+    "ragged rows": (_fit(x=[[1.0, 2.0], [1.0]]), DataError, "the rows have different lengths"),
+    "wrong width": (
+        _fit(x=X[:, :2]),
+        ShapeError,
+        r"has the wrong shape. Expected: \(None, 4\). Received: \(32, 2\)",
+    ),
+    "an axis too many": (_fit(x=X[:, None]), ShapeError, r"has the wrong shape.*Received: \(32, 1, 4\)"),
+    "a dict of unknown names": (_fit(x={"y": X}), ShapeError, "an input is missing"),
+    "y beside an iterator": (_fit(x=iter([(X, REAL)])), DataError, "an iterator bring their own targets"),
+    "an empty iterator": (_fit(x=iter(()), y=None), DataError, "the iterator gave no batch"),
+    "an empty sequence": (_fit(x=np.empty((0, 4)), y=None), DataError, "at least one sample"),
+    "a batch of four parts": (_fit(x=iter([(X, REAL, None, None)]), y=None), DataError, "Received: 4 parts"),
+    "a text file": (_fit(x="data.csv"), DataError, "must hold numbers"),
+    # numbers
+    "negative epochs": (_fit(epochs=-1), ValueError, "epochs must be a non-negative int. Received: -1"),
+    "half an epoch": (_fit(epochs=0.5), ValueError, "epochs must be a non-negative int. Received: 0.5"),
+    "epochs=True": (_fit(epochs=True), ValueError, "epochs must be a non-negative int. Received: True"),
+    "negative initial_epoch": (
+        _fit(initial_epoch=-1),
+        ValueError,
+        "initial_epoch must be a non-negative int",
+    ),
+    "zero batch size": (_fit(batch_size=0), ValueError, "batch_size must be a positive int. Received: 0"),
+    "negative batch size": (
+        _fit(batch_size=-4),
+        ValueError,
+        "batch_size must be a positive int. Received: -4",
+    ),
+    "a batch size of floats": (_fit(batch_size=1.5), ValueError, "batch_size must be a positive int"),
+    "zero steps": (_fit(steps_per_epoch=0), ValueError, "steps_per_epoch must be a positive int"),
+    "zero validation steps": (
+        _fit(validation_steps=0),
+        ValueError,
+        "validation_steps must be a positive int",
+    ),
+    "zero validation batch": (
+        _fit(validation_batch_size=0),
+        ValueError,
+        "validation_batch_size must be a positive",
+    ),
+    "all held out": (
+        _fit(validation_split=1.0),
+        ValueError,
+        "is a share. Expected: 0 <= validation_split < 1",
+    ),
+    "a negative share": (_fit(validation_split=-0.1), ValueError, "is a share"),
+    "a share of nothing": (
+        _fit(x=X[:1], y=REAL[:1], validation_split=0.5),
+        DataError,
+        "validation_split=0.5 of 1 samples leaves one part empty",
+    ),
+    "a share of an iterator": (
+        _fit(x=iter([(X, REAL)]), y=None, validation_split=0.5),
+        DataError,
+        "validation_split needs arrays. Pass validation_data",
+    ),
+    "validation_freq": (_fit(validation_freq=0), ValueError, "validation_freq is a positive int"),
+    "verbose": (_fit(verbose=3), ValueError, 'verbose is a level. Expected: 0, 1, 2 or "auto". Received: 3'),
+    "validation data": (
+        _fit(validation_data=X),
+        DataError,
+        r"validation_data is \(x, y\).*Received: ndarray",
+    ),
+    "validation lengths": (
+        _fit(validation_data=(X, REAL[:3])),
+        DataError,
+        "validation_data: all arrays.*x: 50, y: 3",
+    ),
+    "validation shape": (_fit(validation_data=(X[:, :2], REAL)), ShapeError, "has the wrong shape"),
+    "a callback that is none": (
+        _fit(callbacks=[print]),
+        TypeError,
+        "callbacks must be gputrain.callbacks.Callback",
+    ),
+    # other methods
+    "evaluate on nothing": (
+        lambda m: m.evaluate(X[:0], REAL[:0], **QUIET),
+        DataError,
+        "evaluate needs at least one",
+    ),
+    "evaluate by zero": (
+        lambda m: m.evaluate(X, REAL, batch_size=0, **QUIET),
+        ValueError,
+        "batch_size must be a pos",
+    ),
+    "predict by zero": (
+        lambda m: m.predict(X, batch_size=0, **QUIET),
+        ValueError,
+        "batch_size must be a positive",
+    ),
+    "predict zero steps": (
+        lambda m: m.predict(X, steps=0, **QUIET),
+        ValueError,
+        "steps must be a positive int",
+    ),
+    "predict NaN": (
+        lambda m: m.predict(_spoiled(X, np.nan), **QUIET),
+        DataError,
+        r"predict\(x\) must hold finite",
+    ),
+    "one batch of an iterator": (
+        lambda m: m.train_on_batch(iter([X])),
+        DataError,
+        "A batch is given as arrays",
+    ),
+    # compile
+    "a misspelt optimizer": (
+        lambda m: m.compile("adma"),
+        ValueError,
+        "Unknown optimizer 'adma'. Did you mean 'adam'",
+    ),
+    "a misspelt loss": (
+        lambda m: m.compile(loss="mes"),
+        ValueError,
+        "Unknown loss 'mes'. Did you mean 'mse'",
+    ),
+    "a misspelt metric": (
+        lambda m: m.compile(loss="mse", metrics=["acuracy_"]),
+        ValueError,
+        "Unknown metric 'acuracy_'. Did you mean 'accuracy'",
+    ),
+    "zero steps_per_execution": (
+        lambda m: m.compile(steps_per_execution=0),
+        ValueError,
+        "steps_per_execution must be a positive int",
+    ),
+    "losses for other outputs": (
+        lambda m: (m.compile(loss={"other": "mse"}), _fit()(m)),
+        ValueError,
+        "loss: no output is named 'other'",
+    ),
+    "too many losses": (
+        lambda m: (m.compile(loss=["mse", "mse"]), _fit()(m)),
+        ValueError,
+        "loss needs one entry per output. Expected: 1",
+    ),
+    "metrics for other outputs": (
+        lambda m: (m.compile(loss="mse", metrics={"other": ["mae"]}), _fit()(m)),
+        ValueError,
+        "metrics: no output is named 'other'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("call", "error", "text"), CALLS.values(), ids=CALLS)
+def test_bad_input(call: Callable[[Model], Any], error: type[Exception], text: str) -> None:
+    model = regressor()
+    before = model.get_weights()
+    with pytest.raises(error, match=text):
+        call(model)
+    assert int(model.step_counter) == 0
+    assert same(before, model.get_weights())
+    model.compile("sgd", "mse")
+    model.fit(X, REAL, **QUIET)
+    assert int(model.step_counter) == 2
+
+
+@pytest.mark.parametrize("method", ["fit", "evaluate", "train_on_batch", "test_on_batch"])
+def test_an_uncompiled_model(method: str) -> None:
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
+    with pytest.raises(ValueError, match=rf"{method}\(\) needs a compiled model. Call model.compile"):
+        getattr(model, method)(X, REAL)
+
+
+def test_nan_in_the_data_may_be_allowed() -> None:
+    keras.config.set_nan_inputs("allow")
+    model = regressor(loss="mae")
+    predicted = model.predict(_spoiled(X, np.nan), **QUIET)
+    assert np.isnan(predicted).any(axis=1).nonzero()[0].tolist() == [3]
+
+
+def test_data_is_left_as_it_was_and_may_be_read_only() -> None:
+    x, y = X.copy(), LABELS.copy()
+    for array in (x, y):
+        array.setflags(write=False)
+    model = classifier(metrics=["accuracy"])
+    model.fit(x, y, validation_split=0.2, class_weight="balanced", **QUIET)
+    np.testing.assert_array_equal(x, X)
+    np.testing.assert_array_equal(
+        model.predict(x[:, ::1], **QUIET), model.predict(np.asfortranarray(x), **QUIET)
+    )

@@ -1,0 +1,59 @@
+"""Many fits at flat memory, and no model kept alive behind the user's back."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import tracemalloc
+import weakref
+
+import gputrain as keras
+from gputrain import layers
+from tests.models.small import LABELS, QUIET, X, classifier
+
+
+def _fit_once() -> None:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(4, activation="relu"), layers.Dense(3)])
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    model.fit(X[:8], LABELS[:8], batch_size=8, **QUIET)
+
+
+def test_two_hundred_models_leave_nothing_behind() -> None:
+    for _ in range(10):
+        _fit_once()
+    gc.collect()
+    blocks, objects = sys.getallocatedblocks(), len(gc.get_objects())
+    for _ in range(200):
+        _fit_once()
+    gc.collect()
+    assert sys.getallocatedblocks() - blocks < 2000
+    assert len(gc.get_objects()) - objects < 200
+
+
+def test_two_hundred_fits_of_one_model_leave_nothing_behind() -> None:
+    model = classifier(metrics=["accuracy"])
+    for _ in range(5):
+        model.fit(X, LABELS, validation_split=0.2, **QUIET)
+    tracemalloc.start()
+    model.fit(X, LABELS, validation_split=0.2, **QUIET)
+    gc.collect()
+    before, objects = tracemalloc.get_traced_memory()[0], len(gc.get_objects())
+    for _ in range(200):
+        model.fit(X, LABELS, validation_split=0.2, **QUIET)
+    gc.collect()
+    after = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert after - before < 64 * 1024
+    assert len(gc.get_objects()) - objects < 200
+
+
+def test_a_model_dies_with_its_last_reference() -> None:
+    model = classifier(metrics=["accuracy"])
+    history = model.fit(X, LABELS, validation_split=0.2, **QUIET).history
+    model.predict(X, **QUIET)
+    sub_model = keras.Model(model.input, model.layers[0].output)
+    remembered = [weakref.ref(model), weakref.ref(sub_model), weakref.ref(model.optimizer)]
+    del model, sub_model
+    gc.collect()
+    assert history["loss"]
+    assert [reference() for reference in remembered] == [None, None, None]

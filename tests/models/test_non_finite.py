@@ -1,0 +1,162 @@
+"""NaN and infinity in training: what is said, and what stays as it was."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gputrain as keras
+from gputrain import layers, ops
+from gputrain.errors import NonFiniteError
+from tests.models.small import QUIET, REAL, X, regressor, same
+from tests.models.test_fit import Every
+
+BAD = X.copy()
+BAD[23] = -1e30  # finite, but its square is not
+
+
+class Logarithm(layers.Layer):
+    """Not a number for negative inputs."""
+
+    def call(self, inputs: Any) -> Any:
+        return ops.log(inputs)
+
+
+class Root(layers.Layer):
+    """The root of the square: finite at 0, its gradient is not."""
+
+    def call(self, inputs: Any) -> Any:
+        return ops.sqrt(ops.square(inputs))
+
+
+def _model(layer: layers.Layer, **compiled: Any) -> keras.Sequential:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2, name="first"), layer], name="net")
+    model.compile(
+        **{"optimizer": keras.optimizers.Adam(0.125), "loss": "mse", "metrics": ["mae"], **compiled}
+    )
+    return model
+
+
+CASES: dict[str, tuple[Callable[[], layers.Layer], Any, str]] = {
+    "forward": (
+        lambda: Logarithm(name="logs"),
+        X,
+        r"Log of net/logs, in the forward pass \(\d+ NaN and 0 infinite of",
+    ),
+    "backward": (lambda: Root(name="root"), 0 * X, r" of net/root, in the backward pass \(\d+ NaN"),
+}
+
+
+@pytest.mark.parametrize("eagerly", [False, True])
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize(("make", "x", "text"), CASES.values(), ids=CASES)
+def test_a_bad_step_is_reported_and_changes_nothing(
+    make: Callable[[], layers.Layer], x: Any, text: str, steps: int, eagerly: bool
+) -> None:
+    model = _model(make(), run_eagerly=eagerly, steps_per_execution=steps)
+    before = model.get_weights()
+    with pytest.raises(NonFiniteError) as caught:
+        model.fit(x, REAL, epochs=2, batch_size=10, shuffle=False, **QUIET)
+    said = str(caught.value)
+    assert (
+        "net: the loss or a gradient became NaN or infinite in epoch 1, step 1, at learning rate 0.125."
+        in said
+    )
+    assert re.search(text, said), said
+    assert "test_non_finite.py:" in said
+    assert "Inputs of the step: x in " in said
+    assert "The weights are those before this step. Try a smaller learning rate" in said
+    assert same(before, model.get_weights())
+    assert int(model.step_counter) == 0
+    assert int(model.optimizer.iterations) == 0
+    assert not any(slot.numpy().any() for slot in model.optimizer.slots)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 5])
+def test_the_step_that_was_bad_is_named(steps: int) -> None:
+    model = regressor(optimizer=keras.optimizers.SGD(0.01), steps_per_execution=steps)
+    with pytest.raises(NonFiniteError, match=r"in epoch 1, step 3, at learning rate 0.01.*x in -1e\+30"):
+        model.fit(BAD[:, :4], REAL * 1e20 * (BAD[:, :1] < -1e20), batch_size=10, shuffle=False, **QUIET)
+    assert int(model.step_counter) == 2
+
+
+def test_training_goes_on_afterwards() -> None:
+    model = regressor(metrics=["mae"])
+    huge = REAL.copy()
+    huge[0] = 1e30
+    with pytest.raises(NonFiniteError):
+        model.fit(X, huge, shuffle=False, **QUIET)
+    history = model.fit(X, REAL, epochs=10, **QUIET).history
+    assert history["loss"][-1] < history["loss"][0]
+    with pytest.raises(NonFiniteError, match="step 21"):
+        model.train_on_batch(X, huge)
+    assert np.isfinite(model.train_on_batch(X, REAL)).all()
+
+
+def test_metrics_and_statistics_of_a_bad_step_are_dropped() -> None:
+    model = keras.Sequential([keras.Input((4,)), layers.BatchNormalization(), layers.Dense(2)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    huge = REAL.copy()
+    huge[0] = 1e30
+    before = model.get_weights()
+    with pytest.raises(NonFiniteError):
+        model.fit(X, huge, batch_size=50, **QUIET)
+    assert same(before, model.get_weights())
+    assert all(float(v.numpy()) == 0 for metric in model.metrics for v in metric.variables)
+
+
+def test_terminate_on_nan_stops_without_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    model = regressor()
+    history = model.fit(
+        X, np.full_like(REAL, 1e30), epochs=3, callbacks=[keras.callbacks.TerminateOnNaN()], **QUIET
+    )
+    assert history.epoch == [0]
+    assert "the loss is inf; training stops" in capsys.readouterr().out
+    model.fit(X, REAL, **QUIET)
+    assert int(model.step_counter) == 2
+
+
+def test_a_callback_that_raises_at_a_bad_step_leaves_a_model_that_trains() -> None:
+    model = regressor()
+    callback = keras.callbacks.TerminateOnNaN(raise_error=True)
+    with pytest.raises(RuntimeError, match="the loss is inf"):
+        model.fit(X, np.full_like(REAL, 1e30), callbacks=[callback], **QUIET)
+    model.fit(X, REAL, **QUIET)
+    assert int(model.step_counter) == 2
+
+
+def test_eager_evaluate_and_predict_name_the_operation() -> None:
+    model = _model(Logarithm(name="logs"), run_eagerly=True)
+    for call in (lambda: model.evaluate(X, REAL, **QUIET), lambda: model.predict(X, **QUIET)):
+        with pytest.raises(NonFiniteError, match="First bad operation: Log of net/logs"):
+            call()
+
+
+def test_infinity_on_the_way_to_a_finite_result_is_no_error() -> None:
+    class Guarded(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return ops.where(inputs > 0, ops.log(ops.relu(inputs)), 0.0)
+
+    model = keras.Sequential([keras.Input((4,)), Guarded()])
+    model.compile(run_eagerly=True)
+    np.testing.assert_array_equal(model.predict(np.zeros((1, 4)), **QUIET), np.zeros((1, 4)))
+
+
+def test_the_rate_of_a_schedule_is_named() -> None:
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 1, 0.5)
+    model = regressor(optimizer=keras.optimizers.SGD(schedule))
+    seen: list[int] = []
+    with pytest.raises(NonFiniteError, match=r"epoch 1, step 3, at learning rate 0.125"):
+        model.fit(
+            X,
+            np.where(np.arange(50)[:, None] == 25, 1e30, REAL),
+            batch_size=10,
+            shuffle=False,
+            callbacks=[Every(batch=lambda n, logs: seen.append(n))],
+            **QUIET,
+        )
+    assert seen == [0, 1, 2]
