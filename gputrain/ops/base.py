@@ -74,6 +74,7 @@ class Operation:
         cls._fields = {**cls._fields, **own}
         cls._by_value = eq and cls.__init__ is Operation.__init__
         if not cls.__name__.startswith("_"):
+            _check_name(cls)
             REGISTRY[cls.__name__] = cls
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -167,6 +168,24 @@ class Operation:
 
     def __repr__(self) -> str:
         return str(self)
+
+
+def _check_name(cls: type[Operation]) -> None:
+    """Refuse a user's operation with the name of one of gputrain's; their own they may define again."""
+    known = REGISTRY.get(cls.__name__)
+    if (
+        known is None
+        or not known.__module__.startswith("gputrain.")
+        or cls.__module__.startswith("gputrain.")
+    ):
+        return
+    raise ValueError(
+        explain(
+            f"{cls.__module__}.{cls.__name__}: devices choose kernels by an operation's name, and there is "
+            f"{known.__module__}.{known.__name__}.",
+            fix="Give the class another name.",
+        )
+    )
 
 
 class Constant(Operation):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -128,7 +127,6 @@ def test_one_value_becomes_the_state_of_two_variables() -> None:
     check_runs(traced(both, a, b))
 
 
-@dataclass(frozen=True)
 class MinusReversed(Operation):
     """x - y[::-1]: may write over x, which it reads element by element, never over y."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,6 @@ from tests.tolerances import assert_close
 F64 = "float64"
 
 
-@dataclass(frozen=True)
 class Cube(ops.Operation):
     """scale * x ** 3, with everything an operation has."""
 
@@ -47,7 +45,7 @@ class Cube(ops.Operation):
 
 
 class Halves(ops.Operation):
-    """First and second half of the last axis: two outputs, no parameters, no decorator."""
+    """First and second half of the last axis: two outputs, no parameters."""
 
     n_outputs = 2
 
@@ -124,6 +122,14 @@ def test_equal_operations_of_users_are_computed_once() -> None:
 def test_errors_of_a_users_infer_come_when_the_model_is_built() -> None:
     with pytest.raises(DTypeError, match=r"Cube needs floating-point input.*int32\[3\]"):
         apply(Cube(), Value(Spec((3,), "int32")))
+
+
+def test_a_name_of_gputrains_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match=r"test_user_operations\.Dropout: devices.*gputrain\.ops\.random\.Dropout"
+    ):
+        type("Dropout", (ops.Operation,), {"__module__": "test_user_operations"})
+    assert ops.REGISTRY["Dropout"] is ops.Dropout
 
 
 # ------------------------------------------------------------------------------------------ custom gradient
