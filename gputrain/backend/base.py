@@ -27,13 +27,14 @@ class Kernel:
     Attributes:
         prepare: `f(op, out, *inputs, scratch) -> thunk`, called once when buffers are bound.
         scratch: `f(op, *specs) -> specs` of the workspaces it needs.
-        overwrites: pairs (output, input) that may share memory when the input dies there.
+        overwrites: pairs (output, input) that may share memory when the input dies there; None means those
+            of the operation.
         accepts: `f(op, *specs) -> bool`: the cases it serves; others fall back to `compute`.
     """
 
     prepare: Prepare
     scratch: Callable[..., tuple[Spec, ...]] = lambda op, *specs: ()
-    overwrites: tuple[tuple[int, int], ...] = ()
+    overwrites: tuple[tuple[int, int], ...] | None = None
     accepts: Callable[..., bool] = lambda op, *specs: True
 
 
@@ -87,7 +88,7 @@ class Device(ABC):
     def overwrites(self, op: Operation, specs: Sequence[Spec]) -> tuple[tuple[int, int], ...]:
         """Pairs (output, input) of `op` that may share memory on this device."""
         kernel = self.kernel(op, specs)
-        return kernel.overwrites if kernel is not None else op.overwrites
+        return op.overwrites if kernel is None or kernel.overwrites is None else kernel.overwrites
 
     def prepare(
         self,

@@ -244,7 +244,7 @@ class _Update:
 
     `gradient` and slots are flat, of the variables' total length. Where the flag does not hold, nothing
     changes. `decay` says which variables weight decay applies to (decoupled: w -= w * rate * weight_decay).
-    Subclasses write the arithmetic of one block in `_block`.
+    Subclasses write the arithmetic of one block in `block`.
     """
 
     guarded = True
@@ -304,17 +304,17 @@ class _Update:
                 xp.copyto(target, old)
         if not flag:
             return
-        scalars = self._scalars(float(rate), int(iterations) + 1)
+        scalars = self.scalars(float(rate), int(iterations) + 1)
         for part, start, stop, decays in self.table():
             weights = _flat(outs[self.slots + part])
             for first in range(start, stop, BLOCK):
                 last = min(first + BLOCK, stop)
                 w = weights[first - start : last - start]
                 if decays:
-                    xp.multiply(w, 1.0 - float(rate) * self.weight_decay, out=w)
+                    xp.multiply(w, self.kept(float(rate)), out=w)
                 slots = [s[first:last] for s in outs[: self.slots]]
                 work = [scratch[0][i, : last - first] for i in range(self.workspaces)]
-                self._block(xp, scalars, w, gradient[first:last], slots, work)
+                self.block(xp, scalars, w, gradient[first:last], slots, work)
 
     def table(self) -> list[tuple[int, int, int, bool]]:
         """(variable, first element, last element, weight decay applies) of each variable."""
@@ -324,10 +324,16 @@ class _Update:
             for i, (e, n, d) in enumerate(zip(ends, self.sizes, self.decay, strict=True))
         ]
 
-    def _scalars(self, rate: float, step: int) -> Any:
+    def kept(self, rate: float) -> float:
+        """Share of a decaying weight that a step keeps."""
+        return 1.0 - rate * self.weight_decay
+
+    def scalars(self, rate: float, step: int) -> Any:
+        """What `block` needs of learning rate and step number (from 1)."""
         return rate
 
-    def _block(self, xp: Any, scalars: Any, w: Any, g: Any, slots: list[Any], work: list[Any]) -> None:
+    def block(self, xp: Any, scalars: Any, w: Any, g: Any, slots: list[Any], work: list[Any]) -> None:
+        """Update weights and slots in place, all of one block; `work` is workspace."""
         raise NotImplementedError
 
 
@@ -365,7 +371,7 @@ class SGDUpdate(_Update, Operation):
     def slots(self) -> int:
         return 1 if self.momentum else 0
 
-    def _block(self, xp: Any, rate: float, w: Any, g: Any, slots: list[Any], work: list[Any]) -> None:
+    def block(self, xp: Any, rate: float, w: Any, g: Any, slots: list[Any], work: list[Any]) -> None:
         (step,) = work
         xp.multiply(g, rate, out=step)
         if not self.momentum:
@@ -414,7 +420,7 @@ class RMSpropUpdate(_Update, Operation):
     def slots(self) -> int:
         return 1 + bool(self.momentum) + bool(self.centered)
 
-    def _block(self, xp: Any, rate: float, w: Any, g: Any, slots: list[Any], work: list[Any]) -> None:
+    def block(self, xp: Any, rate: float, w: Any, g: Any, slots: list[Any], work: list[Any]) -> None:
         square, step = work
         velocity = slots[0]
         _decayed_mean(xp, velocity, xp.multiply(g, g, out=square), self.rho)
@@ -490,10 +496,10 @@ class AdamUpdate(_Update, Operation):
     def slots(self) -> int:
         return 3 if self.amsgrad else 2
 
-    def _scalars(self, rate: float, step: int) -> float:
+    def scalars(self, rate: float, step: int) -> float:
         return rate * math.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
 
-    def _block(self, xp: Any, rate: float, w: Any, g: Any, slots: list[Any], work: list[Any]) -> None:
+    def block(self, xp: Any, rate: float, w: Any, g: Any, slots: list[Any], work: list[Any]) -> None:
         m, v = slots[:2]
         change, root = work
         xp.subtract(g, m, out=change)

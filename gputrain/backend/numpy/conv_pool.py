@@ -1,4 +1,4 @@
-"""Convolution followed by max pooling, a few images at a time.
+"""Convolution followed by max pooling, a few images at a time, shared out among threads.
 
 The columns of the im2col matrix are ordered by position inside the pooling window, so that the product
 gives one contiguous plane per position and pooling is contiguous passes over planes. Nothing larger than
@@ -7,13 +7,14 @@ a block of images leaves the cache, forward or backward.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ...ir.spec import Spec
 from ..base import Kernel
+from .threads import one_blas_thread, shares, together, workers
 
 BLOCK_BYTES = 1 << 20  # of convolution output: half of a core's L2 cache
 MAX_CHANNELS = 8  # with more, rows of the im2col matrix copy faster than its columns
@@ -120,15 +121,27 @@ def _accepts(op: Any, x: Spec, *others: Spec) -> bool:
 def _forward_scratch(op: Any, x: Spec, w: Spec) -> tuple[Spec, ...]:
     g = _Geometry(op, x, w.dims[:2], w.dims[3])
     plane = Spec((g.rows, g.filters), x.dtype)
-    return g.taps_spec(), g.cols_spec(), g.planes_spec(), plane.with_dtype("bool"), plane.with_dtype("uint8")
+    one = (g.taps_spec(), g.cols_spec(), g.planes_spec(), plane.with_dtype("bool"), plane.with_dtype("uint8"))
+    return one * workers()
 
 
 def _forward(op: Any, out: Any, x: Array, w: Array, *, scratch: Any) -> Callable[[], None]:
-    (best, winner), (taps, cols, planes, better, index) = out, scratch
     g = _Geometry(op, Spec(x.shape, x.dtype.name), w.shape[:2], w.shape[3])
     filters = w.reshape(g.patch, g.filters)
+    tasks = [
+        _forward_task(g, blocks, out, x, filters, scratch[5 * i : 5 * i + 5])
+        for i, blocks in enumerate(shares(g.blocks()))
+    ]
+    return _with_one_blas_thread(together(tasks))
+
+
+def _forward_task(
+    g: _Geometry, blocks: Sequence[slice], out: Any, x: Array, filters: Array, scratch: Any
+) -> Callable[[], None]:
+    """One thread's blocks of images."""
+    (best, winner), (taps, cols, planes, better, index) = out, scratch
     steps = []
-    for block in g.blocks():
+    for block in blocks:
         gather = g.gather(x[block], taps, cols)
         rows = (block.stop - block.start) * g.oh * g.ow
         product = planes.reshape(-1)[: g.positions * rows * g.filters].reshape(g.positions * rows, g.filters)
@@ -140,6 +153,14 @@ def _forward(op: Any, out: Any, x: Array, w: Array, *, scratch: Any) -> Callable
         for gather, product, pool in steps:
             np.matmul(gather().T, filters, out=product)
             pool()
+
+    return run
+
+
+def _with_one_blas_thread(task: Callable[[], None]) -> Callable[[], None]:
+    def run() -> None:
+        with one_blas_thread():
+            task()
 
     return run
 
@@ -169,15 +190,33 @@ def _pool(planes: Array, best: Array, winner: Array, better: Array, index: Array
 def _backward_scratch(op: Any, x: Spec, dy: Spec, winner: Spec) -> tuple[Spec, ...]:
     g = _Geometry(op, x, op.kernel, dy.dims[3])
     won = Spec((g.rows, g.filters), "bool")
-    return g.taps_spec(), g.cols_spec(), g.planes_spec(), won, Spec((g.patch, g.filters), x.dtype)
+    total = Spec((g.patch, g.filters), x.dtype)
+    return (g.taps_spec(), g.cols_spec(), g.planes_spec(), won, total, total) * workers()
 
 
 def _backward(op: Any, out: Array, x: Array, dy: Array, winner: Array, *, scratch: Any) -> Callable[[], None]:
-    taps, cols, planes, won, partial = scratch
     g = _Geometry(op, Spec(x.shape, x.dtype.name), op.kernel, dy.shape[3])
-    total = out.reshape(g.patch, g.filters)
+    shared = shares(g.blocks())
+    parts = [scratch[6 * i : 6 * i + 6] for i in range(len(shared))]
+    tasks = [_backward_task(g, *share, x, dy, winner) for share in zip(shared, parts, strict=True)]
+    run_all, total = _with_one_blas_thread(together(tasks)), out.reshape(g.patch, g.filters)
+
+    def run() -> None:
+        run_all()
+        np.copyto(total, parts[0][5])
+        for part in parts[1:]:
+            np.add(total, part[5], out=total)
+
+    return run
+
+
+def _backward_task(
+    g: _Geometry, blocks: Sequence[slice], scratch: Any, x: Array, dy: Array, winner: Array
+) -> Callable[[], None]:
+    """One thread's blocks of images; their sum ends in the last workspace."""
+    taps, cols, planes, won, partial, total = scratch
     steps = []
-    for block in g.blocks():
+    for block in blocks:
         rows = (block.stop - block.start) * g.oh * g.ow
         spread = planes.reshape(-1)[: g.positions * rows * g.filters].reshape(g.positions, rows, g.filters)
         source = (dy[block].reshape(rows, g.filters), winner[block].reshape(rows, g.filters), won[:rows])

@@ -8,7 +8,7 @@ import numpy as np
 
 from ...ir.spec import Spec
 from ..base import ALIGNMENT, Device
-from . import conv_pool, passes
+from . import conv, conv_pool, passes
 
 
 class NumpyDevice(Device):
@@ -19,7 +19,7 @@ class NumpyDevice(Device):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kernels.update({**conv_pool.KERNELS, **passes.KERNELS})
+        self.kernels.update({**conv.KERNELS, **conv_pool.KERNELS, **passes.KERNELS})
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         kind = np.dtype(dtype)

@@ -1,0 +1,94 @@
+"""Two levels of threads on the CPU, used in turn: BLAS's own for large products, ours for blocked passes.
+
+A pass over cache-sized blocks calls many small products; there BLAS's threads would only wait for one
+another, so blocks are shared out among Python threads (NumPy releases the interpreter lock inside its loops)
+and BLAS works with one thread meanwhile.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+T = TypeVar("T")
+
+
+@cache
+def workers() -> int:
+    """Python threads that share a pass: two where there are two cores, else one.
+
+    GPUTRAIN_THREADS overrides it. More than two do not pay: the interpreter lock is taken between calls.
+    """
+    given = os.environ.get("GPUTRAIN_THREADS", "")
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, int(given)) if given.isdigit() else min(2, available)
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max(1, workers() - 1), thread_name_prefix="gputrain")
+
+
+def shares(items: Sequence[T]) -> list[Sequence[T]]:
+    """The items in as many runs of nearly equal length as there are workers; empty runs left out."""
+    count = min(workers(), len(items))
+    ends = [round(i * len(items) / count) for i in range(count + 1)] if count else [0]
+    return [items[a:b] for a, b in pairwise(ends)]
+
+
+def together(tasks: Sequence[Callable[[], None]]) -> Callable[[], None]:
+    """A function that runs the tasks at the same time and returns when all are done; errors are raised."""
+    if len(tasks) <= 1:
+        return tasks[0] if tasks else lambda: None
+
+    def run() -> None:
+        others = [_pool().submit(_quietly, task) for task in tasks[1:]]
+        tasks[0]()
+        for other in others:
+            other.result()
+
+    return run
+
+
+def _quietly(task: Callable[[], None]) -> None:
+    with np.errstate(all="ignore"):  # the error state of a thread is its own
+        task()
+
+
+@cache
+def _openblas() -> tuple[Callable[[int], Any], Callable[[], int]] | None:
+    """(set, get) of the number of threads of the OpenBLAS that NumPy brought; None for any other BLAS."""
+    folder = Path(np.__file__).parent
+    for path in [*folder.parent.glob("numpy.libs/*openblas*"), *folder.glob(".dylibs/*openblas*")]:
+        library = ctypes.CDLL(str(path))
+        for prefix, suffix in (("scipy_", "64_"), ("", "64_"), ("scipy_", ""), ("", "")):
+            put = getattr(library, f"{prefix}openblas_set_num_threads{suffix}", None)
+            get = getattr(library, f"{prefix}openblas_get_num_threads{suffix}", None)
+            if put is not None and get is not None:
+                return put, get
+    return None
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Products inside use one thread each."""
+    found = _openblas()
+    if found is None:
+        yield
+        return
+    put, get = found
+    before = get()
+    put(1)
+    try:
+        yield
+    finally:
+        put(before)
