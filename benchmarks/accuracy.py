@@ -63,7 +63,8 @@ def train(seed: int, epochs: int, data: Any) -> dict[str, float]:
 
 def main() -> int:
     """Run all seeds and print each and the means."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    as_is = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=as_is)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3], help="default 1 2 3")
     parser.add_argument("--epochs", type=int, default=10, help="default 10")
     parser.add_argument("--json", help="also write the figures to this file")

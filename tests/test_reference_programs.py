@@ -1,4 +1,4 @@
-"""The programs that Keras users bring: the reference tutorial's two, as they stand, after `import gputrain as keras`."""
+"""The reference tutorial's two programs, as they stand, with gputrain for `keras`."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_the_short_program_runs_as_it_stands(monkeypatch: pytest.MonkeyPatch, ta
 
 
 def test_relu_rows_are_normalised_and_clipped_and_an_all_zero_row_costs_its_logarithm() -> None:
-    """Crossentropy of relu outputs: each row over its sum, clipped; a row of zeros gives -log(1e-7) and no gradient."""
+    """Each row over its sum, clipped; a row of zeros gives -log(1e-7) and no gradient."""
     from gputrain.compiler import gradients, interpret
     from gputrain.ir import Spec, Trace, Value
 

@@ -7,7 +7,14 @@ from gputrain.utils.names import did_you_mean, nearest, snake_case
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("GlorotUniform", "glorot_uniform"), ("Conv2D", "conv2d"), ("MaxPooling2D", "max_pooling2d"), ("L1L2", "l1l2"), ("CSVLogger", "csv_logger"), ("zeros", "zeros")],
+    [
+        ("GlorotUniform", "glorot_uniform"),
+        ("Conv2D", "conv2d"),
+        ("MaxPooling2D", "max_pooling2d"),
+        ("L1L2", "l1l2"),
+        ("CSVLogger", "csv_logger"),
+        ("zeros", "zeros"),
+    ],
 )
 def test_snake_case(name, expected):
     assert snake_case(name) == expected
