@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ..backend import ALIGNMENT, Device
 from ..ir import Graph, Node, Spec, Value, Variable
 from ..ops.base import Constant
@@ -215,18 +217,18 @@ def pack(buffers: list[Buffer]) -> int:
 
     Largest first, each at the lowest free offset (greedy by size; Pisarchyk & Lee 2020).
     """
-    placed: list[Buffer] = []
-    total = 0
-    for buffer in sorted(buffers, key=lambda b: (-b.nbytes, b.first)):
-        neighbours = [b for b in placed if b.first <= buffer.last and buffer.first <= b.last]
-        neighbours.sort(key=lambda b: b.offset or 0)
-        offset = 0
-        for other in neighbours:
-            assert other.offset is not None
-            if offset + _aligned(buffer.nbytes) <= other.offset:
-                break
-            offset = max(offset, other.offset + _aligned(other.nbytes))
-        buffer.offset = offset
-        placed.append(buffer)
-        total = max(total, offset + _aligned(buffer.nbytes))
-    return total
+    first, last, start, stop = placed = np.zeros((4, len(buffers)), np.int64)
+    for k, buffer in enumerate(sorted(buffers, key=lambda b: (-b.nbytes, b.first))):
+        nbytes = _aligned(buffer.nbytes)
+        alive = np.flatnonzero((first[:k] <= buffer.last) & (last[:k] >= buffer.first))
+        alive = alive[np.argsort(start[alive])]
+        buffer.offset = _lowest_gap(start[alive], stop[alive], nbytes)
+        placed[:, k] = buffer.first, buffer.last, buffer.offset, buffer.offset + nbytes
+    return int(stop.max(initial=0))
+
+
+def _lowest_gap(start: np.ndarray, stop: np.ndarray, nbytes: int) -> int:
+    """The lowest offset with so much room between stretches of memory, given in the order of their starts."""
+    free = np.append(0, np.maximum.accumulate(stop))
+    fits = np.append(free[:-1] + nbytes <= start, True)
+    return int(free[np.argmax(fits)])
