@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -313,17 +314,14 @@ class CompiledMetrics:
         self.version += 1
 
     def _add(self, metric: Any, output: int, weighted: bool) -> None:
+        """Add a metric, its name made unique as in Keras: output_name, weighted_name, name_1."""
         prefix = f"{self.output_names[output]}_" if len(self.output_names) > 1 else ""
-        if not metric.name.startswith(prefix):
-            metric.name = prefix + metric.name
-        if metric.name in [known.name for known in self.metrics]:
-            raise ValueError(
-                explain(
-                    "Each metric needs a name of its own.",
-                    received=f"{metric.name!r} a second time",
-                    fix="Pass name= to one of them.",
-                )
-            )
+        own = metric.name.removeprefix(prefix)
+        taken = [known.name for known in self.metrics]
+        if weighted and prefix + own in taken:
+            own = f"weighted_{own}"
+        names = itertools.chain([prefix + own], (f"{prefix}{own}_{i}" for i in itertools.count(1)))
+        metric.name = next(name for name in names if name not in taken)
         self.entries.append((metric, output, weighted))
 
     def _per_output(self, given: Any, names: Sequence[str]) -> list[list[Any]]:

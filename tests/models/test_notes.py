@@ -372,11 +372,10 @@ def test_nan_is_never_best() -> None:
     assert stopping.best == 2.0
 
 
-def test_one_name_for_two_metrics() -> None:
-    with pytest.raises(
-        ValueError, match=r"Each metric needs a name of its own. Received: 'mae' a second time"
-    ):
-        regressor(metrics=["mae", "mae"]).fit(X, REAL, **QUIET)
+def test_metrics_of_one_name_are_all_reported() -> None:
+    model = regressor(metrics=["mae", "mae"], weighted_metrics=["mae"])
+    logs = model.evaluate(X, REAL, return_dict=True, **QUIET)
+    assert list(logs) == ["loss", "mae", "mae_1", "weighted_mae"]
 
 
 def test_many_shapes_give_one_note(caplog: pytest.LogCaptureFixture) -> None:

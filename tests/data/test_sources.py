@@ -1,0 +1,133 @@
+"""Batches from arrays and from iterators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gputrain.backend import current_device
+from gputrain.data import make_arrays
+from gputrain.data.sources import ArraySource, Batch, IteratorSource, is_iterator
+from gputrain.errors import DataError
+
+X = np.arange(10, dtype="float32")[:, None]
+
+
+def _rows(batches: Iterator[Batch]) -> list[list[int]]:
+    found = []
+    for batch in batches:
+        x = batch.arrays.x if batch.rows is None else batch.arrays.x[batch.rows]
+        found.append(x[:, 0].astype(int).tolist())
+    return found
+
+
+def _stream() -> Iterator[Any]:
+    for start in range(0, 10, 4):
+        yield X[start : start + 4]
+
+
+class Again:
+    """An iterable that begins again."""
+
+    def __iter__(self) -> Iterator[Any]:
+        return _stream()
+
+
+class Indexed:
+    """A sequence of batches by number."""
+
+    def __init__(self, count: int = 3) -> None:
+        self.count = count
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __getitem__(self, index: int) -> Any:
+        return X[4 * index : 4 * index + 4]
+
+
+ONCE = [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9]]
+
+
+def test_arrays_once_through_and_pass_after_pass() -> None:
+    source = ArraySource(make_arrays(X), 4)
+    assert source.steps == 3
+    assert _rows(source.epoch(0)) == _rows(source.epoch(7)) == ONCE
+    endless = ArraySource(make_arrays(X), 4, steps=2)
+    assert _rows(endless.epoch(0)) == ONCE[:2]
+    assert _rows(endless.epoch(1)) == [ONCE[2], ONCE[0]]
+
+
+def test_a_batch_is_copied_into_buffers() -> None:
+    buffer = np.full((3, 1), np.nan, "float32")
+    Batch(make_arrays(X), np.array([7, 0, 2])).load(current_device(), [buffer])
+    assert buffer[:, 0].tolist() == [7, 0, 2]
+
+
+SOURCES: dict[str, tuple[Callable[[], Any], int | None, list[list[list[int]]]]] = {
+    "a generator": (_stream, None, [ONCE]),
+    "a generator by steps": (_stream, 2, [ONCE[:2], ONCE[2:]]),
+    "an iterable": (Again, None, [ONCE, ONCE]),
+    "an iterable by steps": (Again, 2, [ONCE[:2], [ONCE[2], ONCE[0]], ONCE[1:]]),
+    "a sequence": (Indexed, None, [ONCE, ONCE]),
+    "a sequence by steps": (Indexed, 2, [ONCE[:2], ONCE[:2]]),
+}
+
+
+@pytest.mark.parametrize(("make", "steps", "epochs"), SOURCES.values(), ids=SOURCES)
+@pytest.mark.parametrize("peek", [False, True])
+def test_epochs_of_iterators(make: Any, steps: int | None, epochs: list[Any], peek: bool) -> None:
+    source = IteratorSource(make(), steps, False, "fit")
+    if peek:
+        assert _rows(iter([source.first()])) == ONCE[:1]
+    assert [_rows(source.epoch(n)) for n in range(len(epochs))] == epochs
+
+
+def test_a_shuffled_sequence_is_read_in_another_order() -> None:
+    source = IteratorSource(Indexed(), None, True, "fit")
+    orders = [_rows(source.epoch(n)) for n in range(6)]
+    assert all(sorted(order) == ONCE for order in orders)
+    assert len({str(order) for order in orders}) > 1
+
+
+def test_an_ended_generator_is_named() -> None:
+    source = IteratorSource(_stream(), 3, False, "fit")
+    list(source.epoch(0))
+    with pytest.raises(DataError, match=r"the iterator ended. Expected: 3 batches per epoch.*while True"):
+        list(source.epoch(1))
+
+
+def test_targets_of_each_batch_are_checked() -> None:
+    seen: list[Any] = []
+    source = IteratorSource(((X, X + n) for n in range(3)), None, False, "fit")
+    source.first()
+    source.check_with(lambda y: seen.append(float(y[0, 0])))
+    list(source.epoch(0))
+    assert seen == [0, 1, 2]
+
+
+KINDS: dict[str, tuple[Any, bool]] = {
+    "an array": (X, False),
+    "a list": ([1, 2], False),
+    "a tuple": ((1, 2), False),
+    "a dict": ({"a": X}, False),
+    "text": ("text", False),
+    "a number": (3.0, False),
+    "a generator": (_stream(), True),
+    "an iterator": (iter([X]), True),
+    "an iterable": (Again(), True),
+    "a sequence of batches": (Indexed(), True),
+}
+
+
+@pytest.mark.parametrize(("x", "expected"), KINDS.values(), ids=KINDS)
+def test_what_counts_as_an_iterator(x: Any, expected: bool) -> None:
+    assert is_iterator(x) is expected
+
+
+def test_an_empty_sequence() -> None:
+    with pytest.raises(DataError, match=r"needs at least one batch. Received: an empty sequence"):
+        IteratorSource(Indexed(0), None, False, "fit").first()
