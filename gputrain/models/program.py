@@ -256,35 +256,38 @@ class ProgramCache:
         self.arena = Arena(self.device)
         self._programs: OrderedDict[Any, Program] = OrderedDict()
         self._traced: dict[str, list[Any]] = {}
-        self._model_key: Any = None
+        self._model_states: dict[Any, int] = {}
+        self._model_state = 0
         self._optimizers: list[Any] = []
 
     def refresh(self) -> None:
         """Look at the model anew: its layers, switches and metrics may have changed since the last pass."""
-        self._model_key = self.model.trace_key()
+        key = self.model.trace_key()
+        self._model_state = self._model_states.setdefault(key, len(self._model_states))
         self._optimizers = self.model.optimizers()
 
     def get(self, kind: str, arrays: Arrays, size: int) -> Program:
         """The program for batches of `size` samples like those of `arrays`."""
-        program = self._programs.get(self._key(kind, arrays, size))
-        if program is None:
-            self._warn_of_retraces(kind, size, arrays)
-            program = Program(self.model, kind, arrays, size, self.arena, self.device)
-            self.refresh()  # tracing may build layers, metrics and slots
         key = self._key(kind, arrays, size)
-        self._programs[key] = program
-        self._programs.move_to_end(key)
+        if key in self._programs:
+            self._programs.move_to_end(key)
+            return self._programs[key]
+        self._warn_of_retraces(kind, size, arrays)
+        program = Program(self.model, kind, arrays, size, self.arena, self.device)
+        self.refresh()  # tracing may build layers, metrics and slots
+        self._programs[self._key(kind, arrays, size)] = program
         if len(self._programs) > self.size:
             self._programs.popitem(last=False)
         return program
 
     def _key(self, kind: str, arrays: Arrays, size: int) -> Any:
         versions = tuple(optimizer.version for optimizer in self._optimizers)
-        return kind, size, arrays.signature, versions, self._model_key
+        return kind, size, arrays.signature, versions, self._model_state
 
     def clear(self) -> None:
         """Forget all programs, as when the model is compiled anew."""
         self._programs.clear()
+        self._model_states.clear()
         self._traced.clear()
 
     def _warn_of_retraces(self, kind: str, size: int, arrays: Arrays) -> None:
