@@ -87,7 +87,9 @@ def test_scan_agrees_with_a_loop_and_its_gradient_with_central_differences() -> 
 
 def test_a_planned_scan_equals_the_interpreted_one_in_a_poisoned_arena() -> None:
     def program(x: Value, a: Value) -> list[Value]:
-        (low, high), ys = ops.scan(lambda c, row: ((c[1], c[0] * a + row), c[0]), (a, a * 2.0), x, reverse=True)
+        (low, high), ys = ops.scan(
+            lambda c, row: ((c[1], c[0] * a + row), c[0]), (a, a * 2.0), x, reverse=True
+        )
         loss = ops.sum(ys * ys) + ops.sum(low * high)
         return [low, high, ys, *gradients(loss, [x, a])]  # type: ignore[list-item]
 
