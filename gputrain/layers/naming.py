@@ -18,9 +18,3 @@ def auto_name(class_name: str) -> str:
         number = _used[prefix]
         _used[prefix] += 1
     return prefix if number == 0 else f"{prefix}_{number}"
-
-
-def reset_names() -> None:
-    """Start counting names anew (clear_session)."""
-    with _lock:
-        _used.clear()
