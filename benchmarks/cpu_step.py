@@ -24,6 +24,7 @@ import gputrain
 from gputrain import layers
 
 STEPS_PER_ROUND = 10
+PAUSE = 0.2  # seconds before a round, so that the other side's threads have stopped spinning
 
 
 def make_model() -> gputrain.Sequential:
@@ -93,6 +94,7 @@ def time_rounds(steps: dict[str, Callable[[int], None]], rounds: int) -> dict[st
     times: dict[str, list[float]] = {name: [] for name in steps}
     for r in range(rounds + 1):
         for name, step in steps.items():
+            time.sleep(PAUSE)
             for i in range(STEPS_PER_ROUND):
                 start = time.perf_counter()
                 step(r * STEPS_PER_ROUND + i)

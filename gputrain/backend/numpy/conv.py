@@ -75,7 +75,7 @@ def _run(tasks: list[Callable[[], None]]) -> Callable[[], None]:
         return run_all
 
     def run() -> None:
-        with one_blas_thread():
+        with one_blas_thread:
             run_all()
 
     return run

@@ -1,4 +1,4 @@
-"""Convolution followed by max pooling, a few images at a time, shared out among threads.
+"""Convolution followed by max pooling, a few images at a time.
 
 The columns of the im2col matrix are ordered by position inside the pooling window, so that the product
 gives one contiguous plane per position and pooling is contiguous passes over planes. Nothing larger than
@@ -7,14 +7,14 @@ a block of images leaves the cache, forward or backward.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...ir.spec import Spec
 from ..base import Kernel
-from .threads import one_blas_thread, shares, together, workers
+from .threads import one_blas_thread
 
 BLOCK_BYTES = 1 << 20  # of convolution output: half of a core's L2 cache
 MAX_CHANNELS = 8  # with more, rows of the im2col matrix copy faster than its columns
@@ -121,27 +121,16 @@ def _accepts(op: Any, x: Spec, *others: Spec) -> bool:
 def _forward_scratch(op: Any, x: Spec, w: Spec) -> tuple[Spec, ...]:
     g = _Geometry(op, x, w.dims[:2], w.dims[3])
     plane = Spec((g.rows, g.filters), x.dtype)
-    one = (g.taps_spec(), g.cols_spec(), g.planes_spec(), plane.with_dtype("bool"), plane.with_dtype("uint8"))
-    return one * workers()
+    flags = (plane.with_dtype("bool"), plane.with_dtype("uint8"))
+    return g.taps_spec(), g.cols_spec(), g.planes_spec(), *flags
 
 
 def _forward(op: Any, out: Any, x: Array, w: Array, *, scratch: Any) -> Callable[[], None]:
+    (best, winner), (taps, cols, planes, better, index) = out, scratch
     g = _Geometry(op, Spec(x.shape, x.dtype.name), w.shape[:2], w.shape[3])
     filters = w.reshape(g.patch, g.filters)
-    tasks = [
-        _forward_task(g, blocks, out, x, filters, scratch[5 * i : 5 * i + 5])
-        for i, blocks in enumerate(shares(g.blocks()))
-    ]
-    return _with_one_blas_thread(together(tasks))
-
-
-def _forward_task(
-    g: _Geometry, blocks: Sequence[slice], out: Any, x: Array, filters: Array, scratch: Any
-) -> Callable[[], None]:
-    """One thread's blocks of images."""
-    (best, winner), (taps, cols, planes, better, index) = out, scratch
     steps = []
-    for block in blocks:
+    for block in g.blocks():
         gather = g.gather(x[block], taps, cols)
         rows = (block.stop - block.start) * g.oh * g.ow
         product = planes.reshape(-1)[: g.positions * rows * g.filters].reshape(g.positions * rows, g.filters)
@@ -150,17 +139,10 @@ def _forward_task(
         steps.append((gather, product, pool))
 
     def run() -> None:
-        for gather, product, pool in steps:
-            np.matmul(gather().T, filters, out=product)
-            pool()
-
-    return run
-
-
-def _with_one_blas_thread(task: Callable[[], None]) -> Callable[[], None]:
-    def run() -> None:
-        with one_blas_thread():
-            task()
+        with one_blas_thread:
+            for gather, product, pool in steps:
+                np.matmul(gather().T, filters, out=product)
+                pool()
 
     return run
 
@@ -168,18 +150,24 @@ def _with_one_blas_thread(task: Callable[[], None]) -> Callable[[], None]:
 def _pool(planes: Array, best: Array, winner: Array, better: Array, index: Array) -> Callable[[], None]:
     """Maximum over planes (P, rows, F) and which of them won; the first of equals, as in the reference."""
     flags = better.view(np.uint8)
-    later = list(enumerate(planes))[1:]
+    first, later = planes[0], list(enumerate(planes))[1:]
 
     def run() -> None:
-        np.copyto(best, planes[0])
-        winner[...] = 0
+        champion = first
+        if not later:
+            np.copyto(best, first)
+            winner[...] = 0
         for i, plane in later:
-            np.greater(plane, best, out=better)
-            np.maximum(best, plane, out=best)
-            # winner = i where better, else as it was, in byte arithmetic: masked copies are slow.
-            np.subtract(i, winner, out=index)
-            np.multiply(index, flags, out=index)
-            np.add(winner, index, out=winner)
+            np.greater(plane, champion, out=better)
+            np.maximum(champion, plane, out=best)
+            if i == 1:
+                np.copyto(winner, flags)
+            else:
+                # winner = i where better, else as it was, in byte arithmetic: masked copies are slow.
+                np.subtract(i, winner, out=index)
+                np.multiply(index, flags, out=index)
+                np.add(winner, index, out=winner)
+            champion = best
 
     return run
 
@@ -190,33 +178,15 @@ def _pool(planes: Array, best: Array, winner: Array, better: Array, index: Array
 def _backward_scratch(op: Any, x: Spec, dy: Spec, winner: Spec) -> tuple[Spec, ...]:
     g = _Geometry(op, x, op.kernel, dy.dims[3])
     won = Spec((g.rows, g.filters), "bool")
-    total = Spec((g.patch, g.filters), x.dtype)
-    return (g.taps_spec(), g.cols_spec(), g.planes_spec(), won, total, total) * workers()
+    return g.taps_spec(), g.cols_spec(), g.planes_spec(), won, Spec((g.patch, g.filters), x.dtype)
 
 
 def _backward(op: Any, out: Array, x: Array, dy: Array, winner: Array, *, scratch: Any) -> Callable[[], None]:
+    taps, cols, planes, won, partial = scratch
     g = _Geometry(op, Spec(x.shape, x.dtype.name), op.kernel, dy.shape[3])
-    shared = shares(g.blocks())
-    parts = [scratch[6 * i : 6 * i + 6] for i in range(len(shared))]
-    tasks = [_backward_task(g, *share, x, dy, winner) for share in zip(shared, parts, strict=True)]
-    run_all, total = _with_one_blas_thread(together(tasks)), out.reshape(g.patch, g.filters)
-
-    def run() -> None:
-        run_all()
-        np.copyto(total, parts[0][5])
-        for part in parts[1:]:
-            np.add(total, part[5], out=total)
-
-    return run
-
-
-def _backward_task(
-    g: _Geometry, blocks: Sequence[slice], scratch: Any, x: Array, dy: Array, winner: Array
-) -> Callable[[], None]:
-    """One thread's blocks of images; their sum ends in the last workspace."""
-    taps, cols, planes, won, partial, total = scratch
+    total = out.reshape(g.patch, g.filters)
     steps = []
-    for block in blocks:
+    for block in g.blocks():
         rows = (block.stop - block.start) * g.oh * g.ow
         spread = planes.reshape(-1)[: g.positions * rows * g.filters].reshape(g.positions, rows, g.filters)
         source = (dy[block].reshape(rows, g.filters), winner[block].reshape(rows, g.filters), won[:rows])
@@ -224,12 +194,14 @@ def _backward_task(
 
     def run() -> None:
         total[...] = 0
-        for gather, spread, (gradient, winners, mask) in steps:
-            for i, plane in enumerate(spread):
-                np.equal(winners, i, out=mask)
-                np.multiply(gradient, mask, out=plane)
-            np.matmul(gather(), spread.reshape(-1, g.filters), out=partial)
-            np.add(total, partial, out=total)
+        with one_blas_thread:
+            for gather, spread, (gradient, winners, mask) in steps:
+                for i, plane in enumerate(spread):
+                    np.equal(winners, i, out=mask)
+                    np.copyto(plane, mask)  # a product of floats and booleans would allocate a buffer
+                    np.multiply(plane, gradient, out=plane)
+                np.matmul(gather(), spread.reshape(-1, g.filters), out=partial)
+                np.add(total, partial, out=total)
 
     return run
 

@@ -1,17 +1,18 @@
-"""Two levels of threads on the CPU, used in turn: BLAS's own for large products, ours for blocked passes.
+"""Threads on the CPU: BLAS's own for large products, ours for blocks of images, never both.
 
-A pass over cache-sized blocks calls many small products; there BLAS's threads would only wait for one
-another, so blocks are shared out among Python threads (NumPy releases the interpreter lock inside its loops)
-and BLAS works with one thread meanwhile.
+Work on cache-sized blocks calls many small products; there BLAS's threads only wait for one another, most of
+all on a busy machine. So blocks run with one BLAS thread, and images of a convolution are shared out among
+Python threads (NumPy releases the interpreter lock inside its loops). Elementwise passes are not: they are
+bound by memory, and two threads took as long as one.
 """
 
 from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -52,7 +53,10 @@ def together(tasks: Sequence[Callable[[], None]]) -> Callable[[], None]:
 
     def run() -> None:
         others = [_pool().submit(_quietly, task) for task in tasks[1:]]
-        tasks[0]()
+        try:
+            tasks[0]()
+        finally:
+            wait(others)  # nobody may touch the buffers while a task still writes to them
         for other in others:
             other.result()
 
@@ -78,17 +82,33 @@ def _openblas() -> tuple[Callable[[int], Any], Callable[[], int]] | None:
     return None
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
-    """Products inside use one thread each."""
-    found = _openblas()
-    if found is None:
-        yield
-        return
-    put, get = found
-    before = get()
-    put(1)
-    try:
-        yield
-    finally:
-        put(before)
+class _OneBlasThread:
+    """Products within a `with` block use one thread each; blocks of several threads may overlap."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = 1
+
+    def __enter__(self) -> None:
+        found = _openblas()
+        if found is None:
+            return
+        put, get = found
+        with self._lock:
+            if self._inside == 0:
+                self._before = get()
+                put(1)
+            self._inside += 1
+
+    def __exit__(self, *exception: object) -> None:
+        found = _openblas()
+        if found is None:
+            return
+        with self._lock:
+            self._inside -= 1
+            if self._inside == 0:
+                found[0](self._before)
+
+
+one_blas_thread = _OneBlasThread()
