@@ -11,6 +11,7 @@ from .comparison import *
 from .conv import *
 from .conv_pool import *
 from .creation import *
+from .custom import *
 from .elementwise import *
 from .indexing import *
 from .linalg import *
