@@ -70,9 +70,14 @@ def trace_body(function: Callable[..., Any], specs: Sequence[Spec]) -> tuple[Any
     with trace.active():
         results = function(*inputs)
         leaves = [x if isinstance(x, Value) else constant(x) for x in tree.flatten(results)]
-    stand_ins = _captured(leaves, inputs, trace)
+    stand_ins = _captured([*leaves, *trace.effects], inputs, trace)
     captured = [value for value, _ in stand_ins]
-    graph = Graph([*inputs, *(inner for _, inner in stand_ins)], _replaced(leaves, dict(stand_ins)))
+    known = dict(stand_ins)
+    graph = Graph(
+        [*inputs, *(inner for _, inner in stand_ins)],
+        _replaced(leaves, known),
+        effects=_replaced(trace.effects, known),
+    )
     return results, Body(graph), [_from_outside(v, trace, outer) for v in captured]
 
 

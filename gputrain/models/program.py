@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
@@ -112,15 +113,24 @@ def _finite(array: np.ndarray) -> bool:
 
 
 class BatchLogs(Mapping[str, float]):
-    """Logs of a batch, fetched from the device only when they are read."""
+    """Logs of a batch, fetched from the device only when they are read.
+
+    Whoever keeps them beyond the batch keeps their values: they are fetched before the next step runs.
+    """
 
     def __init__(self, program: Program) -> None:
         self._program = program
+        self._values: dict[str, float] | None = None
+
+    def settle(self) -> None:
+        """Fetch all values, as the memory they lie in is about to be used again."""
+        if self._values is None:
+            self._values = self._program.logs()
 
     def __getitem__(self, name: str) -> float:
         if name not in self._program.names:
             raise KeyError(name)
-        return self._program.log(name)
+        return self._program.log(name) if self._values is None else self._values[name]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._program.names)
@@ -256,6 +266,7 @@ class ProgramCache:
         self.arena = Arena(self.device)
         self._programs: OrderedDict[Any, Program] = OrderedDict()
         self._traced: dict[str, list[Any]] = {}
+        self._kept_logs: weakref.ref[BatchLogs] | None = None
         self._model_states: dict[Any, int] = {}
         self._model_state = 0
         self._optimizers: list[Any] = []
@@ -280,6 +291,19 @@ class ProgramCache:
             self._programs.popitem(last=False)
         return program
 
+    def logs(self, program: Program) -> BatchLogs:
+        """Logs of the step that `program` just ran, to be read at leisure."""
+        logs = BatchLogs(program)
+        self._kept_logs = weakref.ref(logs)
+        return logs
+
+    def settle_logs(self) -> None:
+        """Before a step: let logs that somebody kept have their values."""
+        logs = self._kept_logs() if self._kept_logs is not None else None
+        if logs is not None:
+            logs.settle()
+        self._kept_logs = None
+
     def _key(self, kind: str, arrays: Arrays, size: int) -> Any:
         versions = tuple(optimizer.version for optimizer in self._optimizers)
         return kind, size, arrays.signature, versions, self._model_state
@@ -293,9 +317,12 @@ class ProgramCache:
     def _warn_of_retraces(self, kind: str, size: int, arrays: Arrays) -> None:
         """Say once which dimension keeps changing."""
         seen = self._traced.setdefault(kind, [])
-        seen.append([(size, *a.shape[1:]) for a in arrays.leaves])
+        shapes = [(size, *a.shape[1:]) for a in arrays.leaves]
+        if shapes in seen:
+            return  # traced before: the model changed, or the program made room for others
+        seen.append(shapes)
         if len(seen) == MANY_RETRACES:
-            changing = ", ".join(_changing(seen)) or "nothing but the model itself"
+            changing = ", ".join(_changing(seen)) or "several axes"
             note(
                 f"{self.model.name}: the {kind} step was traced {MANY_RETRACES} times, which takes time. "
                 f"Changing: {changing}. Pad or bucket the data to few shapes."

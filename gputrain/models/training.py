@@ -21,7 +21,7 @@ from ..utils import tree
 from ..utils.notes import note
 from . import checks
 from .objectives import CompiledLoss, CompiledMetrics, output_names
-from .program import BatchLogs, Program, ProgramCache, unpack_data
+from .program import Program, ProgramCache, unpack_data
 
 
 class _State:
@@ -318,7 +318,7 @@ class Trainer:
                 program = self._train_batch(batch)
             assert program is not None
             bad = not bool(self.healthy.array)
-            listeners.on_train_batch_end(step + len(group) - 1, BatchLogs(program))
+            listeners.on_train_batch_end(step + len(group) - 1, self._programs.logs(program))
             if bad:
                 number = int(self.step_counter) - before
                 self._report_non_finite(group[number - step], f"epoch {epoch + 1}, step {number + 1}")
@@ -332,6 +332,7 @@ class Trainer:
 
     def _train_batch(self, batch: Batch) -> Program:
         program = self._programs.get("train", batch.arrays, batch.size)
+        self._programs.settle_logs()
         program.run(batch, self.run_eagerly)
         return program
 
@@ -387,8 +388,9 @@ class Trainer:
         for step, batch in enumerate(source.epoch(0)):
             listeners.on_test_batch_begin(step)
             program = self._programs.get("test", batch.arrays, batch.size)
+            self._programs.settle_logs()
             program.run(batch, self.run_eagerly)
-            listeners.on_test_batch_end(step, BatchLogs(program))
+            listeners.on_test_batch_end(step, self._programs.logs(program))
         if program is None:
             raise DataError(explain("evaluate: there was no batch.", fix="Pass data that is not used up."))
         logs = program.logs()

@@ -185,3 +185,16 @@ def test_errors_say_the_rule() -> None:
 
     with Trace().active(), pytest.raises(GraphError, match=r"counter: .*cannot be assigned inside the body"):
         ops.scan(assigns, ops.zeros((2,)), x)
+
+
+def test_print_in_a_body_prints_at_each_step(capsys: pytest.CaptureFixture[str]) -> None:
+    def program(x: Value) -> Value:
+        def step(c: Value, row: Value) -> tuple[Value, Value]:
+            ops.print(row, "row: ")
+            return c + row, row
+
+        return ops.scan(step, ops.zeros((), F64), x)[0]
+
+    total, inputs, trace = traced([Spec((3,), F64)], program)
+    interpret(trace.graph(inputs, [total]), [np.array([1.0, 2.0, 3.0])])
+    assert capsys.readouterr().out.splitlines() == ["row: 1.0", "row: 2.0", "row: 3.0"]

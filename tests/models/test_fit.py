@@ -104,16 +104,33 @@ def test_batch_logs_are_fetched_when_read(monkeypatch: pytest.MonkeyPatch) -> No
     from gputrain.models.program import Program
 
     fetched: list[str] = []
-    read = Program.log
+    read, read_all = Program.log, Program.logs
     monkeypatch.setattr(Program, "log", lambda self, name: fetched.append(name) or read(self, name))
-    kept: list[Any] = []
-    regressor().fit(
-        X, REAL, batch_size=10, callbacks=[Every(batch=lambda n, logs: kept.append(logs))], **QUIET
-    )
-    assert fetched == []
-    assert set(kept[0]) == {"loss"}
-    assert math.isfinite(kept[0]["loss"])
-    assert fetched == ["loss"]
+    monkeypatch.setattr(Program, "logs", lambda self: fetched.append("all") or read_all(self))
+    seen: list[Any] = []
+
+    def reader(number: int, logs: Any) -> None:
+        if number == 2:
+            seen.extend([set(logs), logs["loss"], list(fetched)])
+
+    regressor().fit(X, REAL, batch_size=10, callbacks=[Every(batch=reader)], **QUIET)
+    assert seen[0] == {"loss"}
+    assert math.isfinite(seen[1])
+    assert seen[2] == ["loss"]
+    assert fetched == ["loss", "all"]  # all of them once, at the end of the epoch
+
+
+def test_logs_kept_beyond_their_batch_keep_their_values() -> None:
+    lazy: list[Any] = []
+    read: list[float] = []
+
+    def keeper(number: int, logs: Any) -> None:
+        lazy.append(logs)
+        read.append(float(logs["loss"]))
+
+    regressor().fit(X, REAL, batch_size=10, epochs=2, callbacks=[Every(batch=keeper)], verbose=0)
+    assert [logs["loss"] for logs in lazy] == read
+    assert len(set(read)) > 2
 
 
 STEPS: dict[str, tuple[dict[str, Any], list[int]]] = {
