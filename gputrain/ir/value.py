@@ -74,7 +74,7 @@ class Value(Arithmetic):
             self,
             "Python cannot branch on it",
             "Use ops.where(condition, a, b), or ops.cond(condition, true_fn, false_fn); "
-            "compile(run_eagerly=True) runs the same graph with concrete values for printing.",
+            "ops.print(value) shows what it holds whenever the model runs.",
         )
 
     def __float__(self) -> float:

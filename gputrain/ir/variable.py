@@ -14,6 +14,8 @@ from .spec import Spec, dtype_name
 from .trace import current_trace
 from .value import Value
 
+SHOWN = 8  # elements up to which a variable shows its contents
+
 
 class Variable(Arithmetic):
     """State kept on the device: a weight, a statistic, a metric total, an optimizer slot, a counter.
@@ -149,7 +151,10 @@ class Variable(Arithmetic):
     __hash__ = object.__hash__
 
     def __repr__(self) -> str:
-        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+        text = f"path={self.path}, shape={self.shape}, dtype={self.dtype}"
+        if self.spec.size <= SHOWN and current_trace() is None:
+            text += f", value={self.numpy().tolist()}"
+        return f"<Variable {text}>"
 
 
 def _by_identity(other: object) -> bool:

@@ -14,6 +14,7 @@ from ..ir import Node, Shape, Spec, Trace, Value, Variable, current_trace, dtype
 from ..ops import divide
 from ..ops.base import cast, convert
 from ..utils import tree
+from ..utils.names import did_you_mean
 from .naming import auto_name
 from .symbolic import eager_call, functional_call, output_specs
 
@@ -60,7 +61,7 @@ class Layer:
         **kwargs: Any,
     ) -> None:
         self.name = name if name is not None else auto_name(type(self).__name__)
-        self.batch_input_shape = _input_shape_argument(type(self).__name__, kwargs)
+        self.batch_input_shape = _input_shape_argument(type(self), kwargs)
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
         self.autocast = autocast
@@ -68,6 +69,15 @@ class Layer:
         self.calls: list[Node] = []
         self._trainable = bool(trainable)
         self._weights: list[Variable] = []
+
+    def __getattr__(self, name: str) -> Any:
+        """Only reached for attributes that are missing: says so, and why everything may be missing."""
+        if "_weights" not in vars(self):
+            raise AttributeError(
+                f"{type(self).__name__}.__init__ must call super().__init__() before anything else "
+                f"({name!r} was asked for)."
+            )
+        return object.__getattribute__(self, name)  # raises, with a property's own words where it has any
 
     # ------------------------------------------------------------------------------------- to be overridden
 
@@ -496,7 +506,13 @@ def _shapes(inputs: Any) -> Any:
     return tuple(getattr(inputs, "shape", ()))
 
 
-def _input_shape_argument(class_name: str, kwargs: dict[str, Any]) -> Shape | None:
+def _argument_names(cls: type) -> list[str]:
+    """Names that the constructors of a layer class and its bases take."""
+    found = [n for base in cls.__mro__ for n in inspect.signature(base.__init__).parameters]  # type: ignore[misc]
+    return sorted({*found, "input_shape", "input_dim", "batch_size"} - {"self", "args", "kwargs"})
+
+
+def _input_shape_argument(cls: type, kwargs: dict[str, Any]) -> Shape | None:
     """(None, ...) from the arguments input_shape, input_dim, batch_input_shape and batch_size."""
     batch = kwargs.pop("batch_size", None)
     full = kwargs.pop("batch_input_shape", None) or kwargs.pop("batch_shape", None)
@@ -506,9 +522,9 @@ def _input_shape_argument(class_name: str, kwargs: dict[str, Any]) -> Shape | No
     if kwargs:
         raise TypeError(
             explain(
-                f"{class_name}: unknown argument.",
+                f"{cls.__name__}: unknown argument.",
                 received=", ".join(sorted(kwargs)),
-                fix="Check the spelling against the class's documentation.",
+                fix=did_you_mean(next(iter(kwargs)), _argument_names(cls)),
             )
         )
     if full is not None:

@@ -12,7 +12,7 @@ from gputrain import ops
 from gputrain.errors import explain
 from gputrain.losses.functions import AVERAGING
 from gputrain.losses.reduction import both, match_mask, match_weights, safe_divide
-from gputrain.losses.shapes import mask_of, operand, per_sample
+from gputrain.losses.shapes import align, mask_of, operand, per_sample
 from gputrain.metrics.base import Metric
 from gputrain.metrics.functions import registry
 from gputrain.ops.pointwise import as_float
@@ -136,8 +136,8 @@ class MeanMetricWrapper(Mean):
         """
         mask = mask_of(y_pred)
         y_true, y_pred = operand(y_true), operand(y_pred)
-        if self._fn in AVERAGING:
-            y_true, y_pred = per_sample(y_true, y_pred)
+        together = per_sample if self._fn in AVERAGING else align
+        y_true, y_pred = together(y_true, y_pred)
         values = as_float(self._fn(y_true, y_pred, **self._fn_kwargs))
         weights = None if sample_weight is None else match_weights(sample_weight, values)
         if mask is not None:

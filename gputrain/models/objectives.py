@@ -123,9 +123,17 @@ def _check_sparse(target: Spec, output: Spec, name: str) -> None:
             f"Output {name!r}: sparse_categorical_crossentropy needs one class index per row.",
             expected=f"y of shape {output.shape[:-1]}",
             received=target.shape,
-            fix="Use categorical_crossentropy for one-hot rows." if target.shape == output.shape else "",
+            fix=_sparse_fix(target, output),
         )
     )
+
+
+def _sparse_fix(target: Spec, output: Spec) -> str:
+    if target.shape == output.shape:
+        return "Use categorical_crossentropy for one-hot rows."
+    if output.ndim > target.ndim + 1:
+        return "The output has too many axes for one prediction per sample: put a Flatten layer before it."
+    return ""
 
 
 def takes_indices(loss: Any) -> bool:

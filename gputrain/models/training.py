@@ -297,7 +297,11 @@ class Trainer:
         for epoch in epochs:
             self.reset_metrics()
             listeners.on_epoch_begin(epoch)
-            logs = self._train_epoch(source, epoch, listeners)
+            trained = self._train_epoch(source, epoch, listeners)
+            if trained is None:
+                _say_ran_out(epoch, first=epoch == epochs.start)
+                break
+            logs = trained
             if validation is not None and _validates(epoch, validation_freq):
                 found = self._evaluate(validation, listeners)
                 logs.update({f"val_{name}": value for name, value in found.items()})
@@ -306,8 +310,11 @@ class Trainer:
                 break
         listeners.on_train_end(logs)
 
-    def _train_epoch(self, source: Source, epoch: int, listeners: Any) -> dict[str, float]:
-        """All batches of an epoch; the logs at its end. The order follows from the steps done before."""
+    def _train_epoch(self, source: Source, epoch: int, listeners: Any) -> dict[str, float] | None:
+        """All batches of an epoch; the logs at its end, None if there was no batch.
+
+        The order follows from the steps done before.
+        """
         program = None
         self._programs.refresh()
         self.healthy.assign(np.True_)
@@ -324,11 +331,7 @@ class Trainer:
                 self._report_non_finite(group[number - step], f"epoch {epoch + 1}, step {number + 1}")
             if self.stop_training:
                 break
-        if program is None:
-            raise DataError(
-                explain("fit: an epoch had no batch.", fix="Give steps_per_epoch, or data that repeats.")
-            )
-        return program.logs()
+        return program.logs() if program is not None else None
 
     def _train_batch(self, batch: Batch) -> Program:
         program = self._programs.get("train", batch.arrays, batch.size)
@@ -561,6 +564,14 @@ class Trainer:
                     fix=f'Call model.compile(optimizer="adam", loss=...) before {what}().',
                 )
             )
+
+
+def _say_ran_out(epoch: int, first: bool) -> None:
+    """An epoch without a batch: an error in the first one, the end of the training later, as in Keras."""
+    fix = "Give steps_per_epoch, or data that repeats."
+    if first:
+        raise DataError(explain("fit: an epoch had no batch.", fix=fix))
+    note(f"fit: the data ran out before epoch {epoch + 1}; training stops here. {fix}")
 
 
 def _mean(name: str) -> Any:

@@ -10,6 +10,7 @@ import numpy as np
 from .. import config
 from ..errors import ShapeError, explain
 from ..ir import Spec, Value, is_float, normalize_axis
+from ..utils.notes import note
 from .base import Operation, Sample, apply, cast, convert, harmonize, require_float, spec_of
 from .comparison import equal, greater_equal, less_equal, logical_and
 from .elementwise import add, clip, divide, exp, log, multiply, negative, sigmoid, subtract, where
@@ -402,6 +403,8 @@ def _last(x: Any, axis: int, what: str) -> tuple[Any, bool]:
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x) / sum(exp(x)) along `axis`."""
     x, moved = _last(as_float(x), axis, "softmax")
+    if spec_of(x).shape[-1] == 1:
+        note("softmax over an axis of size 1 always gives 1. For one output unit use sigmoid.")
     y = apply(Softmax(), x)
     return moveaxis(y, -1, axis) if moved else y
 

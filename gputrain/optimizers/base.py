@@ -105,6 +105,15 @@ class Optimizer:
             )
         self._set_learning_rate(value)
 
+    @property
+    def lr(self) -> Any:
+        """The name of old Keras versions: refused rather than ignored."""
+        raise AttributeError(f"{self.name}: the learning rate is called learning_rate.")
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        raise AttributeError(f"{self.name}: the learning rate is called learning_rate; set that instead.")
+
     def _set_learning_rate(self, value: Any) -> None:
         value = schedules.get(value) if isinstance(value, dict) else value
         if isinstance(value, LearningRateSchedule):

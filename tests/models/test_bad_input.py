@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gputrain as keras
+from gputrain import layers, ops
 from gputrain.errors import DataError, ShapeError
 from tests.models.small import LABELS, QUIET, REAL, X, classifier, regressor, same
 
@@ -246,3 +247,42 @@ def test_data_is_left_as_it_was_and_may_be_read_only() -> None:
     np.testing.assert_array_equal(
         model.predict(x[:, ::1], **QUIET), model.predict(np.asfortranarray(x), **QUIET)
     )
+
+
+def test_what_a_new_user_runs_into_is_said() -> None:
+    class Forgetful(layers.Layer):
+        def __init__(self) -> None:
+            self.units = 3
+
+    with pytest.raises(AttributeError, match=r"Forgetful\.__init__ must call super\(\)\.__init__\(\)"):
+        Forgetful()(np.zeros((2, 2), "float32"))
+    with pytest.raises(TypeError, match="Dense: unknown argument.*Did you mean 'activation'"):
+        layers.Dense(3, actvation="relu")
+    with pytest.raises(AttributeError, match="the learning rate is called learning_rate"):
+        keras.optimizers.Adam().lr = 0.1
+    assert "value=0.5" in repr(keras.optimizers.SGD(0.5).learning_rate)
+    images = np.zeros((4, 8, 8), "float32")
+    model = keras.Sequential([layers.Input((8, 8)), layers.Dense(10, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(keras.ShapeError, match="put a Flatten layer before it"):
+        model.fit(images, np.zeros(4, int), verbose=0)
+
+
+def test_a_metric_function_sees_targets_aligned_as_a_loss_does() -> None:
+    def error(y: Any, p: Any) -> Any:
+        return ops.mean(ops.square(y - p), axis=-1)
+
+    x = np.random.default_rng(0).normal(size=(30, 3)).astype("float32")
+    model = keras.Sequential([layers.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[error])
+    loss, metric = model.evaluate(x, x.sum(1), verbose=0)
+    assert metric == pytest.approx(loss, rel=1e-6)
+
+
+def test_data_that_runs_out_ends_the_training(caplog: pytest.LogCaptureFixture) -> None:
+    x, y = np.zeros((8, 3), "float32"), np.zeros((8, 1), "float32")
+    model = keras.Sequential([layers.Input((3,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    history = model.fit(((x, y) for _ in range(2)), epochs=3, verbose=0)
+    assert len(history.history["loss"]) == 1
+    assert "the data ran out before epoch 2; training stops here" in caplog.text
