@@ -9,7 +9,7 @@ from gputrain.utils.progress import Progress, resolve_style
 
 
 class ProgbarLogger(Callback):
-    """A bar per epoch on a terminal or in a notebook, one line per epoch elsewhere; `fit` adds it by itself.
+    """One line per epoch, after a bar on a terminal or in a notebook; `fit` adds it by itself.
 
     It goes by the `verbose` of fit, evaluate or predict: 0 is silent, 1 and "auto" as above, 2 always lines.
     Batch logs are read at most 10 times a second.

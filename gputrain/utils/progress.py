@@ -1,4 +1,4 @@
-"""The progress of one epoch: a tqdm bar where it can move, one line at the end elsewhere."""
+"""The progress of one epoch: a tqdm bar while it runs, where one can move, and one line at its end."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from gputrain.utils.terminal import allows_color, shows_bars
+from gputrain.utils.terminal import allows_color, columns, shows_bars
 
 SECONDS_BETWEEN_UPDATES = 0.1
 
-_BAR_FORMAT = "{desc}: {n_fmt}/{total_fmt} |{bar:24}| {elapsed}<{remaining}, {rate_fmt}{postfix}"
-_OPEN_FORMAT = "{desc}: {n_fmt} steps, {elapsed}, {rate_fmt}{postfix}"
+# Room for bars of one fit inside another. Not asked of the terminal: tqdm shows nothing where it says 0.
+_ROWS = 20
+_LONGEST_BAR, _SHORTEST_BAR = 24, 6
+_TIMING = "{elapsed}<{remaining}, {rate_fmt}"
+# Of what tqdm makes of _TIMING below 10 hours: "1:00:05<2:00:07, 2606.67 steps/s".
+_TIMING_COLUMNS = 32
 
 
 class Progress:
@@ -36,7 +40,7 @@ class Progress:
         self.done = 0
         self._began = time.perf_counter()
         self._shown = self._began
-        self._bar = _new_bar(title, total) if style == "bar" else None
+        self._bar = _new_bar(title, total, self._steps()) if style == "bar" else None
 
     def update(self, done: int, logs: Callable[[], Mapping[str, Any]]) -> None:
         """Say that `done` steps are over. `logs` is called only when the bar is redrawn."""
@@ -49,32 +53,34 @@ class Progress:
             self._redraw(logs())
 
     def close(self, logs: Mapping[str, Any]) -> None:
-        """Show the last values and end the bar or write the line."""
-        if self._bar is None:
-            print(self._line(logs), flush=True)
-            return
-        self._redraw(logs)
-        self._bar.close()
-        self._bar = None
+        """Write the line with the last values, in place of the bar; a narrow terminal wraps it."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+        print(self._line(logs), flush=True)
 
     def abandon(self) -> None:
-        """End without last values, after an error."""
+        """End without last values, after an error; a bar stays where it stopped."""
         if self._bar is not None:
+            self._bar.leave = True
             self._bar.close()
             self._bar = None
 
     def _redraw(self, logs: Mapping[str, Any]) -> None:
         assert self._bar is not None
         self._bar.n = self.done
-        self._bar.set_postfix_str(format_logs(logs), refresh=False)
+        self._bar.ncols = columns(self._bar.fp) - 1
+        self._bar.bar_format = bar_format(self.title, self._steps(), format_logs(logs), self._bar.ncols)
         self._bar.refresh()
+
+    def _steps(self) -> str:
+        return f"{self.done}/{self.total}" if self.total is not None else f"{self.done} steps"
 
     def _line(self, logs: Mapping[str, Any]) -> str:
         seconds = time.perf_counter() - self._began
-        steps = f"{self.done}/{self.total}" if self.total is not None else f"{self.done} steps"
         pace = f"{seconds:.0f}s - {format_seconds(seconds / max(1, self.done))}/step"
         values = format_logs(logs)
-        return f"{self.title} - {steps} - {pace}" + (f" - {values}" if values else "")
+        return f"{self.title} - {self._steps()} - {pace}" + (f" - {values}" if values else "")
 
 
 def resolve_style(verbose: Any) -> str | None:
@@ -93,6 +99,27 @@ def resolve_style(verbose: Any) -> str | None:
     if verbose == 0:
         return None
     return "bar" if verbose != 2 and shows_bars(sys.stdout) else "line"
+
+
+def bar_format(title: str, steps: str, values: str, width: int) -> str:
+    """Return tqdm's format for a bar that leaves room for `values` in a line of `width` columns.
+
+    The bar shrinks first, then the timing goes, then the bar; what does not fit even so is cut off by tqdm.
+
+    Example:
+        >>> bar_format("Epoch 1/2", "3/12", "loss: 0.5000", 40)
+        'Epoch 1/2: 3/12 |{bar:9}| loss: 0.5000'
+    """
+    head = f"{title}: {steps}"
+    room = width - len(f"{head} || {values}")
+    head, values = (text.replace("{", "{{").replace("}", "}}") for text in (head, values))
+    spare = room - _TIMING_COLUMNS - len(" - ")
+    if spare >= _SHORTEST_BAR:
+        ending = f"{_TIMING} - {values}" if values else _TIMING
+        return f"{head} |{{bar:{min(spare, _LONGEST_BAR)}}}| {ending}"
+    if room >= _SHORTEST_BAR:
+        return f"{head} |{{bar:{min(room, _LONGEST_BAR)}}}| {values}"
+    return f"{head} {values}"
 
 
 def format_logs(logs: Mapping[str, Any]) -> str:
@@ -122,20 +149,22 @@ def format_seconds(seconds: float) -> str:
     return f"{seconds * 1e3:.0f}ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f}us"
 
 
-def _new_bar(title: str, total: int | None) -> Any:
+def _new_bar(title: str, total: int | None, steps: str) -> Any:
     from tqdm import tqdm
 
     class Bar(tqdm):  # type: ignore[misc,type-arg,unused-ignore]
         # No thread of tqdm's beside the training loop.
         monitor_interval = 0
 
+    width = columns(sys.stdout) - 1
     return Bar(
         total=total,
-        desc=title,
         file=sys.stdout,
         unit=" steps",
-        dynamic_ncols=True,
+        ncols=width,
+        nrows=_ROWS,
+        leave=False,
         mininterval=SECONDS_BETWEEN_UPDATES,
-        bar_format=_OPEN_FORMAT if total is None else _BAR_FORMAT,
+        bar_format=bar_format(title, steps, "", width),
         colour="green" if allows_color() else None,
     )

@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TextIO
 
+DEFAULT_COLUMNS = 80
+
 
 def in_notebook() -> bool:
     """Return whether this process is the kernel of a Jupyter notebook. Imports nothing to find out."""
@@ -19,6 +21,14 @@ def shows_bars(stream: TextIO) -> bool:
         return True
     isatty = getattr(stream, "isatty", None)
     return bool(isatty and isatty()) and os.environ.get("TERM") != "dumb"
+
+
+def columns(stream: TextIO) -> int:
+    """Return the width of the terminal that `stream` writes to; 80 where there is none or it says 0."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_COLUMNS
+    except (AttributeError, OSError, ValueError):
+        return DEFAULT_COLUMNS
 
 
 def allows_color() -> bool:

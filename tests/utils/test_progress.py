@@ -1,12 +1,22 @@
 """The progress of an epoch: lines in files, a bar on a terminal."""
 
 import io
+import os
+import re
 import sys
 
 import pytest
 
 from gputrain.utils import progress
-from gputrain.utils.progress import Progress, format_logs, format_seconds, format_value, resolve_style
+from gputrain.utils.progress import (
+    Progress,
+    bar_format,
+    format_logs,
+    format_seconds,
+    format_value,
+    resolve_style,
+)
+from gputrain.utils.terminal import columns
 
 
 class Terminal(io.StringIO):
@@ -14,10 +24,12 @@ class Terminal(io.StringIO):
         return True
 
 
-def use_terminal(monkeypatch):
+def use_terminal(monkeypatch, width=0):
     """Called in the test, because pytest sets sys.stdout between a fixture and its test."""
     monkeypatch.setenv("TERM", "xterm")
     terminal = Terminal()
+    terminal.fileno = lambda: 1
+    monkeypatch.setattr(os, "get_terminal_size", lambda descriptor: os.terminal_size((width, 0)))
     monkeypatch.setattr(sys, "stdout", terminal)
     return terminal
 
@@ -116,3 +128,53 @@ def test_colour_only_without_no_color(monkeypatch):
     monkeypatch.delenv("NO_COLOR")
     Progress("Epoch 1/1", 2, "bar").close({})
     assert "\x1b[" in terminal.getvalue()
+
+
+LOGS = {"loss": 0.3051, "accuracy": 0.912, "learning_rate": 0.00012, "val_loss": 0.4, "val_accuracy": 0.887}
+
+
+@pytest.mark.parametrize("width", [0, 40, 60, 80, 120])
+def test_an_epoch_ends_in_a_line_with_every_value(monkeypatch, width):
+    terminal = use_terminal(monkeypatch, width)
+    shown = Progress("Epoch 1/10", 469, "bar")
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_UPDATES", 0.0)
+    shown.update(468, lambda: {"loss": 0.5, "accuracy": 0.25})
+    shown.update(469, lambda: LOGS)
+    shown.close(LOGS)
+    *drawn, last = terminal.getvalue().split("\r")
+    assert re.fullmatch(
+        r"Epoch 1/10 - 469/469 - 0s - \d+us/step - " + re.escape(format_logs(LOGS)) + "\n", last
+    )
+    states = [re.sub(r"\x1b\[\d*m", "", state) for state in drawn]
+    assert all(len(state) < (width or 80) for state in states)
+    assert any(state.startswith("Epoch 1/10: 468/469 ") for state in states)
+    if width != 40:
+        assert any("loss: 0.5000 - accuracy: 0.2500" in state for state in states)
+
+
+@pytest.mark.parametrize(
+    ("width", "expected"),
+    [
+        (30, "Epoch 1/2: 3/12 loss: 0.5000"),
+        (40, "Epoch 1/2: 3/12 |{bar:9}| loss: 0.5000"),
+        (60, "Epoch 1/2: 3/12 |{bar:24}| loss: 0.5000"),
+        (75, "Epoch 1/2: 3/12 |{bar:9}| {elapsed}<{remaining}, {rate_fmt} - loss: 0.5000"),
+        (120, "Epoch 1/2: 3/12 |{bar:24}| {elapsed}<{remaining}, {rate_fmt} - loss: 0.5000"),
+    ],
+)
+def test_a_bar_makes_room_for_the_values(width, expected):
+    assert bar_format("Epoch 1/2", "3/12", "loss: 0.5000", width) == expected
+
+
+def test_braces_in_names_are_shown(monkeypatch):
+    terminal = use_terminal(monkeypatch, 200)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_UPDATES", 0.0)
+    Progress("Epoch {0}", 2, "bar").update(1, lambda: {"{loss}": 0.5})
+    assert "Epoch {0}: 1/2 |" in terminal.getvalue()
+    assert "{loss}: 0.5000" in terminal.getvalue()
+
+
+def test_columns(monkeypatch):
+    assert columns(use_terminal(monkeypatch, 120)) == 120
+    assert columns(use_terminal(monkeypatch, 0)) == 80
+    assert columns(io.StringIO()) == 80
