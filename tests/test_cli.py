@@ -146,6 +146,20 @@ def test_a_layer_that_does_not_fit_names_its_place(capsys):
 
 
 @pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("loss=mse", "small.toml: data, model.layers, loss and metrics do not fit together. mean_squared"),
+        ("model.layers[1].units=5", "small.toml: data, model.layers, loss and metrics do not fit together."),
+        ("backend=cupy", 'small.toml: backend (from --set): backend="cupy" is not available'),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_a_wrong_recipe(setting, message, capsys):
+    assert main(["train", "small.toml", "--set", setting]) == 2
+    assert message in capsys.readouterr().err
+    assert not Path("runs").exists() or os.listdir("runs") == []
+
+
+@pytest.mark.parametrize(
     "argv", [[], ["trian"], ["train"], ["train", "a", "--epochs", "x"], ["train", "a", "--epoch", "1"]]
 )
 def test_wrong_usage(argv, capsys):
@@ -200,7 +214,7 @@ def interrupt_after(epochs):
     return on_epoch_end
 
 
-def interrupt_at_once(self, logs=None):
+def interrupt_at_once(*args):
     raise KeyboardInterrupt
 
 
@@ -208,14 +222,32 @@ def test_ctrl_c_after_an_epoch_keeps_whole_files_only(monkeypatch, capsys):
     monkeypatch.setattr(callbacks.CSVLogger, "on_epoch_end", interrupt_after(1))
     assert main(["train", "small.toml"]) == 130
     err = capsys.readouterr().err
-    assert "gputrain: interrupted. runs/small-1 keeps config.toml and the history of 1 epoch(s)." in err
-    assert sorted(os.listdir("runs/small-1")) == ["config.toml", "history.csv"]
+    assert "gputrain: interrupted. runs/small-1 keeps weights.npz as of step " in err
+    assert "metrics of 1 complete epoch(s)." in err
+    check_interrupted(Path("runs/small-1"), epochs=1)
+
+
+def test_ctrl_c_within_the_first_epoch_keeps_the_weights(monkeypatch, capsys):
+    monkeypatch.setattr(callbacks.CSVLogger, "on_train_batch_end", interrupt_at_once, raising=False)
+    assert main(["train", "small.toml"]) == 130
+    assert "keeps weights.npz as of step 1," in capsys.readouterr().err
+    check_interrupted(Path("runs/small-1"), epochs=0)
+
+
+def check_interrupted(folder, epochs):
+    assert sorted(os.listdir(folder)) == ["config.toml", "history.csv", "metrics.json", "weights.npz"]
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics["interrupted"] is True
+    assert metrics["epochs"] == epochs
+    assert ("train_loss" in metrics) == (epochs > 0)
+    with np.load(folder / "weights.npz", allow_pickle=False) as archive:
+        assert all(np.isfinite(archive[name]).all() for name in archive.files)
 
 
 def test_ctrl_c_before_an_epoch_leaves_nothing(monkeypatch, capsys):
     monkeypatch.setattr(callbacks.CSVLogger, "on_train_begin", interrupt_at_once)
     assert main(["train", "small.toml"]) == 130
-    assert "No epoch was complete; no run folder is kept." in capsys.readouterr().err
+    assert "No step was complete; no run folder is kept." in capsys.readouterr().err
     assert os.listdir("runs") == []
 
 
@@ -234,9 +266,9 @@ def test_a_real_ctrl_c():
     finally:
         run.kill()
     assert (run.returncode, out) == (130, "")
-    assert "gputrain: interrupted. runs/small-1 keeps config.toml and the history of" in err
+    assert "gputrain: interrupted. runs/small-1 keeps weights.npz as of step" in err
     assert "Traceback" not in err
-    assert sorted(os.listdir("runs/small-1")) == ["config.toml", "history.csv"]
+    assert sorted(os.listdir("runs/small-1")) == ["config.toml", "history.csv", "metrics.json", "weights.npz"]
     assert history.read_text().endswith("\n")
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from gputrain import layers, losses, metrics, models, optimizers
 from gputrain.recipes.arguments import find_class
-from gputrain.recipes.errors import RecipeError, Source
+from gputrain.recipes.errors import Source, blaming
 from gputrain.recipes.recipe import Recipe
 
 # What a constructor raises for arguments that it does not take.
@@ -24,7 +23,7 @@ def compiled_model(recipe: Recipe) -> models.Sequential:
     """
     settings, source = recipe.settings, recipe.source
     model = _sequential(settings["name"], settings["data"]["reshape"], settings["model"]["layers"], source)
-    with _at("training", source):
+    with blaming(source.place("training"), _REFUSALS):
         model.compile(
             optimizer=_object("optimizer", settings["optimizer"], "optimizer", source),
             loss=_object("loss", settings["loss"], "loss", source),
@@ -43,7 +42,7 @@ def _sequential(
     model.add(layers.Input(shape=tuple(shape)))
     for index, table in enumerate(tables):
         path = f"model.layers[{index}]"
-        with _at(f"{path} ({table['type']})", source):
+        with blaming(source.place(f"{path} ({table['type']})"), _REFUSALS):
             model.add(find_class("layer", table["type"], path, source)(**_arguments(table, "type")))
     return model
 
@@ -51,7 +50,7 @@ def _sequential(
 def _object(kind: str, table: Mapping[str, Any], path: str, source: Source) -> Any:
     room = {"optimizer": optimizers, "loss": losses, "metric": metrics}[kind]
     name = find_class(kind, table["name"], path, source).__name__
-    with _at(path, source):
+    with blaming(source.place(path), _REFUSALS):
         return room.get({"class_name": name, "config": _arguments(table, "name")})
 
 
@@ -66,14 +65,3 @@ def _argument(value: Any) -> Any:
     if isinstance(value, dict) and isinstance(value.get("name"), str):
         return {"class_name": value["name"], "config": _arguments(value, "name")}
     return value
-
-
-@contextmanager
-def _at(path: str, source: Source) -> Iterator[None]:
-    """Add file and key path to what a constructor has to say against its arguments."""
-    try:
-        yield
-    except RecipeError:
-        raise
-    except _REFUSALS as error:
-        raise RecipeError(f"{source.place(path)}: {error}") from error

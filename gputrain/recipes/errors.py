@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from gputrain.errors import explain
@@ -47,6 +48,24 @@ class Source:
         """Return (not raise) the error that `rule` is broken at key path `path`."""
         words = explain(rule, expected=expected, received=received, fix=fix)
         return RecipeError(f"{self.place(path)}: {words}")
+
+
+@contextmanager
+def blaming(place: str, refusals: tuple[type[Exception], ...]) -> Iterator[None]:
+    """Turn `refusals`, raised inside, into a RecipeError that says where the cause stands in the recipe.
+
+    Example:
+        >>> with blaming("a.toml: loss", (ValueError,)):
+        ...     raise ValueError("No.")
+        Traceback (most recent call last):
+        gputrain.recipes.errors.RecipeError: a.toml: loss: No.
+    """
+    try:
+        yield
+    except RecipeError:
+        raise
+    except refusals as error:
+        raise RecipeError(f"{place}: {error}") from error
 
 
 def _covers(key: str, path: str) -> bool:
