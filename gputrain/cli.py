@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gputrain
+from gputrain.utils.names import did_you_mean
 
 if TYPE_CHECKING:
     from gputrain.recipes import RunResult
@@ -50,12 +51,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         0
     """
     try:
-        args = _parser().parse_args(argv)
+        args, unknown = _parser().parse_known_args(argv)
+        if unknown:
+            args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
     try:
         code: int = args.command(args)
-        sys.stdout.flush()
         return code
     except KeyboardInterrupt as interrupt:
         return _report(f"interrupted. {interrupt}".rstrip(), INTERRUPTED)
@@ -68,15 +70,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _report(_message(error), USAGE if _is_usage(error) else FAILED)
 
 
+class _Parser(argparse.ArgumentParser):
+    """Names the nearest command when there is no such command."""
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is not None and value not in action.choices:
+            names = [str(name) for name in action.choices]
+            rule = f"there is no command {value!r}. {did_you_mean(str(value), names)}"
+            raise argparse.ArgumentError(None, rule.rstrip())
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="gputrain",
         description="Train neural networks from recipes.",
         epilog=_EXIT_CODES,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"gputrain {gputrain.__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        title="commands", required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser
+    )
     _add_train(commands)
     return parser
 
@@ -96,7 +110,9 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     train.add_argument("--epochs", type=int, metavar="N", help="same as --set training.epochs=N")
     train.add_argument("--seed", type=int, metavar="N", help="same as --set seed=N")
     train.add_argument(
-        "--backend", metavar="B", help="same as --set backend=B: auto, numpy, cupy or emulated"
+        "--backend",
+        metavar="B",
+        help="same as --set backend=B: auto, numpy, cupy or emulated; this version runs on numpy",
     )
     train.add_argument(
         "--set",
@@ -114,14 +130,22 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="where run folders are made (default: runs)",
     )
     train.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    train.set_defaults(command=_train)
+    train.set_defaults(command=_train, parser=train)
 
 
 def _train(args: argparse.Namespace) -> int:
     from gputrain import recipes
 
     recipe = recipes.load(args.config, _settings(args))
-    _print_result(recipes.run(recipe, args.out))
+    result = recipes.run(recipe, args.out)
+    try:
+        _print_result(result)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _close_stdout()
+        rule = f"the result could not be written to stdout: {error.strerror}. It is in {result.folder}."
+        return _report(rule, FAILED)
     return OK
 
 
@@ -143,6 +167,7 @@ def _print_result(result: RunResult) -> None:
     for name, value in rows.items():
         shown = f"{value:.4f}" if isinstance(value, float) else value
         print(f"{name:<{width}}  {shown}")
+    sys.stdout.flush()
 
 
 def _is_usage(error: BaseException) -> bool:

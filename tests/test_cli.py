@@ -167,6 +167,30 @@ def test_wrong_usage(argv, capsys):
     assert "usage: gputrain" in capsys.readouterr().err
 
 
+def test_a_misspelt_command_names_the_nearest(capsys):
+    assert main(["trian"]) == 2
+    assert "there is no command 'trian'. Did you mean 'train'?" in capsys.readouterr().err
+
+
+def test_a_wrong_option_shows_the_usage_of_its_command(capsys):
+    assert main(["train", "a", "--epoch", "1"]) == 2
+    err = capsys.readouterr().err
+    assert "usage: gputrain train " in err
+    assert "unrecognized arguments: --epoch 1" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the system has no /dev/full")
+def test_a_stdout_that_is_full():
+    command = [sys.executable, "-m", "gputrain", "train", "small.toml", "--epochs", "1"]
+    with open("/dev/full", "w") as full:
+        run = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=environment()
+        )
+    assert run.returncode == 1
+    message = "the result could not be written to stdout: No space left on device. It is in runs/small-1.\n"
+    assert run.stderr.endswith(f"gputrain: {message}")
+
+
 def test_absent_recipe(capsys):
     assert main(["train", "smal.toml"]) == 2
     assert "gputrain: smal.toml: There is no such recipe file." in capsys.readouterr().err

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gputrain.callbacks.base import Callback, Logs, plain
+from gputrain.errors import explain
 
 _MISSING = "NA"
 
@@ -40,6 +41,12 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Start the file, or read the header of the one to append to."""
+        folder = self.filename.parent
+        if not folder.is_dir():
+            rule = f"CSVLogger: {str(self.filename)!r} needs a folder that is there."
+            raise FileNotFoundError(
+                explain(rule, received=f"no folder {str(folder)!r}", fix="Make it first.")
+            )
         with open(self.filename, "a" if self.append else "w", encoding="utf-8"):
             pass
         self._columns = next(iter(self._rows()), []) if self.append else []
