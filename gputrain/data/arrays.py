@@ -37,9 +37,9 @@ class Arrays:
 
     @cached_property
     def signature(self) -> tuple[Any, ...]:
-        """What a traced step depends on: shapes of a sample, dtypes, and which parts there are."""
+        """What a traced step depends on: shapes of a sample, dtypes, and how the parts are nested."""
         shapes = tuple((a.shape[1:], a.dtype.name) for a in self.leaves)
-        return shapes, self.y is None, self.sample_weight is None
+        return shapes, tree.skeleton((self.x, self.y, self.sample_weight))
 
     def part(self, rows: slice) -> Arrays:
         """The samples of a slice; views where possible."""
@@ -104,7 +104,9 @@ def make_arrays(x: Any, y: Any = None, sample_weight: Any = None, what: str = "f
 def _named(structure: Any, name: str) -> Any:
     """Arrays from what the user gave: a list of arrays is several inputs, a list of numbers is one array."""
     if isinstance(structure, dict):
-        return {key: _named(value, f"{name}[{key!r}]") for key, value in structure.items()}
+        # In one order whatever the user's, so that equal data meets one traced step.
+        items = sorted(structure.items(), key=lambda item: str(item[0]))
+        return {key: _named(value, f"{name}[{key!r}]") for key, value in items}
     if isinstance(structure, tuple) or _is_list_of_arrays(structure):
         items = [_named(value, f"{name}[{i}]") for i, value in enumerate(structure)]
         return tuple(items) if isinstance(structure, tuple) else items

@@ -52,7 +52,7 @@ class Variable(Arithmetic):
     ) -> None:
         host = _initial(initializer, shape, dtype)
         self.spec = Spec(host.shape, host.dtype.name)
-        self._trainable = bool(trainable)
+        self._trainable = self.made_trainable = bool(trainable)
         self.name = name
         self.path = path or name
         self.regularizer: Any = None

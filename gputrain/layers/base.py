@@ -206,7 +206,7 @@ class Layer:
     def own_variables(self) -> list[Variable]:
         """Weights and variables of this layer itself, trainable ones first."""
         own = dict.fromkeys([*self._weights, *(v for v in self._attributes() if isinstance(v, Variable))])
-        return sorted(own, key=lambda v: not v.trainable)
+        return sorted(own, key=lambda v: not v.made_trainable)
 
     @property
     def variables(self) -> list[Variable]:

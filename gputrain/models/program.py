@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .model import Model
 
 MANY_RETRACES = 8
+KEPT_STATES = 32  # states of a model (switches, metrics, seed) that are told apart at a time
 
 
 class Program:
@@ -61,6 +63,7 @@ class Program:
         Raises:
             NonFiniteError: eagerly, at a test or predict step whose results are not finite.
         """
+        self.model._programs.settle_logs()
         for prepare in self.preparations:
             prepare()
         self.executable.bind()
@@ -268,13 +271,18 @@ class ProgramCache:
         self._traced: dict[str, list[Any]] = {}
         self._kept_logs: weakref.ref[BatchLogs] | None = None
         self._model_states: dict[Any, int] = {}
+        self._state_numbers = itertools.count()
         self._model_state = 0
         self._optimizers: list[Any] = []
 
     def refresh(self) -> None:
         """Look at the model anew: its layers, switches and metrics may have changed since the last pass."""
         key = self.model.trace_key()
-        self._model_state = self._model_states.setdefault(key, len(self._model_states))
+        if key not in self._model_states:
+            if len(self._model_states) >= KEPT_STATES:
+                self._model_states.clear()  # programs of states long past fall out of the cache by themselves
+            self._model_states[key] = next(self._state_numbers)
+        self._model_state = self._model_states[key]
         self._optimizers = self.model.optimizers()
 
     def get(self, kind: str, arrays: Arrays, size: int) -> Program:
@@ -305,7 +313,7 @@ class ProgramCache:
         self._kept_logs = None
 
     def _key(self, kind: str, arrays: Arrays, size: int) -> Any:
-        versions = tuple(optimizer.version for optimizer in self._optimizers)
+        versions = tuple((optimizer, optimizer.version) for optimizer in self._optimizers)
         return kind, size, arrays.signature, versions, self._model_state
 
     def clear(self) -> None:

@@ -315,27 +315,27 @@ class Trainer:
 
         The order follows from the steps done before.
         """
-        program = None
+        logs = None
         self._programs.refresh()
         self.healthy.assign(np.True_)
         before = int(self.step_counter)
         for step, group in _groups(source.epoch(before), self.steps_per_execution):
+            logs = None  # logs that nobody keeps are not fetched before the next step
             listeners.on_train_batch_begin(step)
             for batch in group:
                 program = self._train_batch(batch)
-            assert program is not None
+            logs = self._programs.logs(program)
             bad = not bool(self.healthy.array)
-            listeners.on_train_batch_end(step + len(group) - 1, self._programs.logs(program))
+            listeners.on_train_batch_end(step + len(group) - 1, logs)
             if bad:
                 number = int(self.step_counter) - before
                 self._report_non_finite(group[number - step], f"epoch {epoch + 1}, step {number + 1}")
             if self.stop_training:
                 break
-        return program.logs() if program is not None else None
+        return dict(logs) if logs is not None else None
 
     def _train_batch(self, batch: Batch) -> Program:
         program = self._programs.get("train", batch.arrays, batch.size)
-        self._programs.settle_logs()
         program.run(batch, self.run_eagerly)
         return program
 
@@ -387,16 +387,17 @@ class Trainer:
         self.reset_metrics()
         listeners.on_test_begin()
         self._programs.refresh()
-        program = None
+        last = None
         for step, batch in enumerate(source.epoch(0)):
+            last = None  # logs that nobody keeps are not fetched before the next step
             listeners.on_test_batch_begin(step)
             program = self._programs.get("test", batch.arrays, batch.size)
-            self._programs.settle_logs()
             program.run(batch, self.run_eagerly)
-            listeners.on_test_batch_end(step, self._programs.logs(program))
-        if program is None:
+            last = self._programs.logs(program)
+            listeners.on_test_batch_end(step, last)
+        if last is None:
             raise DataError(explain("evaluate: there was no batch.", fix="Pass data that is not used up."))
-        logs = program.logs()
+        logs = dict(last)
         listeners.on_test_end(logs)
         return logs
 

@@ -192,7 +192,10 @@ class SoftmaxCrossentropy(Operation):
 
 
 class SparseSoftmaxCrossentropy(Operation):
-    """-log_softmax(logits)[label] over the last axis, with its gradient softmax - onehot(label)."""
+    """-log_softmax(logits)[label] over the last axis, with its gradient softmax - onehot(label).
+
+    A label outside 0..classes-1 names no class, as in one_hot: its loss and gradient are 0.
+    """
 
     n_outputs = 2
 
@@ -217,15 +220,19 @@ class SparseSoftmaxCrossentropy(Operation):
     def scratch(self, label: Spec, logits: Spec) -> tuple[Spec, ...]:
         row = Spec((*logits.shape[:-1], 1), logits.dtype)
         index = Spec((logits.size // max(1, logits.dims[-1]),), "int64")
-        return row, row, index, index, row.with_shape(index.shape)
+        known = row.with_shape(index.shape)
+        return row, row, index, index, known, known.with_dtype("bool"), known
 
     def compute(self, xp: Any, out: Any, label: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        (loss, gradient), (row, total, index, ramp, picked) = out, scratch
+        (loss, gradient), (row, total, index, ramp, picked, inside, known) = out, scratch
         if not logits.size:
             loss[...] = 0
             return
         classes = logits.shape[-1]
-        xp.copyto(index, label.reshape(-1))
+        xp.copyto(ramp, label.reshape(-1))
+        xp.clip(ramp, 0, classes - 1, out=index)
+        xp.equal(ramp, index, out=inside)
+        xp.copyto(known, inside)  # 1 where the label names a class, else 0
         ramp[...] = xp.arange(0, len(index) * classes, classes)
         xp.add(index, ramp, out=index)  # where each row's label lies in the flat array
         flat = gradient.reshape(-1)
@@ -240,20 +247,29 @@ class SparseSoftmaxCrossentropy(Operation):
         xp.take(flat, index, out=picked, mode="clip")
         xp.subtract(picked, 1, out=picked)
         flat[index] = picked
+        xp.multiply(loss.reshape(-1), known, out=loss.reshape(-1))
+        xp.multiply(gradient, known.reshape(row.shape), out=gradient)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
         def reference(label: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            t = np.eye(z.shape[-1])[label]
+            t = (label[..., None] == np.arange(z.shape[-1])).astype(float)
             p = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
-            return -(t * np.log(p)).sum(-1), p - t
+            return -(t * np.log(p)).sum(-1), p * t.sum(-1, keepdims=True) - t
 
         shapes = [(3, 5), (1, 2), (2, 3, 4), (0, 3), (7001, 2)]
+        outside = Sample(cls(), (np.array([-1, 0, 2, 3]), Spec((4, 3))), reference, label="outside")
         return [
-            Sample(
-                cls(), (np.arange(np.prod(s[:-1])).reshape(s[:-1]) % s[-1], Spec(s)), reference, label=str(s)
-            )
-            for s in shapes
+            outside,
+            *(
+                Sample(
+                    cls(),
+                    (np.arange(np.prod(s[:-1])).reshape(s[:-1]) % s[-1], Spec(s)),
+                    reference,
+                    label=str(s),
+                )
+                for s in shapes
+            ),
         ]
 
 

@@ -275,7 +275,18 @@ class Optimizer:
         return slot
 
     def exclude_from_weight_decay(self, var_list: Any = None, var_names: Any = None) -> None:
-        """Name variables, or parts of their paths, that weight decay leaves alone."""
+        """Name variables, or parts of their paths, that weight decay leaves alone; before the first step.
+
+        Raises:
+            ValueError: the optimizer has made a step already.
+        """
+        if self.built:
+            raise ValueError(
+                explain(
+                    f"{self.name}: exclude_from_weight_decay() must come before the first step.",
+                    fix="Call it right after creating the optimizer.",
+                )
+            )
         self._no_decay.update(id(v) for v in var_list or ())
         self._no_decay_names += tuple(var_names or ())
 

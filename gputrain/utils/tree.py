@@ -28,6 +28,19 @@ def pack(structure: Any, leaves: Iterable[Any]) -> Any:
     return _pack(structure, iter(leaves))
 
 
+def skeleton(structure: Any) -> Any:
+    """The structure without its leaves, hashable: nesting, dict keys in order, and where None stands.
+
+    >>> skeleton({"a": [1, None]})
+    (<class 'dict'>, (('a', (<class 'list'>, ('*', None))),))
+    """
+    if isinstance(structure, list | tuple):
+        return type(structure), tuple(skeleton(item) for item in structure)
+    if isinstance(structure, dict):
+        return dict, tuple((key, skeleton(item)) for key, item in structure.items())
+    return None if structure is None else "*"
+
+
 def map_leaves(function: Callable[[Any], Any], structure: Any) -> Any:
     """`structure` with `function` applied to every leaf."""
     return pack(structure, [function(leaf) for leaf in flatten(structure)])

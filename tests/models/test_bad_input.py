@@ -256,7 +256,7 @@ def test_what_a_new_user_runs_into_is_said() -> None:
 
     with pytest.raises(AttributeError, match=r"Forgetful\.__init__ must call super\(\)\.__init__\(\)"):
         Forgetful()(np.zeros((2, 2), "float32"))
-    with pytest.raises(TypeError, match="Dense: unknown argument.*Did you mean 'activation'"):
+    with pytest.raises(TypeError, match=r"Dense: unknown argument.*Did you mean 'activation'"):
         layers.Dense(3, actvation="relu")
     with pytest.raises(AttributeError, match="the learning rate is called learning_rate"):
         keras.optimizers.Adam().lr = 0.1

@@ -83,9 +83,16 @@ def _openblas() -> tuple[Callable[[int], Any], Callable[[], int]] | None:
 
 
 class _OneBlasThread:
-    """Products within a `with` block use one thread each; blocks of several threads may overlap."""
+    """Products within a `with` block use one thread each; blocks of several threads may overlap.
+
+    The number is the process's: products of other Python threads have one thread meanwhile, too.
+    """
 
     def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Nobody is inside."""
         self._lock = threading.Lock()
         self._inside = 0
         self._before = 1
@@ -112,3 +119,13 @@ class _OneBlasThread:
 
 
 one_blas_thread = _OneBlasThread()
+
+
+def _after_fork() -> None:
+    """A forked process has none of the parent's threads: it starts with a pool and a lock of its own."""
+    _pool.cache_clear()
+    one_blas_thread.reset()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
