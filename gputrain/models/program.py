@@ -142,7 +142,9 @@ class BatchLogs(Mapping[str, float]):
         return len(self._program.names)
 
     def copy(self) -> dict[str, float]:
-        return dict(self)
+        """All values, fetched together."""
+        self.settle()
+        return dict(self._values or {})
 
     def __repr__(self) -> str:
         return repr(dict(self))

@@ -332,7 +332,7 @@ class Trainer:
                 self._report_non_finite(group[number - step], f"epoch {epoch + 1}, step {number + 1}")
             if self.stop_training:
                 break
-        return dict(logs) if logs is not None else None
+        return logs.copy() if logs is not None else None
 
     def _train_batch(self, batch: Batch) -> Program:
         program = self._programs.get("train", batch.arrays, batch.size)
@@ -397,7 +397,7 @@ class Trainer:
             listeners.on_test_batch_end(step, last)
         if last is None:
             raise DataError(explain("evaluate: there was no batch.", fix="Pass data that is not used up."))
-        logs = dict(last)
+        logs = last.copy()
         listeners.on_test_end(logs)
         return logs
 
