@@ -62,14 +62,22 @@ def _again(node: Node) -> tuple[Value, ...]:
     return Node(node.op, (), node.op.output_specs()).outputs
 
 
-def trace_body(function: Callable[..., Any], specs: Sequence[Spec]) -> tuple[Any, Body, list[Value]]:
-    """(structure of the results, body, captured values) of a function of values with these specs."""
+def trace_body(
+    function: Callable[..., Any], specs: Sequence[Spec], repeats: bool = False
+) -> tuple[Any, Body, list[Value]]:
+    """(structure of the results, body, captured values) of a function of values with these specs.
+
+    Raises:
+        GraphError: the body adds a loss, assigns a variable or requires a value, which would be lost; or
+            it draws random numbers although it `repeats`.
+    """
     outer = current_trace()
-    trace = Trace(training=outer.training if outer else False, parent=outer)
+    trace = Trace(training=outer.training if outer else False, parent=outer, repeats=repeats)
     inputs = [Value(spec) for spec in specs]
     with trace.active():
         results = function(*inputs)
         leaves = [x if isinstance(x, Value) else constant(x) for x in tree.flatten(results)]
+    _check_losses(trace)
     stand_ins = _captured([*leaves, *trace.effects], inputs, trace)
     captured = [value for value, _ in stand_ins]
     known = dict(stand_ins)
@@ -79,6 +87,21 @@ def trace_body(function: Callable[..., Any], specs: Sequence[Spec]) -> tuple[Any
         effects=_replaced(trace.effects, known),
     )
     return results, Body(graph), [_from_outside(v, trace, outer) for v in captured]
+
+
+def _check_losses(trace: Trace) -> None:
+    """Losses added in a body are values of the body: the step around it cannot add them up."""
+    if not trace.losses:
+        return
+    names = [layer.name for layer, _ in trace.losses]
+    where = "/".join(part for part in (trace.whole_path, names[0]) if part)
+    raise GraphError(
+        explain(
+            f"{where}: a loss (add_loss, activity_regularizer) cannot be added inside the body of a scan "
+            "or cond.",
+            fix="Return its value from the body and add it outside with add_loss.",
+        )
+    )
 
 
 def _captured(leaves: Sequence[Value], inputs: Sequence[Value], trace: Trace) -> list[tuple[Value, Value]]:
@@ -104,6 +127,13 @@ def _captured(leaves: Sequence[Value], inputs: Sequence[Value], trace: Trace) ->
     for node in inner:
         node.inputs = tuple(found.get(v, v) for v in node.inputs)
     return list(found.items())
+
+
+def _keep_effects(outs: Sequence[Value], *bodies: Body) -> None:
+    """An operation whose bodies do something (ops.print) stays, also where nobody reads its outputs."""
+    trace = current_trace()
+    if trace is not None and any(body.graph.effects for body in bodies):
+        trace.effects.extend(outs[:1])
 
 
 def _replaced(leaves: Sequence[Value], stand_ins: dict[Value, Value]) -> list[Value]:
@@ -297,7 +327,7 @@ def _scan_gradient(
         *(o.spec for o in op.body.graph.outputs[n:]),
         *(v.spec for v in captured),
     ]
-    _, made, around = trace_body(body, specs)
+    _, made, around = trace_body(body, specs, repeats=True)
     backward = Scan(made, n + count, n + op.xs + op.ys, op.xs, op.length, not op.reverse)
     starts = [*cts[:n], *(_zeros(v.spec) for v in captured)]
     results = apply(backward, *starts, *histories, *xs, *cts[n:], *captured, *around)
@@ -349,12 +379,13 @@ def scan(
         return [*tree.flatten(carry), *(v for v in tree.flatten(y) if v is not None)]
 
     specs = [*(spec_of(c) for c in carries), *(spec_of(x).with_shape(spec_of(x).shape[1:]) for x in slices)]
-    results, made, captured = trace_body(body, specs)
+    results, made, captured = trace_body(body, specs, repeats=True)
     ys = len(results) - len(carries)
     op = Scan(made, len(carries), len(slices), ys, steps, reverse)
     values = [x if isinstance(x, Value) else constant(x) for x in (*carries, *slices)]
     outs = apply(op, *values, *captured)
     outs = outs if isinstance(outs, tuple) else (outs,)
+    _keep_effects(outs, made)
     stacked = tree.pack(structures[-1], outs[len(carries) :]) if ys else None
     return tree.pack(init, outs[: len(carries)]), stacked
 
@@ -491,14 +522,16 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
     values = list(dict.fromkeys([*from_yes, *from_no]))
     op = Cond(_with_inputs(yes, from_yes, values), _with_inputs(no, from_no, values))
     outs = apply(op, flag, *values)
-    return tree.pack(structure, outs if isinstance(outs, tuple) else (outs,))
+    outs = outs if isinstance(outs, tuple) else (outs,)
+    _keep_effects(outs, yes, no)
+    return tree.pack(structure, outs)
 
 
 def _with_inputs(body: Body, captured: Sequence[Value], values: Sequence[Value]) -> Body:
     """The body with one input for each of `values`, used or not."""
     own = dict(zip(captured, body.graph.inputs, strict=True))
     inputs = [own[v] if v in own else Value(v.spec, name=v.name) for v in values]
-    return Body(Graph(inputs, body.graph.outputs))
+    return Body(Graph(inputs, body.graph.outputs, effects=body.graph.effects))
 
 
 __all__ = ["Body", "Cond", "Scan", "cond", "scan"]

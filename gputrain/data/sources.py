@@ -5,12 +5,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
 from ..backend import Device
 from ..errors import DataError, explain
+from ..utils.notes import note
 from .arrays import Arrays, Batches, make_arrays
 
 Check = Callable[[Any], None]
@@ -50,15 +52,24 @@ class ArraySource:
         batch_size: samples per batch; the last one may be smaller.
         shuffle: whether each epoch has an order of its own.
         steps: batches per epoch; None means once through the data.
+        repeat: whether an epoch of `steps` goes on where the last one ended, pass after pass (training);
+            otherwise each epoch begins with the first batch and ends with the data at the latest.
+        what: the method that was called, for notes.
     """
 
     def __init__(
-        self, arrays: Arrays, batch_size: int, shuffle: bool = False, steps: int | None = None
+        self,
+        arrays: Arrays,
+        batch_size: int,
+        shuffle: bool = False,
+        steps: int | None = None,
+        repeat: bool = False,
+        what: str = "fit",
     ) -> None:
         self.arrays = arrays
         self.batches = Batches(arrays.count, batch_size, shuffle)
-        self.steps: int | None = steps if steps is not None else self.batches.steps
-        self._goes_on = steps is not None
+        self._goes_on = steps is not None and repeat
+        self.steps: int | None = _steps(steps, self.batches.steps, repeat, what)
         self._endless: Iterator[np.ndarray] | None = None
 
     def first(self) -> Batch:
@@ -72,7 +83,7 @@ class ArraySource:
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of an epoch, in the order that follows from `number`."""
         if not self._goes_on:
-            for rows in self.batches.epoch(number):
+            for rows in islice(self.batches.epoch(number), self.steps):
                 yield Batch(self.arrays, rows)
             return
         if self._endless is None:
@@ -97,14 +108,18 @@ class IteratorSource:
         steps: batches per epoch; None means to the end.
         shuffle: whether a sequence of batches is read in another order in each epoch.
         what: the method that was called, for errors.
+        repeat: whether an iterable begins again within an epoch of `steps` (training); otherwise each epoch
+            begins with its first batch and ends with the data at the latest.
     """
 
-    def __init__(self, source: Any, steps: int | None, shuffle: bool, what: str) -> None:
+    def __init__(
+        self, source: Any, steps: int | None, shuffle: bool, what: str, repeat: bool = False
+    ) -> None:
         self.source, self.what = source, what
         self.indexed = hasattr(source, "__len__") and hasattr(source, "__getitem__")
-        self.steps = steps if steps is not None else (len(source) if hasattr(source, "__len__") else None)
+        self.steps = _steps(steps, len(source) if hasattr(source, "__len__") else None, repeat, what)
         self.shuffle = shuffle and self.indexed
-        self._goes_on = steps is not None
+        self._goes_on = steps is not None and repeat
         self._iterator: Iterator[Any] | None = None
         self._peeked: list[Batch] = []
         self._check: Check | None = None
@@ -175,6 +190,8 @@ class IteratorSource:
                     fix="Let the generator repeat (while True), or lower steps_per_epoch.",
                 )
             )
+        if self.steps is not None and not self._goes_on:
+            _say_ended(self.what, done, self.steps)
 
     def _convert(self, batch: Any) -> Batch:
         parts = batch if isinstance(batch, tuple) else (batch,)
@@ -186,6 +203,18 @@ class IteratorSource:
         if self._check is not None:
             self._check(arrays.y)
         return Batch(arrays, None)
+
+
+def _steps(asked: int | None, there: int | None, repeat: bool, what: str) -> int | None:
+    """Batches per epoch: what was asked for, but no more than there are unless the data repeats."""
+    if asked is None or there is None or repeat or asked <= there:
+        return there if asked is None else asked
+    _say_ended(what, there, asked)
+    return there
+
+
+def _say_ended(what: str, done: int, asked: int) -> None:
+    note(f"{what}: the data ended after {done} of {asked} steps; the results are those of {done}.")
 
 
 Source = ArraySource | IteratorSource

@@ -47,6 +47,7 @@ class Trace:
         training: what layers see as `training` when nobody says otherwise.
         counter: integer variable counting steps; random operations read it.
         parent: the trace around a body graph (scan, cond).
+        repeats: whether this body runs more than once in a step (scan), so that nothing may draw in it.
 
     Attributes:
         losses: (layer, scalar) of what layers added (add_loss, activity regularizers).
@@ -57,11 +58,17 @@ class Trace:
     """
 
     def __init__(
-        self, *, training: bool = False, counter: Variable | None = None, parent: Trace | None = None
+        self,
+        *,
+        training: bool = False,
+        counter: Variable | None = None,
+        parent: Trace | None = None,
+        repeats: bool = False,
     ) -> None:
         self.training = training
         self.counter = counter
         self.parent = parent
+        self.repeats = repeats
         self.before: dict[Variable, Value] = {}
         self.after: dict[Variable, Value] = {}
         self.losses: list[tuple[Any, Value]] = []
@@ -78,6 +85,12 @@ class Trace:
     def path(self) -> str:
         """Path of the layer being called, for people."""
         return "/".join(self.names)
+
+    @property
+    def whole_path(self) -> str:
+        """The path with that of the layers around the body that is being traced, for people."""
+        around = self.parent.whole_path if self.parent is not None else ""
+        return "/".join(part for part in (around, self.path) if part)
 
     @contextmanager
     def active(self) -> Iterator[Trace]:
@@ -104,13 +117,30 @@ class Trace:
             self.training = outer
 
     def require(self, flag: Value) -> Value:
-        """Let new states count only where `flag` holds too; returns all flags so far in one."""
+        """Let new states count only where `flag` holds too; returns all flags so far in one.
+
+        Raises:
+            GraphError: in the body of a scan or cond, whose values no step can ask for.
+        """
+        if self.parent is not None:
+            raise GraphError(
+                explain(
+                    f"{self.whole_path or 'The traced step'}: a value cannot be required to be finite "
+                    "inside the body of a scan or cond.",
+                    fix="Return it from the body and compute the loss, or check it, outside.",
+                )
+            )
         earlier = self.finite
         self.finite = flag if earlier is None else Value.operators["logical_and"](earlier, flag)
         return self.finite
 
     def stream_path(self) -> str:
-        """A text unique to this random draw of this model: place of the layer and number of the draw."""
+        """A text unique to this random draw of this model: place of the layer and number of the draw.
+
+        Raises:
+            GraphError: in the body of a scan, where each iteration would draw the same numbers.
+        """
+        self._check_draws()
         if self.parent is not None:
             return f"{self.parent.stream_path()}/body/{'/'.join(self._keys)}"
         place = "/".join(self._keys)
@@ -119,11 +149,22 @@ class Trace:
 
     def step(self) -> Value:
         """The number of the training step, which random operations read."""
+        self._check_draws()
         if self.parent is not None:
             return self.parent.step()
         if self.counter is None:
             raise GraphError("A random operation needs a model's step counter; this trace has none.")
         return self.read(self.counter)
+
+    def _check_draws(self) -> None:
+        if self.repeats:
+            raise GraphError(
+                explain(
+                    f"{self.whole_path or 'The traced step'}: random numbers cannot be drawn inside the body "
+                    "of a scan; every iteration would get the same ones.",
+                    fix="Draw them before the loop with a leading time axis and pass them as xs.",
+                )
+            )
 
     def read(self, variable: Variable) -> Value:
         """The variable's value at this point of the traced program."""

@@ -185,7 +185,8 @@ def trace_step(model: Model, kind: str, example: Arrays, specs: list[Spec]) -> t
     data = (example.x, example.y, example.sample_weight)
     parts = tree.map_leaves(lambda a: None if a is None else next(fresh), data)
     _name_inputs(parts)
-    trace = Trace(training=kind == "train", counter=model.step_counter)
+    counter = model.step_counter if kind == "train" else model.draw_counter
+    trace = Trace(training=kind == "train", counter=counter)
     with trace.active():
         if kind == "train":
             trace.require(trace.read(model.healthy))
@@ -195,6 +196,8 @@ def trace_step(model: Model, kind: str, example: Arrays, specs: list[Spec]) -> t
         if kind == "train":
             trace.write(model.step_counter, ops.add(trace.read(model.step_counter), 1))
             _guard(trace, model)
+        elif counter in trace.before:  # something drew: the next step draws anew
+            trace.write(counter, ops.add(trace.read(counter), 1))
     structure = tree.map_leaves(lambda leaf: None, results)
     return structure, optimize(trace.graph(values, leaves)), trace.preparations
 

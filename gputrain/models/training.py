@@ -23,12 +23,17 @@ from . import checks
 from .objectives import CompiledLoss, CompiledMetrics, output_names
 from .program import Program, ProgramCache, unpack_data
 
+FIRST_DRAW = 2**62  # draws outside training are counted from here on, far from all training steps
+
 
 class _State:
     """Variables of the training itself, which are no weights of the model."""
 
     def __init__(self, name: str) -> None:
         self.step = Variable(np.zeros((), np.int64), trainable=False, name="step", path=f"{name}/step")
+        self.draws = Variable(
+            np.full((), FIRST_DRAW, np.int64), trainable=False, name="draws", path=f"{name}/draws"
+        )
         self.healthy = Variable(
             np.ones((), np.bool_), trainable=False, name="healthy", path=f"{name}/healthy"
         )
@@ -56,6 +61,11 @@ class Trainer:
     def step_counter(self) -> Variable:
         """Number of training steps done; it stands still at a step that was not finite."""
         return self._state.step
+
+    @property
+    def draw_counter(self) -> Variable:
+        """Counts the test and predict steps that drew random numbers, so that each draws anew."""
+        return self._state.draws
 
     @property
     def healthy(self) -> Variable:
@@ -252,7 +262,8 @@ class Trainer:
             sample_weight: weight of each sample, (N,).
             initial_epoch: the epoch to begin with.
             steps_per_epoch: batches per epoch; default once through the data.
-            validation_steps, validation_batch_size: likewise for the validation.
+            validation_steps, validation_batch_size: likewise for the validation, which always begins with
+                the first batch.
             validation_freq: validate every so many epochs, or in the listed ones (counted from 1).
 
         Returns:
@@ -595,8 +606,8 @@ def _leaves_of(model: Any) -> list[Any]:
 def _source(data: Any, size: int, shuffle: bool, steps: int | None, what: str) -> Source:
     """Batches of arrays, or of an iterator."""
     if isinstance(data, Arrays):
-        return ArraySource(data, size, shuffle, steps)
-    return IteratorSource(data, steps, shuffle, what)
+        return ArraySource(data, size, shuffle, steps, repeat=what == "fit", what=what)
+    return IteratorSource(data, steps, shuffle, what, repeat=what == "fit")
 
 
 def _whole(data: Any) -> ArraySource:

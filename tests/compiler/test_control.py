@@ -198,3 +198,95 @@ def test_print_in_a_body_prints_at_each_step(capsys: pytest.CaptureFixture[str])
     total, inputs, trace = traced([Spec((3,), F64)], program)
     interpret(trace.graph(inputs, [total]), [np.array([1.0, 2.0, 3.0])])
     assert capsys.readouterr().out.splitlines() == ["row: 1.0", "row: 2.0", "row: 3.0"]
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_print_in_a_branch_prints_where_the_branch_is_taken(
+    used: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def program(flag: Value, x: Value) -> Value:
+        y = ops.cond(flag, lambda: ops.print(x * 2.0, "yes: "), lambda: ops.print(x, "no: "))
+        return y if used else x
+
+    out, inputs, trace = traced([Spec((), "bool"), Spec((), F64)], program)
+    graph = trace.graph(inputs, [out])
+    for flag in (True, False):
+        interpret(graph, [np.array(flag), np.array(3.0)])
+    assert capsys.readouterr().out.splitlines() == ["yes: 6.0", "no: 3.0"]
+
+
+class Adds(layers.Layer):
+    """Adds its inputs' sum to the loss."""
+
+    def call(self, inputs: Any) -> Any:
+        self.add_loss(ops.sum(inputs))
+        return inputs
+
+
+PENALIZED: dict[str, Any] = {
+    "add_loss": lambda: Adds(name="adds"),
+    "activity_regularizer": lambda: layers.Dense(2, activity_regularizer="l2", name="adds"),
+}
+
+
+@pytest.mark.parametrize("make", PENALIZED.values(), ids=PENALIZED)
+@pytest.mark.parametrize("kind", ["scan", "cond"])
+def test_a_loss_added_in_a_body_is_an_error(make: Any, kind: str) -> None:
+    layer = make()
+    x = Value(Spec((4, 3, 2)))
+    rule = r"outer/adds: a loss .*cannot be added inside the body of a scan or cond\. Return its value"
+
+    def program() -> Any:
+        if kind == "scan":
+            return ops.scan(lambda c, row: (c, layer(row)), ops.zeros(()), x)
+        return ops.cond(Value(Spec((), "bool")), lambda: layer(x), lambda: x)
+
+    with Trace().active() as trace, trace.scope("outer", "0"), pytest.raises(GraphError, match=rule):
+        program()
+
+
+def test_a_requirement_in_a_body_is_an_error() -> None:
+    def step(c: Value, row: Value) -> tuple[Value, Value]:
+        trace = gputrain.ir.current_trace()
+        assert trace is not None
+        trace.require(ops.isfinite(row))
+        return c, row
+
+    x = Value(Spec((4,)))
+    rule = r"outer: a value cannot be required .* inside the body of a scan or cond\. Return it"
+    with Trace().active() as trace, trace.scope("outer", "0"), pytest.raises(GraphError, match=rule):
+        ops.scan(step, ops.zeros(()), x)
+
+
+class Draws(layers.Layer):
+    """Draws in a body: x plus noise where x is positive, or at each time step."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(name="draws")
+        self.kind = kind
+
+    def call(self, inputs: Any) -> Any:
+        if self.kind == "cond":
+            positive = ops.sum(inputs) > 0
+            return ops.cond(positive, lambda: inputs + ops.random_normal(inputs.shape), lambda: inputs)
+        if self.kind == "nested":
+            return ops.scan(lambda c, x: (c, self.choose(x)), ops.zeros(()), inputs)[1]
+        return ops.scan(lambda c, x: (c, x + ops.random_normal(x.shape)), ops.zeros(()), inputs)[1]
+
+    def choose(self, x: Any) -> Any:
+        return ops.cond(ops.sum(x) > 0, lambda: x + ops.random_normal(x.shape), lambda: x)
+
+
+@pytest.mark.parametrize("kind", ["scan", "nested"])
+def test_a_draw_in_a_loop_is_an_error(kind: str) -> None:
+    rule = r"draws: random numbers cannot be drawn inside the body of a scan.*leading time axis.*as xs"
+    with pytest.raises(GraphError, match=rule):
+        Draws(kind)(np.ones((3, 2), "float32"))
+
+
+def test_a_branch_may_draw() -> None:
+    ones = np.ones((3, 2), "float32")
+    model = gputrain.Sequential([layers.Input((2,)), Draws("cond")])
+    first, second = (model.predict(ones, verbose=0) for _ in range(2))
+    assert len(np.unique(np.concatenate([first, second]))) == 12
+    np.testing.assert_array_equal(model.predict(-ones, verbose=0), -ones)

@@ -12,6 +12,7 @@ from gputrain.backend import current_device
 from gputrain.data import make_arrays
 from gputrain.data.sources import ArraySource, Batch, IteratorSource, is_iterator
 from gputrain.errors import DataError
+from gputrain.utils.notes import forget
 
 X = np.arange(10, dtype="float32")[:, None]
 
@@ -56,7 +57,7 @@ def test_arrays_once_through_and_pass_after_pass() -> None:
     source = ArraySource(make_arrays(X), 4)
     assert source.steps == 3
     assert _rows(source.epoch(0)) == _rows(source.epoch(7)) == ONCE
-    endless = ArraySource(make_arrays(X), 4, steps=2)
+    endless = ArraySource(make_arrays(X), 4, steps=2, repeat=True)
     assert _rows(endless.epoch(0)) == ONCE[:2]
     assert _rows(endless.epoch(1)) == [ONCE[2], ONCE[0]]
 
@@ -80,10 +81,32 @@ SOURCES: dict[str, tuple[Callable[[], Any], int | None, list[list[list[int]]]]] 
 @pytest.mark.parametrize(("make", "steps", "epochs"), SOURCES.values(), ids=SOURCES)
 @pytest.mark.parametrize("peek", [False, True])
 def test_epochs_of_iterators(make: Any, steps: int | None, epochs: list[Any], peek: bool) -> None:
-    source = IteratorSource(make(), steps, False, "fit")
+    source = IteratorSource(make(), steps, False, "fit", repeat=True)
     if peek:
         assert _rows(iter([source.first()])) == ONCE[:1]
     assert [_rows(source.epoch(n)) for n in range(len(epochs))] == epochs
+
+
+@pytest.mark.parametrize("make", [lambda: X, Again, Indexed], ids=["arrays", "an iterable", "a sequence"])
+def test_steps_of_an_evaluation_begin_with_the_first_batch_and_end_with_the_data(
+    make: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def source(steps: int) -> Any:
+        data = make()
+        if isinstance(data, np.ndarray):
+            return ArraySource(make_arrays(data), 4, steps=steps, what="evaluate")
+        return IteratorSource(data, steps, False, "evaluate")
+
+    forget()
+    some = source(2)
+    some.first()
+    assert [_rows(some.epoch(0)) for _ in range(3)] == [ONCE[:2]] * 3
+    assert not caplog.records
+    many = source(5)
+    assert [_rows(many.epoch(0)) for _ in range(2)] == [ONCE, ONCE]
+    assert [r.getMessage() for r in caplog.records] == [
+        "evaluate: the data ended after 3 of 5 steps; the results are those of 3."
+    ]
 
 
 def test_a_shuffled_sequence_is_read_in_another_order() -> None:
@@ -94,7 +117,7 @@ def test_a_shuffled_sequence_is_read_in_another_order() -> None:
 
 
 def test_an_ended_generator_is_named() -> None:
-    source = IteratorSource(_stream(), 3, False, "fit")
+    source = IteratorSource(_stream(), 3, False, "fit", repeat=True)
     list(source.epoch(0))
     with pytest.raises(DataError, match=r"the iterator ended. Expected: 3 batches per epoch.*while True"):
         list(source.epoch(1))
