@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# The promise is 0.2 s in all. A busy machine is allowed several times that; a heavy import costs more.
-MOST_SECONDS = 0.8
+# CPU time of NumPy and gputrain. The promise is 0.2 s; machines differ.
+MOST_SECONDS = 0.35
 MOST_TIMES_NUMPY = 2.5
 
 MEASURE = """
@@ -54,7 +54,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[float, floa
     command = [sys.executable, "-c", MEASURE]
     runs = [
         subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
-        for _ in range(4)
+        for _ in range(6)
     ]
     return [json.loads(run.stdout) for run in runs[1:]]  # the first compiles
 
@@ -65,8 +65,7 @@ def test_nothing_heavy_is_imported(measured: list[tuple[float, float, list[str]]
 
 
 def test_the_import_is_quick(measured: list[tuple[float, float, list[str]]]) -> None:
-    numpy = min(run[0] for run in measured)
-    own = min(run[1] for run in measured)
-    print(f"import numpy {numpy:.3f} s, gputrain {own:.3f} s of CPU time")
+    numpy, own, _ = min(measured, key=lambda run: run[0] + run[1])
+    print(f"import gputrain: {numpy + own:.3f} s of CPU time, {numpy:.3f} s of it for numpy")
     assert numpy + own < MOST_SECONDS
     assert own < MOST_TIMES_NUMPY * numpy

@@ -147,6 +147,7 @@ def sparse_categorical_crossentropy(
     if ignore_class is None:
         check_labels(labels, classes)
         return ops.sparse_categorical_crossentropy(labels, y_pred, from_logits=from_logits, axis=axis)
+    labels = _signed(labels)
     counted = ops.not_equal(labels, ignore_class)
     known = ops.where(counted, labels, 0)
     check_labels(known, classes)
@@ -162,7 +163,8 @@ def counted_labels(y_true: Any, y_pred: Any, ignore_class: int | None, axis: int
     """True where a label is not `ignore_class`, of the losses' shape; None where all labels count."""
     if ignore_class is None:
         return None
-    return ops.not_equal(class_indices("ignore_class", y_true, y_pred.shape, axis), ignore_class)
+    labels = class_indices("ignore_class", y_true, y_pred.shape, axis)
+    return ops.not_equal(_signed(labels), ignore_class)
 
 
 def check_labels(labels: Any, classes: int | None) -> None:
@@ -214,6 +216,11 @@ def class_indices(what: str, y_true: Any, output: Shape, axis: int = -1) -> Any:
         )
     kind = str(np.dtype(labels.dtype))
     return ops.cast(labels, "int32") if is_float(kind) or kind == "bool" else labels
+
+
+def _signed(labels: Any) -> Any:
+    """Labels in a dtype that holds any `ignore_class`: -1 does not fit uint8, nor 255 int8."""
+    return ops.cast(labels, "int64")
 
 
 def _smoothing(what: str, value: Any) -> float:

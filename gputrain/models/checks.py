@@ -8,7 +8,6 @@ import numpy as np
 
 from .. import losses, metrics
 from ..errors import explain
-from ..utils import tree
 
 _RESOLVED_LATER = ("accuracy", "acc", "crossentropy", "ce")
 
@@ -75,14 +74,35 @@ def verbosity(value: Any) -> Any:
     raise ValueError(explain("verbose is a level.", expected='0, 1, 2 or "auto"', received=repr(value)))
 
 
+def flag(name: str, value: Any) -> bool:
+    """True or False.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(explain(f"fit: {name} must be True or False.", received=repr(value)))
+    return bool(value)
+
+
 def names(loss: Any, *wanted: Any) -> None:
-    """Look up the names of losses and metrics when a model is compiled, so that a misspelt one fails there.
+    """Look up losses and metrics when a model is compiled, so that a wrong one fails there.
 
     Raises:
         ValueError: an unknown name, with the nearest one.
+        TypeError: what stands for no loss or metric, as a number.
     """
-    for name in tree.flatten(loss):
-        losses.get(name)
-    for name in tree.flatten(wanted):
-        if isinstance(name, str) and name.lower() not in _RESOLVED_LATER:
-            metrics.get(name)
+    for item in _identifiers(loss):
+        losses.get(item)
+    for item in _identifiers(wanted):
+        if not isinstance(item, str) or item.lower() not in _RESOLVED_LATER:
+            metrics.get(item)
+
+
+def _identifiers(given: Any) -> list[Any]:
+    """What stands for one loss or metric each: lists and dicts by output opened, configs left whole."""
+    if isinstance(given, dict) and "class_name" not in given:
+        given = list(given.values())
+    if isinstance(given, list | tuple):
+        return [found for item in given for found in _identifiers(item)]
+    return [given]

@@ -280,11 +280,12 @@ class Trainer:
         steps = checks.count("steps_per_epoch", steps_per_epoch)
         held_size = checks.count("validation_batch_size", validation_batch_size, size)
         held_steps = checks.count("validation_steps", validation_steps)
+        shuffle = checks.flag("shuffle", shuffle)
         with self._lock:
             data, held_out = self._training_data(
                 x, y, sample_weight, class_weight, checks.share(validation_split)
             )
-            source = _source(data, size, bool(shuffle), steps, "fit")
+            source = _source(data, size, shuffle, steps, "fit")
             if validation_data is not None:
                 held_out = self._validation_data(validation_data)
             validation = (

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
+import numpy as np
+
+from ..errors import explain
 from ..ops.optim import AdamUpdate, RMSpropUpdate, SGDUpdate
 from .base import Optimizer
 
@@ -38,9 +42,7 @@ class SGD(Optimizer):
             learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
             ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name,
         )  # fmt: skip
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"{name}: momentum must lie in 0..1. Received: {momentum}.")
-        self.momentum, self.nesterov = float(momentum), bool(nesterov)
+        self.momentum, self.nesterov = _share(name, "momentum", momentum), bool(nesterov)
 
     @property
     def slot_names(self) -> tuple[str, ...]:
@@ -87,7 +89,8 @@ class RMSprop(Optimizer):
             learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
             ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name,
         )  # fmt: skip
-        self.rho, self.momentum, self.epsilon = float(rho), float(momentum), float(epsilon)
+        self.rho, self.momentum = _share(name, "rho", rho), _share(name, "momentum", momentum)
+        self.epsilon = _epsilon(name, epsilon)
         self.centered = bool(centered)
 
     @property
@@ -136,7 +139,8 @@ class Adam(Optimizer):
             learning_rate, weight_decay, clipnorm, clipvalue, global_clipnorm, use_ema, ema_momentum,
             ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps, name,
         )  # fmt: skip
-        self.beta_1, self.beta_2, self.epsilon = float(beta_1), float(beta_2), float(epsilon)
+        self.beta_1, self.beta_2 = _decay(name, "beta_1", beta_1), _decay(name, "beta_2", beta_2)
+        self.epsilon = _epsilon(name, epsilon)
         self.amsgrad = bool(amsgrad)
 
     @property
@@ -150,3 +154,28 @@ class Adam(Optimizer):
     def get_config(self) -> dict[str, Any]:
         own = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon, "amsgrad": self.amsgrad}
         return {**super().get_config(), **own}
+
+
+def _share(name: str, argument: str, value: Any) -> float:
+    if not _is_number(value) or not 0 <= value <= 1:
+        raise ValueError(explain(f"{name}: {argument} must lie in 0..1.", received=repr(value)))
+    return float(value)
+
+
+def _decay(name: str, argument: str, value: Any) -> float:
+    """A share below 1: the moments are divided by 1 - share**step."""
+    if not _is_number(value) or not 0 <= value < 1:
+        rule = f"{name}: {argument} is a share below 1."
+        raise ValueError(explain(rule, expected=f"0 <= {argument} < 1", received=repr(value)))
+    return float(value)
+
+
+def _epsilon(name: str, value: Any) -> float:
+    if not _is_number(value) or not 0 <= value < math.inf:
+        rule = f"{name}: epsilon must be a finite number, not below 0."
+        raise ValueError(explain(rule, received=repr(value)))
+    return float(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)

@@ -228,6 +228,19 @@ def test_ignored_class_does_not_count() -> None:
     assert float(loss(np.full(N, 255), P)) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("dtype", "ignored"), [("uint8", -1), ("uint64", -1), ("int8", 255), ("bool", -1), ("int32", 1 << 40)]
+)
+def test_ignored_class_need_not_fit_the_dtype_of_the_labels(dtype: str, ignored: int) -> None:
+    labels = np.array([0, 1, 1, 0, 1, 0])
+    expected = losses.sparse_categorical_crossentropy(labels, P)
+    y = labels.astype(dtype)
+    got = losses.sparse_categorical_crossentropy(y, P, ignore_class=ignored)
+    np.testing.assert_array_equal(got, expected)
+    loss = losses.SparseCategoricalCrossentropy(ignore_class=ignored, dtype="float64")
+    assert float(loss(y, P)) == pytest.approx(expected.mean())
+
+
 # ------------------------------------------------------------------------------------------------ odd values
 
 

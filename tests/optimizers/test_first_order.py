@@ -217,6 +217,31 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     ),
     "clipping to zero": (lambda: Adam(clipnorm=0), ValueError, "clipnorm must be positive. Received: 0"),
     "momentum": (lambda: SGD(momentum=2), ValueError, r"momentum must lie in 0\.\.1"),
+    "momentum of RMSprop": (
+        lambda: RMSprop(momentum=-0.1),
+        ValueError,
+        r"rmsprop: momentum must lie in 0\.\.1\. Received: -0\.1\.",
+    ),
+    "rho": (lambda: RMSprop(rho=1.1), ValueError, r"rmsprop: rho must lie in 0\.\.1\. Received: 1\.1\."),
+    "rho of text": (lambda: RMSprop(rho="0.9"), ValueError, r"rho must lie in 0\.\.1\. Received: '0\.9'\."),
+    "beta_1 of 1": (
+        lambda: Adam(beta_1=1.0),
+        ValueError,
+        r"adam: beta_1 is a share below 1\. Expected: 0 <= beta_1 < 1\. Received: 1\.0\.",
+    ),
+    "beta_1 of 2": (lambda: Adam(beta_1=2), ValueError, r"Expected: 0 <= beta_1 < 1\. Received: 2\."),
+    "beta_2 below 0": (lambda: Adam(beta_2=-0.5), ValueError, r"0 <= beta_2 < 1\. Received: -0\.5\."),
+    "beta_2 of NaN": (lambda: Adam(beta_2=math.nan), ValueError, r"0 <= beta_2 < 1\. Received: nan\."),
+    "epsilon of Adam": (
+        lambda: Adam(epsilon=-1e-7),
+        ValueError,
+        r"adam: epsilon must be a finite number, not below 0\. Received: -1e-07\.",
+    ),
+    "epsilon of RMSprop": (
+        lambda: RMSprop(epsilon=None),
+        ValueError,
+        r"rmsprop: epsilon must be a finite number, not below 0\. Received: None\.",
+    ),
     "not supported": (lambda: Adam(use_ema=True), ValueError, "use_ema is not supported in this version"),
     "too few gradients": (
         _apply([np.zeros((3, 2))]),
