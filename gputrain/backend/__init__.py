@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from .. import config
 from ..errors import DeviceError, explain
-from .base import ALIGNMENT, Device, Kernel
+from .base import ALIGNMENT, Device, InOrder, Kernel, OnHost, Thunk, leaves
 
-__all__ = ["ALIGNMENT", "Device", "Kernel", "current_device"]
+__all__ = ["ALIGNMENT", "Device", "InOrder", "Kernel", "OnHost", "Thunk", "current_device", "leaves"]
 
 _devices: dict[str, Device] = {}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,45 @@ ALIGNMENT = 256
 
 Thunk = Callable[[], None]
 Prepare = Callable[..., Thunk]
+
+
+class InOrder:
+    """Several thunks as one. A device may look into it: what it holds is run in order, nothing else."""
+
+    __slots__ = ("parts",)
+
+    def __init__(self, parts: Iterable[Thunk]) -> None:
+        self.parts = tuple(parts)
+
+    def __call__(self) -> None:
+        for part in self.parts:
+            part()
+
+
+class OnHost:
+    """A thunk that needs the host while it runs, so that it is no part of what a device records.
+
+    Attributes:
+        name: the operation.
+        reason: why, for people.
+    """
+
+    __slots__ = ("name", "reason", "run")
+
+    def __init__(self, run: Thunk, name: str, reason: str) -> None:
+        self.run, self.name, self.reason = run, name, reason
+
+    def __call__(self) -> None:
+        self.run()
+
+
+def leaves(thunk: Thunk) -> Iterator[Thunk]:
+    """What a thunk runs, one after the other."""
+    if isinstance(thunk, InOrder):
+        for part in thunk.parts:
+            yield from leaves(part)
+    else:
+        yield thunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +110,34 @@ class Device(ABC):
     def gather(self, source: Any, rows: Any, out: Any) -> None:
         """`out[i] = source[rows[i]]`, with rows checked by the caller."""
 
-    def quiet(self) -> AbstractContextManager[object]:
-        """Within it, NaN and infinity arise without a word: the engine's own flag watches for them."""
+    def running(self) -> AbstractContextManager[object]:
+        """Within it, thunks run on this device. NaN and infinity arise without a word: the engine's own
+        flag watches for them."""
         return nullcontext()
+
+    def owns(self, array: Any) -> bool:
+        """Whether `array` lies in memory that the host cannot read."""
+        return False
+
+    def operand(self, array: Any, dtype: str | None = None) -> Any:
+        """`array` as an operand outside of a traced model: host arrays stay on the host until they are used."""
+        return self.asarray(array, dtype)
+
+    def returned(self, outs: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
+        """Results as their user gets them: on the device only where an input was given there."""
+        return tuple(outs)
+
+    def shown(self, array: Any) -> Any:
+        """The contents of a variable outside of a traced model, for reading."""
+        return array
+
+    @abstractmethod
+    def copy(self, target: Any, source: Any) -> Thunk:
+        """A thunk that copies contiguous memory of one shape and dtype."""
+
+    def program(self, thunks: Sequence[Thunk]) -> Thunk:
+        """The thunks as one, called again and again."""
+        return InOrder(thunks)
 
     def kernel(self, op: Operation, specs: Sequence[Spec]) -> Kernel | None:
         """This device's own kernel for the operation, or None for the reference."""
@@ -103,4 +167,5 @@ class Device(ABC):
         out = outs[0] if op.n_outputs == 1 else tuple(outs)
         if kernel is not None:
             return kernel.prepare(op, out, *ins, scratch=tuple(scratch))
-        return op.bind(self, out, ins, tuple(scratch))
+        thunk = op.bind(self, out, ins, tuple(scratch))
+        return thunk if op.on_host is None else OnHost(thunk, type(op).__name__, op.on_host)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ..backend import Device, current_device
+from ..backend import Device, InOrder, current_device
 from ..errors import GraphError, ShapeError, explain
 from ..ir import Graph, Node, Spec, Trace, Value, current_trace
-from ..ops import broadcast_to
+from ..ops import broadcast_to, stack
 from ..ops.base import Operation, Sample, apply, constant, convert, is_symbolic, spec_of
 from ..utils import tree
 from .autodiff import pull_back
@@ -241,26 +241,23 @@ class Scan(Operation, eq=False):
         staged: Any,
         slices: Any,
     ) -> Thunk:
-        n, copyto = self.carries, device.xp.copyto
+        n = self.carries
         xs, ys, kept = ins[n : n + self.xs], outs[n : n + self.ys], outs[n + self.ys :]
         order = range(self.length - 1, -1, -1) if self.reverse else range(self.length)
 
-        def copy_all(targets: Sequence[Any], sources: Sequence[Any]) -> None:
-            for target, source in zip(targets, sources, strict=True):
-                copyto(target, source)
+        def copies(targets: Sequence[Any], sources: Sequence[Any]) -> list[Thunk]:
+            return [device.copy(t, s) for t, s in zip(targets, sources, strict=True)]
 
-        def run() -> None:
-            copy_all(current, ins[:n])
-            for t in order:
-                copy_all(slices, [x[t] for x in xs])
-                copy_all([k[t : t + 1] for k in kept], [c[None] for c in current] if kept else [])
-                exe.step()
-                copy_all([y[t : t + 1] for y in ys], [o[None] for o in exe.outputs[n:]])
-                copy_all(staged, exe.outputs[:n])
-                copy_all(current, staged)
-            copy_all(outs[:n], current)
-
-        return run
+        # A step's outputs may lie where its carries are read, so they pass through `staged`.
+        after = copies(staged, exe.outputs[:n]) + copies(current, staged)
+        parts = copies(current, ins[:n])
+        for t in order:
+            parts += copies(slices, [_at(x, t) for x in xs])
+            parts += copies([_at(k, t) for k in kept], current if kept else [])
+            parts += exe.thunks
+            parts += copies([_at(y, t) for y in ys], exe.outputs[n:])
+            parts += after
+        return InOrder([*parts, *copies(outs[:n], current)])
 
     def __str__(self) -> str:
         return (
@@ -292,6 +289,11 @@ class Scan(Operation, eq=False):
             specs = (one, one.with_shape((length, 3)), one)
             found.append(Sample(op, specs, reference(reverse), label=f"{length} {reverse}", dtype="float64"))
         return found
+
+
+def _at(stack: Any, t: int) -> Any:
+    """Slice t of the first axis, as an array also where it is a single number."""
+    return stack[t : t + 1].reshape(stack.shape[1:])
 
 
 def _zeros(spec: Spec) -> Value:
@@ -410,8 +412,7 @@ def _eager_scan(f: Any, carry: Any, xs: Any, steps: int, reverse: bool) -> tuple
     if not ys or ys[0] is None:
         return carry, None
     columns = zip(*(tree.flatten(y) for y in ys), strict=True)
-    xp = current_device().xp
-    return carry, tree.pack(ys[0], [xp.stack([xp.asarray(v) for v in column]) for column in columns])
+    return carry, tree.pack(ys[0], [stack(column) for column in columns])
 
 
 # ---------------------------------------------------------------------------------------------------- cond
@@ -422,6 +423,7 @@ class Cond(Operation, eq=False):
 
     if_true: Body
     if_false: Body
+    on_host: ClassVar[str] = "the host reads its flag to choose a branch"
 
     @property
     def n_outputs(self) -> int:
@@ -474,11 +476,14 @@ class Cond(Operation, eq=False):
             body.bind(device, memory, values) for body, memory in zip(self.bodies, scratch, strict=True)
         )
 
+        ways = [
+            [*exe.thunks, *(device.copy(t, s) for t, s in zip(outs, exe.outputs, strict=True))]
+            for exe in (no, yes)
+        ]
+
         def run() -> None:
-            chosen = yes if bool(flag) else no
-            chosen.step()
-            for target, source in zip(outs, chosen.outputs, strict=True):
-                device.xp.copyto(target, source)
+            for thunk in ways[bool(flag)]:
+                thunk()
 
         return run
 

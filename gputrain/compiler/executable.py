@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from ..backend import Device, current_device
+from ..backend import Device, Thunk, current_device
 from ..errors import ShapeError, explain
 from ..ir import Graph, Node, Spec, Value
 from ..ops.base import Constant, run_once
 from .plan import Buffer, Place, Plan, make_plan
 
 POISON = 0xFF  # bytes that are NaN as floats
+KEPT_PROGRAMS = 4  # ways to fill the inputs whose programs are kept
 
 
 class Arena:
@@ -67,7 +69,8 @@ class Executable:
         self._generation = -1
         self._constants: dict[Buffer, Any] = {}
         self._arrays: dict[Value, Any] = {}
-        self._thunks: list[Callable[[], None]] = []
+        self._programs: OrderedDict[Thunk | None, Thunk] = OrderedDict()
+        self.thunks: list[Thunk] = []
         self.inputs: list[Any] = []
         self.outputs: list[Any] = []
 
@@ -76,17 +79,27 @@ class Executable:
         if self._generation == self.arena.generation:
             return
         self._arrays = {value: self._cut(place, value.spec) for value, place in self.plan.places.items()}
-        self._thunks = [self._thunk(node) for node in self.graph.nodes if self._runs(node)] + self._copies()
+        self.thunks = [self._thunk(node) for node in self.graph.nodes if self._runs(node)] + self._copies()
+        self._programs.clear()
         self.inputs = [self._arrays[v] for v in self.graph.inputs]
         ends = zip(self.plan.outputs, self.graph.outputs, strict=True)
         self.outputs = [self._cut(place, value.spec) for place, value in ends]
         self._generation = self.arena.generation
 
-    def step(self) -> None:
-        """Run once on what the input buffers hold; results stay in the output buffers."""
-        with self.device.quiet():
-            for thunk in self._thunks:
-                thunk()
+    def step(self, load: Thunk | None = None) -> None:
+        """Run once on what the input buffers hold; results stay in the output buffers.
+
+        Args:
+            load: fills the input buffers. The device may record it with the step, so it is one of few objects
+                that are used again and again.
+        """
+        if load not in self._programs:
+            thunks = self.thunks if load is None else [load, *self.thunks]
+            self._programs[load] = self.device.program(thunks)
+            if len(self._programs) > KEPT_PROGRAMS:
+                self._programs.popitem(last=False)
+        with self.device.running():
+            self._programs[load]()
 
     def step_poisoned(self) -> None:
         """Like `step`, but memory that the plan calls free is overwritten, so that its faults show."""
@@ -94,13 +107,13 @@ class Executable:
         for buffer in self.plan.buffers:
             if buffer.in_arena:
                 ending.setdefault(buffer.last, []).append(buffer)
-        thunks = iter(self._thunks)
-        with self.device.quiet():
+        thunks = iter(self.thunks)
+        with self.device.running():
             for i, node in enumerate(self.graph.nodes):
                 if self._runs(node):
                     next(thunks)()
                 for buffer in ending.get(i, ()):
-                    self._cut(Place(buffer), Spec((buffer.nbytes,), "uint8"))[...] = POISON
+                    self._cut(Place(buffer), Spec((buffer.nbytes,), "uint8")).fill(POISON)
             for copy in thunks:
                 copy()
 
@@ -145,7 +158,7 @@ class Executable:
 
     def poison(self) -> None:
         """Overwrite the arena, so that anything read before it is written shows."""
-        self.arena.memory[...] = POISON
+        self.arena.memory.fill(POISON)
 
     def array(self, value: Value) -> Any:
         """The buffer of a value of the graph, as the last run left it (later values may have replaced it)."""
@@ -171,7 +184,7 @@ class Executable:
     def _runs(self, node: Node) -> bool:
         return not node.op.view and not isinstance(node.op, Constant)
 
-    def _thunk(self, node: Node) -> Callable[[], None]:
+    def _thunk(self, node: Node) -> Thunk:
         specs = [v.spec for v in node.inputs]
         scratch = [
             self._cut(Place(buffer), spec)
@@ -180,13 +193,9 @@ class Executable:
         outs = [self._arrays[v] for v in node.outputs]
         return self.device.prepare(node.op, specs, outs, [self._arrays[v] for v in node.inputs], scratch)
 
-    def _copies(self) -> list[Callable[[], None]]:
+    def _copies(self) -> list[Thunk]:
         ends = [(self._cut(c.target, c.spec), self._cut(c.source, c.spec)) for c in self.plan.copies]
-        return [_copy(self.device.xp.copyto, target, source) for target, source in ends]
-
-
-def _copy(copyto: Callable[..., None], target: Any, source: Any) -> Callable[[], None]:
-    return lambda: copyto(target, source)
+        return [self.device.copy(target, source) for target, source in ends]
 
 
 def interpret(
@@ -217,9 +226,18 @@ def interpret(
         arrays.update(zip(node.outputs, outs, strict=True))
         if observe is not None:
             observe(node, outs)
-    outputs = [arrays[v] if v.node is not None else device.xp.array(arrays[v]) for v in graph.outputs]
+    outputs = [arrays[v] if v.node is not None else _copied(device, arrays[v]) for v in graph.outputs]
     if commit:
-        written = [(s.variable.array, device.download(arrays[s.after])) for s in graph.states if s.written]
-        for array, host in written:
-            device.upload(host, array)
+        written = [(s.variable.array, _copied(device, arrays[s.after])) for s in graph.states if s.written]
+        with device.running():
+            for array, new in written:
+                device.copy(array, new)()
     return outputs
+
+
+def _copied(device: Device, array: Any) -> Any:
+    """The contents of an array in memory of its own."""
+    fresh = device.empty(array.shape, array.dtype.name)
+    with device.running():
+        device.copy(fresh, device.asarray(array))()
+    return fresh

@@ -76,8 +76,9 @@ class Program:
     def _run_eagerly(self, batch: Batch) -> None:
         finder = NonFiniteFinder(self.device)
         outputs = interpret(self.graph, self._buffers(batch), self.device, finder)
-        for buffer, array in zip(self.executable.outputs, outputs, strict=True):
-            self.device.xp.copyto(buffer, array)
+        with self.device.running():
+            for buffer, array in zip(self.executable.outputs, outputs, strict=True):
+                self.device.copy(buffer, array)()
         if self.kind != "train" and not all(_finite(array) for array in self.outputs()):
             raise NonFiniteError(
                 f"{self.model.name}: a {self.kind} step gave NaN or infinity. {finder.describe()}"

@@ -57,10 +57,12 @@ class Operation:
         overwrites: pairs (output, input): the output may use the input's memory when that input dies here
             and has the same bytes.
         guarded: it takes a flag and leaves states alone where the flag does not hold.
+        on_host: why it needs the host while it runs, for people; None where it does not.
     """
 
     view: ClassVar[bool] = False
     guarded: ClassVar[bool] = False
+    on_host: ClassVar[str | None] = None
     _fields: ClassVar[dict[str, Any]] = {}  # name to default
     _by_value: ClassVar[bool] = True
 
@@ -189,7 +191,7 @@ def _check_name(cls: type[Operation]) -> None:
 
 
 class Constant(Operation):
-    """An array known when the graph is built."""
+    """An array known when the graph is built. It is uploaded once; nothing is computed."""
 
     data: bytes
     shape: tuple[int, ...]
@@ -238,13 +240,13 @@ def convert(x: Any, dtype: str | None = None) -> Any:
     """
     if isinstance(x, Variable):
         trace = current_trace()
-        x = trace.read(x) if trace is not None else x.array
+        x = trace.read(x) if trace is not None else x.device.shown(x.array)
     if isinstance(x, Value):
         return cast(x, dtype) if dtype is not None and x.dtype != dtype else x
     if dtype is None and not hasattr(x, "dtype"):
         host = np.asarray(x)
         dtype = config.floatx() if host.dtype.kind == "f" else ("int32" if host.dtype.kind == "i" else None)
-    return backend.current_device().asarray(x, dtype)
+    return backend.current_device().operand(x, dtype)
 
 
 def is_symbolic(x: Any) -> bool:
@@ -310,20 +312,23 @@ def _record(op: Operation, inputs: Sequence[Any]) -> Any:
 
 
 def _compute(op: Operation, inputs: Sequence[Any]) -> Any:
-    outs = run_once(op, inputs, backend.current_device())
+    device = backend.current_device()
+    outs = device.returned(run_once(op, [device.asarray(x) for x in inputs], device), inputs)
     return outs[0] if op.n_outputs == 1 else outs
 
 
 def run_once(op: Operation, inputs: Sequence[Any], device: backend.Device) -> tuple[Any, ...]:
-    """Run an operation on arrays into fresh buffers: eager use, and the node-by-node interpreter."""
+    """Run an operation on arrays of the device into fresh buffers: eager use, the node-by-node interpreter."""
     specs = tuple(spec_of(x) for x in inputs)
     outs = [device.empty(s.dims, s.dtype) for s in op.output_specs(*specs)]
-    if op.view:
-        device.xp.copyto(outs[0], inputs[0].reshape(outs[0].shape))
-        return tuple(outs)
-    scratch = [device.empty(s.dims, s.dtype) for s in device.scratch(op, specs)]
-    with device.quiet():
-        device.prepare(op, specs, outs, inputs, scratch)()
+    scratch = [] if op.view else [device.empty(s.dims, s.dtype) for s in device.scratch(op, specs)]
+    with device.running():
+        if op.view:
+            device.copy(outs[0], inputs[0].reshape(outs[0].shape))()
+        elif isinstance(op, Constant):
+            device.upload(op.array(), outs[0])
+        else:
+            device.prepare(op, specs, outs, inputs, scratch)()
     return tuple(outs)
 
 

@@ -69,9 +69,7 @@ def full(shape: int | Sequence[int], fill_value: Any, dtype: str | None = None) 
     name = dtype_name(dtype or config.floatx())
     if not is_number(fill_value):
         return broadcast_to(cast(fill_value, name), dims)
-    out = backend.current_device().empty(dims, name)
-    out.fill(fill_value)
-    return out
+    return np.full(dims, fill_value, name)
 
 
 def zeros(shape: int | Sequence[int], dtype: str | None = None) -> Any:
@@ -124,12 +122,12 @@ def arange(
     pace = 1 if step is None else step
     whole = builtins.all(isinstance(v, int | np.integer) for v in (first, last, pace))
     name = dtype_name(dtype or ("int32" if whole else config.floatx()))
-    return backend.current_device().xp.arange(first, last, pace, dtype=name)
+    return np.arange(first, last, pace, dtype=name)
 
 
 def eye(N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> Any:
     """An N x M array with ones on the k-th diagonal and zeros elsewhere."""
-    return backend.current_device().xp.eye(N, M, k, dtype=dtype_name(dtype or config.floatx()))
+    return np.eye(N, M, k, dtype=dtype_name(dtype or config.floatx()))
 
 
 def identity(n: int, dtype: str | None = None) -> Any:

@@ -23,7 +23,7 @@ def peak(call: Callable[[], None]) -> int:
 def largest(exe: Executable) -> str:
     """The three operations that allocate most."""
     nodes = [node for node in exe.graph.nodes if exe._runs(node)]
-    found = [(peak(thunk), str(node)) for node, thunk in zip(nodes, exe._thunks, strict=False)]
+    found = [(peak(thunk), str(node)) for node, thunk in zip(nodes, exe.thunks, strict=False)]
     return ", ".join(f"{nbytes} in {node}" for nbytes, node in sorted(found, reverse=True)[:3])
 
 

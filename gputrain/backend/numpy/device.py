@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from ...ir.spec import Spec
-from ..base import ALIGNMENT, Device
+from ..base import ALIGNMENT, Device, Thunk
 from . import conv, conv_pool, passes
 
 
@@ -40,8 +41,11 @@ class NumpyDevice(Device):
     def view(self, arena: np.ndarray, offset: int, spec: Spec) -> np.ndarray:
         return arena[offset : offset + spec.nbytes].view(spec.dtype).reshape(spec.dims)
 
-    def quiet(self) -> np.errstate:
+    def running(self) -> np.errstate:
         return np.errstate(all="ignore")
+
+    def copy(self, target: np.ndarray, source: np.ndarray) -> Thunk:
+        return partial(np.copyto, target, source)
 
     def gather(self, source: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
         np.take(source, rows, axis=0, out=out, mode="clip")

@@ -1,0 +1,129 @@
+"""The GPU device: CuPy's memory and streams, gputrain's own kernels."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ...ir.spec import Spec
+from ..base import Device, Kernel
+from ..cublas import Cublas
+from .families import FAMILIES
+from .launch import Function, Library
+
+if TYPE_CHECKING:
+    from ...ops.base import Operation
+
+RESIDENT_THREADS = 2048  # threads that a multiprocessor holds at a time
+
+
+class CupyDevice(Device):
+    """Arrays on one NVIDIA GPU.
+
+    All work goes to one stream of its own, which waits for nobody: an array that somebody else's stream is
+    still writing is waited for by an event (`asarray`).
+
+    Args:
+        cupy: the module `cupy`, or what stands in for it.
+        blas: cuBLAS's library, as ctypes loads it.
+        number: which GPU.
+        name: under which the device is known.
+    """
+
+    def __init__(self, cupy: Any, blas: Any, number: int = 0, name: str = "cupy") -> None:
+        super().__init__()
+        self.name = name
+        self.cupy = self.xp = cupy
+        self.gpu = cupy.cuda.Device(number)
+        with self.gpu:
+            self.stream = cupy.cuda.Stream(non_blocking=True)
+            self.multiprocessors = int(self.gpu.attributes["MultiProcessorCount"])
+            self.library = Library(cupy, self.multiprocessors * RESIDENT_THREADS // 256)
+            self.blas = Cublas(self, blas)
+        for family in FAMILIES:
+            for operation, kernel in family.KERNELS.items():
+                self.kernels[operation] = Kernel(
+                    partial(kernel.prepare, self), kernel.scratch, kernel.overwrites, kernel.accepts
+                )
+
+    def kernel_function(self, family: str, name: str, params: str, *types: str) -> Function:
+        """A kernel of `kernels/<family>.cu`; see `Library.get`."""
+        return self.library.get(family, name, params, *types)
+
+    def running(self) -> AbstractContextManager[object]:
+        stack = ExitStack()
+        stack.enter_context(self.gpu)
+        stack.enter_context(self.stream)
+        return stack
+
+    # --------------------------------------------------------------------------------------- memory and copies
+
+    def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
+        with self.running():
+            return self.cupy.empty(shape, dtype)
+
+    def upload(self, host: Any, out: Any) -> None:
+        if self.owns(host):
+            self._after_user(host)
+            with self.running():
+                self.cupy.copyto(out, host, casting="unsafe")
+            return
+        with self.running(), np.errstate(all="ignore"):
+            out.set(np.ascontiguousarray(host, out.dtype).reshape(out.shape), stream=self.stream)
+
+    def download(self, array: Any) -> np.ndarray:
+        if not self.owns(array):
+            return np.array(array)
+        with self.gpu:
+            return np.asarray(array.get(stream=self.stream))
+
+    def asarray(self, array: Any, dtype: str | None = None) -> Any:
+        if self.owns(array):
+            self._after_user(array)
+            with self.running():
+                return self.cupy.ascontiguousarray(array, dtype)
+        host = np.asarray(array, dtype)
+        out = self.empty(host.shape, host.dtype.name)
+        self.upload(host, out)
+        return out
+
+    def operand(self, array: Any, dtype: str | None = None) -> Any:
+        if not self.owns(array) and hasattr(array, "__dlpack__") and not isinstance(array, np.ndarray):
+            array = self._imported(array)
+        if self.owns(array):
+            return array if dtype is None else array.astype(dtype, copy=False)
+        return np.asarray(array, dtype)
+
+    def returned(self, outs: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
+        if any(self.owns(x) for x in inputs):
+            self._before_user()
+            return tuple(outs)
+        return tuple(self.download(out) for out in outs)
+
+    def owns(self, array: Any) -> bool:
+        """Whether an array lies on a GPU."""
+        return isinstance(array, self.cupy.ndarray)
+
+    def view(self, arena: Any, offset: int, spec: Spec) -> Any:
+        return arena[offset : offset + spec.nbytes].view(spec.dtype).reshape(spec.dims)
+
+    def _imported(self, array: Any) -> Any:
+        """An array of another library, shared without a copy where it lies on a GPU."""
+        on_gpu = array.__dlpack_device__()[0] in (2, 13)  # kDLCUDA, kDLCUDAManaged
+        return self.cupy.from_dlpack(array) if on_gpu else array
+
+    def _after_user(self, array: Any) -> None:
+        """Let our stream wait for what the user's current stream was asked to do before."""
+        current = self.cupy.cuda.get_current_stream()
+        if current.ptr != self.stream.ptr:
+            self.stream.wait_event(current.record())
+
+    def _before_user(self) -> None:
+        """Let the user's current stream wait for our results."""
+        current = self.cupy.cuda.get_current_stream()
+        if current.ptr != self.stream.ptr:
+            current.wait_event(self.stream.record())

@@ -1,0 +1,10 @@
+"""The families of kernels: modules with a table KERNELS from an operation's name to how it is launched.
+
+`prepare` of a family's kernel takes the device first: `f(gpu, op, out, *inputs, scratch) -> thunk`.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+FAMILIES: tuple[ModuleType, ...] = ()
