@@ -57,8 +57,14 @@ def _flag(default: bool, env: str) -> Setting:
     return Setting(default, bool, "true or false", lambda value: True, env)
 
 
+def _names_gpu(value: str) -> bool:
+    kind, _, number = value.partition(":")
+    return kind == "cuda" and number.isdecimal() and len(number) < 4
+
+
 SETTINGS: dict[str, Setting] = {
     "backend": _choice("auto", "numpy", "cupy", "emulated", env="GPUTRAIN_BACKEND"),
+    "device": Setting("cuda:0", str, 'a GPU as "cuda:0", "cuda:1", ...', _names_gpu, "GPUTRAIN_DEVICE"),
     "floatx": _choice("float32", "float16", "float64", env="GPUTRAIN_FLOATX"),
     "epsilon": Setting(1e-7, float, "a number above 0 and below 1", lambda value: 0.0 < value < 1.0),
     "seed": Setting(None, int, "an integer from 0 to 2**64 - 1", lambda n: 0 <= n < 2**64, "GPUTRAIN_SEED"),
@@ -66,6 +72,7 @@ SETTINGS: dict[str, Setting] = {
     "allow_tf32": _flag(False, "GPUTRAIN_ALLOW_TF32"),
     "nan_inputs": _choice("error", "allow", env="GPUTRAIN_NAN_INPUTS"),
     "deterministic": _flag(True, "GPUTRAIN_DETERMINISTIC"),
+    "cuda_graphs": _flag(True, "GPUTRAIN_CUDA_GRAPHS"),
 }
 
 _WORDS = {
@@ -151,6 +158,27 @@ def set_backend(name: str) -> None:
     put("backend", name)
 
 
+def device() -> str:
+    """Return which GPU the "cupy" backend uses, as "cuda:0"."""
+    return cast(str, get("device")[0])
+
+
+def device_number() -> int:
+    """Return the number of the GPU that the "cupy" backend uses."""
+    return int(device().partition(":")[2])
+
+
+def set_device(name: str) -> None:
+    """Set which GPU the "cupy" backend uses: "cuda:0", "cuda:1" and so on, before any model is made.
+
+    Example:
+        >>> set_device("cuda:1")
+        >>> device_number()
+        1
+    """
+    put("device", name)
+
+
 def floatx() -> str:
     """Return the float type of weights and activations when none is given, as "float32"."""
     return cast(str, get("floatx")[0])
@@ -215,6 +243,16 @@ def deterministic() -> bool:
 def set_deterministic(value: bool) -> None:
     """Demand bit-equal runs, or allow faster kernels whose order of additions may change."""
     put("deterministic", value)
+
+
+def cuda_graphs() -> bool:
+    """Return whether a step on a GPU is recorded as a CUDA graph and replayed (True by default)."""
+    return cast(bool, get("cuda_graphs")[0])
+
+
+def set_cuda_graphs(value: bool) -> None:
+    """Record steps on a GPU as CUDA graphs, or launch each of their kernels anew, which is slower."""
+    put("cuda_graphs", value)
 
 
 def seed() -> int:

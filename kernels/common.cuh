@@ -89,3 +89,41 @@ template <typename T, typename Op> __device__ __forceinline__ T block_reduce(T v
     __syncthreads();
     return warp_reduce(lane < warps ? partial[lane] : neutral, op);
 }
+
+// True, for all its threads, in the block that comes here last. Everything that other blocks wrote before they came is
+// there to be read (through volatile). `ticket` holds 0 before and after. Every block of the launch must come once.
+__device__ __forceinline__ bool last_block(unsigned int* ticket) {
+    GPUTRAIN_SHARED(bool, last, 1);
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        last[0] = atomicAdd(ticket, 1u) == gridDim.x - 1;
+        if (last[0]) *ticket = 0;
+    }
+    __syncthreads();
+    __threadfence();
+    return last[0];
+}
+
+// Values of threads that met the same column (threadIdx.x % width) added up, in the order of the threads; the result
+// is with the first `width` threads. blockDim.x, at most 1024, is a multiple of `width`.
+template <typename T> __device__ __forceinline__ T column_reduce(T value, int width) {
+    GPUTRAIN_SHARED(T, row, 1024);
+    __syncthreads();  // a call before this one may still be reading
+    row[threadIdx.x] = value;
+    __syncthreads();
+    if ((int)threadIdx.x < width)
+        for (int k = threadIdx.x + width; k < (int)blockDim.x; k += width) value += row[k];
+    return value;
+}
+
+// Column sums of the partial sums of all blocks, of which `strips` in a row make up a row of the matrix.
+template <typename T>
+__device__ __forceinline__ T column_total(volatile T* part,  // (gridDim.x, width)
+                                          int width, i64 strip, i64 strips) {
+    const int column = threadIdx.x % width, group = threadIdx.x / width, groups = blockDim.x / width;
+    T total = 0;
+    for (i64 b = strip + group * strips; b < (i64)gridDim.x; b += groups * strips)
+        total += part[b * width + column];
+    return column_reduce(total, width);
+}

@@ -2,38 +2,87 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from .. import config
-from ..errors import DeviceError, explain
-from .base import ALIGNMENT, Device, InOrder, Kernel, OnHost, Thunk, leaves
+from .base import ALIGNMENT, Device, Feeder, InOrder, Kernel, OnHost, Thunk, leaves
 
-__all__ = ["ALIGNMENT", "Device", "InOrder", "Kernel", "OnHost", "Thunk", "current_device", "leaves"]
+__all__ = [
+    "ALIGNMENT",
+    "Device",
+    "Feeder",
+    "InOrder",
+    "Kernel",
+    "OnHost",
+    "Thunk",
+    "current_device",
+    "leaves",
+    "register_device",
+]
 
-_devices: dict[str, Device] = {}
-
-
-def current_device() -> Device:
-    """The device that new variables and executables use, made on first call.
-
-    Raises:
-        DeviceError: the configured backend cannot be used here.
-    """
-    name = config.backend()
-    if name == "auto":
-        name = "numpy"
-    if name not in _devices:
-        _devices[name] = _open(name)
-    return _devices[name]
+_devices: dict[tuple[str, int], Device] = {}
 
 
-def _open(name: str) -> Device:
-    if name == "numpy":
-        from .numpy import NumpyDevice
+def _numpy(number: int) -> Device:
+    from .numpy import NumpyDevice
 
-        return NumpyDevice()
+    return NumpyDevice()
+
+
+def _cupy(number: int) -> Device:
+    from .cupy.opening import open_device
+
+    return open_device(number)
+
+
+def _automatic(number: int) -> Device:
+    from .cupy.opening import usable
+
+    return current_device("cupy" if usable(number) else "numpy")
+
+
+def _emulated(number: int) -> Device:
+    from ..errors import DeviceError, explain
+
     raise DeviceError(
         explain(
-            f'backend="{name}" is not available in this version.',
-            expected='"numpy" or "auto"',
-            fix='Set GPUTRAIN_BACKEND=numpy or call gputrain.config.set_backend("numpy").',
+            'backend="emulated" runs the GPU device on the host, for tests of gputrain itself.',
+            expected='"numpy", "cupy" or "auto"',
+            fix="It is there in the test suite: python -m pytest --backend emulated.",
         )
     )
+
+
+_openers: dict[str, Callable[[int], Device]] = {
+    "numpy": _numpy,
+    "cupy": _cupy,
+    "auto": _automatic,
+    "emulated": _emulated,
+}
+
+
+def current_device(name: str | None = None) -> Device:
+    """The device that new variables and executables use, opened on first call.
+
+    Args:
+        name: the backend; None means the configured one.
+
+    Raises:
+        DeviceError: the backend cannot be used here.
+    """
+    key = (name or config.backend(), config.device_number())
+    if key not in _devices:
+        _devices[key] = _openers[key[0]](key[1])
+    return _devices[key]
+
+
+def register_device(name: str, opener: Callable[[int], Device]) -> None:
+    """Let `config.set_backend(name)` mean another device.
+
+    Args:
+        name: one of the backends that the configuration knows.
+        opener: makes the device, given the number of the GPU; called when the device is first asked for.
+    """
+    _openers[name] = opener
+    for key in [key for key in _devices if key[0] in (name, "auto")]:
+        del _devices[key]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from ..ir import Spec
+    from ..ir import Node, Spec
     from ..ops.base import Operation
 
 ALIGNMENT = 256
@@ -77,14 +77,58 @@ class Kernel:
     accepts: Callable[..., bool] = lambda op, *specs: True
 
 
+class Feeder:
+    """Brings batches into the input buffers of a model's steps.
+
+    Args:
+        device: where the buffers are.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+
+    def load(
+        self,
+        owner: object,
+        arrays: Sequence[Any],
+        order: np.ndarray | None,
+        start: int,
+        stop: int,
+        buffers: Sequence[Any],
+    ) -> Thunk | None:
+        """Fill the buffers now, or return a thunk that fills them when the step runs.
+
+        Args:
+            owner: stands for the arrays as long as they do not change.
+            arrays: where the rows are, one array for each buffer.
+            order: row numbers of a whole pass; None means that the batch is all of the arrays.
+            start, stop: which of them to take.
+            buffers: the step's inputs.
+        """
+        for source, buffer in zip(arrays, buffers, strict=True):
+            if order is None:
+                self.device.upload(source, buffer)
+            else:
+                self.device.gather(source, order[start:stop], buffer)
+        return None
+
+
 class Device(ABC):
     """An array device: memory, copies, and the choice of implementation for an operation."""
 
     name: str
     xp: Any
+    # How several nodes run as one (nodes, values needed outside) -> chain or None; None where it never does.
+    chain: Callable[..., Any] | None = None
+    # Whether work goes on after a call returns, so that to read a result is to wait for it.
+    asynchronous = False
 
     def __init__(self) -> None:
         self.kernels: dict[str, Kernel] = {}  # by the operation's class name
+
+    def fusable(self, node: Node) -> bool:
+        """Whether the node may be one of several that run as one."""
+        return False
 
     @abstractmethod
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
@@ -134,6 +178,10 @@ class Device(ABC):
     @abstractmethod
     def copy(self, target: Any, source: Any) -> Thunk:
         """A thunk that copies contiguous memory of one shape and dtype."""
+
+    def feeder(self) -> Feeder:
+        """What brings a model's data to this device."""
+        return Feeder(self)
 
     def program(self, thunks: Sequence[Thunk]) -> Thunk:
         """The thunks as one, called again and again."""

@@ -61,10 +61,11 @@ class Executable:
         given: Mapping[Value, Any] | None = None,
         plan: Plan | None = None,
     ) -> None:
-        self.graph, self.device = graph, device
+        self.device = device
         self.arena = arena if arena is not None else Arena(device)
         self.given = given or {}
         self.plan: Plan = plan if plan is not None else make_plan(graph, device, self.given)
+        self.graph = self.plan.graph
         self.arena.reserve(self.plan.nbytes)
         self._generation = -1
         self._constants: dict[Buffer, Any] = {}
@@ -215,7 +216,8 @@ def interpret(
         commit: whether new states are written to their variables.
 
     Returns:
-        the output arrays, none of which is a feed or the memory of a variable.
+        the output arrays, none of which is a feed or the memory of a variable: NumPy arrays, or arrays of the
+        device where a feed was one.
     """
     device = device if device is not None else current_device()
     arrays: dict[Value, Any] = {s.before: s.variable.array for s in graph.states}
@@ -232,7 +234,7 @@ def interpret(
         with device.running():
             for array, new in written:
                 device.copy(array, new)()
-    return outputs
+    return list(device.returned(outputs, feeds))
 
 
 def _copied(device: Device, array: Any) -> Any:

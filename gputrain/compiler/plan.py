@@ -11,6 +11,7 @@ from ..backend import ALIGNMENT, Device
 from ..ir import Graph, Node, Spec, Value, Variable
 from ..ops.base import Constant
 from ..ops.optim import Pack
+from .lowering import lower
 
 
 @dataclass(eq=False, slots=True)
@@ -61,6 +62,7 @@ class Plan:
     """Places of all values, workspaces of all nodes, and the size of the arena that holds them.
 
     Attributes:
+        graph: what is planned: the graph as its device runs it.
         places: where each value lies while nodes run.
         scratch: the workspaces of each node.
         buffers: all of them.
@@ -69,6 +71,7 @@ class Plan:
         nbytes: size of the arena.
     """
 
+    graph: Graph
     places: dict[Value, Place]
     scratch: dict[Node, list[Buffer]]
     buffers: list[Buffer]
@@ -93,7 +96,7 @@ def make_plan(graph: Graph, device: Device, given: Collection[Value] = ()) -> Pl
         device: where; its kernels say what workspaces they need.
         given: graph inputs whose memory the caller brings, and nobody may write.
     """
-    return _Planner(graph, device, given).run()
+    return _Planner(lower(graph, device), device, given).run()
 
 
 class _Planner:
@@ -101,7 +104,7 @@ class _Planner:
 
     def __init__(self, graph: Graph, device: Device, given: Collection[Value]) -> None:
         self.graph, self.device, self.given = graph, device, set(given)
-        self.plan = Plan({}, {}, [])
+        self.plan = Plan(graph, {}, {}, [])
         self.end = len(graph.nodes)
         self.last_read = self._last_reads()
         self.packed = self._packed_inputs()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,7 +9,10 @@ from typing import Any
 import numpy as np
 
 from .. import config
+from ..backend import current_device
 from ..errors import DataError, explain
+from ..ops.base import run_once
+from ..ops.optim import AllFinite
 from ..random import philox
 from ..utils import tree
 
@@ -50,15 +52,26 @@ class Arrays:
 def to_array(x: Any, name: str) -> np.ndarray:
     """`x` as an array a model can take: float64 and float16 become `config.floatx()`, integers stay.
 
+    An array that lies on the device stays there.
+
     Raises:
         DataError: strings, objects or ragged lists.
     """
     if hasattr(x, "to_numpy"):
         x = x.to_numpy()
+    device = current_device()
     try:
-        array = np.asarray(x)
+        array = device.operand(x)
     except ValueError as error:
         raise DataError(explain(f"{name}: the rows have different lengths.", received=str(error))) from None
+    except TypeError as error:  # as CuPy's arrays say it when NumPy is to read them
+        raise DataError(
+            explain(
+                f"{name}: this array cannot be read on the {device.name} device.",
+                received=f"{type(x).__module__}.{type(x).__name__} ({error})",
+                fix='Pass a NumPy array (array.get()), or select the GPU with GPUTRAIN_BACKEND="cupy".',
+            )
+        ) from None
     if array.dtype.kind == "f" and array.dtype != config.floatx():
         with np.errstate(over="ignore"):  # too large a number becomes infinite, which check_finite reports
             array = array.astype(config.floatx())
@@ -74,7 +87,13 @@ def to_array(x: Any, name: str) -> np.ndarray:
         raise DataError(
             explain(f"{name} needs a first axis that counts samples.", received="a single number")
         )
-    return np.ascontiguousarray(array)
+    return device.asarray(array) if device.owns(array) else np.ascontiguousarray(array)
+
+
+def on_host(array: Any) -> np.ndarray:
+    """The contents where NumPy can read them, for checks: the array itself, or a copy of one on a device."""
+    device = current_device()
+    return device.download(array) if device.owns(array) else array
 
 
 def make_arrays(x: Any, y: Any = None, sample_weight: Any = None, what: str = "fit") -> Arrays:
@@ -145,6 +164,10 @@ def check_finite(array: np.ndarray, name: str) -> None:
     """
     if array.dtype.kind != "f" or config.nan_inputs() == "allow":
         return
+    device = current_device()
+    if device.owns(array) and bool(run_once(AllFinite(), (device.asarray(array),), device)[0]):
+        return
+    array = on_host(array)
     flat = array.reshape(-1)
     bad = [
         start + np.flatnonzero(~np.isfinite(flat[start : start + CHECK_BLOCK]))
@@ -178,12 +201,6 @@ class Batches:
     @property
     def steps(self) -> int:
         return -(-self.count // self.batch_size)
-
-    def epoch(self, number: int) -> Iterator[np.ndarray]:
-        """Row numbers, int64, of one batch after another."""
-        order = self.order(number)
-        for start in range(0, self.count, self.batch_size):
-            yield order[start : start + self.batch_size]
 
     def order(self, epoch: int) -> np.ndarray:
         """All rows in the order of an epoch."""

@@ -13,7 +13,7 @@ from .. import config
 from ..errors import DataError, explain
 from ..utils import tree
 from ..utils.notes import note
-from .arrays import Arrays
+from .arrays import Arrays, on_host
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ def check_labels(targets: Sequence[Any], ranges: Sequence[LabelRange]) -> None:
         y = targets[limit.index]
         if y is None or y.size == 0 or y.dtype.kind == "b":
             continue
+        y = on_host(y)
         if limit.classes is None:
             _check_shares(y, limit)
         else:
@@ -115,7 +116,7 @@ def class_weights(arrays: Arrays, given: Any, classes: int | None = None) -> Arr
                 fix="Pass sample_weight instead, one array per output.",
             )
         )
-    labels = _labels(arrays.y)
+    labels = _labels(on_host(arrays.y))
     known = max(int(labels.max()) + 1, classes or 0, arrays.y.shape[-1] if arrays.y.ndim == 2 else 0)
     present, counts = np.unique(labels, return_counts=True)
     is_balanced = isinstance(given, str) and given == "balanced"
@@ -124,7 +125,7 @@ def class_weights(arrays: Arrays, given: Any, classes: int | None = None) -> Arr
     weights[list(table)] = list(table.values())
     per_sample = weights[labels]
     if arrays.sample_weight is not None:
-        per_sample = per_sample * arrays.sample_weight.reshape(per_sample.shape)
+        per_sample = per_sample * on_host(arrays.sample_weight).reshape(per_sample.shape)
     return Arrays(arrays.x, arrays.y, per_sample)
 
 
@@ -193,9 +194,9 @@ def split_validation(arrays: Arrays, share: float) -> tuple[Arrays, Arrays]:
 
 
 def _note_missing_classes(train: Any, held_out: Any) -> None:
-    if not isinstance(train, np.ndarray):
+    if not hasattr(train, "dtype"):
         return
-    seen, held = _classes(train), _classes(held_out)
+    seen, held = _classes(on_host(train)), _classes(on_host(held_out))
     if seen is None or held is None:
         return
     missing = sorted(seen - held)

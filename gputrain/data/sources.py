@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Device
+from ..backend import Feeder, Thunk
 from ..errors import DataError, explain
 from ..utils.notes import note
 from .arrays import Arrays, Batches, make_arrays
@@ -25,23 +25,27 @@ class Batch:
 
     Attributes:
         arrays: where the rows are.
-        rows: row numbers; None means all of them in order.
+        order: row numbers of a whole pass; None means that the batch is all of the arrays.
+        start, stop: which of them are this batch's.
     """
 
     arrays: Arrays
-    rows: np.ndarray | None
+    order: np.ndarray | None = None
+    start: int = 0
+    stop: int = 0
+
+    @property
+    def rows(self) -> np.ndarray | None:
+        """Row numbers of this batch; None means all of them in order."""
+        return None if self.order is None else self.order[self.start : self.stop]
 
     @property
     def size(self) -> int:
-        return self.arrays.count if self.rows is None else len(self.rows)
+        return self.arrays.count if self.order is None else self.stop - self.start
 
-    def load(self, device: Device, buffers: list[Any]) -> None:
-        """Copy the rows into the buffers, one per array."""
-        for source, buffer in zip(self.arrays.leaves, buffers, strict=True):
-            if self.rows is None:
-                device.upload(source, buffer)
-            else:
-                device.gather(source, self.rows, buffer)
+    def load(self, feeder: Feeder, buffers: list[Any]) -> Thunk | None:
+        """Copy the rows into the buffers, one per array, or return what does it as part of the step."""
+        return feeder.load(self.arrays, self.arrays.leaves, self.order, self.start, self.stop, buffers)
 
 
 class ArraySource:
@@ -70,11 +74,14 @@ class ArraySource:
         self.batches = Batches(arrays.count, batch_size, shuffle)
         self._goes_on = steps is not None and repeat
         self.steps: int | None = _steps(steps, self.batches.steps, repeat, what)
-        self._endless: Iterator[np.ndarray] | None = None
+        self._endless: Iterator[Batch] | None = None
 
     def first(self) -> Batch:
         """A batch of the usual size, to trace a step with."""
-        return Batch(self.arrays, np.arange(min(self.batches.batch_size, self.arrays.count)))
+        size = self.batches.batch_size
+        if size >= self.arrays.count:
+            return Batch(self.arrays)
+        return Batch(self.arrays, np.arange(size), 0, size)
 
     def check_with(self, check: Check) -> None:
         """Check the targets, all of them at once."""
@@ -83,18 +90,22 @@ class ArraySource:
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of an epoch, in the order that follows from `number`."""
         if not self._goes_on:
-            for rows in islice(self.batches.epoch(number), self.steps):
-                yield Batch(self.arrays, rows)
+            yield from islice(self._pass(number), self.steps)
             return
         if self._endless is None:
             self._endless = self._pass_after_pass(number)
-        for _ in range(self.steps or 0):
-            yield Batch(self.arrays, next(self._endless))
+        yield from islice(self._endless, self.steps)
 
-    def _pass_after_pass(self, number: int) -> Iterator[np.ndarray]:
-        """Rows without end, for steps_per_epoch: a new pass begins when the data is through."""
+    def _pass(self, number: int) -> Iterator[Batch]:
+        """All rows once."""
+        order, size = self.batches.order(number), self.batches.batch_size
+        for start in range(0, len(order), size):
+            yield Batch(self.arrays, order, start, min(start + size, len(order)))
+
+    def _pass_after_pass(self, number: int) -> Iterator[Batch]:
+        """Batches without end, for steps_per_epoch: a new pass begins when the data is through."""
         while True:
-            yield from self.batches.epoch(number)
+            yield from self._pass(number)
             number += 1
 
 
@@ -202,7 +213,7 @@ class IteratorSource:
         arrays = make_arrays(x, y, sample_weight, self.what)
         if self._check is not None:
             self._check(arrays.y)
-        return Batch(arrays, None)
+        return Batch(arrays)
 
 
 def _steps(asked: int | None, there: int | None, repeat: bool, what: str) -> int | None:

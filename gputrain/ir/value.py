@@ -154,8 +154,25 @@ class Node:
         self.path = path
         self.source = user_line()
         self.frozen = False
-        self.order = next(_sequence)
+        self.order: float = next(_sequence)
         self.outputs = tuple(Value(spec, self, i) for i, spec in enumerate(specs))
+
+    @classmethod
+    def alone(cls, op: Operation, inputs: tuple[Value, ...], specs: tuple[Spec, ...]) -> Node:
+        """A node of no graph, for a device to look at."""
+        made = object.__new__(cls)
+        made.op, made.inputs, made.path, made.source = op, inputs, "", ""
+        made.frozen, made.order = False, 0
+        made.outputs = tuple(Value(spec, made, i) for i, spec in enumerate(specs))
+        return made
+
+    @classmethod
+    def like(cls, node: Node, op: Operation, inputs: tuple[Value, ...], specs: tuple[Spec, ...]) -> Node:
+        """A node that stands where `node` stood in the user's code and in the schedule."""
+        made = cls.alone(op, inputs, specs)
+        made.path, made.source = node.path, node.source
+        made.frozen, made.order = node.frozen, node.order
+        return made
 
     def __repr__(self) -> str:
         where = f" in {self.path}" if self.path else ""

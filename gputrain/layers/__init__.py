@@ -12,7 +12,7 @@ from gputrain.layers.dense import Dense
 from gputrain.layers.input import Input, InputLayer
 from gputrain.layers.merging import Add, Concatenate, add, concatenate
 from gputrain.layers.normalization import BatchNormalization
-from gputrain.layers.pooling import MaxPool2D, MaxPooling2D
+from gputrain.layers.pooling import AveragePool2D, AveragePooling2D, MaxPool2D, MaxPooling2D
 from gputrain.layers.regularization import Dropout
 from gputrain.layers.rescaling import Rescaling
 from gputrain.layers.reshaping import Flatten, Reshape
@@ -21,6 +21,7 @@ from gputrain.utils.registry import Registry
 _CLASSES: tuple[type[Layer], ...] = (
     Activation,
     Add,
+    AveragePooling2D,
     BatchNormalization,
     Concatenate,
     Conv2D,
@@ -38,6 +39,7 @@ registry: Registry[Layer] = Registry("layer", ())
 for _class in _CLASSES:
     registry.register(_class, _class.__name__)
 registry.register(Conv2D, "Convolution2D")
+registry.register(AveragePooling2D, "AveragePool2D")
 registry.register(MaxPooling2D, "MaxPool2D")
 
 
@@ -69,6 +71,8 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 __all__ = [
     "Activation",
     "Add",
+    "AveragePool2D",
+    "AveragePooling2D",
     "BatchNormalization",
     "Concatenate",
     "Conv2D",

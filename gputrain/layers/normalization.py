@@ -110,8 +110,11 @@ class BatchNormalization(Layer):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The normalized inputs; moves the moving statistics where `training` and trainable."""
+        by_batch = bool(training and self.trainable)
+        if by_batch and mask is None and self._channels(inputs) == inputs.ndim - 1:
+            return self._whole_batch(inputs)
         x = ops.cast(inputs, _wide(inputs.dtype))
-        if training and self.trainable:
+        if by_batch:
             mean, variance = self._batch_statistics(x, mask)
             self._move(self.moving_mean, mean)
             self._move(self.moving_variance, variance)
@@ -125,9 +128,23 @@ class BatchNormalization(Layer):
             y = ops.add(y, self._row(self.beta, x))
         return ops.cast(y, inputs.dtype)
 
+    def _whole_batch(self, x: Any) -> Any:
+        """The batch by its own statistics, in one operation: the channels are last and nothing is masked."""
+        size, dtype = self.moving_mean.shape[0], _wide(x.dtype)
+        gamma = ops.ones((size,), dtype) if self.gamma is None else ops.cast(self.gamma, dtype)
+        beta = ops.zeros((size,), dtype) if self.beta is None else ops.cast(self.beta, dtype)
+        y, mean, variance = ops.apply(ops.BatchNorm(self.epsilon), x, gamma, beta)
+        self._move(self.moving_mean, mean)
+        self._move(self.moving_variance, variance)
+        return y
+
+    def _channels(self, x: Any) -> int:
+        """The axis of the channels, from the front."""
+        return normalize_axis(self.axis, x.ndim, "BatchNormalization")
+
     def _batch_statistics(self, x: Any, mask: Any) -> tuple[Any, Any]:
         """Mean and variance of the batch over all axes but the channels', as axes of size 1."""
-        channels = normalize_axis(self.axis, x.ndim, "BatchNormalization")
+        channels = self._channels(x)
         axes = tuple(i for i in range(x.ndim) if i != channels)
         if mask is None:
             mean = ops.mean(x, axes, keepdims=True)
@@ -144,7 +161,7 @@ class BatchNormalization(Layer):
 
     def _row(self, weight: Variable, x: Any) -> Any:
         """A weight (channels,) with axes of size 1 around, so that it broadcasts along the channels of x."""
-        channels = normalize_axis(self.axis, x.ndim, "BatchNormalization")
+        channels = self._channels(x)
         shape = tuple(weight.shape[0] if i == channels else 1 for i in range(x.ndim))
         return ops.reshape(ops.cast(weight, x.dtype), shape)
 

@@ -150,9 +150,8 @@ def eager_call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     with trace.active():
         result = layer(*new_args, **new_kwargs)
     leaves = tree.flatten(result)
-    device = backend.current_device()
-    outputs = interpret(trace.graph(inputs, leaves), arrays, device)
-    return tree.pack(result, device.returned(outputs, arrays))
+    outputs = interpret(trace.graph(inputs, leaves), arrays, backend.current_device())
+    return tree.pack(result, outputs)
 
 
 def _is_array(leaf: Any) -> bool:

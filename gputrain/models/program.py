@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .. import config, ops
-from ..backend import Device
+from ..backend import Device, Feeder
 from ..compiler import Arena, Executable, interpret
 from ..compiler.passes import optimize
 from ..data import Arrays
+from ..data.arrays import on_host
 from ..data.sources import Batch
 from ..errors import GraphError, NonFiniteError, explain
 from ..ir import Graph, Node, Spec, Trace, Value
@@ -41,12 +42,13 @@ class Program:
     """
 
     def __init__(
-        self, model: Model, kind: str, example: Arrays, size: int, arena: Arena, device: Device
+        self, model: Model, kind: str, example: Arrays, size: int, arena: Arena, feeder: Feeder
     ) -> None:
-        self.model, self.kind, self.size, self.device = model, kind, size, device
+        self.model, self.kind, self.size = model, kind, size
+        self.feeder, self.device = feeder, feeder.device
         specs = [Spec((size, *a.shape[1:]), a.dtype.name) for a in example.leaves]
         self.structure, self.graph, self.preparations = trace_step(model, kind, example, specs)
-        self.executable = Executable(self.graph, device, arena)
+        self.executable = Executable(self.graph, self.device, arena)
 
     @property
     def names(self) -> list[str]:
@@ -70,24 +72,23 @@ class Program:
         if eagerly:
             self._run_eagerly(batch)
             return
-        batch.load(self.device, self.executable.inputs)
-        self.executable.step()
+        self.executable.step(batch.load(self.feeder, self.executable.inputs))
 
     def _run_eagerly(self, batch: Batch) -> None:
         finder = NonFiniteFinder(self.device)
-        outputs = interpret(self.graph, self._buffers(batch), self.device, finder)
-        with self.device.running():
-            for buffer, array in zip(self.executable.outputs, outputs, strict=True):
-                self.device.copy(buffer, array)()
+        outputs = interpret(self.graph, self._feeds(batch), self.device, finder)
+        for buffer, array in zip(self.executable.outputs, outputs, strict=True):
+            self.device.upload(array, buffer)
         if self.kind != "train" and not all(_finite(array) for array in self.outputs()):
             raise NonFiniteError(
                 f"{self.model.name}: a {self.kind} step gave NaN or infinity. {finder.describe()}"
             )
 
-    def _buffers(self, batch: Batch) -> list[np.ndarray]:
-        buffers = [np.empty(v.spec.dims, v.dtype) for v in self.graph.inputs]
-        batch.load(self.device, buffers)
-        return buffers
+    def _feeds(self, batch: Batch) -> list[np.ndarray]:
+        """The batch's rows on the host, as the step's inputs take them."""
+        rows = batch.rows if batch.rows is not None else slice(None)
+        pairs = zip(batch.arrays.leaves, self.graph.inputs, strict=True)
+        return [np.asarray(on_host(a)[rows], v.dtype) for a, v in pairs]
 
     def logs(self) -> dict[str, float]:
         """The step's logs as Python floats."""
@@ -104,7 +105,7 @@ class Program:
 
     def find_non_finite(self, batch: Batch) -> str:
         """Run the step again from the same state without keeping anything, and say where NaN began."""
-        buffers = self._buffers(batch)
+        buffers = self._feeds(batch)
         finder = NonFiniteFinder(self.device)
         interpret(self.graph, buffers, self.device, finder, commit=False)
         pairs = zip(self.graph.inputs, buffers, strict=True)
@@ -272,7 +273,7 @@ class ProgramCache:
     def __init__(self, model: Model, size: int = 8) -> None:
         self.model, self.size = model, size
         self.device = model.step_counter.device
-        self.arena = Arena(self.device)
+        self.arena, self.feeder = Arena(self.device), self.device.feeder()
         self._programs: OrderedDict[Any, Program] = OrderedDict()
         self._traced: dict[str, list[Any]] = {}
         self._kept_logs: weakref.ref[BatchLogs] | None = None
@@ -298,7 +299,7 @@ class ProgramCache:
             self._programs.move_to_end(key)
             return self._programs[key]
         self._warn_of_retraces(kind, size, arrays)
-        program = Program(self.model, kind, arrays, size, self.arena, self.device)
+        program = Program(self.model, kind, arrays, size, self.arena, self.feeder)
         self.refresh()  # tracing may build layers, metrics and slots
         self._programs[self._key(kind, arrays, size)] = program
         if len(self._programs) > self.size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import Any
@@ -23,6 +24,8 @@ from . import checks
 from .objectives import CompiledLoss, CompiledMetrics, output_names
 from .program import Program, ProgramCache, unpack_data
 
+DISPLAY = 0.1  # seconds between looks at a device that works by itself: ten a second, as progress bars do
+MOST_KEPT, MOST_UNSEEN = 8, 4096  # batches between two looks: with data of their own, and in all
 FIRST_DRAW = 2**62  # draws outside training are counted from here on, far from all training steps
 
 
@@ -37,6 +40,53 @@ class _State:
         self.healthy = Variable(
             np.ones((), np.bool_), trainable=False, name="healthy", path=f"{name}/healthy"
         )
+
+
+class HealthWatch:
+    """Finds the first step of an epoch that gave NaN or infinity.
+
+    Reading the flag means waiting for the device where it works by itself, so it is read at display rate
+    there. Nothing is lost: after a bad step nothing changes, and its batch is kept until it was looked at.
+
+    Args:
+        model: which is trained.
+        epoch: the number of the epoch, for the report.
+    """
+
+    def __init__(self, model: Trainer, epoch: int) -> None:
+        self.model, self.epoch = model, epoch
+        self.before = int(model.step_counter)
+        self.waits = model.step_counter.device.asynchronous
+        self._unseen: list[Batch] = []
+        self._done = 0
+        self._next = time.monotonic() + DISPLAY
+
+    def saw(self, group: list[Batch]) -> None:
+        """These batches were trained on."""
+        self._unseen += group
+
+    def look(self, at_last: bool = False) -> None:
+        """Look at the flag, if it is time to.
+
+        Raises:
+            NonFiniteError: a step gave NaN or infinity.
+        """
+        if not self._unseen or (self.waits and not at_last and not self._is_time()):
+            return
+        if not bool(self.model.healthy.numpy()):
+            number = int(self.model.step_counter) - self.before
+            batch = self._unseen[number - self._done]
+            self._unseen.clear()
+            self.model._report_non_finite(batch, f"epoch {self.epoch + 1}, step {number + 1}")
+            return
+        self._done += len(self._unseen)
+        self._unseen.clear()
+        self._next = time.monotonic() + DISPLAY
+
+    def _is_time(self) -> bool:
+        # Batches of an iterator hold their data, so few of them are kept.
+        kept = sum(1 for batch in self._unseen if batch.order is None)
+        return kept >= MOST_KEPT or len(self._unseen) >= MOST_UNSEEN or time.monotonic() >= self._next
 
 
 class Trainer:
@@ -330,20 +380,19 @@ class Trainer:
         logs = None
         self._programs.refresh()
         self.healthy.assign(np.True_)
-        before = int(self.step_counter)
-        for step, group in _groups(source.epoch(before), self.steps_per_execution):
+        watch = HealthWatch(self, epoch)
+        for step, group in _groups(source.epoch(int(self.step_counter)), self.steps_per_execution):
             logs = None  # logs that nobody keeps are not fetched before the next step
             listeners.on_train_batch_begin(step)
             for batch in group:
                 program = self._train_batch(batch)
             logs = self._programs.logs(program)
-            bad = not bool(self.healthy.array)
+            watch.saw(group)
             listeners.on_train_batch_end(step + len(group) - 1, logs)
-            if bad:
-                number = int(self.step_counter) - before
-                self._report_non_finite(group[number - step], f"epoch {epoch + 1}, step {number + 1}")
+            watch.look()
             if self.stop_training:
                 break
+        watch.look(at_last=True)
         return logs.copy() if logs is not None else None
 
     def _train_batch(self, batch: Batch) -> Program:
@@ -471,7 +520,7 @@ class Trainer:
             self._prepare("train", source)
             self.healthy.assign(np.True_)
             program = self._train_batch(source.first())
-            if not bool(self.healthy.array):
+            if not bool(self.healthy.numpy()):
                 self.stop_training = False
                 self._report_non_finite(source.first(), f"step {int(self.step_counter) + 1}")
             return _results(program.logs(), return_dict)

@@ -16,6 +16,7 @@ from .elementwise import *
 from .indexing import *
 from .linalg import *
 from .nn import *
+from .normalization import *
 from .optim import *
 from .pool import *
 from .random import *

@@ -1,4 +1,4 @@
-"""Max pooling over (N, H, W, C), with the winner of each window kept as a byte."""
+"""Pooling over (N, H, W, C): maxima, with the winner of each window kept as a byte, and averages."""
 
 from __future__ import annotations
 
@@ -8,11 +8,19 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, explain
-from ..ir import Spec, Value
+from ..ir import Shape, Spec, Value
 from .base import Operation, Sample, apply, convert, require_float
 from .conv import Pair, Window, output_size, pair
 
-__all__ = ["MaxPool", "MaxPoolGather", "MaxPoolGrad", "max_pool"]
+__all__ = [
+    "AveragePool",
+    "AveragePoolGrad",
+    "MaxPool",
+    "MaxPoolGather",
+    "MaxPoolGrad",
+    "average_pool",
+    "max_pool",
+]
 
 
 class _Pooling:
@@ -24,6 +32,22 @@ class _Pooling:
 
     def _window(self, size: Pair) -> Window:
         return Window(size, self.pool, self.strides, (1, 1), self.padding)
+
+    def _pooled(self, x: Spec, what: str) -> Shape:
+        """Shape of the output, with the input checked."""
+        require_float(x, what)
+        if x.ndim != 4:
+            raise ShapeError(explain(f"{what} needs images (N, H, W, C).", received=x.shape))
+        sizes = [output_size(x.shape[1 + i], self.pool[i], self.strides[i], 1, self.padding) for i in (0, 1)]
+        if any(s is not None and s < 1 for s in sizes):
+            raise ShapeError(
+                explain(
+                    f"{what}: the window is larger than the image.",
+                    received=f"image {x.shape[1:3]}, window {self.pool}",
+                    fix='Use padding="same" or a smaller pool_size.',
+                )
+            )
+        return (x.shape[0], *sizes, x.shape[3])
 
     @property
     def winner_dtype(self) -> str:
@@ -44,19 +68,7 @@ class MaxPool(_Pooling, Operation):
     n_outputs = 2
 
     def infer(self, x: Spec) -> tuple[Spec, Spec]:
-        require_float(x, "MaxPool")
-        if x.ndim != 4:
-            raise ShapeError(explain("MaxPool needs images (N, H, W, C).", received=x.shape))
-        sizes = [output_size(x.shape[1 + i], self.pool[i], self.strides[i], 1, self.padding) for i in (0, 1)]
-        if any(s is not None and s < 1 for s in sizes):
-            raise ShapeError(
-                explain(
-                    "MaxPool: the window is larger than the image.",
-                    received=f"image {x.shape[1:3]}, window {self.pool}",
-                    fix='Use padding="same" or a smaller pool_size.',
-                )
-            )
-        shape = (x.shape[0], *sizes, x.shape[3])
+        shape = self._pooled(x, "MaxPool")
         return Spec(shape, x.dtype), Spec(shape, self.winner_dtype)
 
     def vjp(self, ct: Sequence[Value | None], out: Sequence[Value], x: Value) -> Sequence[Value | None]:
@@ -175,6 +187,104 @@ class MaxPoolGather(_Pooling, Operation):
         return found
 
 
+class _Averaging(_Pooling):
+    """How many elements inside the image a window averages over."""
+
+    def _counts(self, xp: Any, size: Pair, dtype: Any) -> Any:
+        """One number where no window leaves the image, else (OH, OW, 1)."""
+        window = self._window(size)
+        if not window.padded:
+            return self.pool[0] * self.pool[1]
+        rows, columns = (_inside(window, axis) for axis in (0, 1))
+        return xp.asarray(np.outer(rows, columns)[:, :, None], dtype)
+
+
+def _inside(window: Window, axis: int) -> np.ndarray:
+    """Elements inside the image of the window at each position along one axis."""
+    start = np.arange(window.out[axis]) * window.strides[axis] - window.pads[axis][0]
+    return np.minimum(start + window.kernel[axis], window.size[axis]) - np.maximum(start, 0)
+
+
+class AveragePool(_Averaging, Operation):
+    """(N, H, W, C) to the means (N, OH, OW, C) over each window's elements inside the image."""
+
+    pool: Pair
+    strides: Pair
+    padding: str = "valid"
+
+    def infer(self, x: Spec) -> Spec:
+        return Spec(self._pooled(x, "AveragePool"), x.dtype)
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Sequence[Value | None]:
+        size = (x.spec.dims[1], x.spec.dims[2])
+        return (apply(AveragePoolGrad(size, self.pool, self.strides, self.padding), ct),)
+
+    def scratch(self, x: Spec) -> tuple[Spec, ...]:
+        window = self._window((x.dims[1], x.dims[2]))
+        padded = (x.dims[0], *window.padded_size, x.dims[3]) if window.padded else (0, 0, 0, 0)
+        return (Spec(padded, x.dtype),)
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        (padded,), size = scratch, (x.shape[1], x.shape[2])
+        window = self._window(size)
+        if window.padded:
+            rows, columns = window.inner()
+            padded[...] = 0
+            xp.copyto(padded[:, rows, columns], x)
+            x = padded
+        for kh, kw, vertical, horizontal in window.taps():
+            tap = x[:, vertical, horizontal]
+            if kh == kw == 0:
+                xp.copyto(out, tap)
+            else:
+                xp.add(out, tap, out=out)
+        xp.divide(out, self._counts(xp, size, out.dtype), out=out)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        ops = [(cls(op.pool, op.strides, op.padding), shape) for op, shape in _cases()]
+        return [Sample(op, (Spec(shape),), average_loops(op)) for op, shape in ops]
+
+
+class AveragePoolGrad(_Averaging, Operation):
+    """Gradient of AveragePool: dy to (N, H, W, C); each element gets its share of dy, overlaps add up."""
+
+    size: Pair
+    pool: Pair
+    strides: Pair
+    padding: str = "valid"
+
+    def infer(self, dy: Spec) -> Spec:
+        return Spec((dy.shape[0], *self.size, dy.shape[3]), dy.dtype)
+
+    def vjp(self, ct: Value, out: Value, dy: Value) -> Sequence[Value | None]:
+        return (apply(AveragePool(self.pool, self.strides, self.padding), ct),)
+
+    def scratch(self, dy: Spec) -> tuple[Spec, ...]:
+        padded = (dy.dims[0], *self._window(self.size).padded_size, dy.dims[3])
+        return Spec(padded, dy.dtype), dy
+
+    def compute(self, xp: Any, out: Any, dy: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        padded, share = scratch
+        window = self._window(self.size)
+        rows, columns = window.inner()
+        padded[...] = 0
+        xp.divide(dy, self._counts(xp, self.size, dy.dtype), out=share)
+        for _, _, vertical, horizontal in window.taps():
+            spot = padded[:, vertical, horizontal]
+            xp.add(spot, share, out=spot)
+        xp.copyto(out, padded[:, rows, columns])
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        found = []
+        for op, shape in _cases():
+            grad = cls((shape[1], shape[2]), op.pool, op.strides, op.padding)
+            dy = op.infer(Spec(shape))[0]
+            found.append(Sample(grad, (dy,), average_grad_loops(grad, shape)))
+        return found
+
+
 def max_pool(
     inputs: Any,
     pool_size: int | Sequence[int],
@@ -194,13 +304,49 @@ def max_pool(
     Returns:
         (N, OH, OW, C).
     """
+    op = MaxPool(*_arguments("max_pool", pool_size, strides, data_format), padding)
+    return apply(op, convert(inputs))[0]
+
+
+def average_pool(
+    inputs: Any,
+    pool_size: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: str = "valid",
+    data_format: str | None = None,
+) -> Any:
+    """Mean over windows of images (N, H, W, C), channels last.
+
+    Args:
+        inputs: (N, H, W, C).
+        pool_size: one int or (vertical, horizontal).
+        strides: as pool_size; None means pool_size.
+        padding: "valid" or "same" (the mean is over the elements inside the image).
+        data_format: None or "channels_last".
+
+    Returns:
+        (N, OH, OW, C).
+
+    Raises:
+        ValueError: an argument that is not as above.
+        ShapeError: inputs that are not images, or smaller than the window.
+
+    Example:
+        >>> average_pool(np.ones((1, 4, 6, 3), "float32"), 2).shape
+        (1, 2, 3, 3)
+    """
+    op = AveragePool(*_arguments("average_pool", pool_size, strides, data_format), padding)
+    return apply(op, convert(inputs))
+
+
+def _arguments(what: str, pool_size: Any, strides: Any, data_format: str | None) -> tuple[Pair, Pair]:
+    """(pool size, strides), checked."""
     if data_format not in (None, "channels_last"):
         raise ValueError(
-            explain("max_pool works channels last.", expected='"channels_last"', received=data_format)
+            explain(f"{what} works channels last.", expected='"channels_last"', received=data_format)
         )
     pool = pair(pool_size, "pool_size")
-    op = MaxPool(pool, pool if strides is None else pair(strides, "strides"), padding)
-    return apply(op, convert(inputs))[0]
+    return pool, pool if strides is None else pair(strides, "strides")
 
 
 # ------------------------------------------------------------------------------- references, as plain loops
@@ -277,5 +423,32 @@ def pool_gather_loops(op: MaxPool, shape: tuple[int, ...]) -> Any:
                 if i == winner[at]:
                     y[at] = x[at[0], r, c, at[3]]
         return y
+
+    return run
+
+
+def average_loops(op: AveragePool) -> Any:
+    """Averages as loops."""
+
+    def run(x: np.ndarray) -> np.ndarray:
+        y = np.zeros(op.infer(Spec(x.shape)).dims)
+        for at in np.ndindex(*y.shape):
+            taps = [x[at[0], r, c, at[3]] for _, r, c in _taps(op, x.shape, y.shape, at)]
+            y[at] = sum(taps) / len(taps)
+        return y
+
+    return run
+
+
+def average_grad_loops(op: AveragePoolGrad, shape: tuple[int, ...]) -> Any:
+    """The gradient of averages as loops."""
+
+    def run(dy: np.ndarray) -> np.ndarray:
+        dx = np.zeros(shape)
+        for at in np.ndindex(*dy.shape):
+            taps = _taps(op, shape, dy.shape, at)
+            for _, r, c in taps:
+                dx[at[0], r, c, at[3]] += dy[at] / len(taps)
+        return dx
 
     return run

@@ -64,7 +64,7 @@ def test_arrays_once_through_and_pass_after_pass() -> None:
 
 def test_a_batch_is_copied_into_buffers() -> None:
     buffer = np.full((3, 1), np.nan, "float32")
-    Batch(make_arrays(X), np.array([7, 0, 2])).load(current_device(), [buffer])
+    Batch(make_arrays(X), np.array([7, 0, 2]), 0, 3).load(current_device().feeder(), [buffer])
     assert buffer[:, 0].tolist() == [7, 0, 2]
 
 

@@ -62,6 +62,13 @@ CASES = [
     Case(layers.MaxPooling2D, [IMAGE], (2, 2, 3, 4)),
     Case(layers.MaxPooling2D, [IMAGE], (2, 5, 4, 4), {"pool_size": 3, "strides": (1, 2), "padding": "same"}),
     Case(layers.MaxPooling2D, [(2, 4, 5, 7)], (2, 4, 2, 3), {"data_format": "channels_first"}),
+    Case(layers.AveragePooling2D, [IMAGE], (2, 2, 3, 4)),
+    Case(
+        layers.AveragePooling2D,
+        [(2, 4, 5, 7)],
+        (2, 4, 5, 4),
+        {"pool_size": 3, "strides": (1, 2), "padding": "same", "data_format": "channels_first"},
+    ),
     Case(layers.Flatten, [IMAGE], (2, 140)),
     Case(layers.Flatten, [(2, 4, 5, 7)], (2, 140), {"data_format": "channels_first"}),
     Case(layers.Flatten, [(3,)], (3, 1)),

@@ -14,6 +14,7 @@ from gputrain.compiler import gradients, interpret
 from gputrain.errors import ShapeError
 from gputrain.ir import Graph, Node, Spec, Value
 from gputrain.ops.base import REGISTRY, Operation, Sample, apply, run_once, spec_of
+from tests.on_device import hosts, put
 from tests.tolerances import GRADIENT, TABLE, assert_close
 
 LARGEST_GRADIENT = 5000  # elements; beyond, some element of a kinked function lies within a step of the kink
@@ -57,12 +58,11 @@ def make_inputs(sample: Sample, dtype: str) -> list[np.ndarray]:
 
 def poisoned(spec: Spec, other: bool = False) -> np.ndarray:
     """An array of the device full of what no operation writes."""
-    array = backend.current_device().empty(spec.dims, spec.dtype)
     if spec.dtype.startswith("float"):
-        array.fill(np.nan if not other else 1.7e4)
+        value: Any = np.nan if not other else 1.7e4
     else:
-        array.fill(other if spec.dtype == "bool" else (101 if other else 77))
-    return array
+        value = other if spec.dtype == "bool" else (101 if other else 77)
+    return backend.current_device().asarray(np.full(spec.dims, value, spec.dtype))
 
 
 def run(op: Operation, inputs: Sequence[np.ndarray], other_poison: bool = False) -> list[np.ndarray]:
@@ -70,11 +70,12 @@ def run(op: Operation, inputs: Sequence[np.ndarray], other_poison: bool = False)
     device = backend.current_device()
     specs = [spec_of(x) for x in inputs]
     if op.view:
-        return list(run_once(op, inputs, device))
+        return hosts(run_once(op, put(inputs), device))
     outs = [poisoned(s, other_poison) for s in op.output_specs(*specs)]
     scratch = [poisoned(s, other_poison) for s in device.scratch(op, specs)]
-    device.prepare(op, specs, outs, inputs, scratch)()
-    return outs
+    with device.running():
+        device.prepare(op, specs, outs, put(inputs), scratch)()
+    return hosts(outs)
 
 
 def coarser(dtype: str, out: np.ndarray) -> str:
@@ -105,11 +106,12 @@ def test_agrees_with_its_reference(sample: Sample, dtype: str) -> None:
 @every_sample
 def test_writes_every_element_and_only_its_outputs(sample: Sample) -> None:
     inputs = make_inputs(sample, "float32")
+    given = put(inputs)
     copies = [x.copy() for x in inputs]
-    first, second = run(sample.op, inputs), run(sample.op, inputs, other_poison=True)
+    first, second = run(sample.op, given), run(sample.op, given, other_poison=True)
     for a, b in zip(first, second, strict=True):
         assert a.tobytes() == b.tobytes(), f"{sample.op} leaves elements unwritten or reads its workspace"
-    for x, copy in zip(inputs, copies, strict=True):
+    for x, copy in zip(hosts(given), copies, strict=True):
         assert x.tobytes() == copy.tobytes(), f"{sample.op} changes its input"
 
 
@@ -119,7 +121,7 @@ def test_infers_what_it_makes(sample: Sample, dtype: str) -> None:
     inputs = make_inputs(sample, dtype)
     specs = sample.op.output_specs(*(spec_of(x) for x in inputs))
     device = backend.current_device()
-    results = run_once(sample.op, inputs, device)
+    results = run_once(sample.op, put(inputs), device)
     expected = references(sample, inputs)
     for spec, result, reference in zip(specs, results, expected, strict=True):
         assert spec == spec_of(result)
@@ -170,12 +172,13 @@ def test_works_in_place_where_it_says_so(sample: Sample) -> None:
         out_specs = sample.op.output_specs(*specs)
         if out_specs[o].nbytes != specs[i].nbytes:
             continue
-        ins = [x.copy() for x in inputs]
+        ins = put(x.copy() for x in inputs)
         outs = [poisoned(s) for s in out_specs]
         outs[o] = ins[i].reshape(-1).view(out_specs[o].dtype).reshape(out_specs[o].dims)
         scratch = [poisoned(s) for s in device.scratch(sample.op, specs)]
-        device.prepare(sample.op, specs, outs, ins, scratch)()
-        for a, b in zip(outs, separate, strict=True):
+        with device.running():
+            device.prepare(sample.op, specs, outs, ins, scratch)()
+        for a, b in zip(hosts(outs), separate, strict=True):
             assert a.tobytes() == b.tobytes(), f"{sample.op} in place of input {i} differs"
 
 

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from ...ir import Node
 from ...ir.spec import Spec
-from ..base import Device, Kernel
+from ..base import Device, InOrder, Kernel, Thunk
 from ..cublas import Cublas
+from . import chain
 from .families import FAMILIES
+from .feeding import CupyFeeder
 from .launch import Function, Library
-
-if TYPE_CHECKING:
-    from ...ops.base import Operation
+from .recording import Copy, Recorded
 
 RESIDENT_THREADS = 2048  # threads that a multiprocessor holds at a time
 
@@ -50,6 +51,12 @@ class CupyDevice(Device):
                     partial(kernel.prepare, self), kernel.scratch, kernel.overwrites, kernel.accepts
                 )
 
+    chain = staticmethod(chain.analyse)
+    asynchronous = True
+
+    def fusable(self, node: Node) -> bool:
+        return chain.fusable(node)
+
     def kernel_function(self, family: str, name: str, params: str, *types: str) -> Function:
         """A kernel of `kernels/<family>.cu`; see `Library.get`."""
         return self.library.get(family, name, params, *types)
@@ -60,7 +67,32 @@ class CupyDevice(Device):
         stack.enter_context(self.stream)
         return stack
 
+    def program(self, thunks: Sequence[Thunk]) -> Thunk:
+        return Recorded(self, thunks)
+
+    def feeder(self) -> CupyFeeder:
+        return CupyFeeder(self)
+
+    def free_memory(self) -> int:
+        """Bytes that can still be had: what the driver has, and what CuPy's pool keeps."""
+        pool = self.cupy.get_default_memory_pool()
+        with self.gpu:
+            return int(self.gpu.mem_info[0]) + int(pool.free_bytes())
+
     # --------------------------------------------------------------------------------------- memory and copies
+
+    def zeroed(self, shape: tuple[int, ...], dtype: str) -> Any:
+        """A new array of zeros."""
+        array = self.empty(shape, dtype)
+        with self.running():
+            array.data.memset_async(0, array.nbytes, self.stream)
+        return array
+
+    def copy(self, target: Any, source: Any) -> Thunk:
+        if target.size == 0 or target.data.ptr == source.data.ptr:
+            return InOrder(())
+        assert target.nbytes == source.nbytes and target.flags.c_contiguous and source.flags.c_contiguous
+        return Copy(self, target, source)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
         with self.running():
@@ -107,6 +139,12 @@ class CupyDevice(Device):
     def owns(self, array: Any) -> bool:
         """Whether an array lies on a GPU."""
         return isinstance(array, self.cupy.ndarray)
+
+    def shown(self, array: Any) -> Any:
+        return self.download(array)
+
+    def gather(self, source: Any, rows: Any, out: Any) -> None:
+        self.upload(np.take(source, rows, axis=0), out)
 
     def view(self, arena: Any, offset: int, spec: Spec) -> Any:
         return arena[offset : offset + spec.nbytes].view(spec.dtype).reshape(spec.dims)

@@ -7,4 +7,17 @@ from __future__ import annotations
 
 from types import ModuleType
 
-FAMILIES: tuple[ModuleType, ...] = ()
+from . import conv, elementwise, indexing, linalg, movement, optim, pool, random, reduce, softmax
+
+FAMILIES: tuple[ModuleType, ...] = (
+    elementwise,
+    reduce,
+    softmax,
+    indexing,
+    movement,
+    linalg,
+    conv,
+    pool,
+    random,
+    optim,
+)

@@ -7,6 +7,7 @@ kernel states its parameters, and `Function.bind` converts and checks what it is
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -76,7 +77,12 @@ def source(family: str, types: Sequence[str]) -> str:
 def wrap(text: str, types: Sequence[str]) -> str:
     """A kernel's own text with everything it starts from in front."""
     half = "#define GPUTRAIN_HALF\n" if "float16" in types else ""
-    return f"{half}{_file('common.cuh')}\n{text}"
+    return f"{half}{_file('common.cuh')}\n{_expanded(text)}"
+
+
+def _expanded(text: str) -> str:
+    """The text with each line `//! include <file>.cuh` replaced by that file's text."""
+    return re.sub(r"^//! include (\w+\.cuh)$", lambda found: _file(found[1]), text, flags=re.MULTILINE)
 
 
 class Function:

@@ -1,0 +1,173 @@
+"""How batches reach the GPU: from data that lies there, or through pinned memory while it works.
+
+Data that fits is copied to the device once per call of fit or evaluate. An epoch is then its order of rows and a
+counter on the device; the step itself gathers its rows, so that nothing comes from the host between steps. Other
+data is gathered on the host into one of two pinned buffers and copied on a stream of its own while the step
+before runs.
+"""
+
+from __future__ import annotations
+
+import math
+import weakref
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..base import Feeder, Thunk
+from .batch import gather_rows
+
+if TYPE_CHECKING:
+    from .device import CupyDevice
+
+KEPT = 2  # data sets of one model that stay on the device: training and validation
+SHARE = 0.5  # of the free memory that a data set may take
+TURNS = 2  # pinned buffers
+
+
+class CupyFeeder(Feeder):
+    """Brings batches into the input buffers of a model's steps on a GPU."""
+
+    def __init__(self, device: CupyDevice) -> None:
+        super().__init__(device)
+        self.gpu = device
+        self._residents: OrderedDict[Any, Resident] = OrderedDict()
+        self._too_large: weakref.ref[Any] | None = None
+        self._stagings: OrderedDict[Any, Staging] = OrderedDict()
+
+    def load(
+        self,
+        owner: object,
+        arrays: Sequence[Any],
+        order: np.ndarray | None,
+        start: int,
+        stop: int,
+        buffers: Sequence[Any],
+    ) -> Thunk | None:
+        if order is not None:
+            resident = self._resident(owner, arrays)
+            if resident is not None:
+                return resident.load(order, start, stop, buffers)
+        if any(self.gpu.owns(a) for a in arrays):
+            return super().load(owner, arrays, order, start, stop, buffers)
+        self._staging(buffers).fill(arrays, None if order is None else order[start:stop], buffers)
+        return None
+
+    def _resident(self, owner: object, arrays: Sequence[Any]) -> Resident | None:
+        """The data on the device, put there if it fits."""
+        key = tuple((a.shape, a.dtype.name, self.gpu.owns(a) and a.data.ptr) for a in arrays)
+        found = self._residents.get(key)
+        if found is not None and found.owner() is owner:
+            self._residents.move_to_end(key)
+            return found
+        if found is not None:
+            found.replace(owner, arrays)
+            return found
+        if self._too_large is not None and self._too_large() is owner:
+            return None
+        while len(self._residents) >= KEPT:
+            self._residents.popitem(last=False)
+        needed = sum(a.nbytes for a in arrays if not self.gpu.owns(a)) + 8 * len(arrays[0])
+        if needed > SHARE * self.gpu.free_memory():
+            self._too_large = weakref.ref(owner)
+            return None
+        self._residents[key] = Resident(self.gpu, owner, arrays)
+        return self._residents[key]
+
+    def _staging(self, buffers: Sequence[Any]) -> Staging:
+        key = tuple(b.data.ptr for b in buffers)
+        if key not in self._stagings:
+            while len(self._stagings) >= KEPT:
+                self._stagings.popitem(last=False)
+            self._stagings[key] = Staging(self.gpu, buffers)
+        return self._stagings[key]
+
+
+class Resident:
+    """A data set on the device, its rows in the order of an epoch, and how far the epoch has come.
+
+    Attributes:
+        owner: weak reference to what stands for the data.
+    """
+
+    def __init__(self, gpu: CupyDevice, owner: object, arrays: Sequence[Any]) -> None:
+        self.gpu, self.owner = gpu, weakref.ref(owner)
+        self.arrays = [gpu.asarray(a) for a in arrays]
+        self.order = gpu.empty((len(arrays[0]),), "int64")
+        self.cursor = gpu.zeroed((), "int64")
+        self._current: np.ndarray | None = None
+        self._next = 0
+        self._loads: OrderedDict[Any, Thunk] = OrderedDict()
+
+    def replace(self, owner: object, arrays: Sequence[Any]) -> None:
+        """Other data of the same shapes, in the same memory: what was recorded with it stays right."""
+        self.owner = weakref.ref(owner)
+        for mine, theirs in zip(self.arrays, arrays, strict=True):
+            if mine is not theirs:
+                self.gpu.upload(theirs, mine)
+
+    def load(self, order: np.ndarray, start: int, stop: int, buffers: Sequence[Any]) -> Thunk:
+        """What gathers rows start..stop of the order into the buffers, as part of the step."""
+        if order is not self._current:
+            self.gpu.upload(order, self.order[: len(order)])
+            self._current, self._next = order, -1
+        if start != self._next:
+            self.gpu.upload(np.int64(start), self.cursor)
+        self._next = stop
+        key = (stop - start, *(b.data.ptr for b in buffers))
+        if key not in self._loads:
+            if len(self._loads) >= 2 * KEPT:
+                self._loads.popitem(last=False)
+            self._loads[key] = gather_rows(
+                self.gpu, self.arrays, self.order, self.cursor, list(buffers), stop - start
+            )
+        return self._loads[key]
+
+
+class Staging:
+    """Two pinned buffers and two on the device for the inputs of one step, used in turn."""
+
+    def __init__(self, gpu: CupyDevice, buffers: Sequence[Any]) -> None:
+        cuda = gpu.cupy.cuda
+        self.gpu = gpu
+        with gpu.gpu:
+            self.stream = cuda.Stream(non_blocking=True)
+            self.copied = [cuda.Event(disable_timing=True) for _ in range(TURNS)]
+            self.read = [cuda.Event(disable_timing=True) for _ in range(TURNS)]
+        self.pinned = [[self._pinned(b) for b in buffers] for _ in range(TURNS)]
+        self.staged = [[gpu.empty(b.shape, b.dtype.name) for b in buffers] for _ in range(TURNS)]
+        self._turn = 0
+
+    def _pinned(self, buffer: Any) -> np.ndarray:
+        memory = self.gpu.cupy.cuda.alloc_pinned_memory(max(1, buffer.nbytes))
+        flat = np.frombuffer(memory, buffer.dtype, math.prod(buffer.shape))
+        return flat.reshape(buffer.shape)
+
+    def fill(self, arrays: Sequence[np.ndarray], rows: np.ndarray | None, buffers: Sequence[Any]) -> None:
+        """Gather rows on the host and send them off; the step that is launched next finds them."""
+        turn, self._turn = self._turn, (self._turn + 1) % TURNS
+        runtime = self.gpu.cupy.cuda.runtime
+        self.copied[turn].synchronize()  # the pinned buffer may be written again
+        for source, pinned in zip(arrays, self.pinned[turn], strict=True):
+            if rows is None or source.dtype != pinned.dtype:
+                np.copyto(pinned, source if rows is None else source[rows], casting="unsafe")
+            else:
+                np.take(source, rows, axis=0, out=pinned, mode="clip")
+        with self.gpu.gpu:
+            self.stream.wait_event(self.read[turn])
+            for pinned, staged in zip(self.pinned[turn], self.staged[turn], strict=True):
+                if pinned.nbytes:
+                    runtime.memcpyAsync(
+                        staged.data.ptr,
+                        pinned.ctypes.data,
+                        pinned.nbytes,
+                        runtime.memcpyHostToDevice,
+                        self.stream.ptr,
+                    )
+            self.copied[turn].record(self.stream)
+            self.gpu.stream.wait_event(self.copied[turn])
+            for staged, buffer in zip(self.staged[turn], buffers, strict=True):
+                self.gpu.copy(buffer, staged)()
+            self.read[turn].record(self.gpu.stream)

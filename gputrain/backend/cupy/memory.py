@@ -1,0 +1,103 @@
+"""GPU memory that runs out: the error that says how much was asked for, and the largest batch that fits."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ...errors import DeviceError, explain
+
+if TYPE_CHECKING:
+    from .device import CupyDevice
+
+OUT_OF_MEMORY = ("cudaErrorMemoryAllocation", "CUDA_ERROR_OUT_OF_MEMORY")
+REMEDY = (
+    "Use a smaller batch_size, or end other programs that use this GPU (nvidia-smi lists them)"
+    " or take another with GPUTRAIN_DEVICE=cuda:1."
+)
+
+
+def in_words(nbytes: int) -> str:
+    """Bytes for people.
+
+    >>> in_words(3 << 30), in_words(1000)
+    ('3.00 GiB', '1000 bytes')
+    """
+    for unit, name in ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")):
+        if nbytes >= unit:
+            return f"{nbytes / unit:.2f} {name}"
+    return f"{nbytes} bytes"
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error of CuPy means that the GPU's memory is full."""
+    return isinstance(error, MemoryError) or str(error).startswith(OUT_OF_MEMORY)
+
+
+def memory_error(device: CupyDevice, what: str, nbytes: int) -> DeviceError:
+    """The error for an allocation that failed.
+
+    Args:
+        device: where.
+        what: what the memory was for.
+        nbytes: how much.
+    """
+    with device.gpu:
+        total = int(device.gpu.mem_info[1])
+    room = f"{in_words(device.free_memory())} free of {in_words(total)}"
+    return DeviceError(
+        explain(
+            f"GPU {int(device.gpu)} has no room for {what}.",
+            expected=f"at most what is free, {room}",
+            received=f"{nbytes} bytes ({in_words(nbytes)})",
+            fix=REMEDY,
+        )
+    )
+
+
+@contextmanager
+def explain_memory(device: CupyDevice, shape: Sequence[int], dtype: str) -> Iterator[None]:
+    """Within it, memory that runs out is a DeviceError with the figures.
+
+    Args:
+        device: where an array is made.
+        shape, dtype: of the array.
+
+    Example:
+        >>> with explain_memory(device, shape, dtype):
+        ...     return device.cupy.empty(shape, dtype)
+    """
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, DeviceError) or not ran_out(error):
+            raise
+        dims = ", ".join(map(str, shape))
+        nbytes = math.prod(shape) * np.dtype(dtype).itemsize
+        raise memory_error(device, f"an array {dtype}[{dims}]", nbytes) from error
+
+
+def largest_batch(plan_of: Callable[[int], int], free: int, batch: int) -> int:
+    """The largest batch size up to `batch` whose plan fits; 0 where not even one sample does.
+
+    Args:
+        plan_of: bytes of the plan for a batch size; more samples never take less.
+        free: bytes that may be taken.
+        batch: the batch size that was asked for.
+
+    Example:
+        >>> largest_batch(lambda n: 100 + 10 * n, free=500, batch=128)
+        40
+    """
+    fits, fails = 0, batch + 1
+    while fails - fits > 1:
+        middle = batch if fails > batch else (fits + fails) // 2
+        if plan_of(middle) <= free:
+            fits = middle
+        else:
+            fails = middle
+    return fits

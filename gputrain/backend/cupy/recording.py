@@ -1,0 +1,132 @@
+"""A step recorded as CUDA graphs: hundreds of launches become one.
+
+What a graph replays are addresses and numbers, so whatever changes from step to step lies in device memory. Capture
+does not execute: a step runs once as it is (which compiles kernels), then it is recorded and launched. A thunk that
+cannot be recorded runs between the graphs of what comes before and after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from ... import config
+from ...errors import DeviceError
+from ...utils.notes import note
+from ..base import OnHost, Thunk, leaves
+
+if TYPE_CHECKING:
+    from .device import CupyDevice
+
+FEWEST = 2  # launches below which a graph gains nothing
+
+
+class Copy:
+    """A copy within the device, on the device's stream."""
+
+    __slots__ = ("_call", "_kept", "name")
+
+    def __init__(self, device: CupyDevice, target: Any, source: Any) -> None:
+        runtime = device.cupy.cuda.runtime
+        arguments = (target.data.ptr, source.data.ptr, target.nbytes, runtime.memcpyDeviceToDevice)
+        stream = device.stream.ptr
+        self._kept = (target, source)
+        self._call: Callable[[], None] = lambda: runtime.memcpyAsync(*arguments, stream)
+        self.name = "copy"
+
+    def __call__(self) -> None:
+        self._call()
+
+
+class Recorded:
+    """Thunks that run as they are at first, then from CUDA graphs.
+
+    Attributes:
+        parts: graphs and thunks in between, once recorded.
+    """
+
+    def __init__(self, device: CupyDevice, thunks: Sequence[Thunk]) -> None:
+        self.device = device
+        self.thunks = [leaf for thunk in thunks for leaf in leaves(thunk)]
+        self.parts: list[Thunk] | None = None
+        self._ran = False
+
+    def __call__(self) -> None:
+        if self.parts is None and (not self._ran or not config.cuda_graphs()):
+            self._ran = True
+            for thunk in self.thunks:
+                thunk()
+            return
+        if self.parts is None:
+            self.parts = self._record()
+        for part in self.parts:
+            part()
+
+    def _record(self) -> list[Thunk]:
+        """Graphs of the longest stretches that can be recorded."""
+        parts: list[Thunk] = []
+        start = 0
+        while start < len(self.thunks):
+            stop = self._next_on_host(start)
+            if stop - start >= FEWEST:
+                graph, bad = _capture(self.device, self.thunks[start:stop])
+                if bad is not None:
+                    self._leave_out(start + bad[0], bad[1])
+                    continue
+                parts.append(graph.launch)
+            else:
+                parts += self.thunks[start:stop]
+            parts += self.thunks[stop : stop + 1]
+            start = stop + 1
+        return parts
+
+    def _next_on_host(self, start: int) -> int:
+        for i in range(start, len(self.thunks)):
+            if isinstance(self.thunks[i], OnHost):
+                return i
+        return len(self.thunks)
+
+    def _leave_out(self, i: int, error: Exception) -> None:
+        """Run this thunk outside of the graphs from now on, and say so."""
+        thunk = self.thunks[i]
+        name = getattr(thunk, "name", type(thunk).__name__)
+        reason = f"{type(error).__name__}: {error}"
+        note(f"{name} cannot be part of a CUDA graph, so the step runs in parts ({reason}).")
+        self.thunks[i] = OnHost(thunk, name, reason)
+
+
+def _capture(device: CupyDevice, thunks: Sequence[Thunk]) -> tuple[Any, tuple[int, Exception] | None]:
+    """(graph of the thunks, None), or (None, (number, error)) of the one that could not be recorded."""
+    cuda = device.cupy.cuda
+    stream, failed = device.stream, None
+    graph: Any = None
+    stream.begin_capture(mode=cuda.runtime.streamCaptureModeThreadLocal)
+    try:
+        with _no_allocation(device):
+            for i, thunk in enumerate(thunks):
+                try:
+                    thunk()
+                except Exception as error:  # noqa: BLE001 - whatever it is, running it as it is shows it again
+                    failed = (i, error)
+                    break
+    finally:
+        try:
+            graph = stream.end_capture()
+        except Exception as error:  # noqa: BLE001 - a capture that was broken ends in an error
+            failed = failed or (len(thunks) - 1, error)
+    if failed is None:
+        graph.upload(stream)
+        return graph, None
+    return None, failed
+
+
+@contextmanager
+def _no_allocation(device: CupyDevice) -> Iterator[None]:
+    """Memory that is allocated while recording would be given away again before the graph is launched."""
+
+    def refuse(nbytes: int) -> Any:
+        raise DeviceError(f"it allocates {nbytes} bytes")
+
+    with device.cupy.cuda.using_allocator(refuse):
+        yield

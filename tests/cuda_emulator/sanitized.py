@@ -1,0 +1,64 @@
+"""Runs pytest once more with kernels that the address and undefined-behaviour sanitizers watch.
+
+    python -m tests.cuda_emulator.sanitized tests/backend
+
+An access outside a buffer, to freed memory or outside shared memory ends the run with the sanitizer's report.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import cache
+
+from .build import SANITIZE
+
+# Python itself leaks at its end; the limit makes an absurd allocation fail as it does without the sanitizer.
+ASAN = (
+    "detect_leaks=0:allocator_may_return_null=1:detect_stack_use_after_return=0:abort_on_error=0:exitcode=99"
+)
+UBSAN = "print_stacktrace=1:halt_on_error=1"
+
+
+@cache
+def library() -> str | None:
+    """The sanitizer's library, which must be loaded first of all; None where the compiler has none."""
+    command = [os.environ.get("CXX", "g++"), "-print-file-name=libasan.so"]
+    try:
+        path = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return os.path.realpath(path) if os.path.isabs(path) else None
+
+
+def environment() -> dict[str, str]:
+    """The environment of a sanitized process."""
+    found = library()
+    if found is None:
+        raise RuntimeError("the compiler has no address sanitizer (libasan)")
+    return {
+        **os.environ,
+        "LD_PRELOAD": found,
+        "ASAN_OPTIONS": ASAN,
+        "UBSAN_OPTIONS": UBSAN,
+        SANITIZE: "1",
+        "PYTHONMALLOC": "malloc",  # Python's own arenas would hide overruns of small host buffers
+        "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS", "1"),
+    }
+
+
+def run(arguments: Sequence[str], *, capture: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run Python with these arguments in a sanitized process."""
+    command = [sys.executable, *arguments]
+    return subprocess.run(command, env=environment(), text=True, capture_output=capture, check=False)
+
+
+def main() -> int:
+    """Run pytest with the arguments of the command line."""
+    return run(["-m", "pytest", "-p", "no:cacheprovider", *sys.argv[1:]]).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

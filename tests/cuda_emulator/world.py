@@ -1,0 +1,43 @@
+"""An emulated device and everything through which a program sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .cublas import Cublas
+from .orders import Orders
+from .standin.assemble import assemble
+from .standin.world import World
+from .statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Emulated:
+    """One emulated device.
+
+    Attributes:
+        cupy: looks like the module `cupy`.
+        blas: looks like libcublas, loaded by ctypes.
+        statistics: what the device was asked to do.
+        orders: in which orders launches run.
+        world: the state behind them.
+    """
+
+    cupy: Any
+    blas: Any
+    statistics: Statistics
+    orders: Orders
+    world: World
+
+
+def make(memory: int = 8 << 30, multiprocessors: int = 4) -> Emulated:
+    """A new emulated device that shares nothing with others.
+
+    Args:
+        memory: its bytes.
+        multiprocessors: from which programs size their grids.
+    """
+    world = World(memory, multiprocessors)
+    module = assemble(world)
+    return Emulated(module, Cublas(world), world.statistics, world.orders, world)
