@@ -4,6 +4,8 @@
 // gather: the indices are sorted together with their positions, so that each output row finds the slices to add, in
 // their order. Nothing depends on which thread comes first, so equal inputs give equal bits.
 
+//! include vectors.cuh
+
 enum {
     TILE = 1024,  // keys that one block sorts
     HEAVY = 256,  // slices for one output row from which on a whole block adds them
@@ -23,11 +25,6 @@ __device__ __forceinline__ i64 quotient(i64 n, i64 d) {
     return ((u64)n | (u64)d) >> 32 ? n / d : (i64)((unsigned)n / (unsigned)d);
 }
 
-// V elements that lie side by side at a multiple of their size: one load.
-template <typename T, int V> struct alignas(sizeof(T) * V) Pack {
-    T element[V];
-};
-
 // ------------------------------------------------------------------------------------------------------ gathers
 
 // W threads copy one slice, in packs of V elements; D is a multiple of V.
@@ -36,7 +33,7 @@ __global__ void take(const T *x,        // (P, N, D)
                      const U *indices,  // (M)
                      T *out,            // (P, M, D)
                      i64 P, i64 N, i64 M, i64 D) {
-    typedef Pack<T, V> Packed;
+    typedef Vector<T, V> Packed;
     const i64 packs = D / V;
     GPUTRAIN_GRID_STRIDE(thread, P * M * W) {
         const i64 slice = thread / W, p = quotient(slice, M), m = slice - p * M;
@@ -156,7 +153,7 @@ __global__ void add_rows(const T *ct,        // (P, M, D)
                          T *out,             // (P, N, D)
                          i64 P, i64 N, i64 M, i64 D) {
     typedef wide_t<T> A;
-    typedef Pack<T, V> Packed;
+    typedef Vector<T, V> Packed;
     const i64 packs = D / V;
     GPUTRAIN_GRID_STRIDE(thread, P * N * W) {
         const i64 slice = thread / W, p = quotient(slice, N), row = slice - p * N;
@@ -172,11 +169,11 @@ __global__ void add_rows(const T *ct,        // (P, M, D)
             for (i64 k = from; k < until; ++k) {
                 const Packed part = parts[(i64)(keys[k] - base) * packs + d];
 #pragma unroll
-                for (int v = 0; v < V; ++v) total[v] = (A)(total[v] + wide(part.element[v]));
+                for (int v = 0; v < V; ++v) total[v] = (A)(total[v] + wide(part.at[v]));
             }
             Packed sum;
 #pragma unroll
-            for (int v = 0; v < V; ++v) sum.element[v] = narrow<T>(total[v]);
+            for (int v = 0; v < V; ++v) sum.at[v] = narrow<T>(total[v]);
             (reinterpret_cast<Packed *>(out) + slice * packs)[d] = sum;
         }
     }

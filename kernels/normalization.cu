@@ -3,13 +3,11 @@
 // Sums over rows are those of columns: a block of X columns by 256 / X rows walks down a part of the rows, and where
 // there are S > 1 parts a second launch combines them. Every order is fixed, so equal inputs give equal bits.
 
+//! include teams.cuh
+//! include vectors.cuh
+
 __device__ __forceinline__ float inverse_root(float x) { return 1.0f / sqrtf(x); }
 __device__ __forceinline__ double inverse_root(double x) { return 1.0 / ::sqrt(x); }
-
-// V elements that lie side by side at a multiple of their size: one load.
-template <typename T, int V> struct alignas(sizeof(T) * V) Pack {
-    T element[V];
-};
 
 // Count, mean and sum of squared differences to the mean.
 template <typename A> struct Moments {
@@ -133,7 +131,7 @@ __global__ void batch_normalize(const T *x,                // (R, C)
                                 T *y,                      // (R, C), may be x
                                 i64 R, i64 C, i64 S, i64 chunk, double epsilon) {
     typedef wide_t<T> A;
-    typedef Pack<T, V> Packed;
+    typedef Vector<T, V> Packed;
     const int Y = 256 / X;
     const i64 packs = C / V, groups = (packs + X - 1) / X;
     for (i64 block = blockIdx.x; block < S * groups; block += gridDim.x) {
@@ -151,7 +149,7 @@ __global__ void batch_normalize(const T *x,                // (R, C)
             Packed pack = reinterpret_cast<const Packed *>(x)[r * packs + at.c];
 #pragma unroll
             for (int v = 0; v < V; ++v)
-                pack.element[v] = narrow<T>((wide(pack.element[v]) - middle[v]) * factor[v] + shift[v]);
+                pack.at[v] = narrow<T>((wide(pack.at[v]) - middle[v]) * factor[v] + shift[v]);
             reinterpret_cast<Packed *>(y)[r * packs + at.c] = pack;
         }
     }
@@ -234,7 +232,7 @@ __global__ void batch_normalize_dx(const T *ct,                // (R, C)
                                    T *dx,                      // (R, C), may be ct
                                    i64 R, i64 C, i64 S, i64 chunk, double epsilon) {
     typedef wide_t<T> A;
-    typedef Pack<T, V> Packed;
+    typedef Vector<T, V> Packed;
     const int Y = 256 / X;
     const i64 packs = C / V, groups = (packs + X - 1) / X;
     for (i64 block = blockIdx.x; block < S * groups; block += gridDim.x) {
@@ -256,43 +254,13 @@ __global__ void batch_normalize_dx(const T *ct,                // (R, C)
             const Packed input = reinterpret_cast<const Packed *>(x)[place];
 #pragma unroll
             for (int v = 0; v < V; ++v) {
-                const A h = (wide(input.element[v]) - middle[v]) * scale[v];
-                g.element[v] = narrow<T>(factor[v] * (wide(g.element[v]) - constant[v] - h * slope[v]));
+                const A h = (wide(input.at[v]) - middle[v]) * scale[v];
+                g.at[v] = narrow<T>(factor[v] * (wide(g.at[v]) - constant[v] - h * slope[v]));
             }
             reinterpret_cast<Packed *>(dx)[place] = g;
         }
     }
 }
-
-// ------------------------------------------------------------------------------------------- teams for rows
-
-// W lanes to a row (a power of two up to 32), 32 / W rows to a warp. The rows of a warp come and go together, so that
-// all lanes meet in the shuffles.
-template <int W> struct Lanes {
-    static __device__ __forceinline__ i64 first() {
-        return ((i64)blockIdx.x * blockDim.x + threadIdx.x) / 32 * (32 / W);
-    }
-    static __device__ __forceinline__ i64 step() { return (i64)gridDim.x * blockDim.x / W; }
-    static __device__ __forceinline__ int offset() { return (threadIdx.x & 31) / W; }
-    static __device__ __forceinline__ int rank() { return threadIdx.x & (W - 1); }
-    static __device__ __forceinline__ int size() { return W; }
-    template <typename A> static __device__ __forceinline__ A sum(A value) {
-        for (int offset = W / 2; offset > 0; offset >>= 1) value += __shfl_xor_sync(0xffffffffu, value, offset);
-        return value;
-    }
-};
-
-// A whole block to a row.
-struct Block {
-    static __device__ __forceinline__ i64 first() { return blockIdx.x; }
-    static __device__ __forceinline__ i64 step() { return gridDim.x; }
-    static __device__ __forceinline__ int offset() { return 0; }
-    static __device__ __forceinline__ int rank() { return threadIdx.x; }
-    static __device__ __forceinline__ int size() { return blockDim.x; }
-    template <typename A> static __device__ __forceinline__ A sum(A value) {
-        return block_reduce(value, A(0), Plus());
-    }
-};
 
 // ------------------------------------------------------------------------------------------------------- layer
 
@@ -305,17 +273,16 @@ __global__ void layer_normalize(const T *x,              // (rows, columns)
                                 wide_t<T> *rstd,         // (rows)
                                 i64 rows, i64 columns, double epsilon) {
     typedef wide_t<T> A;
-    for (i64 base = Team::first(); base < rows; base += Team::step()) {
-        const i64 row = base + Team::offset(), count = row < rows ? columns : 0;
+    GPUTRAIN_TEAM_ROWS(rows, columns, row, count) {
         const T *from = x + row * columns;
         A sum = 0, squares = 0;
         for (i64 j = Team::rank(); j < count; j += Team::size()) sum += wide(from[j]);
-        const A middle = Team::sum(sum) / (A)columns;
+        const A middle = Team::combine(sum, A(0), Plus()) / (A)columns;
         for (i64 j = Team::rank(); j < count; j += Team::size()) {
             const A d = wide(from[j]) - middle;
             squares += d * d;
         }
-        const A scale = inverse_root(Team::sum(squares) / (A)columns + (A)epsilon);
+        const A scale = inverse_root(Team::combine(squares, A(0), Plus()) / (A)columns + (A)epsilon);
         for (i64 j = Team::rank(); j < count; j += Team::size())
             y[row * columns + j] = narrow<T>((wide(from[j]) - middle) * scale * gamma[j] + beta[j]);
         if (Team::rank() == 0 && row < rows) {
@@ -335,8 +302,8 @@ __global__ void layer_normalize_dx(const T *ct,             // (rows, columns)
                                    T *dx,                   // (rows, columns), may be ct
                                    i64 rows, i64 columns) {
     typedef wide_t<T> A;
-    for (i64 base = Team::first(); base < rows; base += Team::step()) {
-        const i64 row = base + Team::offset(), count = row < rows ? columns : 0, first = row * columns;
+    GPUTRAIN_TEAM_ROWS(rows, columns, row, count) {
+        const i64 first = row * columns;
         const A middle = count ? mean[row] : A(0), scale = count ? rstd[row] : A(0);
         A sum = 0, product = 0;
         for (i64 j = Team::rank(); j < count; j += Team::size()) {
@@ -344,8 +311,8 @@ __global__ void layer_normalize_dx(const T *ct,             // (rows, columns)
             sum += u;
             product += u * ((wide(x[first + j]) - middle) * scale);
         }
-        const A constant = Team::sum(sum) / (A)columns;
-        const A slope = Team::sum(product) / (A)columns;
+        const A constant = Team::combine(sum, A(0), Plus()) / (A)columns;
+        const A slope = Team::combine(product, A(0), Plus()) / (A)columns;
         for (i64 j = Team::rank(); j < count; j += Team::size()) {
             const A u = wide(ct[first + j]) * gamma[j], h = (wide(x[first + j]) - middle) * scale;
             dx[first + j] = narrow<T>(scale * (u - constant - h * slope));

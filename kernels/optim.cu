@@ -25,7 +25,10 @@ template <typename T> __device__ __forceinline__ bool is_finite(T x) {
 
 // table  (chunks, 2): address, elements
 // flags  (first + chunks,): whether a chunk's elements are finite, from place `first` on
-template <typename T> __global__ void finite_chunks(const i64* table, i64 chunks, i64 first, bool* flags) {
+// out    (): whether all of `flags` hold, found by the block that ends last; null where other launches follow
+// ticket (): 0
+template <typename T>
+__global__ void finite_chunks(const i64* table, i64 chunks, i64 first, bool* flags, bool* out, unsigned int* ticket) {
     typedef Vector<T, FOUR> V;
     for (i64 c = blockIdx.x; c < chunks; c += gridDim.x) {
         const T* x = (const T*)table[2 * c];
@@ -40,15 +43,15 @@ template <typename T> __global__ void finite_chunks(const i64* table, i64 chunks
         finite = block_reduce(finite, 1, Smaller());
         if (threadIdx.x == 0) flags[first + c] = finite != 0;
     }
-}
-
-// flags  (count,); out  (). One block.
-__global__ void all_flags(const bool* flags, i64 count, bool* out) {
+    if (out == nullptr || !last_block(ticket)) return;
     int all = 1;
-    for (i64 i = threadIdx.x; i < count; i += blockDim.x) all &= (int)flags[i];
+    for (i64 i = threadIdx.x; i < first + chunks; i += blockDim.x) all &= (int)((const volatile bool*)flags)[i];
     all = block_reduce(all, 1, Smaller());
     if (threadIdx.x == 0) *out = all != 0;
 }
+
+// out  (). What holds no float is finite.
+__global__ void always_finite(bool* out) { *out = true; }
 
 // --------------------------------------------------------------------------------------------------- clipping
 

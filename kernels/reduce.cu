@@ -5,11 +5,10 @@
 // reduced in turn, as (A, S, B), by a second launch of the same kernels. Every order is fixed, so equal inputs give
 // equal bits.
 
-// ---------------------------------------------------------------------------------------------------- policies
+//! include teams.cuh
+//! include vectors.cuh
 
-template <typename A> __device__ __forceinline__ A shuffled(A value, int offset) {
-    return __shfl_xor_sync(0xffffffffu, value, offset);
-}
+// ---------------------------------------------------------------------------------------------------- policies
 
 // What the policies of plain numbers share. The accumulator A is unsigned for sums of integers: it may wrap around.
 template <typename A> struct Number {
@@ -96,57 +95,30 @@ struct Less {
 template <typename A> struct ArgLargest : Position<A, Greater> {};
 template <typename A> struct ArgSmallest : Position<A, Less> {};
 
-// ------------------------------------------------------------------------------------------------ combinations
-
-// The states of W neighbouring lanes (a power of two) combined; all of them get the result.
-template <typename P, int W> __device__ __forceinline__ typename P::State lanes_merge(typename P::State state) {
-    for (int offset = W / 2; offset > 0; offset >>= 1) {
-        const typename P::State other = shuffled(state, offset);
-        state = (threadIdx.x & offset) ? P::merge(other, state) : P::merge(state, other);
-    }
-    return state;
-}
-
-// The states of a block combined; every thread gets the result.
-template <typename P> __device__ __forceinline__ typename P::State block_merge(typename P::State state) {
+// A policy's way to combine two states, as teams take it.
+template <typename P> struct Merge {
     typedef typename P::State State;
-    GPUTRAIN_SHARED(State, partial, 32);
-    const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, warps = blockDim.x >> 5;
-    state = lanes_merge<P, 32>(state);
-    __syncthreads();  // a call before this one may still be reading
-    if (lane == 0) partial[warp] = state;
-    __syncthreads();
-    return lanes_merge<P, 32>(lane < warps ? partial[lane] : P::none());
-}
-
-// V elements that lie side by side at a multiple of their size: one load.
-template <typename T, int V> struct alignas(sizeof(T) * V) Pack {
-    T element[V];
+    __device__ __forceinline__ State operator()(State a, State b) const { return P::merge(a, b); }
 };
 
 // ------------------------------------------------------------------------------------------------------ kernels
 
-// Short rows: W lanes of a warp to a row.
-template <typename In, typename Out, typename P, int W>
+// Short rows: some lanes of a warp to a row.
+template <typename In, typename Out, typename P, typename Team>
 __global__ void reduce_rows(const In *x,  // (A, R)
                             Out *out,     // (A)
                             i64 A, i64 R, double divisor) {
-    typedef typename P::State State;
-    const int lane = threadIdx.x & (W - 1), place = (threadIdx.x & 31) / W;
-    const i64 step = (i64)gridDim.x * blockDim.x / W;
-    // The rows of a warp come and go together, so that all lanes meet in the shuffles.
-    for (i64 base = ((i64)blockIdx.x * blockDim.x + threadIdx.x) / 32 * (32 / W); base < A; base += step) {
-        const i64 a = base + place, count = a < A ? R : 0;
+    GPUTRAIN_TEAM_ROWS(A, R, a, count) {
         const In *row = x + a * R;
-        State state = P::none();
+        typename P::State state = P::none();
 #pragma unroll 4
-        for (i64 r = lane; r < count; r += W) state = P::merge(state, P::of(row[r], r));
-        state = lanes_merge<P, W>(state);
-        if (lane == 0 && a < A) P::put(out + a, state, divisor);
+        for (i64 r = Team::rank(); r < count; r += Team::size()) state = P::merge(state, P::of(row[r], r));
+        state = Team::combine(state, P::none(), Merge<P>());
+        if (Team::rank() == 0 && a < A) P::put(out + a, state, divisor);
     }
 }
 
-// Long rows, or parts of them: a block to each part of `chunk` elements. R, chunk and the address allow packs of V.
+// Long rows, or parts of them: a block to each part of `chunk` elements. R, chunk and the address allow vectors of V.
 template <typename In, typename Out, typename P, int V>
 __global__ void reduce_blocks(const In *x,  // (A, R)
                               Out *out,     // (A, S)
@@ -159,11 +131,11 @@ __global__ void reduce_blocks(const In *x,  // (A, R)
         State state = P::none();
 #pragma unroll 4
         for (i64 r = from + (i64)threadIdx.x * V; r < until; r += (i64)blockDim.x * V) {
-            const Pack<In, V> pack = *reinterpret_cast<const Pack<In, V> *>(row + r);
+            const Vector<In, V> several = load_as<Vector<In, V>>(row + r);
 #pragma unroll
-            for (int k = 0; k < V; ++k) state = P::merge(state, P::of(pack.element[k], r + k));
+            for (int k = 0; k < V; ++k) state = P::merge(state, P::of(several.at[k], r + k));
         }
-        state = block_merge<P>(state);
+        state = Block::combine(state, P::none(), Merge<P>());
         if (threadIdx.x == 0) P::put(out + part, state, divisor);
     }
 }

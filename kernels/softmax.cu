@@ -5,6 +5,8 @@
 // softmax); a second pass, which finds the row in the cache, writes the results. Probabilities are never stored, and
 // each element is read for the last time by the thread that then writes its place, so outputs may lie in place.
 
+//! include teams.cuh
+
 __device__ __forceinline__ float exponential(float x) { return expf(x); }
 __device__ __forceinline__ double exponential(double x) { return ::exp(x); }
 __device__ __forceinline__ float logarithm(float x) { return logf(x); }
@@ -41,54 +43,9 @@ template <typename A> __device__ __forceinline__ A denominator(Peak<A> peak) {
     return peak.total + (peak.top - peak.top);
 }
 
-// ------------------------------------------------------------------------------------------------------ teams
-
-template <typename V> __device__ __forceinline__ V shuffled(V value, int offset) {
-    return __shfl_xor_sync(0xffffffffu, value, offset);
-}
 template <typename A> __device__ __forceinline__ Peak<A> shuffled(Peak<A> value, int offset) {
     return Peak<A>{shuffled(value.top, offset), shuffled(value.total, offset)};
 }
-
-// W lanes to a row (a power of two up to 32), 32 / W rows to a warp. The rows of a warp come and go together, so that
-// all lanes meet in the shuffles.
-template <int W> struct Lanes {
-    static __device__ __forceinline__ i64 first() {
-        return ((i64)blockIdx.x * blockDim.x + threadIdx.x) / 32 * (32 / W);
-    }
-    static __device__ __forceinline__ i64 step() { return (i64)gridDim.x * blockDim.x / W; }
-    static __device__ __forceinline__ int offset() { return (threadIdx.x & 31) / W; }
-    static __device__ __forceinline__ int rank() { return threadIdx.x & (W - 1); }
-    static __device__ __forceinline__ int size() { return W; }
-
-    template <typename V, typename Op> static __device__ __forceinline__ V combine(V value, V, Op op) {
-        for (int offset = W / 2; offset > 0; offset >>= 1) {
-            const V other = shuffled(value, offset);
-            // The lower lane's value first, so that all lanes compute the very same expression.
-            value = (threadIdx.x & offset) ? op(other, value) : op(value, other);
-        }
-        return value;
-    }
-};
-
-// A whole block to a row.
-struct Block {
-    static __device__ __forceinline__ i64 first() { return blockIdx.x; }
-    static __device__ __forceinline__ i64 step() { return gridDim.x; }
-    static __device__ __forceinline__ int offset() { return 0; }
-    static __device__ __forceinline__ int rank() { return threadIdx.x; }
-    static __device__ __forceinline__ int size() { return blockDim.x; }
-
-    template <typename V, typename Op> static __device__ __forceinline__ V combine(V value, V neutral, Op op) {
-        GPUTRAIN_SHARED(V, partial, 32);
-        const int warp = threadIdx.x >> 5, lane = threadIdx.x & 31, warps = blockDim.x >> 5;
-        value = Lanes<32>::combine(value, neutral, op);
-        __syncthreads();  // a call before this one may still be reading
-        if (lane == 0) partial[warp] = value;
-        __syncthreads();
-        return Lanes<32>::combine(lane < warps ? partial[lane] : neutral, neutral, op);
-    }
-};
 
 // Top and sum of exponentials of `count` values, the same in every thread of the team. A team without a row counts 0.
 template <typename Team, typename T>
@@ -97,11 +54,6 @@ __device__ __forceinline__ Peak<wide_t<T>> row_peak(const T *x, i64 count) {
     for (i64 j = Team::rank(); j < count; j += Team::size()) climb(peak, wide(x[j]));
     return Team::combine(peak, no_peak<wide_t<T>>(), Higher());
 }
-
-// Walks the rows of a team; `row_` may lie past the last row, then `count` is 0.
-#define GPUTRAIN_TEAM_ROWS(rows, columns, row, count)                                       \
-    for (i64 row##_base = Team::first(); row##_base < (rows); row##_base += Team::step())   \
-        if (const i64 row = row##_base + Team::offset(), count = row < (rows) ? (columns) : 0; true)
 
 // ---------------------------------------------------------------------------------------------------- softmax
 

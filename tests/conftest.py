@@ -24,6 +24,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Make the chosen device the one that everything runs on, unless a test sets another."""
+    config.addinivalue_line("markers", "cpu_only(reason): only the CPU device has what the test looks at")
+    config.addinivalue_line("markers", "gpu_only(reason): only a GPU device has what the test looks at")
     name = config.getoption("--backend")
     os.environ["GPUTRAIN_BACKEND"] = name
     if name == "emulated":
@@ -33,3 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
         world = default()
         backend.register_device(name, lambda number: CupyDevice(world.cupy, world.blas, number, name))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what the chosen device does not have."""
+    other = "gpu_only" if config.getoption("--backend") == "numpy" else "cpu_only"
+    for item in items:
+        mark = item.get_closest_marker(other)
+        if mark is not None:
+            item.add_marker(pytest.mark.skip(reason=f"{other.replace('_', ' ')}: {mark.args[0]}"))

@@ -8,6 +8,12 @@ from typing import Any
 import numpy as np
 
 from gputrain import backend
+from gputrain.backend import Device
+
+
+def on_cpu() -> bool:
+    """Whether the suite runs on the CPU device, whose arrays are NumPy's."""
+    return backend.current_device().name == "numpy"
 
 
 def put(arrays: Iterable[Any]) -> list[Any]:
@@ -26,7 +32,19 @@ def hosts(arrays: Iterable[Any]) -> list[np.ndarray]:
     return [host(a) for a in arrays]
 
 
-def fill(array: Any, byte: int) -> Any:
+def fill(array: Any, byte: int, device: Device | None = None) -> Any:
     """The array, all its bytes overwritten."""
-    backend.current_device().upload(np.full(array.nbytes, byte, np.uint8).view(array.dtype).reshape(array.shape), array)
+    filled = np.full(array.nbytes, byte, np.uint8).view(array.dtype).reshape(array.shape)
+    (device or backend.current_device()).upload(filled, array)
     return array
+
+
+def address(array: Any) -> int:
+    """Where an array's first byte lies in the memory of the device."""
+    return int(array.ctypes.data if isinstance(array, np.ndarray) else array.data.ptr)
+
+
+def lies_in(array: Any, memory: Any) -> bool:
+    """Whether an array lies in the memory of another."""
+    start, begin = address(array), address(memory)
+    return begin <= start and start + array.nbytes <= begin + memory.nbytes

@@ -33,21 +33,30 @@ class InOrder:
             part()
 
 
-class OnHost:
-    """A thunk that needs the host while it runs, so that it is no part of what a device records.
+class Named:
+    """A thunk with the name of what it runs."""
 
-    Attributes:
-        name: the operation.
-        reason: why, for people.
-    """
+    __slots__ = ("name", "run")
 
-    __slots__ = ("name", "reason", "run")
-
-    def __init__(self, run: Thunk, name: str, reason: str) -> None:
-        self.run, self.name, self.reason = run, name, reason
+    def __init__(self, run: Thunk, name: str) -> None:
+        self.run, self.name = run, name
 
     def __call__(self) -> None:
         self.run()
+
+
+class OnHost(Named):
+    """A thunk that needs the host while it runs, so that it is no part of what a device records.
+
+    Attributes:
+        reason: why, for people.
+    """
+
+    __slots__ = ("reason",)
+
+    def __init__(self, run: Thunk, name: str, reason: str) -> None:
+        super().__init__(run, name)
+        self.reason = reason
 
 
 def leaves(thunk: Thunk) -> Iterator[Thunk]:
@@ -112,6 +121,10 @@ class Feeder:
                 self.device.gather(source, order[start:stop], buffer)
         return None
 
+    def moved(self) -> None:
+        """The input buffers of some step lie elsewhere now."""
+        return
+
 
 class Device(ABC):
     """An array device: memory, copies, and the choice of implementation for an operation."""
@@ -164,7 +177,7 @@ class Device(ABC):
         return False
 
     def operand(self, array: Any, dtype: str | None = None) -> Any:
-        """`array` as an operand outside of a traced model: host arrays stay on the host until they are used."""
+        """`array` as an operand outside of a traced model: host arrays stay there until they are used."""
         return self.asarray(array, dtype)
 
     def returned(self, outs: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
@@ -215,5 +228,7 @@ class Device(ABC):
         out = outs[0] if op.n_outputs == 1 else tuple(outs)
         if kernel is not None:
             return kernel.prepare(op, out, *ins, scratch=tuple(scratch))
-        thunk = op.bind(self, out, ins, tuple(scratch))
-        return thunk if op.on_host is None else OnHost(thunk, type(op).__name__, op.on_host)
+        thunk, name = op.bind(self, out, ins, tuple(scratch)), type(op).__name__
+        if op.on_host is not None:
+            return OnHost(thunk, name, op.on_host)
+        return thunk if isinstance(thunk, InOrder) else Named(thunk, name)

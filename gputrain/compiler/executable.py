@@ -75,10 +75,10 @@ class Executable:
         self.inputs: list[Any] = []
         self.outputs: list[Any] = []
 
-    def bind(self) -> None:
-        """Cut this plan's arrays out of the arena; done again only when the arena has moved."""
+    def bind(self) -> bool:
+        """Cut this plan's arrays out of the arena, if that has moved since; whether it had."""
         if self._generation == self.arena.generation:
-            return
+            return False
         self._arrays = {value: self._cut(place, value.spec) for value, place in self.plan.places.items()}
         self.thunks = [self._thunk(node) for node in self.graph.nodes if self._runs(node)] + self._copies()
         self._programs.clear()
@@ -86,6 +86,7 @@ class Executable:
         ends = zip(self.plan.outputs, self.graph.outputs, strict=True)
         self.outputs = [self._cut(place, value.spec) for place, value in ends]
         self._generation = self.arena.generation
+        return True
 
     def step(self, load: Thunk | None = None) -> None:
         """Run once on what the input buffers hold; results stay in the output buffers.

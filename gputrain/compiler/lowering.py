@@ -1,7 +1,7 @@
 """A graph as a device runs it: elementwise chains, with the reductions they end in, become one node each.
 
-The graph that was traced stays as it is: its nodes are what reports of NaN name. A device that generates kernels
-says which nodes it can run as one (`Device.chain`); the others run what they are given.
+The graph that was traced stays as it is: its nodes are what reports of NaN name. A device that generates
+kernels says which nodes it can run as one (`Device.chain`); the others run what they are given.
 """
 
 from __future__ import annotations
@@ -271,8 +271,9 @@ class _Fusion(_Rebuilt):
         return limit
 
     def _after(self, group: _Group) -> list[_Group]:
-        found = [self.groups[r] for n in group.nodes.values() for v in n.outputs for r in self.readers.get(v, ())]
-        return [g for g in dict.fromkeys(found) if g is not group]
+        outputs = [v for node in group.nodes.values() for v in node.outputs]
+        found = dict.fromkeys(self.groups[r] for v in outputs for r in self.readers.get(v, ()))
+        return [g for g in found if g is not group]
 
     def _finished_groups(self) -> list[_Group]:
         """All groups, each after those that it reads."""

@@ -30,6 +30,7 @@ from ..ops.nn import (
     SparseSoftmaxCrossentropy,
 )
 from ..ops.pool import MaxPool
+from ..ops.reduction import ArgMax
 
 _disabled: ContextVar[frozenset[str]] = ContextVar("disabled_passes", default=frozenset())
 
@@ -183,11 +184,23 @@ def fuse_conv_pool(node: Node, uses: Uses) -> bool:
     return True
 
 
+def argmax_of_logits(node: Node, uses: Uses) -> bool:
+    """The largest softmax output belongs to the largest logit, so a class is found without probabilities."""
+    if type(node.op) is not ArgMax:
+        return False
+    softmax = _made_by(node.inputs[0], Softmax)
+    if softmax is None or node.op.axis != softmax.outputs[0].ndim - 1:
+        return False
+    _become(node, node.op, *softmax.inputs)
+    return True
+
+
 FORWARD: dict[str, Callable[[Node, Uses], bool]] = {
     "fuse_softmax_crossentropy": fuse_softmax_crossentropy,
     "fuse_sigmoid_crossentropy": fuse_sigmoid_crossentropy,
     "pool_before_activation": pool_before_activation,
     "fuse_conv_pool": fuse_conv_pool,
+    "argmax_of_logits": argmax_of_logits,
 }
 
 
@@ -225,7 +238,7 @@ def _identity(node: Node) -> tuple[Hashable, ...]:
     return node.op, str(node.op), *map(id, node.inputs)
 
 
-PASSES = (*FORWARD, "merge_common")
+PASSES = (*FORWARD, "merge_common", "fuse_elementwise")
 
 
 def optimize(graph: Graph) -> Graph:

@@ -171,6 +171,7 @@ class Trace:
         if variable in self.after:
             return self.after[variable]
         if variable not in self.before:
+            variable.require_here()
             self.before[variable] = Value(variable.spec, name=variable.path)
         return self.before[variable]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .. import backend
-from ..errors import ShapeError, explain
+from ..errors import DeviceError, ShapeError, explain
 from .arithmetic import Arithmetic
 from .spec import Spec, dtype_name
 from .trace import current_trace
@@ -61,6 +61,24 @@ class Variable(Arithmetic):
         self.device = backend.current_device()
         self.array = self.device.empty(self.spec.dims, self.spec.dtype)
         self.device.upload(host, self.array)
+
+    def require_here(self) -> None:
+        """Refuse to be used on another device than the one it was made on.
+
+        Raises:
+            DeviceError: the backend was changed since.
+        """
+        current = backend.current_device()
+        if self.device is not current:
+            raise DeviceError(
+                explain(
+                    f"{self.path}: a model stays on the device it was built on.",
+                    expected=f"the {self.device.name} device",
+                    received=f"the {current.name} device, by a later set_backend() or set_device()",
+                    fix="Set the backend before building the model, or keep weights = model.get_weights(), "
+                    "build it again and call set_weights(weights).",
+                )
+            )
 
     @property
     def shape(self) -> tuple[int, ...]:

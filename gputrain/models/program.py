@@ -68,7 +68,8 @@ class Program:
         self.model._programs.settle_logs()
         for prepare in self.preparations:
             prepare()
-        self.executable.bind()
+        if self.executable.bind():
+            self.feeder.moved()
         if eagerly:
             self._run_eagerly(batch)
             return

@@ -551,7 +551,8 @@ class Trainer:
         layers = tuple((layer, layer.trainable) for layer in self.all_layers())  # type: ignore[attr-defined]
         weights = tuple((v, v.trainable) for v in self.variables)  # type: ignore[attr-defined]
         version = self._metrics.version if self.compiled else 0
-        return layers, weights, version, config.seed(), config.backend()
+        settings = config.seed(), config.backend(), config.device(), config.allow_tf32()
+        return layers, weights, version, settings
 
     def optimizers(self) -> list[Any]:
         """The compiled optimizer and those that are attributes of the model."""

@@ -21,6 +21,7 @@ from .optim import *
 from .pool import *
 from .random import *
 from .reduction import *
+from .register import *
 from .shape import *
 from .special import *
 

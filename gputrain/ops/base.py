@@ -240,6 +240,8 @@ def convert(x: Any, dtype: str | None = None) -> Any:
     """
     if isinstance(x, Variable):
         trace = current_trace()
+        if trace is None:
+            x.require_here()
         x = trace.read(x) if trace is not None else x.device.shown(x.array)
     if isinstance(x, Value):
         return cast(x, dtype) if dtype is not None and x.dtype != dtype else x

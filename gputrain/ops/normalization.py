@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,8 @@ from .base import Operation, Sample, apply, cast, convert, require_float, spec_o
 from .creation import ones, zeros
 from .elementwise import add, divide, multiply, negative, rsqrt, subtract
 from .pointwise import as_float
+from .reduction import _sum_into as sum_into
+from .reduction import _sum_scratch as sum_scratch
 from .reduction import sum
 from .shape import broadcast_to, expand_dims, reshape, transpose
 
@@ -32,7 +33,6 @@ __all__ = [
 Gradients = Sequence[Value | None]
 
 _BLOCK = 16384  # elements of a workspace that should stay in cache
-_LINE = 2048  # elements of the longest line of several rows
 
 
 def _wide(dtype: str) -> str:
@@ -79,39 +79,42 @@ def _blocks(count: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, count)) for start in range(0, count, size))
 
 
-def _work(x: Spec, width: int, blocks: int) -> tuple[Spec, ...]:
-    """Workspaces for a block of lines of `width` elements, a row of ones for it, and a line."""
-    lines = max(1, min(x.size // max(1, width), _BLOCK // max(1, width)))
-    block = Spec((lines, width), _wide(x.dtype))
-    return (*[block] * blocks, block.with_shape((lines,)), block.with_shape((width,)))
+def _rows_of_block(x: Spec) -> int:
+    columns = x.dims[-1]
+    return max(1, min(math.prod(x.dims[:-1]), _BLOCK // max(1, columns)))
 
 
-@cache
-def _width(rows: int, columns: int) -> int:
-    """Elements of a line of whole rows, such that all lines are equal and long.
+def _flat_block(x: Spec) -> Spec:
+    """A workspace for a block of whole rows, one after the other.
 
-    NumPy takes its time for each line of a broadcast: with few columns that is most of it.
+    Weights are repeated for each row of it: NumPy takes three times as long for a broadcast.
     """
-    together = next(
-        (k for k in range(min(rows, _LINE // max(1, columns)), 1, -1) if rows % k == 0),
-        1,
-    )
-    return together * columns
+    return Spec((_rows_of_block(x) * x.dims[-1],), _wide(x.dtype))
 
 
-def _width_of(x: Any) -> int:
-    return _width(math.prod(x.shape[:-1]), x.shape[-1])
+def _repeated(xp: Any, weight: Any, block: Any) -> Any:
+    """A weight (channels,) for each row of a block."""
+    xp.copyto(block.reshape(-1, len(weight)), weight)
+    return block
 
 
-def _repeated(xp: Any, weight: Any, line: Any) -> Any:
-    """A weight (channels,) for each row of a line."""
-    xp.copyto(line.reshape(-1, len(weight)), weight)
-    return line
+def _rows_scratch(x: Spec, total: Spec) -> tuple[Spec, ...]:
+    """Workspaces of `_sum_rows`."""
+    return sum_scratch(x, tuple(range(x.ndim - 1)), total)
 
 
-def _folded(xp: Any, line: Any, out: Any) -> None:
-    """The sum of the rows of a line."""
-    xp.sum(line.reshape(-1, len(out)), axis=0, out=out)
+def _sum_rows(xp: Any, total: Any, x: Any, scratch: Sequence[Any]) -> None:
+    """Sum of x over all axes but the last into `total`, in the dtype of the statistics."""
+    axes = tuple(range(x.ndim - 1))
+    if x.dtype == total.dtype:
+        sum_into(xp, total, x, axes, tuple(scratch))
+    else:
+        xp.sum(x, axis=axes, dtype=total.dtype, out=total)
+
+
+def _folded(xp: Any, block: Any, out: Any) -> None:
+    """The sum of the rows of a block."""
+    xp.sum(block.reshape(-1, len(out)), axis=0, out=out)
 
 
 def _widened(xp: Any, rows: Any, work: Any) -> Any:
@@ -194,39 +197,37 @@ class BatchNorm(Operation):
         return _total([dx, _cast(wide, x.dtype)]), d_gamma, d_beta
 
     def scratch(self, x: Spec, gamma: Spec, beta: Spec) -> tuple[Spec, ...]:
-        *work, line = _work(x, _width_of(x), 1)
-        return (*work, line, line, line, line, gamma)
+        return (*[_flat_block(x)] * 4, gamma, *_rows_scratch(x, gamma))
 
     def compute(
         self, xp: Any, out: Any, x: Any, gamma: Any, beta: Any, *, scratch: tuple[Any, ...] = ()
     ) -> None:
-        (y, mean, variance), (work, row_of_ones, line, total, middle, shift, factor) = out, scratch
+        (y, mean, variance), (work, middle, total, shift, factor, *sums) = out, scratch
         if not x.size:
             return
-        lines, results = x.reshape(-1, len(line)), y.reshape(-1, len(line))
-        count, parts = x.size // len(mean), tuple(_blocks(len(lines), len(work)))
-        row_of_ones.fill(1)
-        total.fill(0)
-        for part in parts:
-            _add_columns(xp, total, _widened(xp, lines[part], work), row_of_ones, line)
-        _folded(xp, total, mean)
+        inputs, results, count = x.reshape(-1), y.reshape(-1), x.size // len(mean)
+        parts = tuple(_blocks(x.size, len(work)))
+        kept = y.dtype == mean.dtype  # y may hold the differences to the mean
+        _sum_rows(xp, mean, x, sums)
         xp.divide(mean, count, out=mean)
         _repeated(xp, mean, middle)
         total.fill(0)
         for part in parts:
-            centred = _centred(xp, lines[part], middle, work)
-            xp.multiply(centred, centred, out=centred)
-            _add_columns(xp, total, centred, row_of_ones, line)
+            size = part.stop - part.start
+            centred = _centred(xp, inputs[part], middle[:size], results[part] if kept else work)
+            xp.multiply(centred, centred, out=work[:size])
+            xp.add(total[:size], work[:size], out=total[:size])
         _folded(xp, total, variance)
         xp.divide(variance, count, out=variance)
         _inverse_root(xp, variance, self.epsilon, factor)
         xp.multiply(factor, gamma, out=factor)
-        _repeated(xp, factor, line)
+        _repeated(xp, factor, total)
         _repeated(xp, beta, shift)
         for part in parts:
-            centred = _centred(xp, lines[part], middle, work)
-            xp.multiply(centred, line, out=centred)
-            xp.add(centred, shift, out=results[part], casting="unsafe")
+            size = part.stop - part.start
+            centred = results[part] if kept else _centred(xp, inputs[part], middle[:size], work)
+            xp.multiply(centred, total[:size], out=centred)
+            xp.add(centred, shift[:size], out=results[part], casting="unsafe")
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -293,8 +294,7 @@ class BatchNormGrad(Operation):
         return _through_statistics(_total(d_g), _total(d_h), d_gamma, d_r, r, apart, axes, g.dtype)
 
     def scratch(self, ct: Spec, x: Spec, gamma: Spec, mean: Spec, variance: Spec) -> tuple[Spec, ...]:
-        *work, line = _work(x, _width_of(x), 2)
-        return (*work, *[line] * 5, gamma, gamma)
+        return (*[_flat_block(x)] * 6, gamma, gamma, *_rows_scratch(ct, gamma))
 
     def compute(
         self,
@@ -309,39 +309,39 @@ class BatchNormGrad(Operation):
         scratch: tuple[Any, ...] = (),
     ) -> None:
         dx, d_gamma, d_beta = out
-        work, other, row_of_ones, line, middle, by_h, by_g, factor, r, small = scratch
+        work, other, middle, total, factor, constant, r, small, *sums = scratch
+        d_gamma.fill(0)
+        d_beta.fill(0)
         if not x.size:
-            d_gamma.fill(0)
-            d_beta.fill(0)
             return
-        inputs, cts, results = (array.reshape(-1, len(line)) for array in (x, ct, dx))
-        count, parts = x.size // len(mean), tuple(_blocks(len(inputs), len(work)))
-        row_of_ones.fill(1)
-        by_h.fill(0)
-        by_g.fill(0)
+        inputs, cts, results = x.reshape(-1), ct.reshape(-1), dx.reshape(-1)
+        count, parts = x.size // len(mean), tuple(_blocks(x.size, len(work)))
+        _sum_rows(xp, d_beta, ct, sums)
         _repeated(xp, mean, middle)
-        _inverse_root(xp, variance, self.epsilon, r)
+        total.fill(0)
         for part in parts:
-            g, h = _widened(xp, cts[part], other), _centred(xp, inputs[part], middle, work)
-            _add_columns(xp, by_g, g, row_of_ones, line)
+            g = _widened(xp, cts[part], other)
+            h = _centred(xp, inputs[part], middle[: len(g)], work)
             xp.multiply(h, g, out=h)
-            _add_columns(xp, by_h, h, row_of_ones, line)
-        _folded(xp, by_g, d_beta)
-        _folded(xp, by_h, d_gamma)
+            xp.add(total[: len(g)], h, out=total[: len(g)])
+        _folded(xp, total, d_gamma)
+        _inverse_root(xp, variance, self.epsilon, r)
         xp.multiply(d_gamma, r, out=d_gamma)
         xp.multiply(d_gamma, r, out=small)
         xp.divide(small, count, out=small)
-        slope = _repeated(xp, small, by_h)
+        slope = _repeated(xp, small, total)
+        xp.multiply(r, gamma, out=r)
+        _repeated(xp, r, factor)
         xp.divide(d_beta, count, out=small)
-        constant = _repeated(xp, small, by_g)
-        xp.multiply(r, gamma, out=small)
-        _repeated(xp, small, factor)
+        _repeated(xp, small, constant)
         for part in parts:
-            g, h = _widened(xp, cts[part], other), _centred(xp, inputs[part], middle, work)
-            xp.multiply(h, slope, out=h)
+            g = _widened(xp, cts[part], other)
+            size = len(g)
+            h = _centred(xp, inputs[part], middle[:size], work)
+            xp.multiply(h, slope[:size], out=h)
             xp.subtract(g, h, out=h)
-            xp.subtract(h, constant, out=h)
-            xp.multiply(h, factor, out=results[part], casting="unsafe")
+            xp.subtract(h, constant[:size], out=h)
+            xp.multiply(h, factor[:size], out=results[part], casting="unsafe")
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -419,7 +419,8 @@ class LayerNorm(Operation):
         return _total([dx, _cast(wide, x.dtype)]), d_gamma, d_beta
 
     def scratch(self, x: Spec, gamma: Spec, beta: Spec) -> tuple[Spec, ...]:
-        return _work(x, x.dims[-1], 2)[:2]
+        block = Spec((_rows_of_block(x), x.dims[-1]), _wide(x.dtype))
+        return block, block
 
     def compute(
         self, xp: Any, out: Any, x: Any, gamma: Any, beta: Any, *, scratch: tuple[Any, ...] = ()
@@ -506,9 +507,10 @@ class LayerNormGrad(Operation):
         return by_g, cast(d_x, g.dtype), d_gamma, negative(sum(d_x, axis=-1)), by_r
 
     def scratch(self, ct: Spec, x: Spec, gamma: Spec, mean: Spec, rstd: Spec) -> tuple[Spec, ...]:
-        work = _work(x, x.dims[-1], 3)
-        row = work[0].with_shape((work[0].dims[0], 1))
-        return (*work, row, row)
+        rows = _rows_of_block(x)
+        block = Spec((rows, x.dims[-1]), _wide(x.dtype))
+        row = block.with_shape((rows, 1))
+        return block, block, block, row.with_shape((rows,)), gamma, row, row
 
     def compute(
         self,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pytest
 
-from gputrain.backend import ALIGNMENT, current_device
+from gputrain.backend import ALIGNMENT, Device, current_device
 from gputrain.ir import Spec
 from gputrain.ops.base import REGISTRY, Sample, spec_of
+from tests.on_device import address, fill, host, lies_in, on_cpu, put
 from tests.tolerances import assert_close
 
 
@@ -19,7 +20,7 @@ from tests.tolerances import assert_close
 def test_memory_is_aligned_and_contiguous(shape: tuple[int, ...], dtype: str) -> None:
     array = current_device().empty(shape, dtype)
     assert spec_of(array) == Spec(shape, dtype)
-    assert array.size == 0 or array.ctypes.data % ALIGNMENT == 0
+    assert array.size == 0 or address(array) % ALIGNMENT == 0
     assert array.flags.c_contiguous
 
 
@@ -27,9 +28,10 @@ def test_a_view_lies_in_the_arena() -> None:
     device = current_device()
     arena = device.empty((1024,), "uint8")
     view = device.view(arena, 512, Spec((2, 3), "float64"))
-    view[...] = 1.5
-    assert view.ctypes.data == arena.ctypes.data + 512
-    np.testing.assert_array_equal(device.view(arena, 512, Spec((6,), "float64")), 1.5)
+    device.upload(np.full((2, 3), 1.5), view)
+    assert address(view) == address(arena) + 512
+    assert lies_in(view, arena)
+    np.testing.assert_array_equal(host(device.view(arena, 512, Spec((6,), "float64"))), 1.5)
     assert device.view(arena, 1024, Spec((0, 3))).shape == (0, 3)
 
 
@@ -37,27 +39,39 @@ def test_upload_converts_and_download_copies() -> None:
     device = current_device()
     array = device.empty((3,), "float32")
     device.upload(np.array([1, 2, 3]), array)
-    host = device.download(array)
-    array[...] = 0.0
-    np.testing.assert_array_equal(host, [1.0, 2.0, 3.0])
-    assert host.dtype == np.float32
+    found = device.download(array)
+    device.upload(np.zeros(3), array)
+    assert type(found) is np.ndarray
+    np.testing.assert_array_equal(found, [1.0, 2.0, 3.0])
+    assert found.dtype == np.float32
 
 
 def test_asarray_copies_only_to_convert() -> None:
-    device, array = current_device(), np.arange(3.0)
+    device = current_device()
+    (array,) = put([np.arange(3.0)])
     assert device.asarray(array) is array
     assert device.asarray(array, "float64") is array
     assert device.asarray(array, "float32").dtype == np.float32
     assert device.asarray([1, 2], "int8").dtype == np.int8
+    np.testing.assert_array_equal(host(device.asarray([1, 2], "int8")), [1, 2])
+
+
+def test_asarray_of_a_host_array_is_another_array_only_where_the_host_has_other_memory() -> None:
+    array = np.arange(3.0)
+    assert (current_device().asarray(array) is array) == on_cpu()
+    assert not current_device().owns(array)
 
 
 def test_gather_takes_rows() -> None:
-    source, out = np.arange(12.0).reshape(4, 3), np.empty((3, 3))
-    current_device().gather(source, np.array([3, 0, 3]), out)
-    np.testing.assert_array_equal(out, source[[3, 0, 3]])
+    device, source = current_device(), np.arange(12.0).reshape(4, 3)
+    out = device.empty((3, 3), "float64")
+    device.gather(source, np.array([3, 0, 3]), out)
+    np.testing.assert_array_equal(host(out), source[[3, 0, 3]])
 
 
 # -------------------------------------------------------------------------------------------------- kernels
+
+POISON = 0xFF  # bytes that are NaN as floats
 
 
 def kernel_samples() -> list[Any]:
@@ -65,13 +79,8 @@ def kernel_samples() -> list[Any]:
     return [pytest.param(s, id=f"{n}-{i}") for n in names for i, s in enumerate(REGISTRY[n].samples())]
 
 
-def poison(array: np.ndarray) -> np.ndarray:
-    array.reshape(-1).view(np.uint8)[...] = 0xFF
-    return array
-
-
-def poisoned(spec: Spec) -> np.ndarray:
-    return poison(current_device().empty(spec.dims, spec.dtype))
+def poisoned(device: Device, spec: Spec) -> Any:
+    return fill(device.empty(spec.dims, spec.dtype), POISON, device)
 
 
 def arrays(sample: Sample, dtype: str) -> list[np.ndarray]:
@@ -91,27 +100,31 @@ def test_a_kernel_agrees_with_the_reference(sample: Sample, dtype: str) -> None:
     """Twice in a row, because a kernel is prepared once and run often."""
     if sample.dtype not in (None, dtype):
         pytest.skip("the case is for another dtype")
-    device, op, inputs = current_device(), sample.op, arrays(sample, dtype)
+    device, cpu = current_device(), current_device("numpy")
+    op, inputs = sample.op, arrays(sample, dtype)
     specs = [spec_of(x) for x in inputs]
     if device.kernel(op, specs) is None:
         pytest.skip("the reference serves this case")
 
-    def run(scratch: tuple[Spec, ...], prepare: Callable[..., Callable[[], None]]) -> list[np.ndarray]:
-        outs = [poisoned(s) for s in op.output_specs(*specs)]
-        thunk = prepare(outs, [poisoned(s) for s in scratch])
+    def run(
+        where: Device, scratch: Sequence[Spec], prepare: Callable[..., Callable[[], None]]
+    ) -> list[np.ndarray]:
+        outs = [poisoned(where, s) for s in op.output_specs(*specs)]
+        thunk = prepare(outs, [poisoned(where, s) for s in scratch])
         for _ in range(2):
             for out in outs:
-                poison(out)
-            thunk()
-        return outs
+                fill(out, POISON, where)
+            with where.running():
+                thunk()
+        return [where.download(out) for out in outs]
 
-    def reference(outs: list[np.ndarray], scratch: list[np.ndarray]) -> Callable[[], None]:
-        return op.bind(device, outs[0] if op.n_outputs == 1 else tuple(outs), inputs, tuple(scratch))
+    def reference(outs: list[Any], scratch: list[Any]) -> Callable[[], None]:
+        return op.bind(cpu, outs[0] if op.n_outputs == 1 else tuple(outs), inputs, tuple(scratch))
 
-    def kernel(outs: list[np.ndarray], scratch: list[np.ndarray]) -> Callable[[], None]:
-        return device.prepare(op, specs, outs, inputs, scratch)
+    def kernel(outs: list[Any], scratch: list[Any]) -> Callable[[], None]:
+        return device.prepare(op, specs, outs, put(inputs), scratch)
 
-    with device.running():
-        expected, found = run(op.scratch(*specs), reference), run(device.scratch(op, specs), kernel)
+    expected = run(cpu, op.scratch(*specs), reference)
+    found = run(device, device.scratch(op, specs), kernel)
     for a, b in zip(found, expected, strict=True):
         assert_close(a, b, b.dtype.name, str(op))

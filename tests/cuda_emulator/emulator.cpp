@@ -2,6 +2,7 @@
 #include "emulator.h"
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,6 +37,8 @@ constexpr size_t STACK = 256 * 1024;
 #else
 constexpr size_t STACK = 64 * 1024;
 #endif
+
+constexpr size_t GUARD = 4096;  // below a stack, so that an overflow is an error
 
 enum State { READY, AT_BLOCK_BARRIER, AT_WARP, DONE };
 enum { SYNCWARP = 8, VOTE = 16 };  // beside the four shuffles 0..3
@@ -80,6 +83,7 @@ unsigned waiting_at_block;
 bool failed;
 char message[2048];
 jmp_buf escape;
+volatile sig_atomic_t running;
 emulator::Site* sites;
 size_t shared_bytes;
 unsigned long long random_state;
@@ -182,9 +186,10 @@ void fiber_main() {
 
 void start_fiber(Fiber& fiber) {
     if (!fiber.stack) {
-        void* stack = mmap(nullptr, STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (stack == MAP_FAILED) abort();
-        fiber.stack = static_cast<char*>(stack);
+        const int kind = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+        void* stack = mmap(nullptr, STACK + GUARD, PROT_READ | PROT_WRITE, kind, -1, 0);
+        if (stack == MAP_FAILED || mprotect(stack, GUARD, PROT_NONE)) abort();
+        fiber.stack = static_cast<char*>(stack) + GUARD;
     }
 #ifdef __SANITIZE_ADDRESS__
     __asan_unpoison_memory_region(fiber.stack, STACK);  // what an abandoned fiber left
@@ -217,7 +222,7 @@ void start_fiber(Fiber& fiber) {
     longjmp(escape, 1);
 }
 
-// -------------------------------------------------------------------------------------------------- describing
+// --------------------------------------------------------------------------------------------------- faults
 
 size_t add(size_t at, const char* format, ...) __attribute__((format(printf, 2, 3)));
 size_t add(size_t at, const char* format, ...) {
@@ -228,6 +233,47 @@ size_t add(size_t at, const char* format, ...) {
     va_end(list);
     return at + (n > 0 ? (size_t)n : 0);
 }
+
+const int FAULTS[] = {SIGSEGV, SIGBUS, SIGFPE};
+struct sigaction before[3];
+
+// Turns a fault within a kernel into an error of the launch. A sanitizer reports it better, so there is none then.
+void on_fault(int number, siginfo_t* info, void* context) {
+    if (running) {
+        const uint3& t = emulator_thread_index;
+        size_t at = add(0, "thread (%u, %u, %u) ", t.x, t.y, t.z);
+        unsigned long long address = (unsigned long long)info->si_addr;
+        if (number == SIGFPE) add(at, "divides an integer by zero");
+        else add(at, "accesses address 0x%llx, where there is no memory", address);
+        longjmp(escape, 1);
+    }
+    for (int i = 0; i < 3; i++) {
+        if (FAULTS[i] != number) continue;
+        if (before[i].sa_flags & SA_SIGINFO) before[i].sa_sigaction(number, info, context);
+        else if (before[i].sa_handler != SIG_DFL && before[i].sa_handler != SIG_IGN) before[i].sa_handler(number);
+        else sigaction(number, &before[i], nullptr);  // the fault comes again, and does what it does by default
+    }
+}
+
+void catch_faults() {
+#ifndef __SANITIZE_ADDRESS__
+    static bool done = false;
+    if (done) return;
+    done = true;
+    stack_t old = {};
+    if (sigaltstack(nullptr, &old) == 0 && (old.ss_flags & SS_DISABLE)) {
+        stack_t own = {};
+        own.ss_sp = malloc(64 * 1024), own.ss_size = 64 * 1024;
+        sigaltstack(&own, nullptr);
+    }
+    struct sigaction action = {};
+    action.sa_sigaction = on_fault;
+    action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+    for (int i = 0; i < 3; i++) sigaction(FAULTS[i], &action, &before[i]);
+#endif
+}
+
+// -------------------------------------------------------------------------------------------------- describing
 
 bool alike(const Fiber& a, const Fiber& b) {
     return a.state == b.state && (a.state == DONE || (a.line == b.line && a.mask == b.mask));
@@ -417,7 +463,7 @@ unsigned long long emulator_shuffle(
     require_fiber("a shuffle", line);
     int lane = (int)((current - fibers) & 31);
     if (width != 1 && width != 2 && width != 4 && width != 8 && width != 16 && width != 32) {
-        snprintf(message, sizeof message, "shuffle in line %d of width %d, which is no power of two up to 32", line, width);
+        add(0, "shuffle in line %d of width %d, which is no power of two up to 32", line, width);
         fail();
     }
     return wait_in_warp(operation, mask, value, source_lane(operation, lane, argument, width), line);
@@ -468,10 +514,14 @@ const char* emulator_launch(const emulator::Entry* entry, const char* slots, con
     unsigned long long blocks = (unsigned long long)control->grid[0] * control->grid[1] * control->grid[2];
     if (launch.threads > MAX_THREADS) return "more than 1024 threads in a block";
     if (blocks > (1ull << 28)) return "more blocks than the emulator can run in reasonable time";
+    catch_faults();
     if (setjmp(escape) == 0) {
+        running = 1;
         run_blocks(blocks);
+        running = 0;
         return nullptr;
     }
+    running = 0;
     current = nullptr;
     free_shared();
     static char text[sizeof message + 128];

@@ -85,6 +85,9 @@ def _library() -> ctypes.CDLL:
         raise NvrtcError(
             "NVRTC is not installed: pip install nvidia-cuda-nvrtc-cu12 nvidia-cuda-runtime-cu12"
         )
+    # Opened here, because NVRTC looks for it by its name alone and a sanitizer hides where NVRTC itself lies.
+    for builtins in sorted(path.parent.glob("libnvrtc-builtins.so.*")):
+        ctypes.CDLL(str(builtins))
     library = ctypes.CDLL(str(path))
     library.nvrtcGetErrorString.restype = c_char_p
     library.nvrtcCreateProgram.argtypes = (POINTER(c_void_p), c_char_p, c_char_p, c_int, c_void_p, c_void_p)

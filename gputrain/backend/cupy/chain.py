@@ -1,9 +1,9 @@
 """Which nodes can be one generated kernel, and what each of their values is in it.
 
-A chain computes over a space of `n` elements, one after the other in flat order. Its values are of three kinds:
-elements of that space (EACH); scalars known before it (BEFORE), which every thread computes for itself; and scalars
-that follow from reductions over it (AFTER), which one thread computes at the end. Reductions are over everything, or
-down the columns of the space seen as rows of `columns` elements.
+A chain computes over a space of `n` elements, one after the other in flat order. Its values are of three
+kinds: elements of that space (EACH); scalars known before it (BEFORE), which every thread computes for
+itself; and scalars that follow from reductions over it (AFTER), which one thread computes at the end.
+Reductions are over everything, or down the columns of the space seen as rows of `columns` elements.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ class CupyDevice(Device):
         with self.gpu:
             return int(self.gpu.mem_info[0]) + int(pool.free_bytes())
 
-    # --------------------------------------------------------------------------------------- memory and copies
+    # -------------------------------------------------------------------------------------- memory and copies
 
     def zeroed(self, shape: tuple[int, ...], dtype: str) -> Any:
         """A new array of zeros."""
@@ -91,7 +91,9 @@ class CupyDevice(Device):
     def copy(self, target: Any, source: Any) -> Thunk:
         if target.size == 0 or target.data.ptr == source.data.ptr:
             return InOrder(())
-        assert target.nbytes == source.nbytes and target.flags.c_contiguous and source.flags.c_contiguous
+        assert target.nbytes == source.nbytes
+        assert target.flags.c_contiguous
+        assert source.flags.c_contiguous
         return Copy(self, target, source)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:

@@ -1,8 +1,9 @@
 """Generated kernels: one launch for a chain of elementwise operations and the reductions it ends in.
 
-The text of a kernel depends on the operations, dtypes and ranks, not on sizes. Elements are read and written
-several at a time where sizes and addresses allow. Sums over everything are folded per thread, per block, and at
-last by the block that ends last, in a fixed order; so are column sums. What follows from them is computed there.
+The text of a kernel depends on the operations, dtypes and ranks, not on sizes. Elements are read and
+written several at a time where sizes and addresses allow. Sums over everything are folded per thread, per
+block, and at last by the block that ends last, in a fixed order; so are column sums. What follows from them
+is computed there.
 """
 
 from __future__ import annotations
@@ -289,7 +290,7 @@ class Text:
     def _fold_all(self) -> Iterator[str]:
         """Blocks fold their threads' results, the last one the blocks'; one thread finishes."""
         for fold in self.folds:
-            yield f"    {fold.name} = block_reduce({fold.name}, ({fold.kind}){fold.neutral}, {fold.functor});"
+            yield f"    {self._folded(fold)}"
         yield "    if (gridDim.x > 1) {"
         for i, fold in enumerate(self.folds):
             yield f"        if (threadIdx.x == 0) part{i}[blockIdx.x] = {fold.name};"
@@ -297,8 +298,9 @@ class Text:
         for i, fold in enumerate(self.folds):
             yield f"        {fold.name} = {fold.neutral};"
             yield "        for (unsigned int k = threadIdx.x; k < gridDim.x; k += blockDim.x)"
-            yield f"            {fold.name} = {fold.functor}({fold.name}, ((volatile {fold.kind}*)part{i})[k]);"
-            yield f"        {fold.name} = block_reduce({fold.name}, ({fold.kind}){fold.neutral}, {fold.functor});"
+            part = f"((volatile {fold.kind}*)part{i})[k]"
+            yield f"            {fold.name} = {fold.functor}({fold.name}, {part});"
+            yield f"        {self._folded(fold)}"
         yield "    }"
         yield "    if (threadIdx.x == 0) {"
         yield from self._statements(AFTER, "        ")
@@ -306,6 +308,10 @@ class Text:
             if self.chain.kinds[value] != EACH:
                 yield f"        q{i}[0] = {self._stored(value)};"
         yield "    }"
+
+    @staticmethod
+    def _folded(fold: Fold) -> str:
+        return f"{fold.name} = block_reduce({fold.name}, ({fold.kind}){fold.neutral}, {fold.functor});"
 
     def _fold_columns(self) -> Iterator[str]:
         """Each thread has met one column. Blocks fold theirs, the last one the blocks'."""
@@ -365,7 +371,8 @@ def launch(gpu: CupyDevice, chain: Chain, outs: Sequence[Any], ins: Sequence[Any
     """The chain's kernel on these arrays."""
     several, packed = _grouping(chain, outs, ins)
     text = Text(chain, several, packed, chain.n >= 2**31)
-    kinds, dtypes = [k for k, _ in text.parameters()], {v.dtype for n in chain.nodes for v in (*n.inputs, *n.outputs)}
+    kinds = [k for k, _ in text.parameters()]
+    dtypes = {v.dtype for n in chain.nodes for v in (*n.inputs, *n.outputs)}
     function = gpu.library.generated(text.write(), text.name, kinds, sorted(dtypes))
     ticket = [gpu.zeroed((1,), "uint32")] if text.folds else []
     args = [*ins, *outs, *scratch, *ticket, *text.sizes()]
@@ -413,7 +420,7 @@ def _single(gpu: CupyDevice, op: Any, out: Any, *inputs: Any, scratch: Any) -> T
     node = Node.alone(op, values, specs)
     chain = analyse((node,), set(node.outputs))
     assert chain is not None, op
-    places = {v: x for v, x in zip(values, inputs, strict=True)}
+    places = dict(zip(values, inputs, strict=True))
     return launch(gpu, chain, outs, [places[v] for v in chain.inputs], ())
 
 

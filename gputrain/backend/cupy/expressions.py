@@ -1,7 +1,7 @@
-"""What each elementwise operation is in CUDA C++: text made of names, numbers and the operations' own classes.
+"""What each elementwise operation is in CUDA C++: text of names, numbers and the operations' own classes.
 
-Operands are variables of the type an element is computed in (float for float16). Nothing a user writes reaches
-the text: parameters are numbers, printed as such.
+Operands are variables of the type an element is computed in (float for float16). Nothing a user writes
+reaches the text: parameters are numbers, printed as such.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """How batches reach the GPU: from data that lies there, or through pinned memory while it works.
 
-Data that fits is copied to the device once per call of fit or evaluate. An epoch is then its order of rows and a
-counter on the device; the step itself gathers its rows, so that nothing comes from the host between steps. Other
-data is gathered on the host into one of two pinned buffers and copied on a stream of its own while the step
-before runs.
+Data that fits is copied to the device once per call of fit or evaluate. An epoch is then its order of rows
+and a counter on the device; the step itself gathers its rows, so that nothing comes from the host between
+steps. Other data is gathered on the host into one of two pinned buffers and copied on a stream of its own
+while the step before runs.
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ class CupyFeeder(Feeder):
         self._staging(buffers).fill(arrays, None if order is None else order[start:stop], buffers)
         return None
 
+    def moved(self) -> None:
+        for resident in self._residents.values():
+            resident.forget_buffers()
+        self._stagings.clear()
+
     def _resident(self, owner: object, arrays: Sequence[Any]) -> Resident | None:
         """The data on the device, put there if it fits."""
         key = tuple((a.shape, a.dtype.name, self.gpu.owns(a) and a.data.ptr) for a in arrays)
@@ -77,7 +82,7 @@ class CupyFeeder(Feeder):
         return self._residents[key]
 
     def _staging(self, buffers: Sequence[Any]) -> Staging:
-        key = tuple(b.data.ptr for b in buffers)
+        key = tuple((b.data.ptr, b.shape) for b in buffers)
         if key not in self._stagings:
             while len(self._stagings) >= KEPT:
                 self._stagings.popitem(last=False)
@@ -107,6 +112,10 @@ class Resident:
         for mine, theirs in zip(self.arrays, arrays, strict=True):
             if mine is not theirs:
                 self.gpu.upload(theirs, mine)
+
+    def forget_buffers(self) -> None:
+        """Input buffers have moved: let go of those that were filled so far."""
+        self._loads.clear()
 
     def load(self, order: np.ndarray, start: int, stop: int, buffers: Sequence[Any]) -> Thunk:
         """What gathers rows start..stop of the order into the buffers, as part of the step."""

@@ -1,7 +1,7 @@
 """Kernels of `kernels/*.cu`, compiled on first use, and launches with checked arguments.
 
-CuPy passes a Python int as int64 and a float as float64 whatever the kernel declares, and ignores strides. So a
-kernel states its parameters, and `Function.bind` converts and checks what it is given, once.
+CuPy passes a Python int as int64 and a float as float64 whatever the kernel declares, and ignores strides.
+So a kernel states its parameters, and `Function.bind` converts and checks what it is given, once.
 """
 
 from __future__ import annotations

@@ -104,23 +104,30 @@ def _finite_scratch(op: Any, *specs: Spec) -> tuple[Spec, ...]:
 
 
 def _all_finite(gpu: CupyDevice, op: Any, out: Any, *inputs: Any, scratch: tuple[Any, ...]) -> Thunk:
-    """Flags of the chunks, one launch for each dtype; then their conjunction."""
+    """Flags of the chunks, one launch for each dtype; the last launch finds whether all hold."""
     (flags,) = scratch
+    arrays = {dtype: [x for x in inputs if x.dtype == dtype and x.size] for dtype in FLOATS}
+    there = [dtype for dtype in FLOATS if arrays[dtype]]
+    if not there:
+        return gpu.kernel_function("optim", "always_finite", "bool").bind(out, blocks=1, block=1)
     parts: list[Thunk] = []
     first = 0
-    for dtype in FLOATS:
-        arrays = [x for x in inputs if x.dtype == dtype]
-        rows = [
-            (arrays[i].data.ptr + start * arrays[i].dtype.itemsize, count)
-            for i, start, count in chunks([x.size for x in arrays], CHUNK)
-        ]
-        if rows:
-            kernel = gpu.kernel_function("optim", "finite_chunks", "int64 i i bool", dtype)
-            launch = kernel.bind(table(gpu, rows, 2), len(rows), first, flags, threads=len(rows) * BLOCK)
-            parts.append(keeping(launch, arrays))
+    for dtype in there:
+        ends = [out, gpu.zeroed((1,), "uint32")] if dtype == there[-1] else [None, None]
+        rows = _finite_rows(arrays[dtype])
+        kernel = gpu.kernel_function("optim", "finite_chunks", "int64 i i bool bool uint32", dtype)
+        launch = kernel.bind(table(gpu, rows, 2), len(rows), first, flags, *ends, threads=len(rows) * BLOCK)
+        parts.append(keeping(launch, arrays[dtype]))
         first += len(rows)
-    every = gpu.kernel_function("optim", "all_flags", "bool i bool")
-    return InOrder([*parts, every.bind(flags, first, out, blocks=1)])
+    return InOrder(parts)
+
+
+def _finite_rows(arrays: Sequence[Any]) -> list[tuple[int, int]]:
+    """(address, elements) of each chunk of arrays of one dtype."""
+    return [
+        (arrays[i].data.ptr + start * arrays[i].dtype.itemsize, count)
+        for i, start, count in chunks([x.size for x in arrays], CHUNK)
+    ]
 
 
 # --------------------------------------------------------------------------------------------------- clipping

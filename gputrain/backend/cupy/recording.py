@@ -1,8 +1,8 @@
 """A step recorded as CUDA graphs: hundreds of launches become one.
 
-What a graph replays are addresses and numbers, so whatever changes from step to step lies in device memory. Capture
-does not execute: a step runs once as it is (which compiles kernels), then it is recorded and launched. A thunk that
-cannot be recorded runs between the graphs of what comes before and after it.
+What a graph replays are addresses and numbers, so whatever changes from step to step lies in device memory.
+Capture does not execute: a step runs once as it is (which compiles kernels), then it is recorded and
+launched. A thunk that cannot be recorded runs between the graphs of what comes before and after it.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Recorded:
         self._ran = False
 
     def __call__(self) -> None:
-        if self.parts is None and (not self._ran or not config.cuda_graphs()):
+        if not self._ran or not config.cuda_graphs():
             self._ran = True
             for thunk in self.thunks:
                 thunk()

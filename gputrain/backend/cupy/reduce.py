@@ -1,8 +1,8 @@
 """Reductions on the GPU: launches of `kernels/reduce.cu`.
 
 Any reduction becomes a chain of steps (A, R, B) over R: axes that stand together are one, and where several
-groups of axes are reduced the last group goes first. A step with few outputs is cut into S parts and finished by
-another step. How it is cut depends on the shape alone, so a result has the same bits on every GPU.
+groups of axes are reduced the last group goes first. A step with few outputs is cut into S parts and finished
+by another step. How it is cut depends on the shape alone, so a result has the same bits on every GPU.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ def _launch(
     arrays, names = arrays[:2], names[:2]
     pointers = " ".join(str(array.dtype) for array in arrays)
 
-    def kernel(name: str, params: str, variant: int) -> Function:
+    def kernel(name: str, params: str, variant: int | str) -> Function:
         types = (*names, policy.text, str(variant))
         found: Function = gpu.kernel_function("reduce", name, f"{pointers} {params}", *types)
         return found
@@ -191,7 +191,7 @@ def _launch(
         return function.bind(*arrays, a, r, b, parts, chunk, divisor, blocks=blocks, block=256)
     if parts == 1 and (r <= SHORT or (r <= 8 * SHORT and a >= 4 * BLOCKS)):
         lanes = lanes_for(r)
-        return kernel("reduce_rows", "i i d", lanes).bind(*arrays, a, r, divisor, threads=a * lanes)
+        return kernel("reduce_rows", "i i d", f"Lanes<{lanes}>").bind(*arrays, a, r, divisor, threads=a * lanes)
     pack = _pack(arrays[0], step) if whole else 1
     function = kernel("reduce_blocks", "i i i i d", pack)
     blocks = blocks_for(function, a * parts)

@@ -11,8 +11,10 @@ from tests.cuda_emulator import Emulated, make
 
 @pytest.fixture
 def emulated() -> Emulated:
-    """A fresh emulated device."""
-    return make()
+    """A fresh emulated device that runs in one order until it is told otherwise."""
+    device = make()
+    device.orders.checking = False
+    return device
 
 
 @pytest.fixture

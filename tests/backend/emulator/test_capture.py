@@ -172,6 +172,19 @@ def test_other_streams_work_while_one_is_captured(cp, stream):
     assert x.tolist() == [3, 3]
 
 
+def test_the_null_stream_ends_the_capture_of_a_blocking_stream(cp):
+    x = cp.ones(2, np.float32)
+    cp.add(x, 1, out=x)
+    cp.cuda.Device().synchronize()
+    blocking = cp.cuda.Stream()
+    error = cp.cuda.runtime.CUDARuntimeError
+    blocking.begin_capture()
+    with pytest.raises(error, match="cudaErrorStreamCaptureImplicit"):
+        cp.cuda.runtime.memsetAsync(x.data.ptr, 0, 8, 0)
+    with pytest.raises(error, match="cudaErrorStreamCaptureInvalidated"):
+        blocking.end_capture()
+
+
 def test_a_capture_begins_and_ends_once(cp, stream):
     error = cp.cuda.runtime.CUDARuntimeError
     with pytest.raises(error):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.cuda_emulator import DESCENDING, EmulatorError, Order, OrderError, sanitized
+from tests.cuda_emulator import DESCENDING, EmulatorError, Order, OrderError, build, sanitized
 
 from .kernels import BLOCK_SUM, COMMON, SCALE, kernel
 
@@ -205,6 +205,43 @@ def test_a_launch_bigger_than_the_emulator_can_run_is_an_error(emulated):
     x = emulated.cupy.zeros(1, np.float32)
     with pytest.raises(EmulatorError, match="more blocks than the emulator can run"):
         f((2**30,), (1,), (x, x, np.float32(1), np.int64(1)))
+
+
+@pytest.mark.parametrize("barrier", ["", "__syncthreads();"])
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            "if (threadIdx.x == 3) y[0] = *(float*)8;",
+            r"thread \(3, 0, 0\) accesses address 0x8, where there is no memory",
+        ),
+        ("y[0] = 5 / n;", r"thread \(0, 0, 0\) divides an integer by zero"),
+    ],
+)
+@pytest.mark.skipif(build.sanitized(), reason="the sanitizers report faults in their own way")
+def test_faults_are_errors_and_no_crashes(emulated, body, message, barrier):
+    f = emulated.cupy.RawKernel(f'extern "C" __global__ void f(float* y, int n) {{ {body} {barrier} }}', "f")
+    y = emulated.cupy.zeros(4, np.float32)
+    for _ in range(2):
+        with pytest.raises(EmulatorError, match=message):
+            f((1,), (8,), (y, np.int32(0)))
+
+
+@pytest.mark.skipif(build.sanitized(), reason="the sanitizers report faults in their own way")
+def test_an_overflow_of_the_stack_is_an_error(emulated):
+    text = """
+    __device__ int deeper(int n) {
+        volatile int kept[256];
+        kept[n & 255] = n;
+        return n ? deeper(n - 1) + kept[n & 255] : 0;
+    }
+    extern "C" __global__ void f(float* y, int n) { __syncthreads(); y[0] = deeper(n); }
+    """
+    y = emulated.cupy.zeros(4, np.float32)
+    f = emulated.cupy.RawKernel(text, "f")
+    f((1,), (8,), (y, np.int32(10)))
+    with pytest.raises(EmulatorError, match="where there is no memory"):
+        f((1,), (8,), (y, np.int32(1000000)))
 
 
 # -------------------------------------------------------------------------------------------- with sanitizers

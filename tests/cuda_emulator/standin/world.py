@@ -99,6 +99,8 @@ class World:
         with self.lock:
             self.statistics.scalars += work.scalars
             if capture is None:
+                if target.ptr == 0 and self.captures:
+                    self._forbid_null_stream()
                 self.statistics.note(work.kind, work.name, "run", work.nbytes)
                 work.run()
                 return
@@ -131,6 +133,12 @@ class World:
         for capture in self.captures:
             if capture.mode == GLOBAL or (capture.mode == THREAD_LOCAL and capture.thread == me):
                 self.invalidate(capture)
+
+    def _forbid_null_stream(self) -> None:
+        """The null stream waits for all streams but `non_blocking` ones, which ends their captures."""
+        for capture in self.captures:
+            if not capture.origin.is_non_blocking:
+                self.invalidate(capture, 906)
 
     def invalidate(self, capture: Capture, status: int = 900) -> None:
         """A forbidden call: the capture is lost, and the call fails."""

@@ -1,0 +1,132 @@
+"""Data on its way to the GPU: resident, through pinned memory, and from arrays that lie there already."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gputrain as keras
+from gputrain import config
+from gputrain.backend.cupy import feeding
+from tests.backend.cupy.world import World, emulated
+
+RNG = np.random.default_rng(4)
+X = RNG.random((70, 6)).astype("float32")
+Y = (X.sum(1) > 3).astype("float32")[:, None]
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    with emulated() as found:
+        yield found
+
+
+def fitted(x: Any, y: Any, **how: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.05), "mse")
+    history = model.fit(x, y, verbose=0, **{"batch_size": 16, "epochs": 3, **how}).history
+    return history, model.get_weights()
+
+
+def on_cpu(*args: Any, **how: Any) -> tuple[dict[str, Any], list[np.ndarray]]:
+    chosen = config.backend()
+    config.set_backend("numpy")
+    try:
+        return fitted(*args, **how)
+    finally:
+        config.set_backend(chosen)
+
+
+def assert_equal_training(found: Any, expected: Any) -> None:
+    np.testing.assert_allclose(found[0]["loss"], expected[0]["loss"], rtol=1e-5)
+    for a, b in zip(found[1], expected[1], strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "bool"])
+def test_resident_data_trains_as_on_the_cpu(world: World, dtype: str) -> None:
+    x = (X * 3).astype(dtype)
+    assert_equal_training(fitted(x, Y), on_cpu(x, Y))
+
+
+def test_steps_per_epoch_goes_on_where_it_stopped(world: World) -> None:
+    how: dict[str, Any] = {"steps_per_epoch": 2, "epochs": 5}
+    assert_equal_training(fitted(X, Y, **how), on_cpu(X, Y, **how))
+
+
+def test_data_that_does_not_fit_goes_through_pinned_memory(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feeding, "SHARE", 0.0)
+    with world.standin.statistics.record() as log:
+        found = fitted(X, Y)
+    assert_equal_training(found, on_cpu(X, Y))
+    assert not [event for event in log if event.name.startswith("gather_rows")]
+    assert [event for event in log if event.kind == "graph_launch"]
+
+
+def test_generators_feed_through_pinned_memory(world: World) -> None:
+    def batches() -> Iterator[Any]:
+        while True:
+            for start in range(0, 64, 16):
+                yield X[start : start + 16], Y[start : start + 16]
+
+    how: dict[str, Any] = {"batch_size": None, "steps_per_epoch": 4}
+    assert_equal_training(fitted(batches(), None, **how), on_cpu(batches(), None, **how))
+
+
+def test_other_data_of_the_same_shape_uses_the_same_memory(world: World) -> None:
+    model = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(X, Y, batch_size=35, epochs=2, verbose=0)
+    with world.standin.statistics.record() as log:
+        model.fit(X[::-1], Y[::-1], batch_size=35, epochs=2, verbose=0)
+    assert not [event for event in log if event.kind == "allocation" and event.nbytes >= X.nbytes]
+    assert not [event for event in log if event.how == "capture"]
+
+
+# ----------------------------------------------------------------------------------------- arrays of a device
+
+
+def test_arrays_on_the_gpu_are_read_where_they_are(world: World) -> None:
+    cp = world.standin.cupy
+    host = RNG.random((700, 6)).astype("float32"), RNG.random((700, 1)).astype("float32")
+    x, y = map(cp.asarray, host)
+    expected = on_cpu(*host)
+    with world.standin.statistics.record() as log:
+        found = fitted(x, y)
+    assert_equal_training(found, expected)
+    moved = [event for event in log if event.kind in ("host_to_device", "device_to_host")]
+    assert max(event.nbytes for event in moved) < host[1].nbytes * 2.1 < x.nbytes
+
+
+def test_bad_values_on_the_gpu_are_found(world: World) -> None:
+    bad = X.copy()
+    bad[3, 1] = np.nan
+    with pytest.raises(keras.errors.DataError, match=r"1 NaN and 0 infinite .* first at index \(3, 1\)"):
+        fitted(world.standin.cupy.asarray(bad), Y)
+
+
+def test_eager_results_are_where_their_inputs_were(world: World) -> None:
+    cp = world.standin.cupy
+    from_host = keras.ops.relu(X - 0.5)
+    assert isinstance(from_host, np.ndarray)
+    on_gpu = keras.ops.relu(cp.asarray(X) - 0.5)
+    assert isinstance(on_gpu, cp.ndarray)
+    np.testing.assert_array_equal(on_gpu.get(), from_host)
+    model = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(2)])
+    assert isinstance(model(X), np.ndarray)
+    assert isinstance(model(cp.asarray(X)), cp.ndarray)
+    np.testing.assert_array_equal(model(cp.asarray(X)).get(), model(X))
+
+
+def test_a_changed_backend_is_refused(world: World) -> None:
+    model = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    config.set_backend("numpy")
+    with pytest.raises(keras.errors.DeviceError, match=r"stays on the device it was built on.*set_weights"):
+        model.fit(X, Y, verbose=0)

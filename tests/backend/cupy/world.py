@@ -1,0 +1,34 @@
+"""The emulated GPU as the configured backend, whatever device the suite runs on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from gputrain import backend, config
+from gputrain.backend.cupy import CupyDevice
+from tests.cuda_emulator import Emulated, make
+
+
+@dataclass
+class World:
+    """A stand-in of its own and the device on it."""
+
+    standin: Emulated
+    device: CupyDevice
+
+
+@contextmanager
+def emulated() -> Iterator[World]:
+    """Within it, the configured backend is a fresh emulated GPU."""
+    standin = make()
+    device = CupyDevice(standin.cupy, standin.blas, name="emulated")
+    before = backend._openers["emulated"]
+    backend.register_device("emulated", lambda number: device)
+    config.set_backend("emulated")
+    try:
+        yield World(standin, device)
+    finally:
+        config.put("backend", None)
+        backend.register_device("emulated", before)
