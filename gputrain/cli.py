@@ -1,4 +1,4 @@
-"""The command line: `gputrain train CONFIG`.
+"""The command line: `gputrain train CONFIG`, `gputrain doctor`.
 
 Results go to stdout, everything said on the way to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage or a
 wrong recipe, 130 interrupted with Ctrl-C.
@@ -35,6 +35,19 @@ examples:
 
 The run folder runs/<name>-<n>/ then holds config.toml (every setting, also those not given; it can be trained
 again), history.csv, metrics.json and weights.npz.
+"""
+
+_DOCTOR_EXAMPLES = """\
+examples:
+  gputrain doctor
+  gputrain doctor --json
+  GPUTRAIN_BACKEND=cupy gputrain doctor
+  GPUTRAIN_DEVICE=cuda:1 gputrain doctor
+
+Each line is ok, warning or problem; below a warning or a problem stands what to type to mend it.
+
+exit codes: 0 the configured backend works, 1 something that is asked for does not (backend = "cupy", or with
+backend = "auto" a GPU that is there), 2 wrong usage or a wrong setting, 130 interrupted with Ctrl-C
 """
 
 _EXIT_CODES = "exit codes: 0 done, 1 failed, 2 wrong usage or a wrong recipe, 130 interrupted with Ctrl-C"
@@ -92,6 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         title="commands", required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser
     )
     _add_train(commands)
+    _add_doctor(commands)
     return parser
 
 
@@ -131,6 +145,29 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     train.add_argument("--debug", action="store_true", help="show the traceback of an error")
     train.set_defaults(command=_train, parser=train)
+
+
+def _add_doctor(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what works on this machine, and how to mend what does not",
+        description="Look at Python, NumPy, cupy, driver and GPU, and run a kernel and a matrix product.",
+        epilog=_DOCTOR_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    doctor.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+    doctor.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    doctor.set_defaults(command=_doctor, parser=doctor)
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    from gputrain import doctor
+
+    checks = doctor.examine()
+    print(doctor.as_json(checks) if args.json else doctor.as_table(checks))
+    sys.stdout.flush()
+    return OK if doctor.works(checks) else FAILED
 
 
 def _train(args: argparse.Namespace) -> int:

@@ -73,6 +73,7 @@ SETTINGS: dict[str, Setting] = {
     "nan_inputs": _choice("error", "allow", env="GPUTRAIN_NAN_INPUTS"),
     "deterministic": _flag(True, "GPUTRAIN_DETERMINISTIC"),
     "cuda_graphs": _flag(True, "GPUTRAIN_CUDA_GRAPHS"),
+    "read_ahead": _flag(True, "GPUTRAIN_READ_AHEAD"),
 }
 
 _WORDS = {
@@ -253,6 +254,16 @@ def cuda_graphs() -> bool:
 def set_cuda_graphs(value: bool) -> None:
     """Record steps on a GPU as CUDA graphs, or launch each of their kernels anew, which is slower."""
     put("cuda_graphs", value)
+
+
+def read_ahead() -> bool:
+    """Return whether a thread reads the next batches of a generator while a GPU works (True by default)."""
+    return cast(bool, get("read_ahead")[0])
+
+
+def set_read_ahead(value: bool) -> None:
+    """Let a thread read the next batches of a generator while a GPU works, or read each when it is needed."""
+    put("read_ahead", value)
 
 
 def seed() -> int:

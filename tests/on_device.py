@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from gputrain import backend
-from gputrain.backend import Device
+from gputrain import backend, config
 
 
 def on_cpu() -> bool:
     """Whether the suite runs on the CPU device, whose arrays are NumPy's."""
     return backend.current_device().name == "numpy"
+
+
+@contextmanager
+def using(name: str) -> Iterator[None]:
+    """Within it, another device is the current one: "numpy", for references."""
+    config.set_backend(name)
+    try:
+        yield
+    finally:
+        config.put("backend", None)
 
 
 def put(arrays: Iterable[Any]) -> list[Any]:
@@ -32,10 +42,9 @@ def hosts(arrays: Iterable[Any]) -> list[np.ndarray]:
     return [host(a) for a in arrays]
 
 
-def fill(array: Any, byte: int, device: Device | None = None) -> Any:
+def fill(array: Any, byte: int) -> Any:
     """The array, all its bytes overwritten."""
-    filled = np.full(array.nbytes, byte, np.uint8).view(array.dtype).reshape(array.shape)
-    (device or backend.current_device()).upload(filled, array)
+    backend.current_device().upload(np.full(array.nbytes, byte, np.uint8).view(array.dtype).reshape(array.shape), array)
     return array
 
 

@@ -72,7 +72,9 @@ class Fused(Operation, eq=False):
             mean = made(Mean(tuple(range(len(shape)))), *positive.outputs)
             nodes = (total, positive, mean)
             op = cls(nodes, (x, y), (positive.outputs[0], mean.outputs[0]), ())
-            found.append(Sample(op, (x.spec, y.spec), _positive_mean, differentiable=(), label=f"{shape}"))
+            found.append(
+                Sample(op, (x.spec, y.spec), _positive_mean, dtype="float32", differentiable=(), label=f"{shape}")
+            )
         return found
 
     def __str__(self) -> str:

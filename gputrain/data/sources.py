@@ -10,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Feeder, Thunk
+from .. import config
+from ..backend import Feeder, Thunk, current_device
 from ..errors import DataError, explain
 from ..utils.notes import note
+from .ahead import Ahead
 from .arrays import Arrays, Batches, make_arrays
 
 Check = Callable[[Any], None]
@@ -156,8 +158,10 @@ class IteratorSource:
         return self.source[index]
 
     def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of an epoch."""
-        yield from self._indexed_epoch(number) if self.indexed else self._streamed_epoch()
+        """The batches of an epoch, read ahead where the device works by itself meanwhile."""
+        batches = self._indexed_epoch(number) if self.indexed else self._streamed_epoch()
+        reads_ahead = config.read_ahead() and current_device().asynchronous
+        yield from Ahead(batches) if reads_ahead else batches
 
     def _indexed_epoch(self, number: int) -> Iterator[Batch]:
         self._peeked.clear()

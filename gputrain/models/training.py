@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,11 @@ import numpy as np
 from .. import callbacks as callbacks_
 from .. import compiler, config, metrics, ops, optimizers
 from ..data import Arrays, make_arrays
+from ..data.ahead import is_reader
 from ..data.arrays import to_array
 from ..data.labels import class_weights, split_validation
 from ..data.sources import ArraySource, Batch, IteratorSource, Source, is_iterator
-from ..errors import DataError, NonFiniteError, explain
+from ..errors import DataError, GraphError, NonFiniteError, explain
 from ..ir import Value, Variable, current_trace
 from ..utils import tree
 from ..utils.notes import note
@@ -106,6 +107,22 @@ class Trainer:
         self.history: Any = None
         self._programs = ProgramCache(self)  # type: ignore[arg-type]
         self._lock = threading.RLock()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One run at a time: others wait. A generator that is read ahead may not wait for whom it feeds."""
+        if not self._lock.acquire(blocking=not is_reader()):
+            raise GraphError(
+                explain(
+                    f"{self.name}: a generator used the model that it feeds.",
+                    received="a call from the thread that reads the generator ahead of the training",
+                    fix="Let it be read step by step with gputrain.config.set_read_ahead(False).",
+                )
+            )
+        try:
+            yield
+        finally:
+            self._lock.release()
 
     @property
     def step_counter(self) -> Variable:
@@ -331,7 +348,7 @@ class Trainer:
         held_size = checks.count("validation_batch_size", validation_batch_size, size)
         held_steps = checks.count("validation_steps", validation_steps)
         shuffle = checks.flag("shuffle", shuffle)
-        with self._lock:
+        with self._alone():
             data, held_out = self._training_data(
                 x, y, sample_weight, class_weight, checks.share(validation_split)
             )
@@ -437,7 +454,7 @@ class Trainer:
         """
         self._require_compiled("evaluate")
         size, steps = checks.count("batch_size", batch_size, 32), checks.count("steps", steps)
-        with self._lock:
+        with self._alone():
             source = _source(self._data(x, y, sample_weight, "evaluate"), size, False, steps, "evaluate")
             self._prepare("test", source)
             listeners = _callback_list(callbacks, self, verbose, history=False, steps=source.steps, epochs=1)
@@ -482,7 +499,7 @@ class Trainer:
             NumPy array(s) of all samples, in the structure of the model's outputs.
         """
         size, steps = checks.count("batch_size", batch_size, 32), checks.count("steps", steps)
-        with self._lock:
+        with self._alone():
             source = _source(self._data(x, None, None, "predict"), size, False, steps, "predict")
             structure = self._prepare("predict", source).structure
             listeners = _callback_list(callbacks, self, verbose, history=False, steps=source.steps, epochs=1)
@@ -515,7 +532,7 @@ class Trainer:
     ) -> Any:
         """One step on one batch; returns loss and metrics, which go on counting until `reset_metrics`."""
         self._require_compiled("train_on_batch")
-        with self._lock:
+        with self._alone():
             source = _whole(self._data(x, y, sample_weight, "train_on_batch", class_weight))
             self._prepare("train", source)
             self.healthy.assign(np.True_)
@@ -530,7 +547,7 @@ class Trainer:
     ) -> Any:
         """Loss and metrics of one batch, added to those before it until `reset_metrics`."""
         self._require_compiled("test_on_batch")
-        with self._lock:
+        with self._alone():
             source = _whole(self._data(x, y, sample_weight, "test_on_batch"))
             program = self._prepare("test", source)
             program.run(source.first(), self.run_eagerly)
@@ -538,7 +555,7 @@ class Trainer:
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch of inputs."""
-        with self._lock:
+        with self._alone():
             source = _whole(self._data(x, None, None, "predict_on_batch"))
             program = self._prepare("predict", source)
             program.run(source.first(), self.run_eagerly)

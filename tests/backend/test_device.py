@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gputrain.backend import ALIGNMENT, Device, current_device
+from gputrain.backend import ALIGNMENT, current_device
 from gputrain.ir import Spec
 from gputrain.ops.base import REGISTRY, Sample, spec_of
-from tests.on_device import address, fill, host, lies_in, on_cpu, put
+from tests.on_device import address, fill, host, hosts, lies_in, on_cpu, put, using
 from tests.tolerances import assert_close
 
 
@@ -79,8 +79,8 @@ def kernel_samples() -> list[Any]:
     return [pytest.param(s, id=f"{n}-{i}") for n in names for i, s in enumerate(REGISTRY[n].samples())]
 
 
-def poisoned(device: Device, spec: Spec) -> Any:
-    return fill(device.empty(spec.dims, spec.dtype), POISON, device)
+def poisoned(spec: Spec) -> Any:
+    return fill(current_device().empty(spec.dims, spec.dtype), POISON)
 
 
 def arrays(sample: Sample, dtype: str) -> list[np.ndarray]:
@@ -100,31 +100,30 @@ def test_a_kernel_agrees_with_the_reference(sample: Sample, dtype: str) -> None:
     """Twice in a row, because a kernel is prepared once and run often."""
     if sample.dtype not in (None, dtype):
         pytest.skip("the case is for another dtype")
-    device, cpu = current_device(), current_device("numpy")
-    op, inputs = sample.op, arrays(sample, dtype)
+    device, op, inputs = current_device(), sample.op, arrays(sample, dtype)
     specs = [spec_of(x) for x in inputs]
     if device.kernel(op, specs) is None:
         pytest.skip("the reference serves this case")
 
-    def run(
-        where: Device, scratch: Sequence[Spec], prepare: Callable[..., Callable[[], None]]
-    ) -> list[np.ndarray]:
-        outs = [poisoned(where, s) for s in op.output_specs(*specs)]
-        thunk = prepare(outs, [poisoned(where, s) for s in scratch])
+    def run(scratch: Sequence[Spec], prepare: Callable[..., Callable[[], None]]) -> list[np.ndarray]:
+        outs = [poisoned(s) for s in op.output_specs(*specs)]
+        thunk = prepare(outs, [poisoned(s) for s in scratch])
         for _ in range(2):
             for out in outs:
-                fill(out, POISON, where)
-            with where.running():
+                fill(out, POISON)
+            with current_device().running():
                 thunk()
-        return [where.download(out) for out in outs]
+        return hosts(outs)
 
     def reference(outs: list[Any], scratch: list[Any]) -> Callable[[], None]:
-        return op.bind(cpu, outs[0] if op.n_outputs == 1 else tuple(outs), inputs, tuple(scratch))
+        out = outs[0] if op.n_outputs == 1 else tuple(outs)
+        return op.bind(current_device(), out, inputs, tuple(scratch))
 
     def kernel(outs: list[Any], scratch: list[Any]) -> Callable[[], None]:
         return device.prepare(op, specs, outs, put(inputs), scratch)
 
-    expected = run(cpu, op.scratch(*specs), reference)
-    found = run(device, device.scratch(op, specs), kernel)
+    with using("numpy"):
+        expected = run(op.scratch(*specs), reference)
+    found = run(device.scratch(op, specs), kernel)
     for a, b in zip(found, expected, strict=True):
         assert_close(a, b, b.dtype.name, str(op))

@@ -68,6 +68,11 @@ def sanitized() -> bool:
     return os.environ.get(SANITIZE) == "1"
 
 
+def available() -> bool:
+    """Whether there is a compiler, without which no kernel runs."""
+    return shutil.which(_command()) is not None
+
+
 def cache_dir() -> Path:
     """The folder for what is built."""
     named = os.environ.get(CACHE)
@@ -170,8 +175,12 @@ def _compiler() -> str:
     return _gxx("-dumpfullversion", "-dumpmachine", "-v")
 
 
+def _command() -> str:
+    return os.environ.get("CXX", "g++")
+
+
 def _gxx(*arguments: str) -> str:
-    command = [os.environ.get("CXX", "g++"), *arguments]
+    command = [_command(), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bisect
 import ctypes
+import sys
 from collections import deque
 
 from .build import sanitized
@@ -11,7 +12,7 @@ from .build import sanitized
 ALIGNMENT = 256
 NEW = 0xFF  # fills new memory: NaN in every float type
 FREED = 0xFB  # fills freed memory
-QUARANTINE = 256 << 20  # bytes of freed blocks that are kept, so that a late reader meets FREED and no crash
+QUARANTINE = 64 << 20  # bytes of freed blocks that are kept, so that a late reader meets FREED and no crash
 
 _libc = ctypes.CDLL(None)
 _libc.posix_memalign.argtypes = (ctypes.POINTER(ctypes.c_void_p), ctypes.c_size_t, ctypes.c_size_t)
@@ -27,6 +28,12 @@ class Heap:
         self._sorted: list[int] | None = []
         self._freed: deque[tuple[int, int]] = deque()
         self._freed_bytes = 0
+        self._quarantine = 0 if sanitized() else QUARANTINE  # the sanitizer has one of its own
+
+    def __del__(self) -> None:
+        if not sys.is_finalizing():
+            self._quarantine = 0
+            self._shrink()
 
     def allocate(self, size: int) -> int:
         """A new block, filled with NEW; 0 for no bytes."""
@@ -49,8 +56,10 @@ class Heap:
         ctypes.memset(address, FREED, size)
         self._freed.append((address, size))
         self._freed_bytes += size
-        # The sanitizer keeps a quarantine of its own, in which it reports every access.
-        while self._freed_bytes > (0 if sanitized() else QUARANTINE):
+        self._shrink()
+
+    def _shrink(self) -> None:
+        while self._freed_bytes > self._quarantine:
             oldest, nbytes = self._freed.popleft()
             self._freed_bytes -= nbytes
             _libc.free(oldest)

@@ -144,8 +144,8 @@ def is_map(node: Node) -> bool:
     name = name_of(node)
     if name == "Cast" or name in EXPRESSIONS:
         return True
-    if name == "Dropout":
-        return node.inputs[1].spec.size == 1
+    if name == "Dropout":  # the step is a number known before the elements
+        return node.inputs[1].spec.size == 1 and node.outputs[0].spec.size > 1
     # A reduction over no axes, or of one element, changes at most the dtype.
     return name in FOLDED and len(node.inputs) == 1 and node.inputs[0].spec.size == node.outputs[0].spec.size
 

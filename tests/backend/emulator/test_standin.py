@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
@@ -131,6 +134,19 @@ def test_devices_are_independent():
     assert b.statistics.allocations == 0
     assert b.cupy.cuda.Device().attributes["MultiProcessorCount"] == 2
     assert a.cupy.ndarray is not b.cupy.ndarray
+
+
+def test_a_device_that_nobody_uses_is_gone():
+    device = make()
+    x = device.cupy.ones(1000)
+    with device.cupy.cuda.Stream() as stream:
+        stream.begin_capture()
+        device.cupy.add(x, 1, out=x)
+        graph = stream.end_capture()
+    world = weakref.ref(device.world)
+    del device, x, stream, graph
+    gc.collect()
+    assert world() is None
 
 
 def test_an_array_of_another_library_is_taken_in_place(emulated):

@@ -1,0 +1,78 @@
+"""Reading ahead: a thread prepares the coming batches while the device works on one."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+DEPTH = 2  # batches that are ready at most
+POLL = 0.1  # seconds after which a waiting thread looks whether it is still wanted
+
+_local = threading.local()
+_END = object()
+
+
+def is_reader() -> bool:
+    """Whether this thread reads ahead for another one."""
+    return getattr(_local, "reads", False)
+
+
+class Ahead:
+    """The items of an iterator, fetched by a thread of their own.
+
+    An error of the iterator is raised where its item is asked for. `close` ends the thread; at most DEPTH + 1
+    items were taken from the iterator and not asked for then.
+
+    Args:
+        items: what to read.
+
+    Example:
+        >>> list(Ahead(iter([1, 2, 3])))
+        [1, 2, 3]
+    """
+
+    def __init__(self, items: Iterator[Any]) -> None:
+        self._items = items
+        self._ready: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(DEPTH)
+        self._closed = threading.Event()
+        self._thread = threading.Thread(target=self._read, name="gputrain-read-ahead", daemon=True)
+        self._thread.start()
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            while True:
+                item, error = self._ready.get()
+                if error is not None:
+                    raise error
+                if item is _END:
+                    return
+                yield item
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """End the thread once it is through with the item at hand."""
+        self._closed.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        _local.reads = True
+        try:
+            for item in self._items:
+                if not self._offer(item, None):
+                    return
+            self._offer(_END, None)
+        except BaseException as error:  # noqa: BLE001 - raised again by the thread that asked for the items
+            self._offer(None, error)
+
+    def _offer(self, item: Any, error: BaseException | None) -> bool:
+        """Put an item where it is asked for; False if nobody will ask any more."""
+        while not self._closed.is_set():
+            try:
+                self._ready.put((item, error), timeout=POLL)
+            except queue.Full:
+                continue
+            return True
+        return False
