@@ -210,7 +210,10 @@ def _driver(visible: bool, installed: bool) -> Check:
     found = (
         f"{release or 'unknown version'}, for CUDA {cuda_version(number) if number else 'of unknown version'}"
     )
-    if number and number < environment.OLDEST_CUDA:
+    if not number:
+        fix = "libcuda.so.1 does not load. A container needs NVIDIA_DRIVER_CAPABILITIES=compute,utility."
+        return Check("driver", _trouble(), found, fix)
+    if number < environment.OLDEST_CUDA:
         return Check("driver", _trouble(), found, "Update the driver to 525 or later.")
     return Check("driver", OK, found)
 

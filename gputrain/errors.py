@@ -27,6 +27,10 @@ class DeviceError(RuntimeError):
     """The requested device cannot be used; the message says why and how to mend it."""
 
 
+class DeviceMemoryError(DeviceError):
+    """A device has no room for what is asked for; the message says how much that is."""
+
+
 def explain(rule: str, *, expected: object = None, received: object = None, fix: str | None = None) -> str:
     """Word an error in the project's fixed order: rule, expected, received, what to do.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import os
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +16,17 @@ from gputrain import backend, config
 def on_cpu() -> bool:
     """Whether the suite runs on the CPU device, whose arrays are NumPy's."""
     return backend.current_device().name == "numpy"
+
+
+def emulated() -> bool:
+    """Whether the suite runs on the emulator, where each case costs some ten times what it costs elsewhere."""
+    return backend.current_device().name == "emulated"
+
+
+def child_environment() -> dict[str, str]:
+    """The environment for a Python started by a test, where the emulator is not: that one runs on the CPU."""
+    emulated = os.environ["GPUTRAIN_BACKEND"] == "emulated"
+    return {**os.environ, "GPUTRAIN_BACKEND": "numpy"} if emulated else dict(os.environ)
 
 
 @contextmanager
@@ -44,7 +57,8 @@ def hosts(arrays: Iterable[Any]) -> list[np.ndarray]:
 
 def fill(array: Any, byte: int) -> Any:
     """The array, all its bytes overwritten."""
-    backend.current_device().upload(np.full(array.nbytes, byte, np.uint8).view(array.dtype).reshape(array.shape), array)
+    filled = np.full(array.nbytes, byte, np.uint8).view(array.dtype).reshape(array.shape)
+    backend.current_device().upload(filled, array)
     return array
 
 
@@ -57,3 +71,29 @@ def lies_in(array: Any, memory: Any) -> bool:
     """Whether an array lies in the memory of another."""
     start, begin = address(array), address(memory)
     return begin <= start and start + array.nbytes <= begin + memory.nbytes
+
+
+def allocated(call: Callable[[], object]) -> int:
+    """The most bytes that a call held at a time on the CPU, or all that it asked of a GPU."""
+    device = backend.current_device()
+    if not on_cpu():
+        return _asked_of(device, call)
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def _asked_of(device: Any, call: Callable[[], object]) -> int:
+    pool, asked = device.cupy.get_default_memory_pool(), 0
+
+    def counting(nbytes: int) -> Any:
+        nonlocal asked
+        asked += nbytes
+        return pool.malloc(nbytes)
+
+    with device.running(), device.cupy.cuda.using_allocator(counting):
+        call()
+    return asked

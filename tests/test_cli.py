@@ -16,6 +16,7 @@ import gputrain
 from gputrain import callbacks, config
 from gputrain.cli import main
 from gputrain.recipes import running
+from tests.on_device import child_environment
 
 SMALL = """\
 name = "small"
@@ -323,4 +324,4 @@ def lines_in(path):
 
 def environment():
     """Return an environment in which a new Python finds the gputrain that is under test."""
-    return {**os.environ, "PYTHONPATH": str(Path(gputrain.__file__).parents[1])}
+    return {**child_environment(), "PYTHONPATH": str(Path(gputrain.__file__).parents[1])}

@@ -34,6 +34,7 @@ def test_defaults():
     found = {name: config.get(name) for name in config.SETTINGS}
     assert found == {
         "backend": ("auto", "default"),
+        "device": ("cuda:0", "default"),
         "floatx": ("float32", "default"),
         "epsilon": (1e-7, "default"),
         "seed": (None, "default"),
@@ -41,6 +42,7 @@ def test_defaults():
         "allow_tf32": (False, "default"),
         "nan_inputs": ("error", "default"),
         "deterministic": (True, "default"),
+        "cuda_graphs": (True, "default"),
     }
 
 

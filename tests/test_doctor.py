@@ -22,7 +22,7 @@ from gputrain.errors import DeviceError
 from gputrain.utils import notes
 from tests.cuda_emulator import Emulated, make
 
-UNINSTALL = "pip uninstall -y cupy-cuda12x && pip install 'cupy-cuda12x[ctk]>=14,<15'"
+INSTALL = "pip install 'cupy-cuda12x[ctk]>=14,<15'"
 
 
 @pytest.fixture
@@ -262,6 +262,13 @@ def test_a_driver_that_no_wheel_serves(
     assert gpu.cupy.__version__ == "14.2.0"
 
 
+def test_a_driver_without_its_library(machine: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
+    machine.visible, machine.wheels, machine.cuda = True, {}, 0
+    state, found, fix = told(capsys, 1)["driver"]
+    assert (state, found) == ("problem", "unknown version, for CUDA of unknown version")
+    assert fix.startswith("libcuda.so.1 does not load. A container needs NVIDIA_DRIVER_CAPABILITIES=")
+
+
 @pytest.mark.parametrize(
     ("name", "code", "state"), [("cupy", 1, "problem"), ("auto", 1, "problem"), ("numpy", 0, "warning")]
 )
@@ -282,7 +289,7 @@ def test_what_does_not_work_counts_where_it_is_asked_for(
     expected = {"kernel": state, "cublas": state}
     assert states(checks) == (expected | {"result": "problem"} if name == "cupy" else expected)
     assert "which float16 kernels need" in checks["kernel"][1]
-    assert UNINSTALL in checks["kernel"][1]
+    assert INSTALL in checks["kernel"][1]
     assert checks["cublas"][1] == "cuBLAS is nowhere."
 
 

@@ -12,6 +12,7 @@ import pytest
 
 import gputrain
 from gputrain.datasets import fashion_mnist
+from tests.on_device import emulated
 
 ROOT = Path(__file__).resolve().parents[1]
 TUTORIAL = ROOT.parent / "shared" / "reference_text.txt"
@@ -62,14 +63,16 @@ def test_the_image_classifier_runs_as_it_stands(
     program = programs()[1]
     gputrain.config.set_seed(1)
     monkeypatch.setenv("GPUTRAIN_DATA", str(DATA))
-    few_images(tmp_path / "mnist", 6000, 1000)
+    # Fewer where a step is run by the emulator, some thirty times slower than on the CPU device.
+    train, test, least = (2000, 500, 0.75) if emulated() else (6000, 1000, 0.83)
+    few_images(tmp_path / "mnist", train, test)
     monkeypatch.setenv("GPUTRAIN_DATA", str(tmp_path))
     scope = run(program, monkeypatch)
     printed = re.search(r"Accuracy: (\d+\.\d\d)", capsys.readouterr().out)
     assert printed is not None
     assert float(printed[1]) == pytest.approx(100 * scope["accuracy"], abs=0.01)
     # 6,000 of the 60,000 training images; Keras on TensorFlow reaches 0.85 to 0.87 with them.
-    assert scope["accuracy"] > 0.83
+    assert scope["accuracy"] > least
     assert scope["model"].count_params() == 693_962
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from .. import config
-from .base import ALIGNMENT, Device, Feeder, InOrder, Kernel, OnHost, Thunk, leaves
+from .base import ALIGNMENT, Device, Feeder, InOrder, Kernel, Named, OnHost, Thunk, leaves
 
 __all__ = [
     "ALIGNMENT",
@@ -13,6 +13,7 @@ __all__ = [
     "Feeder",
     "InOrder",
     "Kernel",
+    "Named",
     "OnHost",
     "Thunk",
     "current_device",

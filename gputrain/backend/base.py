@@ -104,6 +104,7 @@ class Feeder:
         start: int,
         stop: int,
         buffers: Sequence[Any],
+        scales: Sequence[tuple[float, float]],
     ) -> Thunk | None:
         """Fill the buffers now, or return a thunk that fills them when the step runs.
 
@@ -113,6 +114,7 @@ class Feeder:
             order: row numbers of a whole pass; None means that the batch is all of the arrays.
             start, stop: which of them to take.
             buffers: the step's inputs.
+            scales: (scale, offset) of each input; other than (1, 0) only where the graph was lowered so.
         """
         for source, buffer in zip(arrays, buffers, strict=True):
             if order is None:
@@ -146,6 +148,18 @@ class Device(ABC):
     @abstractmethod
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
         """A new 256-byte aligned array with undefined contents."""
+
+    def require_room(self, nbytes: int, what: str) -> None:
+        """Refuse what will not fit, before anything is lost.
+
+        Raises:
+            DeviceMemoryError: so many bytes cannot be had.
+        """
+        return
+
+    def no_room_for(self, batch: int, plan_of: Callable[[int], int]) -> str:
+        """What to say when a step on batches of this size does not fit; `plan_of` gives a size's bytes."""
+        return f"a step on batches of {batch} does not fit the memory of the {self.name} device."
 
     @abstractmethod
     def upload(self, host: np.ndarray, out: Any) -> None:

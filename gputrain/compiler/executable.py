@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from ..backend import Device, Thunk, current_device
+from ..backend import Device, Named, Thunk, current_device
 from ..errors import ShapeError, explain
 from ..ir import Graph, Node, Spec, Value
 from ..ops.base import Constant, run_once
 from .plan import Buffer, Place, Plan, make_plan
 
 POISON = 0xFF  # bytes that are NaN as floats
+UNSCALED = (1.0, 0.0)
 KEPT_PROGRAMS = 4  # ways to fill the inputs whose programs are kept
 
 
@@ -34,6 +35,7 @@ class Arena:
     def reserve(self, nbytes: int) -> None:
         """Make room for a plan. Growing moves the memory, so executables bind anew before they run again."""
         if nbytes > self.memory.size:
+            self.device.require_room(nbytes, "the memory plan of a step")
             self.memory = self.device.empty((nbytes,), "uint8")
             self.generation += 1
 
@@ -66,6 +68,7 @@ class Executable:
         self.given = given or {}
         self.plan: Plan = plan if plan is not None else make_plan(graph, device, self.given)
         self.graph = self.plan.graph
+        self.scales = [self.graph.scales.get(v, UNSCALED) for v in self.graph.inputs]
         self.arena.reserve(self.plan.nbytes)
         self._generation = -1
         self._constants: dict[Buffer, Any] = {}
@@ -133,8 +136,9 @@ class Executable:
         self._check(feeds)
         if poison:
             self.poison()
-        for buffer, feed in zip(self.inputs, feeds, strict=True):
-            self.device.upload(feed, buffer)
+        for buffer, feed, (scale, offset) in zip(self.inputs, feeds, self.scales, strict=True):
+            plain = (scale, offset) == UNSCALED
+            self.device.upload(feed if plain else np.asarray(feed, buffer.dtype) * scale + offset, buffer)
         if poison:
             self.step_poisoned()
         else:
@@ -193,7 +197,10 @@ class Executable:
             for buffer, spec in zip(self.plan.scratch[node], self.device.scratch(node.op, specs), strict=True)
         ]
         outs = [self._arrays[v] for v in node.outputs]
-        return self.device.prepare(node.op, specs, outs, [self._arrays[v] for v in node.inputs], scratch)
+        thunk = self.device.prepare(node.op, specs, outs, [self._arrays[v] for v in node.inputs], scratch)
+        if isinstance(thunk, Named) and node.path:
+            thunk.name = f"{thunk.name} of {node.path}"
+        return thunk
 
     def _copies(self) -> list[Thunk]:
         ends = [(self._cut(c.target, c.spec), self._cut(c.source, c.spec)) for c in self.plan.copies]

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from ..backend import Device, current_device
-from ..ir import Graph, Node, Spec, Value
+from ..ir import Graph, Node, Spec, Value, is_float
 from ..ir.graph import State
 from ..ops.activation import Relu
-from ..ops.base import Operation, Sample, run_once
+from ..ops.base import Cast, Constant, Operation, Sample, run_once
 from ..ops.custom import OwnGradient
-from ..ops.elementwise import Add, Where
+from ..ops.elementwise import Add, Multiply, Where
 from ..ops.optim import Gate
 from ..ops.reduction import Mean
 from .passes import enabled
@@ -86,11 +86,17 @@ def _positive_mean(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray
     return positive, positive.mean()
 
 
-def lower(graph: Graph, device: Device) -> Graph:
-    """The graph as `device` runs it; the graph itself where the device fuses nothing."""
+def lower(graph: Graph, device: Device, given: Collection[Value] = ()) -> Graph:
+    """The graph as `device` runs it; the graph itself where the device fuses nothing.
+
+    Args:
+        graph: what was traced.
+        device: where it will run.
+        given: inputs that are read where the caller has them, in the dtype they have there.
+    """
     if device.chain is None or not enabled("fuse_elementwise"):
         return graph
-    simple = _Simplified(graph)
+    simple = _Simplified(graph, given)
     return _Fusion(simple.graph, device).run()
 
 
@@ -107,6 +113,7 @@ class _Rebuilt:
 
     def __init__(self, graph: Graph) -> None:
         self.old = graph
+        self.inputs, self.scales = list(graph.inputs), dict(graph.scales)
         self.known: dict[Value, Value] = {}
 
     def of(self, value: Value) -> Value:
@@ -121,18 +128,59 @@ class _Rebuilt:
 
     def finished(self) -> Graph:
         states = [State(s.variable, s.before, self.of(s.after)) for s in self.old.states]
-        return Graph(self.old.inputs, self.all(self.old.outputs), states, self.all(self.old.effects))
+        outputs, effects = self.all(self.old.outputs), self.all(self.old.effects)
+        return Graph(self.inputs, outputs, states, effects, scales=self.scales)
 
 
 class _Simplified(_Rebuilt):
-    """What chains see through: gates become choices of single states, broadcast numbers become numbers."""
+    """What chains see through: gates become choices of single states, broadcast numbers become numbers.
 
-    def __init__(self, graph: Graph) -> None:
+    Inputs of integers that are only read as scaled floats become floats, which whoever feeds them converts.
+    """
+
+    def __init__(self, graph: Graph, given: Collection[Value]) -> None:
         super().__init__(graph)
         self.numbers: dict[Value, Value] = {}  # values that hold one number everywhere, and that number
+        self.readers = graph.consumers()
+        self.roots = set(graph.roots())
+        for i, value in enumerate(graph.inputs):
+            if value not in set(given) and value not in self.roots:
+                self._convert_input(i, value)
         for node in graph.nodes:
-            self._take(node)
+            if not all(v in self.known for v in node.outputs):
+                self._take(node)
         self.graph = self.finished()
+
+    def _convert_input(self, i: int, value: Value) -> None:
+        """Let an integer input be fed as the floats that it is cast to, scaled and moved as they are."""
+        cast = self._only_reader(value)
+        if cast is None or not isinstance(cast.op, Cast) or is_float(value.dtype) or not is_float(cast.op.dtype):
+            return
+        found, scale, offset = cast.outputs[0], 1.0, 0.0
+        times = self._by_number(found, Multiply)
+        if times is not None:
+            found, scale = times
+        plus = self._by_number(found, Add)
+        if plus is not None:
+            found, offset = plus
+        fed = Value(found.spec, name=value.name)
+        self.inputs[i], self.known[found] = fed, fed
+        self.scales[fed] = scale, offset
+
+    def _only_reader(self, value: Value) -> Node | None:
+        readers = self.readers.get(value, [])
+        return readers[0] if len(readers) == 1 and value not in self.roots else None
+
+    def _by_number(self, value: Value, kind: type[Operation]) -> tuple[Value, float] | None:
+        """(result, number) where all that happens to a value is an operation with a constant number."""
+        reader = self._only_reader(value)
+        if reader is None or type(reader.op) is not kind:
+            return None
+        (other,) = [v for v in reader.inputs if v is not value] or [value]
+        constant = other.node.op if other.node is not None else None
+        if not isinstance(constant, Constant) or other.spec.size != 1 or reader.outputs[0].spec != value.spec:
+            return None
+        return reader.outputs[0], float(constant.array().reshape(()))
 
     def _take(self, node: Node) -> None:
         inputs = self.all(node.inputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -96,7 +96,7 @@ def make_plan(graph: Graph, device: Device, given: Collection[Value] = ()) -> Pl
         device: where; its kernels say what workspaces they need.
         given: graph inputs whose memory the caller brings, and nobody may write.
     """
-    return _Planner(lower(graph, device), device, given).run()
+    return _Planner(lower(graph, device, given), device, given).run()
 
 
 class _Planner:
@@ -218,16 +218,28 @@ class _Planner:
 def pack(buffers: list[Buffer]) -> int:
     """Give each buffer an offset so that buffers in use at one time do not meet; returns the total bytes.
 
-    Largest first, each at the lowest free offset (greedy by size; Pisarchyk & Lee 2020).
+    Each at the lowest free offset, largest first (greedy by size; Pisarchyk & Lee 2020) or latest first,
+    whichever needs less.
     """
+    by_size = sorted(buffers, key=lambda b: (-b.nbytes, b.first))
+    by_end = sorted(buffers, key=lambda b: (-b.last, -b.nbytes))
+    ways = [(order, _offsets(order)) for order in (by_size, by_end)]
+    order, (offsets, nbytes) = min(ways, key=lambda way: way[1][1])
+    for buffer, offset in zip(order, offsets, strict=True):
+        buffer.offset = int(offset)
+    return nbytes
+
+
+def _offsets(buffers: Sequence[Buffer]) -> tuple[np.ndarray, int]:
+    """(offset of each buffer, bytes in all) when they are placed one after the other."""
     first, last, start, stop = placed = np.zeros((4, len(buffers)), np.int64)
-    for k, buffer in enumerate(sorted(buffers, key=lambda b: (-b.nbytes, b.first))):
+    for k, buffer in enumerate(buffers):
         nbytes = _aligned(buffer.nbytes)
         alive = np.flatnonzero((first[:k] <= buffer.last) & (last[:k] >= buffer.first))
         alive = alive[np.argsort(start[alive])]
-        buffer.offset = _lowest_gap(start[alive], stop[alive], nbytes)
-        placed[:, k] = buffer.first, buffer.last, buffer.offset, buffer.offset + nbytes
-    return int(stop.max(initial=0))
+        offset = _lowest_gap(start[alive], stop[alive], nbytes)
+        placed[:, k] = buffer.first, buffer.last, offset, offset + nbytes
+    return start, int(stop.max(initial=0))
 
 
 def _lowest_gap(start: np.ndarray, stop: np.ndarray, nbytes: int) -> int:

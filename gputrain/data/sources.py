@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -45,9 +45,12 @@ class Batch:
     def size(self) -> int:
         return self.arrays.count if self.order is None else self.stop - self.start
 
-    def load(self, feeder: Feeder, buffers: list[Any]) -> Thunk | None:
+    def load(
+        self, feeder: Feeder, buffers: Sequence[Any], scales: Sequence[tuple[float, float]]
+    ) -> Thunk | None:
         """Copy the rows into the buffers, one per array, or return what does it as part of the step."""
-        return feeder.load(self.arrays, self.arrays.leaves, self.order, self.start, self.stop, buffers)
+        rows = self.order, self.start, self.stop
+        return feeder.load(self.arrays, self.arrays.leaves, *rows, buffers, scales)
 
 
 class ArraySource:

@@ -39,6 +39,7 @@ class Graph:
         outputs: values to be returned.
         states: variables read or written.
         effects: values kept only because making them does something (ops.print).
+        scales: (scale, offset) of inputs that are fed in another dtype: element * scale + offset is theirs.
     """
 
     inputs: list[Value]
@@ -46,6 +47,7 @@ class Graph:
     states: list[State] = field(default_factory=list)
     effects: list[Value] = field(default_factory=list)
     nodes: list[Node] = field(default_factory=list)
+    scales: dict[Value, tuple[float, float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.refresh()

@@ -12,12 +12,12 @@ import numpy as np
 
 from .. import config, ops
 from ..backend import Device, Feeder
-from ..compiler import Arena, Executable, interpret
+from ..compiler import Arena, Executable, interpret, make_plan
 from ..compiler.passes import optimize
 from ..data import Arrays
 from ..data.arrays import on_host
 from ..data.sources import Batch
-from ..errors import GraphError, NonFiniteError, explain
+from ..errors import DeviceMemoryError, GraphError, NonFiniteError, explain
 from ..ir import Graph, Node, Spec, Trace, Value
 from ..ops.base import apply, constant
 from ..ops.optim import Gate
@@ -73,7 +73,8 @@ class Program:
         if eagerly:
             self._run_eagerly(batch)
             return
-        self.executable.step(batch.load(self.feeder, self.executable.inputs))
+        executable = self.executable
+        executable.step(batch.load(self.feeder, executable.inputs, executable.scales))
 
     def _run_eagerly(self, batch: Batch) -> None:
         finder = NonFiniteFinder(self.device)
@@ -300,12 +301,25 @@ class ProgramCache:
             self._programs.move_to_end(key)
             return self._programs[key]
         self._warn_of_retraces(kind, size, arrays)
-        program = Program(self.model, kind, arrays, size, self.arena, self.feeder)
+        try:
+            program = Program(self.model, kind, arrays, size, self.arena, self.feeder)
+        except DeviceMemoryError as error:
+            raise self._too_large(kind, arrays, size) from error
         self.refresh()  # tracing may build layers, metrics and slots
         self._programs[self._key(kind, arrays, size)] = program
         if len(self._programs) > self.size:
             self._programs.popitem(last=False)
         return program
+
+    def _too_large(self, kind: str, arrays: Arrays, size: int) -> DeviceMemoryError:
+        """The error of a plan that does not fit, with the largest batch whose plan does."""
+
+        def plan_of(batch: int) -> int:
+            specs = [Spec((batch, *a.shape[1:]), a.dtype.name) for a in arrays.leaves]
+            _, graph, _ = trace_step(self.model, kind, arrays, specs)
+            return make_plan(graph, self.device).nbytes
+
+        return DeviceMemoryError(f"{self.model.name}, {kind}: {self.device.no_room_for(size, plan_of)}")
 
     def logs(self, program: Program) -> BatchLogs:
         """Logs of the step that `program` just ran, to be read at leisure."""

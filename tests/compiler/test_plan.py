@@ -309,7 +309,10 @@ def test_the_reference_cnn_is_packed_well() -> None:
     assert check_packs(plan) == 6, "all gradients are written straight into the flat vector"
     states = {s.variable.path: s for s in graph.states if s.written}
     moved = {c.target.buffer.variable.path for c in plan.copies if c.target.buffer.variable is not None}
-    assert not moved & {path for path in states if "kernel" in path or "adam" in path}
+    in_place = {path for path in states if "kernel" in path or "adam" in path}
+    if plan.graph is not graph:  # all single numbers in one launch, before the update that reads the counter
+        in_place.remove("adam/iterations")
+    assert not moved & in_place
     least = most_at_once(plan)
     print(f"arena {plan.nbytes:,} bytes, at least {least:,}, without sharing {plan.unshared():,}")
     assert plan.nbytes <= 1.05 * least

@@ -13,6 +13,7 @@ from gputrain.data import make_arrays
 from gputrain.data.sources import ArraySource, Batch, IteratorSource, is_iterator
 from gputrain.errors import DataError
 from gputrain.utils.notes import forget
+from tests.on_device import fill, host
 
 X = np.arange(10, dtype="float32")[:, None]
 
@@ -63,9 +64,15 @@ def test_arrays_once_through_and_pass_after_pass() -> None:
 
 
 def test_a_batch_is_copied_into_buffers() -> None:
-    buffer = np.full((3, 1), np.nan, "float32")
-    Batch(make_arrays(X), np.array([7, 0, 2]), 0, 3).load(current_device().feeder(), [buffer])
-    assert buffer[:, 0].tolist() == [7, 0, 2]
+    """At once, or by what the feeder returns, as part of the step."""
+    device = current_device()
+    buffer = fill(device.empty((3, 1), "float32"), 0xFF)
+    batch = Batch(make_arrays(X), np.array([7, 0, 2]), 0, 3)
+    load = batch.load(device.feeder(), [buffer], [(1.0, 0.0)])
+    if load is not None:
+        with device.running():
+            load()
+    assert host(buffer)[:, 0].tolist() == [7, 0, 2]
 
 
 SOURCES: dict[str, tuple[Callable[[], Any], int | None, list[list[list[int]]]]] = {

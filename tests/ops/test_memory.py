@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 import gputrain.ops as ops
 from gputrain import backend
 from gputrain.ops.base import REGISTRY, Operation, spec_of
+from tests.on_device import allocated, put
 
 LIMIT = 64 * 1024
 N = 200_000
@@ -66,12 +66,8 @@ def test_no_hidden_temporaries(name: str) -> None:
     specs = [spec_of(x) for x in inputs]
     outs = [device.empty(s.dims, s.dtype) for s in op.output_specs(*specs)]
     scratch = [device.empty(s.dims, s.dtype) for s in device.scratch(op, specs)]
-    thunk = device.prepare(op, specs, outs, inputs, scratch)
-    thunk()
-    tracemalloc.start()
-    try:
+    with device.running():
+        thunk = device.prepare(op, specs, outs, put(inputs), scratch)
         thunk()
-        _, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
+        peak = allocated(thunk)
     assert peak < LIMIT, f"{op} allocates {peak} bytes"

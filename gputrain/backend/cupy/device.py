@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from ...ir import Node
 from ...ir.spec import Spec
 from ..base import Device, InOrder, Kernel, Thunk
 from ..cublas import Cublas
-from . import chain
+from . import chain, memory
 from .families import FAMILIES
 from .feeding import CupyFeeder
 from .launch import Function, Library
@@ -97,8 +97,17 @@ class CupyDevice(Device):
         return Copy(self, target, source)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
-        with self.running():
+        with self.running(), memory.explain_memory(self, shape, dtype):
             return self.cupy.empty(shape, dtype)
+
+    def no_room_for(self, batch: int, plan_of: Callable[[int], int]) -> str:
+        free = self.free_memory()
+        best = memory.largest_batch(plan_of, free, batch)
+        return str(memory.batch_error(batch, plan_of(batch), free, best))
+
+    def require_room(self, nbytes: int, what: str) -> None:
+        if nbytes > self.free_memory():
+            raise memory.memory_error(self, what, nbytes)
 
     def upload(self, host: Any, out: Any) -> None:
         if self.owns(host):

@@ -110,7 +110,7 @@ def version_numbers(text: str) -> tuple[int, ...]:
 # ----------------------------------------------------------------------------------------------- what to type
 
 
-def install_line(cuda: int = 0, extra: str = "") -> str:
+def install_line(cuda: int = 0) -> str:
     """The pip line for a driver that serves this CUDA; both lines where that is not known.
 
     >>> install_line(12040)
@@ -119,7 +119,7 @@ def install_line(cuda: int = 0, extra: str = "") -> str:
     if not cuda:
         return f"{install_line(OLDEST_CUDA)} (driver for CUDA 12) or {install_line(CUDA_13)} (CUDA 13)"
     wheel = "cupy-cuda13x" if cuda >= CUDA_13 else "cupy-cuda12x"
-    return f"pip install {extra}'{wheel}[ctk]{CUPY_RANGE}'"
+    return f"pip install '{wheel}[ctk]{CUPY_RANGE}'"
 
 
 def replace_line(cuda: int, wheels: Collection[str]) -> str:
@@ -127,6 +127,17 @@ def replace_line(cuda: int, wheels: Collection[str]) -> str:
     if not wheels:
         return install_line(cuda)
     return f"pip uninstall -y {' '.join(sorted(wheels))} && {install_line(cuda)}"
+
+
+def complete_line(cuda: int, wheels: Collection[str]) -> str:
+    """The pip line that adds CUDA's libraries to the wheel that is there.
+
+    >>> complete_line(0, ["cupy-cuda13x"])
+    "pip install 'cupy-cuda13x[ctk]>=14,<15'"
+    """
+    if len(wheels) == 1 and set(wheels) <= {"cupy-cuda12x", "cupy-cuda13x"}:
+        return f"pip install '{next(iter(wheels))}[ctk]{CUPY_RANGE}'"
+    return replace_line(cuda, wheels)
 
 
 # ----------------------------------------------------------------------------------------------- kernel cache

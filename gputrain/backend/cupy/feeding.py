@@ -45,14 +45,16 @@ class CupyFeeder(Feeder):
         start: int,
         stop: int,
         buffers: Sequence[Any],
+        scales: Sequence[tuple[float, float]],
     ) -> Thunk | None:
+        if order is None and any(self.gpu.owns(a) for a in arrays):
+            order, start, stop = np.arange(len(arrays[0])), 0, len(arrays[0])
         if order is not None:
             resident = self._resident(owner, arrays)
             if resident is not None:
-                return resident.load(order, start, stop, buffers)
-        if any(self.gpu.owns(a) for a in arrays):
-            return super().load(owner, arrays, order, start, stop, buffers)
-        self._staging(buffers).fill(arrays, None if order is None else order[start:stop], buffers)
+                return resident.load(order, start, stop, buffers, scales)
+            arrays = [self.gpu.download(a) if self.gpu.owns(a) else a for a in arrays]
+        self._staging(buffers).fill(arrays, None if order is None else order[start:stop], buffers, scales)
         return None
 
     def moved(self) -> None:
@@ -117,7 +119,14 @@ class Resident:
         """Input buffers have moved: let go of those that were filled so far."""
         self._loads.clear()
 
-    def load(self, order: np.ndarray, start: int, stop: int, buffers: Sequence[Any]) -> Thunk:
+    def load(
+        self,
+        order: np.ndarray,
+        start: int,
+        stop: int,
+        buffers: Sequence[Any],
+        scales: Sequence[tuple[float, float]],
+    ) -> Thunk:
         """What gathers rows start..stop of the order into the buffers, as part of the step."""
         if order is not self._current:
             self.gpu.upload(order, self.order[: len(order)])
@@ -125,12 +134,12 @@ class Resident:
         if start != self._next:
             self.gpu.upload(np.int64(start), self.cursor)
         self._next = stop
-        key = (stop - start, *(b.data.ptr for b in buffers))
+        key = (stop - start, tuple(scales), *(b.data.ptr for b in buffers))
         if key not in self._loads:
             if len(self._loads) >= 2 * KEPT:
                 self._loads.popitem(last=False)
             self._loads[key] = gather_rows(
-                self.gpu, self.arrays, self.order, self.cursor, list(buffers), stop - start
+                self.gpu, self.arrays, self.order, self.cursor, list(buffers), stop - start, scales
             )
         return self._loads[key]
 
@@ -154,16 +163,19 @@ class Staging:
         flat = np.frombuffer(memory, buffer.dtype, math.prod(buffer.shape))
         return flat.reshape(buffer.shape)
 
-    def fill(self, arrays: Sequence[np.ndarray], rows: np.ndarray | None, buffers: Sequence[Any]) -> None:
+    def fill(
+        self,
+        arrays: Sequence[np.ndarray],
+        rows: np.ndarray | None,
+        buffers: Sequence[Any],
+        scales: Sequence[tuple[float, float]],
+    ) -> None:
         """Gather rows on the host and send them off; the step that is launched next finds them."""
         turn, self._turn = self._turn, (self._turn + 1) % TURNS
         runtime = self.gpu.cupy.cuda.runtime
         self.copied[turn].synchronize()  # the pinned buffer may be written again
-        for source, pinned in zip(arrays, self.pinned[turn], strict=True):
-            if rows is None or source.dtype != pinned.dtype:
-                np.copyto(pinned, source if rows is None else source[rows], casting="unsafe")
-            else:
-                np.take(source, rows, axis=0, out=pinned, mode="clip")
+        for source, pinned, scale in zip(arrays, self.pinned[turn], scales, strict=True):
+            _gather(source, rows, pinned, *scale)
         with self.gpu.gpu:
             self.stream.wait_event(self.read[turn])
             for pinned, staged in zip(self.pinned[turn], self.staged[turn], strict=True):
@@ -180,3 +192,14 @@ class Staging:
             for staged, buffer in zip(self.staged[turn], buffers, strict=True):
                 self.gpu.copy(buffer, staged)()
             self.read[turn].record(self.gpu.stream)
+
+
+def _gather(source: np.ndarray, rows: np.ndarray | None, out: np.ndarray, scale: float, offset: float) -> None:
+    """Rows of the source, converted, scaled and moved as they are copied."""
+    if rows is not None and source.dtype == out.dtype:
+        np.take(source, rows, axis=0, out=out, mode="clip")
+    else:
+        np.copyto(out, source if rows is None else source[rows], casting="unsafe")
+    if (scale, offset) != (1.0, 0.0):
+        np.multiply(out, scale, out=out)
+        np.add(out, offset, out=out)

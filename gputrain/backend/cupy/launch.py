@@ -132,6 +132,8 @@ class Function:
             return SCALARS[kind](arg)
         if arg is None:
             return np.uint64(0)
+        if isinstance(arg, np.ndarray):  # CuPy passes one of a single element by value
+            raise self._refused(f"argument {i} as an array on the GPU", "a NumPy array")
         if arg.dtype != kind or not arg.flags.c_contiguous:
             layout = "contiguous" if arg.flags.c_contiguous else "strided"
             raise self._refused(f"argument {i} as a contiguous {kind} array", f"{arg.dtype}, {layout}")

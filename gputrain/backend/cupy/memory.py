@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ...errors import DeviceError, explain
+from ...errors import DeviceError, DeviceMemoryError, explain
 
 if TYPE_CHECKING:
     from .device import CupyDevice
@@ -38,7 +38,7 @@ def ran_out(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or str(error).startswith(OUT_OF_MEMORY)
 
 
-def memory_error(device: CupyDevice, what: str, nbytes: int) -> DeviceError:
+def memory_error(device: CupyDevice, what: str, nbytes: int) -> DeviceMemoryError:
     """The error for an allocation that failed.
 
     Args:
@@ -49,7 +49,7 @@ def memory_error(device: CupyDevice, what: str, nbytes: int) -> DeviceError:
     with device.gpu:
         total = int(device.gpu.mem_info[1])
     room = f"{in_words(device.free_memory())} free of {in_words(total)}"
-    return DeviceError(
+    return DeviceMemoryError(
         explain(
             f"GPU {int(device.gpu)} has no room for {what}.",
             expected=f"at most what is free, {room}",
@@ -68,8 +68,8 @@ def explain_memory(device: CupyDevice, shape: Sequence[int], dtype: str) -> Iter
         shape, dtype: of the array.
 
     Example:
-        >>> with explain_memory(device, shape, dtype):
-        ...     return device.cupy.empty(shape, dtype)
+        >>> with explain_memory(device, shape, dtype):  # doctest: +SKIP
+        ...     array = device.cupy.empty(shape, dtype)
     """
     try:
         yield
@@ -101,3 +101,24 @@ def largest_batch(plan_of: Callable[[int], int], free: int, batch: int) -> int:
         else:
             fails = middle
     return fits
+
+
+def batch_error(batch: int, needed: int, free: int, best: int) -> DeviceMemoryError:
+    """The error for a batch that does not fit.
+
+    Args:
+        batch: the batch size that was asked for.
+        needed: bytes of its plan.
+        free: bytes that may be taken.
+        best: the largest batch that fits, see `largest_batch`.
+    """
+    smaller = f"Use batch_size={best}, the largest that fits, or less"
+    fix = smaller if best else "Not even one sample fits: make the model smaller"
+    return DeviceMemoryError(
+        explain(
+            f"Steps on batches of {batch} do not fit the GPU's memory.",
+            expected=f"at most {in_words(free)}, which is free",
+            received=in_words(needed),
+            fix=f"{fix}; or end other programs that use this GPU (nvidia-smi lists them).",
+        )
+    )

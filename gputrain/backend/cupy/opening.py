@@ -16,7 +16,7 @@ import numpy as np
 from ...errors import DeviceError, explain
 from ...utils.notes import note
 from . import environment
-from .environment import cuda_version, install_line, replace_line
+from .environment import complete_line, cuda_version, install_line, replace_line
 from .memory import REMEDY, in_words, ran_out
 
 if TYPE_CHECKING:
@@ -413,7 +413,7 @@ def _not_compiled(error: Exception) -> DeviceError:
     driver, wheels = environment.driver_cuda(), environment.installed_wheels()
     if "cuda_fp16.h" in text or "cannot open source file" in text:
         rule = "NVRTC does not find CUDA's headers (cuda_fp16.h), which float16 kernels need."
-        fix = f"The extra [ctk] brings them: {replace_line(driver, wheels)}"
+        fix = f"The extra [ctk] brings them: {complete_line(driver, wheels)}"
     else:
         rule = "NVRTC does not compile gputrain's kernels."
         fix = f"Install cupy anew ({replace_line(driver, wheels)}); if that does not help, please report it."
@@ -429,7 +429,7 @@ def _meaning(cupy: Any, error: Exception) -> DeviceError:
     if code == "cudaErrorInsufficientDriver":
         return _insufficient_driver(cupy)
     if "nvrtc" in text.lower():
-        line = replace_line(environment.driver_cuda(), environment.installed_wheels())
+        line = complete_line(environment.driver_cuda(), environment.installed_wheels())
         rule = "Kernels are compiled by NVIDIA's NVRTC, and it cannot be loaded."
         return DeviceError(explain(rule, received=text, fix=f"The extra [ctk] brings it: {line}"))
     rule, fix = MEANINGS.get(code, ("The GPU cannot be opened.", f"Run `gputrain doctor`. {CPU_INSTEAD}"))

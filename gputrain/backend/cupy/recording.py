@@ -7,6 +7,7 @@ launched. A thunk that cannot be recorded runs between the graphs of what comes 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from ... import config
 from ...errors import DeviceError
 from ...utils.notes import note
 from ..base import OnHost, Thunk, leaves
+from . import memory
 
 if TYPE_CHECKING:
     from .device import CupyDevice
@@ -39,6 +41,12 @@ class Copy:
         self._call()
 
 
+def _bytes_of(error: MemoryError) -> int:
+    """How much was asked for, as CuPy words it ("... allocating 1,024 bytes ...")."""
+    found = re.search(r"allocating ([\d,]+) bytes", str(error))
+    return int(found[1].replace(",", "")) if found else 0
+
+
 class Recorded:
     """Thunks that run as they are at first, then from CUDA graphs.
 
@@ -56,7 +64,11 @@ class Recorded:
         if not self._ran or not config.cuda_graphs():
             self._ran = True
             for thunk in self.thunks:
-                thunk()
+                try:
+                    thunk()
+                except MemoryError as error:
+                    name = getattr(thunk, "name", type(thunk).__name__)
+                    raise memory.memory_error(self.device, name, _bytes_of(error)) from error
             return
         if self.parts is None:
             self.parts = self._record()

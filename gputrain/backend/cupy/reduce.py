@@ -191,7 +191,8 @@ def _launch(
         return function.bind(*arrays, a, r, b, parts, chunk, divisor, blocks=blocks, block=256)
     if parts == 1 and (r <= SHORT or (r <= 8 * SHORT and a >= 4 * BLOCKS)):
         lanes = lanes_for(r)
-        return kernel("reduce_rows", "i i d", f"Lanes<{lanes}>").bind(*arrays, a, r, divisor, threads=a * lanes)
+        rows = kernel("reduce_rows", "i i d", f"Lanes<{lanes}>")
+        return rows.bind(*arrays, a, r, divisor, threads=a * lanes)
     pack = _pack(arrays[0], step) if whole else 1
     function = kernel("reduce_blocks", "i i i i d", pack)
     blocks = blocks_for(function, a * parts)

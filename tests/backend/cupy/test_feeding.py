@@ -79,6 +79,31 @@ def test_generators_feed_through_pinned_memory(world: World) -> None:
     assert_equal_training(fitted(batches(), None, **how), on_cpu(batches(), None, **how))
 
 
+@pytest.mark.parametrize("share", [0.5, 0.0])
+def test_bytes_become_scaled_floats_on_their_way(
+    world: World, monkeypatch: pytest.MonkeyPatch, share: float
+) -> None:
+    """Casting and rescaling images costs no launch: whoever brings them does it."""
+    monkeypatch.setattr(feeding, "SHARE", share)
+    images = RNG.integers(0, 256, (60, 6), dtype="uint8")
+
+    def train() -> Any:
+        keras.utils.set_random_seed(2)
+        layers = [keras.layers.Rescaling(1 / 127.5, offset=-1.0), keras.layers.Dense(1)]
+        model = keras.Sequential([keras.layers.Input((6,), dtype="uint8"), *layers])
+        model.compile("sgd", "mse")
+        history = model.fit(images, Y[:60], batch_size=16, epochs=2, verbose=0).history
+        return model, (history, model.get_weights())
+
+    model, found = train()
+    program = next(p for p in model._programs._programs.values() if p.kind == "train")
+    assert [v.dtype for v in program.graph.inputs] == ["uint8", "float32"]
+    assert [a.dtype.name for a in program.executable.inputs] == ["float32", "float32"]
+    assert program.executable.scales[0] == pytest.approx((1 / 127.5, -1.0))
+    config.set_backend("numpy")
+    assert_equal_training(found, train()[1])
+
+
 def test_other_data_of_the_same_shape_uses_the_same_memory(world: World) -> None:
     model = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(1)])
     model.compile("sgd", "mse")

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from operator import attrgetter
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -329,8 +330,7 @@ def test_headers_are_missing(gpu: Emulated, monkeypatch: pytest.MonkeyPatch) -> 
     assert refusal(gpu) == (
         "NVRTC does not find CUDA's headers (cuda_fp16.h), which float16 kernels need. Received: k.cu(1): "
         'catastrophic error: cannot open source file "cuda_fp16.h". The extra [ctk] brings them: pip '
-        "uninstall "
-        "-y cupy-cuda12x && pip install 'cupy-cuda12x[ctk]>=14,<15'"
+        "install 'cupy-cuda12x[ctk]>=14,<15'"
     )
 
 
@@ -358,10 +358,7 @@ def test_nvrtc_is_missing(gpu: Emulated, monkeypatch: pytest.MonkeyPatch, where:
     assert message.startswith(
         "Kernels are compiled by NVIDIA's NVRTC, and it cannot be loaded. Received: CuPy failed"
     )
-    assert (
-        "The extra [ctk] brings it: pip uninstall -y cupy-cuda12x && pip install 'cupy-cuda12x[ctk]"
-        in message
-    )
+    assert "The extra [ctk] brings it: pip install 'cupy-cuda12x[ctk]" in message
 
 
 @pytest.mark.usefixtures("machine")
@@ -542,6 +539,42 @@ def test_wheels_are_found_by_their_names() -> None:
     assert environment.cupy_installed() or not wheels
 
 
+@pytest.mark.parametrize(
+    ("wheels", "line"),
+    [
+        (["cupy-cuda13x"], "pip install 'cupy-cuda13x[ctk]>=14,<15'"),
+        (["cupy"], "pip uninstall -y cupy && pip install 'cupy-cuda12x[ctk]>=14,<15'"),
+        ([], "pip install 'cupy-cuda12x[ctk]>=14,<15'"),
+    ],
+)
+def test_the_line_that_adds_cuda_s_libraries(wheels: list[str], line: str) -> None:
+    assert environment.complete_line(12040, wheels) == line
+
+
+USED = (
+    "__version__",
+    "get_default_memory_pool",
+    "cuda.nvrtc.getSupportedArchs",
+    "cuda.nvrtc.getVersion",
+    "cuda.compiler.CompileException",
+    "cuda.driver.CUDADriverError",
+    "cuda.runtime.is_hip",
+    "cuda.runtime.getDeviceCount",
+    "cuda.runtime.getDeviceProperties",
+    "cuda.runtime.driverGetVersion",
+    "cuda.runtime.runtimeGetVersion",
+    "cuda.Device.compute_capability",
+    "cuda.Device.mem_info",
+)
+
+
+def test_the_real_cupy_has_what_is_used_here() -> None:
+    cupy = pytest.importorskip("cupy")
+    for path in USED:
+        attrgetter(path)(cupy)
+    assert issubclass(cupy.cuda.memory.OutOfMemoryError, MemoryError)
+
+
 def test_the_driver_is_told_by_its_files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(environment, "DRIVER_LIBRARIES", ("no-such-libcuda.so.1",))
     monkeypatch.setattr(environment, "DRIVER_PLACES", (str(tmp_path / "nvidia"),))
@@ -609,3 +642,12 @@ def test_the_largest_batch_that_fits(batch: int) -> None:
         assert best == max(0, min(batch, (free - 100) // 10))
         assert len(asked) <= 1 + batch.bit_length()
         assert all(1 <= n <= batch for n in asked)
+
+
+def test_a_batch_that_does_not_fit() -> None:
+    assert str(memory.batch_error(512, 3 << 30, 1 << 30, 170)) == (
+        "Steps on batches of 512 do not fit the GPU's memory. Expected: at most 1.00 GiB, which is free. "
+        "Received: 3.00 GiB. Use batch_size=170, the largest that fits, or less; or end other programs that "
+        "use this GPU (nvidia-smi lists them)."
+    )
+    assert "Not even one sample fits: make the model smaller;" in str(memory.batch_error(1, 9, 8, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from gputrain.backend.cupy.launch import wrap
 from gputrain.compiler import gradients
 from gputrain.errors import DeviceError, DTypeError
 from gputrain.ir import Spec, Value
+from gputrain.ops import register
 from gputrain.ops.base import run_once
 from tests.cuda_emulator import Emulated, make, nvrtc
 from tests.tolerances import assert_close
@@ -410,20 +412,34 @@ def test_the_gradient_that_is_not_there_is_an_error() -> None:
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 
 
+def run_page(name: str) -> None:
+    """Run the programs of a page, one after the other as one program."""
+    blocks = re.findall(r"```python\n(.*?)```", (DOCS / name).read_text(encoding="utf-8"), re.DOTALL)
+    scope: dict[str, Any] = {"__name__": name.removesuffix(".md")}
+    assert blocks
+    for block in blocks:
+        exec(compile(block, name, "exec"), scope)  # noqa: S102 - the text is the project's own
+
+
 @pytest.mark.skipif(not DOCS.is_dir(), reason="the docs are in the checkout only")
-def test_the_page_s_program_runs(emulated: Emulated, capsys: pytest.CaptureFixture[str]) -> None:
-    blocks = re.findall(
-        r"```python\n(.*?)```", (DOCS / "own_kernel.md").read_text(encoding="utf-8"), re.DOTALL
-    )
-    assert len(blocks) >= 4
-    scope: dict[str, Any] = {"__name__": "own_kernel"}
+def test_the_page_on_own_kernels(emulated: Emulated, capsys: pytest.CaptureFixture[str]) -> None:
     with emulated.statistics.record() as log:
-        for block in blocks:
-            exec(compile(block, "own_kernel.md", "exec"), scope)  # noqa: S102 - the text is the project's own
+        run_page("own_kernel.md")
     assert {"snake<float>", "snake_grad<float>"} <= {event.name for event in log if event.kind == "launch"}
-    assert "agrees" in capsys.readouterr().out
+    assert "the kernel agrees" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not DOCS.is_dir(), reason="the docs are in the checkout only")
+def test_the_page_on_backends(
+    emulated: Emulated, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    device = CupyDevice(emulated.cupy, emulated.blas)
+    monkeypatch.setitem(backend._devices, ("cupy", 0), device)
+    monkeypatch.setitem(sys.modules, "cupy", emulated.cupy)
+    run_page("backends.md")
+    assert capsys.readouterr().out == "(3, 4)\n"
 
 
 def test_the_names_are_public() -> None:
-    assert gputrain.ops.register_op is ops.register_op
-    assert SimpleNamespace(**vars(ops)).CudaKernel is ops.CudaKernel
+    assert gputrain.ops.register_op is register.register_op
+    assert gputrain.ops.CudaKernel is register.CudaKernel

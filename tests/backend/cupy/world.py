@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from gputrain import backend, config
 from gputrain.backend.cupy import CupyDevice
@@ -20,9 +21,9 @@ class World:
 
 
 @contextmanager
-def emulated() -> Iterator[World]:
-    """Within it, the configured backend is a fresh emulated GPU."""
-    standin = make()
+def emulated(**limits: Any) -> Iterator[World]:
+    """Within it, the configured backend is a fresh emulated GPU with these limits (memory=bytes)."""
+    standin = make(**limits)
     device = CupyDevice(standin.cupy, standin.blas, name="emulated")
     before = backend._openers["emulated"]
     backend.register_device("emulated", lambda number: device)

@@ -1,0 +1,1 @@
+"""Programs that measure gputrain. Each runs from a plain checkout; README.md says what it shows."""

@@ -1,0 +1,70 @@
+"""A GPU that is too small: refused before the first step, with figures and what would fit."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gputrain as keras
+from gputrain.ops.base import Operation, apply
+from tests.backend.cupy.world import emulated
+
+MIB = 1 << 20
+
+
+def mlp() -> Any:
+    model = keras.Sequential([keras.layers.Input((64,)), keras.layers.Dense(256), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+def batch(size: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.ones((size, 64), "float32"), np.ones((size, 1), "float32")
+
+
+def test_a_batch_that_does_not_fit_names_the_largest_that_does() -> None:
+    with emulated(memory=48 * MIB) as world:
+        model = mlp()
+        with pytest.raises(keras.DeviceError, match=r"train: Steps on batches of 60000 do not fit") as caught:
+            model.fit(*batch(60000), batch_size=60000, verbose=0)
+        found = re.search(r"batch_size=(\d+), the largest that fits", str(caught.value))
+        assert found is not None
+        best = int(found[1])
+        assert 1000 < best < 60000
+        assert world.standin.statistics.graph_launches == 0
+        model.fit(*batch(best // 4), batch_size=best // 4, verbose=0)  # the data takes room, too
+
+
+class Hungry(Operation):
+    """A user's operation that allocates more than there is."""
+
+    def infer(self, x: Any) -> Any:
+        return x
+
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        xp.empty((200 * MIB,), "uint8")
+        out[...] = x
+
+
+class Fills(keras.layers.Layer):
+    def call(self, inputs: Any) -> Any:
+        return apply(Hungry(), inputs)
+
+
+def test_memory_that_runs_out_in_a_step_names_operation_layer_and_bytes() -> None:
+    with emulated(memory=64 * MIB):
+        model = keras.Sequential([keras.layers.Input((64,)), Fills(name="fills"), keras.layers.Dense(1)])
+        with pytest.raises(keras.DeviceError, match=r"no room for Hungry of .*fills.*Received: 209715200 bytes"):
+            model.predict(np.ones((4, 64), "float32"), verbose=0)
+
+
+def test_another_process_that_fills_the_gpu_sends_data_through_the_host() -> None:
+    """Data that does not fit beside the plan is streamed; the model trains all the same."""
+    with emulated(memory=64 * MIB) as world:
+        model = mlp()
+        with world.standin.statistics.record() as log:
+            model.fit(*batch(100000), batch_size=2000, epochs=1, verbose=0)
+        assert not [event for event in log if event.name.startswith("gather_rows")]
