@@ -126,7 +126,7 @@ def _add_train(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     train.add_argument(
         "--backend",
         metavar="B",
-        help="same as --set backend=B: auto, numpy, cupy or emulated; this version runs on numpy",
+        help="same as --set backend=B: auto (a GPU where there is one), numpy or cupy",
     )
     train.add_argument(
         "--set",

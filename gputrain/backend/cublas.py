@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from .cupy.device import CupyDevice
 
 LIBRARY_NAMES = ("libcublas.so.13", "libcublas.so.12")
-PIP_LINE = "pip install 'cupy-cuda12x[ctk]' (driver for CUDA 12) or pip install 'cupy-cuda13x[ctk]' (CUDA 13)"
+PIP_LINE = (
+    "pip install 'cupy-cuda12x[ctk]>=14,<15' (driver for CUDA 12) or "
+    "pip install 'cupy-cuda13x[ctk]>=14,<15' (CUDA 13)"
+)
 
 # What cuBLAS recommends for capability 9.x and newer, and before.
 WORKSPACE_BYTES, SMALL_WORKSPACE_BYTES = 32 << 20, 4 << 20

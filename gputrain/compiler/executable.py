@@ -83,7 +83,8 @@ class Executable:
         if self._generation == self.arena.generation:
             return False
         self._arrays = {value: self._cut(place, value.spec) for value, place in self.plan.places.items()}
-        self.thunks = [self._thunk(node) for node in self.graph.nodes if self._runs(node)] + self._copies()
+        with self.device.running():
+            self.thunks = [self._thunk(n) for n in self.graph.nodes if self._runs(n)] + self._copies()
         self._programs.clear()
         self.inputs = [self._arrays[v] for v in self.graph.inputs]
         ends = zip(self.plan.outputs, self.graph.outputs, strict=True)

@@ -72,9 +72,9 @@ class Fused(Operation, eq=False):
             mean = made(Mean(tuple(range(len(shape)))), *positive.outputs)
             nodes = (total, positive, mean)
             op = cls(nodes, (x, y), (positive.outputs[0], mean.outputs[0]), ())
-            found.append(
-                Sample(op, (x.spec, y.spec), _positive_mean, dtype="float32", differentiable=(), label=f"{shape}")
-            )
+            inputs, label = (x.spec, y.spec), f"{shape}"
+            sample = Sample(op, inputs, _positive_mean, dtype="float32", differentiable=(), label=label)
+            found.append(sample)
         return found
 
     def __str__(self) -> str:
@@ -154,7 +154,9 @@ class _Simplified(_Rebuilt):
     def _convert_input(self, i: int, value: Value) -> None:
         """Let an integer input be fed as the floats that it is cast to, scaled and moved as they are."""
         cast = self._only_reader(value)
-        if cast is None or not isinstance(cast.op, Cast) or is_float(value.dtype) or not is_float(cast.op.dtype):
+        if cast is None or not isinstance(cast.op, Cast):
+            return
+        if is_float(value.dtype) or not is_float(cast.op.dtype):
             return
         found, scale, offset = cast.outputs[0], 1.0, 0.0
         times = self._by_number(found, Multiply)

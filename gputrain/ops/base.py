@@ -320,7 +320,7 @@ def _compute(op: Operation, inputs: Sequence[Any]) -> Any:
 
 
 def run_once(op: Operation, inputs: Sequence[Any], device: backend.Device) -> tuple[Any, ...]:
-    """Run an operation on arrays of the device into fresh buffers: eager use, the node-by-node interpreter."""
+    """Run an operation on arrays of the device into fresh buffers: eager use, interpreting node by node."""
     specs = tuple(spec_of(x) for x in inputs)
     outs = [device.empty(s.dims, s.dtype) for s in op.output_specs(*specs)]
     scratch = [] if op.view else [device.empty(s.dims, s.dtype) for s in device.scratch(op, specs)]

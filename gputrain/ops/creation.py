@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import backend, config
+from .. import config
 from ..errors import ShapeError, explain
 from ..ir import Shape, Spec, Value, Variable, dtype_name
 from .base import Operation, Sample, apply, cast, constant, convert, is_number, is_symbolic, spec_of

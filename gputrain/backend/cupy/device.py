@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, ExitStack
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -38,6 +39,7 @@ class CupyDevice(Device):
     def __init__(self, cupy: Any, blas: Any, number: int = 0, name: str = "cupy") -> None:
         super().__init__()
         self.name = name
+        self._lock = threading.RLock()
         self.cupy = self.xp = cupy
         self.gpu = cupy.cuda.Device(number)
         with self.gpu:
@@ -61,11 +63,11 @@ class CupyDevice(Device):
         """A kernel of `kernels/<family>.cu`; see `Library.get`."""
         return self.library.get(family, name, params, *types)
 
-    def running(self) -> AbstractContextManager[object]:
-        stack = ExitStack()
-        stack.enter_context(self.gpu)
-        stack.enter_context(self.stream)
-        return stack
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        # One thread at a time: what another one launched meanwhile would become part of what is recorded.
+        with self._lock, self.gpu, self.stream:
+            yield
 
     def program(self, thunks: Sequence[Thunk]) -> Thunk:
         return Recorded(self, thunks)
@@ -75,8 +77,8 @@ class CupyDevice(Device):
 
     def free_memory(self) -> int:
         """Bytes that can still be had: what the driver has, and what CuPy's pool keeps."""
-        pool = self.cupy.get_default_memory_pool()
         with self.gpu:
+            pool = self.cupy.get_default_memory_pool()
             return int(self.gpu.mem_info[0]) + int(pool.free_bytes())
 
     # -------------------------------------------------------------------------------------- memory and copies

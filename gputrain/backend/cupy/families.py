@@ -7,7 +7,19 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import conv, elementwise, indexing, linalg, movement, optim, pool, random, reduce, softmax
+from . import (
+    conv,
+    elementwise,
+    indexing,
+    linalg,
+    movement,
+    normalization,
+    optim,
+    pool,
+    random,
+    reduce,
+    softmax,
+)
 
 FAMILIES: tuple[ModuleType, ...] = (
     elementwise,
@@ -18,6 +30,7 @@ FAMILIES: tuple[ModuleType, ...] = (
     linalg,
     conv,
     pool,
+    normalization,
     random,
     optim,
 )

@@ -138,9 +138,10 @@ class Resident:
         if key not in self._loads:
             if len(self._loads) >= 2 * KEPT:
                 self._loads.popitem(last=False)
-            self._loads[key] = gather_rows(
-                self.gpu, self.arrays, self.order, self.cursor, list(buffers), stop - start, scales
-            )
+            with self.gpu.running():
+                self._loads[key] = gather_rows(
+                    self.gpu, self.arrays, self.order, self.cursor, list(buffers), stop - start, scales
+                )
         return self._loads[key]
 
 
@@ -194,7 +195,9 @@ class Staging:
             self.read[turn].record(self.gpu.stream)
 
 
-def _gather(source: np.ndarray, rows: np.ndarray | None, out: np.ndarray, scale: float, offset: float) -> None:
+def _gather(
+    source: np.ndarray, rows: np.ndarray | None, out: np.ndarray, scale: float, offset: float
+) -> None:
     """Rows of the source, converted, scaled and moved as they are copied."""
     if rows is not None and source.dtype == out.dtype:
         np.take(source, rows, axis=0, out=out, mode="clip")

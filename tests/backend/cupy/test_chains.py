@@ -1,4 +1,4 @@
-"""Generated kernels: chains of elementwise operations and reductions, in every order of threads and blocks."""
+"""Generated kernels: chains of elementwise operations and reductions, in all orders of threads and blocks."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def test_a_gradient_through_a_mask_with_the_bias_gradient(gpu: CupyDevice) -> No
     check(gpu, build, [Spec((40, 32)), Spec((40, 32), "bool"), Spec((40, 32))], scale=6.0)
 
 
-# ---------------------------------------------------------------------------------------------------- the pass
+# -------------------------------------------------------------------------------------------------- the pass
 
 
 def test_groups_never_wait_for_each_other(gpu: CupyDevice) -> None:

@@ -191,3 +191,23 @@ def test_growing_the_arena_records_anew(world: World) -> None:
     history = model.fit(X, Y, batch_size=10, epochs=2, verbose=0).history
     assert not set(first.values()) & set(small.executable._programs.values())
     assert np.isfinite(history["loss"]).all()
+
+
+def test_models_train_in_threads_side_by_side(world: World) -> None:
+    """What one thread launches never becomes part of what another records."""
+    import threading
+
+    models = [mlp() for _ in range(3)]
+    alone = mlp()
+    expected = alone.fit(X, Y, batch_size=25, epochs=4, verbose=0).history["loss"]
+    found: dict[int, Any] = {}
+
+    def train(i: int) -> None:
+        found[i] = models[i].fit(X, Y, batch_size=25, epochs=4, verbose=0).history["loss"]
+
+    threads = [threading.Thread(target=train, args=(i,)) for i in range(len(models))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [found[i] for i in range(len(models))] == [expected] * len(models)
