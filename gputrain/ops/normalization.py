@@ -98,6 +98,14 @@ def _repeated(xp: Any, weight: Any, block: Any) -> Any:
     return block
 
 
+def _written(xp: Any, function: Any, left: Any, right: Any, out: Any) -> None:
+    """function(left, right) into `out`, by way of `left` where dtypes differ: NumPy would take a buffer."""
+    target = out if out.dtype == left.dtype else left
+    function(left, right, out=target)
+    if target is not out:
+        xp.copyto(out, target, casting="unsafe")
+
+
 def _rows_scratch(x: Spec, total: Spec) -> tuple[Spec, ...]:
     """Workspaces of `_sum_rows`."""
     return sum_scratch(x, tuple(range(x.ndim - 1)), total)
@@ -227,7 +235,7 @@ class BatchNorm(Operation):
             size = part.stop - part.start
             centred = results[part] if kept else _centred(xp, inputs[part], middle[:size], work)
             xp.multiply(centred, total[:size], out=centred)
-            xp.add(centred, shift[:size], out=results[part], casting="unsafe")
+            _written(xp, xp.add, centred, shift[:size], results[part])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -341,7 +349,7 @@ class BatchNormGrad(Operation):
             xp.multiply(h, slope[:size], out=h)
             xp.subtract(g, h, out=h)
             xp.subtract(h, constant[:size], out=h)
-            xp.multiply(h, factor[:size], out=results[part], casting="unsafe")
+            _written(xp, xp.multiply, h, factor[:size], results[part])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -439,7 +447,7 @@ class LayerNorm(Operation):
             _inverse_root(xp, rstd, self.epsilon, rstd)
             xp.multiply(centred, rstd, out=centred)
             xp.multiply(centred, gamma, out=centred)
-            xp.add(centred, beta, out=results[part], casting="unsafe")
+            _written(xp, xp.add, centred, beta, results[part])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -545,7 +553,7 @@ class LayerNormGrad(Operation):
             xp.multiply(h, slope, out=h)
             xp.subtract(u, h, out=u)
             xp.subtract(u, constant, out=u)
-            xp.multiply(u, r, out=results[part], casting="unsafe")
+            _written(xp, xp.multiply, u, r, results[part])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:

@@ -14,24 +14,32 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gputrain import backend, config, layers, models, optimizers
-from gputrain.backend.cupy import CupyDevice, indexing, opening, softmax
+from gputrain.backend.cupy import (
+    CupyDevice,
+    elementwise,
+    indexing,
+    linalg,
+    movement,
+    normalization,
+    opening,
+    reduce,
+    softmax,
+)
 from gputrain.backend.cupy.batch import gather_rows
 from gputrain.backend.cupy.launch import CUDA_TYPES, Library
 from gputrain.data import Arrays
 from gputrain.errors import DTypeError
 from gputrain.ir import Spec
 from gputrain.ops.base import REGISTRY, Operation, Sample, spec_of
-from gputrain.ops.conv import Conv, ConvFilterGrad, ConvInputGrad
-from gputrain.ops.indexing import OneHot
-from gputrain.ops.pool import AveragePool, AveragePoolGrad, MaxPool, MaxPoolGather, MaxPoolGrad
-from gputrain.ops.random import RandomNormal, RandomUniform
 from gputrain.utils.resources import kernels_dir
 
+from .cases import FLOATS, cases
 from .world import make
 
-FLOATS = ("float16", "float32", "float64")
 INTEGERS = tuple(dtype for dtype in CUDA_TYPES if dtype not in FLOATS)
 OF_THEIR_OWN = ("Fused", "OwnGradient")  # operations that hold a graph of fixed dtypes
+
+OF_ANY_DTYPE = {name for f in (elementwise, reduce, movement, linalg, indexing) for name in f.KERNELS}
 
 
 class Wanted(NamedTuple):
@@ -102,7 +110,7 @@ def _bind_operations(gpu: CupyDevice) -> None:
         for sample in REGISTRY[name].samples() if name in REGISTRY else ():
             for specs in _variants(name, sample):
                 _bind(gpu, sample.op, specs)
-    for op, specs in _more_cases():
+    for op, specs in cases():
         _bind(gpu, op, specs)
 
 
@@ -130,10 +138,13 @@ def _variants(name: str, sample: Sample) -> Iterator[list[Spec]]:
     if name in OF_THEIR_OWN:
         yield given
         return
-    for dtype in CUDA_TYPES if sample.dtype is None else (sample.dtype,):
+    for dtype in (
+        (*FLOATS, *(INTEGERS if name in OF_ANY_DTYPE else ())) if sample.dtype is None else (sample.dtype,)
+    ):
         yield [_in(s, dtype) for s in given]
-    for first in range(1, len(given)):  # float16 beside numbers that stay float32
-        yield [_in(s, "float16" if i < first else "float32") for i, s in enumerate(given)]
+    if name in normalization.KERNELS:  # float16 with statistics in float32
+        tensors = 2 if name.endswith("Grad") else 1
+        yield [_in(s, "float16" if i < tensors else "float32") for i, s in enumerate(given)]
     if name in indexing.KERNELS or name in softmax.KERNELS:
         for dtype in INTEGERS:
             for place in range(len(given)):
@@ -142,32 +153,6 @@ def _variants(name: str, sample: Sample) -> Iterator[list[Spec]]:
 
 def _in(spec: Spec, dtype: str) -> Spec:
     return spec.with_dtype(dtype) if spec.dtype.startswith("float") else spec
-
-
-def _more_cases() -> Iterator[tuple[Operation, list[Spec]]]:
-    """Operations whose dtype is their own, and images with channels for wide loads."""
-    for dtype in CUDA_TYPES:
-        yield OneHot(5, 1, dtype), [Spec((3,), "int32")]
-    for dtype in FLOATS:
-        for size in (5, 4096):
-            yield RandomUniform((size,), dtype, 1, 2), [Spec((), "int64")]
-            yield RandomNormal((size,), dtype, 1, 2), [Spec((), "int64")]
-        x, w, y = Spec((2, 6, 6, 16), dtype), Spec((3, 3, 16, 8), dtype), Spec((2, 4, 4, 8), dtype)
-        yield Conv(), [x, w]
-        yield ConvInputGrad((6, 6)), [y, w]
-        yield ConvFilterGrad((3, 3)), [x, y]
-        for size, words in (((2, 2), "uint8"), ((3, 3), "uint8"), ((17, 16), "uint16")):
-            yield from _poolings(size, dtype, words)
-
-
-def _poolings(size: tuple[int, int], dtype: str, words: str) -> Iterator[tuple[Operation, list[Spec]]]:
-    images, pooled = Spec((2, 34, 34, 16), dtype), MaxPool(size, size).output_specs(Spec((2, 34, 34, 16), dtype))
-    winners = pooled[0].with_dtype(words)
-    yield MaxPool(size, size), [images]
-    yield MaxPoolGrad((34, 34), size, size), [pooled[0], winners]
-    yield MaxPoolGather(size, size), [images, winners]
-    yield AveragePool(size, size), [images]
-    yield AveragePoolGrad((34, 34), size, size), [pooled[0]]
 
 
 # ---------------------------------------------------------------------------------------------------- batches

@@ -25,7 +25,7 @@ STEPS, SIZE, EPOCHS = 20, 128, 2
 # floatx: (||a - b|| / ||b||, max |a - b|). In float32 what was agreed for this product; elsewhere as much of the
 # dtype's own precision, more in float16: there weights are stored in halves, so each of 20 updates rounds by
 # up to 2**-11 of a weight, and what rounds the other way once goes its own way from there.
-TOLERANCES = {"float16": (5e-3, 4e-3), "float32": (5e-5, 1e-5), "float64": (1e-12, 1e-13)}
+TOLERANCES = {"float16": (STEPS * 2**-11, 4e-3), "float32": (5e-5, 1e-5), "float64": (1e-12, 1e-13)}
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +98,7 @@ def mlp(optimizer: Callable[[], Any]) -> keras.Model:
             layers.Dense(64, activation="relu"),
             layers.BatchNormalization(),
             layers.Dropout(0.3),
-            layers.Dense(32),
+            layers.Dense(32, use_bias=False),  # the gradient of a bias here is rounding errors and nothing else
             layers.BatchNormalization(),
             layers.Activation("tanh"),
             layers.Dense(10, activation="softmax"),

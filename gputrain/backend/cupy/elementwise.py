@@ -135,7 +135,10 @@ class Text:
         """The whole kernel."""
         head = [f"//! include {name}" for name in self._includes()]
         params = ",\n    ".join(text for _, text in self.parameters())
-        return "\n".join([*head, f"__global__ void {self.name}(\n    {params}) {{", *self._body(), "}", ""])
+        # Without a bound the compiler may give each thread more registers than so many threads can have.
+        bound = f"__launch_bounds__({most_threads(self.chain)})"
+        first = f"__global__ void {bound} {self.name}(\n    {params}) {{"
+        return "\n".join([*head, first, *self._body(), "}", ""])
 
     def _includes(self) -> list[str]:
         draws = ["philox.cuh"] if self.chain.draws else []
@@ -359,6 +362,12 @@ def _parts(chain: Chain) -> int:
     return _column_blocks(chain) * width
 
 
+def most_threads(chain: Chain) -> int:
+    """Threads of the largest block that the chain's kernel is launched with; few sizes, so few texts."""
+    block = block_of_columns(chain.columns) if chain.columns else BLOCK
+    return BLOCK if block <= BLOCK else 512 if block <= 512 else 1024
+
+
 def _column_blocks(chain: Chain) -> int:
     """Blocks of a launch with column sums: whole rows of blocks, each with enough to do."""
     block = block_of_columns(chain.columns)
@@ -382,7 +391,7 @@ def launch(gpu: CupyDevice, chain: Chain, outs: Sequence[Any], ins: Sequence[Any
     if not text.folds:
         return function.bind(*args, threads=groups, block=BLOCK)
     if chain.n <= SMALL:
-        return function.bind(*args, blocks=1, block=min(1024, -(-chain.n // 32) * 32))
+        return function.bind(*args, blocks=1, block=min(BLOCK, -(-chain.n // 32) * 32))
     return function.bind(*args, blocks=min(MOST_PARTS, -(-groups // BLOCK)), block=BLOCK)
 
 

@@ -36,7 +36,7 @@ CUDA_TYPES = {
 SCALARS: dict[str, type[np.generic]] = {"i": np.int64, "u": np.uint64, "d": np.float64}
 
 BLOCK = 256  # threads of a block where nothing else is asked for
-OPTIONS = ("-std=c++17",)
+OPTIONS = ("--std=c++17",)
 
 
 class Launch:

@@ -87,9 +87,12 @@ def test_a_replay_takes_nothing_from_the_host(world: World) -> None:
     model.fit(X, Y, batch_size=25, epochs=2, verbose=0)
     executable = train_program(model).executable
     load = next(iter(executable._programs))
+    before = world.standin.statistics.counts()
     with world.standin.statistics.record() as log:
         for _ in range(3):
             executable.step(load)
+    changed = {k: n - before[k] for k, n in world.standin.statistics.counts().items() if n != before[k]}
+    assert set(changed) == {"graph_launches", "replayed"}  # no scalar, allocation, copy or wait of the host
     by_host = [event for event in log if event.how != "replay"]
     assert [event.kind for event in by_host] == ["graph_launch"] * 3
     replayed = {event.kind for event in log if event.how == "replay"}
