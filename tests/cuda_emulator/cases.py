@@ -1,4 +1,4 @@
-"""Operations beside their samples, so that every kernel is met: more dtypes, wide rows, many rows, large copies."""
+"""Operations beside their samples, so that every kernel is met: more dtypes, wide rows, many rows."""
 
 from __future__ import annotations
 

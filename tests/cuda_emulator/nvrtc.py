@@ -10,7 +10,8 @@ from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import NamedTuple
 
-OPTIONS = ("-std=c++17", "-ftz=true")  # CuPy adds the second to every compilation
+# CuPy adds the last two to every compilation.
+OPTIONS = ("-std=c++17", "-ftz=true", "--device-as-default-execution-space")
 
 
 class NvrtcError(RuntimeError):

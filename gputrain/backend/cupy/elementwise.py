@@ -169,11 +169,11 @@ class Text:
         loads = list(self._loads())
         if self.packed:
             yield from (f"        {line}" for line in loads)
-        yield f"        const i64 first = group * {k};"
         if k > 1:
             yield "#pragma unroll"
         yield f"        for (int j = 0; j < {k}; ++j) {{" if k > 1 else "        {"
-        yield "            const i64 i = first + j;" if k > 1 else "            const i64 i = first;"
+        if self.sites or not self.packed:
+            yield f"            const i64 i = group * {k} + j;" if k > 1 else "            const i64 i = group;"
         if k > 1 and not self.packed:
             yield "            if (i >= n) break;"
         yield from self._each()
