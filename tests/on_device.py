@@ -73,6 +73,11 @@ def lies_in(array: Any, memory: Any) -> bool:
     return begin <= start and start + array.nbytes <= begin + memory.nbytes
 
 
+def held() -> int:
+    """Bytes of a GPU's memory that living arrays take; 0 on the CPU, where the host's memory is looked at."""
+    return 0 if on_cpu() else int(backend.current_device().cupy.get_default_memory_pool().used_bytes())
+
+
 def allocated(call: Callable[[], object]) -> int:
     """The most bytes that a call held at a time on the CPU, or all that it asked of a GPU."""
     device = backend.current_device()

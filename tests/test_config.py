@@ -43,6 +43,7 @@ def test_defaults():
         "nan_inputs": ("error", "default"),
         "deterministic": (True, "default"),
         "cuda_graphs": (True, "default"),
+        "read_ahead": (True, "default"),
     }
 
 

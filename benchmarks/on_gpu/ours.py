@@ -131,8 +131,7 @@ class Ours:
             batches: row numbers of each.
             poison: overwrite all memory of the step before it, so that what is read before it is written shows.
         """
-        order = np.concatenate(batches)
-        return [self._loss(Batch(self.arrays, order, *ends), poison) for ends in _ends(batches)]
+        return [self._loss(Batch(self.arrays, rows, 0, len(rows)), poison) for rows in batches]
 
     def _loss(self, batch: Batch, poison: bool) -> float:
         self.model.reset_metrics()
@@ -151,13 +150,6 @@ class Ours:
     def program(self) -> Program:
         """The traced training step."""
         return self.model._programs.get("train", self.arrays, self.task.batch)
-
-
-def _ends(batches: Sequence[np.ndarray]) -> Iterator[tuple[int, int]]:
-    start = 0
-    for rows in batches:
-        yield start, start + len(rows)
-        start += len(rows)
 
 
 def list_launches(task: Task, data: Data) -> dict[str, Any]:

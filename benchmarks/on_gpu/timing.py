@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import statistics
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -96,8 +95,3 @@ def ratios(times: Mapping[str, Mapping[str, Any]], ours: str) -> dict[str, float
     mine = times[ours]["median"]
     return {name: figures["median"] / mine for name, figures in times.items() if name != ours}
 
-
-def spread(samples: Sequence[float]) -> float:
-    """Distance of the quartiles as a share of the median."""
-    first, _, third = statistics.quantiles(samples, n=4) if len(samples) > 1 else (0.0, 0.0, 0.0)
-    return (third - first) / statistics.median(samples)

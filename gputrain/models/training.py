@@ -59,12 +59,14 @@ class HealthWatch:
         self.before = int(model.step_counter)
         self.waits = model.step_counter.device.asynchronous
         self._unseen: list[Batch] = []
+        self._kept = 0  # those of an iterator, which hold their data
         self._done = 0
         self._next = time.monotonic() + DISPLAY
 
     def saw(self, group: list[Batch]) -> None:
         """These batches were trained on."""
         self._unseen += group
+        self._kept += sum(batch.order is None for batch in group)
 
     def look(self, at_last: bool = False) -> None:
         """Look at the flag, if it is time to.
@@ -82,12 +84,13 @@ class HealthWatch:
             return
         self._done += len(self._unseen)
         self._unseen.clear()
+        self._kept = 0
         self._next = time.monotonic() + DISPLAY
 
     def _is_time(self) -> bool:
-        # Batches of an iterator hold their data, so few of them are kept.
-        kept = sum(1 for batch in self._unseen if batch.order is None)
-        return kept >= MOST_KEPT or len(self._unseen) >= MOST_UNSEEN or time.monotonic() >= self._next
+        if self._kept >= MOST_KEPT or len(self._unseen) >= MOST_UNSEEN:
+            return True
+        return time.monotonic() >= self._next
 
 
 class Trainer:

@@ -86,7 +86,9 @@ def test_a_generator_that_uses_its_model_is_told() -> None:
                 x = np.ones((4, 3))
                 yield x, made.predict(x, verbose=0)
 
-        with pytest.raises(keras.GraphError, match=r"a generator used the model that it feeds.*set_read_ahead"):
+        with pytest.raises(
+            keras.GraphError, match=r"a generator used the model that it feeds.*set_read_ahead"
+        ):
             made.fit(batches(), steps_per_epoch=3, verbose=0)
         config.set_read_ahead(False)
         try:

@@ -160,7 +160,9 @@ def test_the_rate_of_a_schedule_is_named() -> None:
             callbacks=[Every(batch=lambda n, logs: seen.append(n))],
             **QUIET,
         )
-    if current_device().asynchronous:  # the flag is read at display rate: some more steps, which change nothing
+    if (
+        current_device().asynchronous
+    ):  # the flag is read at display rate: some more steps, which change nothing
         assert seen[:3] == [0, 1, 2]
     else:
         assert seen == [0, 1, 2]

@@ -64,11 +64,16 @@ class CupyFeeder(Feeder):
 
     def _resident(self, owner: object, arrays: Sequence[Any]) -> Resident | None:
         """The data on the device, put there if it fits."""
+        for key, found in reversed(self._residents.items()):
+            if found.owner() is owner:
+                self._residents.move_to_end(key)
+                return found
+        return self._placed(owner, arrays)
+
+    def _placed(self, owner: object, arrays: Sequence[Any]) -> Resident | None:
+        """The data put on the device, in the memory of other data where that fits."""
         key = tuple((a.shape, a.dtype.name, self.gpu.owns(a) and a.data.ptr) for a in arrays)
         found = self._residents.get(key)
-        if found is not None and found.owner() is owner:
-            self._residents.move_to_end(key)
-            return found
         if found is not None:
             found.replace(owner, arrays)
             return found
