@@ -1,16 +1,18 @@
-"""Times gputrain on a GPU: training steps beside PyTorch and JAX, one epoch, and each kernel against its limit.
+"""Times gputrain on a GPU: steps beside PyTorch and JAX, an epoch, and each kernel against its limit.
 
-    python benchmarks/gpu.py                    everything; about 15 minutes, most of them torch.compile's
+    python benchmarks/gpu.py                    everything
     python benchmarks/gpu.py --quick            fewer rounds and smaller kernels
     python benchmarks/gpu.py --models cnn-128 --tf32 off --no-kernels
 
-It needs a checkout, NumPy, tqdm and CuPy; PyTorch and JAX are timed where they are installed. All sides train the
-same model from the same weights on the same random images, which lie on the device as float32. A step is, for all:
-the gather of a batch in a shuffled order, forward, loss, backward, Adam (fused), and loss and accuracy added up on
-the device. Nothing is fetched between steps. Rounds take turns, each from an idle device to an idle device.
+It needs a checkout, NumPy, tqdm and CuPy; PyTorch and JAX are timed where they are installed. All sides train
+the same model from the same weights on the same random images, which lie on the device as float32. A step is,
+for all: the gather of a batch in a shuffled order, forward, loss, backward, Adam (fused), and loss and
+accuracy added up on the device. Nothing is fetched between steps. Rounds take turns, each from an idle device
+to an idle device.
 
-Before anything is timed, losses are compared with those of the NumPy device and kernels with their reference.
-Exit code: 0 done; 1 the GPU cannot be used; 2 wrong usage; 3 done, but something computed wrong results or failed.
+Before anything is timed, losses are compared with those of the NumPy device, and kernels with theirs.
+Exit code: 0 done; 1 the GPU cannot be used; 2 wrong usage; 3 done, but something failed or computed wrong
+results, which the last section of the output names.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ NO_TIMINGS = (
     "EMULATED: kernels ran on the host's CPU, one thread after another. These timings mean nothing; "
     "they show only that the program runs."
 )
+A_STEP = "for all sides: shuffled gather, forward, loss, backward, fused Adam, loss and accuracy summed"
 EPOCHS_BEFORE = 3  # compile, record, record the short last batch
 
 
@@ -92,15 +95,33 @@ def make_parser() -> argparse.ArgumentParser:
     """The options."""
     as_is = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(prog="benchmarks/gpu.py", description=__doc__, formatter_class=as_is)
-    add, families = parser.add_argument, sorted({case.family for case in kernel_cases.all_cases(EMULATED.sizes)})
+    add, families = (
+        parser.add_argument,
+        sorted({case.family for case in kernel_cases.all_cases(EMULATED.sizes)}),
+    )
     add("--quick", action="store_true", help="fewer rounds, steps and repetitions, smaller kernels")
-    add("--models", nargs="+", choices=list(TASKS), default=list(TASKS), help="default: all", metavar="MODEL")
+    add(
+        "--models",
+        nargs="+",
+        choices=list(TASKS),
+        default=list(TASKS),
+        help=f"of {list(TASKS)}; default: all",
+        metavar="MODEL",
+    )
     add("--rounds", type=positive, help=f"rounds of each side ({FULL.rounds}; {QUICK.rounds} with --quick)")
     add("--steps", type=positive, help=f"steps of a round, about ({FULL.steps}; {QUICK.steps} with --quick)")
     add("--no-kernels", action="store_true", help="leave out the kernels one by one")
-    add("--families", nargs="+", choices=families, metavar="FAMILY", help=f"of kernels; default: all of {families}")
+    add(
+        "--families",
+        nargs="+",
+        choices=families,
+        metavar="FAMILY",
+        help=f"kernels: of {families}; default: all",
+    )
     add("--no-peers", action="store_true", help="time gputrain alone")
-    add("--tf32", choices=["on", "off", "both"], default="both", help="for all sides (default: both, in turn)")
+    add(
+        "--tf32", choices=["on", "off", "both"], default="both", help="for all sides (default: both, in turn)"
+    )
     add(
         "--backend",
         choices=["cupy", "emulated"],
@@ -119,7 +140,9 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     if options.output is None and not emulated:
         options.output = RESULTS
     if emulated and options.output is not None and options.output.resolve() == RESULTS:
-        parser.error("results of the emulated device are not kept in benchmarks/results; choose another --output")
+        parser.error(
+            "results of the emulated device are not kept in benchmarks/results; choose another --output"
+        )
     if options.output is not None:
         try:
             options.output.mkdir(parents=True, exist_ok=True)
@@ -179,14 +202,17 @@ class Run:
 
     def begin(self) -> None:
         """The parts of the report that are known at once."""
-        options = {name: str(value) if isinstance(value, Path) else value for name, value in vars(self.options).items()}
+        options = {
+            name: str(value) if isinstance(value, Path) else value
+            for name, value in vars(self.options).items()
+        }
         self.result = {
             "benchmark": "gpu.py",
             "date": date.today().isoformat(),
             "backend": self.options.backend,
             "machine": machine.describe(self.gpu),
             "options": options,
-            "a_step": "shuffled gather, forward, loss, backward, fused Adam, loss and accuracy summed; for all sides",
+            "a_step": A_STEP,
             "models": [],
             "problems": [],
         }
@@ -212,7 +238,9 @@ class Run:
             data = make_data(task, self._samples(task))
             expected = checks.reference(task, data)
             for tf32 in modes:
-                self.guarded(f"{task.title}, TF32 {'on' if tf32 else 'off'}", self.model, task, data, expected, tf32)
+                self.guarded(
+                    f"{task.title}, TF32 {'on' if tf32 else 'off'}", self.model, task, data, expected, tf32
+                )
                 self.save()
 
     def guarded(self, what: str, part: Any, *arguments: Any) -> None:

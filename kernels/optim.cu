@@ -225,14 +225,14 @@ template <typename W, int AMSGRAD> struct Adam {
     }
 };
 
-// In all three: table, chunks as above; flag, rate, iterations  (); gradient and slots  (n,), null where there are
+// In all three: table, chunks as above; flag, rate, step (from 1)  (); gradient and slots  (n,), null where there are
 // fewer; in_place: every target is its source, so that nothing is left to do where the flag does not hold.
 //
 // Scalars are computed in double and then rounded to what the elements are computed in, as on the host.
 
 template <typename T, typename R, int MOMENTUM>
 __global__ void sgd(
-    const i64* table, i64 chunks, i64 in_place, const bool* flag, const R* rate, const i64* iterations,
+    const i64* table, i64 chunks, i64 in_place, const bool* flag, const R* rate, const i64* step,
     const T* gradient, const T* from0, T* to0, const T* from1, T* to1, const T* from2, T* to2, double weight_decay,
     double momentum) {
     typedef wide_t<T> W;
@@ -246,7 +246,7 @@ __global__ void sgd(
 
 template <typename T, typename R, int MOMENTUM, int CENTERED>
 __global__ void rmsprop(
-    const i64* table, i64 chunks, i64 in_place, const bool* flag, const R* rate, const i64* iterations,
+    const i64* table, i64 chunks, i64 in_place, const bool* flag, const R* rate, const i64* step,
     const T* gradient, const T* from0, T* to0, const T* from1, T* to1, const T* from2, T* to2, double weight_decay,
     double rho, double momentum, double epsilon) {
     typedef wide_t<T> W;
@@ -261,7 +261,7 @@ __global__ void rmsprop(
 
 template <typename T, typename R, int AMSGRAD>
 __global__ void adam(
-    const i64* table, i64 chunks, i64 in_place, const bool* flag, const R* rate, const i64* iterations,
+    const i64* table, i64 chunks, i64 in_place, const bool* flag, const R* rate, const i64* step,
     const T* gradient, const T* from0, T* to0, const T* from1, T* to1, const T* from2, T* to2, double weight_decay,
     double beta_1, double beta_2, double epsilon) {
     typedef wide_t<T> W;
@@ -270,8 +270,8 @@ __global__ void adam(
     if (!holds && in_place) return;
     const double now = (double)wide(*rate);
     if (threadIdx.x == 0) {  // once for the block: powers in double are slow
-        const double step = (double)(*iterations + 1);
-        corrected[0] = now * sqrt(1.0 - pow(beta_2, step)) / (1.0 - pow(beta_1, step));
+        const double number = (double)*step;
+        corrected[0] = now * sqrt(1.0 - pow(beta_2, number)) / (1.0 - pow(beta_1, number));
     }
     __syncthreads();
     const Slots<T> slots = {{from0, from1, from2}, {to0, to1, to2}};

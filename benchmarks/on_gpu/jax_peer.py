@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -24,8 +25,7 @@ def find(device: str) -> Any:
         ImportError: it is not installed, or has no such device.
     """
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # others need memory too
-    import jax
-
+    jax = import_module("jax")
     platform = jax.devices()[0].platform
     if (device == "cuda") != (platform in ("gpu", "cuda")):
         raise ImportError(f"jax {jax.__version__} runs on {platform}")
@@ -66,7 +66,7 @@ class Adam:
 def optimizer(jax: Any) -> tuple[str, Any]:
     """(its name, optax's Adam or our own)."""
     try:
-        import optax
+        optax = import_module("optax")
     except ImportError:
         return "own Adam", Adam(jax)
     return f"optax {optax.__version__}", optax.adam(LEARNING_RATE, eps=ADAM_EPSILON)
@@ -78,9 +78,7 @@ class Forward:
     def __init__(self, jax: Any, task: Task) -> None:
         self.jax, self.task = jax, task
 
-    def __call__(
-        self, params: State, moving: State, x: Any, key: Any, training: bool
-    ) -> tuple[Any, State]:
+    def __call__(self, params: State, moving: State, x: Any, key: Any, training: bool) -> tuple[Any, State]:
         """(logits, moving statistics after it)."""
         after, kept = dict(moving), x
         for i, part in enumerate(self.task.parts):

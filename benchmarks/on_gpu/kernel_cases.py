@@ -1,6 +1,7 @@
 """At which sizes each kernel is timed.
 
-A case is an operation with inputs to draw, a function that becomes a chain, or launches that are no operation.
+A case is an operation with inputs to draw, a function that becomes a chain, or launches that are no
+operation.
 Bytes are the fewest that must move: every input read once, every output written once, unless a case knows
 better. Operations are those of the arithmetic alone, 2 for each multiply and add.
 """
@@ -171,9 +172,9 @@ def chains(sizes: Sizes) -> Iterator[Case]:
     """Operations that run as one generated kernel."""
     rows = max(1, sizes.elements // 32)
     both = (Draw((sizes.elements,)), Draw((sizes.elements,)))
-    yield Case("fused chains", bias_relu, (Draw((rows, 32)), Draw((32,))), kernels=("Fused",))
-    yield Case("fused chains", long_chain, both, kernels=("Fused",))
-    yield Case("fused chains", relu_gradient_columns, (Draw((rows, 32)), Draw((rows, 32))), kernels=("Fused",))
+    yield Case("chains", bias_relu, (Draw((rows, 32)), Draw((32,))), kernels=("Fused",))
+    yield Case("chains", long_chain, both, kernels=("Fused",))
+    yield Case("chains", relu_gradient_columns, (Draw((rows, 32)), Draw((rows, 32))), kernels=("Fused",))
 
 
 # ----------------------------------------------------------------------------------- reductions and softmax
@@ -300,8 +301,8 @@ def layouts(sizes: Sizes) -> Iterator[Launched]:
         images = conv.images_at_once(g.images, g.bytes_per_image)
         g = _geometry(Sizes(0, images, 0, 0), size, channels, filters, padding)
         shape = f"{images}x{size}x{size}x{channels}"
-        yield Launched("im2col, col2im", "im2col", shape, _im2col(g))
-        yield Launched("im2col, col2im", "col2im", shape, _col2im(g))
+        yield Launched("im2col", "im2col", shape, _im2col(g))
+        yield Launched("im2col", "col2im", shape, _col2im(g))
 
 
 def _im2col(g: conv.Geometry) -> Any:
@@ -315,7 +316,7 @@ def _im2col(g: conv.Geometry) -> Any:
 
 def _col2im(g: conv.Geometry) -> Any:
     def build(gpu: Any, rng: np.random.Generator) -> Any:
-        host = Draw(g.cols(g.images).dims).make(rng)  # type: ignore[arg-type]
+        host = Draw(g.cols(g.images).dims).make(rng)
         cols, x = gpu.asarray(host), gpu.empty((g.images, *g.window.size, g.channels), g.dtype)
         return conv.col2im(gpu, g, cols, x, 0, g.images), [x], [cols], [_images(host, g)]
 
@@ -338,9 +339,9 @@ def normalizations(sizes: Sizes) -> Iterator[Case]:
 def draws(sizes: Sizes) -> Iterator[Case]:
     """Dropout and the words of Philox."""
     n, step = sizes.elements, np.array(3, np.int64)
-    yield Case("dropout, Philox", op("Dropout", 0.25, 7, 11), (Draw((n,)), step))
+    yield Case("random", op("Dropout", 0.25, 7, 11), (Draw((n,)), step))
     for name in ("RandomUniform", "RandomNormal"):
-        yield Case("dropout, Philox", op(name, (n,), "float32", 7, 11), (step,))
+        yield Case("random", op(name, (n,), "float32", 7, 11), (step,))
 
 
 # ------------------------------------------------------------------------------------- indexing and movement
@@ -364,7 +365,7 @@ def gathers(sizes: Sizes) -> Iterator[Launched]:
     for dtype in ("float32", "uint8"):
         nbytes = sizes.images * (784 * (np.dtype(dtype).itemsize + 4) + 8)
         name, shapes = f"gather_rows from {dtype}", f"{sizes.images} of {8 * sizes.images}x784"
-        yield Launched("batch gather", name, shapes, _gather(dtype, sizes.images), nbytes)
+        yield Launched("gather", name, shapes, _gather(dtype, sizes.images), nbytes)
 
 
 def _gather(dtype: str, images: int) -> Any:

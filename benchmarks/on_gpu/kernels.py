@@ -1,7 +1,7 @@
 """Each kernel against what limits it: bytes over the speed of a copy, or operations over that of a product.
 
-Both ceilings are measured, not looked up. A kernel's results are compared with the NumPy device's before it is
-timed, its outputs poisoned in two ways, so that an element that is not written shows.
+Both ceilings are measured, not looked up. Before a kernel is timed, its results are compared with the NumPy
+device's, its outputs poisoned in two ways, so that an element that is not written shows.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .timing import in_a_line, summary
 
 POISONS = (0xFF, 0x3C)
 LARGEST_ERROR = 1e-3  # ||found - expected|| / ||expected||, float32
+MOST_OTHERS = 1e-4  # share of integers that differ, as winners of a pool do where rounding decides
 WARM = 3
 CEILING_COPY, CEILING_SIDE = 1 << 30, 8192
 
@@ -30,8 +31,8 @@ CEILING_COPY, CEILING_SIDE = 1 << 30, 8192
 class Stopwatch:
     """Times launches by events on the device's stream, with its cache flushed before each.
 
-    The flush takes the device longer than a launch takes the host, so that the launch is ready when the device
-    comes to it and no gap is timed.
+    The flush takes the device longer than a launch takes the host, so that the launch is ready when the
+    device comes to it and no gap is timed.
 
     Args:
         gpu: the device.
@@ -188,12 +189,23 @@ def run_poisoned(gpu: Any, prepared: Prepared, poison: int) -> list[np.ndarray]:
 
 def relative_error(found: np.ndarray, expected: np.ndarray) -> float:
     """||found - expected|| / ||expected||; infinite where one is NaN or infinite and the other is not."""
-    found, expected = np.asarray(found, np.float64), np.asarray(expected, np.float64)
-    finite = np.isfinite(expected)
-    if found.shape != expected.shape or not np.array_equal(finite, np.isfinite(found)):
+    a, b = found.astype(np.float64), expected.astype(np.float64)
+    finite = np.isfinite(b)
+    if not np.array_equal(finite, np.isfinite(a)):
         return float("inf")
-    difference = np.linalg.norm(np.where(finite, found, 0) - np.where(finite, expected, 0))
-    return float(difference / max(np.linalg.norm(np.where(finite, expected, 0)), 1e-30)) if difference else 0.0
+    distance = float(np.linalg.norm(a[finite] - b[finite]))
+    return distance / max(float(np.linalg.norm(b[finite])), 1e-30)
+
+
+def difference(found: np.ndarray, expected: np.ndarray) -> str | None:
+    """How an output differs from what it should be, or None where it does not."""
+    if found.shape != expected.shape or found.dtype != expected.dtype:
+        return f"{found.dtype}{found.shape} instead of {expected.dtype}{expected.shape}"
+    if found.dtype.kind != "f":
+        others = float(np.mean(found != expected)) if found.size else 0.0
+        return f"{others:.2g} of the elements are others" if others > MOST_OTHERS else None
+    error = relative_error(found, expected)
+    return None if error <= LARGEST_ERROR else f"{error:.2g} of its norm away"
 
 
 def check(gpu: Any, prepared: Prepared) -> str | None:
@@ -202,9 +214,9 @@ def check(gpu: Any, prepared: Prepared) -> str | None:
     for i, (a, b, expected) in enumerate(zip(first, second, prepared.expected, strict=True)):
         if a.tobytes() != b.tobytes():
             return f"output {i} is not written everywhere, or changes from run to run"
-        error = relative_error(a, expected)
-        if not error <= LARGEST_ERROR:
-            return f"output {i} differs from the NumPy device's by {error:.2g} of its norm"
+        wrong = difference(a, expected)
+        if wrong is not None:
+            return f"output {i} is not the NumPy device's: {wrong}"
     return None
 
 
@@ -248,4 +260,3 @@ def not_timed(gpu: Any, cases: Iterable[Case | Launched]) -> list[str]:
 def chosen(cases: Iterable[Case | Launched], families: Sequence[str] | None) -> list[Case | Launched]:
     """The cases of these families; None means all."""
     return [case for case in cases if families is None or case.family in families]
-

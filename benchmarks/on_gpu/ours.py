@@ -129,7 +129,7 @@ class Ours:
 
         Args:
             batches: row numbers of each.
-            poison: overwrite all memory of the step before it, so that what is read before it is written shows.
+            poison: overwrite the step's memory before it, so that what is read before it is written shows.
         """
         return [self._loss(Batch(self.arrays, rows, 0, len(rows)), poison) for rows in batches]
 
@@ -158,7 +158,7 @@ def list_launches(task: Task, data: Data) -> dict[str, Any]:
     order = np.arange(3 * task.batch) % len(data.x)
     for start in range(0, len(order), task.batch):
         program = side.model._train_batch(Batch(side.arrays, order, start, start + task.batch))
-    (recorded,) = program.executable._programs.values()
+    recorded: Any = next(iter(program.executable._programs.values()))
     names = [name for thunk in recorded.thunks for name in launches(thunk)]
     hosted = [leaf.name for thunk in recorded.thunks for leaf in leaves(thunk) if isinstance(leaf, OnHost)]
     copies = [name for name in names if name in NO_KERNELS]

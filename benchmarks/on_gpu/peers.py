@@ -21,7 +21,8 @@ class Peer:
         install: what pip installs.
         find: device to module; ImportError where it is not there.
         set_tf32: (module, allowed).
-        make: (module, task, data, weights, device, epochs, exact) to a side; see `torch_peer.build` for exact.
+        make: (module, task, data, weights, device, epochs, exact) to a side; for
+            `exact` see `torch_peer.build`.
     """
 
     name: str
@@ -35,7 +36,9 @@ def _eager(torch: Any, task: Task, data: Data, weights: Any, device: str, epochs
     return torch_peer.TorchSide(torch, task, data, weights, device, None, epochs, exact)
 
 
-def _compiled(torch: Any, task: Task, data: Data, weights: Any, device: str, epochs: int, exact: bool) -> Side:
+def _compiled(
+    torch: Any, task: Task, data: Data, weights: Any, device: str, epochs: int, exact: bool
+) -> Side:
     how = torch_peer.REDUCE_OVERHEAD if device == "cuda" else torch_peer.TRACED_ONLY
     return torch_peer.TorchSide(torch, task, data, weights, device, how, epochs, exact)
 
@@ -100,9 +103,7 @@ def ready(peer: Peer, setting: Setting) -> tuple[Side | None, str]:
 def _wrong(peer: Peer, module: Any, setting: Setting) -> Iterator[str]:
     """What its check finds, on the model that is padded as ours."""
     side = _made(peer, module, setting, setting.checked, exact=True)
-    yield from check_peer(
-        side, setting.task, setting.checked, setting.expected, setting.tf32, setting.steps
-    )
+    yield from check_peer(side, setting.task, setting.checked, setting.expected, setting.tf32, setting.steps)
 
 
 def _made(peer: Peer, module: Any, setting: Setting, data: Data, exact: bool) -> Side:

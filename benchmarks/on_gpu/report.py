@@ -58,7 +58,7 @@ def markdown(result: Mapping[str, Any]) -> str:
 def _models(result: Mapping[str, Any]) -> Iterator[str]:
     yield "## Training step"
     yield ""
-    yield "Milliseconds per step: median of the rounds (quartiles). Ratios: how many times longer than gputrain."
+    yield "Milliseconds per step: median of the rounds (quartiles). Ratios: times as long as gputrain."
     yield ""
     names = ("gputrain", *NAMES)
     ratios = [f"{name} / gputrain" + (f" (aim {AIMS[name]:g})" if name in AIMS else "") for name in NAMES]
@@ -105,7 +105,8 @@ def _launches(result: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield (
         f"{found['model']}: {found['launches']} kernels and cuBLAS calls (limit {MOST_LAUNCHES}) and "
-        f"{found['copies']} copies or fills by the driver, in {found['graphs_and_parts']} CUDA graph(s) or part(s)."
+        f"{found['copies']} further nodes that copy or fill memory; "
+        f"recorded in {found['graphs_and_parts']} part(s), 1 being a single CUDA graph."
     )
     yield ""
     for i, name in enumerate(found["names"], 1):

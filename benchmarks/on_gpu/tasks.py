@@ -141,7 +141,7 @@ class Data:
 
 
 def make_data(task: Task, samples: int) -> Data:
-    """Random uint8 images, converted once; a bright part of each shows its label, so that it can be learnt."""
+    """Random uint8 images, converted once; a bright part of each shows its label, so that it is learnt."""
     rng = np.random.default_rng(SEED)
     images = rng.integers(0, 256, (samples, *task.shape), dtype=np.uint8)
     labels = rng.integers(0, CLASSES, samples)

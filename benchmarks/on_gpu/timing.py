@@ -84,7 +84,7 @@ def alternate(sides: Mapping[str, Side], rounds: Iterator[int], steps: int) -> d
     times: dict[str, list[float]] = {name: [] for name in sides}
     with without_collection():
         for number in rounds:
-            order = list(sides) if number % 2 == 0 else list(reversed(sides))
+            order = list(sides)[:: 1 if number % 2 == 0 else -1]
             for name in order:
                 times[name].append(time_round(sides[name]) / steps)
     return times
@@ -94,4 +94,3 @@ def ratios(times: Mapping[str, Mapping[str, Any]], ours: str) -> dict[str, float
     """How many times longer each other side takes than ours."""
     mine = times[ours]["median"]
     return {name: figures["median"] / mine for name, figures in times.items() if name != ours}
-

@@ -107,7 +107,7 @@ def build(torch: Any, task: Task, weights: Weights, exact: bool = False) -> Any:
         padded = functional.pad(x, (0, 1, 0, 1))
         return functional.conv2d(padded, layer.weight, layer.bias, layer.stride)
 
-    class Net(torch.nn.Module):  # type: ignore[misc]
+    class Net(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
             self.parts = torch.nn.ModuleDict(_layers(torch, task, weights))
@@ -153,8 +153,8 @@ class TorchSide:
         torch: the module.
         task, data, weights: what is trained on what, from where.
         device: "cuda" or "cpu".
-        compiled: arguments of torch.compile for the forward pass, loss and metric (and so the backward pass);
-            None runs them eagerly. Gather and optimizer are eager either way: PyTorch's own are single kernels.
+        compiled: arguments of torch.compile for forward pass, loss and metric, and so the backward pass;
+            None runs them eagerly. Gather and optimizer are eager either way: PyTorch has kernels for them.
         epochs: of one round.
         exact: see `build`.
     """

@@ -240,7 +240,9 @@ class ScaleSegments(Operation):
 class _Update:
     """One optimizer step.
 
-    From (flag, rate, iterations, gradient, slots..., variables...) to (slots..., variables...).
+    From (flag, rate, step, gradient, slots..., variables...) to (slots..., variables...).
+
+    `step` is the number of this step, counted from 1.
 
     `gradient` and slots are flat, of the variables' total length. Where the flag does not hold, nothing
     changes. `decay` says which variables weight decay applies to (decoupled: w -= w * rate * weight_decay).
@@ -267,7 +269,7 @@ class _Update:
         return tuple((i, 4 + i) for i in range(self.n_outputs))
 
     def infer(
-        self, flag: Spec, rate: Spec, iterations: Spec, gradient: Spec, *states: Spec
+        self, flag: Spec, rate: Spec, step: Spec, gradient: Spec, *states: Spec
     ) -> tuple[Spec, ...]:
         if gradient.size != sum(self.sizes):
             raise ShapeError(
@@ -283,7 +285,7 @@ class _Update:
         return [None] * len(inputs)
 
     def scratch(
-        self, flag: Spec, rate: Spec, iterations: Spec, gradient: Spec, *states: Spec
+        self, flag: Spec, rate: Spec, step: Spec, gradient: Spec, *states: Spec
     ) -> tuple[Spec, ...]:
         return (Spec((self.workspaces, BLOCK), gradient.dtype),)
 
@@ -293,7 +295,7 @@ class _Update:
         out: Any,
         flag: Any,
         rate: Any,
-        iterations: Any,
+        step: Any,
         gradient: Any,
         *states: Any,
         scratch: Any = (),
@@ -304,7 +306,7 @@ class _Update:
                 xp.copyto(target, old)
         if not flag:
             return
-        scalars = self.scalars(float(rate), int(iterations) + 1)
+        scalars = self.scalars(float(rate), int(step))
         for part, start, stop, decays in self.table():
             weights = _flat(outs[self.slots + part])
             for first in range(start, stop, BLOCK):
@@ -338,16 +340,16 @@ class _Update:
 
 
 def _case(op: Any, reference: Any, steps: int = 4, label: str = "") -> Sample:
-    """A sample: flag set, rate 0.1, after `steps` steps, positive second moments."""
+    """A sample: flag set, rate 0.1, the step after `steps` others, positive second moments."""
     inputs: list[Any] = [
         np.array(True),
         np.array(0.1),
-        np.array(steps, np.int64),
+        np.array(steps + 1, np.int64),
         Spec((sum(op.sizes),)),
     ]
     inputs += [Spec((sum(op.sizes),))] * op.slots + [Spec((n,)) for n in op.sizes]
 
-    def run(flag: Any, rate: Any, iterations: Any, g: Any, *states: Any) -> Any:
+    def run(flag: Any, rate: Any, step: Any, g: Any, *states: Any) -> Any:
         w = np.concatenate(states[op.slots :])
         if op.weight_decay:
             w = w * (1 - rate * op.weight_decay * np.repeat(op.decay, op.sizes))
@@ -465,7 +467,7 @@ class RMSpropUpdate(_Update, Operation):
         found = [_case(op, reference(op), label=str(op.momentum)) for op in plain]
         # A centered second moment must exceed the square of the mean, as it does in training.
         op = cls((4,), (True,), 0.0, momentum=0.5, centered=True)
-        arrays = [np.array(True), np.array(0.1), np.array(0, np.int64), np.linspace(-1, 1, 4)]
+        arrays = [np.array(True), np.array(0.1), np.array(1, np.int64), np.linspace(-1, 1, 4)]
         arrays += [np.full(4, 2.0), np.full(4, 0.1), np.full(4, 0.2), np.linspace(0, 1, 4)]
         centered = _case(op, reference(op)).reference
         return [*found, Sample(op, tuple(arrays), centered, differentiable=(), label="centered")]

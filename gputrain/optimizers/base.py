@@ -178,11 +178,12 @@ class Optimizer:
             return
         flat = self._clipped(flat, tuple(v.spec.size for v in variables))
         rate = self._current_rate()
+        done = ops.add(self.iterations, ops.cast(flag, "int64"))
         if self._is_fused:
-            self._apply_fused(flag, rate, flat, variables)
+            self._apply_fused(flag, rate, done, flat, variables)
         else:
             self._apply_steps(rate, flat, variables)
-        self.iterations.assign(ops.add(self.iterations, ops.cast(flag, "int64")))
+        self.iterations.assign(done)
         for variable in variables:
             if variable.constraint is not None:
                 variable.assign(variable.constraint(variable))
@@ -335,12 +336,14 @@ class Optimizer:
         factors = apply(ClipFactors(sizes, float(limit), self.clipnorm is None), flat)
         return apply(ScaleSegments(sizes), flat, factors)
 
-    def _apply_fused(self, flag: Any, rate: Any, flat: Any, variables: list[Variable]) -> None:
+    def _apply_fused(
+        self, flag: Any, rate: Any, step: Any, flat: Any, variables: list[Variable]
+    ) -> None:
         sizes = tuple(v.spec.size for v in variables)
         decay = tuple(self._decays(v) for v in variables)
         op = self.fused_update(sizes, decay)
         states = [*self.slots, *variables]
-        new = apply(op, flag, rate, convert(self.iterations), flat, *(convert(s) for s in states))
+        new = apply(op, flag, rate, step, flat, *(convert(s) for s in states))
         for state, value in zip(states, new if op.n_outputs > 1 else [new], strict=True):
             state.assign(value)
 

@@ -171,10 +171,10 @@ def _scale_segments(
 # ---------------------------------------------------------------------------------------------------- updates
 
 
-def _accepts_update(op: Any, flag: Spec, rate: Spec, iterations: Spec, gradient: Spec, *states: Spec) -> bool:
+def _accepts_update(op: Any, flag: Spec, rate: Spec, step: Spec, gradient: Spec, *states: Spec) -> bool:
     """Every variable and slot in the gradient's dtype, and scalars as the optimizers have them."""
     same = all(s.dtype == gradient.dtype for s in states)
-    return same and _float(gradient) and _float(rate) and (flag.dtype, iterations.dtype) == ("bool", "int64")
+    return same and _float(gradient) and _float(rate) and (flag.dtype, step.dtype) == ("bool", "int64")
 
 
 def _update_rows(op: Any, weights: Sequence[Any], targets: Sequence[Any]) -> list[tuple[int, ...]]:
@@ -195,7 +195,7 @@ def _update(
     """The kernel `name`, of a variant of integers, with numbers that follow weight decay."""
 
     def prepare(
-        gpu: CupyDevice, op: Any, out: Any, flag: Any, rate: Any, iterations: Any, gradient: Any,
+        gpu: CupyDevice, op: Any, out: Any, flag: Any, rate: Any, step: Any, gradient: Any,
         *states: Any, scratch: tuple[Any, ...],
     ) -> Thunk:  # fmt: skip
         outs = out if isinstance(out, tuple) else (out,)
@@ -209,7 +209,7 @@ def _update(
             gradient.dtype.name, rate.dtype.name, *map(str, variant(op)),
         )  # fmt: skip
         launch = kernel.bind(
-            table(gpu, rows, 5), len(rows), in_place, flag, rate, iterations, gradient, *slots, *values,
+            table(gpu, rows, 5), len(rows), in_place, flag, rate, step, gradient, *slots, *values,
             threads=len(rows) * BLOCK,
         )  # fmt: skip
         return keeping(launch, (*outs, *states))

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...ir.spec import Spec
 from ..base import ALIGNMENT, Device, Thunk
-from . import conv, conv_pool, passes
+from . import conv, conv_pool, normalization, passes
 
 
 class NumpyDevice(Device):
@@ -20,7 +20,8 @@ class NumpyDevice(Device):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kernels.update({**conv.KERNELS, **conv_pool.KERNELS, **passes.KERNELS})
+        for room in (conv, conv_pool, normalization, passes):
+            self.kernels.update(room.KERNELS)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         kind = np.dtype(dtype)

@@ -123,7 +123,7 @@ def _update(
     out: Any,
     flag: Array,
     rate: Array,
-    iterations: Array,
+    step: Array,
     gradient: Array,
     *states: Array,
     scratch: Any,
@@ -144,7 +144,7 @@ def _update(
             np.copyto(target, source)
         if not flag:
             return
-        scalars, kept = op.scalars(float(rate), int(iterations) + 1), op.kept(float(rate))
+        scalars, kept = op.scalars(float(rate), int(step)), op.kept(float(rate))
         for weights, g, slots, work, decays in parts:
             if decays:
                 np.multiply(weights, kept, out=weights)

@@ -52,7 +52,7 @@ def host_steps(
     states = [s.copy() for s in states]
     work = tuple(np.empty(s.dims, s.dtype) for s in op.scratch(*map(spec_of, (rate, rate, rate, gradient))))
     for step in range(steps):
-        op.compute(np, tuple(states), np.array(True), rate, np.array(step), gradient, *states, scratch=work)
+        op.compute(np, tuple(states), np.array(True), rate, np.array(step + 1), gradient, *states, scratch=work)
     return states
 
 
@@ -61,11 +61,11 @@ def test_twenty_steps_follow_the_host(gpu: CupyDevice, op: Any) -> None:
     """In place, the counter and the rate in the device's memory, the step bound once."""
     gradient, *states = start(op, "float32")
     rate = np.array(0.01, np.float32)
-    inputs = [np.array(True), rate, np.array(0), gradient, *states]
+    inputs = [np.array(True), rate, np.array(1), gradient, *states]
     ins = [placed(gpu, x) for x in inputs]
     thunk = gpu.prepare(op, [spec_of(x) for x in inputs], ins[4:], ins, ())
     for step in range(20):
-        gpu.upload(np.array(step), ins[2])
+        gpu.upload(np.array(step + 1), ins[2])
         with gpu.running():
             thunk()
     assert len(list(leaves(thunk))) == 1, "an update is one launch"
@@ -143,7 +143,7 @@ def test_more_chunks_than_blocks(gpu: CupyDevice) -> None:
     op = AdamUpdate(sizes, (True, True), 0.01)
     gradient, *states = start(op, "float32")
     rate = np.array(0.1, np.float32)
-    found = run(gpu, op, [np.array(True), rate, np.array(0), gradient, *states], in_place=op.overwrites)
+    found = run(gpu, op, [np.array(True), rate, np.array(1), gradient, *states], in_place=op.overwrites)
     for a, b in zip(found, host_steps(op, rate, gradient, states, 1), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
     assert run(gpu, AllFinite(), [gradient])[0]
