@@ -280,9 +280,7 @@ class Run:
             mine = ours.Ours(task, data, epochs)
             setting = self._setting(task, data, mine.weights(), expected, tf32, epochs)
             chosen = () if self.options.no_peers else peers.PEERS
-            others, skipped = peers.all_ready(chosen, setting)
-            for name, reason in skipped.items():
-                say(f"skipped: {name}: {reason}")
+            others, skipped = peers.all_ready(chosen, setting, say)
             if failed := timing.warm_up(mine):
                 raise RuntimeError(failed)
             times = timing.alternate({mine.name: mine, **others}, self._rounds(), epochs * epoch_steps)
@@ -389,15 +387,19 @@ def _measure(options: argparse.Namespace, gpu: Any) -> int:
     if emulated:
         say(NO_TIMINGS)
     run.begin()
+    interrupted = False
     try:
         run.everything()
     except KeyboardInterrupt:
+        interrupted = True
         say("interrupted; what was measured so far follows")
         run.save()
     print(report.markdown(run.result))
     say(f"written to {path}" if path else "nothing was written")
     if emulated:
         say(NO_TIMINGS)
+    if interrupted:
+        return 130
     return 3 if run.result["problems"] else 0
 
 

@@ -331,6 +331,7 @@ def normalizations(sizes: Sizes) -> Iterator[Case]:
     x, weight = Draw((sizes.images, 32, 32, 16), low=-1, high=2), Draw((16,))
     yield Case("normalization", op("BatchNorm", 1e-3), (x, weight, weight))
     yield Case("normalization", op("BatchNormGrad", 1e-3), (x, x, weight, weight, weight))
+    yield Case("normalization", op("BatchNormWeightGrad", 1e-3), (x, x, weight, weight))
     table, of_row, of_column = Draw((sizes.rows, 256), low=-1, high=2), Draw((sizes.rows,)), Draw((256,))
     yield Case("normalization", op("LayerNorm", 1e-3), (table, of_column, of_column))
     yield Case("normalization", op("LayerNormGrad"), (table, table, of_column, of_row, of_row))
@@ -386,7 +387,7 @@ def movements(sizes: Sizes) -> Iterator[Case]:
     square, half = Draw((side, side)), side // 2
     upper = ((0, half, None), (None, None, None))  # x[:half]
     yield Case("movement", op("Transpose", (1, 0)), (square,))
-    yield Case("movement", op("Transpose", (0, 2, 1, 3)), (Draw((8, side // 8, side // 8, 64)),))
+    yield Case("movement", op("Transpose", (0, 2, 1, 3)), (Draw((4, side // 32, side // 8, 64)),))
     yield Case("movement", op("BroadcastTo", (side, side)), (Draw((side,)),))
     yield Case("movement", op("Concatenate", 1), (square, square))
     yield Case("movement", op("Split", 2, 1), (square,))

@@ -111,13 +111,17 @@ def _made(peer: Peer, module: Any, setting: Setting, data: Data, exact: bool) ->
     return peer.make(module, *made)
 
 
-def all_ready(peers: Sequence[Peer], setting: Setting) -> tuple[dict[str, Side], dict[str, str]]:
-    """(sides by name, reasons of those that are missing)."""
+def all_ready(
+    peers: Sequence[Peer], setting: Setting, say: Callable[[str], None]
+) -> tuple[dict[str, Side], dict[str, str]]:
+    """(sides by name, reasons of those that are missing); `say` gets what goes on."""
     sides, skipped = {}, {}
     for peer in peers:
+        say(f"  preparing {peer.name}")
         side, reason = ready(peer, setting)
         if side is None:
             skipped[peer.name] = reason
+            say(f"  skipped: {peer.name}: {reason}")
         else:
             sides[peer.name] = side
     return sides, skipped

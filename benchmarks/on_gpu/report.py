@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,7 +35,20 @@ def new_file(folder: Path, gpu: str, date: str) -> Path:
 def write(path: Path | None, result: Mapping[str, Any]) -> None:
     """Write what is known so far; a run that is cut short leaves it behind."""
     if path is not None:
-        path.write_text(json.dumps(result, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(storable(result), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def storable(value: Any) -> Any:
+    """The value with NaN and infinity, which JSON does not know, as text.
+
+    >>> storable({"loss": [1.0, float("nan")]})
+    {'loss': [1.0, 'nan']}
+    """
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, Mapping):
+        return {key: storable(item) for key, item in value.items()}
+    return [storable(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
