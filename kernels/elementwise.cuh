@@ -23,9 +23,15 @@ template <typename T> __device__ __forceinline__ T erfc_of(T x) { return (T)erfc
 template <typename T> __device__ __forceinline__ T erfinv_of(T x) { return (T)erfinv((double)x); }
 
 template <typename T> __device__ __forceinline__ bool is_finite(T x) { return x - x == (T)0; }
-template <typename T> __device__ __forceinline__ T abs_of(T x) { return x < (T)0 ? (T)-x : (x == (T)0 ? (T)0 : x); }
+
+// x < 0, also for types that have no such numbers, where the compiler warns of the plain comparison.
+template <typename T> __device__ __forceinline__ bool below_zero(T x) { return x < (T)1 && x != (T)0; }
+__device__ __forceinline__ bool below_zero(float x) { return x < 0.0f; }
+__device__ __forceinline__ bool below_zero(double x) { return x < 0.0; }
+
+template <typename T> __device__ __forceinline__ T abs_of(T x) { return below_zero(x) ? (T)-x : (x == (T)0 ? (T)0 : x); }
 template <typename T> __device__ __forceinline__ T sign_of(T x) {
-    return x > (T)0 ? (T)1 : (x < (T)0 ? (T)-1 : (x == (T)0 ? (T)0 : x));  // NaN stays NaN
+    return x > (T)0 ? (T)1 : (below_zero(x) ? (T)-1 : (x == (T)0 ? (T)0 : x));  // NaN stays NaN
 }
 template <typename T> __device__ __forceinline__ T larger(T x, T y) { return x != x ? x : (y != y ? y : (x > y ? x : y)); }
 template <typename T> __device__ __forceinline__ T smaller(T x, T y) { return x != x ? x : (y != y ? y : (x < y ? x : y)); }
@@ -75,13 +81,13 @@ __device__ __forceinline__ double floor_divide(double x, double y) { return floa
 template <typename T> __device__ __forceinline__ T modulo(T x, T y) {  // integers; 0 where y is 0, as in NumPy
     if (y == (T)0 || y == (T)-1) return (T)0;
     const T rest = x % y;
-    return rest != (T)0 && (rest < (T)0) != (y < (T)0) ? (T)(rest + y) : rest;
+    return rest != (T)0 && below_zero(rest) != below_zero(y) ? (T)(rest + y) : rest;
 }
 template <typename T> __device__ __forceinline__ T floor_divide(T x, T y) {
     if (y == (T)0) return (T)0;
     if ((T)-1 < (T)0 && y == (T)-1) return (T)(0 - x);
     const T quotient = x / y;
-    return (x % y != (T)0) && ((x < (T)0) != (y < (T)0)) ? (T)(quotient - 1) : quotient;
+    return (x % y != (T)0) && (below_zero(x) != below_zero(y)) ? (T)(quotient - 1) : quotient;
 }
 template <typename T> __device__ __forceinline__ T power(T x, T y) {  // integers, y >= 0
     T result = (T)1;

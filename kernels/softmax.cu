@@ -87,14 +87,16 @@ __global__ void log_softmax(const T *x,  // (rows, columns)
 
 // ---------------------------------------------------------------------------------------------- crossentropies
 
-// Loss sum(target * -log_softmax) and gradient softmax * sum(target) - target.
+// Loss sum(target * -log_softmax) and gradient softmax * sum(target) - target, where the target is moved by the share
+// `smoothing` of its way toward 1 / columns.
 template <typename T, typename U, typename Team>
 __global__ void softmax_crossentropy(const U *target,  // (rows, columns)
                                      const T *logits,  // (rows, columns)
                                      T *loss,          // (rows)
                                      T *gradient,      // (rows, columns), may be logits
-                                     i64 rows, i64 columns) {
+                                     i64 rows, i64 columns, double smoothing) {
     typedef wide_t<T> A;
+    const A kept = (A)(1.0 - smoothing), even = (A)smoothing / (A)columns;
     GPUTRAIN_TEAM_ROWS(rows, columns, row, count) {
         const T *z = logits + row * columns;
         const U *t = target + row * columns;
@@ -102,14 +104,14 @@ __global__ void softmax_crossentropy(const U *target,  // (rows, columns)
         A mass = 0;
         for (i64 j = Team::rank(); j < count; j += Team::size()) {
             climb(peak, wide(z[j]));
-            mass += (A)wide(t[j]);
+            mass += kept * (A)wide(t[j]) + even;
         }
         peak = Team::combine(peak, no_peak<A>(), Higher());
         mass = Team::combine(mass, A(0), Plus());
         const A total = denominator(peak), logs = logarithm(total), scale = A(1) / total;
         A part = 0;
         for (i64 j = Team::rank(); j < count; j += Team::size()) {
-            const A shifted = wide(z[j]) - peak.top, weight = (A)wide(t[j]);
+            const A shifted = wide(z[j]) - peak.top, weight = kept * (A)wide(t[j]) + even;
             part += weight * (logs - shifted);
             gradient[row * columns + j] = narrow<T>(exponential(shifted) * scale * mass - weight);
         }

@@ -12,14 +12,16 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..errors import GraphError, explain
 from ..ir import Graph, Node, Value, schedule
 from ..ir.graph import readers_of
 from ..ops.activation import Relu
-from ..ops.base import Operation
+from ..ops.base import Constant, Operation
 from ..ops.conv import Conv
 from ..ops.conv_pool import ConvMaxPool
-from ..ops.elementwise import Add, Sigmoid
+from ..ops.elementwise import Add, Multiply, Sigmoid
 from ..ops.indexing import OneHot
 from ..ops.nn import (
     BinaryCrossentropy,
@@ -29,6 +31,7 @@ from ..ops.nn import (
     SoftmaxCrossentropy,
     SparseSoftmaxCrossentropy,
 )
+from ..ops.normalization import BatchNormGrad, BatchNormWeightGrad
 from ..ops.pool import MaxPool
 from ..ops.reduction import ArgMax
 
@@ -124,6 +127,58 @@ def fuse_softmax_crossentropy(node: Node, uses: Uses) -> bool:
     return True
 
 
+def fold_label_smoothing(node: Node, uses: Uses) -> bool:
+    """target * (1 - s) + s / classes under a softmax crossentropy becomes a parameter of it."""
+    if type(node.op) is not SoftmaxCrossentropy or node.op.smoothing:
+        return False
+    smoothed, logits = node.inputs
+    classes = logits.shape[-1]
+    even = _with_number(smoothed, Add, uses)
+    kept = _with_number(even[0], Multiply, uses) if even else None
+    if even is None or kept is None or not classes:
+        return False
+    smoothing = _share(kept[1], even[1], classes)
+    if smoothing is None:
+        return False
+    _become(node, SoftmaxCrossentropy(smoothing), kept[0], logits)
+    return True
+
+
+def _with_number(value: Value, kind: type[Operation], uses: Uses) -> tuple[Value, np.ndarray] | None:
+    """The other operand and the number where `value`, read once, is made of an operand of its spec and a
+    constant number."""
+    made = _made_by(value, kind)
+    if made is None or uses.count(value) != 1:
+        return None
+    for other, number in (made.inputs, made.inputs[::-1]):
+        constant = _made_by(number, Constant)
+        if constant is not None and number.spec.size == 1 and other.spec == value.spec:
+            return other, constant.op.array().reshape(())  # type: ignore[attr-defined]
+    return None
+
+
+def _share(kept: np.ndarray, even: np.ndarray, classes: int) -> float | None:
+    """The shortest s in 0..1 of which the numbers are 1 - s and s / classes, rounded; None without one."""
+    number = kept.dtype.type
+    if kept.dtype.kind != "f" or kept.dtype != even.dtype or not np.isfinite([kept, even]).all():
+        return None
+    (least, most), (low, high) = _rounded_to(kept), _rounded_to(even)
+    middle = (max(1.0 - most, low * classes) + min(1.0 - least, high * classes)) / 2
+    near = (middle, *(float(np.nextafter(middle, end)) for end in (0, 1)))
+    candidates = (*(round(middle, digits) for digits in range(17)), *near)
+    for s in candidates:
+        if 0 <= s <= 1 and number(1.0 - s) == kept and number(s / classes) == even:
+            return s
+    return None
+
+
+def _rounded_to(number: np.ndarray) -> tuple[float, float]:
+    """Between which numbers lie those that are rounded to this one."""
+    exact = float(number)
+    below, above = (float(np.nextafter(number, number.dtype.type(end))) for end in (-np.inf, np.inf))
+    return (exact + below) / 2, (exact + above) / 2
+
+
 def fuse_sigmoid_crossentropy(node: Node, uses: Uses) -> bool:
     """Binary crossentropy of a sigmoid becomes one operation on the logits."""
     if type(node.op) is not BinaryCrossentropy:
@@ -197,6 +252,7 @@ def argmax_of_logits(node: Node, uses: Uses) -> bool:
 
 FORWARD: dict[str, Callable[[Node, Uses], bool]] = {
     "fuse_softmax_crossentropy": fuse_softmax_crossentropy,
+    "fold_label_smoothing": fold_label_smoothing,
     "fuse_sigmoid_crossentropy": fuse_sigmoid_crossentropy,
     "pool_before_activation": pool_before_activation,
     "fuse_conv_pool": fuse_conv_pool,
@@ -238,7 +294,22 @@ def _identity(node: Node) -> tuple[Hashable, ...]:
     return node.op, str(node.op), *map(id, node.inputs)
 
 
-PASSES = (*FORWARD, "merge_common", "fuse_elementwise")
+def drop_unread_gradients(graph: Graph) -> None:
+    """A normalization of the model's inputs: nobody reads the gradient for them, so it is not computed."""
+    if not enabled("drop_unread_gradients"):
+        return
+    uses = Uses(graph.consumers(), frozenset(graph.roots()), frozenset())
+    for node in graph.nodes:
+        if type(node.op) is BatchNormGrad and not node.frozen and not uses.count(node.outputs[0]):
+            g, x, _, mean, variance = node.inputs
+            _become(node, BatchNormWeightGrad(node.op.epsilon), g, x, mean, variance)
+            node.outputs = node.outputs[1:]
+            for i, value in enumerate(node.outputs):
+                value.index = i
+    graph.refresh()
+
+
+PASSES = (*FORWARD, "merge_common", "drop_unread_gradients", "fuse_elementwise")
 
 
 def optimize(graph: Graph) -> Graph:
@@ -246,4 +317,5 @@ def optimize(graph: Graph) -> Graph:
     rewrite(graph.roots())
     graph.refresh()
     merge_common(graph)
+    drop_unread_gradients(graph)
     return graph

@@ -131,19 +131,32 @@ class SoftmaxCrossentropy(Operation):
     """-sum(target * log_softmax(logits)) over the last axis, and its gradient.
 
     The gradient is softmax * sum(target) - target. Both come from one pass over the logits; probabilities
-    are not stored.
+    are not stored. With `smoothing` the target is target * (1 - smoothing) + smoothing / classes.
+
+    Source: Szegedy et al. 2016, Rethinking the Inception Architecture (label smoothing).
     """
 
+    smoothing: float = 0.0
     n_outputs = 2
 
     def infer(self, target: Spec, logits: Spec) -> tuple[Spec, Spec]:
         _check_pair("Softmax crossentropy", target, logits)
+        if not 0 <= self.smoothing <= 1:
+            raise ValueError(
+                explain(
+                    "Softmax crossentropy: smoothing is a share.",
+                    expected="0..1",
+                    received=repr(self.smoothing),
+                )
+            )
         return logits.with_shape(logits.shape[:-1]), logits
 
     def vjp(
         self, ct: Sequence[Value | None], out: Sequence[Value], target: Value, logits: Value
     ) -> Sequence[Value | None]:
         mass = sum(target, axis=-1, keepdims=True)
+        if self.smoothing:
+            mass = add(multiply(mass, 1.0 - self.smoothing), self.smoothing)
         by_loss, by_gradient = ct
         d_target = d_logits = None
         if by_loss is not None:
@@ -157,17 +170,22 @@ class SoftmaxCrossentropy(Operation):
             d_logits = second if d_logits is None else add(d_logits, second)
             third = subtract(inner, by_gradient)
             d_target = third if d_target is None else add(d_target, third)
+        if self.smoothing and d_target is not None:
+            d_target = multiply(d_target, 1.0 - self.smoothing)
         return d_target, d_logits
 
     def scratch(self, target: Spec, logits: Spec) -> tuple[Spec, ...]:
         row = Spec((*logits.shape[:-1], 1), logits.dtype)
-        return row, row, logits
+        return row, row, logits, *([logits] if self.smoothing else [])
 
     def compute(self, xp: Any, out: Any, target: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        (loss, gradient), (row, total, work) = out, scratch
+        (loss, gradient), (row, total, work, *smoothed) = out, scratch
         if not logits.size:
             loss[...] = 0
             return
+        if smoothed:
+            xp.multiply(target, 1.0 - self.smoothing, out=smoothed[0])
+            target = xp.add(smoothed[0], self.smoothing / logits.shape[-1], out=smoothed[0])
         xp.max(logits, axis=-1, keepdims=True, out=row)
         xp.subtract(logits, row, out=gradient)  # shifted logits
         xp.exp(gradient, out=work)
@@ -183,12 +201,27 @@ class SoftmaxCrossentropy(Operation):
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
-        def reference(t: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            p = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
-            return -(t * np.log(p)).sum(-1), p * t.sum(-1, keepdims=True) - t
+        def reference(smoothing: float) -> Any:
+            def losses(t: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+                classes = z.shape[-1]
+                even = np.full(z.shape, 1 / classes)
+                t = t - smoothing * (t - even)  # this far from the target toward even shares
+                p = np.exp(z) / np.exp(z).sum(-1, keepdims=True)
+                return -(t * np.log(p)).sum(-1), p * t.sum(-1, keepdims=True) - t
+
+            return losses
 
         shapes = [(3, 5), (1, 2), (2, 3, 4), (0, 3), (70001, 2)]
-        return [Sample(cls(), (Spec(s), Spec(s)), reference, label=str(s)) for s in shapes]
+        cases = [(s, 0.0) for s in shapes] + [
+            ((3, 5), 0.1),
+            ((2, 3, 4), 1.0),
+            ((0, 3), 0.1),
+            ((7001, 3), 0.25),
+        ]
+        return [
+            Sample(cls(share), (Spec(s), Spec(s)), reference(share), label=f"{s} {share}")
+            for s, share in cases
+        ]
 
 
 class SparseSoftmaxCrossentropy(Operation):

@@ -24,6 +24,7 @@ from .shape import broadcast_to, expand_dims, reshape, transpose
 __all__ = [
     "BatchNorm",
     "BatchNormGrad",
+    "BatchNormWeightGrad",
     "LayerNorm",
     "LayerNormGrad",
     "batch_normalization",
@@ -318,21 +319,13 @@ class BatchNormGrad(Operation):
     ) -> None:
         dx, d_gamma, d_beta = out
         work, other, middle, total, factor, constant, r, small, *sums = scratch
-        d_gamma.fill(0)
-        d_beta.fill(0)
         if not x.size:
+            d_gamma.fill(0)
+            d_beta.fill(0)
             return
         inputs, cts, results = x.reshape(-1), ct.reshape(-1), dx.reshape(-1)
         count, parts = x.size // len(mean), tuple(_blocks(x.size, len(work)))
-        _sum_rows(xp, d_beta, ct, sums)
-        _repeated(xp, mean, middle)
-        total.fill(0)
-        for part in parts:
-            g = _widened(xp, cts[part], other)
-            h = _centred(xp, inputs[part], middle[: len(g)], work)
-            xp.multiply(h, g, out=h)
-            xp.add(total[: len(g)], h, out=total[: len(g)])
-        _folded(xp, total, d_gamma)
+        _sum_products(xp, (d_gamma, d_beta), ct, x, mean, (work, other, middle, total, *sums))
         _inverse_root(xp, variance, self.epsilon, r)
         xp.multiply(d_gamma, r, out=d_gamma)
         xp.multiply(d_gamma, r, out=small)
@@ -366,6 +359,84 @@ class BatchNormGrad(Operation):
 
         return [
             Sample(cls(1e-3), (Spec(s), Spec(s), *[Spec(s[-1:])] * 3), reference, 0.5, 2.0, label=str(s))
+            for s in _SHAPES
+        ]
+
+
+def _sum_products(xp: Any, out: Sequence[Any], ct: Any, x: Any, mean: Any, scratch: Sequence[Any]) -> None:
+    """Sums of ct * (x - mean) and of ct over rows; the mean repeated for a block is left in scratch[2]."""
+    (products, plain), (work, other, middle, total, *sums) = out, scratch
+    inputs, cts = x.reshape(-1), ct.reshape(-1)
+    _sum_rows(xp, plain, ct, sums)
+    _repeated(xp, mean, middle)
+    total.fill(0)
+    for part in _blocks(x.size, len(work)):
+        g = _widened(xp, cts[part], other)
+        h = _centred(xp, inputs[part], middle[: len(g)], work)
+        xp.multiply(h, g, out=h)
+        xp.add(total[: len(g)], h, out=total[: len(g)])
+    _folded(xp, total, products)
+
+
+class BatchNormWeightGrad(Operation):
+    """BatchNormGrad where nobody needs the gradient for x: that of gamma, and that of beta."""
+
+    epsilon: float
+    n_outputs = 2
+
+    def infer(self, ct: Spec, x: Spec, mean: Spec, variance: Spec) -> tuple[Spec, Spec]:
+        _check_weights("BatchNormWeightGrad", x, mean, variance)
+        return mean, mean
+
+    def vjp(
+        self,
+        ct: Sequence[Value | None],
+        out: Sequence[Value],
+        g: Value,
+        x: Value,
+        mean: Value,
+        variance: Value,
+    ) -> Gradients:
+        # Gamma has no part in its own gradient; the mean stands in its place.
+        whole = BatchNormGrad(self.epsilon).vjp((None, *ct), (g, *out), g, x, mean, mean, variance)
+        return *whole[:2], *whole[3:]
+
+    def scratch(self, ct: Spec, x: Spec, mean: Spec, variance: Spec) -> tuple[Spec, ...]:
+        return (*[_flat_block(x)] * 4, mean, *_rows_scratch(ct, mean))
+
+    def compute(
+        self,
+        xp: Any,
+        out: Any,
+        ct: Any,
+        x: Any,
+        mean: Any,
+        variance: Any,
+        *,
+        scratch: tuple[Any, ...] = (),
+    ) -> None:
+        (d_gamma, d_beta), (work, other, middle, total, r, *sums) = out, scratch
+        if not x.size:
+            d_gamma.fill(0)
+            d_beta.fill(0)
+            return
+        _sum_products(xp, out, ct, x, mean, (work, other, middle, total, *sums))
+        _inverse_root(xp, variance, self.epsilon, r)
+        xp.multiply(d_gamma, r, out=d_gamma)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def reference(
+            ct: np.ndarray, x: np.ndarray, mean: np.ndarray, variance: np.ndarray
+        ) -> tuple[np.ndarray, np.ndarray]:
+            d_gamma, d_beta = np.zeros(mean.shape), np.zeros(mean.shape)
+            for row in np.ndindex(x.shape[:-1]):
+                d_gamma += ct[row] * (x[row] - mean) / np.sqrt(variance + 1e-3)
+                d_beta += ct[row]
+            return d_gamma, d_beta
+
+        return [
+            Sample(cls(1e-3), (Spec(s), Spec(s), *[Spec(s[-1:])] * 2), reference, 0.5, 2.0, label=str(s))
             for s in _SHAPES
         ]
 

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 import gputrain.ops as ops
+from gputrain import losses
 from gputrain.compiler import gradients, interpret
 from gputrain.compiler.passes import PASSES, disabled, enabled, optimize
 from gputrain.errors import GraphError
 from gputrain.ir import Graph, Spec, Trace, Value, Variable
 from gputrain.ops.base import Operation, apply
 from tests.compiler.random_graphs import Builder, Program
+from tests.on_device import fewer
 from tests.tolerances import assert_close
 
 SEEDS = range(20)
@@ -57,7 +59,7 @@ def run_twice(program: Program) -> list[np.ndarray]:
 
 
 @pytest.mark.parametrize("name", [*PASSES, "all of them"])
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", fewer(SEEDS, 5))
 def test_results_do_not_depend_on_a_pass(seed: int, name: str) -> None:
     found = run_twice(differentiated(seed))
     with disabled(*([] if name == "all of them" else [name])):
@@ -132,6 +134,118 @@ def test_probabilities_that_others_read_stay() -> None:
     loss = ops.sparse_categorical_crossentropy(labels, probabilities)
     graph = optimized(loss, probabilities, inputs=[logits, labels])
     assert {"Softmax", "SparseSoftmaxCrossentropy"} <= set(kinds(graph))
+
+
+# ----------------------------------------------------------------------------------------- label smoothing
+
+
+def smoothed(target: Value, kept: float, even: float) -> Value:
+    return ops.add(ops.multiply(target, kept), even)
+
+
+def folded(graph: Graph) -> float:
+    """The smoothing inside of the only softmax crossentropy."""
+    (op,) = (node.op for node in graph.nodes if isinstance(node.op, ops.SoftmaxCrossentropy))
+    return op.smoothing
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.123456789, 1 / 3, 0.9, 1.0])
+@pytest.mark.parametrize("classes", [2, 7, 1000])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_smoothing_by_a_loss_goes_into_the_crossentropy(share: float, classes: int, dtype: str) -> None:
+    logits, target = (Value(Spec((4, classes), dtype)) for _ in range(2))
+    loss = losses.categorical_crossentropy(target, ops.softmax(logits), label_smoothing=share)
+    graph = optimized(loss, inputs=[logits, target])
+    assert set(kinds(graph)) == {"SoftmaxCrossentropy", "Reshape"}
+    assert folded(graph) == pytest.approx(share, rel=float(np.finfo(dtype).eps))
+    if share in (0.05, 0.1, 0.9, 1.0):
+        assert folded(graph) == share
+
+
+def differently_smoothed(logits: Value, target: Value) -> Value:
+    """The operands in the other order, under a crossentropy of logits."""
+    kept, even = np.array(0.8), np.array(0.05)
+    moved = ops.add(even, ops.multiply(kept, target))
+    return ops.categorical_crossentropy(moved, logits, from_logits=True)
+
+
+def smoothed_by_the_loss(logits: Value, target: Value) -> Value:
+    found: Value = losses.categorical_crossentropy(target, ops.softmax(logits), label_smoothing=0.2)
+    return found
+
+
+@pytest.mark.parametrize("make", [differently_smoothed, smoothed_by_the_loss])
+def test_smoothing_inside_has_the_same_loss_and_gradients(make: Callable[[Value, Value], Value]) -> None:
+    def results() -> list[np.ndarray]:
+        logits, target = Value(Spec((3, 4), "float64")), Value(Spec((3, 4), "float64"))
+        loss = ops.sum(ops.square(make(logits, target)))
+        first = gradients(loss, [logits, target])
+        second = gradients(ops.sum(ops.square(first[0])), [logits, target])
+        outputs = [loss, *first, *second]
+        graph = optimized(*(v for v in outputs if v is not None), inputs=[logits, target])
+        assert folded(graph) == (0.2 if enabled("fold_label_smoothing") else 0)
+        rng = np.random.default_rng(0)
+        return interpret(graph, [rng.standard_normal((3, 4)), rng.uniform(0, 1, (3, 4))])
+
+    found = results()
+    assert len(found) == 5
+    with disabled("fold_label_smoothing"):
+        expected = results()
+    for a, b in zip(found, expected, strict=True):
+        assert_close(a, b, "float64")
+
+
+@pytest.mark.parametrize(
+    ("kept", "even"),
+    [
+        (0.9, 0.1),  # not divided by the classes
+        (0.9, 0.025001),
+        (0.9000001, 0.025),
+        (1.1, -0.025),
+        (-0.1, 0.275),
+        (np.nan, 0.025),
+        (0.9, np.nan),
+        (np.inf, -np.inf),
+    ],
+)
+def test_other_numbers_are_no_smoothing(kept: float, even: float) -> None:
+    logits, target = Value(Spec((3, 4))), Value(Spec((3, 4)))
+    loss = ops.categorical_crossentropy(smoothed(target, kept, even), logits, from_logits=True)
+    assert kinds(optimized(loss, inputs=[logits, target]))[-3:] == ["Constant", "Add", "SoftmaxCrossentropy"]
+
+
+@pytest.mark.parametrize("shape", [(4,), (3, 1)])
+def test_a_number_for_each_class_or_row_is_no_smoothing(shape: tuple[int, ...]) -> None:
+    logits, target = Value(Spec((3, 4))), Value(Spec((3, 4)))
+    even = np.full(shape, 0.025, "float32")
+    loss = ops.categorical_crossentropy(ops.add(ops.multiply(target, 0.9), even), logits, from_logits=True)
+    assert folded(optimized(loss, inputs=[logits, target])) == 0
+
+
+def test_one_target_for_all_rows_is_no_smoothed_target() -> None:
+    logits, target = Value(Spec((3, 4))), Value(Spec((4,)))
+    wide = ops.add(ops.multiply(target, 0.9), np.full((3, 4), 0.025, "float32"))
+    loss = ops.categorical_crossentropy(wide, logits, from_logits=True)
+    assert folded(optimized(loss, inputs=[logits, target])) == 0
+
+
+@pytest.mark.parametrize("which", ["product", "sum"])
+def test_smoothed_targets_that_others_read_stay(which: str) -> None:
+    logits, target = Value(Spec((3, 4))), Value(Spec((3, 4)))
+    product = ops.multiply(target, 0.9)
+    moved = ops.add(product, 0.025)
+    other = product if which == "product" else moved
+    loss = ops.categorical_crossentropy(moved, logits, from_logits=True)
+    assert folded(optimized(loss, ops.tanh(other), inputs=[logits, target])) == 0
+
+
+def test_a_second_smoothing_stays_outside() -> None:
+    logits, target = Value(Spec((3, 4))), Value(Spec((3, 4)))
+    twice = smoothed(smoothed(target, 0.9, 0.025), 0.8, 0.05)
+    loss = ops.categorical_crossentropy(twice, logits, from_logits=True)
+    graph = optimized(loss, inputs=[logits, target])
+    assert folded(graph) == 0.2
+    assert kinds(graph).count("Add") == 1
 
 
 # -------------------------------------------------------------------------------------------------- pooling
@@ -217,7 +331,21 @@ def probability(image: Value) -> tuple[Value, Value]:
     return p, ops.sum(ops.binary_crossentropy(np.ones(image.spec.dims), p))
 
 
+def smoothed_target(image: Value) -> tuple[Value, Value]:
+    flat = ops.reshape(image, (2, 72))
+    target = smoothed(ops.sigmoid(flat), 0.9, 0.1 / 72)
+    return target, ops.sum(ops.categorical_crossentropy(target, flat, from_logits=True))
+
+
+def kept_part_of_a_target(image: Value) -> tuple[Value, Value]:
+    flat = ops.reshape(image, (2, 72))
+    kept = ops.multiply(ops.sigmoid(flat), 0.9)
+    return kept, ops.sum(ops.categorical_crossentropy(ops.add(kept, 0.1 / 72), flat, from_logits=True))
+
+
 MIDDLES = [
+    smoothed_target,
+    kept_part_of_a_target,
     pooled_activation,
     pooled_sum,
     pooled_convolution,
@@ -328,3 +456,28 @@ def test_an_operation_must_be_hashable() -> None:
         GraphError, match=r"Unhashable \(.*test_passes\.py:\d+\).*hashable.*tuples instead of lists"
     ):
         optimized(apply(Unhashable([1]), x), inputs=[x])
+
+
+# ---------------------------------------------------------------------------------------- unread gradients
+
+
+def normalized(wanted: int) -> Graph:
+    """Gradients of a batch normalization of values that the inputs are scaled to, for the last `wanted`."""
+    x, gamma, beta = (Value(Spec(s, "float64")) for s in [(5, 3), (3,), (3,)])
+    inner = ops.tanh(x)
+    y = apply(ops.BatchNorm(1e-3), inner, gamma, beta)[0]
+    found = gradients(ops.sum(ops.multiply(y, inner)), [x, gamma, beta][-wanted:])
+    assert all(g is not None for g in found)
+    return optimized(*(g for g in found if g is not None), inputs=[x, gamma, beta])
+
+
+def test_a_normalization_of_inputs_has_no_gradient_for_them() -> None:
+    rng = np.random.default_rng(0)
+    feeds = [rng.standard_normal(s) for s in [(5, 3), (3,), (3,)]]
+    for wanted, expected in [(2, "BatchNormWeightGrad"), (3, "BatchNormGrad")]:
+        assert [kind for kind in kinds(normalized(wanted)) if kind.endswith("Grad")] == [expected]
+    with disabled("drop_unread_gradients"):
+        whole = normalized(2)
+    assert "BatchNormGrad" in kinds(whole)
+    for a, b in zip(interpret(normalized(2), feeds), interpret(whole, feeds), strict=True):
+        assert_close(a, b, "float64")

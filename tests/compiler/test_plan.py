@@ -17,6 +17,7 @@ from gputrain.ir import Graph, Spec, Trace, Value, Variable
 from gputrain.ops.base import Constant, Operation, apply
 from tests.compiler.random_graphs import Program, random_program
 from tests.compiler.reference_cnn import reference_cnn, train_program
+from tests.on_device import fewer
 from tests.tolerances import assert_close
 
 SEEDS = range(40)
@@ -59,7 +60,7 @@ def check_runs(program: Program) -> None:
 
 @pytest.mark.parametrize("optimized", [False, True])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", fewer(SEEDS, 10))
 def test_planned_equals_unplanned(seed: int, dtype: str, optimized: bool) -> None:
     program = random_program(seed, 30, dtype)
     if optimized:
@@ -310,8 +311,6 @@ def test_the_reference_cnn_is_packed_well() -> None:
     states = {s.variable.path: s for s in graph.states if s.written}
     moved = {c.target.buffer.variable.path for c in plan.copies if c.target.buffer.variable is not None}
     in_place = {path for path in states if "kernel" in path or "adam" in path}
-    if plan.graph is not graph:  # all single numbers in one launch, before the update that reads the counter
-        in_place.remove("adam/iterations")
     assert not moved & in_place
     least = most_at_once(plan)
     print(f"arena {plan.nbytes:,} bytes, at least {least:,}, without sharing {plan.unshared():,}")

@@ -56,6 +56,11 @@ CASES: dict[str, tuple[Operation, tuple[Any, ...]]] = {
     },
     **{name: (REGISTRY[name](), (TABLE, TABLE[0])) for name in ["Add", "Multiply", "Maximum", "Less"]},
     "where": (ops.Where(), (FLAGS, FLAT, FLAT)),
+    "batch norm": (ops.BatchNorm(1e-3), (CUBE, TABLE[0], TABLE[1])),
+    "batch norm gradient": (ops.BatchNormGrad(1e-3), (CUBE, CUBE, TABLE[0], TABLE[1], TABLE[2])),
+    "batch norm weights": (ops.BatchNormWeightGrad(1e-3), (CUBE, CUBE, TABLE[0], TABLE[1])),
+    "layer norm": (ops.LayerNorm(1e-3), (TABLE, TABLE[0], TABLE[1])),
+    "layer norm gradient": (ops.LayerNormGrad(), (TABLE, TABLE, TABLE[0], FLAT[:2000], FLAT[:2000])),
 }
 
 

@@ -173,7 +173,8 @@ class Text:
             yield "#pragma unroll"
         yield f"        for (int j = 0; j < {k}; ++j) {{" if k > 1 else "        {"
         if self.sites or not self.packed:
-            yield f"            const i64 i = group * {k} + j;" if k > 1 else "            const i64 i = group;"
+            place = f"group * {k} + j" if k > 1 else "group"
+            yield f"            const i64 i = {place};"
         if k > 1 and not self.packed:
             yield "            if (i >= n) break;"
         yield from self._each()

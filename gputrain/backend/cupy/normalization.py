@@ -121,6 +121,14 @@ def _batch_norm_grad(
     return InOrder([*sums, _elementwise(gpu, "batch_normalize_dx", params, arrays, (ct, x, dx), op.epsilon)])
 
 
+def _batch_norm_weight_grad(
+    gpu: Any, op: Any, out: Any, ct: Any, x: Any, mean: Any, variance: Any, scratch: tuple[Any, ...]
+) -> Thunk:
+    if out[0].size == 0:
+        return InOrder(())
+    return InOrder(_products(gpu, [ct, x, mean, variance], out, scratch, by_row=0, epsilon=op.epsilon))
+
+
 def _products(
     gpu: Any, sources: Sequence[Any], outs: Sequence[Any], scratch: Sequence[Any], by_row: int, epsilon: float
 ) -> list[Thunk]:
@@ -179,6 +187,7 @@ def _layer_norm_grad(
 KERNELS = {
     "BatchNorm": Kernel(_batch_norm, lambda op, x, *rest: _partial(x, 3)),
     "BatchNormGrad": Kernel(_batch_norm_grad, lambda op, ct, x, *rest: _partial(x, 2)),
+    "BatchNormWeightGrad": Kernel(_batch_norm_weight_grad, lambda op, ct, x, *rest: _partial(x, 2)),
     "LayerNorm": Kernel(_layer_norm),
     "LayerNormGrad": Kernel(_layer_norm_grad, lambda op, ct, x, *rest: _partial(x, 2)),
 }

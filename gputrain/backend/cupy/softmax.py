@@ -47,15 +47,16 @@ def _elementwise(name: str) -> Kernel:
     return Kernel(prepare, overwrites=((0, 0),))
 
 
-def _loss_and_gradient(name: str) -> Kernel:
+def _loss_and_gradient(name: str, smooths: bool = False) -> Kernel:
     """Crossentropies of logits: (target or label, logits) to (loss, gradient)."""
 
     def prepare(gpu: Any, op: Any, out: Any, target: Any, logits: Any, scratch: tuple[Any, ...]) -> Thunk:
         rows, columns = _rows(logits)
         team, launch = _team(rows, columns)
         types = str(logits.dtype), str(target.dtype), team
-        function = gpu.kernel_function("softmax", name, "U T T T i i", *types)
-        return _bound(function, launch, (target, logits, *out, rows, columns))
+        params, tail = ("U T T T i i d", (op.smoothing,)) if smooths else ("U T T T i i", ())
+        function = gpu.kernel_function("softmax", name, params, *types)
+        return _bound(function, launch, (target, logits, *out, rows, columns, *tail))
 
     return Kernel(prepare, overwrites=((1, 1),))
 
@@ -72,7 +73,7 @@ def _categorical(gpu: Any, op: Any, out: Any, target: Any, output: Any, scratch:
 KERNELS = {
     "Softmax": _elementwise("softmax"),
     "LogSoftmax": _elementwise("log_softmax"),
-    "SoftmaxCrossentropy": _loss_and_gradient("softmax_crossentropy"),
+    "SoftmaxCrossentropy": _loss_and_gradient("softmax_crossentropy", smooths=True),
     "SparseSoftmaxCrossentropy": _loss_and_gradient("sparse_softmax_crossentropy"),
     "CategoricalCrossentropy": Kernel(_categorical),
 }

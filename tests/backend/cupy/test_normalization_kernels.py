@@ -7,7 +7,13 @@ import pytest
 
 from gputrain.backend.cupy import CupyDevice, normalization
 from gputrain.ops.base import Sample
-from gputrain.ops.normalization import BatchNorm, BatchNormGrad, LayerNorm, LayerNormGrad
+from gputrain.ops.normalization import (
+    BatchNorm,
+    BatchNormGrad,
+    BatchNormWeightGrad,
+    LayerNorm,
+    LayerNormGrad,
+)
 from tests.backend.cupy.running import FLOATS, check, run, samples
 from tests.tolerances import assert_close
 
@@ -47,6 +53,9 @@ def test_batch(gpu: CupyDevice, shape: tuple[int, ...], dtype: str) -> None:
         assert_close(dx, gamma * r * (g - g.mean(rows) - h * (g * h).mean(rows)), dtype)
         assert_close(d_gamma, (g * h).sum(rows), wide)
         assert_close(d_beta, g.sum(rows), wide)
+    d_gamma, d_beta = run(gpu, BatchNormWeightGrad(1e-3), [ct, x, *statistics])
+    assert_close(d_gamma, (g * h).sum(rows), wide)
+    assert_close(d_beta, g.sum(rows), wide)
 
 
 @pytest.mark.parametrize("shape", SHAPES[2:], ids=str)

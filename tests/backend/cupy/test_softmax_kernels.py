@@ -55,6 +55,9 @@ def test_rows_of_every_length(gpu: CupyDevice, columns: int, dtype: str) -> None
     loss, gradient = -(target * logs).sum(-1), np.exp(logs) * target.sum(-1, keepdims=True) - target
     agree(gpu, SparseSoftmaxCrossentropy(), [label, x], [loss, gradient], dtype)
     agree(gpu, SoftmaxCrossentropy(), [target, x], [loss, gradient], dtype)
+    smooth = target * 0.9 + 0.1 / columns
+    loss, gradient = -(smooth * logs).sum(-1), np.exp(logs) * smooth.sum(-1, keepdims=True) - smooth
+    agree(gpu, SoftmaxCrossentropy(0.1), [target, x], [loss, gradient], dtype)
     q = np.exp(x.astype("float64")).astype(dtype)
     share = q.astype("float64") / q.astype("float64").sum(-1, keepdims=True)
     expected = -(target * np.log(np.clip(share, 1e-7, 1 - 1e-7))).sum(-1)
