@@ -80,8 +80,7 @@ def as_json(checks: Sequence[Check]) -> str:
 
 
 def without_kernel() -> list[str]:
-    """gputrain's operations that CuPy's functions compute on a GPU, because they have no kernel of "
-    "their own."""
+    """gputrain's operations without a kernel of their own, which CuPy's functions compute on a GPU."""
     from gputrain import compiler  # noqa: F401 - its operations are registered with it
     from gputrain.backend.cupy.families import FAMILIES
     from gputrain.ops.base import REGISTRY, Constant, Operation
@@ -148,8 +147,7 @@ def _settings() -> Iterator[Check]:
 
 
 def _trouble() -> str:
-    """How bad it is that something of the GPU does not work: only bad if it is asked for, or seen to be "
-    "there."""
+    """How bad it is that something of the GPU does not work: only if it is asked for, or seen to be there."""
     asked = config.backend()
     return PROBLEM if asked == "cupy" or (asked == "auto" and environment.driver_visible()) else WARNING
 

@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 # The matrices of tests are small; a second BLAS thread only waits, most of all on a busy machine.
 # Set before NumPy is first imported; a value from outside wins.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import pytest
+
+from gputrain import config as settings
+
+HERE = Path(__file__).resolve().parent
+
+# Tests of what happens on the host alone, which the run on the CPU device shows once and for all.
+WITHOUT_DEVICE = (
+    "datasets/",  # files, downloads, archives
+    "initializers/",  # initial weights are drawn on the host and uploaded
+    "random/",  # the generator itself and the host's draws
+    "recipes/test_data.py",
+    "recipes/test_files.py",
+    "recipes/test_overrides.py",
+    "recipes/test_reading.py",
+    "recipes/test_run_folder.py",
+    "recipes/test_toml_writer.py",
+    "utils/",
+    "test_import.py",
+)
 
 BACKENDS = ("numpy", "cupy", "emulated")
 
@@ -37,8 +57,27 @@ def pytest_configure(config: pytest.Config) -> None:
         backend.register_device(name, lambda number: CupyDevice(world.cupy, world.blas, number, name))
 
 
+def _needs_no_device(item: pytest.Item) -> bool:
+    return item.path.relative_to(HERE).as_posix().startswith(WITHOUT_DEVICE)
+
+
+@pytest.fixture(autouse=True)
+def _no_device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prove of the rooms that are left out on a GPU that they ask for no device."""
+    if _needs_no_device(request.node):
+
+        def refuse() -> str:
+            raise AssertionError("a test that needs a device; see WITHOUT_DEVICE in tests/conftest.py")
+
+        monkeypatch.setattr(settings, "backend", refuse)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Skip what the chosen device does not have."""
+    """Leave out what needs no device where that is a GPU, and skip what the chosen device does not have."""
+    if config.getoption("--backend") != "numpy":
+        left_out = [item for item in items if _needs_no_device(item)]
+        items[:] = [item for item in items if not _needs_no_device(item)]
+        config.hook.pytest_deselected(items=left_out)
     other = "gpu_only" if config.getoption("--backend") == "numpy" else "cpu_only"
     for item in items:
         mark = item.get_closest_marker(other)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gputrain import backend, config
+
+T = TypeVar("T")
 
 
 def on_cpu() -> bool:
@@ -19,8 +21,19 @@ def on_cpu() -> bool:
 
 
 def emulated() -> bool:
-    """Whether the suite runs on the emulator, where each case costs some ten times what it costs elsewhere."""
+    """Whether the suite runs on the emulator, where a case costs some ten times what it does elsewhere."""
     return backend.current_device().name == "emulated"
+
+
+def fewer(cases: Sequence[T], count: int) -> Sequence[T]:
+    """At most `count` of the cases on the emulator, spread over all of them; everywhere else every case.
+
+    For random cases, each of which has kernels of its own that the emulator builds first, and for cases that
+    show on a device what others show already.
+    """
+    if not emulated() or len(cases) <= count:
+        return cases
+    return [cases[i * len(cases) // count] for i in range(count)]
 
 
 def child_environment() -> dict[str, str]:

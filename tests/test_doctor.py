@@ -53,7 +53,7 @@ def gpu(machine: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> Emulated:
     machine.wheels, machine.installed, machine.visible = {"cupy-cuda12x": "14.2.0"}, True, True
     machine.cuda, machine.release = 12090, "575.57.08"
     monkeypatch.setitem(sys.modules, "cupy", world.cupy)
-    monkeypatch.setattr(cublas, "find_library", lambda: world.blas)
+    monkeypatch.setattr(cublas, "find_library", lambda major: world.blas)
     return world
 
 

@@ -64,7 +64,7 @@ def test_the_image_classifier_runs_as_it_stands(
     gputrain.config.set_seed(1)
     monkeypatch.setenv("GPUTRAIN_DATA", str(DATA))
     # Fewer where a step is run by the emulator, some thirty times slower than on the CPU device.
-    train, test, least = (2000, 500, 0.75) if emulated() else (6000, 1000, 0.83)
+    train, test, least = (1000, 300, 0.7) if emulated() else (6000, 1000, 0.83)
     few_images(tmp_path / "mnist", train, test)
     monkeypatch.setenv("GPUTRAIN_DATA", str(tmp_path))
     scope = run(program, monkeypatch)

@@ -186,6 +186,16 @@ class Device(ABC):
         flag watches for them."""
         return nullcontext()
 
+    def carried(self) -> AbstractContextManager[object]:
+        """Within it, another thread finds what is current in this one."""
+        return nullcontext()
+
+    def bind_kernel(
+        self, op: Operation, kernel: Any, outs: Sequence[Any], ins: Sequence[Any]
+    ) -> Thunk | None:
+        """A user's CUDA kernel on these buffers; None where it cannot run."""
+        return None
+
     def owns(self, array: Any) -> bool:
         """Whether `array` lies in memory that the host cannot read."""
         return False

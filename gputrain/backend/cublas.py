@@ -87,8 +87,11 @@ SIGNATURES: dict[str, list[Any]] = {
 }
 
 
-def find_library() -> Any:
+def find_library(major: int = 0) -> Any:
     """cuBLAS, loaded: NVIDIA's wheels and CUDA's usual places first, then the loader's path.
+
+    Args:
+        major: the version of CUDA that CuPy was built for, which is looked for first.
 
     Raises:
         DeviceError: there is none; the message has the pip line.
@@ -100,7 +103,7 @@ def find_library() -> Any:
         return ctypes.CDLL(pathfinder.load_nvidia_dynamic_lib("cublas").abs_path)
     except (ImportError, OSError, RuntimeError) as error:
         tried.append(f"cuda-pathfinder: {_first_line(error)}")
-    for name in LIBRARY_NAMES:
+    for name in sorted(LIBRARY_NAMES, key=lambda name: not name.endswith(f".{major}")):
         try:
             return ctypes.CDLL(name)
         except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -29,15 +30,20 @@ class Arena:
 
     def __init__(self, device: Device, memory: Any = None) -> None:
         self.device = device
+        self.users: weakref.WeakSet[Executable] = weakref.WeakSet()
         self.generation = 0
         self.memory = memory if memory is not None else device.empty((0,), "uint8")
 
     def reserve(self, nbytes: int) -> None:
         """Make room for a plan. Growing moves the memory, so executables bind anew before they run again."""
-        if nbytes > self.memory.size:
-            self.device.require_room(nbytes, "the memory plan of a step")
-            self.memory = self.device.empty((nbytes,), "uint8")
-            self.generation += 1
+        if nbytes <= self.memory.size:
+            return
+        self.device.require_room(nbytes - self.memory.size, "the memory plan of a step")
+        for user in list(self.users):
+            user.unbind()
+        self.memory = None  # so that the old memory is gone before the new one is asked for
+        self.memory = self.device.empty((nbytes,), "uint8")
+        self.generation += 1
 
 
 class Executable:
@@ -90,7 +96,14 @@ class Executable:
         ends = zip(self.plan.outputs, self.graph.outputs, strict=True)
         self.outputs = [self._cut(place, value.spec) for place, value in ends]
         self._generation = self.arena.generation
+        self.arena.users.add(self)
         return True
+
+    def unbind(self) -> None:
+        """Let go of the arena's memory, as it is about to move."""
+        self._arrays, self.thunks, self.inputs, self.outputs = {}, [], [], []
+        self._programs.clear()
+        self._generation = -1
 
     def step(self, load: Thunk | None = None) -> None:
         """Run once on what the input buffers hold; results stay in the output buffers.
@@ -100,10 +113,13 @@ class Executable:
                 that are used again and again.
         """
         if load not in self._programs:
+            for old in [old for old in self._programs if getattr(old, "stale", False)]:
+                del self._programs[old]
             thunks = self.thunks if load is None else [load, *self.thunks]
             self._programs[load] = self.device.program(thunks)
             if len(self._programs) > KEPT_PROGRAMS:
                 self._programs.popitem(last=False)
+        self._programs.move_to_end(load)
         with self.device.running():
             self._programs[load]()
 

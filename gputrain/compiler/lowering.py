@@ -20,9 +20,8 @@ from ..ops.custom import OwnGradient
 from ..ops.elementwise import Add, Multiply, Where
 from ..ops.optim import Gate
 from ..ops.reduction import Mean
+from ..ops.shape import BroadcastTo
 from .passes import enabled
-
-SAME_PLACE = ("Reshape", "ExpandDims", "Squeeze", "StopGradient", "BroadcastTo")
 
 
 class Fused(Operation, eq=False):
@@ -143,8 +142,9 @@ class _Simplified(_Rebuilt):
         self.numbers: dict[Value, Value] = {}  # values that hold one number everywhere, and that number
         self.readers = graph.consumers()
         self.roots = set(graph.roots())
+        fixed = set(given)
         for i, value in enumerate(graph.inputs):
-            if value not in set(given) and value not in self.roots:
+            if value not in fixed and value not in self.roots:
                 self._convert_input(i, value)
         for node in graph.nodes:
             if not all(v in self.known for v in node.outputs):
@@ -199,7 +199,7 @@ class _Simplified(_Rebuilt):
         reads = [self.numbers.get(v, v) for v in inputs] if _broadcasts(node) else inputs
         self.keep(node, reads)
         out = self.of(node.outputs[0])
-        if type(node.op).__name__ in SAME_PLACE:
+        if node.op.view or isinstance(node.op, BroadcastTo):
             source = self.numbers.get(inputs[0], inputs[0])
             if source.spec.size == 1 and out.spec.size > 1:
                 self.numbers[out] = source

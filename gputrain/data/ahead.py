@@ -5,9 +5,13 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from ..utils.notes import note
+
 DEPTH = 2  # batches that are ready at most
+PATIENCE = 1.0  # seconds that the end of training waits for a generator
 POLL = 0.1  # seconds after which a waiting thread looks whether it is still wanted
 
 _local = threading.local()
@@ -27,14 +31,17 @@ class Ahead:
 
     Args:
         items: what to read.
+        within: entered by the thread.
 
     Example:
         >>> list(Ahead(iter([1, 2, 3])))
         [1, 2, 3]
     """
 
-    def __init__(self, items: Iterator[Any]) -> None:
-        self._items = items
+    def __init__(
+        self, items: Iterator[Any], within: AbstractContextManager[object] | None = None
+    ) -> None:
+        self._items, self._within = items, within or nullcontext()
         self._ready: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(DEPTH)
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._read, name="gputrain-read-ahead", daemon=True)
@@ -53,16 +60,19 @@ class Ahead:
             self.close()
 
     def close(self) -> None:
-        """End the thread once it is through with the item at hand."""
+        """End the thread once it is through with the item at hand; do not wait for one that never comes."""
         self._closed.set()
-        self._thread.join()
+        self._thread.join(PATIENCE)
+        if self._thread.is_alive():
+            note("A generator that was read ahead is still busy with its next batch; it is left to itself.")
 
     def _read(self) -> None:
         _local.reads = True
         try:
-            for item in self._items:
-                if not self._offer(item, None):
-                    return
+            with self._within:
+                for item in self._items:
+                    if not self._offer(item, None):
+                        return
             self._offer(_END, None)
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that asked for the items
             self._offer(None, error)

@@ -19,7 +19,7 @@ from ..utils import tree
 CHECK_BLOCK = 1 << 20
 
 
-@dataclass
+@dataclass(eq=False)
 class Arrays:
     """Inputs, targets and weights of equal length; structures of arrays (`None` where absent)."""
 
@@ -42,6 +42,11 @@ class Arrays:
         """What a traced step depends on: shapes of a sample, dtypes, and how the parts are nested."""
         shapes = tuple((a.shape[1:], a.dtype.name) for a in self.leaves)
         return shapes, tree.skeleton((self.x, self.y, self.sample_weight))
+
+    def copied(self) -> Arrays:
+        """The same contents in memory of their own."""
+        parts = (self.x, self.y, self.sample_weight)
+        return Arrays(*tree.map_leaves(lambda a: None if a is None else a.copy(), parts))
 
     def part(self, rows: slice) -> Arrays:
         """The samples of a slice; views where possible."""
@@ -165,8 +170,10 @@ def check_finite(array: np.ndarray, name: str) -> None:
     if array.dtype.kind != "f" or config.nan_inputs() == "allow":
         return
     device = current_device()
-    if device.owns(array) and bool(run_once(AllFinite(), (device.asarray(array),), device)[0]):
-        return
+    if device.owns(array):
+        (finite,) = run_once(AllFinite(), (device.asarray(array),), device)
+        if device.download(finite):
+            return
     array = on_host(array)
     flat = array.reshape(-1)
     bad = [

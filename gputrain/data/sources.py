@@ -163,8 +163,9 @@ class IteratorSource:
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of an epoch, read ahead where the device works by itself meanwhile."""
         batches = self._indexed_epoch(number) if self.indexed else self._streamed_epoch()
-        reads_ahead = config.read_ahead() and current_device().asynchronous
-        yield from Ahead(batches) if reads_ahead else batches
+        device = current_device()
+        reads_ahead = config.read_ahead() and device.asynchronous
+        yield from Ahead(batches, device.carried()) if reads_ahead else batches
 
     def _indexed_epoch(self, number: int) -> Iterator[Batch]:
         self._peeked.clear()
@@ -220,7 +221,8 @@ class IteratorSource:
         arrays = make_arrays(x, y, sample_weight, self.what)
         if self._check is not None:
             self._check(arrays.y)
-        return Batch(arrays)
+        # A generator may fill its buffers again before a device that works by itself has read them.
+        return Batch(arrays.copied() if current_device().asynchronous else arrays)
 
 
 def _steps(asked: int | None, there: int | None, repeat: bool, what: str) -> int | None:

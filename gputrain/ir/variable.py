@@ -32,6 +32,7 @@ class Variable(Arithmetic):
 
     Attributes:
         changed: called after each `assign` outside of a traced function, if set.
+        writes: how many of those there were.
 
     Example:
         >>> v = Variable(np.zeros(3), dtype="float32", name="total")
@@ -58,6 +59,7 @@ class Variable(Arithmetic):
         self.regularizer: Any = None
         self.constraint: Any = None
         self.changed: Callable[[], None] | None = None
+        self.writes = 0
         self.device = backend.current_device()
         self.array = self.device.empty(self.spec.dims, self.spec.dtype)
         self.device.upload(host, self.array)
@@ -133,6 +135,7 @@ class Variable(Arithmetic):
                 )
             )
         self.device.upload(host, self.array)
+        self.writes += 1
         if self.changed is not None:
             self.changed()
         return self

@@ -74,7 +74,11 @@ class Program:
             self._run_eagerly(batch)
             return
         executable = self.executable
-        executable.step(batch.load(self.feeder, executable.inputs, executable.scales))
+        try:
+            load = batch.load(self.feeder, executable.inputs, executable.scales)
+        except DeviceMemoryError as error:
+            raise self.model._programs.too_large(self.kind, batch.arrays, self.size) from error
+        executable.step(load)
 
     def _run_eagerly(self, batch: Batch) -> None:
         finder = NonFiniteFinder(self.device)
@@ -304,20 +308,21 @@ class ProgramCache:
         try:
             program = Program(self.model, kind, arrays, size, self.arena, self.feeder)
         except DeviceMemoryError as error:
-            raise self._too_large(kind, arrays, size) from error
+            raise self.too_large(kind, arrays, size) from error
         self.refresh()  # tracing may build layers, metrics and slots
         self._programs[self._key(kind, arrays, size)] = program
         if len(self._programs) > self.size:
             self._programs.popitem(last=False)
         return program
 
-    def _too_large(self, kind: str, arrays: Arrays, size: int) -> DeviceMemoryError:
+    def too_large(self, kind: str, arrays: Arrays, size: int) -> DeviceMemoryError:
         """The error of a plan that does not fit, with the largest batch whose plan does."""
 
         def plan_of(batch: int) -> int:
             specs = [Spec((batch, *a.shape[1:]), a.dtype.name) for a in arrays.leaves]
             _, graph, _ = trace_step(self.model, kind, arrays, specs)
-            return make_plan(graph, self.device).nbytes
+            # The inputs a few times more: batches that are on their way.
+            return make_plan(graph, self.device).nbytes + 3 * sum(spec.nbytes for spec in specs)
 
         return DeviceMemoryError(f"{self.model.name}, {kind}: {self.device.no_room_for(size, plan_of)}")
 

@@ -47,21 +47,52 @@ class HealthWatch:
     """Finds the first step of an epoch that gave NaN or infinity.
 
     Reading the flag means waiting for the device where it works by itself, so it is read at display rate
-    there. Nothing is lost: after a bad step nothing changes, and its batch is kept until it was looked at.
+    there, before the learning rate is another one, and when the data ends. Nothing is lost: after a bad step
+    nothing changes, and its batch is kept until it was looked at.
 
     Args:
         model: which is trained.
-        epoch: the number of the epoch, for the report.
+        place: the epoch, for the report.
     """
 
-    def __init__(self, model: Trainer, epoch: int) -> None:
-        self.model, self.epoch = model, epoch
+    def __init__(self, model: Trainer, place: str) -> None:
+        self.model, self.place = model, place
         self.before = int(model.step_counter)
         self.waits = model.step_counter.device.asynchronous
+        self._rate, self._writes = self._current_rate()
         self._unseen: list[Batch] = []
         self._kept = 0  # those of an iterator, which hold their data
         self._done = 0
         self._next = time.monotonic() + DISPLAY
+
+    def __enter__(self) -> HealthWatch:
+        self.model._watch = self
+        return self
+
+    def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
+        self.model._watch = None
+        if error is None:
+            self.look(at_last=True)
+
+    def batches(self, coming: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches of the epoch. Where they end in an error, a bad step that came before is told first."""
+        try:
+            yield from coming
+        except Exception:
+            self.look(at_last=True)
+            raise
+
+    def before_steps(self) -> None:
+        """Steps come: those so far belong to the learning rate they had."""
+        rate, writes = self._current_rate(known=self._writes)
+        if writes != self._writes:
+            self.look(at_last=True)
+            self._rate, self._writes = rate, writes
+
+    def another_step(self) -> None:
+        """A step that is none of the epoch's is to be made (train_on_batch in a callback)."""
+        self.look(at_last=True)
+        self.before += 1
 
     def saw(self, group: list[Batch]) -> None:
         """These batches were trained on."""
@@ -80,7 +111,7 @@ class HealthWatch:
             number = int(self.model.step_counter) - self.before
             batch = self._unseen[number - self._done]
             self._unseen.clear()
-            self.model._report_non_finite(batch, f"epoch {self.epoch + 1}, step {number + 1}")
+            self.model._report_non_finite(batch, f"{self.place}, step {number + 1}", self._rate)
             return
         self._done += len(self._unseen)
         self._unseen.clear()
@@ -91,6 +122,13 @@ class HealthWatch:
         if self._kept >= MOST_KEPT or len(self._unseen) >= MOST_UNSEEN:
             return True
         return time.monotonic() >= self._next
+
+    def _current_rate(self, known: int = -1) -> tuple[float | None, int]:
+        """(rate that was last set by hand, how often one was set); not read again while that is `known`."""
+        rate = getattr(self.model.optimizer, "learning_rate", None)
+        if not isinstance(rate, Variable):
+            return None, 0  # a schedule: what it gave follows from the step
+        return (None if rate.writes == known else float(rate)), rate.writes
 
 
 class Trainer:
@@ -110,6 +148,7 @@ class Trainer:
         self.history: Any = None
         self._programs = ProgramCache(self)  # type: ignore[arg-type]
         self._lock = threading.RLock()
+        self._watch: HealthWatch | None = None  # of the epoch that is being trained
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -400,19 +439,20 @@ class Trainer:
         logs = None
         self._programs.refresh()
         self.healthy.assign(np.True_)
-        watch = HealthWatch(self, epoch)
-        for step, group in _groups(source.epoch(int(self.step_counter)), self.steps_per_execution):
-            logs = None  # logs that nobody keeps are not fetched before the next step
-            listeners.on_train_batch_begin(step)
-            for batch in group:
-                program = self._train_batch(batch)
-            logs = self._programs.logs(program)
-            watch.saw(group)
-            listeners.on_train_batch_end(step + len(group) - 1, logs)
-            watch.look()
-            if self.stop_training:
-                break
-        watch.look(at_last=True)
+        with HealthWatch(self, f"epoch {epoch + 1}") as watch:
+            batches = watch.batches(source.epoch(watch.before))
+            for step, group in _groups(batches, self.steps_per_execution):
+                logs = None  # logs that nobody keeps are not fetched before the next step
+                listeners.on_train_batch_begin(step)
+                watch.before_steps()
+                for batch in group:
+                    program = self._train_batch(batch)
+                logs = self._programs.logs(program)
+                watch.saw(group)
+                listeners.on_train_batch_end(step + len(group) - 1, logs)
+                watch.look()
+                if self.stop_training:
+                    break
         return logs.copy() if logs is not None else None
 
     def _train_batch(self, batch: Batch) -> Program:
@@ -420,15 +460,16 @@ class Trainer:
         program.run(batch, self.run_eagerly)
         return program
 
-    def _report_non_finite(self, batch: Batch, place: str) -> None:
-        """Say what went wrong; raise unless a callback already stopped the training."""
+    def _report_non_finite(self, batch: Batch, place: str, rate: float | None = None) -> None:
+        """Say what went wrong, at the rate the step had; raise unless a callback stopped the training."""
         self.healthy.assign(np.True_)
         if self.stop_training:
             return
         where = self._programs.get("train", batch.arrays, batch.size).find_non_finite(batch)
+        rate = float(self.optimizer.learning_rate) if rate is None else rate
         raise NonFiniteError(
             f"{self.name}: the loss or a gradient became NaN or infinite in {place}, at learning rate "
-            f"{float(self.optimizer.learning_rate):.6g}. {where} The weights are those before this step. "
+            f"{rate:.6g}. {where} The weights are those before this step. "
             "Try a smaller learning rate, clipnorm=1.0 in the optimizer, or check the data."
         )
 
@@ -538,6 +579,8 @@ class Trainer:
         with self._alone():
             source = _whole(self._data(x, y, sample_weight, "train_on_batch", class_weight))
             self._prepare("train", source)
+            if self._watch is not None:
+                self._watch.another_step()
             self.healthy.assign(np.True_)
             program = self._train_batch(source.first())
             if not bool(self.healthy.numpy()):

@@ -146,12 +146,12 @@ def _bound(cls: type[Operation], kernel: CudaKernel, fallback: Callable[..., Any
     def bind(
         self: Operation, device: Any, out: Any, ins: Sequence[Any], scratch: tuple[Any, ...]
     ) -> Callable[[], None]:
-        if type(self) is not cls or not hasattr(device, "library"):
-            bound: Callable[[], None] = fallback(self, device, out, ins, scratch)
-            return bound
-        from ..backend.cupy.own import bind_kernel
-
-        return bind_kernel(device, self, kernel, out if isinstance(out, tuple) else (out,), ins)
+        if type(self) is cls:
+            launch = device.bind_kernel(self, kernel, out if isinstance(out, tuple) else (out,), ins)
+            if launch is not None:
+                return launch
+        bound: Callable[[], None] = fallback(self, device, out, ins, scratch)
+        return bound
 
     return bind
 

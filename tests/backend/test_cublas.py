@@ -281,7 +281,7 @@ def test_plans_of_broadcast_axes() -> None:
 
 
 def test_a_missing_library_names_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> Any:
+    def missing(name: str, *args: Any, **kwargs: Any) -> Any:
         raise OSError(f"{name}: cannot open shared object file")
 
     monkeypatch.setattr(ctypes, "CDLL", missing)

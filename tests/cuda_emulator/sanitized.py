@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 from .build import SANITIZE
 
@@ -49,15 +51,28 @@ def environment() -> dict[str, str]:
     }
 
 
-def run(arguments: Sequence[str], *, capture: bool = False) -> subprocess.CompletedProcess[str]:
-    """Run Python with these arguments in a sanitized process."""
-    command = [sys.executable, *arguments]
-    return subprocess.run(command, env=environment(), text=True, capture_output=capture, check=False)
+def run(
+    arguments: Sequence[str], *, capture: bool = False, reports: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run Python with these arguments in a sanitized process.
+
+    Args:
+        reports: a folder for the sanitizers' reports, instead of stderr.
+    """
+    command, variables = [sys.executable, *arguments], environment()
+    if reports is not None:
+        for name in ("ASAN_OPTIONS", "UBSAN_OPTIONS"):
+            variables[name] += f":log_path={reports / name}"
+    return subprocess.run(command, env=variables, text=True, capture_output=capture, check=False)
 
 
 def main() -> int:
-    """Run pytest with the arguments of the command line."""
-    return run(["-m", "pytest", "-p", "no:cacheprovider", *sys.argv[1:]]).returncode
+    """Run pytest with the arguments of the command line; what pytest would keep for itself is shown."""
+    with tempfile.TemporaryDirectory() as folder:
+        done = run(["-m", "pytest", "-p", "no:cacheprovider", *sys.argv[1:]], reports=Path(folder))
+        found = [path.read_text(errors="replace") for path in sorted(Path(folder).iterdir())]
+    print(f"\nreports of the sanitizers: {len(found)}", *found, sep="\n")
+    return done.returncode or (99 if found else 0)
 
 
 if __name__ == "__main__":

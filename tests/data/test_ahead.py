@@ -96,3 +96,21 @@ def test_a_generator_that_uses_its_model_is_told() -> None:
         finally:
             config.put("read_ahead", None)
         assert not readers()
+
+
+def test_training_that_stops_does_not_wait_for_a_batch_that_never_comes() -> None:
+    with emulated():
+        never = threading.Event()
+
+        def batches() -> Iterator[Any]:
+            yield np.ones((4, 3)), np.ones((4, 1))
+            never.wait(30)
+
+        made = model()
+        stop = keras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: setattr(made, "stop_training", True)
+        )
+        start = time.monotonic()
+        made.fit(batches(), steps_per_epoch=5, callbacks=[stop], verbose=0)
+        assert time.monotonic() - start < 15
+        never.set()

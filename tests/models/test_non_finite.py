@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 import gputrain as keras
-from gputrain import layers, ops
+from gputrain import callbacks, layers, models, ops
 from gputrain.backend import current_device
 from gputrain.errors import NonFiniteError
 from tests.models.small import QUIET, REAL, X, regressor, same
@@ -160,10 +160,50 @@ def test_the_rate_of_a_schedule_is_named() -> None:
             callbacks=[Every(batch=lambda n, logs: seen.append(n))],
             **QUIET,
         )
-    if (
-        current_device().asynchronous
-    ):  # the flag is read at display rate: some more steps, which change nothing
+    if current_device().asynchronous:  # read at display rate; the steps until then change nothing
         assert seen[:3] == [0, 1, 2]
     else:
         assert seen == [0, 1, 2]
     assert int(model.step_counter) == 2
+
+
+# ------------------------------------------------------------- what happens between a bad step and its report
+
+
+def _explodes() -> Any:
+    """A model of one weight whose loss is not finite where a target is 1e30."""
+    made = models.Sequential([layers.Input((1,)), layers.Dense(1)])
+    made.compile("sgd", "mse")
+    return made
+
+
+def _batches(bad: int, count: int) -> Iterator[Any]:
+    for i in range(count):
+        yield np.ones((4, 1)), np.full((4, 1), 1e30 if i == bad else 1.0)
+
+
+def test_an_error_of_the_data_does_not_hide_the_bad_step_before_it() -> None:
+    def ends_badly() -> Iterator[Any]:
+        yield from _batches(2, 5)
+        raise OSError("the disk is gone")
+
+    with pytest.raises(NonFiniteError, match="epoch 1, step 3"):
+        _explodes().fit(ends_badly(), verbose=0)
+
+
+def test_the_rate_is_that_of_the_bad_step() -> None:
+    def halve(batch: int, logs: Any = None) -> None:
+        made.optimizer.learning_rate = 0.01 / 2 ** (batch + 1)
+
+    made = _explodes()
+    with pytest.raises(NonFiniteError, match=r"step 3, at learning rate 0\.0025\."):
+        made.fit(_batches(2, 6), callbacks=[callbacks.LambdaCallback(on_train_batch_end=halve)], verbose=0)
+
+
+def test_steps_made_in_callbacks_are_not_counted() -> None:
+    def another(batch: int, logs: Any = None) -> None:
+        made.train_on_batch(np.ones((4, 1)), np.ones((4, 1)))
+
+    made, between = _explodes(), callbacks.LambdaCallback(on_train_batch_begin=another)
+    with pytest.raises(NonFiniteError, match=r"epoch 1, step 3.*y in 1e\+30"):
+        made.fit(_batches(2, 6), callbacks=[between], verbose=0)

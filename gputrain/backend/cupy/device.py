@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,11 +14,14 @@ from ...ir import Node
 from ...ir.spec import Spec
 from ..base import Device, InOrder, Kernel, Thunk
 from ..cublas import Cublas
-from . import chain, memory
+from . import chain, memory, own
 from .families import FAMILIES
 from .feeding import CupyFeeder
 from .launch import Function, Library
 from .recording import Copy, Recorded
+
+if TYPE_CHECKING:
+    from ...ops.base import Operation
 
 RESIDENT_THREADS = 2048  # threads that a multiprocessor holds at a time
 
@@ -41,6 +44,7 @@ class CupyDevice(Device):
         self.name = name
         self._lock = threading.RLock()
         self.cupy = self.xp = cupy
+        self.number = number
         self.gpu = cupy.cuda.Device(number)
         with self.gpu:
             self.stream = cupy.cuda.Stream(non_blocking=True)
@@ -69,6 +73,9 @@ class CupyDevice(Device):
         with self._lock, self.gpu, self.stream:
             yield
 
+    def bind_kernel(self, op: Operation, kernel: Any, outs: Sequence[Any], ins: Sequence[Any]) -> Thunk:
+        return own.bind_kernel(self, op, kernel, outs, ins)
+
     def program(self, thunks: Sequence[Thunk]) -> Thunk:
         return Recorded(self, thunks)
 
@@ -79,7 +86,9 @@ class CupyDevice(Device):
         """Bytes that can still be had: what the driver has, and what CuPy's pool keeps."""
         with self.gpu:
             pool = self.cupy.get_default_memory_pool()
-            return int(self.gpu.mem_info[0]) + int(pool.free_bytes())
+            free = int(self.gpu.mem_info[0]) + int(pool.free_bytes())
+            limit = int(pool.get_limit())
+            return min(free, limit - int(pool.used_bytes())) if limit else free
 
     # -------------------------------------------------------------------------------------- memory and copies
 
@@ -104,7 +113,7 @@ class CupyDevice(Device):
 
     def no_room_for(self, batch: int, plan_of: Callable[[int], int]) -> str:
         free = self.free_memory()
-        best = memory.largest_batch(plan_of, free, batch)
+        best = memory.largest_batch(plan_of, free, batch - 1)
         return str(memory.batch_error(batch, plan_of(batch), free, best))
 
     def require_room(self, nbytes: int, what: str) -> None:
@@ -113,9 +122,10 @@ class CupyDevice(Device):
 
     def upload(self, host: Any, out: Any) -> None:
         if self.owns(host):
-            self._after_user(host)
+            source = self.asarray(host)
             with self.running():
-                self.cupy.copyto(out, host, casting="unsafe")
+                self.cupy.copyto(out, source, casting="unsafe")
+            self._before_user()
             return
         with self.running(), np.errstate(all="ignore"):
             out.set(np.ascontiguousarray(host, out.dtype).reshape(out.shape), stream=self.stream)
@@ -123,13 +133,16 @@ class CupyDevice(Device):
     def download(self, array: Any) -> np.ndarray:
         if not self.owns(array):
             return np.array(array)
-        with self.gpu:
+        self._after_user(array)
+        with self.running():
             return np.asarray(array.get(stream=self.stream))
 
     def asarray(self, array: Any, dtype: str | None = None) -> Any:
         if self.owns(array):
             self._after_user(array)
             with self.running():
+                if int(array.device) != self.number:
+                    array = self.cupy.array(array)  # from another GPU
                 return self.cupy.ascontiguousarray(array, dtype)
         host = np.asarray(array, dtype)
         out = self.empty(host.shape, host.dtype.name)
@@ -148,6 +161,9 @@ class CupyDevice(Device):
             self._before_user()
             return tuple(outs)
         return tuple(self.download(out) for out in outs)
+
+    def carried(self) -> AbstractContextManager[object]:
+        return self.cupy.cuda.Device()  # a thread begins on GPU 0, whatever the user chose in this one
 
     def owns(self, array: Any) -> bool:
         """Whether an array lies on a GPU."""
@@ -169,12 +185,20 @@ class CupyDevice(Device):
 
     def _after_user(self, array: Any) -> None:
         """Let our stream wait for what the user's current stream was asked to do before."""
-        current = self.cupy.cuda.get_current_stream()
-        if current.ptr != self.stream.ptr:
-            self.stream.wait_event(current.record())
+        with array.device:  # each GPU has a current stream of its own
+            current = self.cupy.cuda.get_current_stream()
+            if current.ptr == self.stream.ptr:
+                return
+            done = current.record()
+        with self.running():
+            self.stream.wait_event(done)
 
     def _before_user(self) -> None:
         """Let the user's current stream wait for our results."""
-        current = self.cupy.cuda.get_current_stream()
-        if current.ptr != self.stream.ptr:
-            current.wait_event(self.stream.record())
+        with self.gpu:
+            current = self.cupy.cuda.get_current_stream()
+        if current.ptr == self.stream.ptr:
+            return
+        with self.running():
+            done = self.stream.record()
+        current.wait_event(done)

@@ -22,9 +22,10 @@ from .batch import gather_rows
 if TYPE_CHECKING:
     from .device import CupyDevice
 
-KEPT = 2  # data sets of one model that stay on the device: training and validation
+KEPT = 2  # stagings of one model, and data sets that nobody uses any more but whose memory may serve others
 SHARE = 0.5  # of the free memory that a data set may take
 TURNS = 2  # pinned buffers
+UNSCALED = (1.0, 0.0)
 
 
 class CupyFeeder(Feeder):
@@ -33,8 +34,8 @@ class CupyFeeder(Feeder):
     def __init__(self, device: CupyDevice) -> None:
         super().__init__(device)
         self.gpu = device
-        self._residents: OrderedDict[Any, Resident] = OrderedDict()
-        self._too_large: weakref.ref[Any] | None = None
+        self._residents: list[Resident] = []  # the one used last stands last
+        self._too_large: weakref.WeakSet[Any] = weakref.WeakSet()
         self._stagings: OrderedDict[Any, Staging] = OrderedDict()
 
     def load(
@@ -47,53 +48,68 @@ class CupyFeeder(Feeder):
         buffers: Sequence[Any],
         scales: Sequence[tuple[float, float]],
     ) -> Thunk | None:
-        if order is None and any(self.gpu.owns(a) for a in arrays):
-            order, start, stop = np.arange(len(arrays[0])), 0, len(arrays[0])
         if order is not None:
             resident = self._resident(owner, arrays)
             if resident is not None:
                 return resident.load(order, start, stop, buffers, scales)
             arrays = [self.gpu.download(a) if self.gpu.owns(a) else a for a in arrays]
+        elif any(self.gpu.owns(a) for a in arrays):
+            self._copy_whole(arrays, buffers, scales)
+            return None
         self._staging(buffers).fill(arrays, None if order is None else order[start:stop], buffers, scales)
         return None
 
     def moved(self) -> None:
-        for resident in self._residents.values():
+        for resident in self._residents:
             resident.forget_buffers()
-        self._stagings.clear()
+        while self._stagings:
+            self._stagings.popitem()[1].close()
+
+    def _copy_whole(
+        self, arrays: Sequence[Any], buffers: Sequence[Any], scales: Sequence[tuple[float, float]]
+    ) -> None:
+        """A batch of which some lies on the device already."""
+        for array, buffer, (scale, offset) in zip(arrays, buffers, scales, strict=True):
+            self.gpu.upload(array, buffer)
+            if (scale, offset) != UNSCALED:
+                with self.gpu.running():
+                    self.gpu.cupy.multiply(buffer, scale, out=buffer)
+                    self.gpu.cupy.add(buffer, offset, out=buffer)
 
     def _resident(self, owner: object, arrays: Sequence[Any]) -> Resident | None:
         """The data on the device, put there if it fits."""
-        for key, found in reversed(self._residents.items()):
+        for found in reversed(self._residents):
             if found.owner() is owner:
-                self._residents.move_to_end(key)
                 return found
-        return self._placed(owner, arrays)
+        return None if owner in self._too_large else self._placed(owner, arrays)
 
     def _placed(self, owner: object, arrays: Sequence[Any]) -> Resident | None:
-        """The data put on the device, in the memory of other data where that fits."""
+        """The data put on the device, in memory of data that is gone where it has the same shapes."""
         key = tuple((a.shape, a.dtype.name, self.gpu.owns(a) and a.data.ptr) for a in arrays)
-        found = self._residents.get(key)
-        if found is not None:
-            found.replace(owner, arrays)
-            return found
-        if self._too_large is not None and self._too_large() is owner:
-            return None
-        while len(self._residents) >= KEPT:
-            self._residents.popitem(last=False)
+        gone = [resident for resident in self._residents if resident.owner() is None]
+        for resident in gone:
+            if resident.key == key:
+                resident.replace(owner, arrays)
+                self._residents.remove(resident)
+                self._residents.append(resident)
+                return resident
+        for resident in gone[: len(gone) - KEPT + 1]:
+            self._residents.remove(resident)
+            resident.forget_buffers()
         needed = sum(a.nbytes for a in arrays if not self.gpu.owns(a)) + 8 * len(arrays[0])
         if needed > SHARE * self.gpu.free_memory():
-            self._too_large = weakref.ref(owner)
+            self._too_large.add(owner)
             return None
-        self._residents[key] = Resident(self.gpu, owner, arrays)
-        return self._residents[key]
+        self._residents.append(Resident(self.gpu, key, owner, arrays))
+        return self._residents[-1]
 
     def _staging(self, buffers: Sequence[Any]) -> Staging:
         key = tuple((b.data.ptr, b.shape) for b in buffers)
         if key not in self._stagings:
             while len(self._stagings) >= KEPT:
-                self._stagings.popitem(last=False)
+                self._stagings.popitem(last=False)[1].close()
             self._stagings[key] = Staging(self.gpu, buffers)
+        self._stagings.move_to_end(key)
         return self._stagings[key]
 
 
@@ -101,17 +117,18 @@ class Resident:
     """A data set on the device, its rows in the order of an epoch, and how far the epoch has come.
 
     Attributes:
+        key: shapes and dtypes of the data.
         owner: weak reference to what stands for the data.
     """
 
-    def __init__(self, gpu: CupyDevice, owner: object, arrays: Sequence[Any]) -> None:
-        self.gpu, self.owner = gpu, weakref.ref(owner)
+    def __init__(self, gpu: CupyDevice, key: Any, owner: object, arrays: Sequence[Any]) -> None:
+        self.gpu, self.key, self.owner = gpu, key, weakref.ref(owner)
         self.arrays = [gpu.asarray(a) for a in arrays]
         self.order = gpu.empty((len(arrays[0]),), "int64")
         self.cursor = gpu.zeroed((), "int64")
         self._current: np.ndarray | None = None
         self._next = 0
-        self._loads: OrderedDict[Any, Thunk] = OrderedDict()
+        self._loads: OrderedDict[Any, Any] = OrderedDict()
 
     def replace(self, owner: object, arrays: Sequence[Any]) -> None:
         """Other data of the same shapes, in the same memory: what was recorded with it stays right."""
@@ -121,7 +138,9 @@ class Resident:
                 self.gpu.upload(theirs, mine)
 
     def forget_buffers(self) -> None:
-        """Input buffers have moved: let go of those that were filled so far."""
+        """Input buffers have moved, or the data is given up: what was recorded with them is of no use."""
+        for load in self._loads.values():
+            load.stale = True
         self._loads.clear()
 
     def load(
@@ -142,7 +161,7 @@ class Resident:
         key = (stop - start, tuple(scales), *(b.data.ptr for b in buffers))
         if key not in self._loads:
             if len(self._loads) >= 2 * KEPT:
-                self._loads.popitem(last=False)
+                self._loads.popitem(last=False)[1].stale = True
             with self.gpu.running():
                 self._loads[key] = gather_rows(
                     self.gpu, self.arrays, self.order, self.cursor, list(buffers), stop - start, scales
@@ -163,6 +182,14 @@ class Staging:
         self.pinned = [[self._pinned(b) for b in buffers] for _ in range(TURNS)]
         self.staged = [[gpu.empty(b.shape, b.dtype.name) for b in buffers] for _ in range(TURNS)]
         self._turn = 0
+        with gpu.running():  # their memory may still be read by what was given to the stream before
+            for event in self.read:
+                event.record(gpu.stream)
+
+    def close(self) -> None:
+        """Wait for copies on their way: pinned memory that is let go is used again at once."""
+        for event in self.copied:
+            event.synchronize()
 
     def _pinned(self, buffer: Any) -> np.ndarray:
         memory = self.gpu.cupy.cuda.alloc_pinned_memory(max(1, buffer.nbytes))
@@ -182,7 +209,7 @@ class Staging:
         self.copied[turn].synchronize()  # the pinned buffer may be written again
         for source, pinned, scale in zip(arrays, self.pinned[turn], scales, strict=True):
             _gather(source, rows, pinned, *scale)
-        with self.gpu.gpu:
+        with self.gpu.running():
             self.stream.wait_event(self.read[turn])
             for pinned, staged in zip(self.pinned[turn], self.staged[turn], strict=True):
                 if pinned.nbytes:
@@ -208,6 +235,6 @@ def _gather(
         np.take(source, rows, axis=0, out=out, mode="clip")
     else:
         np.copyto(out, source if rows is None else source[rows], casting="unsafe")
-    if (scale, offset) != (1.0, 0.0):
+    if (scale, offset) != UNSCALED:
         np.multiply(out, scale, out=out)
         np.add(out, offset, out=out)

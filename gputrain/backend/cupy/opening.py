@@ -360,7 +360,9 @@ def bare_device(cupy: Any, number: int, blas: Any = None) -> CupyDevice:
     from .device import CupyDevice
 
     with explained(cupy):
-        return CupyDevice(cupy, cublas.find_library() if blas is None else blas, number)
+        if blas is None:
+            blas = cublas.find_library(cupy.cuda.runtime.runtimeGetVersion() // 1000)
+        return CupyDevice(cupy, blas, number)
 
 
 def check_product(device: CupyDevice) -> None:

@@ -25,12 +25,14 @@ class Keeping:
     Attributes:
         name: of the launch.
         kept: the arrays.
+        stale: whether nobody will run it again, so that what was recorded with it may go.
     """
 
-    __slots__ = ("_launch", "kept", "name")
+    __slots__ = ("_launch", "kept", "name", "stale")
 
     def __init__(self, launch: Launch, kept: Iterable[Any]) -> None:
         self._launch, self.name, self.kept = launch, launch.name, tuple(kept)
+        self.stale = False
 
     def __call__(self) -> None:
         self._launch()

@@ -21,6 +21,7 @@ from . import memory
 if TYPE_CHECKING:
     from .device import CupyDevice
 
+MOST_TRIES = 3  # recordings that others may break
 FEWEST = 2  # launches below which a graph gains nothing
 
 
@@ -47,6 +48,10 @@ def _bytes_of(error: MemoryError) -> int:
     return int(found[1].replace(",", "")) if found else 0
 
 
+class _Disturbed(Exception):
+    """A capture was invalid at its end although every thunk went well."""
+
+
 class Recorded:
     """Thunks that run as they are at first, then from CUDA graphs.
 
@@ -58,7 +63,7 @@ class Recorded:
         self.device = device
         self.thunks = [leaf for thunk in thunks for leaf in leaves(thunk)]
         self.parts: list[Thunk] | None = None
-        self._ran = False
+        self._ran, self._tries = False, 0
 
     def __call__(self) -> None:
         if not self._ran or not config.cuda_graphs():
@@ -71,9 +76,22 @@ class Recorded:
                     raise memory.memory_error(self.device, name, _bytes_of(error)) from error
             return
         if self.parts is None:
-            self.parts = self._record()
+            try:
+                self.parts = self._record()
+            except _Disturbed as error:
+                self._give_up(error)
+                for thunk in self.thunks:
+                    thunk()
+                return
         for part in self.parts:
             part()
+
+    def _give_up(self, error: _Disturbed) -> None:
+        """Somebody else's work broke the recording: try again at the next step, but not for ever."""
+        self._tries += 1
+        if self._tries >= MOST_TRIES:
+            note(f"A step could not be recorded as a CUDA graph: its kernels are launched singly ({error}).")
+            self.parts = list(self.thunks)
 
     def _record(self) -> list[Thunk]:
         """Graphs of the longest stretches that can be recorded."""
@@ -125,8 +143,9 @@ def _capture(device: CupyDevice, thunks: Sequence[Thunk]) -> tuple[Any, tuple[in
     finally:
         try:
             graph = stream.end_capture()
-        except Exception as error:  # noqa: BLE001 - a capture that was broken ends in an error
-            failed = failed or (len(thunks) - 1, error)
+        except Exception as error:  # a capture that was broken ends in an error
+            if failed is None:
+                raise _Disturbed(f"{type(error).__name__}: {error}") from error
     if failed is None:
         graph.upload(stream)
         return graph, None

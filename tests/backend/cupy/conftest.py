@@ -13,7 +13,7 @@ from tests.cuda_emulator import make
 
 @pytest.fixture(scope="session")
 def gpu(request: pytest.FixtureRequest) -> Iterator[CupyDevice]:
-    """The device. The emulator runs every launch in several orders of threads and blocks, which must agree."""
+    """The device. The emulator runs every launch in several orders of threads and blocks; they must agree."""
     if request.config.getoption("--backend") == "cupy":
         device = backend.current_device("cupy")
         assert isinstance(device, CupyDevice)

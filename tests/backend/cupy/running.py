@@ -76,7 +76,11 @@ def check(gpu: CupyDevice, sample: Sample, dtype: str) -> None:
     first = run(gpu, sample.op, inputs)
     for out, reference in zip(first, references(sample, inputs), strict=True):
         assert_close(out, reference, coarser(dtype, out), str(sample.op))
-    pairs = gpu.overwrites(sample.op, [spec_of(x) for x in inputs])
+    pairs = [
+        (o, i)
+        for o, i in gpu.overwrites(sample.op, [spec_of(x) for x in inputs])
+        if first[o].nbytes == inputs[i].nbytes  # as the planner asks
+    ]
     again = {
         "with another poison": run(gpu, sample.op, inputs, other=True),
         "unaligned": run(gpu, sample.op, inputs, skipped=1),

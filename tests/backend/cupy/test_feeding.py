@@ -155,3 +155,64 @@ def test_a_changed_backend_is_refused(world: World) -> None:
     config.set_backend("numpy")
     with pytest.raises(keras.errors.DeviceError, match=r"stays on the device it was built on.*set_weights"):
         model.fit(X, Y, verbose=0)
+
+
+# ---------------------------------------------------------------------------------------- lifetimes and reuse
+
+
+def test_a_generator_may_fill_its_buffers_again(world: World) -> None:
+    """It is read ahead, so what it yielded is copied before it goes on."""
+
+    def batches() -> Iterator[Any]:
+        x, y = np.empty((4, 6), "float32"), np.empty((4, 1), "float32")
+        for i in range(20):
+            x[:], y[:] = X[i : i + 4], Y[i : i + 4]
+            yield x, y
+
+    how: dict[str, Any] = {"batch_size": None, "epochs": 1}
+    assert_equal_training(fitted(batches(), None, **how), on_cpu(batches(), None, **how))
+
+
+def test_batches_on_the_gpu_are_recorded_like_others(world: World) -> None:
+    cp = world.standin.cupy
+
+    def batches(move: Any) -> Iterator[Any]:
+        for start in range(0, 64, 4):
+            yield move(X[start : start + 4]), move(Y[start : start + 4])
+
+    how: dict[str, Any] = {"batch_size": None, "epochs": 1}
+    with world.standin.statistics.record() as log:
+        found = fitted(batches(cp.asarray), None, **how)
+    assert_equal_training(found, on_cpu(batches(np.array), None, **how))
+    assert sum(event.kind == "graph_launch" for event in log) == 15
+
+
+def test_data_sets_in_use_do_not_push_each_other_out(world: World) -> None:
+    """Training and validation data of one shape, and a prediction in each epoch: each is uploaded once."""
+    model = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = RNG.random((400, 6)).astype("float32"), RNG.random((400, 1)).astype("float32")
+    predict = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: model.predict(x[:9], verbose=0))
+    with world.standin.statistics.record() as log:
+        how: dict[str, Any] = {"validation_data": (x[::-1], y), "callbacks": [predict], "verbose": 0}
+        model.fit(x, y, batch_size=100, epochs=6, **how)
+    uploads = [event for event in log if event.kind == "host_to_device" and event.nbytes == x.nbytes]
+    assert len(uploads) == 2
+
+
+def test_an_arena_that_grew_leaves_nothing_behind(world: World) -> None:
+    model = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(500), keras.layers.Dense(1)])
+    for size in (8, 64, 512):
+        model.predict(np.ones((size, 6), "float32"), batch_size=size, verbose=0)
+    pool = world.standin.cupy.get_default_memory_pool()
+    held, arena = pool.used_bytes(), model._programs.arena.memory.nbytes
+    assert arena > 1_000_000
+    assert held < 1.6 * arena + (33 << 20)  # cuBLAS's workspace, weights, and the last batches
+
+
+def test_the_pool_has_a_limit(world: World) -> None:
+    model = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(500), keras.layers.Dense(1)])
+    model.predict(np.ones((2, 6), "float32"), verbose=0)  # cuBLAS has its workspace now
+    world.standin.cupy.get_default_memory_pool().set_limit(size=40 << 20)
+    with pytest.raises(keras.DeviceError, match=r"of 20000 do not fit.*Use batch_size=\d{3,4}, the largest"):
+        model.predict(np.ones((20000, 6), "float32"), batch_size=20000, verbose=0)

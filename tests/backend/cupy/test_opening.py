@@ -68,7 +68,7 @@ def raising(error: Exception) -> Callable[..., Any]:
 def in_place(gpu: Emulated, monkeypatch: pytest.MonkeyPatch) -> None:
     """Have `import cupy` give the stand-in, and cuBLAS be found."""
     monkeypatch.setitem(sys.modules, "cupy", gpu.cupy)
-    monkeypatch.setattr(cublas, "find_library", lambda: gpu.blas)
+    monkeypatch.setattr(cublas, "find_library", lambda major: gpu.blas)
 
 
 # ----------------------------------------------------------------------------------------------- it opens

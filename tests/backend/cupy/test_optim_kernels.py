@@ -52,7 +52,8 @@ def host_steps(
     states = [s.copy() for s in states]
     work = tuple(np.empty(s.dims, s.dtype) for s in op.scratch(*map(spec_of, (rate, rate, rate, gradient))))
     for step in range(steps):
-        op.compute(np, tuple(states), np.array(True), rate, np.array(step + 1), gradient, *states, scratch=work)
+        numbers = np.array(True), rate, np.array(step + 1)
+        op.compute(np, tuple(states), *numbers, gradient, *states, scratch=work)
     return states
 
 

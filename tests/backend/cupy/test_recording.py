@@ -214,3 +214,67 @@ def test_models_train_in_threads_side_by_side(world: World) -> None:
     for thread in threads:
         thread.join()
     assert [found[i] for i in range(len(models))] == [expected] * len(models)
+
+
+def test_others_work_breaks_no_recording(world: World) -> None:
+    """While one thread records, another one calls everything that touches the stream."""
+    import threading
+
+    device = world.device
+    array, target = device.asarray(np.arange(6.0)), device.empty((6,), "float64")
+    inside, done = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        if device.stream.is_capturing():
+            inside.set()
+            done.wait(0.5)
+
+    def other() -> None:
+        inside.wait(10)
+        np.testing.assert_array_equal(device.download(array), np.arange(6.0))
+        device.upload(np.ones(6), target)
+        device.upload(array, target)
+        device.asarray(array, "float32")
+        device.returned([array], [array])
+        done.set()
+
+    program = Recorded(device, [device.copy(target, array), slow, device.copy(target, array)])
+    thread = threading.Thread(target=other)
+    thread.start()
+    for _ in range(3):
+        with device.running():
+            program()
+    thread.join()
+    assert program.parts is not None
+    assert len(program.parts) == 1
+
+
+def test_a_recording_that_others_break_is_tried_again(world: World, caplog: Any) -> None:
+    """Each time the step runs as it is; in the end it is left at that, and said."""
+    device = world.device
+    a, b = device.asarray(np.zeros(3, "float32")), device.asarray(np.ones(3, "float32"))
+    spoil = [True]
+
+    def disturbed() -> None:
+        if device.stream.is_capturing() and spoil[0]:
+            try:
+                device.stream.synchronize()  # forbidden while recording: the capture is invalid from here on
+            except world.standin.cupy.cuda.runtime.CUDARuntimeError:
+                pass
+
+    program = Recorded(device, [device.copy(a, b), disturbed, device.copy(b, a)])
+    with device.running():
+        for _ in range(3):
+            program()
+        assert program.parts is None
+        spoil[0] = False
+        program()
+        assert program.parts is not None
+        assert "recorded" not in caplog.text
+    stubborn = Recorded(device, [device.copy(a, b), disturbed, device.copy(b, a)])
+    spoil[0] = True
+    with device.running():
+        for _ in range(6):
+            stubborn()
+    assert caplog.text.count("could not be recorded as a CUDA graph") == 1
+    np.testing.assert_array_equal(device.download(a), 1.0)
