@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -257,10 +258,8 @@ def test_a_recording_that_others_break_is_tried_again(world: World, caplog: Any)
 
     def disturbed() -> None:
         if device.stream.is_capturing() and spoil[0]:
-            try:
+            with suppress(world.standin.cupy.cuda.runtime.CUDARuntimeError):
                 device.stream.synchronize()  # forbidden while recording: the capture is invalid from here on
-            except world.standin.cupy.cuda.runtime.CUDARuntimeError:
-                pass
 
     program = Recorded(device, [device.copy(a, b), disturbed, device.copy(b, a)])
     with device.running():
