@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from .errors import EmulatorError, OrderError
+from .errors import EmulatorError, OrderError, RaceError
 from .orders import ALL, ASCENDING, DESCENDING, Order, in_all_orders
 from .statistics import Event, Statistics
 from .world import Emulated, make
@@ -27,6 +27,7 @@ __all__ = [
     "Event",
     "Order",
     "OrderError",
+    "RaceError",
     "Statistics",
     "default",
     "in_all_orders",

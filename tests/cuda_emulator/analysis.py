@@ -1,4 +1,4 @@
-"""Which kernels of a text can reach a barrier, by its words alone: those need fibers."""
+"""What the words of a text tell: which kernels can reach a barrier, and what they only read."""
 
 from __future__ import annotations
 
@@ -28,6 +28,21 @@ def barrier_names(text: str) -> frozenset[str]:
 def needs_fibers(expression: str, reaching: frozenset[str]) -> bool:
     """Whether the kernel that a name expression such as `sum<float, Plus>` names may reach a barrier."""
     return not reaching.isdisjoint(_WORD.findall(expression))
+
+
+def constant_parameters(text: str, expression: str, count: int) -> tuple[bool, ...]:
+    """For each parameter of a kernel whether it is a pointer to what is const. Doubt counts as no."""
+    name = re.escape(expression.partition("<")[0].rpartition("::")[2].strip())
+    head = re.compile(rf"__global__(?:[^;{{}}()]|\([^()]*\))*?\b{name}\s*\(([^()]*)\)\s*\{{")
+    found = head.search(_COMMENT.sub(" ", text))
+    constant = [_is_constant(parameter) for parameter in found[1].split(",")] if found else []
+    return tuple(constant) if len(constant) == count else (False,) * count
+
+
+def _is_constant(parameter: str) -> bool:
+    """Whether what a parameter points to is const."""
+    stars = parameter.split("*")
+    return len(stars) > 1 and "const" in _WORD.findall(stars[-2])
 
 
 def _bodies(text: str) -> dict[str, set[str]]:

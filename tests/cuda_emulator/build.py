@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from .analysis import barrier_names, needs_fibers
+from .analysis import barrier_names, constant_parameters, needs_fibers
 from .errors import EmulatorError
 
 HERE = Path(__file__).resolve().parent
@@ -50,6 +50,7 @@ class BuiltKernel:
         name: its name expression.
         sizes: bytes of each parameter.
         kinds: of each parameter: `p` pointer, `i` integer, `f` floating point, `s` anything else.
+        constant: of each parameter whether it is a pointer through which nothing is written.
         fibers: whether its threads need stacks of their own, because it has barriers.
         address: of its `emulator::Entry`.
         text: the text it was compiled from.
@@ -59,6 +60,7 @@ class BuiltKernel:
         self.name, self.fibers, self.text = name, fibers, text
         self.sizes = tuple(entry.sizes[i] for i in range(entry.count))
         self.kinds = (entry.kinds or b"").decode()
+        self.constant = constant_parameters(text, name, len(self.sizes))
         self.address = ctypes.addressof(entry)
         self._kept = library, entry
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from .errors import RaceError
+from .races import Use
 from .standin.world import Work, World
 
 SUCCESS, NOT_INITIALIZED, ALLOC_FAILED, INVALID_VALUE, NOT_SUPPORTED = 0, 1, 3, 7, 15
@@ -213,8 +215,18 @@ class Cublas:
         used = operands if k else operands[2:]
         if not all(x.extent(batch) == 0 or self._world.heap.covers(x.address, x.extent(batch)) for x in used):
             return INVALID_VALUE  # a real product would read or write past the memory
-        self._world.submit(Work("gemm", name, product, 0, 2), stream)
+        try:
+            self._world.submit(Work("gemm", name, product, 0, 2, self._uses(handle, used, batch)), stream)
+        except RaceError as error:  # nothing can be raised through C; the next call of the device does
+            self._world.races.later(error)
         return SUCCESS
+
+    def _uses(self, handle: Handle, operands: tuple[Operand, ...], batch: int) -> tuple[Use, ...]:
+        """Memory that a product uses: the last operand is written, as is the workspace."""
+        places = [(x.address, x.extent(batch), x is operands[-1]) for x in operands]
+        if handle.workspace is not None:
+            places.append((*handle.workspace, True))
+        return tuple(use for place in places for use in self._world.races.uses(*place))
 
 
 def _check_types(left: int, right: int, result: int, compute: int) -> int:

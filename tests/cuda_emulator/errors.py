@@ -9,3 +9,7 @@ class EmulatorError(RuntimeError):
 
 class OrderError(EmulatorError):
     """The result of a launch depends on the order in which its threads and blocks ran."""
+
+
+class RaceError(EmulatorError):
+    """Two streams, or a stream and the host, use the same memory and nobody waits for the other."""

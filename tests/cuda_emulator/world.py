@@ -7,6 +7,7 @@ from typing import Any
 
 from .cublas import Cublas
 from .orders import Orders
+from .races import Races, checked
 from .standin.assemble import assemble
 from .standin.world import World
 from .statistics import Statistics
@@ -21,6 +22,7 @@ class Emulated:
         blas: looks like libcublas, loaded by ctypes.
         statistics: what the device was asked to do.
         orders: in which orders launches run.
+        races: finds missing waits between streams.
         world: the state behind them.
     """
 
@@ -28,16 +30,19 @@ class Emulated:
     blas: Any
     statistics: Statistics
     orders: Orders
+    races: Races
     world: World
 
 
-def make(memory: int = 8 << 30, multiprocessors: int = 4) -> Emulated:
+def make(memory: int = 8 << 30, multiprocessors: int = 4, streams: str | None = None) -> Emulated:
     """A new emulated device that shares nothing with others.
 
     Args:
         memory: its bytes.
         multiprocessors: from which programs size their grids.
+        streams: "checked" raises RaceError where a wait between streams is missing, "unchecked" does not;
+            None leaves it to the environment.
     """
-    world = World(memory, multiprocessors)
+    world = World(memory, multiprocessors, checked(streams))
     module = assemble(world)
-    return Emulated(module, Cublas(world), world.statistics, world.orders, world)
+    return Emulated(module, Cublas(world), world.statistics, world.orders, world.races, world)

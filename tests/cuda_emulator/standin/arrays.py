@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .memory import BaseMemory, MemoryPointer
+from ..races import Use
+from .memory import BaseMemory, MemoryPointer, UnownedMemory
 from .world import Work, World
 
 if TYPE_CHECKING:
@@ -25,6 +26,19 @@ def host_view(
     mem = pointer.mem
     buffer: Any = mem._buffer
     return np.ndarray(shape, dtype, buffer, pointer.ptr - mem.ptr, strides)
+
+
+def use_of(array: ndarray, writes: bool, table: bool = False) -> tuple[Use, ...]:
+    """The memory of an array as something that work uses."""
+    host, mem = array._host, array.data.mem
+    start, stop = array.data.ptr, array.data.ptr + host.nbytes
+    if not host.flags.forc:
+        start, stop = np.lib.array_utils.byte_bounds(host)
+    if start == stop:
+        return ()
+    if isinstance(mem, UnownedMemory):
+        return mem._world.races.uses(start, stop - start, writes)
+    return (Use(mem.ptr, start, stop, writes, table),)
 
 
 def _strides_of(shape: tuple[int, ...], itemsize: int, order: str) -> tuple[int, ...]:
@@ -213,10 +227,12 @@ class ndarray:
         target = out
         chosen = stream if stream is not None else self._world.current_stream
         if blocking:
-            self._world.sync("ndarray.get", chosen)
-        self._world.submit(
-            Work("device_to_host", "get", lambda: np.copyto(target, host), self.nbytes), chosen
-        )
+            self._world.may_sync("ndarray.get", chosen)
+        uses = use_of(self, False) + self._world.races.uses(out.ctypes.data, out.nbytes, True)
+        work = Work("device_to_host", "get", lambda: np.copyto(target, host), self.nbytes, 0, uses)
+        self._world.submit(work, chosen)
+        if blocking:
+            self._world.races.host_waits(chosen)
         return target
 
     def set(self, arr: np.ndarray, stream: Stream | None = None) -> None:
@@ -229,10 +245,15 @@ class ndarray:
             raise ValueError(f"Shape mismatch. Old shape: {self.shape}, new shape: {arr.shape}")
         if not (self.flags.c_contiguous or self.flags.f_contiguous):
             raise RuntimeError("Cannot set to non-contiguous array")
+        chosen = stream if stream is not None else self._world.current_stream
         if stream is None:
-            self._world.sync("ndarray.set", self._world.current_stream)
+            self._world.may_sync("ndarray.set", chosen)
         host = self._host
-        self._world.submit(Work("host_to_device", "set", lambda: np.copyto(host, arr), self.nbytes), stream)
+        uses = self._world.races.uses(arr.ctypes.data, arr.nbytes, False) + use_of(self, True)
+        work = Work("host_to_device", "set", lambda: np.copyto(host, arr), self.nbytes, 0, uses)
+        self._world.submit(work, chosen)
+        if stream is None:
+            self._world.races.host_waits(chosen)
 
     def item(self) -> Any:
         """The only element, as a Python scalar."""

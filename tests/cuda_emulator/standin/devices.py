@@ -210,6 +210,7 @@ class Runtime(SimpleNamespace):
         self._world.forbid_in_captures()
         self._world.statistics.note("sync", "memcpy")
         self._copy(dst, src, size, kind, null_stream(self._world))
+        self._world.races.host_waits(null_stream(self._world))
 
     def memcpyAsync(self, dst: int, src: int, size: int, kind: int, stream: int) -> None:
         """Copy in a stream."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 
-from .arrays import ndarray
+from ..races import Use
+from .arrays import ndarray, use_of
 from .memory import MemoryPointer
 from .world import Work, World
 
@@ -123,7 +124,8 @@ class Functions:
         out = kwargs.get("out")
         if out is not None or name in IN_PLACE:
             require_device_out(out)
-            self._world.submit(Work("function", name, run))
+            changed = sources[:1] if out is None else out if isinstance(out, tuple) else (out,)
+            self._world.submit(Work("function", name, run, uses=self._uses(sources, changed)))
             return out[0] if isinstance(out, tuple) and len(out) == 1 else out
         return self._to_device(name, run(), run if capturing else None, sources)
 
@@ -157,15 +159,28 @@ class Functions:
                     return self._array._view_of(result, source)
         if not isinstance(result, np.ndarray | np.generic) and not (isinstance(result, bool) and sources):
             return result
-        return self._store(name, np.asarray(result), again)
+        return self._store(name, np.asarray(result), again, sources)
 
-    def _store(self, name: str, result: np.ndarray, again: Callable[[], Any] | None) -> ndarray:
+    def _uses(self, read: Iterable[ndarray], written: Iterable[ndarray | None]) -> tuple[Use, ...]:
+        """Memory that a function uses; what has nothing to write launches nothing."""
+        if not self._world.races.enabled:
+            return ()
+        writes = [use for array in written if array is not None for use in use_of(array, True)]
+        return (*writes, *(use for array in read for use in use_of(array, False))) if writes else ()
+
+    def _store(
+        self, name: str, result: np.ndarray, again: Callable[[], Any] | None, sources: list[ndarray]
+    ) -> ndarray:
         fortran = result.flags.f_contiguous and not result.flags.c_contiguous
         made = self._array(result.shape, result.dtype, order="F" if fortran else "C")
         host = made._host
-        self._world.submit(
-            Work("function", name, lambda: np.copyto(host, result if again is None else again()))
+        work = Work(
+            "function",
+            name,
+            lambda: np.copyto(host, result if again is None else again()),
+            uses=self._uses(sources, [made]),
         )
+        self._world.submit(work)
         return made
 
     # --------------------------------------------------------------------------------- functions of their own
@@ -189,7 +204,7 @@ class Functions:
             return self.array(self._foreign(obj), dtype, copy, order, subok, ndmin)
         if isinstance(obj, list | tuple) and _holds_arrays(obj):
             return self.call("array", lambda a: np.array(a, dtype, ndmin=ndmin), (obj,), {})
-        return self._upload(np.array(obj, dtype, ndmin=ndmin))
+        return self._upload(np.array(obj, dtype, ndmin=ndmin), blocking)
 
     def asarray(
         self,
@@ -203,7 +218,7 @@ class Functions:
         """A device array, the same one where nothing must change."""
         if isinstance(a, ndarray) and not copy and (dtype is None or a.dtype == np.dtype(dtype)):
             return a
-        return self.array(a, dtype, copy=copy)
+        return self.array(a, dtype, copy=copy, blocking=blocking)
 
     def ascontiguousarray(self, a: Any, dtype: Any = None) -> ndarray:
         """A device array in C order, the same one where nothing must change."""
@@ -269,13 +284,22 @@ class Functions:
         """Number of elements."""
         return int(a.size if axis is None else a.shape[axis])
 
-    def _upload(self, host: np.ndarray) -> ndarray:
+    def _upload(self, host: np.ndarray, blocking: bool) -> ndarray:
         if host.dtype.kind not in "biufc":
             raise ValueError(f"Unsupported dtype {host.dtype}")
-        self._world.sync("asarray", self._world.current_stream)
+        self._world.may_sync("asarray", self._world.current_stream)  # CuPy waits where it has no buffer left
         made = self._array(host.shape, host.dtype)
         target = made._host
-        self._world.submit(Work("host_to_device", "asarray", lambda: np.copyto(target, host), host.nbytes))
+        work = Work(
+            "host_to_device",
+            "asarray",
+            lambda: np.copyto(target, host),
+            host.nbytes,
+            uses=self._uses([], [made]),
+        )
+        self._world.submit(work)
+        if blocking:
+            self._world.races.host_waits(self._world.current_stream)
         return made
 
     def _foreign(self, obj: Any) -> ndarray:

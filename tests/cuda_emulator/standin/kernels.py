@@ -12,7 +12,8 @@ import numpy as np
 from ..build import BuiltKernel, CompileError, build, runtime
 from ..errors import EmulatorError
 from ..orders import Order, in_all_orders, reachable
-from .arrays import ndarray
+from ..races import Use
+from .arrays import ndarray, use_of
 from .errors import CompileException, CUDADriverError
 from .memory import MemoryPointer
 from .world import Work, World
@@ -128,8 +129,19 @@ class Launcher:
         if sizes[3] * sizes[4] * sizes[5] > MAX_THREADS or not 0 <= shared_mem <= SHARED_BYTES:
             raise CUDADriverError(1)
         slots, scalars = pack(kernel, args)
-        work = Work("launch", kernel.name, lambda: self._run(kernel, slots, sizes), 0, scalars)
+        uses = self._uses(kernel, args) if self._world.races.enabled else ()
+        work = Work("launch", kernel.name, lambda: self._run(kernel, slots, sizes), 0, scalars, uses)
         self._world.submit(work)
+
+    def _uses(self, kernel: BuiltKernel, args: Sequence[Any]) -> tuple[Use, ...]:
+        """Memory that a launch uses: what pointers point to, and what tables of pointers lead to."""
+        uses: list[Use] = []
+        for value, kind, constant in zip(args, kernel.kinds, kernel.constant, strict=True):
+            if isinstance(value, ndarray):
+                uses += use_of(value, not constant, value.dtype.itemsize == 8 and value.dtype.kind in "iu")
+            elif kind == "p":
+                uses += self._world.races.uses(int(value or 0), None, not constant)
+        return tuple(uses)
 
     def _run(self, kernel: BuiltKernel, slots: bytes, sizes: tuple[int, ...]) -> None:
         orders = self._world.orders

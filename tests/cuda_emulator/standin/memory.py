@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ctypes
 import threading
-from collections import Counter
+import weakref
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from ..races import Act, Races
 from .errors import CUDARuntimeError, OutOfMemoryError
 from .world import Work, World
 
@@ -53,11 +54,11 @@ class Memory(BaseMemory):
         self.size, self.ptr = int(size), 0
         if size:
             self._world.take(self.size)
-        self.ptr = self._world.new_block(self.size) if size else 0
+        self.ptr = self._world.new_block(self.size, {}) if size else 0
 
     def __del__(self) -> None:
         if getattr(self, "ptr", 0):
-            self._world.heap.release(self.ptr)
+            self._world.release(self.ptr)
             self._world.give_back(self.size)
 
 
@@ -72,16 +73,15 @@ class UnownedMemory(BaseMemory):
 class PooledMemory(BaseMemory):
     """Memory from a pool, given back to it when it dies."""
 
-    def __init__(self, pool: MemoryPool, size: int, stream: int) -> None:
+    def __init__(self, pool: MemoryPool, size: int, stream: int, history: dict[int, Act]) -> None:
         self._pool, self.size, self._stream = pool, size, stream
-        self.ptr = self._world.new_block(size)
+        self.ptr = self._world.new_block(size, history)
 
     def free(self) -> None:
         """Give the memory back before it dies."""
         pointer, self.ptr = self.ptr, 0
         if pointer:
-            self._world.heap.release(pointer)
-            self._pool._put(self.size, self._stream)
+            self._pool._put(self.size, self._stream, self._world.release(pointer))
 
     def __del__(self) -> None:
         if getattr(self, "ptr", 0):
@@ -144,10 +144,10 @@ class MemoryPointer:
 
     def copy_from_host(self, mem: Any, size: int) -> None:
         """Copy from host memory and wait."""
-        self._world.sync("copy_from_host")
-        copy_memory(
-            self._world, "host_to_device", self.ptr, host_address(mem), size, null_stream(self._world)
-        )
+        stream = null_stream(self._world)
+        self._world.may_sync("copy_from_host")
+        copy_memory(self._world, "host_to_device", self.ptr, host_address(mem), size, stream)
+        self._world.races.host_waits(stream)
 
     def copy_from_host_async(self, mem: Any, size: int, stream: Stream | None = None) -> None:
         """Copy from host memory, in a stream."""
@@ -169,10 +169,10 @@ class MemoryPointer:
 
     def copy_to_host(self, mem: Any, size: int) -> None:
         """Copy to host memory and wait."""
-        self._world.sync("copy_to_host")
-        copy_memory(
-            self._world, "device_to_host", host_address(mem), self.ptr, size, null_stream(self._world)
-        )
+        stream = null_stream(self._world)
+        self._world.may_sync("copy_to_host")
+        copy_memory(self._world, "device_to_host", host_address(mem), self.ptr, size, stream)
+        self._world.races.host_waits(stream)
 
     def copy_to_host_async(self, mem: Any, size: int, stream: Stream | None = None) -> None:
         """Copy to host memory, in a stream."""
@@ -198,15 +198,20 @@ def copy_memory(world: World, kind: str, dst: int, src: int, size: int, stream: 
     for end in ends:
         require_device(world, end, size)
     if size:
-        world.submit(Work(kind, "memcpy", lambda: void(ctypes.memmove(dst, src, size)), size), stream)
+        uses = world.races.uses(src, size, False) + world.races.uses(dst, size, True)
+        world.submit(
+            Work(kind, "memcpy", lambda: void(ctypes.memmove(dst, src, size)), size, 0, uses), stream
+        )
 
 
 def fill_memory(world: World, ptr: int, value: int, size: int, stream: Stream | None) -> None:
     """Fill device memory with a byte, in a stream."""
     require_device(world, ptr, size)
     if size:
+        uses = world.races.uses(ptr, size, True)
         world.submit(
-            Work("memset", "memset", lambda: void(ctypes.memset(ptr, value & 255, size)), size), stream
+            Work("memset", "memset", lambda: void(ctypes.memset(ptr, value & 255, size)), size, 0, uses),
+            stream,
         )
 
 
@@ -224,14 +229,16 @@ class MemoryPool:
     """A pool: what it gave out and got back is kept for the next that asks.
 
     Each block is new host memory all the same, so that nobody depends on what a block held before. The pool
-    counts as a real one does; blocks that it keeps are what it can give without asking the device.
+    counts as a real one does; blocks that it keeps are what it can give without asking the device. Who used a
+    kept block goes on with it to the next owner, who must wait for them.
     """
 
     _world: World
 
     def __init__(self, allocator: Callable[[int], MemoryPointer] | None = None) -> None:
         self._allocator = allocator
-        self._free: dict[int, Counter[int]] = {}  # by stream, then how many blocks of each size
+        # by stream, then for each size what the kept blocks were used by
+        self._free: dict[int, dict[int, list[dict[int, Act]]]] = {}
         self._used = 0
         self._total = 0
         self._limit = 0
@@ -244,9 +251,9 @@ class MemoryPool:
             return pointer(self._world.classes["UnownedMemory"](0, 0, None), 0)
         stream = self._world.current_stream.ptr
         with self._lock:
-            self._reserve(_rounded(size), stream)
+            history = self._reserve(_rounded(size), stream)
             self._used += _rounded(size)
-        return pointer(self._world.classes["PooledMemory"](self, size, stream), 0)
+        return pointer(self._world.classes["PooledMemory"](self, size, stream, history), 0)
 
     def used_bytes(self) -> int:
         """Bytes in use."""
@@ -262,13 +269,13 @@ class MemoryPool:
 
     def n_free_blocks(self) -> int:
         """Blocks kept for later."""
-        return sum(sum(sizes.values()) for sizes in self._free.values())
+        return sum(len(blocks) for sizes in self._free.values() for blocks in sizes.values())
 
     def free_all_blocks(self, stream: Stream | None = None) -> None:
         """Give all kept blocks back to the device; those of one stream when it is named."""
         with self._lock:
             for address in list(self._free) if stream is None else [stream.ptr]:
-                nbytes = sum(size * n for size, n in self._free.pop(address, Counter()).items())
+                nbytes = sum(size * len(blocks) for size, blocks in self._free.pop(address, {}).items())
                 self._total -= nbytes
                 self._world.give_back(nbytes)
 
@@ -286,15 +293,20 @@ class MemoryPool:
             raise ValueError("Exactly one of the arguments must be specified")
         self._limit = int(self._world.memory_limit * fraction) if fraction is not None else int(size or 0)
 
-    def _reserve(self, nbytes: int, stream: int) -> None:
-        """Account for a block: one that is kept, or one from the device."""
-        kept = self._free.setdefault(stream, Counter())
-        fitting = min((size for size, n in kept.items() if n and size >= nbytes), default=None)
+    def _reserve(self, nbytes: int, stream: int) -> dict[int, Act]:
+        """Account for a block: one that is kept, or one from the device; who used it before."""
+        kept = self._free.setdefault(stream, {})
+        fitting = min((size for size, blocks in kept.items() if blocks and size >= nbytes), default=None)
         if fitting is not None:
-            kept[fitting] -= 1
+            history = kept[fitting].pop()
             if fitting > nbytes:
-                kept[fitting - nbytes] += 1  # the rest of a larger block stays
-            return
+                kept.setdefault(fitting - nbytes, []).append(history)  # the rest of a larger block stays
+            return history
+        self._take_or_shrink(nbytes)
+        return {}
+
+    def _take_or_shrink(self, nbytes: int) -> None:
+        """Take bytes from the device, after giving back what is kept if need be."""
         for attempt in (0, 1):
             try:
                 self._take(nbytes)
@@ -314,10 +326,10 @@ class MemoryPool:
             raise OutOfMemoryError(nbytes, self._total, self._limit) from None
         self._total += nbytes
 
-    def _put(self, size: int, stream: int) -> None:
+    def _put(self, size: int, stream: int, history: dict[int, Act]) -> None:
         with self._lock:
             self._used -= _rounded(size)
-            self._free.setdefault(stream, Counter())[_rounded(size)] += 1
+            self._free.setdefault(stream, {}).setdefault(_rounded(size), []).append(history)
 
 
 def _rounded(size: int) -> int:
@@ -331,7 +343,7 @@ class PinnedMemoryPool:
 
     def malloc(self, size: int) -> Any:
         """A block."""
-        return pinned(size)
+        return pinned(self._world.races, size)
 
     def free_all_blocks(self) -> None:
         """Give all kept blocks back."""
@@ -341,7 +353,7 @@ class PinnedMemoryPool:
         return 0
 
 
-def pinned(size: int) -> Any:
+def pinned(races: Races, size: int) -> Any:
     """Page-locked host memory with the buffer protocol, an attribute `ptr` and a method `size`.
 
     Python classes can offer that protocol from 3.12 on only, so this is an array of ctypes.
@@ -360,7 +372,10 @@ def pinned(size: int) -> Any:
         def __int__(self) -> int:
             return ctypes.addressof(self)
 
-    return PinnedMemory()
+    made = PinnedMemory()
+    races.pin(made.ptr, size)
+    weakref.finalize(made, races.unpin, made.ptr).atexit = False
+    return made
 
 
 def allocation_functions(world: World) -> dict[str, Any]:
@@ -393,7 +408,7 @@ def allocation_functions(world: World) -> dict[str, Any]:
 
     def alloc_pinned_memory(size: int) -> Any:
         """Page-locked host memory."""
-        return pinned(int(size))
+        return pinned(world.races, int(size))
 
     return {
         f.__name__: f for f in (alloc, set_allocator, using_allocator, get_allocator, alloc_pinned_memory)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from ..races import Clock
 from .errors import CUDARuntimeError
 from .world import RELAXED, Capture, Work, World
 
@@ -23,11 +24,13 @@ class Event:
         self.capture: Capture | None = None
         self.position = 0  # how much of the capture had been recorded
         self.time = 0.0
+        self._clock: Clock = {}  # what is over when it is reached
 
     @property
     def done(self) -> bool:
         """Whether the device has come to it."""
         self._refuse_captured()
+        self._world.races.host_learns([self._clock])
         return True
 
     def record(self, stream: Stream | None = None) -> None:
@@ -36,11 +39,15 @@ class Event:
         self.capture, self.time = self.stream.capture, time.perf_counter()
         if self.capture is not None:
             self.position = len(self.capture.nodes)
+        with self._world.lock:
+            self._clock = self._world.races.recorded(self.stream) if self.capture is None else {}
 
     def synchronize(self) -> None:
         """Wait until the device has come to it."""
         self._refuse_captured()
-        self._world.statistics.note("sync", "Event.synchronize")
+        with self._world.lock:
+            self._world.statistics.note("sync", "Event.synchronize")
+            self._world.races.host_learns([self._clock])
 
     def _refuse_captured(self) -> None:
         if self.capture is not None and self.capture in self._world.captures:
@@ -96,6 +103,7 @@ class Stream:
         """Whether all its work is done."""
         if self.capture is not None:
             self._world.invalidate(self.capture)
+        self._world.races.host_waits(self)
         return True
 
     def synchronize(self) -> None:
@@ -114,6 +122,8 @@ class Stream:
         if capture is None:
             if self.capture is not None:
                 self._world.invalidate(self.capture, 905)
+            with self._world.lock:
+                self._world.races.waits(self, event._clock)
             return
         if self.capture is None:
             if self.ptr == 0:
@@ -187,8 +197,9 @@ class Graph:
     def launch(self, stream: Stream | None = None) -> None:
         """Do all of it, in a stream."""
         nodes, world = self._nodes, self._world
+        target = stream if stream is not None else world.current_stream
         world.submit(
-            Work("graph_launch", f"graph of {len(nodes)} nodes", lambda: world.replay(nodes)), stream
+            Work("graph_launch", f"graph of {len(nodes)} nodes", lambda: world.replay(nodes, target)), target
         )
 
     def upload(self, stream: Stream | None = None) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..heap import Heap
 from ..orders import Orders
+from ..races import Act, Races, Use
 from ..statistics import Statistics
 from .errors import CUDARuntimeError, OutOfMemoryError
 
@@ -31,6 +32,7 @@ class Work(NamedTuple):
         run: does it; holds addresses, never arrays.
         nbytes: of copies and memsets.
         scalars: arguments passed by value.
+        uses: memory that it reads and writes.
     """
 
     kind: str
@@ -38,6 +40,7 @@ class Work(NamedTuple):
     run: Callable[[], None]
     nbytes: int = 0
     scalars: int = 0
+    uses: tuple[Use, ...] = ()
 
 
 @dataclass(eq=False)
@@ -70,16 +73,18 @@ class World:
         heap: its memory.
         statistics: what it was asked to do.
         orders: how launches run.
+        races: which work is ordered after which.
         memory_limit: bytes of device memory.
         multiprocessors: from which programs size their grids; small, because blocks run one after another.
         captures: those that have begun.
         streams: living streams by address.
     """
 
-    def __init__(self, memory: int = 8 << 30, multiprocessors: int = 4) -> None:
+    def __init__(self, memory: int = 8 << 30, multiprocessors: int = 4, checked: bool = True) -> None:
         self.heap = Heap()
         self.statistics = Statistics()
         self.orders = Orders()
+        self.races = Races(self.heap, checked)
         self.memory_limit = memory
         self.multiprocessors = multiprocessors
         self.allocated = 0  # bytes taken from the device, by pools and by single blocks
@@ -102,6 +107,7 @@ class World:
                 if target.ptr == 0 and self.captures:
                     self._forbid_null_stream()
                 self.statistics.note(work.kind, work.name, "run", work.nbytes)
+                self.races.work(target, work)
                 work.run()
                 return
             if not capture.valid:
@@ -112,14 +118,21 @@ class World:
             if target is not capture.origin:
                 capture.unjoined.add(target)
 
-    def replay(self, nodes: list[Work]) -> None:
-        """Do all that was recorded."""
+    def replay(self, nodes: list[Work], stream: Stream) -> None:
+        """Do all that was recorded, in a stream."""
         for work in nodes:
             self.statistics.note(work.kind, work.name, "replay", work.nbytes)
+            self.races.work(stream, work)
             work.run()
 
     def sync(self, name: str, stream: Stream | None = None) -> None:
         """The host waits for a stream, or for the device: not while that is being captured."""
+        with self.lock:
+            self.may_sync(name, stream)
+            self.races.host_waits(stream)
+
+    def may_sync(self, name: str, stream: Stream | None = None) -> None:
+        """A call that waits, or may wait."""
         with self.lock:
             if stream is None:
                 self.forbid_in_captures()
@@ -203,10 +216,17 @@ class World:
         """Return bytes to the device."""
         self.allocated -= nbytes
 
-    def new_block(self, nbytes: int) -> int:
-        """A block of host memory that plays device memory."""
+    def new_block(self, nbytes: int, history: dict[int, Act]) -> int:
+        """A block of host memory that plays device memory; `history` tells who used that before."""
         self.statistics.note("allocation", "memory", "run", nbytes)
-        return self.heap.allocate(nbytes)
+        address = self.heap.allocate(nbytes)
+        self.races.allocated(address, nbytes, history)
+        return address
+
+    def release(self, address: int) -> dict[int, Act]:
+        """Free a block; who used it last."""
+        self.heap.release(address)
+        return self.races.released(address)
 
     @property
     def allocator(self) -> Any:
