@@ -29,7 +29,7 @@ _WRONG_PLACE = (OSError, MemoryError, RuntimeError, ImportError)
 _TRAIN_EXAMPLES = """\
 examples:
   gputrain train configs/digits_cnn.toml
-  gputrain train digits_cnn --epochs 5 --seed 3
+  gputrain train digits_cnn --seed 3
   gputrain train digits_cnn --set optimizer.name=sgd --set training.batch_size=64
   gputrain train digits_cnn --set "model.layers[0].filters=16"
 

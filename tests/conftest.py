@@ -47,6 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "cpu_only(reason): only the CPU device has what the test looks at")
     config.addinivalue_line("markers", "gpu_only(reason): only a GPU device has what the test looks at")
     name = config.getoption("--backend")
+    if name == "cupy":
+        _require_gpu()
     os.environ["GPUTRAIN_BACKEND"] = name
     if name == "emulated":
         from gputrain import backend
@@ -55,6 +57,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
         world = default()
         backend.register_device(name, lambda number: CupyDevice(world.cupy, world.blas, number, name))
+
+
+def _require_gpu() -> None:
+    """One message instead of thousands of failures."""
+    from gputrain import backend
+    from gputrain.errors import DeviceError
+
+    try:
+        backend.current_device("cupy")
+    except DeviceError as error:
+        raise pytest.UsageError(f"--backend cupy: {error}") from None
 
 
 def _needs_no_device(item: pytest.Item) -> bool:

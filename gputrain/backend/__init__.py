@@ -71,7 +71,8 @@ def current_device(name: str | None = None) -> Device:
     Raises:
         DeviceError: the backend cannot be used here.
     """
-    key = (name or config.backend(), config.device_number())
+    chosen = name or config.backend()
+    key = (chosen, 0 if chosen == "numpy" else config.device_number())
     if key not in _devices:
         _devices[key] = _openers[key[0]](key[1])
     return _devices[key]

@@ -177,9 +177,9 @@ class Device(ABC):
     def view(self, arena: Any, offset: int, spec: Spec) -> Any:
         """The part of a byte array that starts at `offset`, as an array of `spec`."""
 
-    @abstractmethod
     def gather(self, source: Any, rows: Any, out: Any) -> None:
         """`out[i] = source[rows[i]]`, with rows checked by the caller."""
+        self.upload(np.take(source, rows, axis=0), out)
 
     def running(self) -> AbstractContextManager[object]:
         """Within it, thunks run on this device. NaN and infinity arise without a word: the engine's own

@@ -157,10 +157,16 @@ class CupyDevice(Device):
         return np.asarray(array, dtype)
 
     def returned(self, outs: Sequence[Any], inputs: Sequence[Any]) -> tuple[Any, ...]:
-        if any(self.owns(x) for x in inputs):
-            self._before_user()
-            return tuple(outs)
-        return tuple(self.download(out) for out in outs)
+        if not any(self.owns(x) for x in inputs):
+            return tuple(self.download(out) for out in outs)
+        # CuPy gives freed memory to the stream it was allocated on. So the user gets memory of the user's
+        # stream: ours would be written again by our next work, whatever still reads it there.
+        self._before_user()
+        with self.gpu:
+            copies = tuple(self.cupy.array(out) for out in outs)
+        for copy in copies:
+            self._after_user(copy)
+        return copies
 
     def carried(self) -> AbstractContextManager[object]:
         return self.cupy.cuda.Device()  # a thread begins on GPU 0, whatever the user chose in this one
@@ -171,9 +177,6 @@ class CupyDevice(Device):
 
     def shown(self, array: Any) -> Any:
         return self.download(array)
-
-    def gather(self, source: Any, rows: Any, out: Any) -> None:
-        self.upload(np.take(source, rows, axis=0), out)
 
     def view(self, arena: Any, offset: int, spec: Spec) -> Any:
         return arena[offset : offset + spec.nbytes].view(spec.dtype).reshape(spec.dims)
