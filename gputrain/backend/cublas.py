@@ -157,6 +157,11 @@ class Matrix:
     ld: int = 0
     stride: int = 0
 
+    def __repr__(self) -> str:
+        """Sizes alone: to show the contents would be to wait for them."""
+        place = f"start {self.start}, ld {self.leading}, stride {self.stride}"
+        return f"<Matrix {self.rows}x{self.columns} in {self.array.size} elements, {place}>"
+
     @property
     def leading(self) -> int:
         return max(self.ld or self.columns, 1)

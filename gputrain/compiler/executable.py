@@ -181,7 +181,8 @@ class Executable:
 
     def poison(self) -> None:
         """Overwrite the arena, so that anything read before it is written shows."""
-        self.arena.memory.fill(POISON)
+        with self.device.running():
+            self.arena.memory.fill(POISON)
 
     def array(self, value: Value) -> Any:
         """The buffer of a value of the graph, as the last run left it (later values may have replaced it)."""

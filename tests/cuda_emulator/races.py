@@ -11,6 +11,7 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -109,6 +110,7 @@ class Races:
     def __init__(self, heap: Heap, enabled: bool) -> None:
         self.enabled = enabled
         self._heap = heap
+        self._lock = threading.RLock()
         self._host: Clock = {}
         self._clocks: dict[int, Clock] = {}
         self._blocking: set[int] = set()  # streams that the null stream waits for
@@ -122,41 +124,53 @@ class Races:
 
     def work(self, stream: Stream, work: Work) -> None:
         """Work is given to a stream. Raises RaceError where a wait is missing."""
+        if self.enabled:
+            self.works(stream, ((work.name, work.uses),))
+
+    def works(self, stream: Stream, works: Iterable[tuple[str, Iterable[Use]]]) -> None:
+        """Names and uses of works that are given to a stream as one."""
         if not self.enabled:
             return
         self.check()
-        clock = self._arrive(stream)
-        count = clock[stream.ptr] = clock.get(stream.ptr, 0) + 1
-        act = Act(stream.ptr, count, work.name, _callers())
-        for use in work.uses:
-            self._use(use, act, clock)
-            if use.table:
-                for start, size in self._pointed(use):
-                    self._use(Use(start, start, start + size, True), act, clock)
+        where = _callers()
+        with self._lock:
+            clock = self._arrive(stream)
+            count = clock[stream.ptr] = clock.get(stream.ptr, 0) + 1
+            for name, uses in works:
+                act = Act(stream.ptr, count, name, where)
+                for use in uses:
+                    self._use(use, act, clock)
+                    if use.table:
+                        for start, size in self._pointed(use):
+                            self._use(Use(start, start, start + size, True), act, clock)
 
     def recorded(self, stream: Stream) -> Clock:
         """What is over when an event is reached that is recorded now."""
-        return dict(self._arrive(stream)) if self.enabled else {}
+        with self._lock:
+            return dict(self._arrive(stream)) if self.enabled else {}
 
     def waits(self, stream: Stream, clock: Clock) -> None:
         """A stream waits for an event."""
-        if self.enabled:
-            _merge(self._arrive(stream), clock)
+        with self._lock:
+            if self.enabled:
+                _merge(self._arrive(stream), clock)
 
     def host_waits(self, stream: Stream | None = None) -> None:
         """The host waits for a stream, or for all."""
-        if self.enabled:
-            self.host_learns([self._arrive(stream)] if stream is not None else self._clocks.values())
+        with self._lock:
+            if self.enabled:
+                self.host_learns([self._arrive(stream)] if stream is not None else self._clocks.values())
 
     def host_learns(self, clocks: Iterable[Clock]) -> None:
         """The host knows that this is over."""
         self.check()
-        for clock in clocks:
-            _merge(self._host, clock)
-        for key, (act, content) in list(self._flights.items()):
-            if act.count <= self._host.get(act.stream, 0):
-                del self._flights[key]
-                self._require_unchanged(key, act, content)
+        with self._lock:
+            for clock in clocks:
+                _merge(self._host, clock)
+            for key, (act, content) in list(self._flights.items()):
+                if self._over(act, {}):
+                    del self._flights[key]
+                    self._require_unchanged(key, act, content)
 
     def later(self, error: RaceError) -> None:
         """Keep what was found where nothing can be raised: as memory dies, and below C."""
@@ -183,6 +197,7 @@ class Races:
         return act.count <= clock.get(act.stream, 0) or act.count <= self._host.get(act.stream, 0)
 
     # ------------------------------------------------------------------------------------------------ memory
+    # Without the lock: memory may die wherever Python collects garbage.
 
     def allocated(self, address: int, size: int, history: dict[int, Act]) -> None:
         """A block is handed out; `history` tells who used its memory before."""
@@ -203,20 +218,17 @@ class Races:
 
     def unpin(self, address: int) -> None:
         """It is freed, and the next that asks may have it and write at once."""
-        self._pinned.pop(address, None)
-        for key in [key for key in self._flights if key[0] >= address]:
-            if self._flights[key][0].stream in self._latest(address):
-                self._flights.pop(key)
+        end = address + self._pinned.pop(address, 0)
+        for key in list(self._flights):
+            if address <= key[0] < end:
+                self._flights.pop(key, None)
         for act in self.released(address).values():
             if not self._over(act, {}):
                 self.later(RaceError(_FREED.format(act=act, stream=stream_name(act.stream))))
 
-    def _latest(self, address: int) -> dict[int, Act]:
-        return self._blocks[address].latest if address in self._blocks else {}
-
     def block_of(self, address: int) -> tuple[int, int] | None:
         """(start, size) of device memory or page-locked memory."""
-        for start, size in self._pinned.items():
+        for start, size in list(self._pinned.items()):
             if start <= address < start + size:
                 return start, size
         return self._heap.find(address)
@@ -235,8 +247,8 @@ class Races:
         if not starts or self._heap.find(use.start) is None:
             return set()
         words = np.frombuffer(ctypes.string_at(use.start, (use.stop - use.start) // 8 * 8), np.uint64)
-        likely = words[(words >= starts[0]) & (words < starts[-1] + (1 << 40))]
-        found = (self._heap.find(word) for word in np.unique(likely).tolist())
+        likely = words[words >= starts[0]]
+        found = (self._heap.find(word) for word in set(likely.tolist())) if likely.size else ()
         return {block for block in found if block is not None}
 
     # -------------------------------------------------------------------------------------------------- uses
@@ -247,13 +259,10 @@ class Races:
         block = self._blocks.get(use.block)
         if block is None:
             block = self._blocks[use.block] = Block()
-        for other in block.latest.values():
-            if other.stream != act.stream and not self._over(other, clock):
+        for stream, other in block.latest.items():
+            if stream != act.stream and not self._over(other, clock):
                 self._search(block, use, act, clock)
                 break
-        self._remember(block, use, act)
-
-    def _remember(self, block: Block, use: Use, act: Act) -> None:
         entry = block.entries.get((use.start, use.stop))
         if entry is None:
             entry = block.entries[use.start, use.stop] = Entry()
@@ -323,6 +332,20 @@ _REFILLED = (
     "The host wrote into {n} bytes of pinned memory while {act} may still have been reading them. Missing:"
     " the host waits for {stream}, or for an event recorded after the copy, before it writes there again."
 )
+
+
+def united(works: Iterable[Work]) -> list[tuple[str, list[Use]]]:
+    """Names and uses of works that are done in a row: each part of memory once, with its last user."""
+    last: dict[tuple[int, int], tuple[str, Use]] = {}
+    for work in works:
+        for use in work.uses:
+            before = last.get((use.start, use.stop), ("", use))[1]
+            both = use._replace(writes=use.writes or before.writes, table=use.table or before.table)
+            last[use.start, use.stop] = work.name, both
+    names: dict[str, list[Use]] = {}
+    for name, use in last.values():
+        names.setdefault(name, []).append(use)
+    return list(names.items())
 
 
 def stream_name(address: int) -> str:

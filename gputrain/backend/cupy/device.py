@@ -169,7 +169,15 @@ class CupyDevice(Device):
         return copies
 
     def carried(self) -> AbstractContextManager[object]:
-        return self.cupy.cuda.Device()  # a thread begins on GPU 0, whatever the user chose in this one
+        # A thread begins on GPU 0 and its default stream, whatever the user chose in this one.
+        gpu, stream = self.cupy.cuda.Device(), self.cupy.cuda.get_current_stream()
+
+        @contextmanager
+        def current() -> Iterator[None]:
+            with gpu, stream:
+                yield
+
+        return current()
 
     def owns(self, array: Any) -> bool:
         """Whether an array lies on a GPU."""

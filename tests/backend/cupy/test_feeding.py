@@ -216,3 +216,47 @@ def test_the_pool_has_a_limit(world: World) -> None:
     world.standin.cupy.get_default_memory_pool().set_limit(size=40 << 20)
     with pytest.raises(keras.DeviceError, match=r"of 20000 do not fit.*Use batch_size=\d{3,4}, the largest"):
         model.predict(np.ones((20000, 6), "float32"), batch_size=20000, verbose=0)
+
+
+def test_what_a_user_does_on_a_stream_of_their_own_is_waited_for(world: World) -> None:
+    """The stand-in raises where one stream reads what another has not finished, as far as anybody waited."""
+    cp = world.standin.cupy
+
+    def batches() -> Iterator[Any]:
+        for start in range(0, 64, 16):
+            yield cp.asarray(X[start : start + 16]) * 1, cp.asarray(Y[start : start + 16])
+
+    with cp.cuda.Stream(non_blocking=True):
+        found = fitted(batches(), None, batch_size=None, epochs=1)
+        assert_equal_training(found, on_cpu(*_as_batches(), epochs=1))
+        x, y = cp.asarray(X), cp.asarray(Y)
+        fitted(x, y)
+        cp.multiply(x, 2, out=x)
+        result = keras.ops.relu(x - 1)
+        cp.add(result, 1, out=result)
+        del x, y
+        np.testing.assert_allclose(result.get(), np.maximum(X * 2 - 1, 0) + 1, rtol=1e-6)
+
+
+def _as_batches() -> tuple[Any, Any]:
+    return ((X[s : s + 16], Y[s : s + 16]) for s in range(0, 64, 16)), None
+
+
+def test_staging_is_let_go_only_when_its_copies_are_done(world: World, monkeypatch: Any) -> None:
+    """Batches of many sizes in turn: buffers of those that went before are used again."""
+    monkeypatch.setattr(feeding, "KEPT", 1)
+    keras.utils.set_random_seed(1)
+    model = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(1)])
+    model.compile(keras.optimizers.SGD(0.05), "mse")
+    sizes = [4, 8, 16, 32, 4, 16, 8, 32] * 2
+
+    def batches() -> Iterator[Any]:
+        for size in sizes:
+            yield X[:size], Y[:size]
+
+    losses = model.fit(batches(), verbose=0).history["loss"]
+    config.set_backend("numpy")
+    keras.utils.set_random_seed(1)
+    other = keras.Sequential([keras.layers.Input((6,)), keras.layers.Dense(1)])
+    other.compile(keras.optimizers.SGD(0.05), "mse")
+    np.testing.assert_allclose(losses, other.fit(batches(), verbose=0).history["loss"], rtol=1e-5)

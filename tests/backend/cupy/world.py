@@ -30,6 +30,7 @@ def emulated(**limits: Any) -> Iterator[World]:
     config.set_backend("emulated")
     try:
         yield World(standin, device)
+        standin.races.check()
     finally:
         config.put("backend", None)
         backend.register_device("emulated", before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.cuda_emulator.analysis import barrier_names, needs_fibers
+from tests.cuda_emulator.analysis import barrier_names, constant_parameters, needs_fibers
 
 TEXT = """
 // __syncthreads() in a comment does not count
@@ -39,3 +39,17 @@ def test_barriers_are_found_through_calls_macros_and_template_arguments():
 
 def test_unclosed_text_is_taken_to_its_end():
     assert "broken" in barrier_names("__global__ void broken() { __syncthreads();")
+
+
+def test_parameters_that_are_only_read():
+    text = """
+    template <typename T> __global__ void later(T* y, const T* x);
+    template <typename T, int N> __global__ void __launch_bounds__(256)
+    first(const T *__restrict__ x, float const* w, T* y, /* const */ float* z, const int n) {}
+    extern "C" __global__ void second(float* const* table, const float** t, const void* v) {}
+    __global__ void by_macro(ARGUMENTS) {}
+    """
+    assert constant_parameters(text, "first<float, 3>", 5) == (True, True, False, False, False)
+    assert constant_parameters(text, "second", 3) == (True, False, True)
+    assert constant_parameters(text, "by_macro", 2) == (False, False)
+    assert constant_parameters(text, "absent", 1) == (False,)

@@ -8,7 +8,7 @@ from ctypes import c_float, c_void_p
 import numpy as np
 import pytest
 
-from tests.cuda_emulator import cublas
+from tests.cuda_emulator import RaceError, cublas
 
 WORKSPACE = 1 << 20
 
@@ -20,7 +20,8 @@ class Products:
         self.emulated, self.cp, self.blas = emulated, emulated.cupy, emulated.blas
         self.handle = c_void_p()
         assert self.blas.cublasCreate_v2(ctypes.byref(self.handle)) == 0
-        self.stream = self.cp.cuda.Stream(non_blocking=True)
+        # It waits for the null stream, in which the tests make their arrays, and the other way round.
+        self.stream = self.cp.cuda.Stream()
         self.workspace = self.cp.empty(WORKSPACE, np.uint8)
         self.bind()
 
@@ -119,6 +120,21 @@ def test_a_captured_product_needs_a_workspace_set_after_the_stream(products):
     graph.launch()
     np.testing.assert_allclose(c.get(), 2 * a.get() @ b.get(), rtol=1e-5)
     assert products.emulated.statistics.replayed == 1
+
+
+def test_a_product_that_did_not_wait_is_an_error_of_the_next_call(products):
+    """C's functions raise nothing."""
+    cp = products.cp
+    a, c = random(cp, 4, 4), cp.zeros((4, 4), np.float32)
+    products.stream = cp.cuda.Stream(non_blocking=True)
+    products.bind()
+    products.gemm(a, a, c)
+    with pytest.raises(RaceError, match=r"cublasGemmEx .* reads 64 bytes that asarray in the null stream"):
+        products.stream.synchronize()
+    cp.cuda.Device().synchronize()
+    products.gemm(a, a, c)
+    with pytest.raises(RaceError, match=r"get in the null stream .* cublasGemmEx in stream"):
+        c.get()
 
 
 def test_products_are_counted(products):

@@ -88,6 +88,7 @@ def test_a_pool_that_holds_enough_allocates_within_a_capture(emulated):
     cp = emulated.cupy
     x = cp.ones(4, np.float32)
     pool = cp.cuda.MemoryPool()
+    cp.cuda.Device().synchronize()
     with cp.cuda.using_allocator(pool.malloc), cp.cuda.Stream(non_blocking=True) as stream:
         stream.begin_capture(mode=cp.cuda.runtime.streamCaptureModeThreadLocal)
         with pytest.raises(cp.cuda.runtime.CUDARuntimeError, match="cudaErrorStreamCaptureUnsupported"):
@@ -98,6 +99,7 @@ def test_a_pool_that_holds_enough_allocates_within_a_capture(emulated):
         stream.begin_capture(mode=cp.cuda.runtime.streamCaptureModeThreadLocal)
         result = cp.add(x, 1)
         stream.end_capture().launch()
+        stream.synchronize()
     assert result.tolist() == [2, 2, 2, 2]
 
 

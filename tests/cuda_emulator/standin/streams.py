@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from ..races import Clock
+from ..races import Clock, united
 from .errors import CUDARuntimeError
 from .world import RELAXED, Capture, Work, World
 
@@ -39,15 +39,13 @@ class Event:
         self.capture, self.time = self.stream.capture, time.perf_counter()
         if self.capture is not None:
             self.position = len(self.capture.nodes)
-        with self._world.lock:
-            self._clock = self._world.races.recorded(self.stream) if self.capture is None else {}
+        self._clock = self._world.races.recorded(self.stream) if self.capture is None else {}
 
     def synchronize(self) -> None:
         """Wait until the device has come to it."""
         self._refuse_captured()
-        with self._world.lock:
-            self._world.statistics.note("sync", "Event.synchronize")
-            self._world.races.host_learns([self._clock])
+        self._world.statistics.note("sync", "Event.synchronize")
+        self._world.races.host_learns([self._clock])
 
     def _refuse_captured(self) -> None:
         if self.capture is not None and self.capture in self._world.captures:
@@ -122,8 +120,7 @@ class Stream:
         if capture is None:
             if self.capture is not None:
                 self._world.invalidate(self.capture, 905)
-            with self._world.lock:
-                self._world.races.waits(self, event._clock)
+            self._world.races.waits(self, event._clock)
             return
         if self.capture is None:
             if self.ptr == 0:
@@ -193,14 +190,18 @@ class Graph:
 
     def __init__(self, nodes: list[Work]) -> None:
         self._nodes = nodes
+        self._united = united(nodes)
 
     def launch(self, stream: Stream | None = None) -> None:
         """Do all of it, in a stream."""
         nodes, world = self._nodes, self._world
-        target = stream if stream is not None else world.current_stream
-        world.submit(
-            Work("graph_launch", f"graph of {len(nodes)} nodes", lambda: world.replay(nodes, target)), target
-        )
+        works, target = self._united, stream if stream is not None else world.current_stream
+
+        def run() -> None:
+            world.races.works(target, works)
+            world.replay(nodes)
+
+        world.submit(Work("graph_launch", f"graph of {len(nodes)} nodes", run), target)
 
     def upload(self, stream: Stream | None = None) -> None:
         """Bring it to the device ahead of the first launch."""

@@ -118,11 +118,10 @@ class World:
             if target is not capture.origin:
                 capture.unjoined.add(target)
 
-    def replay(self, nodes: list[Work], stream: Stream) -> None:
-        """Do all that was recorded, in a stream."""
+    def replay(self, nodes: list[Work]) -> None:
+        """Do all that was recorded."""
         for work in nodes:
             self.statistics.note(work.kind, work.name, "replay", work.nbytes)
-            self.races.work(stream, work)
             work.run()
 
     def sync(self, name: str, stream: Stream | None = None) -> None:
