@@ -52,11 +52,11 @@ def our_step(x: np.ndarray, y: np.ndarray, batch: int) -> tuple[Callable[[int], 
 
     model = make_model()
     arrays = make_arrays(x, y)
-    count = len(x) // batch
-    rows = [np.arange(i * batch, (i + 1) * batch) for i in range(count)]
+    count, order = len(x) // batch, np.arange(len(x))
 
     def step(i: int) -> None:
-        model._train_batch(Batch(arrays, rows[i % count]))
+        first = i % count * batch
+        model._train_batch(Batch(arrays, order, first, first + batch))
 
     return step, model
 

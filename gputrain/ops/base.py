@@ -300,6 +300,10 @@ def require_float(spec: Spec, what: str) -> None:
 
 def apply(op: Operation, *inputs: Any) -> Any:
     """Use an operation: recorded when an input is a Value, computed at once when all are arrays."""
+    if isinstance(op, type):
+        rule = "ops.apply takes an operation, not its class."
+        fix = f"Pass {op.__name__}(...) with its parameters."
+        raise TypeError(explain(rule, received=op.__name__, fix=fix))
     if any(isinstance(x, Value) for x in inputs):
         return _record(op, inputs)
     return _compute(op, inputs)

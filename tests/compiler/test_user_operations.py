@@ -124,6 +124,11 @@ def test_errors_of_a_users_infer_come_when_the_model_is_built() -> None:
         apply(Cube(), Value(Spec((3,), "int32")))
 
 
+def test_the_class_in_place_of_an_operation_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"takes an operation, not its class.*Pass Cube\(\.\.\.\)"):
+        ops.apply(Cube, np.ones(3))  # type: ignore[arg-type]
+
+
 def test_a_name_of_gputrains_is_refused() -> None:
     with pytest.raises(
         ValueError, match=r"test_user_operations\.Dropout: devices.*gputrain\.ops\.random\.Dropout"
