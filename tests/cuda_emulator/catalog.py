@@ -41,7 +41,6 @@ OF_THEIR_OWN = ("Fused", "OwnGradient")  # operations that hold a graph of fixed
 OF_ANY_DTYPE = {name for f in (reduce, movement, linalg, indexing) for name in f.KERNELS}
 # Generated kernels are so many that not every integer is taken.
 SOME_INTEGERS = {name: ("bool", "uint8", "int32", "int64") for name in elementwise.KERNELS if name != "Clip"}
-FLOATS_IN_C = tuple(CUDA_TYPES[dtype] for dtype in FLOATS)
 WALKS = ("strided_copy", "tiled_transpose", "padded")  # their second argument is the type of a position
 
 
@@ -103,22 +102,6 @@ def catalog() -> tuple[Wanted, ...]:
     probe = gpu.library.generated(opening.PROBE, "gputrain_probe", ("float16", "float32", "i"), FLOATS[:2])
     probe.bind(gpu.empty((3,), "float16"), gpu.empty((3,), "float32"), 3, threads=3)
     return (*notebook.found, *_of_wide_positions(notebook.found))
-
-
-def representatives() -> tuple[Wanted, ...]:
-    """Of each kernel one for each dtype; of the generated ones those of floats alone."""
-    chosen: dict[tuple[str, ...], Wanted] = {}
-    for kernel in catalog():
-        if not kernel.generated:
-            chosen.setdefault((kernel.template, *kernel.arguments[:1]), kernel)
-        elif (dtype := _first_pointer(kernel)) in FLOATS_IN_C:
-            chosen.setdefault((kernel.name, dtype), kernel)
-    return tuple(chosen.values())
-
-
-def _first_pointer(kernel: Wanted) -> str:
-    """C++ type of the first parameter of a generated kernel."""
-    return re.findall(r"const (\w[\w ]*)\* p0", kernel.text)[0]
 
 
 def _of_wide_positions(found: Iterable[Wanted]) -> Iterator[Wanted]:

@@ -10,7 +10,7 @@ import pytest
 
 from gputrain.backend.cupy.launch import CUDA_TYPES
 from tests.cuda_emulator import build, nvrtc
-from tests.cuda_emulator.catalog import FLOATS, INTEGERS, Wanted, catalog, representatives, written
+from tests.cuda_emulator.catalog import FLOATS, INTEGERS, Wanted, catalog, written
 
 pytestmark = [
     pytest.mark.slow,
@@ -21,7 +21,6 @@ pytestmark = [
 ]
 
 ARCHITECTURES = ("sm_75", "sm_80", "sm_90", "sm_120")
-COMPLETE = "sm_90"  # for the others one kernel for each dtype, without the generated ones of integers
 SHARES = 6  # into which the programs of an architecture are divided, for several processes
 MOST_NAMES = 60  # kernels of one program
 
@@ -96,17 +95,16 @@ def _said(text: str, names: Iterable[str], arch: str) -> str:
 
 
 @cache
-def _shares(everything: bool) -> list[list[Program]]:
+def _shares() -> list[list[Program]]:
     """The programs, the longest first, dealt out to `SHARES` lists."""
-    wanted = catalog() if everything else representatives()
-    made = sorted(programs(wanted), key=lambda program: -len(program.kernels))
+    made = sorted(programs(catalog()), key=lambda program: -len(program.kernels))
     return [made[share::SHARES] for share in range(SHARES)]
 
 
 @pytest.mark.parametrize("share", range(SHARES))
 @pytest.mark.parametrize("arch", ARCHITECTURES)
 def test_compiles_without_a_word(arch: str, share: int) -> None:
-    found = [fault for program in _shares(arch == COMPLETE)[share] for fault in faults(program, arch)]
+    found = [fault for program in _shares()[share] for fault in faults(program, arch)]
     assert not found, "\n".join(found[:20])
 
 
