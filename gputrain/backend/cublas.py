@@ -268,7 +268,7 @@ class Product:
     def __init__(self, blas: Cublas, name: str, args: tuple[Any, ...], kept: tuple[Any, ...]) -> None:
         self.name = name
         self._blas, self._args, self._kept = blas, args, kept  # alpha, beta and the arrays live as long
-        self._function = getattr(blas.library, name)
+        self._function = getattr(blas.functions, name)
 
     def __call__(self) -> None:
         check(self.name, self._function(self._blas.ready(), *self._args))
@@ -287,7 +287,7 @@ class Cublas:
 
     def __init__(self, device: CupyDevice, library: Any) -> None:
         self._device = device
-        self.library = library
+        self.functions = library
         for name, types in SIGNATURES.items():
             function = getattr(library, name)
             function.argtypes, function.restype = types, c_int
@@ -324,7 +324,7 @@ class Cublas:
             workspace = device.empty((size,), "uint8")
             self._call("cublasCreate_v2", ctypes.byref(handle))
             # Passing the workspace keeps it alive until cuBLAS has let go of it.
-            weakref.finalize(self, _destroy, self.library, handle, workspace)
+            weakref.finalize(self, _destroy, self.functions, handle, workspace)
             self._call("cublasSetMathMode", handle, MATH_MODE)
         self._workspace = workspace
         return handle
@@ -337,7 +337,7 @@ class Cublas:
         self._stream = stream
 
     def _call(self, name: str, *args: Any) -> None:
-        check(name, getattr(self.library, name)(*args))
+        check(name, getattr(self.functions, name)(*args))
 
     # ----------------------------------------------------------------------------------------------- products
 

@@ -31,14 +31,14 @@ class Recording:
     """
 
     def __init__(self, library: Any) -> None:
-        self.library = library
+        self.wrapped = library
         self.calls: list[tuple[str, tuple[Any, ...]]] = []
         self.statuses: dict[str, int] = {}
 
     def __getattr__(self, name: str) -> Any:
         def called(*args: Any) -> int:
             self.calls.append((name, args))
-            return self.statuses.get(name) or getattr(self.library, name)(*args)
+            return self.statuses.get(name) or getattr(self.wrapped, name)(*args)
 
         setattr(self, name, called)
         return called

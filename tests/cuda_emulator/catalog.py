@@ -95,11 +95,12 @@ def catalog() -> tuple[Wanted, ...]:
     """Every kernel that the operations and the steps of typical models need."""
     standin, notebook = make(), Notebook()
     gpu = CupyDevice(standin.cupy, standin.blas, name="noted")
-    gpu.library = Library(notebook, 32)
+    gpu.kernel_library = Library(notebook, 32)
     _bind_operations(gpu)
     _bind_batches(gpu)
     _bind_models(gpu)
-    probe = gpu.library.generated(opening.PROBE, "gputrain_probe", ("float16", "float32", "i"), FLOATS[:2])
+    params = ("float16", "float32", "i")
+    probe = gpu.kernel_library.generated(opening.PROBE, "gputrain_probe", params, FLOATS[:2])
     probe.bind(gpu.empty((3,), "float16"), gpu.empty((3,), "float32"), 3, threads=3)
     return (*notebook.found, *_of_wide_positions(notebook.found))
 

@@ -25,7 +25,7 @@ UBSAN = "print_stacktrace=1:halt_on_error=1"
 
 
 @cache
-def library() -> str | None:
+def runtime() -> str | None:
     """The sanitizer's library, which must be loaded first of all; None where the compiler has none."""
     command = [os.environ.get("CXX", "g++"), "-print-file-name=libasan.so"]
     try:
@@ -37,7 +37,7 @@ def library() -> str | None:
 
 def environment() -> dict[str, str]:
     """The environment of a sanitized process."""
-    found = library()
+    found = runtime()
     if found is None:
         raise RuntimeError("the compiler has no address sanitizer (libasan)")
     return {

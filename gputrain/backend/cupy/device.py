@@ -49,7 +49,7 @@ class CupyDevice(Device):
         with self.gpu:
             self.stream = cupy.cuda.Stream(non_blocking=True)
             self.multiprocessors = int(self.gpu.attributes["MultiProcessorCount"])
-            self.library = Library(cupy, self.multiprocessors * RESIDENT_THREADS // 256)
+            self.kernel_library = Library(cupy, self.multiprocessors * RESIDENT_THREADS // 256)
             self.blas = Cublas(self, blas)
         for family in FAMILIES:
             for operation, kernel in family.KERNELS.items():
@@ -65,7 +65,7 @@ class CupyDevice(Device):
 
     def kernel_function(self, family: str, name: str, params: str, *types: str) -> Function:
         """A kernel of `kernels/<family>.cu`; see `Library.get`."""
-        return self.library.get(family, name, params, *types)
+        return self.kernel_library.get(family, name, params, *types)
 
     @contextmanager
     def running(self) -> Iterator[None]:

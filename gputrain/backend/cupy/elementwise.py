@@ -383,7 +383,7 @@ def launch(gpu: CupyDevice, chain: Chain, outs: Sequence[Any], ins: Sequence[Any
     text = Text(chain, several, packed, chain.n >= 2**31)
     kinds = [k for k, _ in text.parameters()]
     dtypes = {v.dtype for n in chain.nodes for v in (*n.inputs, *n.outputs)}
-    function = gpu.library.generated(text.write(), text.name, kinds, sorted(dtypes))
+    function = gpu.kernel_library.generated(text.write(), text.name, kinds, sorted(dtypes))
     ticket = [gpu.zeroed((1,), "uint32")] if text.folds else []
     args = [*ins, *outs, *scratch, *ticket, *text.sizes()]
     if chain.columns:

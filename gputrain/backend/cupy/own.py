@@ -68,7 +68,7 @@ def _function(
     check = CHECK.format(kernel=expression, parameters=_parameters(outs, ins, scalars), mark=MARK)
     text = f'#line 1 "{type(op).__name__}"\n{kernel.source}\n{check}'
     dtypes = [array.dtype.name for array in (*outs, *ins)]
-    return device.library.generated(text, expression, [*dtypes, *scalars], dtypes)
+    return device.kernel_library.generated(text, expression, [*dtypes, *scalars], dtypes)
 
 
 def _parameters(outs: Sequence[Any], ins: Sequence[Any], scalars: Sequence[str]) -> str:

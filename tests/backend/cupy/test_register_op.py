@@ -235,7 +235,7 @@ def test_nvrtc_compiles_it_and_its_check(gpu: CupyDevice, dtype: str) -> None:
         asked: list[Any] = []
         library = SimpleNamespace(generated=lambda *args, asked=asked: asked.append(args))
         given = ops.CudaKernel("snake" if kernel is SNAKE else "snake_grad", kernel)
-        device: Any = SimpleNamespace(library=library)
+        device: Any = SimpleNamespace(kernel_library=library)
         own._function(device, op, given, dtype, [x], arrays, ["d", "i"])
         ((text, name, _, types),) = asked
         nvrtc.compile(wrap(text, types), [name], "sm_75")

@@ -282,7 +282,7 @@ print("ran to its end")
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sanitized.library() is None, reason="the compiler has no address sanitizer")
+@pytest.mark.skipif(sanitized.runtime() is None, reason="the compiler has no address sanitizer")
 @pytest.mark.parametrize(
     ("name", "fault", "report"),
     [
