@@ -36,7 +36,6 @@ BLOCK = 256
 MOST_PARTS = 256  # blocks whose partial results the last one folds
 SMALL = 4096  # elements that one block folds alone
 LANES = 16  # elements that one block of Philox words decides
-C_TYPES = {"float": "float32", "double": "float64"}
 
 # Reductions: (functor, neutral element, what an element contributes), {a} being the type added up in.
 _FOLDS = {
