@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gputrain.constraints.base import Constraint
 from gputrain.constraints.norms import MaxNorm, NonNeg, UnitNorm
+from gputrain.utils.names import missing_name
 from gputrain.utils.registry import Registry
 
+# Keras has each class under a second name.
+max_norm = MaxNorm
+non_neg = NonNeg
+unit_norm = UnitNorm
 _CLASSES: tuple[type[Constraint], ...] = (MaxNorm, NonNeg, UnitNorm)
 registry: Registry[Constraint] = Registry("constraint", _CLASSES)
 
@@ -32,12 +37,21 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(constraint: Any) -> Any:
-    """Return `constraint` as plain data: {"class_name", "config"}, a function's name, or None."""
+    """Return `constraint` as plain data: {"class_name", "config"}, a function's name, or None.
+
+    Args:
+        constraint: what is to be described.
+    """
     return registry.serialize(constraint)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return the constraint that `serialize` described; only registered names and `custom_objects` load."""
+    """Return the constraint that `serialize` described; only registered names and `custom_objects` load.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of yours by the names in `config`.
+    """
     return registry.deserialize(config, custom_objects)
 
 
@@ -48,6 +62,12 @@ __all__ = [
     "UnitNorm",
     "deserialize",
     "get",
+    "max_norm",
+    "non_neg",
     "registry",
     "serialize",
+    "unit_norm",
 ]
+
+if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
+    __getattr__ = missing_name("constraint", __name__, __all__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gputrain.initializers.base import Initializer
 from gputrain.initializers.constant import Constant, Identity, Ones, Zeros
@@ -23,8 +23,25 @@ from gputrain.initializers.scaling import (
     LecunUniform,
     VarianceScaling,
 )
+from gputrain.utils.names import missing_name
 from gputrain.utils.registry import Registry
 
+# Keras has each class under a second name.
+zeros = Zeros
+ones = Ones
+constant = Constant
+identity = Identity
+random_normal = RandomNormal
+random_uniform = RandomUniform
+truncated_normal = TruncatedNormal
+variance_scaling = VarianceScaling
+glorot_uniform = GlorotUniform
+glorot_normal = GlorotNormal
+he_uniform = HeUniform
+he_normal = HeNormal
+lecun_uniform = LecunUniform
+lecun_normal = LecunNormal
+orthogonal = Orthogonal
 _CLASSES: tuple[type[Initializer], ...] = (
     Zeros,
     Ones,
@@ -75,12 +92,21 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(initializer: Any) -> Any:
-    """Return `initializer` as plain data: {"class_name", "config"}, a function's name, or None."""
+    """Return `initializer` as plain data: {"class_name", "config"}, a function's name, or None.
+
+    Args:
+        initializer: what is to be described.
+    """
     return registry.serialize(initializer)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return the initializer that `serialize` described; only registered names and `custom_objects` load."""
+    """Return the initializer that `serialize` described; only registered names and `custom_objects` load.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of yours by the names in `config`.
+    """
     return registry.deserialize(config, custom_objects)
 
 
@@ -102,8 +128,26 @@ __all__ = [
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
+    "constant",
     "deserialize",
     "get",
+    "glorot_normal",
+    "glorot_uniform",
+    "he_normal",
+    "he_uniform",
+    "identity",
+    "lecun_normal",
+    "lecun_uniform",
+    "ones",
+    "orthogonal",
+    "random_normal",
+    "random_uniform",
     "registry",
     "serialize",
+    "truncated_normal",
+    "variance_scaling",
+    "zeros",
 ]
+
+if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
+    __getattr__ = missing_name("initializer", __name__, __all__)

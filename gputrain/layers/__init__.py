@@ -3,48 +3,118 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from gputrain.layers.activation import Activation, ReLU, Softmax
+from gputrain.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from gputrain.layers.augmentation import RandomBrightness, RandomContrast, RandomFlip
 from gputrain.layers.base import Layer
 from gputrain.layers.conv import Conv2D, Convolution2D
+from gputrain.layers.cropping import CenterCrop, RandomCrop
 from gputrain.layers.dense import Dense
+from gputrain.layers.dot import Dot, dot
+from gputrain.layers.feature_normalization import Normalization
 from gputrain.layers.input import Input, InputLayer
-from gputrain.layers.merging import Add, Concatenate, add, concatenate
+from gputrain.layers.layer_normalization import LayerNormalization, UnitNormalization
+from gputrain.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from gputrain.layers.noise import GaussianDropout, GaussianNoise, SpatialDropout2D
 from gputrain.layers.normalization import BatchNormalization
-from gputrain.layers.pooling import AveragePool2D, AveragePooling2D, MaxPool2D, MaxPooling2D
+from gputrain.layers.padding import ZeroPadding2D
+from gputrain.layers.passing import ActivityRegularization, Identity
+from gputrain.layers.pooling import (
+    AveragePool2D,
+    AveragePooling2D,
+    AvgPool2D,
+    GlobalAveragePooling2D,
+    GlobalAvgPool2D,
+    GlobalMaxPool2D,
+    GlobalMaxPooling2D,
+    MaxPool2D,
+    MaxPooling2D,
+)
+from gputrain.layers.prelu import PReLU
+from gputrain.layers.rearranging import Cropping2D, Permute, RepeatVector, UpSampling2D
 from gputrain.layers.regularization import Dropout
 from gputrain.layers.rescaling import Rescaling
 from gputrain.layers.reshaping import Flatten, Reshape
+from gputrain.utils.names import missing_name
 from gputrain.utils.registry import Registry
 
 _CLASSES: tuple[type[Layer], ...] = (
     Activation,
+    ActivityRegularization,
     Add,
+    Average,
     AveragePooling2D,
     BatchNormalization,
+    CenterCrop,
     Concatenate,
     Conv2D,
+    Cropping2D,
     Dense,
+    Dot,
     Dropout,
+    ELU,
     Flatten,
+    GaussianDropout,
+    GaussianNoise,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling2D,
+    Identity,
     InputLayer,
+    LayerNormalization,
+    LeakyReLU,
     MaxPooling2D,
+    Maximum,
+    Minimum,
+    Multiply,
+    Normalization,
+    PReLU,
+    Permute,
+    RandomBrightness,
+    RandomContrast,
+    RandomCrop,
+    RandomFlip,
     ReLU,
+    RepeatVector,
     Rescaling,
     Reshape,
     Softmax,
+    SpatialDropout2D,
+    Subtract,
+    UnitNormalization,
+    UpSampling2D,
+    ZeroPadding2D,
 )
 registry: Registry[Layer] = Registry("layer", ())
 for _class in _CLASSES:
     registry.register(_class, _class.__name__)
 registry.register(Conv2D, "Convolution2D")
-registry.register(AveragePooling2D, "AveragePool2D")
+registry.register(AveragePooling2D, "AveragePool2D", "AvgPool2D")
+registry.register(GlobalAveragePooling2D, "GlobalAvgPool2D")
+registry.register(GlobalMaxPooling2D, "GlobalMaxPool2D")
 registry.register(MaxPooling2D, "MaxPool2D")
 
 
 def get(identifier: Any) -> Any:
     """Return the layer that `identifier` stands for: a config dict, a class name, a layer, or None.
+
+    Args:
+        identifier: as above.
 
     Raises:
         ValueError: an unknown name, with the nearest one.
@@ -54,12 +124,20 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(layer: Layer) -> dict[str, Any]:
-    """Return `layer` as plain data: {"class_name", "config"}."""
+    """Return `layer` as plain data: {"class_name", "config"}.
+
+    Args:
+        layer: what is to be described.
+    """
     return registry.serialize(layer)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Return the layer that `serialize` described; only registered names and `custom_objects` load.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of yours by the names in `config`.
 
     Example:
         >>> deserialize({"class_name": "Dense", "config": {"units": 3}}).units
@@ -69,30 +147,71 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
 
 __all__ = [
+    "ELU",
     "Activation",
+    "ActivityRegularization",
     "Add",
+    "Average",
     "AveragePool2D",
     "AveragePooling2D",
+    "AvgPool2D",
     "BatchNormalization",
+    "CenterCrop",
     "Concatenate",
     "Conv2D",
     "Convolution2D",
+    "Cropping2D",
     "Dense",
+    "Dot",
     "Dropout",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
+    "GlobalAveragePooling2D",
+    "GlobalAvgPool2D",
+    "GlobalMaxPool2D",
+    "GlobalMaxPooling2D",
+    "Identity",
     "Input",
     "InputLayer",
     "Layer",
+    "LayerNormalization",
+    "LeakyReLU",
     "MaxPool2D",
     "MaxPooling2D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
+    "Normalization",
+    "PReLU",
+    "Permute",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomCrop",
+    "RandomFlip",
     "ReLU",
+    "RepeatVector",
     "Rescaling",
     "Reshape",
     "Softmax",
+    "SpatialDropout2D",
+    "Subtract",
+    "UnitNormalization",
+    "UpSampling2D",
+    "ZeroPadding2D",
     "add",
+    "average",
     "concatenate",
     "deserialize",
+    "dot",
     "get",
+    "maximum",
+    "minimum",
+    "multiply",
     "registry",
     "serialize",
+    "subtract",
 ]
+
+if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
+    __getattr__ = missing_name("layer", __name__, __all__)

@@ -1,7 +1,8 @@
-"""Activation functions as layers."""
+"""Activation functions as layers; `PReLU`, which learns its own, has a module of its own."""
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -62,9 +63,9 @@ class ReLU(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.max_value = None if max_value is None else _not_negative(max_value, "max_value")
-        self.negative_slope = _not_negative(negative_slope, "negative_slope")
-        self.threshold = _not_negative(threshold, "threshold")
+        self.max_value = None if max_value is None else _not_negative(max_value, "ReLU: max_value")
+        self.negative_slope = _not_negative(negative_slope, "ReLU: negative_slope")
+        self.threshold = _not_negative(threshold, "ReLU: threshold")
 
     def call(self, inputs: Any) -> Any:
         """The function of the inputs."""
@@ -80,10 +81,62 @@ class ReLU(Layer):
         }
 
 
-def _not_negative(value: Any, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise ValueError(explain(f"ReLU: {name} must be a number, 0 or more.", received=repr(value)))
-    return float(value)
+class LeakyReLU(Layer):
+    """`x` where positive, negative_slope * x elsewhere (Maas et al. 2013).
+
+    Args:
+        negative_slope: slope below 0, 0 or more. Its old name, alpha, is taken with a warning.
+
+    Raises:
+        ValueError: a negative slope below 0.
+
+    Example:
+        >>> LeakyReLU(0.5)(numpy.array([-1.0, 2.0], "float32"))
+        array([-0.5,  2. ], dtype=float32)
+    """
+
+    supports_masking = True
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        if "alpha" in kwargs:
+            warnings.warn("LeakyReLU: alpha is called negative_slope in Keras 3.", stacklevel=2)
+            negative_slope = kwargs.pop("alpha")
+        super().__init__(**kwargs)
+        self.negative_slope = _not_negative(negative_slope, "LeakyReLU: negative_slope")
+
+    def call(self, inputs: Any) -> Any:
+        """The function of the inputs."""
+        return activations.leaky_relu(inputs, self.negative_slope)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+class ELU(Layer):
+    """`x` where positive, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2015).
+
+    Args:
+        alpha: where the function levels off, as -alpha.
+
+    Example:
+        >>> ELU()(numpy.array([-100.0, 2.0], "float32"))
+        array([-1.,  2.], dtype=float32)
+    """
+
+    supports_masking = True
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha = alpha
+
+    def call(self, inputs: Any) -> Any:
+        """The function of the inputs."""
+        return activations.elu(inputs, self.alpha)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {**super().get_config(), "alpha": self.alpha}
 
 
 class Softmax(Layer):
@@ -124,3 +177,9 @@ class Softmax(Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""
         return {**super().get_config(), "axis": self.axis}
+
+
+def _not_negative(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise ValueError(explain(f"{where} must be a number, 0 or more.", received=repr(value)))
+    return float(value)

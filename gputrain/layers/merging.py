@@ -39,24 +39,137 @@ class Merge(Layer):
         return reduce(ops.logical_and, given) if given else None
 
 
+class _Elementwise(Merge):
+    """Base of the layers that work element by element; sizes of 1 broadcast.
+
+    Inputs of fewer axes get axes of size 1 after that of the samples, as in Keras.
+    """
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """The inputs as one."""
+        ndim = max(x.ndim for x in inputs)
+        return self._merged([_with_axes(x, ndim) for x in inputs])
+
+    def _merged(self, inputs: Sequence[Any]) -> Any:
+        raise NotImplementedError
+
+
+def require_two(shapes: Sequence[Any], name: str) -> None:
+    """Refuse a list of other than two inputs.
+
+    Raises:
+        ShapeError: with how many came.
+    """
+    if len(shapes) != 2:
+        rule = f"{name} takes a list of two inputs."
+        raise ShapeError(explain(rule, expected=f"{name}()([a, b])", received=f"{len(shapes)} inputs"))
+
+
+def _with_axes(x: Any, ndim: int) -> Any:
+    return x if x.ndim == ndim else ops.expand_dims(x, tuple(range(1, 1 + ndim - x.ndim)))
+
+
 def _is_shape(item: Any) -> bool:
     return isinstance(item, list | tuple)
 
 
-class Add(Merge):
+class Add(_Elementwise):
     """Sum of the inputs, elementwise; sizes of 1 broadcast.
 
     Shapes:
         a list of (N, ...) to (N, ...).
 
     Example:
-        >>> Add()([numpy.ones((1, 2), "float32"), numpy.ones((1, 2), "float32")])
-        array([[2., 2.]], dtype=float32)
+        >>> Add()([numpy.full((1, 2), 3.0), numpy.full((1, 2), 2.0)]).tolist()
+        [[5.0, 5.0]]
     """
 
-    def call(self, inputs: Sequence[Any]) -> Any:
-        """The sum."""
+    def _merged(self, inputs: Sequence[Any]) -> Any:
         return reduce(ops.add, inputs)
+
+
+class Subtract(_Elementwise):
+    """The first of two inputs less the second, elementwise; sizes of 1 broadcast.
+
+    Shapes:
+        a list of (N, ...) to (N, ...).
+
+    Example:
+        >>> Subtract()([numpy.full((1, 2), 3.0), numpy.full((1, 2), 2.0)]).tolist()
+        [[1.0, 1.0]]
+    """
+
+    def build(self, input_shape: Any) -> None:
+        """Check that two inputs come in.
+
+        Raises:
+            ShapeError: a single value, or a list of more or fewer.
+        """
+        super().build(input_shape)
+        require_two(input_shape, "Subtract")
+
+    def _merged(self, inputs: Sequence[Any]) -> Any:
+        return ops.subtract(*inputs)
+
+
+class Multiply(_Elementwise):
+    """Product of the inputs, elementwise; sizes of 1 broadcast.
+
+    Shapes:
+        a list of (N, ...) to (N, ...).
+
+    Example:
+        >>> Multiply()([numpy.full((1, 2), 3.0), numpy.full((1, 2), 2.0)]).tolist()
+        [[6.0, 6.0]]
+    """
+
+    def _merged(self, inputs: Sequence[Any]) -> Any:
+        return reduce(ops.multiply, inputs)
+
+
+class Average(_Elementwise):
+    """Mean of the inputs, elementwise; sizes of 1 broadcast.
+
+    Shapes:
+        a list of (N, ...) to (N, ...).
+
+    Example:
+        >>> Average()([numpy.full((1, 2), 3.0), numpy.full((1, 2), 2.0)]).tolist()
+        [[2.5, 2.5]]
+    """
+
+    def _merged(self, inputs: Sequence[Any]) -> Any:
+        return ops.divide(reduce(ops.add, inputs), float(len(inputs)))
+
+
+class Maximum(_Elementwise):
+    """The largest of the inputs, elementwise; sizes of 1 broadcast.
+
+    Shapes:
+        a list of (N, ...) to (N, ...).
+
+    Example:
+        >>> Maximum()([numpy.full((1, 2), 3.0), numpy.full((1, 2), 2.0)]).tolist()
+        [[3.0, 3.0]]
+    """
+
+    def _merged(self, inputs: Sequence[Any]) -> Any:
+        return reduce(ops.maximum, inputs)
+
+
+class Minimum(_Elementwise):
+    """The smallest of the inputs, elementwise; sizes of 1 broadcast.
+
+    Shapes:
+        a list of (N, ...) to (N, ...).
+
+    Example:
+        >>> Minimum()([numpy.full((1, 2), 3.0), numpy.full((1, 2), 2.0)]).tolist()
+        [[2.0, 2.0]]
+    """
+
+    def _merged(self, inputs: Sequence[Any]) -> Any:
+        return reduce(ops.minimum, inputs)
 
 
 class Concatenate(Merge):
@@ -109,10 +222,71 @@ def _full_mask(mask: Any, x: Any, ndim: int) -> Any:
 
 
 def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """Sum of a list of symbolic values or arrays; see `Add`."""
+    """Sum of a list of symbolic values or arrays; see `Add`.
+
+    Args:
+        inputs: a list of symbolic values or arrays.
+        kwargs: arguments of the layer.
+    """
     return Add(**kwargs)(inputs)
 
 
+def subtract(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """The first of two symbolic values or arrays less the second; see `Subtract`.
+
+    Args:
+        inputs: two symbolic values or arrays.
+        kwargs: arguments of the layer.
+    """
+    return Subtract(**kwargs)(inputs)
+
+
+def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """Product of a list of symbolic values or arrays; see `Multiply`.
+
+    Args:
+        inputs: a list of symbolic values or arrays.
+        kwargs: arguments of the layer.
+    """
+    return Multiply(**kwargs)(inputs)
+
+
+def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """Mean of a list of symbolic values or arrays; see `Average`.
+
+    Args:
+        inputs: a list of symbolic values or arrays.
+        kwargs: arguments of the layer.
+    """
+    return Average(**kwargs)(inputs)
+
+
+def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """The largest of a list of symbolic values or arrays, elementwise; see `Maximum`.
+
+    Args:
+        inputs: a list of symbolic values or arrays.
+        kwargs: arguments of the layer.
+    """
+    return Maximum(**kwargs)(inputs)
+
+
+def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
+    """The smallest of a list of symbolic values or arrays, elementwise; see `Minimum`.
+
+    Args:
+        inputs: a list of symbolic values or arrays.
+        kwargs: arguments of the layer.
+    """
+    return Minimum(**kwargs)(inputs)
+
+
 def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:
-    """A list of symbolic values or arrays joined along `axis`; see `Concatenate`."""
+    """A list of symbolic values or arrays joined along `axis`; see `Concatenate`.
+
+    Args:
+        inputs: a list of symbolic values or arrays.
+        axis: the axis along which they are joined.
+        kwargs: arguments of the layer.
+    """
     return Concatenate(axis=axis, **kwargs)(inputs)

@@ -18,3 +18,9 @@ def auto_name(class_name: str) -> str:
         number = _used[prefix]
         _used[prefix] += 1
     return prefix if number == 0 else f"{prefix}_{number}"
+
+
+def forget_names() -> None:
+    """Start again at "dense"."""
+    with _lock:
+        _used.clear()

@@ -59,6 +59,7 @@ class AveragePooling2D(_Pooling2D):
         strides: steps of the window, one int or two; None means pool_size.
         padding: "valid" (only whole windows) or "same" (the mean is over what lies inside the image).
         data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
+        name: name of the layer; default is the class name in snake case, numbered.
 
     Shapes:
         (N, H, W, C) to (N, OH, OW, C).
@@ -85,6 +86,7 @@ class MaxPooling2D(_Pooling2D):
         strides: steps of the window, one int or two; None means pool_size.
         padding: "valid" (only whole windows) or "same" (the border never wins).
         data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
+        name: name of the layer; default is the class name in snake case, numbered.
 
     Shapes:
         (N, H, W, C) to (N, OH, OW, C).
@@ -103,5 +105,76 @@ class MaxPooling2D(_Pooling2D):
         return self._pooled(ops.max_pool, inputs)
 
 
+class _GlobalPooling2D(Layer):
+    """What the global poolings share: one number for each channel of an image."""
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = arguments.data_format(data_format, type(self).__name__)
+        self.keepdims = bool(keepdims)
+
+    def build(self, input_shape: Shape) -> None:
+        """Check that images come in."""
+        require_images(input_shape, self.data_format, type(self).__name__)
+
+    @property
+    def _axes(self) -> tuple[int, int]:
+        """The axes of height and width."""
+        return (1, 2) if self.data_format == "channels_last" else (2, 3)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {**super().get_config(), "data_format": self.data_format, "keepdims": self.keepdims}
+
+
+class GlobalAveragePooling2D(_GlobalPooling2D):
+    """The mean of each channel over the whole image.
+
+    Args:
+        data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
+        keepdims: whether height and width stay as axes of size 1.
+
+    Shapes:
+        (N, H, W, C) to (N, C), or (N, 1, 1, C) with keepdims.
+
+    Raises:
+        ShapeError: inputs that are not images.
+
+    Example:
+        >>> GlobalAveragePooling2D()(numpy.ones((2, 4, 5, 3), "float32")).shape
+        (2, 3)
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """(N, H, W, C) to (N, C)."""
+        return ops.mean(inputs, axis=self._axes, keepdims=self.keepdims)
+
+
+class GlobalMaxPooling2D(_GlobalPooling2D):
+    """The largest value of each channel over the whole image.
+
+    Args:
+        data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
+        keepdims: whether height and width stay as axes of size 1.
+
+    Shapes:
+        (N, H, W, C) to (N, C), or (N, 1, 1, C) with keepdims.
+
+    Raises:
+        ShapeError: inputs that are not images.
+
+    Example:
+        >>> GlobalMaxPooling2D(keepdims=True)(numpy.ones((2, 4, 5, 3), "float32")).shape
+        (2, 1, 1, 3)
+    """
+
+    def call(self, inputs: Any) -> Any:
+        """(N, H, W, C) to (N, C)."""
+        return ops.max(inputs, axis=self._axes, keepdims=self.keepdims)
+
+
 AveragePool2D = AveragePooling2D
+AvgPool2D = AveragePooling2D
+GlobalAvgPool2D = GlobalAveragePooling2D
+GlobalMaxPool2D = GlobalMaxPooling2D
 MaxPool2D = MaxPooling2D

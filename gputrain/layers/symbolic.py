@@ -150,6 +150,8 @@ def eager_call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> A
     with trace.active():
         result = layer(*new_args, **new_kwargs)
     leaves = tree.flatten(result)
+    for prepare in trace.preparations:
+        prepare()
     outputs = interpret(trace.graph(inputs, leaves), arrays, backend.current_device())
     return tree.pack(result, outputs)
 

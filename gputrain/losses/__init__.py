@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gputrain.losses.base import Loss, LossFunctionWrapper
 from gputrain.losses.classes import (
     BinaryCrossentropy,
+    BinaryFocalCrossentropy,
     CategoricalCrossentropy,
+    CategoricalFocalCrossentropy,
+    CategoricalHinge,
+    CosineSimilarity,
+    Hinge,
+    Huber,
+    KLDivergence,
+    LogCosh,
     MeanAbsoluteError,
+    MeanAbsolutePercentageError,
     MeanSquaredError,
+    MeanSquaredLogarithmicError,
+    Poisson,
     SparseCategoricalCrossentropy,
+    SquaredHinge,
 )
+from gputrain.losses.distances import (
+    cosine_similarity,
+    huber,
+    kl_divergence,
+    log_cosh,
+    mean_absolute_percentage_error,
+    mean_squared_logarithmic_error,
+    poisson,
+)
+from gputrain.losses.focal import binary_focal_crossentropy, categorical_focal_crossentropy
 from gputrain.losses.functions import (
     binary_crossentropy,
     categorical_crossentropy,
@@ -20,35 +42,35 @@ from gputrain.losses.functions import (
     mean_squared_error,
     sparse_categorical_crossentropy,
 )
+from gputrain.losses.margins import categorical_hinge, hinge, squared_hinge
+from gputrain.utils.names import missing_name
 from gputrain.utils.registry import Registry
 
-_CLASSES: tuple[type[Loss], ...] = (
-    BinaryCrossentropy,
-    CategoricalCrossentropy,
-    LossFunctionWrapper,
-    MeanAbsoluteError,
-    MeanSquaredError,
-    SparseCategoricalCrossentropy,
-)
-_FUNCTIONS = {
-    binary_crossentropy: ("binary_crossentropy", "bce", "BCE"),
-    categorical_crossentropy: ("categorical_crossentropy",),
-    mean_absolute_error: ("mean_absolute_error", "mae", "MAE"),
-    mean_squared_error: ("mean_squared_error", "mse", "MSE"),
-    sparse_categorical_crossentropy: ("sparse_categorical_crossentropy",),
-}
-_CLASS_OF: tuple[tuple[Any, type[Loss]], ...] = (
-    (binary_crossentropy, BinaryCrossentropy),
-    (categorical_crossentropy, CategoricalCrossentropy),
-    (mean_absolute_error, MeanAbsoluteError),
-    (mean_squared_error, MeanSquaredError),
-    (sparse_categorical_crossentropy, SparseCategoricalCrossentropy),
+# Each function, the class of the same loss, and short names of the function.
+_PAIRS: tuple[tuple[Any, type[Loss], tuple[str, ...]], ...] = (
+    (binary_crossentropy, BinaryCrossentropy, ("bce", "BCE")),
+    (binary_focal_crossentropy, BinaryFocalCrossentropy, ()),
+    (categorical_crossentropy, CategoricalCrossentropy, ()),
+    (categorical_focal_crossentropy, CategoricalFocalCrossentropy, ()),
+    (categorical_hinge, CategoricalHinge, ()),
+    (cosine_similarity, CosineSimilarity, ()),
+    (hinge, Hinge, ()),
+    (huber, Huber, ()),
+    (kl_divergence, KLDivergence, ("kld", "KLD")),
+    (log_cosh, LogCosh, ()),
+    (mean_absolute_error, MeanAbsoluteError, ("mae", "MAE")),
+    (mean_absolute_percentage_error, MeanAbsolutePercentageError, ("mape", "MAPE")),
+    (mean_squared_error, MeanSquaredError, ("mse", "MSE")),
+    (mean_squared_logarithmic_error, MeanSquaredLogarithmicError, ("msle", "MSLE")),
+    (poisson, Poisson, ()),
+    (sparse_categorical_crossentropy, SparseCategoricalCrossentropy, ()),
+    (squared_hinge, SquaredHinge, ()),
 )
 registry: Registry[Any] = Registry("loss", ())
-for _class in _CLASSES:
+registry.register(LossFunctionWrapper, "LossFunctionWrapper")
+for _function, _class, _short in _PAIRS:
     registry.register(_class, _class.__name__)
-for _function, _names in _FUNCTIONS.items():
-    registry.register(cast("type[Any]", _function), *_names)
+    registry.register(cast("type[Any]", _function), _function.__name__, *_short)
 
 
 def get(identifier: Any) -> Any:
@@ -85,38 +107,74 @@ def as_loss(identifier: Any) -> Any:
     found = get(identifier)
     if found is None or isinstance(found, Loss):
         return found
-    for function, cls in _CLASS_OF:
+    for function, cls, _ in _PAIRS:
         if found is function:
             return cls()
     return LossFunctionWrapper(found)
 
 
 def serialize(loss: Any) -> Any:
-    """Return `loss` as plain data: a function's name, {"class_name", "config"} of an object, or None."""
+    """Return `loss` as plain data: a function's name, {"class_name", "config"} of an object, or None.
+
+    Args:
+        loss: what is to be described.
+    """
     return registry.serialize(loss)
 
 
 def deserialize(name: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return the loss that `serialize` described; only registered names and `custom_objects` load."""
+    """Return the loss that `serialize` described; only registered names and `custom_objects` load.
+
+    Args:
+        name: what `serialize` returned.
+        custom_objects: classes and functions of yours by the names in it.
+    """
     return registry.deserialize(name, custom_objects)
 
 
 __all__ = [
     "BinaryCrossentropy",
+    "BinaryFocalCrossentropy",
     "CategoricalCrossentropy",
+    "CategoricalFocalCrossentropy",
+    "CategoricalHinge",
+    "CosineSimilarity",
+    "Hinge",
+    "Huber",
+    "KLDivergence",
+    "LogCosh",
     "Loss",
     "LossFunctionWrapper",
     "MeanAbsoluteError",
+    "MeanAbsolutePercentageError",
     "MeanSquaredError",
+    "MeanSquaredLogarithmicError",
+    "Poisson",
     "SparseCategoricalCrossentropy",
+    "SquaredHinge",
     "as_loss",
     "binary_crossentropy",
+    "binary_focal_crossentropy",
     "categorical_crossentropy",
+    "categorical_focal_crossentropy",
+    "categorical_hinge",
+    "cosine_similarity",
     "deserialize",
     "get",
+    "hinge",
+    "huber",
+    "kl_divergence",
+    "log_cosh",
     "mean_absolute_error",
+    "mean_absolute_percentage_error",
     "mean_squared_error",
+    "mean_squared_logarithmic_error",
+    "poisson",
     "registry",
     "serialize",
     "sparse_categorical_crossentropy",
+    "squared_hinge",
 ]
+
+if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
+    __getattr__ = missing_name("loss", __name__, __all__)

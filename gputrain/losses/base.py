@@ -8,9 +8,8 @@ from typing import Any, Self
 from gputrain import config, ops
 from gputrain.errors import explain
 from gputrain.ir import dtype_name
-from gputrain.losses.functions import AVERAGING
 from gputrain.losses.reduction import check_reduction, reduce_weighted
-from gputrain.losses.shapes import align, mask_of, operand, per_sample
+from gputrain.losses.shapes import AVERAGING, align, mask_of, operand, per_sample
 from gputrain.utils.names import snake_case
 
 

@@ -1,9 +1,8 @@
-"""The losses as functions of targets and outputs: one loss for each sample."""
+"""Squared and absolute errors and crossentropies as functions: one loss for each sample."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from gputrain import ops
 from gputrain.errors import DataError, ShapeError, explain
 from gputrain.ir import Shape, Value, is_float, normalize_axis
-from gputrain.losses.shapes import fits, numeric_pair, operand, require_equal
+from gputrain.losses.shapes import averaging, fits, numeric_pair, operand, require_equal
 from gputrain.ops.pointwise import as_float
 
 _ONE_HOT = 'Class indices need to_categorical(y), or loss="sparse_categorical_crossentropy".'
@@ -19,6 +18,7 @@ _ONE_HOT = 'Class indices need to_categorical(y), or loss="sparse_categorical_cr
 _INDICES = "One-hot rows belong to the loss or metric without 'sparse'; y.argmax(-1) gives class indices."
 
 
+@averaging
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     """Mean of (y_true - y_pred)**2 over the last axis.
 
@@ -40,8 +40,13 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(ops.square(ops.subtract(y_true, y_pred)), axis=-1)
 
 
+@averaging
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     """Mean of |y_true - y_pred| over the last axis; shapes as in `mean_squared_error`.
+
+    Args:
+        y_true: targets, (N, ..., D).
+        y_pred: outputs, (N, ..., D).
 
     Example:
         >>> mean_absolute_error([[0.0, 0.0]], [[1.0, 3.0]])
@@ -51,6 +56,7 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(ops.absolute(ops.subtract(y_true, y_pred)), axis=-1)
 
 
+@averaging
 def binary_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Any:
@@ -74,8 +80,7 @@ def binary_crossentropy(
         array([0.6931], dtype=float32)
     """
     y_true, y_pred = numeric_pair("binary_crossentropy", y_true, y_pred)
-    if _smoothing("binary_crossentropy", label_smoothing):
-        y_true = ops.add(ops.multiply(y_true, 1.0 - label_smoothing), 0.5 * label_smoothing)
+    y_true = smoothed("binary_crossentropy", y_true, label_smoothing, 2)
     return ops.mean(ops.binary_crossentropy(y_true, y_pred, from_logits=from_logits), axis=axis)
 
 
@@ -113,8 +118,7 @@ def categorical_crossentropy(
             SyntaxWarning,
             stacklevel=2,
         )
-    if _smoothing("categorical_crossentropy", label_smoothing):
-        y_true = ops.add(ops.multiply(y_true, 1.0 - label_smoothing), label_smoothing / (classes or 1))
+    y_true = smoothed("categorical_crossentropy", y_true, label_smoothing, classes or 1)
     return ops.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
 
 
@@ -153,10 +157,6 @@ def sparse_categorical_crossentropy(
     check_labels(known, classes)
     losses = ops.sparse_categorical_crossentropy(known, y_pred, from_logits=from_logits, axis=axis)
     return ops.where(counted, losses, 0.0)
-
-
-# Functions that average over the last axis; of (N,) against (N,) they would leave no axis of samples.
-AVERAGING: tuple[Callable[..., Any], ...] = (mean_squared_error, mean_absolute_error, binary_crossentropy)
 
 
 def counted_labels(y_true: Any, y_pred: Any, ignore_class: int | None, axis: int = -1) -> Any:
@@ -223,9 +223,15 @@ def _signed(labels: Any) -> Any:
     return ops.cast(labels, "int64")
 
 
-def _smoothing(what: str, value: Any) -> float:
-    if not 0 <= value <= 1:
-        raise ValueError(
-            explain(f"{what}: label_smoothing is a share.", expected="0..1", received=repr(value))
-        )
-    return float(value)
+def smoothed(what: str, y_true: Any, label_smoothing: Any, classes: int) -> Any:
+    """Targets moved by the share `label_smoothing` toward 1 / classes (Szegedy et al. 2016).
+
+    Raises:
+        ValueError: a share outside 0..1.
+    """
+    if not 0 <= label_smoothing <= 1:
+        rule = f"{what}: label_smoothing is a share."
+        raise ValueError(explain(rule, expected="0..1", received=repr(label_smoothing)))
+    if not label_smoothing:
+        return y_true
+    return ops.add(ops.multiply(y_true, 1.0 - label_smoothing), label_smoothing / classes)

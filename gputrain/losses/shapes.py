@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, Value
 from gputrain.ops.pointwise import as_float
+
+# Functions that average over the last axis; of (N,) against (N,) they would leave no axis of samples.
+AVERAGING: list[Callable[..., Any]] = []
+
+
+def averaging(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Mark a loss function as one that averages over the last axis; see `per_sample`."""
+    AVERAGING.append(function)
+    return function
 
 
 def operand(x: Any, dtype: str | None = None) -> Any:
@@ -54,15 +64,19 @@ def require_equal(what: str, y_true: Any, y_pred: Any, fix: str | None = None) -
         )
 
 
-def numeric_pair(what: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+def numeric_pair(what: str, y_true: Any, y_pred: Any, fix: str | None = None) -> tuple[Any, Any]:
     """Targets and outputs of one shape and one float dtype, the output's.
+
+    Args:
+        what, fix: see `require_equal`.
+        y_true, y_pred: Values or arrays.
 
     Raises:
         ShapeError: shapes that `align` does not bring together.
     """
     y_pred = as_float(y_pred)
     y_true, y_pred = align(operand(y_true, y_pred.dtype), y_pred)
-    require_equal(what, y_true, y_pred)
+    require_equal(what, y_true, y_pred, fix)
     return y_true, y_pred
 
 

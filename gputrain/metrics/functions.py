@@ -105,6 +105,11 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     """Where the target's class is among the `k` largest outputs; shapes as in `categorical_accuracy`.
 
+    Args:
+        y_true: one-hot rows, (N, ..., classes).
+        y_pred: outputs, (N, ..., classes).
+        k: how many of the largest count.
+
     Example:
         >>> top_k_categorical_accuracy([[0, 0, 1]], [[0.5, 0.2, 0.3]], k=2)
         array([1.], dtype=float32)
@@ -116,6 +121,11 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
 
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     """Where the target's class is among the `k` largest outputs; shapes as in `sparse_categorical_accuracy`.
+
+    Args:
+        y_true: class numbers, (N, ...).
+        y_pred: outputs, (N, ..., classes).
+        k: how many of the largest count.
 
     Example:
         >>> sparse_top_k_categorical_accuracy([2], [[0.5, 0.2, 0.3]], k=2)
@@ -156,10 +166,22 @@ _FUNCTIONS: tuple[Callable[..., Any], ...] = (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
     losses.binary_crossentropy,
+    losses.binary_focal_crossentropy,
     losses.categorical_crossentropy,
+    losses.categorical_focal_crossentropy,
+    losses.categorical_hinge,
+    losses.cosine_similarity,
+    losses.hinge,
+    losses.huber,
+    losses.kl_divergence,
+    losses.log_cosh,
     losses.mean_absolute_error,
+    losses.mean_absolute_percentage_error,
     losses.mean_squared_error,
+    losses.mean_squared_logarithmic_error,
+    losses.poisson,
     losses.sparse_categorical_crossentropy,
+    losses.squared_hinge,
 )
 # What a saved MeanMetricWrapper may name as its function.
 registry: Registry[Any] = Registry("metric function", ())

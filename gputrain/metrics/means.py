@@ -10,9 +10,8 @@ from typing import Any, Self
 
 from gputrain import ops
 from gputrain.errors import explain
-from gputrain.losses.functions import AVERAGING
 from gputrain.losses.reduction import both, match_mask, match_weights, safe_divide
-from gputrain.losses.shapes import align, mask_of, operand, per_sample
+from gputrain.losses.shapes import AVERAGING, align, mask_of, operand, per_sample
 from gputrain.metrics.base import Metric
 from gputrain.metrics.functions import registry
 from gputrain.ops.pointwise import as_float

@@ -10,6 +10,7 @@ from .base import REGISTRY, Operation, Sample, apply, cast, constant, convert
 from .comparison import *
 from .conv import *
 from .conv_pool import *
+from .conversion import *
 from .creation import *
 from .custom import *
 from .elementwise import *

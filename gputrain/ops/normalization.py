@@ -14,7 +14,7 @@ from ..ir import Spec, Value, normalize_axes, normalize_axis
 from ..ir.spec import Shape
 from .base import Operation, Sample, apply, cast, convert, require_float, spec_of
 from .creation import ones, zeros
-from .elementwise import add, divide, multiply, negative, rsqrt, subtract
+from .elementwise import add, divide, maximum, multiply, negative, rsqrt, square, subtract
 from .pointwise import as_float
 from .reduction import _sum_into as sum_into
 from .reduction import _sum_scratch as sum_scratch
@@ -29,6 +29,7 @@ __all__ = [
     "LayerNormGrad",
     "batch_normalization",
     "layer_normalization",
+    "normalize",
 ]
 
 Gradients = Sequence[Value | None]
@@ -742,6 +743,36 @@ def layer_normalization(
     if len(axes) > 1:
         y = _unflattened(y, shape)
     return y if moved is x else transpose(y, tuple(int(i) for i in np.argsort(order)))
+
+
+def normalize(x: Any, axis: int | Sequence[int] = -1, order: int = 2, epsilon: float | None = None) -> Any:
+    """x divided by its Euclidean length along `axis`.
+
+    Args:
+        x: array or Value of floats.
+        axis: one axis or several.
+        order: 2; other norms are not offered.
+        epsilon: shorter lengths count as this one, `config.epsilon()` unless given.
+
+    Returns:
+        the shape and dtype of x; float16 is computed in float32. Zeros stay zeros.
+
+    Raises:
+        ValueError: another order.
+
+    Example:
+        >>> normalize(np.array([[3.0, 4.0]]))
+        array([[0.6, 0.8]])
+    """
+    if order != 2:
+        rule = "normalize: only the Euclidean norm is offered."
+        raise ValueError(explain(rule, expected="order=2", received=order))
+    x = as_float(x)
+    wide = cast(x, _wide(spec_of(x).dtype))
+    axes = normalize_axes(axis, x.ndim, "normalize")
+    shortest = config.epsilon() if epsilon is None else float(epsilon)
+    total = maximum(sum(square(wide), axes, keepdims=True), shortest * shortest)
+    return cast(multiply(wide, rsqrt(total)), spec_of(x).dtype)
 
 
 def _flattened(x: Any, size: int, count: int) -> Any:

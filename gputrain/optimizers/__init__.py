@@ -2,22 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..utils.names import missing_name
 from ..utils.registry import Registry
 from . import schedules
 from .base import Optimizer
-from .first_order import SGD, Adam, RMSprop
+from .first_order import SGD, Adam, AdamW, RMSprop
 
-__all__ = ["SGD", "Adam", "Optimizer", "RMSprop", "deserialize", "get", "registry", "schedules", "serialize"]
+__all__ = [
+    "SGD",
+    "Adam",
+    "AdamW",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "registry",
+    "schedules",
+    "serialize",
+]
 
 registry: Registry[Optimizer] = Registry(
-    "optimizer", [SGD, RMSprop, Adam], {"RMSProp": RMSprop, "rmsprop": RMSprop}
+    "optimizer", [SGD, RMSprop, Adam, AdamW], {"RMSProp": RMSprop, "rmsprop": RMSprop, "adamw": AdamW}
 )
 
 
 def get(identifier: Any) -> Optimizer:
-    """The optimizer that a name, config dict, class or instance stands for."""
+    """The optimizer that a name, config dict, class or instance stands for.
+
+    Args:
+        identifier: as above; None is an error.
+    """
     if isinstance(identifier, Optimizer):
         return identifier
     found = registry.get(identifier)
@@ -29,10 +45,22 @@ def get(identifier: Any) -> Optimizer:
 
 
 def serialize(optimizer: Optimizer) -> Any:
-    """The optimizer as plain data."""
+    """The optimizer as plain data.
+
+    Args:
+        optimizer: what is to be described.
+    """
     return registry.serialize(optimizer)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Optimizer:
-    """The optimizer that `serialize` described."""
+    """The optimizer that `serialize` described.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of yours by the names in `config`.
+    """
     return registry.deserialize(config, custom_objects)
+
+if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
+    __getattr__ = missing_name("optimizer", __name__, __all__)

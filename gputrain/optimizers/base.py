@@ -29,6 +29,8 @@ class Optimizer:
         clipvalue: limit of each gradient element's magnitude.
         global_clipnorm: limit of the norm of all gradients together.
         name: name of the optimizer.
+        use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps: as in
+            Keras; not in this version, so anything but the defaults is an error.
 
     A subclass either gives one fused operation (`fused_update`), or Keras's `update_step(gradient,
     variable, learning_rate)` written in operations with `self.assign(...)`.

@@ -1,4 +1,4 @@
-"""SGD, RMSprop and Adam: each one fused operation over all weights."""
+"""SGD, RMSprop, Adam and AdamW: each one fused operation over all weights."""
 
 from __future__ import annotations
 
@@ -154,6 +154,56 @@ class Adam(Optimizer):
     def get_config(self) -> dict[str, Any]:
         own = {"beta_1": self.beta_1, "beta_2": self.beta_2, "epsilon": self.epsilon, "amsgrad": self.amsgrad}
         return {**super().get_config(), **own}
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay: w -= w * learning_rate * weight_decay before each update.
+
+    Args:
+        learning_rate: default 0.001.
+        weight_decay: share of a weight that decays in a step of rate 1; `exclude_from_weight_decay` names
+            weights that do not, as biases.
+        beta_1, beta_2, epsilon, amsgrad: see `Adam`.
+        (others as in `Optimizer`)
+
+    Raises:
+        ValueError: weight_decay is None; that is `Adam`.
+
+    Source:
+        Loshchilov & Hutter 2019, Decoupled Weight Decay Regularization.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float = 0.004,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        amsgrad: bool = False,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str = "adamw",
+    ) -> None:
+        if weight_decay is None:
+            raise ValueError(
+                explain(
+                    f"{name}: weight_decay is a number.",
+                    received="None",
+                    fix="Adam is the optimizer without weight decay.",
+                )
+            )
+        super().__init__(
+            learning_rate, beta_1, beta_2, epsilon, amsgrad, weight_decay, clipnorm, clipvalue,
+            global_clipnorm, use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor,
+            gradient_accumulation_steps, name,
+        )  # fmt: skip
 
 
 def _share(name: str, argument: str, value: Any) -> float:

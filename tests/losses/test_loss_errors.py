@@ -49,6 +49,31 @@ SHAPES: list[tuple[Callable[[], Any], str]] = [
     (lambda: MSE(1.0, P), r"mean_squared_error: y_true must have the shape.*\(4, 3\).*\(\)"),
     (lambda: losses.MeanAbsoluteError()(P.T, P), r"mean_absolute_error: .*\(4, 3\).*\(3, 4\)"),
     (lambda: losses.BinaryCrossentropy()(LABELS, P), r"binary_crossentropy: .*\(4, 3\).*\(4,\)"),
+    *(
+        (lambda loss=loss: loss(P[:, 0], P), rf"{loss.fn.__name__}: y_true must have the shape of y_pred")
+        for loss in (
+            losses.MeanAbsolutePercentageError(),
+            losses.MeanSquaredLogarithmicError(),
+            losses.Huber(),
+            losses.LogCosh(),
+            losses.Poisson(),
+            losses.KLDivergence(),
+            losses.CosineSimilarity(),
+            losses.Hinge(),
+            losses.SquaredHinge(),
+            losses.CategoricalHinge(),
+            losses.BinaryFocalCrossentropy(),
+            losses.CategoricalFocalCrossentropy(),
+        )
+    ),
+    *(
+        (lambda loss=loss: loss(LABELS, P), rf"{loss.name}: .*Class indices need to_categorical\(y\)\.")
+        for loss in (losses.CategoricalHinge(), losses.CategoricalFocalCrossentropy())
+    ),
+    (
+        lambda: losses.CategoricalFocalCrossentropy(alpha=[0.5, 0.5])(ROWS, P),
+        r"categorical_focal_crossentropy: alpha is one number, or one for each class\. Expected: 3 numbers",
+    ),
     (
         lambda: losses.BinaryCrossentropy(from_logits=True)(P[:2], P),
         r"binary_crossentropy: .*\(4, 3\).*\(2, 3\)",
@@ -103,6 +128,14 @@ VALUES: list[tuple[Callable[[], Any], str]] = [
     (
         lambda: losses.BinaryCrossentropy(label_smoothing=-1)(P, P),
         r"binary_crossentropy: label_smoothing is a share",
+    ),
+    (
+        lambda: losses.BinaryFocalCrossentropy(label_smoothing=2)(P, P),
+        r"binary_focal_crossentropy: label_smoothing is a share",
+    ),
+    (
+        lambda: losses.CategoricalFocalCrossentropy(label_smoothing=-1)(ROWS, P),
+        r"categorical_focal_crossentropy: label_smoothing is a share",
     ),
     (lambda: losses.deserialize({"class_name": "builtins.eval"}), r"Unknown loss 'builtins\.eval'"),
 ]

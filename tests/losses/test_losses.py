@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -43,16 +44,104 @@ def sigmoid(z: np.ndarray) -> np.ndarray:
     return 1 / (1 + np.exp(-z))
 
 
+def focal(t: np.ndarray, p: np.ndarray, gamma: float, ones: float = 1.0, zeros: float = 1.0) -> np.ndarray:
+    """Element by element: one of the two terms of the binary crossentropy counts."""
+    losses_ = np.empty(t.shape)
+    for i in np.ndindex(t.shape):
+        given = p[i] if t[i] == 1 else 1 - p[i]
+        losses_[i] = -(ones if t[i] == 1 else zeros) * (1 - given) ** gamma * math.log(given)
+    return losses_.mean(-1)
+
+
+def categorical_focal(t: np.ndarray, p: np.ndarray, gamma: float, alpha: Any) -> np.ndarray:
+    q = p / p.sum(-1, keepdims=True)
+    return -(np.asarray(alpha) * (1 - q) ** gamma * t * np.log(q)).sum(-1)
+
+
+def softmax(z: np.ndarray) -> np.ndarray:
+    return np.exp(z) / np.exp(z).sum(-1, keepdims=True)
+
+
+def huber(e: np.ndarray, delta: float) -> np.ndarray:
+    return np.where(np.abs(e) <= delta, e**2 / 2, delta * np.abs(e) - delta**2 / 2).mean(-1)
+
+
 RNG = np.random.default_rng(21)
 LABELS = np.array([0, 3, 1, 1, 2, 0])
 T, P, Z = one_hot(LABELS), RNG.uniform(0.05, 1, (N, C)), RNG.normal(size=(N, C))
 Y, BITS = RNG.normal(size=(N, C)), (RNG.random((N, C)) < 0.5).astype("float64")
 BITS_P = RNG.uniform(0.05, 0.95, (N, C))
+COUNTS, RATES, SIGNS = RNG.poisson(3.0, (N, C)).astype("float64"), RNG.uniform(0.5, 5, (N, C)), BITS * 2 - 1
+SOFT, GUESS = RNG.dirichlet(np.ones(C), N), RNG.dirichlet(np.ones(C), N)
+WRONG = np.where(T == 1, -np.inf, Z).max(-1)
+LENGTHS = np.linalg.norm(Y, axis=-1) * np.linalg.norm(Z, axis=-1)
 
 # name, loss, targets, outputs, losses of the samples
 CASES: list[tuple[str, losses.Loss, np.ndarray, np.ndarray, np.ndarray]] = [
     ("mse", losses.MeanSquaredError(), Y, Z, ((Y - Z) ** 2).mean(-1)),
     ("mae", losses.MeanAbsoluteError(), Y, Z, np.abs(Y - Z).mean(-1)),
+    ("mape", losses.MeanAbsolutePercentageError(), Y, Z, 100 * np.abs((Y - Z) / Y).mean(-1)),
+    (
+        "msle",
+        losses.MeanSquaredLogarithmicError(),
+        COUNTS,
+        RATES,
+        ((np.log(1 + np.maximum(COUNTS, EPS)) - np.log(1 + RATES)) ** 2).mean(-1),
+    ),
+    ("huber", losses.Huber(), Y, 2 * Z, huber(Y - 2 * Z, 1.0)),
+    ("huber 0.3", losses.Huber(delta=0.3), Y, Z, huber(Y - Z, 0.3)),
+    ("log cosh", losses.LogCosh(), Y, Z, np.log(np.cosh(Y - Z)).mean(-1)),
+    ("poisson", losses.Poisson(), COUNTS, RATES, (RATES - COUNTS * np.log(RATES + EPS)).mean(-1)),
+    ("kl", losses.KLDivergence(), SOFT, GUESS, (SOFT * np.log(SOFT / GUESS)).sum(-1)),
+    ("cosine", losses.CosineSimilarity(), Y, Z, -(Y * Z).sum(-1) / LENGTHS),
+    ("cosine axis", losses.CosineSimilarity(axis=0), Y.T, Z.T, -(Y * Z).sum(-1) / LENGTHS),
+    ("hinge", losses.Hinge(), SIGNS, Z, np.maximum(1 - SIGNS * Z, 0).mean(-1)),
+    ("hinge of bits", losses.Hinge(), BITS, Z, np.maximum(1 - SIGNS * Z, 0).mean(-1)),
+    ("squared hinge", losses.SquaredHinge(), BITS, Z, (np.maximum(1 - SIGNS * Z, 0) ** 2).mean(-1)),
+    (
+        "categorical hinge",
+        losses.CategoricalHinge(),
+        T,
+        Z + 1,
+        np.maximum(np.maximum(WRONG + 1, 0) - (T * (Z + 1)).sum(-1) + 1, 0),
+    ),
+    ("focal", losses.BinaryFocalCrossentropy(), BITS, BITS_P, focal(BITS, BITS_P, 2)),
+    (
+        "focal balanced",
+        losses.BinaryFocalCrossentropy(apply_class_balancing=True, alpha=0.3, gamma=1.5),
+        BITS,
+        BITS_P,
+        focal(BITS, BITS_P, 1.5, 0.3, 0.7),
+    ),
+    ("focal 0", losses.BinaryFocalCrossentropy(gamma=0), BITS, BITS_P, binary(BITS, BITS_P)),
+    (
+        "focal logits",
+        losses.BinaryFocalCrossentropy(gamma=3, from_logits=True),
+        BITS,
+        Z,
+        focal(BITS, sigmoid(Z), 3),
+    ),
+    (
+        "categorical focal",
+        losses.CategoricalFocalCrossentropy(),
+        T,
+        P,
+        categorical_focal(T, P, 2, 0.25),
+    ),
+    (
+        "categorical focal weighted",
+        losses.CategoricalFocalCrossentropy(alpha=[0.1, 0.2, 0.3, 0.4], gamma=1),
+        T,
+        P,
+        categorical_focal(T, P, 1, [0.1, 0.2, 0.3, 0.4]),
+    ),
+    (
+        "categorical focal logits",
+        losses.CategoricalFocalCrossentropy(from_logits=True, label_smoothing=0.1),
+        T,
+        Z,
+        categorical_focal(T * 0.9 + 0.1 / C, softmax(Z), 2, 0.25),
+    ),
     ("bce", losses.BinaryCrossentropy(), BITS, BITS_P, binary(BITS, BITS_P)),
     ("bce logits", losses.BinaryCrossentropy(from_logits=True), BITS, Z, binary(BITS, sigmoid(Z))),
     (
@@ -104,7 +193,7 @@ def test_values(name: str, loss: Any, y_true: Any, y_pred: Any, expected: Any) -
 @each
 def test_function_of_the_same_name(name: str, loss: Any, y_true: Any, y_pred: Any, expected: Any) -> None:
     own = {k: v for k, v in loss.get_config().items() if k not in ("name", "reduction", "dtype")}
-    assert_close(getattr(losses, loss.name)(y_true, y_pred, **own), expected, "float64", name)
+    assert_close(getattr(losses, loss.fn.__name__)(y_true, y_pred, **own), expected, "float64", name)
 
 
 @each
@@ -170,7 +259,22 @@ def test_zero_weights_give_zero() -> None:
 # -------------------------------------------------------------------------------------------- the one squeeze
 
 
-@pytest.mark.parametrize("name", ["MeanSquaredError", "MeanAbsoluteError", "BinaryCrossentropy"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MeanSquaredError",
+        "MeanAbsoluteError",
+        "MeanAbsolutePercentageError",
+        "MeanSquaredLogarithmicError",
+        "Huber",
+        "LogCosh",
+        "Poisson",
+        "Hinge",
+        "SquaredHinge",
+        "BinaryCrossentropy",
+        "BinaryFocalCrossentropy",
+    ],
+)
 def test_column_and_row_are_brought_together(name: str) -> None:
     loss = getattr(losses, name)(reduction=None, dtype="float64")
     a, b = np.array([0.0, 1.0, 1.0]), np.array([0.2, 0.6, 0.9])
@@ -269,6 +373,46 @@ def test_large_labels_stay_exact() -> None:
     assert float(losses.SparseCategoricalCrossentropy()(np.array([69999]), p)) < 5
 
 
+@pytest.mark.parametrize("size", [1e-4, 1e-2, 1.0, 50.0, 1e6])
+def test_log_cosh_near_and_far(size: float) -> None:
+    expected = size**2 / 2 if size < 0.1 else size + math.log1p(math.exp(-2 * size)) - math.log(2)
+    for sign in (1, -1):
+        assert float(losses.log_cosh([[0.0]], [[sign * size]])[0]) == pytest.approx(expected, rel=2e-3)
+
+
+def test_zero_vectors_have_no_direction() -> None:
+    zero, some = np.zeros((1, 3)), np.ones((1, 3))
+    for pair in ((zero, some), (some, zero), (zero, zero)):
+        assert losses.cosine_similarity(*pair).tolist() == [0.0]
+
+
+EXTREMES: list[tuple[losses.Loss, list[float], list[float]]] = [
+    (losses.MeanAbsolutePercentageError(), [0.0, 1.0], [1.0, 1.0]),
+    (losses.MeanSquaredLogarithmicError(), [0.0, 1e30], [-5.0, 1e30]),
+    (losses.Huber(), [0.0, 0.0], [1e30, 0.0]),
+    (losses.LogCosh(), [0.0, 0.0], [-1e30, 0.0]),
+    (losses.Poisson(), [0.0, 3.0], [0.0, 0.0]),
+    (losses.KLDivergence(), [0.0, 1.0], [1.0, 0.0]),
+    (losses.CosineSimilarity(), [0.0, 1.0], [0.0, 0.0]),
+    (losses.BinaryFocalCrossentropy(gamma=0.5), [0.0, 1.0], [0.0, 0.0]),
+    (losses.BinaryFocalCrossentropy(gamma=0.5), [1.0, 1.0], [1.0, 0.0]),
+    (losses.BinaryFocalCrossentropy(from_logits=True), [1.0, 1.0], [1e4, -1e4]),
+    (losses.CategoricalFocalCrossentropy(gamma=0.5), [1.0, 0.0], [1.0, 0.0]),
+    (losses.CategoricalFocalCrossentropy(), [1.0, 0.0], [0.0, 0.0]),
+    (losses.CategoricalFocalCrossentropy(from_logits=True), [1.0, 0.0], [-1e4, 1e4]),
+    (losses.CategoricalHinge(), [1.0, 0.0], [1e30, -1e30]),
+]
+
+
+@pytest.mark.parametrize("loss, target, output", EXTREMES, ids=lambda v: getattr(v, "name", str(v)))
+def test_losses_and_gradients_stay_finite(loss: Any, target: list[float], output: list[float]) -> None:
+    value = Value(Spec((1, 2)))
+    result = loss(np.array([target], "float32"), value)
+    graph = Graph([value], [result, *gradients(result, [value])])
+    for found in interpret(graph, [np.array([output], "float32")]):
+        assert np.isfinite(found).all()
+
+
 # ---------------------------------------------------------------------------------------------------- names
 
 
@@ -279,6 +423,12 @@ def test_large_labels_stay_exact() -> None:
         ("MSE", losses.mean_squared_error),
         ("mae", losses.mean_absolute_error),
         ("bce", losses.binary_crossentropy),
+        ("mape", losses.mean_absolute_percentage_error),
+        ("MSLE", losses.mean_squared_logarithmic_error),
+        ("kld", losses.kl_divergence),
+        ("log_cosh", losses.log_cosh),
+        ("hinge", losses.hinge),
+        ("categorical_focal_crossentropy", losses.categorical_focal_crossentropy),
         ("mean_squared_error", losses.mean_squared_error),
         ("categorical_crossentropy", losses.categorical_crossentropy),
         ("sparse_categorical_crossentropy", losses.sparse_categorical_crossentropy),
@@ -291,6 +441,11 @@ def test_names(name: str, function: Callable[..., Any]) -> None:
     assert isinstance(made, losses.Loss)
     assert made.name == function.__name__
     assert type(losses.as_loss(function)) is type(made)
+
+
+def test_huber_is_named_as_in_keras() -> None:
+    assert losses.get("huber") is losses.huber
+    assert losses.as_loss("huber").name == "huber_loss"
 
 
 def test_get() -> None:

@@ -23,9 +23,29 @@ Z, Y = RNG.normal(size=(7, 5)), RNG.normal(size=(7, 5))
 LABELS = RNG.integers(0, 5, 7)
 SOFT = RNG.dirichlet(np.ones(5), 7)
 SHARES = RNG.random((7, 5))
+COUNTS, RATES = RNG.poisson(2.0, (7, 5)).astype("float64"), RNG.uniform(0.5, 4, (7, 5))
 
-# our loss, its targets, PyTorch's function of (F, outputs, targets)
-CASES: list[tuple[losses.Loss, np.ndarray, Any]] = [
+# our loss, its targets, PyTorch's function of (F, outputs, targets), the outputs where not Z
+CASES: list[tuple[Any, ...]] = [
+    (losses.Huber(dtype="float64"), Y, lambda f, z, t: f.huber_loss(z, t)),
+    (losses.Huber(delta=0.4, dtype="float64"), Y, lambda f, z, t: f.huber_loss(z, t, delta=0.4)),
+    (
+        losses.CosineSimilarity(dtype="float64"),
+        Y,
+        lambda f, z, t: -f.cosine_similarity(z, t, dim=-1).mean(),
+    ),
+    (
+        losses.KLDivergence(dtype="float64"),
+        SOFT,
+        lambda f, z, t: f.kl_div(z.log(), t, reduction="batchmean"),
+        RNG.dirichlet(np.ones(5), 7),
+    ),
+    (
+        losses.Poisson(dtype="float64"),
+        COUNTS,
+        lambda f, z, t: f.poisson_nll_loss(z, t, log_input=False, eps=1e-7),
+        RATES,
+    ),
     (losses.MeanSquaredError(dtype="float64"), Y, lambda f, z, t: f.mse_loss(z, t)),
     (losses.MeanAbsoluteError(dtype="float64"), Y, lambda f, z, t: f.l1_loss(z, t)),
     (
@@ -56,16 +76,18 @@ CASES: list[tuple[losses.Loss, np.ndarray, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("loss, y_true, theirs", CASES, ids=[f"{c[0].name} {i}" for i, c in enumerate(CASES)])
-def test_value_and_gradient(loss: Any, y_true: np.ndarray, theirs: Any) -> None:
+@pytest.mark.parametrize("case", CASES, ids=[f"{c[0].name} {i}" for i, c in enumerate(CASES)])
+def test_value_and_gradient(case: tuple[Any, ...]) -> None:
     torch = pytest.importorskip("torch")
-    z = torch.tensor(Z, requires_grad=True)
+    loss, y_true, theirs, *own = case
+    outputs = own[0] if own else Z
+    z = torch.tensor(outputs, requires_grad=True)
     expected = theirs(torch.nn.functional, z, torch.tensor(y_true))
     expected.backward()
-    output, target = Value(Spec(Z.shape, "float64")), Value(Spec(y_true.shape, y_true.dtype.name))
+    output, target = Value(Spec(outputs.shape, "float64")), Value(Spec(y_true.shape, y_true.dtype.name))
     value = loss(target, output)
     (gradient,) = gradients(value, [output])
     assert gradient is not None
-    found, slope = interpret(Graph([output, target], [value, gradient]), [Z, y_true])
+    found, slope = interpret(Graph([output, target], [value, gradient]), [outputs, y_true])
     assert_close(found, expected.detach().numpy(), "float64", loss.name)
     assert_close(slope, z.grad.numpy(), "float64", loss.name)

@@ -37,6 +37,12 @@ def log_loss(t: np.ndarray, p: np.ndarray) -> np.ndarray:
 
 HITS = (P.argmax(-1) == LABELS).astype(float)
 NEGATIVE_LOG = -np.log(P[np.arange(N), LABELS].astype("float64"))
+COUNTS = RNG.poisson(3.0, (N, 4)).astype("float32")
+RATES = RNG.uniform(0.5, 5, (N, 4)).astype("float32")
+DIFFERENCE = Y.astype("float64") - Z
+SHARES = RNG.dirichlet(np.ones(C), N).astype("float32")
+MARGIN = np.maximum(1 - (BITS * 2 - 1) * (BITS_P.astype("float64") * 3), 0)
+COSINE = (Y.astype("float64") * Z).sum(-1) / np.linalg.norm(Y, axis=-1) / np.linalg.norm(Z, axis=-1)
 SQUARES = ((Y.astype("float64") - Z) ** 2).mean(-1)
 # name, a new metric, targets, outputs, the value of each sample, what becomes of their mean
 CASES: list[tuple[str, Callable[[], Any], Any, Any, np.ndarray, Callable[[float], float]]] = [
@@ -61,6 +67,37 @@ CASES: list[tuple[str, Callable[[], Any], Any, Any, np.ndarray, Callable[[float]
     ("mse 1d", metrics.MeanSquaredError, Y[:, 0], Z[:, 0], (Y[:, 0].astype("float64") - Z[:, 0]) ** 2, float),
     ("rmse", metrics.RootMeanSquaredError, Y, Z, SQUARES, lambda m: float(np.sqrt(m))),
     ("mae", metrics.MeanAbsoluteError, Y, Z, np.abs(Y.astype("float64") - Z).mean(-1), float),
+    (
+        "mape",
+        metrics.MeanAbsolutePercentageError,
+        RATES,
+        COUNTS,
+        100 * np.abs((RATES.astype("float64") - COUNTS) / RATES).mean(-1),
+        float,
+    ),
+    (
+        "msle",
+        metrics.MeanSquaredLogarithmicError,
+        COUNTS,
+        RATES,
+        (np.log((1.0 + COUNTS) / (1.0 + RATES)) ** 2).mean(-1),
+        float,
+    ),
+    ("logcosh", metrics.LogCoshError, Y, Z, np.log(np.cosh(DIFFERENCE)).mean(-1), float),
+    ("poisson", metrics.Poisson, COUNTS, RATES, (RATES - COUNTS * np.log(RATES)).mean(-1), float),
+    ("kl", metrics.KLDivergence, SHARES, P, (SHARES * np.log(SHARES.astype("float64") / P)).sum(-1), float),
+    ("cosine", metrics.CosineSimilarity, Y, Z, COSINE, float),
+    ("cosine axis 1", lambda: metrics.CosineSimilarity(axis=1), Y, Z, COSINE, float),
+    ("hinge", metrics.Hinge, BITS * 2 - 1, BITS_P * 3, MARGIN.mean(-1), float),
+    ("squared hinge", metrics.SquaredHinge, BITS * 2 - 1, BITS_P * 3, (MARGIN**2).mean(-1), float),
+    (
+        "categorical hinge",
+        metrics.CategoricalHinge,
+        ROWS,
+        P,
+        np.maximum(1 + np.where(ROWS == 1, 0, P).max(-1) - P[np.arange(N), LABELS], 0),
+        float,
+    ),
     ("bce", metrics.BinaryCrossentropy, BITS, BITS_P, log_loss(BITS, BITS_P), float),
     ("cce", metrics.CategoricalCrossentropy, ROWS, P, NEGATIVE_LOG, float),
     ("scce", metrics.SparseCategoricalCrossentropy, LABELS, P, NEGATIVE_LOG, float),
@@ -93,7 +130,7 @@ def test_epoch_does_not_depend_on_the_batch_size(
     name: str, make: Any, y_true: Any, y_pred: Any, values: Any, last: Any
 ) -> None:
     results = []
-    for size in (1, 7, N):
+    for size in (13, 20, N):  # 53 = 4 * 13 + 1, so that the last batch is a single sample
         metric = make()
         for i in range(0, N, size):
             metric.update_state(y_true[i : i + size], y_pred[i : i + size], W[i : i + size])
@@ -247,6 +284,11 @@ def test_first_values_come_back() -> None:
 
 def test_names() -> None:
     assert type(metrics.get("mse")) is metrics.MeanSquaredError
+    assert type(metrics.get("MAPE")) is metrics.MeanAbsolutePercentageError
+    assert type(metrics.get("msle")) is metrics.MeanSquaredLogarithmicError
+    assert type(metrics.get("r2_score")) is metrics.R2Score
+    assert type(metrics.get("auc")) is metrics.AUC
+    assert metrics.LogCoshError().name == "logcosh"
     assert type(metrics.get("RootMeanSquaredError")) is metrics.RootMeanSquaredError
     assert type(metrics.get("top_k_categorical_accuracy")) is metrics.TopKCategoricalAccuracy
     assert metrics.get(None) is None

@@ -1,4 +1,4 @@
-"""batch_normalization and layer_normalization: values by hand, several axes, float16, errors."""
+"""batch_normalization, layer_normalization and normalize: values by hand, several axes, float16, errors."""
 
 from __future__ import annotations
 
@@ -64,3 +64,20 @@ def test_errors() -> None:
         ops.apply(ops.BatchNorm(1e-3), x[:0], one, one)
     with pytest.raises(ShapeError, match="Layer normalization of no elements"):
         ops.layer_normalization(x[:, :0])
+
+
+@pytest.mark.parametrize("axis", [-1, 0, (1, 2)])
+def test_normalize(axis: Any) -> None:
+    axes = (axis,) if isinstance(axis, int) else axis
+    expected = X / np.sqrt((X**2).sum(axes, keepdims=True))
+    assert_close(ops.normalize(X, axis), expected, "float64")
+    assert_close(ops.normalize(X.astype("float16"), axis), expected, "float16")
+    assert ops.normalize(Value(Spec((None, 3, 5))), axis).shape == (None, 3, 5)
+
+
+def test_normalize_of_what_has_no_length() -> None:
+    short = np.array([[0.0, 0.0], [3e-9, 4e-9]])
+    np.testing.assert_allclose(ops.normalize(short, epsilon=1e-6), short / 1e-6)
+    assert ops.normalize(np.zeros((1, 2), "float16"), epsilon=1e-12).tolist() == [[0.0, 0.0]]
+    with pytest.raises(ValueError, match=r"normalize: only the Euclidean norm is offered\."):
+        ops.normalize(X, order=1)

@@ -1,4 +1,4 @@
-"""SGD, RMSprop and Adam against loops by hand, with Keras's own places for epsilon."""
+"""SGD, RMSprop, Adam and AdamW against loops by hand, with Keras's own places for epsilon."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from gputrain import config, optimizers
 from gputrain.ir import Variable
-from gputrain.optimizers import SGD, Adam, RMSprop, schedules
+from gputrain.optimizers import SGD, Adam, AdamW, RMSprop, schedules
 
 RNG = np.random.default_rng(1)
 WEIGHTS = [RNG.normal(size=(3, 2)), RNG.normal(size=(5,))]
@@ -66,6 +66,8 @@ CASES: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
     "RMSprop centered": (lambda **o: RMSprop(0.1, centered=True, **o), _rmsprop(0.9, 1e-7, 0.0, True)),
     "Adam": (lambda **o: Adam(0.1, epsilon=0.5, **o), _adam(0.5)),
     "Adam amsgrad": (lambda **o: Adam(0.1, amsgrad=True, **o), _adam(1e-7, True)),
+    "AdamW": (lambda **o: AdamW(0.1, **o), _adam(1e-7, False, 0.004)),
+    "AdamW amsgrad": (lambda **o: AdamW(0.1, 0.2, amsgrad=True, **o), _adam(1e-7, True, 0.2)),
     "Adam weight_decay": (lambda **o: Adam(0.1, weight_decay=0.2, **o), _adam(1e-7, False, 0.2)),
 }
 
@@ -141,6 +143,37 @@ def test_weight_decay_leaves_out_what_is_named(by: str) -> None:
     np.testing.assert_array_equal(variables[1].numpy(), WEIGHTS[1].astype("float32"))
 
 
+@pytest.mark.peer
+@pytest.mark.parametrize("amsgrad", [False, True])
+def test_adamw_against_torch(amsgrad: bool) -> None:
+    """20 steps, the second weight without decay. Epsilon stands elsewhere in PyTorch, so it is next to 0."""
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(5)
+    theirs = [torch.tensor(w, dtype=torch.float64, requires_grad=True) for w in WEIGHTS]
+    groups = [{"params": theirs[:1], "weight_decay": 0.3}, {"params": theirs[1:], "weight_decay": 0.0}]
+    peer = torch.optim.AdamW(groups, lr=0.02, betas=(0.8, 0.95), eps=1e-30, amsgrad=amsgrad)
+    ours = AdamW(0.02, 0.3, beta_1=0.8, beta_2=0.95, epsilon=1e-30, amsgrad=amsgrad)
+    ours.exclude_from_weight_decay(var_names=["w1"])
+    variables = [Variable(w, name=f"w{i}") for i, w in enumerate(WEIGHTS)]
+    for _ in range(20):
+        gradients = [rng.normal(size=w.shape) for w in WEIGHTS]
+        for tensor, gradient in zip(theirs, gradients, strict=True):
+            tensor.grad = torch.tensor(gradient)
+        peer.step()
+        ours.apply(gradients, variables)
+    for variable, tensor in zip(variables, theirs, strict=True):
+        assert variable.dtype == "float64"
+        # The learning rate is a float32.
+        np.testing.assert_allclose(variable.numpy(), tensor.detach().numpy(), rtol=1e-6, atol=1e-8)
+
+
+def test_adamw_decays_by_default() -> None:
+    optimizer, variables = AdamW(0.1), _variables()
+    optimizer.apply([np.zeros(w.shape, "float32") for w in WEIGHTS], variables)
+    for variable, first in zip(variables, WEIGHTS, strict=True):
+        np.testing.assert_allclose(variable.numpy(), first * (1 - 0.1 * 0.004), rtol=1e-6)
+
+
 class Halving(optimizers.Optimizer):
     """A user's optimizer: half of the mean of all gradients so far."""
 
@@ -183,7 +216,16 @@ def test_configs_hold_schedules() -> None:
     assert again.learning_rate == optimizer.learning_rate == 0.1
 
 
-GET = {"sgd": SGD, "SGD": SGD, "adam": Adam, "Adam": Adam, "rmsprop": RMSprop, "RMSprop": RMSprop}
+GET = {
+    "sgd": SGD,
+    "SGD": SGD,
+    "adam": Adam,
+    "Adam": Adam,
+    "adamw": AdamW,
+    "AdamW": AdamW,
+    "rmsprop": RMSprop,
+    "RMSprop": RMSprop,
+}
 
 
 @pytest.mark.parametrize(("name", "cls"), GET.items())
@@ -191,7 +233,7 @@ def test_names(name: str, cls: type) -> None:
     assert type(optimizers.get(name)) is cls
 
 
-DEFAULTS = [(SGD, 0.01), (RMSprop, 0.001), (Adam, 0.001)]
+DEFAULTS = [(SGD, 0.01), (RMSprop, 0.001), (Adam, 0.001), (AdamW, 0.001)]
 
 
 @pytest.mark.parametrize(("cls", "rate"), DEFAULTS)
@@ -241,6 +283,11 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         lambda: RMSprop(epsilon=None),
         ValueError,
         r"rmsprop: epsilon must be a finite number, not below 0\. Received: None\.",
+    ),
+    "no decay": (
+        lambda: AdamW(weight_decay=None),
+        ValueError,
+        r"adamw: weight_decay is a number\. Received: None\. Adam is the optimizer without weight decay",
     ),
     "not supported": (lambda: Adam(use_ema=True), ValueError, "use_ema is not supported in this version"),
     "too few gradients": (

@@ -29,6 +29,9 @@ registry: Registry[LearningRateSchedule] = Registry("learning-rate schedule", _C
 def get(identifier: Any) -> Any:
     """Return the schedule that `identifier` stands for: a dict as `serialize` gives, an instance, a callable.
 
+    Args:
+        identifier: as above.
+
     Raises:
         ValueError: an unknown name, with the nearest one, or arguments that do not fit.
         TypeError: anything else.
@@ -41,12 +44,21 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(learning_rate_schedule: Any) -> Any:
-    """Return the schedule as plain data: {"class_name", "config"}."""
+    """Return the schedule as plain data: {"class_name", "config"}.
+
+    Args:
+        learning_rate_schedule: what is to be described.
+    """
     return registry.serialize(learning_rate_schedule)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return the schedule that `serialize` described; only registered names and `custom_objects` load."""
+    """Return the schedule that `serialize` described; only registered names and `custom_objects` load.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of yours by the names in `config`.
+    """
     return registry.deserialize(config, custom_objects)
 
 
