@@ -132,6 +132,7 @@ class Device(ABC):
     """An array device: memory, copies, and the choice of implementation for an operation."""
 
     name: str
+    description: str  # in words, for people: as a card's name
     xp: Any
     # How several nodes run as one (nodes, values needed outside) -> chain or None; None where it never does.
     chain: Callable[..., Any] | None = None

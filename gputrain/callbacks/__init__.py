@@ -1,23 +1,37 @@
 """What takes part in training, with Keras's names."""
 
+from typing import TYPE_CHECKING
+
+from gputrain.callbacks.advice import Advice, Advisor
 from gputrain.callbacks.base import Callback
 from gputrain.callbacks.container import CallbackList
 from gputrain.callbacks.csv_logger import CSVLogger
 from gputrain.callbacks.early_stopping import EarlyStopping
 from gputrain.callbacks.functions import LambdaCallback
 from gputrain.callbacks.history import History
+from gputrain.callbacks.json_lines_logger import JSONLinesLogger
+from gputrain.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from gputrain.callbacks.monitor import MonitorCallback
 from gputrain.callbacks.nan import TerminateOnNaN
 from gputrain.callbacks.progress_bar import ProgbarLogger
+from gputrain.utils.names import missing_name
 
 __all__ = [
+    "Advice",
+    "Advisor",
     "CSVLogger",
     "Callback",
     "CallbackList",
     "EarlyStopping",
     "History",
+    "JSONLinesLogger",
     "LambdaCallback",
+    "LearningRateScheduler",
     "MonitorCallback",
     "ProgbarLogger",
+    "ReduceLROnPlateau",
     "TerminateOnNaN",
 ]
+
+if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
+    __getattr__ = missing_name("callback", __name__, __all__)

@@ -13,11 +13,12 @@ class Callback:
 
     Batch logs are lazy: a value is fetched from the device when it is read, and a method that is not
     overridden costs nothing. The logs of an epoch are a plain dict, to which a callback may add values for
-    those after it.
+    those after it. Before a batch, logs hold {"size": number of samples}.
 
     Attributes:
         model: the model being trained, evaluated or predicting.
         params: {"verbose", "epochs", "steps"} of this run; "steps" is None when it is not known.
+        companions: all callbacks of this run, in order, from the beginning of training on.
 
     Example:
         >>> class Announce(Callback):
@@ -28,6 +29,7 @@ class Callback:
 
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
+        self.companions: tuple[Callback, ...] = ()
         self._model: Any = None
 
     @property
@@ -48,6 +50,9 @@ class Callback:
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Called once after the last epoch, with its logs."""
+
+    def on_exception(self, exception: Exception) -> None:
+        """Called when an exception ends fit, instead of `on_train_end`; it is raised again afterwards."""
 
     def on_test_begin(self, logs: Logs = None) -> None:
         """Called before an evaluation, also the one at the end of an epoch of fit."""

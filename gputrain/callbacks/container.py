@@ -83,11 +83,17 @@ class CallbackList(Callback):
         """Check what the callbacks monitor, then call each."""
         self._find_listeners()
         self._check_monitors()
+        for callback in self.callbacks:
+            callback.companions = tuple(self.callbacks)
         self._call("on_train_begin", logs)
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Call each callback's `on_train_end`."""
         self._call("on_train_end", logs)
+
+    def on_exception(self, exception: Exception) -> None:
+        """Call each callback's `on_exception`."""
+        self._call("on_exception", exception)
 
     def on_test_begin(self, logs: Logs = None) -> None:
         """Call each callback's `on_test_begin`."""

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from gputrain.callbacks import arguments
 from gputrain.callbacks.base import Callback, Logs, plain
+from gputrain.callbacks.files import require_folder
 from gputrain.errors import explain
+from gputrain.utils.files import write_text
 
 _MISSING = "NA"
 
@@ -26,7 +30,9 @@ class CSVLogger(Callback):
         append: go on after the rows of an existing file instead of starting it anew.
 
     Raises:
-        OSError: at the beginning of training, when the file cannot be written.
+        ValueError: a separator that is not one character; when training begins, a file to append to whose
+            first row is not that of a log.
+        OSError: when training begins and the file cannot be written.
 
     Example:
         >>> model.fit(x, y, callbacks=[CSVLogger("history.csv")])
@@ -35,21 +41,16 @@ class CSVLogger(Callback):
     def __init__(self, filename: str | os.PathLike[str], separator: str = ",", append: bool = False) -> None:
         super().__init__()
         self.filename = Path(filename)
-        self.separator = separator
-        self.append = append
+        self.separator = _checked_separator(separator)
+        self.append = arguments.flag(self, "append", append)
         self._columns: list[str] = []
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Start the file, or read the header of the one to append to."""
-        folder = self.filename.parent
-        if not folder.is_dir():
-            rule = f"CSVLogger: {str(self.filename)!r} needs a folder that is there."
-            raise FileNotFoundError(
-                explain(rule, received=f"no folder {str(folder)!r}", fix="Make it first.")
-            )
+        require_folder(self, self.filename)
         with open(self.filename, "a" if self.append else "w", encoding="utf-8"):
             pass
-        self._columns = next(iter(self._rows()), []) if self.append else []
+        self._columns = self._header() if self.append else []
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write the epoch's row."""
@@ -58,24 +59,45 @@ class CSVLogger(Callback):
         if new:
             self._add_columns(new)
         row = {"epoch": epoch, **values}
-        self._write("a", [[row.get(name, _MISSING) for name in self._columns]])
+        with open(self.filename, "a", newline="", encoding="utf-8") as file:
+            file.write(self._text([[row.get(name, _MISSING) for name in self._columns]]))
 
     def _add_columns(self, names: list[str]) -> None:
         """Write the file again with further columns, beside the old one until it is whole."""
         old = self._rows()[1:]
         self._columns = self._columns + names
-        spare = self.filename.with_name(self.filename.name + ".tmp")
         filled = [row + [_MISSING] * (len(self._columns) - len(row)) for row in old]
-        self._write("w", [self._columns, *filled], spare)
-        os.replace(spare, self.filename)
+        write_text(self.filename, self._text([self._columns, *filled]))
+
+    def _header(self) -> list[str]:
+        """The columns of the file to append to; none if it is empty."""
+        columns = next(iter(self._rows()), [])
+        if columns and "epoch" not in columns:
+            raise ValueError(
+                explain(
+                    f"CSVLogger: {str(self.filename)!r} is no file to append to.",
+                    expected=f"a first row of names with 'epoch', separated by {self.separator!r}",
+                    received=", ".join(map(repr, columns[:8])),
+                    fix="Pass append=False to start it anew, or the separator it was written with.",
+                )
+            )
+        return columns
 
     def _rows(self) -> list[list[str]]:
         with open(self.filename, newline="", encoding="utf-8") as file:
             return list(csv.reader(file, delimiter=self.separator))
 
-    def _write(self, mode: str, rows: Iterable[list[Any]], path: Path | None = None) -> None:
-        with open(path or self.filename, mode, newline="", encoding="utf-8") as file:
-            csv.writer(file, delimiter=self.separator, lineterminator="\n").writerows(rows)
+    def _text(self, rows: Iterable[list[Any]]) -> str:
+        text = io.StringIO()
+        csv.writer(text, delimiter=self.separator, lineterminator="\n").writerows(rows)
+        return text.getvalue()
+
+
+def _checked_separator(separator: Any) -> str:
+    if not isinstance(separator, str) or len(separator) != 1 or separator in '\r\n"':
+        rule = "CSVLogger: separator must be one character, and no quote or line end."
+        raise ValueError(explain(rule, received=repr(separator)))
+    return separator
 
 
 def _field(value: Any) -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from gputrain.callbacks import arguments
 from gputrain.callbacks.base import Logs
 from gputrain.callbacks.monitor import MonitorCallback
+from gputrain.utils.bar import show_line
 
 
 class EarlyStopping(MonitorCallback):
@@ -18,11 +20,12 @@ class EarlyStopping(MonitorCallback):
         verbose: 1 says when it acts, 0 does not.
         mode: "min", "max", or "auto", which goes by the metric.
         baseline: a value to beat; epochs that do not beat it count as without improvement.
-        restore_best_weights: at the end, set the weights of the epoch with the best value.
+        restore_best_weights: at the end, set the weights of the epoch with the best value, whether training
+            was stopped or ran to its end, and whether or not that value beat the baseline.
         start_from_epoch: how many epochs pass before watching begins.
 
     Raises:
-        ValueError: an unknown mode; in training, a monitor that the logs do not hold.
+        ValueError: an argument out of its range; in training, a monitor that the logs do not hold.
 
     Example:
         >>> stop = EarlyStopping(monitor="val_accuracy", patience=3, restore_best_weights=True)
@@ -46,11 +49,11 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch: int = 0,
     ) -> None:
         super().__init__(monitor, mode, min_delta)
-        self.patience = patience
-        self.verbose = verbose
-        self.baseline = baseline
-        self.restore_best_weights = restore_best_weights
-        self.start_from_epoch = start_from_epoch
+        self.patience = arguments.whole(self, "patience", patience)
+        self.verbose = arguments.verbosity(self, verbose)
+        self.baseline = None if baseline is None else arguments.number(self, "baseline", baseline)
+        self.restore_best_weights = arguments.flag(self, "restore_best_weights", restore_best_weights)
+        self.start_from_epoch = arguments.whole(self, "start_from_epoch", start_from_epoch)
         self._reset()
 
     def on_train_begin(self, logs: Logs = None) -> None:
@@ -76,10 +79,10 @@ class EarlyStopping(MonitorCallback):
         """Set the best weights, if asked for."""
         super().on_train_end(logs)
         if self.stopped_epoch > 0 and self.verbose > 0:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping", flush=True)
+            show_line(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
-                print(f"Restoring the weights of epoch {self.best_epoch + 1}, the best.", flush=True)
+                show_line(f"Restoring the weights of epoch {self.best_epoch + 1}, the best.")
             self.model.set_weights(self.best_weights)
 
     def _reset(self) -> None:

@@ -6,7 +6,9 @@ import math
 import warnings
 from collections.abc import Iterable
 
+from gputrain.callbacks import arguments
 from gputrain.callbacks.base import Callback, Logs, plain
+from gputrain.errors import explain
 from gputrain.utils.names import did_you_mean
 
 _MODES = ("auto", "min", "max")
@@ -23,7 +25,7 @@ class MonitorCallback(Callback):
         min_delta: the least change that counts.
 
     Raises:
-        ValueError: an unknown mode.
+        ValueError: an unknown mode, a monitor that is no text, a min_delta that is not finite.
     """
 
     def __init__(self, monitor: str = "val_loss", mode: str = "auto", min_delta: float = 0.0) -> None:
@@ -32,9 +34,12 @@ class MonitorCallback(Callback):
             raise ValueError(
                 f"{type(self).__name__}: unknown mode {mode!r}. {did_you_mean(str(mode), _MODES)}"
             )
+        if not isinstance(monitor, str) or not monitor:
+            rule = f"{type(self).__name__}: monitor must be a name in the logs of an epoch."
+            raise ValueError(explain(rule, received=repr(monitor)))
         self.monitor = monitor
         self.mode = mode
-        self.min_delta = abs(min_delta)
+        self.min_delta = abs(arguments.number(self, "min_delta", min_delta))
         self.best: float | None = None
         self._rises: bool | None = None
         self._seen = False

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
+from gputrain.callbacks import arguments
 from gputrain.callbacks.base import Callback, Logs, plain
+from gputrain.utils.bar import show_line
 
 
 class TerminateOnNaN(Callback):
@@ -24,7 +26,7 @@ class TerminateOnNaN(Callback):
 
     def __init__(self, raise_error: bool = False) -> None:
         super().__init__()
-        self.raise_error = raise_error
+        self.raise_error = arguments.flag(self, "raise_error", raise_error)
 
     def on_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Look at the loss."""
@@ -34,5 +36,5 @@ class TerminateOnNaN(Callback):
         message = f"Batch {batch}: the loss is {plain(loss)}; training stops."
         if self.raise_error:
             raise RuntimeError(f"{message} Lower the learning rate, or find the cause with run_eagerly=True.")
-        print(message, flush=True)
+        show_line(message)
         self.model.stop_training = True

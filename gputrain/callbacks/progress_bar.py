@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gputrain.callbacks.base import Callback, Logs
+from gputrain.utils.bar import Redraws
 from gputrain.utils.progress import Progress, resolve_style
 
 
@@ -12,16 +13,19 @@ class ProgbarLogger(Callback):
     """One line per epoch, after a bar on a terminal or in a notebook; `fit` adds it by itself.
 
     It goes by the `verbose` of fit, evaluate or predict: 0 is silent, 1 and "auto" as above, 2 always lines.
-    Batch logs are read at most 10 times a second.
+    Batch logs are read and the bar is redrawn at most 10 times a second. A line says the time of the whole
+    epoch, then the pace of the training steps alone.
 
     Example:
         >>> model.fit(x, y, epochs=1, verbose=2)
-        Epoch 1/1 - 12/12 - 0s - 9ms/step - accuracy: 0.9120 - loss: 0.3051
+        Epoch 1/1 - 12/12 - 0s - 9ms/step - 3.56k samples/s - accuracy: 0.9120 - loss: 0.3051
     """
 
     def __init__(self) -> None:
         super().__init__()
         self._progress: Progress | None = None
+        self._redraws = Redraws()
+        self._samples = 0
         self._in_fit = False
         self._style: str | None = None
 
@@ -44,6 +48,10 @@ class ProgbarLogger(Callback):
         self._abandon()
         self._in_fit = False
 
+    def on_exception(self, exception: Exception) -> None:
+        """End of a fit that failed: the bar stays where it stopped."""
+        self.on_train_end()
+
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Start the epoch's bar."""
         epochs = self.params.get("epochs")
@@ -54,9 +62,11 @@ class ProgbarLogger(Callback):
         self._close(logs)
 
     def on_test_begin(self, logs: Logs = None) -> None:
-        """Start the bar of `evaluate`."""
+        """Start the bar of `evaluate`; in fit, the training steps of the epoch are over."""
         if not self._in_fit:
             self._open("Evaluate")
+        elif self._progress is not None:
+            self._progress.end_steps()
 
     def on_test_end(self, logs: Logs = None) -> None:
         """Show the results of `evaluate`."""
@@ -70,6 +80,18 @@ class ProgbarLogger(Callback):
     def on_predict_end(self, logs: Logs = None) -> None:
         """End the bar of `predict`."""
         self._close(None)
+
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Count the samples."""
+        self._count(logs)
+
+    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Count the samples."""
+        self._count(logs)
+
+    def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
+        """Count the samples."""
+        self._count(logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Move the bar."""
@@ -86,12 +108,16 @@ class ProgbarLogger(Callback):
 
     def _open(self, title: str) -> None:
         self._abandon()
+        self._samples = 0
         if self._style is not None:
-            self._progress = Progress(title, self.params.get("steps"), self._style)
+            self._progress = Progress(title, self.params.get("steps"), self._style, self._redraws)
+
+    def _count(self, logs: Logs) -> None:
+        self._samples += (logs or {}).get("size", 0)
 
     def _update(self, batch: int, logs: Logs) -> None:
         if self._progress is not None:
-            self._progress.update(batch + 1, lambda: {} if logs is None else logs)
+            self._progress.update(batch + 1, self._samples, lambda: {} if logs is None else logs)
 
     def _close(self, logs: Logs) -> None:
         if self._progress is not None:

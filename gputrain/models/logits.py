@@ -25,7 +25,9 @@ _UNBOUNDED: dict[type[Operation], str] = {
 }
 _WANTED: dict[type[Any], str] = {
     losses.BinaryCrossentropy: "sigmoid",
+    losses.BinaryFocalCrossentropy: "sigmoid",
     losses.CategoricalCrossentropy: "softmax",
+    losses.CategoricalFocalCrossentropy: "softmax",
     losses.SparseCategoricalCrossentropy: "softmax",
 }
 
@@ -59,7 +61,7 @@ def check_logits(loss: Any, output: Value, name: str) -> None:
 
 
 def _reading(loss: Any) -> str:
-    if isinstance(loss, losses.BinaryCrossentropy):
+    if _WANTED[type(loss)] == "sigmoid":
         return "clipped to 0..1"
     return "each row divided by its sum, then clipped to 0..1; a row of zeros costs -log(epsilon)"
 

@@ -157,7 +157,14 @@ class Model(Trainer, Layer):
 
 
 class Functional(Model):
-    """A model given by symbolic inputs and outputs; made by `Model(inputs, outputs)`."""
+    """A model given by symbolic inputs and outputs; made by `Model(inputs, outputs)`.
+
+    Args:
+        inputs: symbolic input(s) from `Input`: one, a list or a dict.
+        outputs: what layers returned for them: one, a list or a dict.
+        name: default is the class name in snake case, numbered.
+        trainable: whether an optimizer may change the weights.
+    """
 
     def __init__(
         self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any

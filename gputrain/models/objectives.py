@@ -15,6 +15,9 @@ from ..utils.names import did_you_mean
 from ..utils.notes import note
 from .logits import check_logits
 
+# Losses of independent yes-or-no outputs.
+_BINARY = (losses.BinaryCrossentropy, losses.BinaryFocalCrossentropy)
+
 
 def output_names(y_pred: Any, names: Sequence[str] | None) -> list[str]:
     """Names of a model's outputs: dict keys, the layers' names, or output_0, output_1 ..."""
@@ -146,7 +149,7 @@ def _label_range(name: str, index: int, loss: Any, classes: int) -> LabelRange |
     if takes_indices(loss):
         ignored = getattr(loss, "ignore_class", None)
         return LabelRange(name, index, classes, ignored)
-    if isinstance(loss, losses.BinaryCrossentropy):
+    if isinstance(loss, _BINARY):
         return LabelRange(name, index, None)
     return None
 
@@ -171,7 +174,7 @@ def _accuracy(loss: Any, target: Spec | None, output: Spec) -> Any:
     """Accuracy that fits the loss: argmax for class losses, a threshold for independent labels."""
     if takes_indices(loss):
         return metrics.SparseCategoricalAccuracy()
-    if isinstance(loss, losses.BinaryCrossentropy) or output.ndim == 0 or output.shape[-1] == 1:
+    if isinstance(loss, _BINARY) or output.ndim == 0 or output.shape[-1] == 1:
         return metrics.BinaryAccuracy(threshold=0.0 if getattr(loss, "from_logits", False) else 0.5)
     if target is not None and _is_index(target, output):
         return metrics.SparseCategoricalAccuracy()

@@ -16,7 +16,7 @@ from ..data.ahead import is_reader
 from ..data.arrays import to_array
 from ..data.labels import class_weights, split_validation
 from ..data.sources import ArraySource, Batch, IteratorSource, Source, is_iterator
-from ..errors import DataError, GraphError, NonFiniteError, explain
+from ..errors import DataError, GraphError, NonFiniteError, ShapeError, explain
 from ..ir import Value, Variable, current_trace
 from ..utils import tree
 from ..utils.notes import note
@@ -237,6 +237,8 @@ class Trainer:
         for metric in self.metrics:
             result = metric.result()
             found.update(result if isinstance(result, dict) else {metric.name: result})
+        for name, value in found.items():
+            _require_number(name, value)
         return found
 
     def _track_loss(self, loss: Value, y_pred: Any) -> None:
@@ -316,7 +318,11 @@ class Trainer:
             listeners = _callback_list(
                 callbacks, self, verbose, epochs=epochs, steps=source.steps, metrics=names
             )
-            self._fit_epochs(source, validation, listeners, coming, validation_freq)
+            try:
+                self._fit_epochs(source, validation, listeners, coming, validation_freq)
+            except Exception as exception:
+                listeners.on_exception(exception)
+                raise
         return self.history
 
     def _fit_epochs(
@@ -353,7 +359,7 @@ class Trainer:
             batches = watch.batches(source.epoch(watch.before))
             for step, group in _groups(batches, self.steps_per_execution):
                 logs = None  # logs that nobody keeps are not fetched before the next step
-                listeners.on_train_batch_begin(step)
+                listeners.on_train_batch_begin(step, {"size": sum(batch.size for batch in group)})
                 watch.before_steps()
                 for batch in group:
                     program = self._train_batch(batch)
@@ -422,7 +428,7 @@ class Trainer:
         last = None
         for step, batch in enumerate(source.epoch(0)):
             last = None  # logs that nobody keeps are not fetched before the next step
-            listeners.on_test_batch_begin(step)
+            listeners.on_test_batch_begin(step, {"size": batch.size})
             program = self._programs.get("test", batch.arrays, batch.size)
             program.run(batch, self.run_eagerly)
             last = self._programs.logs(program)
@@ -468,7 +474,7 @@ class Trainer:
         parts: list[list[np.ndarray]] = []
         listeners.on_predict_begin()
         for step, batch in enumerate(source.epoch(0)):
-            listeners.on_predict_batch_begin(step)
+            listeners.on_predict_batch_begin(step, {"size": batch.size})
             program = self._programs.get("predict", batch.arrays, batch.size)
             program.run(batch, self.run_eagerly)
             parts.append(program.outputs())
@@ -666,6 +672,23 @@ def _groups(batches: Iterator[Batch], size: int) -> Iterator[tuple[int, list[Bat
             start, group = start + size, []
     if group:
         yield start, group
+
+
+def _require_number(name: str, value: Any) -> None:
+    """Refuse a metric that is not one number, which is what logs and callbacks hold.
+
+    Raises:
+        ShapeError: with the metric's name and shape.
+    """
+    shape = tuple(getattr(value, "shape", ()))
+    if shape:
+        raise ShapeError(
+            explain(
+                f"{name}: a metric of a model gives one number.",
+                received=f"an array of shape {shape}",
+                fix='Let it average, as F1Score(average="macro") does, or use it outside of the model.',
+            )
+        )
 
 
 def _results(logs: dict[str, float], return_dict: bool) -> Any:

@@ -1,9 +1,12 @@
-"""Help for errors about names: the nearest known name to a misspelt one."""
+"""Help for errors about names: the nearest known name to a misspelt or missing one."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import NoReturn
 
 
 def snake_case(name: str) -> str:
@@ -21,20 +24,33 @@ def snake_case(name: str) -> str:
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
-    """Return the member of `names` that is spelt most like `name`, or None when none is close.
+    """Return the member of `names` that `name` most likely stands for, or None when none is close.
 
-    Case, underscores and hyphens do not count.
+    A name spelt almost like it comes first, then one that has all its words ("top_k" in
+    "top_k_categorical_accuracy"), then one spelt much like it, then one whose words it has all. Case,
+    underscores and hyphens do not count.
 
     Example:
         >>> nearest("glorot-unifrom", ["zeros", "glorot_uniform"])
         'glorot_uniform'
     """
+    known = list(names)
+    words = _words(name)
+    longer = [other for other in known if words <= _words(other)]
+    shorter = [other for other in known if _words(other) <= words]
+    attempts = ((known, 0.85), (longer, 0.0), (known, 0.6), (shorter, 0.0))
+    found = (_closest(name, among, cutoff) for among, cutoff in attempts)
+    return next((other for other in found if other is not None), None)
+
+
+def _closest(name: str, names: Iterable[str], cutoff: float) -> str | None:
+    """The name spelt most like `name`, unless it is less alike than `cutoff` (0..1)."""
     import difflib  # only needed where an error is worded
 
     by_key: dict[str, list[str]] = {}
     for known in names:
         by_key.setdefault(_key(known), []).append(known)
-    close = difflib.get_close_matches(_key(name), by_key, n=1, cutoff=0.6)
+    close = difflib.get_close_matches(_key(name), by_key, n=1, cutoff=cutoff)
     return difflib.get_close_matches(name, by_key[close[0]], n=1, cutoff=0.0)[0] if close else None
 
 
@@ -51,6 +67,46 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     close = nearest(name, known)
     hint = f"Did you mean {close!r}? " if close is not None else ""
     return f"{hint}Known names: {', '.join(known)}."
+
+
+def missing_name(kind: str, module: str, names: Iterable[str]) -> Callable[[str], NoReturn]:
+    """Return a module's `__getattr__`, which says of a name that is not there which one is near.
+
+    Args:
+        kind: the word for what the module holds, as "layer".
+        module: its `__name__`.
+        names: its public names.
+
+    Returns:
+        a function that raises AttributeError, or ImportError where `from module import name` asks: that
+        statement would replace the words of an AttributeError by its own. Of a name in capitals it lists
+        the classes, of another one the functions.
+
+    Example:
+        >>> __getattr__ = missing_name("layer", __name__, __all__)
+    """
+
+    def missing(name: str) -> NoReturn:
+        if name.startswith("__"):
+            raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        alike = [known for known in names if known[:1].isupper() == name[:1].isupper()]
+        message = f"gputrain has no {kind} {name!r}. {did_you_mean(name, alike)}"
+        if _is_from_import(sys._getframe(1)):
+            raise ImportError(message, name=name)
+        raise AttributeError(message, name=name)
+
+    return missing
+
+
+def _is_from_import(frame: FrameType) -> bool:
+    """Whether a frame is at the step of `from module import name` that takes the name."""
+    import dis  # only needed where an error is worded
+
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]] == "IMPORT_FROM"
+
+
+def _words(name: str) -> set[str]:
+    return set(snake_case(name).replace("-", "_").split("_")) - {""}
 
 
 def _key(name: str) -> str:

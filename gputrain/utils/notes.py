@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
+
+from gputrain.utils.bar import above_bars
 
 logger = logging.getLogger("gputrain")
 _said: set[str] = set()
@@ -13,7 +16,8 @@ def note(text: str, key: str | None = None) -> None:
     key = key or text
     if key not in _said:
         _said.add(key)
-        logger.warning(text)
+        with above_bars(sys.stderr):
+            logger.warning(text)
 
 
 def forget() -> None:

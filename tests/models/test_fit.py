@@ -73,9 +73,9 @@ def test_the_callback_protocol_in_full() -> None:
     recorder = Recorder()
     model = regressor()
     model.fit(X, REAL, batch_size=25, validation_data=(X, REAL), callbacks=recorder, **QUIET)
-    batches = [("train_batch_begin", 0, []), ("train_batch_end", 0, ["loss"])]
-    batches += [("train_batch_begin", 1, []), ("train_batch_end", 1, ["loss"])]
-    tests = [m for n in (0, 1) for m in [("test_batch_begin", n, []), ("test_batch_end", n, ["loss"])]]
+    batches = [("train_batch_begin", 0, ["size"]), ("train_batch_end", 0, ["loss"])]
+    batches += [("train_batch_begin", 1, ["size"]), ("train_batch_end", 1, ["loss"])]
+    tests = [m for n in (0, 1) for m in [("test_batch_begin", n, ["size"]), ("test_batch_end", n, ["loss"])]]
     assert [m[:2] if m[1] is not None else m[0] for m in recorder.moments] == [
         "train_begin",
         ("epoch_begin", 0),

@@ -1,7 +1,12 @@
 """Nearest names and snake_case."""
 
+import importlib
+import subprocess
+import sys
+
 import pytest
 
+from gputrain import layers, losses
 from gputrain.utils.names import did_you_mean, nearest, snake_case
 
 
@@ -29,7 +34,71 @@ def test_nearest():
     assert nearest("x", []) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sparse_crossentropy", "sparse_categorical_crossentropy"),
+        ("sparse-crossentropy", "sparse_categorical_crossentropy"),
+        ("crossentropy", "binary_crossentropy"),
+        ("mean_sqared_error", "mean_squared_error"),
+        ("mean_squared", "mean_squared_error"),
+        ("huber_loss", "huber"),
+        ("cosine", "cosine_similarity"),
+        ("quadratic", None),
+    ],
+)
+def test_nearest_by_words(name, expected):
+    assert nearest(name, losses.registry.names()) == expected
+
+
+def test_a_name_spelt_almost_alike_comes_before_one_with_the_same_word():
+    assert nearest("zero", ["zero_padding", "zeros"]) == "zeros"
+    assert nearest("Conv2DTranspose", ["Dense", "Conv2D", "Dropout"]) == "Conv2D"
+
+
 def test_did_you_mean():
     assert did_you_mean("one", ["zeros", "ones"]) == "Did you mean 'ones'? Known names: ones, zeros."
     assert did_you_mean("qqqq", ["zeros"]) == "Known names: zeros."
     assert did_you_mean("x", []) == "There are no known names."
+
+
+ROOMS = {
+    "activations": "activation",
+    "callbacks": "callback",
+    "constraints": "constraint",
+    "initializers": "initializer",
+    "layers": "layer",
+    "losses": "loss",
+    "metrics": "metric",
+    "optimizers": "optimizer",
+    "regularizers": "regularizer",
+}
+
+
+@pytest.mark.parametrize(("room", "kind"), ROOMS.items())
+def test_a_name_that_a_room_lacks(room, kind):
+    module = importlib.import_module(f"gputrain.{room}")
+    message = f"gputrain has no {kind} 'Xyzzy'. "
+    with pytest.raises(AttributeError, match=message):
+        module.Xyzzy  # noqa: B018
+    with pytest.raises(ImportError, match=message):
+        exec(f"from gputrain.{room} import Xyzzy")  # noqa: S102
+    assert not hasattr(module, "Xyzzy")
+    with pytest.raises(AttributeError, match=f"module 'gputrain.{room}' has no attribute '__nothing__'"):
+        module.__nothing__  # noqa: B018
+
+
+def test_the_nearest_name_is_said():
+    with pytest.raises(ImportError, match=r"no layer 'Conv2DTranspose'\. Did you mean 'Conv2D'\?"):
+        from gputrain.layers import Conv2DTranspose  # noqa: F401
+    with pytest.raises(AttributeError, match=r"no layer 'Desne'\. Did you mean 'Dense'\?") as caught:
+        layers.Desne  # noqa: B018
+    assert "concatenate" not in str(caught.value)
+    assert caught.value.name == "Desne"
+
+
+def test_submodules_can_still_be_imported():
+    code = "from gputrain.layers import dense; from gputrain.layers import *; import gputrain.losses.focal"
+    subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(ModuleNotFoundError, match=r"No module named 'gputrain\.layers\.nothing'"):
+        importlib.import_module("gputrain.layers.nothing")

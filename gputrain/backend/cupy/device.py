@@ -41,7 +41,7 @@ class CupyDevice(Device):
 
     def __init__(self, cupy: Any, blas: Any, number: int = 0, name: str = "cupy") -> None:
         super().__init__()
-        self.name = name
+        self.name = self.description = name
         self._lock = threading.RLock()
         self.cupy = self.xp = cupy
         self.number = number

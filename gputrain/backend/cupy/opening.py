@@ -362,7 +362,9 @@ def bare_device(cupy: Any, number: int, blas: Any = None) -> CupyDevice:
     with explained(cupy):
         if blas is None:
             blas = cublas.find_library(cupy.cuda.runtime.runtimeGetVersion() // 1000)
-        return CupyDevice(cupy, blas, number)
+        device = CupyDevice(cupy, blas, number)
+        device.description = describe(cupy, number)
+        return device
 
 
 def check_product(device: CupyDevice) -> None:

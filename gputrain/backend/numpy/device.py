@@ -16,6 +16,7 @@ class NumpyDevice(Device):
     """Arrays on the host."""
 
     name = "numpy"
+    description = f"the CPU, by NumPy {np.__version__}"
     xp = np
 
     def __init__(self) -> None:

@@ -1,0 +1,65 @@
+"""Writes the logs of each epoch as a line of JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gputrain.callbacks import arguments
+from gputrain.callbacks.base import Callback, Logs, plain
+from gputrain.callbacks.files import require_folder
+
+
+class JSONLinesLogger(Callback):
+    """Writes one JSON object per epoch: {"epoch": 0, "loss": 0.31, ...}.
+
+    Each line is written at once and reaches the file before the next epoch begins, so that the file is whole
+    whenever the process ends. Numbers that are not finite become null, for JSON has none.
+
+    Args:
+        filename: path of the file; its folder must exist.
+        append: go on after the lines of an existing file instead of starting it anew.
+
+    Raises:
+        OSError: when training begins and the file cannot be written.
+
+    Example:
+        >>> model.fit(x, y, callbacks=[JSONLinesLogger("history.jsonl")])
+    """
+
+    def __init__(self, filename: str | os.PathLike[str], append: bool = False) -> None:
+        super().__init__()
+        self.filename = Path(filename)
+        self.append = arguments.flag(self, "append", append)
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Start the file, unless it is to be appended to."""
+        require_folder(self, self.filename)
+        self._write(b"", "ab" if self.append else "wb")
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Write the epoch's line."""
+        row = {"epoch": epoch, **{name: _as_json(value) for name, value in (logs or {}).items()}}
+        self._write(json.dumps(row, allow_nan=False).encode() + b"\n", "ab")
+
+    def _write(self, data: bytes, mode: str) -> None:
+        with open(self.filename, mode, buffering=0) as file:
+            file.write(data)
+
+
+def _as_json(value: Any) -> Any:
+    """Return what JSON can say of a value of the logs; text for what it cannot."""
+    value = plain(value)
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _as_json(item) for key, item in value.items()}
+    if hasattr(value, "__iter__"):
+        return [_as_json(item) for item in value]
+    return str(value)

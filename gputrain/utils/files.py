@@ -1,0 +1,80 @@
+"""Files that are written whole or not at all."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Make the file at `path` hold what `write` puts into the stream it is given.
+
+    The bytes go to a temporary file beside it, are flushed to the disk, and take the name in one step.
+    Whatever goes wrong before that (a full disk, Ctrl-C) leaves an older file at `path` as it was and no
+    temporary file behind.
+
+    Args:
+        path: the file; its folder must exist.
+        write: called once with a binary stream.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+
+    Example:
+        >>> write_atomically(Path("notes.txt"), lambda stream: stream.write(b"done"))
+    """
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with temporary.open("xb") as stream:
+            write(stream)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    _flush_folder(path.parent)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Make the file at `path` hold `text` in UTF-8, whole or not at all.
+
+    Raises:
+        OSError: as `write_atomically`.
+    """
+    write_atomically(path, lambda stream: stream.write(text.encode("utf-8")))
+
+
+def write_text_in_parts(path: Path, write: Callable[[TextIO], object]) -> None:
+    """Make the file at `path` hold the text that `write` puts into the stream it is given, in UTF-8.
+
+    Args:
+        path: the file; its folder must exist.
+        write: called once with a text stream.
+
+    Raises:
+        OSError: as `write_atomically`.
+    """
+
+    def write_bytes(stream: BinaryIO) -> None:
+        text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
+        write(text)
+        text.flush()
+        text.detach()
+
+    write_atomically(path, write_bytes)
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the rename itself survive a power cut, where the system lets a folder be opened."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
