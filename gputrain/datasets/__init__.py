@@ -3,12 +3,16 @@
     digits         1,797 images, 8x8, shipped with gputrain
     mnist          70,000 images, 28x28, found on this machine or downloaded
     fashion_mnist  the same, of clothing
+    breast_cancer  569 tumours, 30 measurements, two classes, from scikit-learn
+    wine           178 wines, 13 measurements, three classes, from scikit-learn
+    diabetes       442 patients, 10 measurements, a number to predict, from scikit-learn
 
 `locate(name)` says where a set is, `search_folders(name)` where it is looked for;
-`gputrain.datasets.idx.read_idx` and `gputrain.datasets.npz.read_npz` read files from strangers.
+`gputrain.datasets.idx.read_idx` and `gputrain.datasets.npz.read_npz` read files from strangers, as do the
+modules `npy` (also mapped into memory) and `images` (folders of image files); `sniff` tells what a file is.
 """
 
-from gputrain.datasets import digits, fashion_mnist, mnist
+from gputrain.datasets import breast_cancer, diabetes, digits, fashion_mnist, mnist, wine
 from gputrain.datasets._locate import locate, search_folders
 from gputrain.datasets.errors import CorruptFileError, DatasetUnavailableError, DownloadError
 
@@ -16,9 +20,12 @@ __all__ = [
     "CorruptFileError",
     "DatasetUnavailableError",
     "DownloadError",
+    "breast_cancer",
+    "diabetes",
     "digits",
     "fashion_mnist",
     "locate",
     "mnist",
     "search_folders",
+    "wine",
 ]

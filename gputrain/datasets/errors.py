@@ -8,23 +8,41 @@ from os import PathLike, fspath
 class CorruptFileError(ValueError):
     """A data file breaks a rule of its format; nothing of it was used.
 
+    Args:
+        path: the file.
+        rule: the broken rule, as a full clause.
+        expected: what the rule asks for.
+        received: what the file holds.
+        fix: what to do, as a sentence.
+
     Attributes:
         path: str, the file.
         rule: str, the rule that it breaks.
     """
 
-    def __init__(self, path: str | PathLike[str], rule: str, expected: object, received: object) -> None:
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        rule: str,
+        expected: object,
+        received: object,
+        fix: str = "The file is damaged or not what its name says: replace it with a good copy.",
+    ) -> None:
         """Args: the file, the broken rule as a full clause, what the rule asks for, what the file holds."""
         self.path = fspath(path)
         self.rule = rule
-        super().__init__(
-            f"{self.path}: {rule}. Expected: {expected}. Received: {received}. "
-            "The file is damaged or not what its name says: replace it with a good copy."
-        )
+        super().__init__(f"{self.path}: {rule}. Expected: {expected}. Received: {received}. {fix}")
 
 
 class DownloadError(OSError):
-    """One file could not be fetched; the target is as it was before, and no partial file is left."""
+    """One file could not be fetched; the target is as it was before, and no partial file is left.
+
+    Args:
+        url: the address.
+        rule: what had to hold, as a full clause.
+        expected: what was expected.
+        received: what happened instead.
+    """
 
     def __init__(self, url: str, rule: str, expected: object, received: object) -> None:
         """Args: the address, what had to hold, what was expected, what happened instead."""

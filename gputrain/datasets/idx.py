@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from gputrain.datasets._files import DEFAULT_BUDGET, MAX_DEFLATE_RATIO, Readable, fill, open_regular
 from gputrain.datasets.errors import CorruptFileError
 
-_DTYPES: dict[int, np.dtype[Any]] = {
+DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
     0x09: np.dtype(">i1"),
     0x0B: np.dtype(">i2"),
@@ -29,7 +29,7 @@ _DTYPES: dict[int, np.dtype[Any]] = {
     0x0E: np.dtype(">f8"),
 }
 _GZIP_MAGIC = b"\x1f\x8b"
-_MAX_DIMS = 32
+MAX_DIMS = 32
 
 
 class _Header(NamedTuple):
@@ -109,13 +109,13 @@ def _read_header(path: str | PathLike[str], stream: Readable) -> _Header:
     if magic[:2] != b"\0\0":
         raise CorruptFileError(path, "an IDX file starts with two zero bytes", "00 00", magic[:2].hex(" "))
     code, ndim = magic[2], magic[3]
-    if code not in _DTYPES:
-        known = ", ".join(f"{key:02x}" for key in _DTYPES)
+    if code not in DTYPES:
+        known = ", ".join(f"{key:02x}" for key in DTYPES)
         raise CorruptFileError(path, "the third byte is a type code", f"one of {known}", f"{code:02x}")
-    if not 1 <= ndim <= _MAX_DIMS:
-        raise CorruptFileError(path, "the fourth byte counts dimensions", f"1 to {_MAX_DIMS}", ndim)
+    if not 1 <= ndim <= MAX_DIMS:
+        raise CorruptFileError(path, "the fourth byte counts dimensions", f"1 to {MAX_DIMS}", ndim)
     sizes = _read_exactly(path, stream, 4 * ndim, f"the header holds {ndim} dimensions")
-    return _Header(_DTYPES[code], struct.unpack(f">{ndim}I", sizes))
+    return _Header(DTYPES[code], struct.unpack(f">{ndim}I", sizes))
 
 
 def _check_budget(path: str | PathLike[str], header: _Header, max_bytes: int) -> None:

@@ -6,59 +6,30 @@ its size is compared with what the file holds, and with a budget, before memory 
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import struct
-import tokenize
-import warnings
 import zlib
-from collections.abc import Iterable
-from io import BytesIO
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from os import PathLike
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.datasets._files import DEFAULT_BUDGET, MAX_DEFLATE_RATIO, fill, open_regular
+from gputrain.datasets._npy_format import MAX_PREFIX, Header, as_array, parse_header
 from gputrain.datasets.errors import CorruptFileError
+from gputrain.datasets.npy import check_rows, portions
 
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
 
 _MAX_MEMBERS = 65_536
-# Enough for 32 dimensions of 20 digits; a longer text is no plain array's header.
-_MAX_HEADER = 1024
-# Magic, version and length stand before the header's text: 12 bytes at most.
-_MAX_PREFIX = _MAX_HEADER + 12
-_MAX_DIMS = 32
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED = 0x1
-_ITEM_BYTES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "c": (8, 16)}
 # A member's name may hold folders, but no way out of them, no drive and no control characters.
 _UNSAFE_NAME = re.compile(r"^/|\\|^[A-Za-z]:|(^|/)\.\.?(/|$)|[\x00-\x1f]")
-
-# What NumPy's header parser is known to raise on text that is no header.
-_HEADER_DAMAGE = (
-    KeyError,
-    MemoryError,
-    RecursionError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    tokenize.TokenError,
-)
-
-
-class _Header(NamedTuple):
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    fortran: bool
-
-    @property
-    def data_bytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
 
 
 def read_npz(
@@ -84,9 +55,80 @@ def read_npz(
     >>> sorted(read_npz("mnist.npz", ["x_test", "y_test"]))  # doctest: +SKIP
     ['x_test', 'y_test']
     """
+    with _opened(path) as (archive, members):
+        wanted = list(members) if names is None else list(names)
+        _check_wanted(path, members, wanted)
+        _check_budget(path, [members[name] for name in wanted], max_bytes)
+        return {name: _read_member(path, archive, members[name]) for name in wanted}
+
+
+def names_and_shapes(path: str | PathLike[str]) -> dict[str, tuple[int, ...]]:
+    """Tell what an npz file holds without reading the arrays: only their headers are read.
+
+    Args:
+        path: the file, as for `read_npz`.
+
+    Returns:
+        dict of name to shape, in the order of the file.
+
+    Raises:
+        CorruptFileError: the file breaks one of the rules of `read_npz` so far as headers show it.
+        OSError: the file cannot be opened.
+
+    >>> names_and_shapes("mnist.npz")["x_test"]  # doctest: +SKIP
+    (10000, 28, 28)
+    """
+    with _opened(path) as (archive, members):
+        return {name: _member_header(path, archive, info).shape for name, info in members.items()}
+
+
+def iter_member(
+    path: str | PathLike[str], name: str, rows: int = 256, *, max_bytes: int = DEFAULT_BUDGET
+) -> Iterator[NDArray[Any]]:
+    """Read one array of an npz file in portions, so that memory holds one portion and not the array.
+
+    The rules are those of `read_npz`. The check sum is known only at the end: of a damaged file the error may
+    come after the first portions. An array in Fortran order, whose rows lie scattered, is read whole.
+
+    Args:
+        path: the file.
+        name: which array, without `.npy`.
+        rows: int >= 1, samples per portion; the last one may be smaller.
+        max_bytes: int, largest portion to accept, in bytes; in Fortran order the largest array.
+
+    Yields:
+        A new array, native byte order, shape (at most `rows`, ...).
+
+    Raises:
+        CorruptFileError: the file breaks a rule, lacks `name`, or that has no rows or rows without numbers.
+        ValueError: `rows` is not an integer >= 1.
+        OSError: the file cannot be opened.
+
+    >>> next(iter_member("mnist.npz", "x_test", rows=32)).shape  # doctest: +SKIP
+    (32, 28, 28)
+    """
+    rows = check_rows(rows)
+    with _opened(path) as (archive, members):
+        _check_wanted(path, members, [name])
+        info = members[name]
+        header = _member_header(path, archive, info)
+        _check_has_rows(path, info.filename, header)
+        if header.fortran:
+            _check_budget(path, [info], max_bytes)
+            yield from portions(_read_member(path, archive, info), rows)
+        else:
+            yield from _stream_member(path, archive, info, header, rows, max_bytes)
+
+
+@contextmanager
+def _opened(path: str | PathLike[str]) -> Iterator[tuple[ZipFile, dict[str, ZipInfo]]]:
+    """Open the archive and check its table of contents; damage found meanwhile is the documented error."""
+    from zipfile import ZipFile
+
     with open_regular(path) as file:
         try:
-            return _read_archive(path, file, names, max_bytes)
+            with ZipFile(file) as archive:
+                yield archive, _check_members(path, archive.infolist(), _size(file))
         except CorruptFileError:
             raise
         except _damage() as error:
@@ -94,6 +136,10 @@ def read_npz(
             raise CorruptFileError(
                 path, "the zip file must be whole", "a valid zip file", received
             ) from error
+
+
+def _size(file: BinaryIO) -> int:
+    return os.fstat(file.fileno()).st_size
 
 
 def _damage() -> tuple[type[Exception], ...]:
@@ -111,20 +157,6 @@ def _damage() -> tuple[type[Exception], ...]:
         NotImplementedError,
         RuntimeError,
     )
-
-
-def _read_archive(
-    path: str | PathLike[str], file: BinaryIO, names: Iterable[str] | None, max_bytes: int
-) -> dict[str, NDArray[Any]]:
-    from zipfile import ZipFile
-
-    file_bytes = os.fstat(file.fileno()).st_size
-    with ZipFile(file) as archive:
-        members = _check_members(path, archive.infolist(), file_bytes)
-        wanted = list(members) if names is None else list(names)
-        _check_wanted(path, members, wanted)
-        _check_budget(path, [members[name] for name in wanted], max_bytes)
-        return {name: _read_member(path, archive, members[name]) for name in wanted}
 
 
 def _check_members(path: str | PathLike[str], infos: list[ZipInfo], file_bytes: int) -> dict[str, ZipInfo]:
@@ -186,10 +218,17 @@ def _check_budget(path: str | PathLike[str], infos: list[ZipInfo], max_bytes: in
         )
 
 
-def _read_member(path: str | PathLike[str], archive: ZipFile, info: ZipInfo) -> NDArray[Any]:
+def _check_has_rows(path: str | PathLike[str], name: str, header: Header) -> None:
+    if not header.shape or 0 in header.shape[1:]:
+        raise CorruptFileError(
+            path, f"member {name!r} has rows of numbers", "a shape (rows, ...)", header.shape
+        )
+
+
+def _member_header(path: str | PathLike[str], archive: ZipFile, info: ZipInfo) -> Header:
     with archive.open(info) as stream:
-        header, header_bytes = _read_header(path, info.filename, stream.read(_MAX_PREFIX))
-    declared = header_bytes + header.data_bytes
+        header = parse_header(path, f"member {info.filename!r}", stream.read(MAX_PREFIX))
+    declared = header.size + header.data_bytes
     if declared != info.file_size:
         raise CorruptFileError(
             path,
@@ -197,62 +236,50 @@ def _read_member(path: str | PathLike[str], archive: ZipFile, info: ZipInfo) -> 
             f"{declared} bytes",
             f"{info.file_size} bytes",
         )
+    return header
+
+
+def _read_member(path: str | PathLike[str], archive: ZipFile, info: ZipInfo) -> NDArray[Any]:
+    header = _member_header(path, archive, info)
     with archive.open(info) as stream:
-        stream.read(header_bytes)
+        stream.read(header.size)
         raw, filled = fill(stream, header.data_bytes)
         rest = len(stream.read(1))
-    if filled + rest != header.data_bytes:
+    _check_filled(path, info.filename, header, filled + rest)
+    return as_array(path, f"member {info.filename!r}", raw, header)
+
+
+def _stream_member(
+    path: str | PathLike[str], archive: ZipFile, info: ZipInfo, header: Header, rows: int, max_bytes: int
+) -> Iterator[NDArray[Any]]:
+    count, *row = header.shape
+    rows = min(rows, max(count, 1))
+    portion = header._replace(shape=(rows, *row))
+    if portion.data_bytes > max_bytes:
         raise CorruptFileError(
             path,
-            f"member {info.filename!r} must fill the shape {header.shape}",
+            f"{rows} rows of member {info.filename!r} must fit the memory allowed",
+            f"at most {max_bytes} bytes",
+            f"{portion.data_bytes} bytes",
+        )
+    done = 0
+    with archive.open(info) as stream:
+        stream.read(header.size)
+        for start in range(0, count, rows):
+            portion = header._replace(shape=(min(rows, count - start), *row))
+            raw, filled = fill(stream, portion.data_bytes)
+            done += filled
+            if filled != portion.data_bytes:
+                break
+            yield as_array(path, f"member {info.filename!r}", raw, portion)
+    _check_filled(path, info.filename, header, done)
+
+
+def _check_filled(path: str | PathLike[str], name: str, header: Header, filled: int) -> None:
+    if filled != header.data_bytes:
+        raise CorruptFileError(
+            path,
+            f"member {name!r} must fill the shape {header.shape}",
             f"{header.data_bytes} bytes",
-            f"{filled + rest} bytes",
+            f"{filled} bytes",
         )
-    return _as_array(path, info.filename, raw, header)
-
-
-def _read_header(path: str | PathLike[str], name: str, prefix: bytes) -> tuple[_Header, int]:
-    """Parse the npy header at the start of `prefix`; returns it and how many bytes it takes."""
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    head = BytesIO(prefix)
-    try:
-        read_header = readers[np.lib.format.read_magic(head)]
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            shape, fortran, dtype = read_header(head, max_header_size=_MAX_HEADER)
-    except _HEADER_DAMAGE as error:
-        received = f"{type(error).__name__}: {error}"
-        raise CorruptFileError(
-            path, f"member {name!r} starts with an npy header of version 1.0 or 2.0", "one", received
-        ) from error
-    _check_dtype(path, name, dtype)
-    _check_shape(path, name, shape)
-    return _Header(dtype, shape, fortran), head.tell()
-
-
-def _check_dtype(path: str | PathLike[str], name: str, dtype: np.dtype[Any]) -> None:
-    if dtype.itemsize not in _ITEM_BYTES.get(dtype.kind, ()):
-        raise CorruptFileError(
-            path,
-            f"member {name!r} holds plain numbers or booleans",
-            "bool, int, uint, float or complex",
-            dtype,
-        )
-
-
-def _check_shape(path: str | PathLike[str], name: str, shape: tuple[int, ...]) -> None:
-    if len(shape) > _MAX_DIMS:
-        raise CorruptFileError(
-            path, f"member {name!r} has few dimensions", f"at most {_MAX_DIMS}", len(shape)
-        )
-    if any(isinstance(size, bool) or size < 0 for size in shape):
-        raise CorruptFileError(path, f"member {name!r} has a shape of counts", "integers >= 0", shape)
-
-
-def _as_array(path: str | PathLike[str], name: str, raw: NDArray[np.uint8], header: _Header) -> NDArray[Any]:
-    """View the bytes, uint8 (data_bytes,), as the declared array in native byte order."""
-    if header.dtype.kind == "b" and raw.size and raw.max() > 1:
-        raise CorruptFileError(path, f"member {name!r} holds booleans", "bytes 0 and 1", f"byte {raw.max()}")
-    order: Literal["F", "C"] = "F" if header.fortran else "C"
-    array = raw.view(header.dtype).reshape(header.shape, order=order)
-    return array.astype(header.dtype.newbyteorder("="), copy=False)

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from gputrain.datasets.errors import CorruptFileError
-from gputrain.datasets.npz import read_npz
+from gputrain.datasets.npz import iter_member, names_and_shapes, read_npz
 
 LOCAL, CENTRAL = b"PK\x03\x04", b"PK\x01\x02"
 
@@ -199,3 +199,105 @@ def test_random_damage_gives_arrays_or_the_documented_error(tmp_path: Path) -> N
         except CorruptFileError:
             continue
         assert sum(array.nbytes for array in arrays.values()) <= 1 << 16
+
+
+def test_names_and_shapes_are_told_from_the_headers(tmp_path: Path) -> None:
+    path = tmp_path / "good.npz"
+    np.savez_compressed(path, x=np.zeros((7, 2, 3)), y=np.zeros(7, int), scalar=np.array(1.0))
+    assert names_and_shapes(path) == {"x": (7, 2, 3), "y": (7,), "scalar": ()}
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("rows", [1, 3, 7, 100])
+def test_portions_of_a_member_are_the_member(save: Callable[..., None], rows: int, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    arrays = {
+        "c": rng.normal(size=(7, 3, 2)),
+        "fortran": np.asfortranarray(rng.normal(size=(7, 3))),
+        "swapped": np.arange(7, dtype=">u2"),
+        "truths": rng.random((7, 2)) < 0.5,
+        "none": np.zeros((0, 4), np.int16),
+    }
+    save(tmp_path / "good.npz", **arrays)
+    for name, expected in arrays.items():
+        found = list(iter_member(tmp_path / "good.npz", name, rows))
+        assert [len(portion) for portion in found] == [
+            min(rows, len(expected) - start) for start in range(0, len(expected), rows)
+        ]
+        for index, portion in enumerate(found):
+            np.testing.assert_array_equal(portion, expected[index * rows : (index + 1) * rows])
+            assert portion.dtype == expected.dtype.newbyteorder("=")
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_streaming_takes_the_memory_of_a_portion(save: Callable[..., None], tmp_path: Path) -> None:
+    path = tmp_path / "big.npz"
+    array = (np.arange(2_000_000) % 1000).astype(np.float32).reshape(20_000, 100)
+    save(path, x=array, other=np.zeros(1_000_000))
+    sums = array.sum(axis=1, dtype=np.float64)
+    next(iter_member(path, "x"))  # imports
+    tracemalloc.start()
+    seen = np.concatenate([part.sum(axis=1, dtype=np.float64) for part in iter_member(path, "x", 500)])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    np.testing.assert_array_equal(seen, sums)
+    assert peak < 2_500_000  # of 8,000,000 bytes in the member
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_files_stream_into_the_documented_error(name: str, tmp_path: Path) -> None:
+    make, message = HOSTILE[name]
+    path = tmp_path / "bad.npz"
+    path.write_bytes(make())
+    if name == "bomb":
+        message = "rows of member 'a.npy' must fit the memory allowed"
+    with pytest.raises(CorruptFileError, match=message):
+        list(iter_member(path, "a", rows=1 << 30, max_bytes=1 << 26))
+
+
+def test_a_damaged_end_is_found_after_the_portions(tmp_path: Path) -> None:
+    path = tmp_path / "bad.npz"
+    path.write_bytes(one(npy("'|u1'", "(9000,)", b"abc" * 2999 + b"xyz")).replace(b"xyz", b"xyy"))
+    reader = iter_member(path, "a", rows=3)
+    assert bytes(next(reader)) == b"abc"
+    with pytest.raises(CorruptFileError, match=r"zip file.*CRC"):
+        list(reader)
+
+
+def test_a_bomb_is_streamed_in_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.npz"
+    path.write_bytes(one(npy("'|u1'", "(30000000, 1)", bytes(30_000_000)), 8))
+    assert path.stat().st_size < 100_000
+    tracemalloc.start()
+    total = sum(len(portion) for portion in iter_member(path, "a", rows=1 << 16, max_bytes=1 << 17))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert total == 30_000_000
+    assert peak < 2_500_000
+
+
+@pytest.mark.parametrize("shape", ["()", "(3, 0)", f"({10**18}, 0)"])
+def test_members_without_rows_of_numbers_do_not_stream(shape: str, tmp_path: Path) -> None:
+    path = tmp_path / "bad.npz"
+    path.write_bytes(one(npy("'|u1'", shape, b"1" if shape == "()" else b"")))
+    with pytest.raises(CorruptFileError, match=r"rows of numbers. Expected: a shape \(rows, ...\)"):
+        next(iter_member(path, "a"))
+
+
+def test_what_cannot_be_streamed(tmp_path: Path) -> None:
+    path = tmp_path / "good.npz"
+    np.savez(path, x=np.zeros((4, 5)), f=np.asfortranarray(np.zeros((4, 5))))
+    with pytest.raises(ValueError, match=r"integer >= 1\. Received: 0") as caught:
+        next(iter_member(path, "x", rows=0))
+    assert not isinstance(caught.value, CorruptFileError)
+    with pytest.raises(CorruptFileError, match=r"must be there.*Received: \['x', 'f'\]"):
+        next(iter_member(path, "y"))
+    with pytest.raises(
+        CorruptFileError, match=r"2 rows of member 'x.npy' must fit.*at most 79 bytes.*80 bytes"
+    ):
+        next(iter_member(path, "x", rows=2, max_bytes=79))
+    with pytest.raises(CorruptFileError, match="arrays must fit the memory allowed"):
+        next(iter_member(path, "f", rows=2, max_bytes=79))
+    reader = iter_member(path, "x", rows=1)
+    next(reader)
+    reader.close()  # closes the file: an open one would be a warning and so an error

@@ -1,0 +1,143 @@
+"""A table: named columns of one length, each of text or of numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gputrain.errors import DataError, explain
+from gputrain.utils.names import did_you_mean
+
+Column = NDArray[Any]
+
+
+class Table:
+    """Named columns of one length.
+
+    Args:
+        columns: name to a 1-D array, in order. Numbers and booleans become float64 (NaN is a missing cell),
+            text becomes an object array of str; None among text becomes "".
+        source: where the rows come from (a file's name), for error messages.
+        lines: the line of each row in `source`, int (rows,).
+
+    Attributes:
+        names: tuple of str, the columns in order.
+        rows: int, number of rows.
+
+    Raises:
+        DataError: no column, columns of different lengths, or cells that are neither text nor numbers.
+
+    Example:
+        >>> table = Table({"age": [31, 54], "sex": ["f", "m"]})
+        >>> table.names, table.rows, table["age"].dtype
+        (('age', 'sex'), 2, dtype('float64'))
+    """
+
+    def __init__(
+        self, columns: Mapping[str, ArrayLike], *, source: str = "", lines: NDArray[np.int64] | None = None
+    ) -> None:
+        self._columns = {name: _as_column(name, cells) for name, cells in columns.items()}
+        self.source = source
+        self.lines = lines
+        if not self._columns:
+            raise DataError(explain("A table has at least one column.", received="none"))
+        self.names = tuple(self._columns)
+        self.rows = len(self._columns[self.names[0]])
+        lengths = {name: len(cells) for name, cells in self._columns.items()}
+        if lines is not None:
+            lengths["line numbers"] = len(lines)
+        odd = {name: length for name, length in lengths.items() if length != self.rows}
+        if odd:
+            expected = f"{self.rows} cells each, as in {self.names[0]!r}"
+            raise DataError(
+                explain("The columns of a table have one length.", expected=expected, received=odd)
+            )
+
+    def __len__(self) -> int:
+        return self.rows
+
+    def __repr__(self) -> str:
+        return f"<Table of {self.rows} rows: {', '.join(self.names)}>"
+
+    def __getitem__(self, name: str) -> Column:
+        """The cells of one column, float64 or object (rows,)."""
+        self.require([name])
+        return self._columns[name]
+
+    def take(self, indices: ArrayLike) -> Table:
+        """Return the rows at `indices` (int, or bool with one per row) as a new table."""
+        chosen = np.asarray(indices)
+        chosen = chosen if chosen.size else chosen.astype(np.int64)
+        lines = None if self.lines is None else self.lines[chosen]
+        taken = {name: cells[chosen] for name, cells in self._columns.items()}
+        return Table(taken, source=self.source, lines=lines)
+
+    def without(self, names: Iterable[str]) -> Table:
+        """Return the table less the columns `names`, which must exist."""
+        left_out = set(names)
+        self.require(left_out)
+        kept = {name: cells for name, cells in self._columns.items() if name not in left_out}
+        return Table(kept, source=self.source, lines=self.lines)
+
+    def require(self, names: Iterable[str]) -> None:
+        """Raise DataError unless every one of `names` is a column."""
+        absent = sorted(set(names) - set(self.names))
+        if absent:
+            where = f" in {self.source}" if self.source else ""
+            listed = ", ".join(map(repr, absent[:20]))
+            raise DataError(f"No column {listed}{where}. {did_you_mean(absent[0], self.names)}")
+
+    def place(self, row: int) -> str:
+        """Return words that say where row `row` stands: its line of the file, or its index from 0.
+
+        Example:
+            >>> Table({"a": [1, 2]}).place(1)
+            'row 1 (from 0)'
+        """
+        if self.lines is None:
+            return f"row {row} (from 0)" + (f" of {self.source}" if self.source else "")
+        return f"line {self.lines[row]}" + (f" of {self.source}" if self.source else "")
+
+
+def concatenate(tables: Sequence[Table]) -> Table:
+    """Return one table of the rows of all, which have the same columns and come from the same source."""
+    first = tables[0]
+    columns = {name: np.concatenate([table[name] for table in tables]) for name in first.names}
+    lines = [table.lines for table in tables if table.lines is not None]
+    return Table(columns, source=first.source, lines=np.concatenate(lines) if lines else None)
+
+
+def _as_column(name: str, cells: ArrayLike) -> Column:
+    if not isinstance(name, str) or not name:
+        raise DataError(explain("A column's name is text.", received=repr(name)))
+    array = np.asarray(cells)
+    if array.ndim != 1:
+        raise DataError(explain(f"Column {name!r} must be 1-D.", received=f"shape {array.shape}"))
+    if array.dtype.kind in "biuf":
+        return array.astype(np.float64)
+    if array.dtype.kind == "U":
+        return array.astype(object)
+    if array.dtype.kind == "O":
+        return _texts(name, array)
+    raise DataError(explain(f"Column {name!r} must hold text or numbers.", received=f"dtype {array.dtype}"))
+
+
+def _texts(name: str, array: Column) -> Column:
+    """Object cells, str as they are, None and NaN as "", numbers in words."""
+    cells = array.tolist()
+    if all(type(cell) is str for cell in cells):
+        return array
+    for row, cell in enumerate(cells):
+        if cell is None or cell != cell:
+            cells[row] = ""
+        elif isinstance(cell, bool | int | float):
+            cells[row] = str(cell)
+        elif not isinstance(cell, str):
+            received = f"{type(cell).__name__} in row {row} (from 0)"
+            raise DataError(explain(f"Column {name!r} must hold text or numbers.", received=received))
+    out = np.empty(len(cells), object)
+    out[:] = cells
+    return out
