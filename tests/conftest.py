@@ -19,13 +19,17 @@ HERE = Path(__file__).resolve().parent
 WITHOUT_DEVICE = (
     "datasets/",  # files, downloads, archives
     "initializers/",  # initial weights are drawn on the host and uploaded
+    "callbacks/test_callbacks.py",
+    "callbacks/test_container.py",
+    "callbacks/test_learning_rate.py",
     "random/",  # the generator itself and the host's draws
     "recipes/test_data.py",
-    "recipes/test_files.py",
     "recipes/test_overrides.py",
     "recipes/test_reading.py",
     "recipes/test_run_folder.py",
     "recipes/test_toml_writer.py",
+    "reporting/",  # figures, pictures, the page
+    "tabular/",
     "utils/",
     "test_import.py",
 )

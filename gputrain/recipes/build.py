@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gputrain import layers, losses, metrics, models, optimizers
+from numpy.typing import NDArray
+
+from gputrain import callbacks, layers, losses, metrics, models, optimizers
 from gputrain.recipes.arguments import find_class
 from gputrain.recipes.errors import Source, blaming
 from gputrain.recipes.recipe import Recipe
@@ -14,15 +16,19 @@ from gputrain.recipes.recipe import Recipe
 _REFUSALS = (ValueError, TypeError, OverflowError, MemoryError)
 
 
-def compiled_model(recipe: Recipe) -> models.Sequential:
-    """Return the recipe's model, built for the shape of its data and compiled.
+def compiled_model(recipe: Recipe, shape: Sequence[int]) -> models.Sequential:
+    """Return the recipe's model, built and compiled.
+
+    Args:
+        recipe: with what was found in its data (`Recipe.with_data`).
+        shape: of one input.
 
     Raises:
         RecipeError: a layer, the optimizer, the loss or a metric does not take its arguments, or a layer does
             not fit on the one before it; the message names the key path.
     """
     settings, source = recipe.settings, recipe.source
-    model = _sequential(settings["name"], settings["data"]["reshape"], settings["model"]["layers"], source)
+    model = _sequential(settings["name"], shape, settings["model"]["layers"], source)
     with blaming(source.place("training"), _REFUSALS):
         model.compile(
             optimizer=_object("optimizer", settings["optimizer"], "optimizer", source),
@@ -36,7 +42,7 @@ def compiled_model(recipe: Recipe) -> models.Sequential:
 
 
 def _sequential(
-    name: str, shape: list[int], tables: list[dict[str, Any]], source: Source
+    name: str, shape: Sequence[int], tables: list[dict[str, Any]], source: Source
 ) -> models.Sequential:
     model = models.Sequential(name=name)
     model.add(layers.Input(shape=tuple(shape)))
@@ -45,6 +51,35 @@ def _sequential(
         with blaming(source.place(f"{path} ({table['type']})"), _REFUSALS):
             model.add(find_class("layer", table["type"], path, source)(**_arguments(table, "type")))
     return model
+
+
+def callbacks_of(recipe: Recipe) -> list[callbacks.Callback]:
+    """Return the callbacks that the recipe names.
+
+    Raises:
+        RecipeError: one does not take its arguments.
+    """
+    built = []
+    for index, table in enumerate(recipe.settings["callbacks"]):
+        path = f"callbacks[{index}]"
+        cls = find_class("callback", table["name"], path, recipe.source)
+        with blaming(recipe.source.place(path), _REFUSALS):
+            built.append(cls(**_arguments(table, "name")))
+    return built
+
+
+def adapt(model: models.Sequential, x: NDArray[Any], source: Source) -> None:
+    """Give Normalization layers the mean and variance of the training inputs `x`.
+
+    Raises:
+        RecipeError: such a layer is not the first, so that what it gets is not the inputs.
+    """
+    for index, layer in enumerate(model.layers):
+        if isinstance(layer, layers.Normalization) and layer.input_mean is None:
+            if index:
+                rule = "A Normalization layer is adapted to the inputs, so it must be the first layer."
+                raise source.error(f"model.layers[{index}]", rule, fix="Or give it mean and variance.")
+            layer.adapt(x)
 
 
 def _object(kind: str, table: Mapping[str, Any], path: str, source: Source) -> Any:

@@ -12,7 +12,7 @@ from functools import cache
 from types import MappingProxyType, ModuleType
 from typing import Any
 
-from gputrain import constraints, initializers, layers, losses, metrics, optimizers, regularizers
+from gputrain import callbacks, constraints, initializers, layers, losses, metrics, optimizers, regularizers
 from gputrain.utils.names import snake_case
 
 
@@ -47,6 +47,23 @@ _ROOMS = {
         left_out=("LossFunctionWrapper",),
     ),
     "metric": _Room(metrics, metrics.Metric, snake_case, left_out=("MeanMetricWrapper",)),
+    "callback": _Room(
+        callbacks,
+        callbacks.Callback,
+        snake_case,
+        # A run has these of its own, or they take a function or a path, which a recipe does not give.
+        left_out=(
+            "Advisor",
+            "CSVLogger",
+            "CallbackList",
+            "History",
+            "JSONLinesLogger",
+            "LambdaCallback",
+            "LearningRateScheduler",
+            "MonitorCallback",
+            "ProgbarLogger",
+        ),
+    ),
     "schedule": _Room(optimizers.schedules, optimizers.schedules.LearningRateSchedule, snake_case),
     "initializer": _Room(initializers, initializers.Initializer, snake_case, left_out=("RandomInitializer",)),
     "regularizer": _Room(regularizers, regularizers.Regularizer, snake_case),
@@ -59,8 +76,8 @@ def classes(kind: str) -> Mapping[str, type[Any]]:
     """Return the classes that a recipe may name, by their names in a recipe.
 
     Args:
-        kind: "layer", "optimizer", "loss", "metric", or what those take: "schedule", "initializer",
-            "regularizer", "constraint".
+        kind: "layer", "optimizer", "loss", "metric", "callback", or what those take: "schedule",
+            "initializer", "regularizer", "constraint".
 
     Example:
         >>> classes("optimizer")["adam"].__name__

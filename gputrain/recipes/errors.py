@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gputrain.errors import explain
 
@@ -20,6 +21,7 @@ class Source:
     Attributes:
         file: the recipe's file as the user named it.
         options: key paths given on the command line, each with the option that gave it.
+        base: the folder that paths in the recipe count from; None means where the program runs.
 
     Example:
         >>> Source("a.toml", {"training.epochs": "--epochs"}).place("training.epochs")
@@ -28,6 +30,12 @@ class Source:
 
     file: str
     options: Mapping[str, str] = field(default_factory=dict)
+    base: Path | None = None
+
+    def folder(self, path: str) -> Path:
+        """Return the folder that a file named at key path `path` counts from."""
+        given = any(_covers(key, path) for key in self.options)
+        return Path() if given or self.base is None else self.base
 
     def place(self, path: str) -> str:
         """Return the words that say where `path` was set."""

@@ -10,6 +10,7 @@ from typing import Any
 from gputrain.recipes.errors import RecipeError, Source
 
 _PART = re.compile(r"([A-Za-z0-9_-]+)((?:\[[0-9]+\])*)")
+_ORIGINS = ("data.dataset", "data.file", "data.folder")
 _INDEX = re.compile(r"\[([0-9]+)\]")
 
 
@@ -18,6 +19,9 @@ def parse_setting(text: str) -> tuple[str, Any]:
 
     The value is read as TOML (`3`, `1e-3`, `true`, `[8, 8, 1]`); what is not TOML is text, so that
     `optimizer.name=sgd` needs no quotes.
+
+    Args:
+        text: what follows `--set`.
 
     Raises:
         RecipeError: there is no `=`, or the key path is malformed.
@@ -50,6 +54,7 @@ def apply(table: dict[str, Any], settings: Iterable[tuple[str, Any]], source: So
         RecipeError: a path runs through something that is no table, or past the end of an array.
     """
     for path, value in settings:
+        _leave_out_others(table, path)
         *outer, last = _steps(path)
         place: Any = table
         walked = ""
@@ -57,6 +62,14 @@ def apply(table: dict[str, Any], settings: Iterable[tuple[str, Any]], source: So
             walked = _joined(walked, step)
             place = _enter(place, step, walked, source)
         _store(place, last, value, path, source)
+
+
+def _leave_out_others(table: dict[str, Any], path: str) -> None:
+    """Data comes from one place: naming another one takes the place of the recipe's."""
+    data = table.get("data")
+    if isinstance(data, dict) and path in _ORIGINS:
+        for other in _ORIGINS:
+            data.pop(other.partition(".")[2], None)
 
 
 def _parsed(text: str) -> Any:

@@ -11,6 +11,7 @@ from gputrain.utils.names import nearest
 from gputrain.utils.resources import configs_dir
 
 MAX_BYTES = 1 << 20
+CONFIG = "config.toml"  # the resolved recipe in a run folder
 
 
 def shipped_recipes() -> list[str]:
@@ -23,21 +24,26 @@ def shipped_recipes() -> list[str]:
     return sorted(path.stem for path in configs_dir().glob("*.toml"))
 
 
-def find_recipe(name: str) -> Path:
-    """Return the file that `name` stands for: a path, or the name of a shipped recipe.
+def find_recipe(name: str) -> tuple[Path, Path | None]:
+    """Return the file that `name` stands for: a path, a run folder, or the name of a shipped recipe.
 
     Args:
         name: a path as the user typed it, or for example "digits_cnn".
+
+    Returns:
+        The file, and the folder that paths in it count from (None: where the program runs).
 
     Raises:
         RecipeError: there is no such file, or it is not a regular file.
     """
     path = Path(name)
     source = Source(name)
+    if path.is_dir() and (path / CONFIG).is_file():
+        path = path / CONFIG
     if path.is_file():
-        return path
+        return path, path.parent
     if path.exists():
-        fix = "Name a file, as in runs/digits_cnn-1/config.toml." if path.is_dir() else None
+        fix = "Name a file, or a run folder, which holds a config.toml." if path.is_dir() else None
         raise source.error(
             "",
             "A recipe must be a regular file.",
@@ -46,7 +52,7 @@ def find_recipe(name: str) -> Path:
         )
     known = shipped_recipes()
     if name in known:
-        return configs_dir() / f"{name}.toml"
+        return configs_dir() / f"{name}.toml", None
     close = nearest(path.stem, known)
     hint = f"Did you mean {close!r}? " if close else ""
     raise source.error(

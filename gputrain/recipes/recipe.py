@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,10 @@ from gputrain.recipes import data, overrides, reading, schema
 from gputrain.recipes.arguments import check_arguments, check_named, find_class
 from gputrain.recipes.errors import Source
 from gputrain.utils.names import snake_case
+
+_DEFAULT_METRIC = {"classification": "accuracy", "regression": "mean_absolute_error"}
+_GIVE_PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid", "sparsemax", "sparse_sigmoid")
+OUTPUTS = "outputs"  # units = "outputs": as many as there are classes or targets
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,28 @@ class Recipe:
         }
         return {**self.settings, "versions": versions}
 
+    @property
+    def logits(self) -> bool:
+        """Whether the model's outputs are scores that are no probabilities.
+
+        A loss that takes probabilities or logits says which; with another one it goes by the last activation.
+        """
+        loss, last = self.settings["loss"], self.settings["model"]["layers"][-1]
+        if "from_logits" in loss:
+            return bool(loss["from_logits"])
+        return last["type"] != "Softmax" and last.get("activation") not in _GIVE_PROBABILITIES
+
+    def with_data(self, data: Mapping[str, Any], outputs: int) -> Recipe:
+        """Return the recipe with what was found in its data: the section, and how many outputs there are."""
+        layers = [_sized(table, outputs) for table in self.settings["model"]["layers"]]
+        return replace(self, settings={**self.settings, "data": dict(data), "model": {"layers": layers}})
+
 
 def load(name: str | Path, settings: Iterable[tuple[str, Any, str]] = ()) -> Recipe:
     """Read, change and check a recipe.
 
     Args:
-        name: a TOML file, or the name of a shipped recipe, as "digits_cnn".
+        name: a TOML file, a run folder, or the name of a shipped recipe, as "digits_cnn".
         settings: changes: (key path, value, the option that asks for it, for errors).
 
     Returns:
@@ -60,8 +80,9 @@ def load(name: str | Path, settings: Iterable[tuple[str, Any, str]] = ()) -> Rec
         3
     """
     changes = list(settings)
-    source = Source(str(name), {path: option for path, _, option in changes})
-    table = reading.read_table(reading.find_recipe(str(name)), source)
+    path, base = reading.find_recipe(str(name))
+    source = Source(str(name), {path: option for path, _, option in changes}, base)
+    table = reading.read_table(path, source)
     overrides.apply(table, [(path, value) for path, value, _ in changes], source)
     return check(table, source)
 
@@ -73,18 +94,28 @@ def check(table: Mapping[str, Any], source: Source) -> Recipe:
         RecipeError: an unknown key, a missing one, or a wrong value.
     """
     top = schema.check(table, schema.TOP, "", source)
-    section = schema.check(top["data"], schema.DATA, "data", source)
+    loss = check_named("loss", top["loss"], "loss", source)
+    loss_class = find_class("loss", loss["name"], "loss", source).__name__
+    section = data.resolve(top["data"], loss_class, source)
     model = schema.check(top["model"], schema.MODEL, "model", source)
+    metrics = top.get("metrics", [_DEFAULT_METRIC[section["task"]]])
+    training = schema.check(top["training"], schema.TRAINING, "training", source)
+    if section["task"] == "regression" and training["class_weight"] != "none":
+        raise source.error("training.class_weight", "This key is for classes, not for numbers to predict.")
     settings = {
         "name": top["name"],
         "seed": top.get("seed", config.seed() % (schema.MAX_SEED + 1)),
         "backend": top.get("backend", config.backend()),
-        "data": data.resolve(section, source),
+        "data": section,
         "model": {"layers": _layers(model["layers"], source)},
         "optimizer": check_named("optimizer", top["optimizer"], "optimizer", source, default="adam"),
-        "loss": check_named("loss", top["loss"], "loss", source),
-        "metrics": [_metric(item, f"metrics[{i}]", source) for i, item in enumerate(top["metrics"])],
-        "training": schema.check(top["training"], schema.TRAINING, "training", source),
+        "loss": loss,
+        "metrics": [_metric(item, f"metrics[{i}]", source) for i, item in enumerate(metrics)],
+        "training": training,
+        "callbacks": [
+            check_named("callback", item, f"callbacks[{i}]", source)
+            for i, item in enumerate(top["callbacks"])
+        ],
     }
     return Recipe(settings, source)
 
@@ -110,6 +141,10 @@ def _layer(table: Mapping[str, Any], path: str, source: Source) -> dict[str, Any
             f"{path}.name", "Wrong value.", expected=schema.NAME_RULE, received=schema.describe(own)
         )
     return {"type": name, **check_arguments(cls, arguments, path, source, beside=("type",))}
+
+
+def _sized(table: Mapping[str, Any], outputs: int) -> dict[str, Any]:
+    return {key: outputs if key == "units" and value == OUTPUTS else value for key, value in table.items()}
 
 
 def _free_name(prefix: str, taken: set[str]) -> str:

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from gputrain.errors import explain
 from gputrain.recipes import toml_writer
-from gputrain.recipes.files import write_atomically, write_text
+from gputrain.recipes.reading import CONFIG
+from gputrain.utils.files import write_atomically, write_text
 
+PREPARATION, WEIGHTS, METRICS = "preparation.json", "weights.npz", "metrics.json"
 _WEIGHT_PATH = re.compile(r"[^/\\\0]+(/[^/\\\0]+)*")
 
 
@@ -40,8 +42,7 @@ class RunFolder:
 
     Attributes:
         path: the folder.
-        config: config.toml in it.
-        history: history.csv in it.
+        history, history_lines, log, report: history.csv, history.jsonl, log.txt and report.html in it.
 
     Raises:
         OSError: the folder cannot be made; the message says which and why.
@@ -53,7 +54,7 @@ class RunFolder:
 
     def __init__(self, parent: Path, name: str) -> None:
         try:
-            self.path = _new_folder(parent, name)
+            self.path = new_folder(parent, name)
         except OSError as error:
             raise OSError(
                 explain(
@@ -62,17 +63,27 @@ class RunFolder:
                     fix="Name another folder with --out.",
                 )
             ) from error
-        self.config = self.path / "config.toml"
         self.history = self.path / "history.csv"
+        self.history_lines = self.path / "history.jsonl"
+        self.log = self.path / "log.txt"
+        self.report = self.path / "report.html"
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write config.toml."""
-        write_text(self.config, toml_writer.dumps(config))
+        write_text(self.path / CONFIG, toml_writer.dumps(config))
+
+    def write_preparation(self, text: str) -> None:
+        """Write preparation.json: how inputs are made and what outputs mean."""
+        write_text(self.path / PREPARATION, text)
+
+    def write_summary(self, text: str) -> None:
+        """Write summary.txt, the layers of the model."""
+        write_text(self.path / "summary.txt", text + "\n")
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write metrics.json. A number that is not finite becomes null, as JSON has no word for it."""
         plain = {name: _finite(value) for name, value in metrics.items()}
-        write_text(self.path / "metrics.json", json.dumps(plain, indent=2, allow_nan=False) + "\n")
+        write_text(self.path / METRICS, json.dumps(plain, indent=2, allow_nan=False) + "\n")
 
     def write_weights(self, weights: Iterable[Weight]) -> None:
         """Write weights.npz: one array for each variable, named by its path.
@@ -84,7 +95,7 @@ class RunFolder:
         for weight in weights:
             _check_weight_path(weight.path, arrays)
             arrays[weight.path] = np.asarray(weight.numpy())
-        write_atomically(self.path / "weights.npz", lambda stream: _write_npz(stream, arrays))
+        write_atomically(self.path / WEIGHTS, lambda stream: _write_npz(stream, arrays))
 
     def epochs_recorded(self) -> int:
         """Return for how many epochs history.csv has a line."""
@@ -94,14 +105,20 @@ class RunFolder:
             return max(0, sum(1 for _ in stream) - 1)
 
     def discard(self) -> None:
-        """Remove the config, the history and then the folder, unless something else stands in it."""
-        for path in (self.config, self.history):
-            path.unlink(missing_ok=True)
+        """Remove what was written so far and then the folder, unless something else stands in it."""
+        own = (CONFIG, PREPARATION, "summary.txt", self.log.name, self.history.name, self.history_lines.name)
+        for name in own:
+            (self.path / name).unlink(missing_ok=True)
         if not any(self.path.iterdir()):
             self.path.rmdir()
 
 
-def _new_folder(parent: Path, name: str) -> Path:
+def new_folder(parent: Path, name: str) -> Path:
+    """Make and return the folder <name>-<n> in `parent`, with the number after the highest one there.
+
+    Raises:
+        OSError: it cannot be made.
+    """
     parent.mkdir(parents=True, exist_ok=True)
     number = 1 + max(_numbers(parent, name), default=0)
     while True:

@@ -5,18 +5,20 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gputrain import backend, callbacks, config, models
-from gputrain.errors import DeviceError
-from gputrain.recipes import data
-from gputrain.recipes.build import compiled_model
-from gputrain.recipes.errors import RecipeError, Source, blaming
+from gputrain import callbacks
+from gputrain.recipes.build import callbacks_of
+from gputrain.recipes.errors import RecipeError, Source
+from gputrain.recipes.job import Job, class_weight, ready
 from gputrain.recipes.recipe import Recipe
+from gputrain.recipes.reports import write_report
 from gputrain.recipes.run_folder import RunFolder
+from gputrain.recipes.run_log import RunLog
+from gputrain.recipes.testing import Tested, test
 
 
 @dataclass(frozen=True)
@@ -32,49 +34,71 @@ class RunResult:
     metrics: Mapping[str, Any]
 
 
-def run(recipe: Recipe, out: str | Path = "runs") -> RunResult:
+@dataclass
+class _Training:
+    """What is watched while a run trains."""
+
+    history: callbacks.History = field(default_factory=callbacks.History)
+    advisor: callbacks.Advisor = field(default_factory=callbacks.Advisor)
+    start: float = field(default_factory=time.perf_counter)
+
+    def metrics(self, job: Job) -> dict[str, Any]:
+        """The logs of the last complete epoch, and how much was trained."""
+        return {
+            **{_split_name(name): float(values[-1]) for name, values in self.history.history.items()},
+            "epochs": len(self.history.epoch),
+            "seconds": round(time.perf_counter() - self.start, 3),
+            "parameters": job.model.count_params(),
+        }
+
+
+def run(recipe: Recipe, out: str | Path = "runs", verbose: int | str = "auto") -> RunResult:
     """Train and test `recipe`, in a new run folder.
 
-    The folder holds config.toml (every setting; it can be run again), history.csv (a line an epoch),
-    metrics.json and weights.npz. Each file is there whole or not at all. A run that fails before its
-    first epoch is over leaves no folder; one that fails later keeps config.toml and history.csv; one that is
-    interrupted after its first step also keeps the weights, and metrics.json with `"interrupted": true`.
-    Progress goes to stderr. The seed and backend of the recipe become the process's.
+    The folder holds config.toml (every setting; it can be run again), preparation.json, summary.txt, log.txt,
+    history.csv and history.jsonl (a line an epoch), weights.npz, metrics.json, report.html and, with the
+    extra `plot`, pictures. Each file is there whole or not at all. A run that fails before its first epoch is over
+    leaves no folder; one that fails later keeps what was written; one that is interrupted after its first
+    step also keeps the weights, and metrics.json with `"interrupted": true`. Progress goes to stderr. The
+    seed and backend of the recipe become the process's.
 
     Args:
         recipe: as `load` returns it.
         out: the folder of all runs.
+        verbose: as in `fit`.
 
     Returns:
         The folder and the metrics.
 
     Raises:
-        RecipeError: the backend is not to be had, the model cannot be built as the recipe says, or data,
-            model, loss and metrics do not fit together.
-        OSError: the run folder cannot be written to, or the data set is not to be had.
+        RecipeError: the model cannot be built as the recipe says, or data, model, loss and metrics do not
+            fit together.
+        DeviceError: the backend is not to be had.
+        DataError, CorruptFileError: the data cannot be used.
+        OSError: the run folder cannot be written to, or the data is not to be had.
         KeyboardInterrupt: Ctrl-C, with words on how far the run came.
 
     Example:
         >>> run(load("digits_cnn")).metrics["test_accuracy"] > 0.98
         True
     """
-    settings = recipe.settings
-    with blaming(recipe.source.place("backend"), (DeviceError,)):
-        config.set_backend(settings["backend"])
-        backend.current_device()
-    config.set_seed(settings["seed"])
-    splits = data.load(settings["data"], settings["seed"])
-    model = compiled_model(recipe)
-    folder = RunFolder(Path(out), settings["name"])
-    history, start = callbacks.History(), time.perf_counter()
+    job = ready(recipe)
+    folder = RunFolder(Path(out), recipe.settings["name"])
+    watched = _Training()
     try:
-        folder.write_config(recipe.resolved())
-        with _blaming_the_recipe(model, recipe.source):
-            metrics = _train_and_test(model, splits, settings["training"], folder, history)
-        folder.write_weights(model.weights)
-        folder.write_metrics(metrics)
+        with RunLog(folder.log) as log:
+            _write_beginning(job, folder, log)
+            with _blaming_the_recipe(job, recipe.source):
+                _train(job, folder, watched, log, verbose)
+            trained = watched.metrics(job)
+            folder.write_weights(job.model.weights)
+            tested = test(job.model, job.dataset.test, job.dataset.preparation, _batch_size(job))
+            metrics = {**tested.metrics, **trained}
+            folder.write_metrics(metrics)
+            log.say(_result(metrics))
+        _write_report(job, folder, watched, metrics, tested)
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_keep_interrupted(model, folder, history, start)) from None
+        raise KeyboardInterrupt(_keep_interrupted(job, folder, watched)) from None
     except BaseException:
         if not folder.epochs_recorded():
             folder.discard()
@@ -82,67 +106,105 @@ def run(recipe: Recipe, out: str | Path = "runs") -> RunResult:
     return RunResult(folder.path, metrics)
 
 
+def _write_beginning(job: Job, folder: RunFolder, log: RunLog) -> None:
+    """Write what is known before the first step."""
+    summary: list[str] = []
+    job.model.summary(print_fn=summary.append)
+    folder.write_config(job.recipe.resolved())
+    folder.write_preparation(job.dataset.preparation.to_json())
+    folder.write_summary("\n".join(summary))
+    sizes = ((name, getattr(job.dataset, name)) for name in ("train", "validation", "test"))
+    parts = ", ".join(f"{len(part)} {name}" for name, part in sizes if part is not None)
+    log.say(f"{folder.path}: {parts} samples; {job.model.count_params()} parameters")
+
+
 @contextlib.contextmanager
-def _blaming_the_recipe(model: models.Sequential, source: Source) -> Iterator[None]:
+def _blaming_the_recipe(job: Job, source: Source) -> Iterator[None]:
     """Before its first step `fit` only checks that all parts fit together; what it refuses is the recipe."""
     try:
         yield
     except (ValueError, TypeError) as error:
-        if int(model.step_counter):
+        if int(job.model.step_counter):
             raise
         rule = "data, model.layers, loss and metrics do not fit together."
         raise RecipeError(f"{source.place('')}: {rule} {error}") from error
 
 
-def _train_and_test(
-    model: models.Sequential,
-    splits: data.Splits,
-    training: Mapping[str, Any],
-    folder: RunFolder,
-    history: callbacks.History,
-) -> dict[str, Any]:
-    start = time.perf_counter()
-    # stdout is for results; what fit and evaluate say on the way is not one.
+def _train(job: Job, folder: RunFolder, watched: _Training, log: RunLog, verbose: int | str) -> None:
+    training, dataset = job.recipe.settings["training"], job.dataset
+    watched.advisor = _advisor(job, verbose)
+    validation = None if dataset.validation is None else (dataset.validation.x, dataset.validation.y)
+    # stdout is for results; what fit says on the way is not one.
     with contextlib.redirect_stdout(sys.stderr):
-        model.fit(
-            *splits.train,
+        job.model.fit(
+            dataset.train.x,
+            dataset.train.y,
             batch_size=training["batch_size"],
             epochs=training["epochs"],
             shuffle=training["shuffle"],
-            class_weight=None if training["class_weight"] == "none" else training["class_weight"],
-            validation_data=splits.validation,
-            callbacks=[history, callbacks.CSVLogger(folder.history)],
+            class_weight=class_weight(job.recipe, dataset.preparation),
+            validation_data=validation,
+            verbose=verbose,
+            callbacks=[
+                *callbacks_of(job.recipe),
+                watched.history,
+                callbacks.CSVLogger(folder.history),
+                callbacks.JSONLinesLogger(folder.history_lines),
+                log.callback(),
+                watched.advisor,
+            ],
         )
-        trained = _trained(model, history, start)
-        tested = model.evaluate(*splits.test, batch_size=training["batch_size"], verbose=0, return_dict=True)
-    return {**{f"test_{name}": float(value) for name, value in tested.items()}, **trained}
+    for advice in watched.advisor.advice:
+        log.write(advice.text())
 
 
-def _trained(model: models.Sequential, history: callbacks.History, start: float) -> dict[str, Any]:
-    """What metrics.json says of the training: the logs of the last complete epoch, and how much it was."""
-    return {
-        **{_split_name(name): float(values[-1]) for name, values in history.history.items()},
-        "epochs": len(history.epoch),
-        "seconds": round(time.perf_counter() - start, 3),
-        "parameters": model.count_params(),
-    }
+def _advisor(job: Job, verbose: int | str) -> callbacks.Advisor:
+    preparation, train = job.dataset.preparation, job.dataset.train
+    return callbacks.Advisor(
+        train.x,
+        train.y,
+        feature_names=preparation.inputs.names,
+        class_names=getattr(preparation.targets, "names", None),
+        verbose=int(verbose != 0),
+    )
+
+
+def _batch_size(job: Job) -> int:
+    return int(job.recipe.settings["training"]["batch_size"])
 
 
 def _split_name(name: str) -> str:
-    return name if name.startswith("val_") else f"train_{name}"
+    return name if name.startswith("val_") or name == "learning_rate" else f"train_{name}"
 
 
-def _keep_interrupted(
-    model: models.Sequential, folder: RunFolder, history: callbacks.History, start: float
-) -> str:
+def _result(metrics: Mapping[str, Any]) -> str:
+    shown = [f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("test_")]
+    return "result: " + ", ".join(shown) if shown else "done; there was no test part"
+
+
+def _write_report(
+    job: Job, folder: RunFolder, watched: _Training, metrics: Mapping[str, Any], tested: Tested
+) -> None:
+    history: Sequence[Mapping[str, Any]] = [
+        {
+            "epoch": epoch,
+            **{name: values[i] for name, values in watched.history.history.items() if i < len(values)},
+        }
+        for i, epoch in enumerate(watched.history.epoch)
+    ]
+    advice = [item.to_config() for item in watched.advisor.advice]
+    write_report(job, folder, metrics, history, advice, tested)
+
+
+def _keep_interrupted(job: Job, folder: RunFolder, watched: _Training) -> str:
     """Save what was trained before Ctrl-C, and return what was saved, in words."""
-    steps = int(model.step_counter)
+    steps = int(job.model.step_counter)
     if not steps:
         folder.discard()
         return "No step was complete; no run folder is kept."
-    folder.write_weights(model.weights)
-    folder.write_metrics({**_trained(model, history, start), "steps": steps, "interrupted": True})
+    folder.write_weights(job.model.weights)
+    folder.write_metrics({**watched.metrics(job), "steps": steps, "interrupted": True})
     return (
         f"{folder.path} keeps weights.npz as of step {steps}, config.toml, and the history and metrics of "
-        f"{len(history.epoch)} complete epoch(s)."
+        f"{len(watched.history.epoch)} complete epoch(s)."
     )

@@ -32,13 +32,13 @@ def test_hostile_files(tmp_path, content, message):
 
 def test_shipped_recipe_by_name():
     assert "digits_cnn" in shipped_recipes()
-    assert read_table(find_recipe("digits_cnn"), Source("digits_cnn"))["name"] == "digits_cnn"
+    assert read_table(find_recipe("digits_cnn")[0], Source("digits_cnn"))["name"] == "digits_cnn"
 
 
 def test_a_file_goes_before_a_shipped_recipe(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits_cnn").write_text("name = 'mine'")
-    assert read_table(find_recipe("digits_cnn"), Source(""))["name"] == "mine"
+    assert read_table(find_recipe("digits_cnn")[0], Source(""))["name"] == "mine"
 
 
 def test_absent_file_names_the_nearest_recipe():

@@ -49,9 +49,14 @@ def test_defaults_are_filled_in():
     assert settings["backend"] == config.backend()
     assert settings["data"] == {
         "dataset": "digits",
+        "task": "classification",
+        "one_hot": False,
         "scale": 16.0,
         "reshape": [8, 8],
         "validation_fraction": 0.0,
+        "stratify": True,
+        "split_seed": 0,
+        "balance": "none",
     }
     assert settings["training"] == {"epochs": 10, "batch_size": 32, "shuffle": True, "class_weight": "none"}
     assert settings["metrics"] == ["accuracy"]
@@ -73,7 +78,7 @@ def test_seed_and_backend_come_from_the_process_when_not_given():
 
 
 WRONG = [
-    (["nme"], "x", r"a\.toml: nme: Unknown key\. Did you mean 'name'\? Known names: backend, data, "),
+    (["nme"], "x", r"a\.toml: nme: Unknown key\. Did you mean 'name'\? Known names: backend, callbacks, data, "),
     (["name"], ..., r"name: This key is required\. Expected: 1 to 64 letters.* Received: nothing"),
     (
         ["name"],
@@ -91,7 +96,7 @@ WRONG = [
     (
         ["data", "dataset"],
         "digit",
-        r"data\.dataset: Wrong value\. Expected: one of 'digits', 'fashion_mnist'",
+        r"data\.dataset: Wrong value\. Expected: one of 'breast_cancer', .*Did you mean 'digits'\?",
     ),
     (["data", "datset"], "digits", r"data\.datset: Unknown key\. Did you mean 'dataset'\?"),
     (

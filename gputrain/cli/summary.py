@@ -1,0 +1,59 @@
+"""`gputrain summary`: the layers of a model."""
+
+from __future__ import annotations
+
+import argparse
+
+from gputrain.cli import parser as shared
+from gputrain.cli.codes import OK
+from gputrain.cli.output import print_json
+
+_EXAMPLES = """\
+examples:
+  gputrain summary digits_cnn
+  gputrain summary runs/digits_cnn-1
+  gputrain summary digits_cnn --set "model.layers[0].filters=16" --json
+
+The memory is what a training step with the recipe's batch size needs.
+"""
+
+
+def add(commands: shared.Commands) -> None:
+    """Add the command."""
+    parser = shared.add_command(
+        commands,
+        "summary",
+        _run,
+        help="show the layers of a recipe's model, its size and its memory",
+        description="Build the model of a recipe or run, and show its layers, its size and its memory.",
+        examples=_EXAMPLES,
+    )
+    shared.add_config(parser)
+    shared.add_settings(parser)
+    shared.add_json(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gputrain import recipes
+
+    job = recipes.ready(recipes.load(args.config, shared.settings_of(args)))
+    batch = int(job.recipe.settings["training"]["batch_size"])
+    plan = job.model.memory_plan(batch)
+    if args.json:
+        layers = [
+            {"name": layer.name, "type": type(layer).__name__, "parameters": layer.count_params()}
+            for layer in job.model.layers
+        ]
+        print_json(
+            {
+                "name": job.recipe.settings["name"],
+                "layers": layers,
+                "parameters": job.model.count_params(),
+                "batch_size": batch,
+                "memory_bytes": {"weights": plan.weights, "optimizer": plan.optimizer, "arena": plan.arena},
+            }
+        )
+        return OK
+    job.model.summary()
+    print(plan)
+    return OK

@@ -1,0 +1,106 @@
+"""Runs side by side: the settings in which they differ, and their results."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gputrain.errors import explain
+from gputrain.recipes import reading
+from gputrain.recipes.errors import RecipeError, Source
+from gputrain.recipes.stored_run import read_metrics, require_run_folder
+from gputrain.utils.names import did_you_mean
+
+_NOT_COMPARED = ("versions", "name")
+_FALLING = ("loss", "error", "mae", "mse", "rmse", "cost", "seconds", "entropy")
+
+
+@dataclass(frozen=True)
+class Line:
+    """One run: its folder, all settings in which the runs differ, and its figures."""
+
+    run: str
+    settings: Mapping[str, Any]
+    metrics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side.
+
+    Attributes:
+        settings: the key paths in which they differ.
+        metrics: the names of the figures to show.
+        lines: the runs.
+    """
+
+    settings: Sequence[str]
+    metrics: Sequence[str]
+    lines: Sequence[Line]
+
+
+def compare(folders: Iterable[str | Path], sort: str | None = None) -> Comparison:
+    """Read run folders and compare them.
+
+    Args:
+        folders: of the runs.
+        sort: the figure by which they are sorted, best first: the greatest, of losses and errors the least.
+
+    Raises:
+        RecipeError: something that is no run folder.
+        CorruptFileError: a file in one is damaged.
+        ValueError: no run has a figure of that name.
+    """
+    runs = [(str(folder), *_read(Path(folder))) for folder in folders]
+    flat = [dict(flattened(settings)) for _, settings, _ in runs]
+    keys = dict.fromkeys(key for settings in flat for key in settings)
+    differing = [key for key in keys if len({repr(settings.get(key)) for settings in flat}) > 1]
+    lines = [
+        Line(name, {key: settings.get(key) for key in differing}, metrics)
+        for (name, _, metrics), settings in zip(runs, flat, strict=True)
+    ]
+    names = dict.fromkeys(name for line in lines for name in line.metrics)
+    shown = [name for name in names if name.startswith(("test_", "val_")) or name in ("epochs", "seconds")]
+    if sort is not None:
+        lines = _sorted(lines, sort, list(names))
+    return Comparison(differing, shown, lines)
+
+
+def falls(metric: str) -> bool:
+    """Return whether less of `metric` is better, going by its name."""
+    return any(word in metric.split("_") for word in _FALLING)
+
+
+def flattened(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
+    """Return (key path, value) of all plain values in nested tables and lists of tables."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            if path or key not in _NOT_COMPARED:
+                yield from flattened(inner, f"{path}.{key}" if path else str(key))
+    elif isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+        for index, inner in enumerate(value):
+            yield from flattened(inner, f"{path}[{index}]")
+    else:
+        yield path, value
+
+
+def _read(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    folder = require_run_folder(folder)
+    config = folder / reading.CONFIG
+    return reading.read_table(config, Source(str(config))), read_metrics(folder)
+
+
+def _sorted(lines: list[Line], metric: str, names: Sequence[str]) -> list[Line]:
+    if metric not in names:
+        rule = f"No run has a figure {metric!r}."
+        raise RecipeError(explain(rule, received=", ".join(names), fix=did_you_mean(metric, names)))
+    sign = 1 if falls(metric) else -1
+
+    def place(line: Line) -> tuple[bool, float]:
+        value = line.metrics.get(metric)
+        known = isinstance(value, int | float)
+        return not known, sign * float(value) if known and value is not None else 0.0
+
+    return sorted(lines, key=place)

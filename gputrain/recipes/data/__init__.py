@@ -1,0 +1,12 @@
+"""The data section of a recipe: what a model is trained on, read, divided and prepared.
+
+section = resolve({"dataset": "digits"}, "SparseCategoricalCrossentropy", source)
+dataset = load(section)
+dataset.train.x.shape, dataset.preparation.targets.names
+"""
+
+from gputrain.recipes.data.dataset import Dataset, Part, load, prepared
+from gputrain.recipes.data.preparation import Preparation, read_preparation
+from gputrain.recipes.data.section import resolve
+
+__all__ = ["Dataset", "Part", "Preparation", "load", "prepared", "read_preparation", "resolve"]
