@@ -104,6 +104,9 @@ def reset() -> None:
 def get(name: str) -> tuple[Value, str]:
     """Return the value of setting `name` and where it came from.
 
+    Args:
+        name: a setting, as "floatx".
+
     Returns:
         (value, source): source is "set", "environment variable X", "config file X" or "default".
 
@@ -130,6 +133,10 @@ def get(name: str) -> tuple[Value, str]:
 def put(name: str, value: Value) -> None:
     """Set `name` for this process; it overrides environment and config file. None forgets an earlier setting.
 
+    Args:
+        name: a setting, as "floatx".
+        value: its value, or None.
+
     Raises:
         ConfigError: unknown name or wrong value.
     """
@@ -155,7 +162,11 @@ def backend() -> str:
 
 
 def set_backend(name: str) -> None:
-    """Set the backend: "auto", "numpy", "cupy" or "emulated"."""
+    """Set the backend: "auto", "numpy", "cupy" or "emulated".
+
+    Args:
+        name: one of those.
+    """
     put("backend", name)
 
 
@@ -171,6 +182,9 @@ def device_number() -> int:
 
 def set_device(name: str) -> None:
     """Set which GPU the "cupy" backend uses: "cuda:0", "cuda:1" and so on, before any model is made.
+
+    Args:
+        name: as above.
 
     Example:
         >>> set_device("cuda:1")
@@ -188,6 +202,9 @@ def floatx() -> str:
 def set_floatx(value: str) -> None:
     """Set the default float type: "float16", "float32" or "float64".
 
+    Args:
+        value: one of those.
+
     Example:
         >>> set_floatx("float64")
         >>> floatx()
@@ -202,7 +219,11 @@ def epsilon() -> float:
 
 
 def set_epsilon(value: float) -> None:
-    """Set the small number used to keep divisions and logarithms finite."""
+    """Set the small number used to keep divisions and logarithms finite.
+
+    Args:
+        value: above 0 and below 1.
+    """
     put("epsilon", value)
 
 
@@ -212,7 +233,11 @@ def image_data_format() -> str:
 
 
 def set_image_data_format(data_format: str) -> None:
-    """Set where images have their channels: "channels_last" or "channels_first"."""
+    """Set where images have their channels: "channels_last" or "channels_first".
+
+    Args:
+        data_format: one of those.
+    """
     put("image_data_format", data_format)
 
 
@@ -222,7 +247,11 @@ def allow_tf32() -> bool:
 
 
 def set_allow_tf32(value: bool) -> None:
-    """Allow or forbid TF32 in matrix products on a GPU."""
+    """Allow or forbid TF32 in matrix products on a GPU.
+
+    Args:
+        value: True allows it.
+    """
     put("allow_tf32", value)
 
 
@@ -232,7 +261,11 @@ def nan_inputs() -> str:
 
 
 def set_nan_inputs(policy: str) -> None:
-    """Set what happens to NaN and infinity in training data: "error" or "allow"."""
+    """Set what happens to NaN and infinity in training data: "error" or "allow".
+
+    Args:
+        policy: one of those.
+    """
     put("nan_inputs", policy)
 
 
@@ -242,7 +275,11 @@ def deterministic() -> bool:
 
 
 def set_deterministic(value: bool) -> None:
-    """Demand bit-equal runs, or allow faster kernels whose order of additions may change."""
+    """Demand bit-equal runs, or allow faster kernels whose order of additions may change.
+
+    Args:
+        value: True demands them.
+    """
     put("deterministic", value)
 
 
@@ -252,7 +289,11 @@ def cuda_graphs() -> bool:
 
 
 def set_cuda_graphs(value: bool) -> None:
-    """Record steps on a GPU as CUDA graphs, or launch each of their kernels anew, which is slower."""
+    """Record steps on a GPU as CUDA graphs, or launch each of their kernels anew, which is slower.
+
+    Args:
+        value: True records.
+    """
     put("cuda_graphs", value)
 
 
@@ -262,7 +303,11 @@ def read_ahead() -> bool:
 
 
 def set_read_ahead(value: bool) -> None:
-    """Let a thread read the next batches of a generator while a GPU works, or read each when it is needed."""
+    """Let a thread read the next batches of a generator while a GPU works, or read each when it is needed.
+
+    Args:
+        value: True lets it.
+    """
     put("read_ahead", value)
 
 

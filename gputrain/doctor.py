@@ -138,9 +138,17 @@ def _kernel_files() -> Check:
 
 
 def _settings() -> Iterator[Check]:
+    """Where to compute, without which there is nothing to look at, and the other settings that are wrong."""
     for name in ("backend", "device"):
         value, source = config.get(name)
         yield Check(name, OK, f"{value} ({source})")
+    wrong: dict[str, str] = {}
+    for name in config.SETTINGS:
+        try:
+            config.get(name)
+        except config.ConfigError as error:
+            wrong.setdefault(str(error), name)  # what is wrong with the config file is so for all of them
+    yield from (Check(name, PROBLEM, text) for text, name in wrong.items())
 
 
 # --------------------------------------------------------------------------------------------------- the GPU

@@ -36,6 +36,12 @@ def explain(rule: str, *, expected: object = None, received: object = None, fix:
 
     >>> explain("axis must name a dimension.", expected="-2..1", received=5, fix="Pass axis=-1.")
     'axis must name a dimension. Expected: -2..1. Received: 5. Pass axis=-1.'
+
+    Args:
+        rule: what must hold, as a sentence.
+        expected: what would have been right; left out if None.
+        received: what came; left out if None.
+        fix: what to do, as a sentence.
     """
     parts = [rule]
     if expected is not None:

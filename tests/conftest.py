@@ -23,10 +23,13 @@ WITHOUT_DEVICE = (
     "callbacks/test_container.py",
     "callbacks/test_learning_rate.py",
     "random/",  # the generator itself and the host's draws
+    "recipes/test_comparing.py",
     "recipes/test_data.py",
+    "recipes/test_origins.py",
     "recipes/test_overrides.py",
     "recipes/test_reading.py",
     "recipes/test_run_folder.py",
+    "recipes/test_run_log.py",
     "recipes/test_toml_writer.py",
     "reporting/",  # figures, pictures, the page
     "tabular/",

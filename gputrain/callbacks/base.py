@@ -51,7 +51,7 @@ class Callback:
     def on_train_end(self, logs: Logs = None) -> None:
         """Called once after the last epoch, with its logs."""
 
-    def on_exception(self, exception: Exception) -> None:
+    def on_exception(self, exception: BaseException) -> None:
         """Called when an exception ends fit, instead of `on_train_end`; it is raised again afterwards."""
 
     def on_test_begin(self, logs: Logs = None) -> None:

@@ -91,7 +91,7 @@ class CallbackList(Callback):
         """Call each callback's `on_train_end`."""
         self._call("on_train_end", logs)
 
-    def on_exception(self, exception: Exception) -> None:
+    def on_exception(self, exception: BaseException) -> None:
         """Call each callback's `on_exception`."""
         self._call("on_exception", exception)
 
@@ -185,7 +185,7 @@ def _flat(callbacks: Any) -> Iterator[Callback]:
 
 def _may_add_logs(callback: Callback) -> bool:
     own = (
-        type(callback).__module__.startswith(f"{__package__}.")
+        type(callback).__module__.startswith("gputrain.")
         and type(callback).__name__ != "LambdaCallback"
     )
     return not own and overrides(callback, "on_epoch_end")

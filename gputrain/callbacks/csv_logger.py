@@ -13,7 +13,7 @@ from gputrain.callbacks import arguments
 from gputrain.callbacks.base import Callback, Logs, plain
 from gputrain.callbacks.files import require_folder
 from gputrain.errors import explain
-from gputrain.utils.files import write_text
+from gputrain.utils.files import append, write_text
 
 _MISSING = "NA"
 
@@ -59,8 +59,8 @@ class CSVLogger(Callback):
         if new:
             self._add_columns(new)
         row = {"epoch": epoch, **values}
-        with open(self.filename, "a", newline="", encoding="utf-8") as file:
-            file.write(self._text([[row.get(name, _MISSING) for name in self._columns]]))
+        line = self._text([[row.get(name, _MISSING) for name in self._columns]])
+        append(self.filename, line.encode("utf-8"))
 
     def _add_columns(self, names: list[str]) -> None:
         """Write the file again with further columns, beside the old one until it is whole."""

@@ -12,6 +12,7 @@ from typing import Any
 from gputrain.callbacks import arguments
 from gputrain.callbacks.base import Callback, Logs, plain
 from gputrain.callbacks.files import require_folder
+from gputrain.utils.files import append
 
 
 class JSONLinesLogger(Callback):
@@ -39,16 +40,13 @@ class JSONLinesLogger(Callback):
     def on_train_begin(self, logs: Logs = None) -> None:
         """Start the file, unless it is to be appended to."""
         require_folder(self, self.filename)
-        self._write(b"", "ab" if self.append else "wb")
+        with open(self.filename, "ab" if self.append else "wb"):
+            pass
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write the epoch's line."""
         row = {"epoch": epoch, **{name: _as_json(value) for name, value in (logs or {}).items()}}
-        self._write(json.dumps(row, allow_nan=False).encode() + b"\n", "ab")
-
-    def _write(self, data: bytes, mode: str) -> None:
-        with open(self.filename, mode, buffering=0) as file:
-            file.write(data)
+        append(self.filename, json.dumps(row, allow_nan=False).encode() + b"\n")
 
 
 def _as_json(value: Any) -> Any:

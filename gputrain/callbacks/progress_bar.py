@@ -48,7 +48,7 @@ class ProgbarLogger(Callback):
         self._abandon()
         self._in_fit = False
 
-    def on_exception(self, exception: Exception) -> None:
+    def on_exception(self, exception: BaseException) -> None:
         """End of a fit that failed: the bar stays where it stopped."""
         self.on_train_end()
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
 from gputrain.cli.codes import FAILED, INTERRUPTED, USAGE
-from gputrain.cli.output import close_stdout, report
+from gputrain.cli.output import close_stdout, close_stdout_if_full, report
 from gputrain.cli.parser import make_parser
 
 __all__ = ["main"]
@@ -33,20 +34,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         >>> main(["train", "configs/digits_cnn.toml", "--epochs", "1"])  # doctest: +SKIP
         0
     """
-    parser = make_parser()
-    if "_ARGCOMPLETE" in os.environ:
-        _complete(parser)
+    args = argparse.Namespace(debug=False)
     try:
-        args, unknown = parser.parse_known_args(argv)
-        if unknown:
-            args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else USAGE
-    try:
+        args = _parsed(argv)
         code: int = args.command(args)
         sys.stdout.flush()
         return code
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else USAGE
     except KeyboardInterrupt as interrupt:
+        if argv is None:  # a process of its own, which ends now; another Ctrl-C would only add a traceback
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         return report(f"interrupted. {interrupt}".rstrip(), INTERRUPTED)
     except BrokenPipeError:
         close_stdout()
@@ -54,7 +52,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (*_WRONG_INPUT, *_WRONG_PLACE) as error:
         if args.debug:
             raise
+        close_stdout_if_full()
         return report(_message(error), USAGE if _is_usage(error) else FAILED)
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; argparse ends the process, with a SystemExit, for --help and wrong usage."""
+    parser = make_parser()
+    if "_ARGCOMPLETE" in os.environ:
+        _complete(parser)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return args
 
 
 def _is_usage(error: BaseException) -> bool:
@@ -67,6 +77,8 @@ def _is_usage(error: BaseException) -> bool:
 def _message(error: BaseException) -> str:
     if isinstance(error, MemoryError):
         return f"out of memory. {error}".rstrip()
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
     return str(error) or type(error).__name__
 
 

@@ -51,10 +51,11 @@ def add(commands: shared.Commands) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from gputrain import recipes, reporting
-    from gputrain.recipes.find_lr import find_lr
+    from gputrain.recipes.find_lr import check_bounds, find_lr, ready
     from gputrain.utils.progress import Counter
 
-    job = recipes.ready(recipes.load(args.config, shared.settings_of(args)))
+    check_bounds(args.low, args.high, args.steps)
+    job = ready(recipes.load(args.config, shared.settings_of(args)), args.low)
     with Counter("range test", args.steps, unit="steps", stream=sys.stderr) as counter:
         found = find_lr(job, args.low, args.high, args.steps, lambda step, loss: counter.advance())
     if args.plot is not None:

@@ -68,6 +68,14 @@ def report(message: str, code: int) -> int:
     return code
 
 
+def close_stdout_if_full() -> None:
+    """Where stdout cannot be written to, an error was told; keep Python from telling it when it exits."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        close_stdout()
+
+
 def close_stdout() -> None:
     """Whoever read our output is gone; keep Python from complaining about it again when it exits."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

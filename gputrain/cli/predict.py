@@ -6,15 +6,16 @@ import argparse
 import csv
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from gputrain.cli import parser as shared
 from gputrain.cli.codes import OK
 from gputrain.cli.output import plain
 
 if TYPE_CHECKING:
+    from gputrain.recipes.data import Preparation
     from gputrain.recipes.predicting import Portion
 
 _EXAMPLES = """\
@@ -51,43 +52,37 @@ def add(commands: shared.Commands) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     from gputrain import recipes
-    from gputrain.recipes.predicting import value_names
     from gputrain.utils.files import write_text_in_parts
 
     run = recipes.open_run(args.run, shared.settings_of(args))
     found = recipes.predict(run, args.data, args.array)
     write = _write_json if args.json else _write_csv
-    names = value_names(run.preparation)
-    task: Callable[[TextIO], None] = lambda stream: write(stream, found, names)  # noqa: E731
     if args.output is None:
-        task(sys.stdout)
+        write(sys.stdout, found, run.preparation)
     else:
-        write_text_in_parts(args.output, task)
+        write_text_in_parts(args.output, lambda stream: write(stream, found, run.preparation))
     return OK
 
 
-def _write_csv(stream: TextIO, portions: Iterator[Portion], names: list[str]) -> None:
+def _write_csv(stream: TextIO, portions: Iterator[Portion], preparation: Preparation) -> None:
     rows = csv.writer(stream, lineterminator="\n")
-    is_class = names[0].startswith("p(")
+    classes = preparation.class_names
+    columns = ["prediction", *(f"p({name})" for name in classes)] if classes else preparation.targets.names
     for number, portion in enumerate(portions):
         if number == 0:
-            rows.writerow(["sample", "prediction", *names] if is_class else ["sample", *names])
+            rows.writerow(["sample", *columns])
         for name, answer, values in zip(portion.names, portion.answers, portion.values, strict=True):
             shown = ["" if answer is None else f"{value:.6g}" for value in values]
-            rows.writerow([name, "" if answer is None else answer, *shown] if is_class else [name, *shown])
+            rows.writerow([name, answer, *shown] if classes else [name, *shown])
         stream.flush()
 
 
-def _write_json(stream: TextIO, portions: Iterator[Portion], names: list[str]) -> None:
-    is_class = names[0].startswith("p(")
+def _write_json(stream: TextIO, portions: Iterator[Portion], preparation: Preparation) -> None:
+    names, classes = preparation.targets.names, preparation.class_names
     for portion in portions:
         for name, answer, values in zip(portion.names, portion.answers, portion.values, strict=True):
-            numbers = dict(zip(names, values.tolist(), strict=True))
-            row: dict[str, Any] = {"sample": name}
-            if is_class:
-                row["prediction"] = answer
-                row["probabilities"] = {key[2:-1]: value for key, value in numbers.items()}
-            else:
-                row.update(numbers)
-            stream.write(json.dumps(plain(row), ensure_ascii=False, allow_nan=False) + "\n")
+            numbers = None if answer is None else dict(zip(names, values.tolist(), strict=True))
+            row = {"prediction": answer, "probabilities": numbers} if classes else {"prediction": numbers}
+            line = json.dumps(plain({"sample": name, **row}), ensure_ascii=False, allow_nan=False)
+            stream.write(line + "\n")
         stream.flush()

@@ -45,5 +45,8 @@ def _run(args: argparse.Namespace) -> int:
     from gputrain.scripts import run_script
 
     if args.backend is not None:
-        config.set_backend(args.backend)
+        try:
+            config.set_backend(args.backend)
+        except config.ConfigError as error:
+            args.parser.error(f"argument --backend: {error}")
     return run_script(args.script, args.arguments, args.arrays)

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from gputrain.cli import parser as shared
 from gputrain.cli.codes import OK
 from gputrain.cli.output import print_json
+
+if TYPE_CHECKING:
+    from gputrain.models import Sequential
+    from gputrain.recipes import Recipe
 
 _EXAMPLES = """\
 examples:
@@ -34,26 +40,35 @@ def add(commands: shared.Commands) -> None:
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gputrain import recipes
-
-    job = recipes.ready(recipes.load(args.config, shared.settings_of(args)))
-    batch = int(job.recipe.settings["training"]["batch_size"])
-    plan = job.model.memory_plan(batch)
+    recipe, model = _built(args.config, shared.settings_of(args))
+    batch = int(recipe.settings["training"]["batch_size"])
+    plan = model.memory_plan(batch)
     if args.json:
         layers = [
             {"name": layer.name, "type": type(layer).__name__, "parameters": layer.count_params()}
-            for layer in job.model.layers
+            for layer in model.layers
         ]
         print_json(
             {
-                "name": job.recipe.settings["name"],
+                "name": recipe.settings["name"],
                 "layers": layers,
-                "parameters": job.model.count_params(),
+                "parameters": model.count_params(),
                 "batch_size": batch,
                 "memory_bytes": {"weights": plan.weights, "optimizer": plan.optimizer, "arena": plan.arena},
             }
         )
         return OK
-    job.model.summary()
+    model.summary()
     print(plan)
     return OK
+
+
+def _built(name: str, settings: Sequence[tuple[str, Any, str]]) -> tuple[Recipe, Sequential]:
+    """The recipe and its model: of a run without its data, which may be gone."""
+    from gputrain import recipes
+
+    if recipes.is_run_folder(name):
+        run = recipes.open_run(name, settings)
+        return run.recipe, run.bare_model()
+    job = recipes.ready(recipes.load(name, settings))
+    return job.recipe, job.model

@@ -50,7 +50,7 @@ def _run(args: argparse.Namespace) -> int:
 
     recipe = recipes.load(args.config, shared.settings_of(args))
     result = recipes.run(recipe, args.out)
-    fields = {"run": str(result.folder), **result.metrics}
+    fields = {"run": str(result.folder), "report": str(result.report), **result.metrics}
     try:
         if args.json:
             print_json(fields)

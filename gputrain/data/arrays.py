@@ -21,7 +21,13 @@ CHECK_BLOCK = 1 << 20
 
 @dataclass(eq=False)
 class Arrays:
-    """Inputs, targets and weights of equal length; structures of arrays (`None` where absent)."""
+    """Inputs, targets and weights of equal length; structures of arrays (`None` where absent).
+
+    Args:
+        x: inputs, (N, ...) each.
+        y: targets, (N, ...) each.
+        sample_weight: (N,) each.
+    """
 
     x: Any
     y: Any = None
@@ -200,6 +206,11 @@ class Batches:
     """Row numbers of the batches of each epoch.
 
     A shuffled epoch is the stable argsort of Philox words for (seed, "shuffle", epoch), the same everywhere.
+
+    Args:
+        count: number of rows.
+        batch_size: rows of a batch; the last may have fewer.
+        shuffle: whether each epoch takes them in an order of its own.
     """
 
     def __init__(self, count: int, batch_size: int, shuffle: bool) -> None:
@@ -207,6 +218,7 @@ class Batches:
 
     @property
     def steps(self) -> int:
+        """The batches of an epoch."""
         return -(-self.count // self.batch_size)
 
     def order(self, epoch: int) -> np.ndarray:

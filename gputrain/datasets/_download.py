@@ -26,6 +26,8 @@ from urllib.request import (
 )
 
 from gputrain.datasets.errors import DownloadError
+from gputrain.utils.progress import Counter
+from gputrain.utils.terminal import shows_bars
 
 MAX_DOWNLOAD = 64 << 20  # bytes; the largest published file has 26 MB
 SOCKET_SECONDS = 30.0  # longest silence of the server
@@ -42,7 +44,7 @@ def fetch(
     socket_seconds: float = SOCKET_SECONDS,
     total_seconds: float = TOTAL_SECONDS,
 ) -> None:
-    """Download `url` to `target`, with a progress bar on a terminal and one line elsewhere.
+    """Download `url` to `target`, with a bar on a terminal and lines elsewhere.
 
     The bytes go to a temporary file beside the target, are checked and synced, and take the target's name in
     one step. Two processes that fetch the same file do not disturb each other.
@@ -134,16 +136,11 @@ def _copy(
     url: str, response: HTTPResponse, file: BinaryIO, max_bytes: int, deadline: float
 ) -> tuple[int, str]:
     """Copy the body; returns its size in bytes and its SHA-256 sum, hex."""
-    from tqdm import tqdm
-
-    name = url.rpartition("/")[2]
-    if not sys.stderr.isatty():
+    if not shows_bars(sys.stderr):  # else the bar says it
         print(f"gputrain: downloading {url}", file=sys.stderr)
     digest, received = hashlib.sha256(), 0
-    # disable=None: no bar where the output is not a terminal.
-    with tqdm(
-        total=response.length, desc=name, unit="B", unit_scale=True, disable=None, file=sys.stderr
-    ) as bar:
+    name = url.rpartition("/")[2]
+    with Counter(f"downloading {name}", response.length, "bytes") as counter:
         while chunk := response.read1(_CHUNK):
             received += len(chunk)
             if received > max_bytes:
@@ -152,5 +149,5 @@ def _copy(
                 raise DownloadError(url, "the time is limited", "a faster server", f"{received} bytes so far")
             digest.update(chunk)
             file.write(chunk)
-            bar.update(len(chunk))
+            counter.advance(len(chunk))
     return received, digest.hexdigest()

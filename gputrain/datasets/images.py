@@ -11,10 +11,9 @@ is decoded, and what is wrong ends in one documented error. Decoding needs the e
 
 from __future__ import annotations
 
+import collections
 import math
-import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -33,14 +32,14 @@ from gputrain.datasets._image_decoding import (
 from gputrain.datasets._image_files import ImageFolder, files_in, scan
 from gputrain.datasets.npy import check_rows
 from gputrain.errors import DataError, explain
-from gputrain.utils.terminal import shows_bars
+from gputrain.utils.progress import Counter
 
 __all__ = ["ImageFolder", "files_in", "load", "portions", "read_image", "scan"]
 
 MAX_LOAD_BYTES = 8 << 30
 
 _LISTED = 5
-_SECONDS_BEFORE_BAR = 1.0
+_SILENT_SECONDS = 1.0
 
 
 def load(
@@ -57,7 +56,7 @@ def load(
         folder: from `scan`.
         size: (height, width) to resize all to; None asks that all have one size.
         channels: 1 (grey), 3 (RGB), or None: 1 if all files are grey, else 3.
-        progress: whether a load of more than a second shows a bar, where one can move.
+        progress: whether a load of more than a second shows a bar, where one can move, and a line at its end.
         max_bytes: int, largest array to make, in bytes.
 
     Returns:
@@ -73,14 +72,20 @@ def load(
     check_size(size)
     check_channels(channels)
     if size is None or channels is None:
-        forms = [form_of(file) for file in _with_bar(folder.files, "measuring images", progress)]
+        with _counter("measuring images", folder, progress) as counter:
+            forms = []
+            for file in folder.files:
+                forms.append(form_of(file))
+                counter.advance()
         size = size or _common_size(folder.files, forms)
         channels = channels or max(form.channels for form in forms)
     shape = len(folder.files), *size, channels
     _check_memory(shape, max_bytes)
     images = np.empty(shape, np.uint8)
-    for index, file in enumerate(_with_bar(folder.files, "reading images", progress)):
-        images[index] = read_image(file, size, channels)
+    with _counter("reading images", folder, progress) as counter:
+        for index, file in enumerate(folder.files):
+            images[index] = read_image(file, size, channels)
+            counter.advance()
     return images
 
 
@@ -112,7 +117,7 @@ def portions(
 
 def _common_size(files: Sequence[Path], forms: list[Form]) -> Size:
     """Return the one (height, width) that all files have."""
-    counts = Counter((form.height, form.width) for form in forms)
+    counts = collections.Counter((form.height, form.width) for form in forms)
     (usual, _), *others = counts.most_common()
     if others:
         example = {(form.height, form.width): file for file, form in zip(files, forms, strict=True)}
@@ -145,13 +150,6 @@ def _check_memory(shape: tuple[int, ...], max_bytes: int) -> None:
         )
 
 
-def _with_bar(files: Sequence[Path], what: str, progress: bool) -> Iterable[Path]:
-    """Go through `files`, with a bar that shows up after a second on a terminal or in a notebook."""
-    if not (progress and shows_bars(sys.stderr)):
-        return files
-    from tqdm import tqdm
-
-    bar: Iterable[Path] = tqdm(
-        files, what, unit="file", file=sys.stderr, leave=False, delay=_SECONDS_BEFORE_BAR
-    )
-    return bar
+def _counter(title: str, folder: ImageFolder, progress: bool) -> Counter:
+    """What shows how many files are done, once that has taken a while."""
+    return Counter(title, len(folder.files), "files", after=_SILENT_SECONDS if progress else math.inf)

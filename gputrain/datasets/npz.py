@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
 
 _MAX_MEMBERS = 65_536
+# zipfile reads the whole table of contents before anybody can count the members. 128 bytes hold an entry of
+# 46 and its name.
+_MAX_CONTENTS = _MAX_MEMBERS * 128
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED = 0x1
 # A member's name may hold folders, but no way out of them, no drive and no control characters.
@@ -127,7 +130,7 @@ def _opened(path: str | PathLike[str]) -> Iterator[tuple[ZipFile, dict[str, ZipI
 
     with open_regular(path) as file:
         try:
-            with ZipFile(file) as archive:
+            with ZipFile(_ShortReads(file)) as archive:
                 yield archive, _check_members(path, archive.infolist(), _size(file))
         except CorruptFileError:
             raise
@@ -136,6 +139,21 @@ def _opened(path: str | PathLike[str]) -> Iterator[tuple[ZipFile, dict[str, ZipI
             raise CorruptFileError(
                 path, "the zip file must be whole", "a valid zip file", received
             ) from error
+
+
+class _ShortReads:
+    """A file of which nobody takes more than a table of contents may have at once."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def read(self, size: int = -1) -> bytes:
+        if size > _MAX_CONTENTS:
+            raise ValueError(f"a table of contents of {size} bytes, more than {_MAX_CONTENTS}")
+        return self._file.read(size)
 
 
 def _size(file: BinaryIO) -> int:

@@ -84,18 +84,22 @@ class Variable(Arithmetic):
 
     @property
     def shape(self) -> tuple[int, ...]:
+        """The size of each dimension."""
         return self.spec.dims
 
     @property
     def dtype(self) -> str:
+        """The dtype, as "float32"."""
         return self.spec.dtype
 
     @property
     def ndim(self) -> int:
+        """The number of dimensions."""
         return self.spec.ndim
 
     @property
     def trainable(self) -> bool:
+        """Whether an optimizer may change it."""
         return self._trainable
 
     @trainable.setter
@@ -141,9 +145,11 @@ class Variable(Arithmetic):
         return self
 
     def assign_add(self, value: Any) -> Any:
+        """Add `value` to the contents; returns what `assign` does."""
         return self.assign(self.operators["add"](self, value))
 
     def assign_sub(self, value: Any) -> Any:
+        """Subtract `value` from the contents; returns what `assign` does."""
         return self.assign(self.operators["subtract"](self, value))
 
     # In a traced function a variable is a Value, which has no contents: these raise there.

@@ -8,6 +8,7 @@ from typing import Any
 
 from gputrain import activations, ops
 from gputrain.errors import explain
+from gputrain.layers import arguments
 from gputrain.layers.base import Layer
 
 
@@ -158,7 +159,7 @@ class Softmax(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = axis if isinstance(axis, int) else list(axis)
+        self.axis = arguments.axis_or_axes(axis, "Softmax: axis")
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """The distribution along the axis."""

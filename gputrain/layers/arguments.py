@@ -10,6 +10,7 @@ import numpy as np
 from gputrain import config
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, normalize_axis
+from gputrain.random import SeedGenerator
 from gputrain.utils.names import did_you_mean
 
 Pair = tuple[int, int]
@@ -25,7 +26,7 @@ def positive_int(value: Any, where: str) -> int:
     Raises:
         ValueError: anything else.
     """
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+    if not _is_int(value) or value < 1:
         raise ValueError(explain(f"{where} must be a positive int.", received=repr(value)))
     return int(value)
 
@@ -36,8 +37,7 @@ def positive_pair(value: Any, where: str) -> Pair:
     Raises:
         ValueError: anything else.
     """
-    several = isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
-    given = tuple(value) if several else (value, value)
+    given = _twice(value)
     if len(given) != 2:
         raise ValueError(explain(f"{where} must be a positive int or two of them.", received=repr(value)))
     return positive_int(given[0], where), positive_int(given[1], where)
@@ -55,6 +55,40 @@ def one_of(value: Any, allowed: Sequence[str], where: str) -> str:
     raise ValueError(explain(f"{where} must be one of {', '.join(allowed)}.", received=repr(value), fix=hint))
 
 
+def axis_or_axes(value: Any, where: str) -> int | list[int]:
+    """Return an axis as an int, or several as a list of them.
+
+    Raises:
+        ValueError: anything else.
+    """
+    given = list(value) if _is_sequence(value) else [value]
+    if not given or not all(map(_is_int, given)):
+        raise ValueError(explain(f"{where} must be an int, or several.", received=repr(value)))
+    axes = [int(axis) for axis in given]
+    return axes if _is_sequence(value) else axes[0]
+
+
+def side_pairs(value: Any, where: str) -> tuple[Pair, Pair]:
+    """Return one number for all sides of an image, two, or two pairs, as ((top, bottom), (left, right)).
+
+    Raises:
+        ValueError: anything else, or a number below 0.
+    """
+    pairs = [_twice(side) for side in _twice(value)]
+    numbers = [number for pair in pairs for number in pair]
+    is_count = all(_is_int(number) and number >= 0 for number in numbers)
+    if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs) or not is_count:
+        raise ValueError(
+            explain(
+                f"{where} is a number of rows and columns, 0 or more.",
+                expected="an int, (rows, columns), or ((top, bottom), (left, right))",
+                received=repr(value),
+            )
+        )
+    (top, bottom), (left, right) = pairs
+    return (int(top), int(bottom)), (int(left), int(right))
+
+
 def padding(value: Any, where: str) -> str:
     """Return "valid" or "same"."""
     return one_of(value, ("valid", "same"), f"{where}: padding")
@@ -64,6 +98,11 @@ def data_format(value: Any, where: str) -> str:
     """Return "channels_last" or "channels_first"; None means `config.image_data_format()`."""
     name = config.image_data_format() if value is None else value
     return one_of(name, ("channels_last", "channels_first"), f"{where}: data_format")
+
+
+def plain_seed(seed: Any) -> Any:
+    """Return the number of a SeedGenerator, as configs hold it; anything else as it is."""
+    return seed.seed if isinstance(seed, SeedGenerator) else seed
 
 
 def known_size(shape: Shape, axis: int, where: str) -> int:
@@ -82,3 +121,16 @@ def known_size(shape: Shape, axis: int, where: str) -> int:
             )
         )
     return size
+
+
+def _is_int(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, Sequence | np.ndarray) and not isinstance(value, str)
+
+
+def _twice(value: Any) -> tuple[Any, ...]:
+    """A sequence as a tuple, anything else twice."""
+    return tuple(value) if _is_sequence(value) else (value, value)

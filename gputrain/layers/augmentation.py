@@ -72,7 +72,7 @@ class RandomImages(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""
-        seed = self.seed.seed if isinstance(self.seed, SeedGenerator) else self.seed
+        seed = arguments.plain_seed(self.seed)
         return {**super().get_config(), "seed": seed, "data_format": self.data_format}
 
 

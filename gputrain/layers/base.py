@@ -215,6 +215,7 @@ class Layer:
 
     @property
     def weights(self) -> list[Variable]:
+        """The same as `variables`."""
         return self.variables
 
     @property
@@ -231,6 +232,7 @@ class Layer:
 
     @property
     def trainable_weights(self) -> list[Variable]:
+        """The same as `trainable_variables`."""
         return self.trainable_variables
 
     @property
@@ -241,10 +243,12 @@ class Layer:
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
+        """The same as `non_trainable_variables`."""
         return self.non_trainable_variables
 
     @property
     def trainable(self) -> bool:
+        """Whether an optimizer may change the weights; setting it sets it for all layers inside."""
         return self._trainable
 
     @trainable.setter
@@ -388,10 +392,12 @@ class Layer:
 
     @property
     def compute_dtype(self) -> str:
+        """The dtype that is computed in."""
         return self.dtype
 
     @property
     def variable_dtype(self) -> str:
+        """The dtype of the weights."""
         return self.dtype
 
     def child_key(self, child: Layer) -> str:

@@ -26,7 +26,7 @@ class Conv2D(KernelLayer):
         dilation_rate: distance between the taps of a filter, one int or two.
         groups: the channels and the filters are cut into as many groups, each filter seeing one group.
         activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint: as in Keras.
+            activity_regularizer, kernel_constraint, bias_constraint: as in `Dense`.
 
     Shapes:
         (N, H, W, C) to (N, OH, OW, filters); kernel (KH, KW, C / groups, filters), bias (filters,).

@@ -16,8 +16,12 @@ class Dense(KernelLayer):
 
     Args:
         units: size of the output's last axis.
-        activation, use_bias, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer,
-            activity_regularizer, kernel_constraint, bias_constraint: as in Keras.
+        activation: a name as "relu", or a function; None for none.
+        use_bias: whether a bias is added.
+        kernel_initializer, bias_initializer: what the weights begin with.
+        kernel_regularizer, bias_regularizer: penalties on the weights, added to the loss.
+        activity_regularizer: a penalty on the outputs, added to the loss.
+        kernel_constraint, bias_constraint: what the weights are held to after each step.
 
     Shapes:
         (N, ..., input_dim) to (N, ..., units); kernel (input_dim, units), bias (units,).

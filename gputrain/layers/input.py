@@ -20,7 +20,7 @@ class InputLayer(Layer):
         dtype: default `config.floatx()`.
         name: default "input_layer", numbered.
         batch_shape: shape with the batch; instead of `shape`.
-        sparse, input_tensor, optional: as in Keras; not in this version, so anything but the defaults is an error.
+        sparse, input_tensor, optional: as in Keras; not in this version, so only the defaults are taken.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ def Input(
         dtype: default `config.floatx()`.
         batch_shape: shape with the batch; instead of `shape`.
         name: name of the input, also its key when data comes as a dict.
-        sparse, tensor, optional: as in Keras; not in this version, so anything but the defaults is an error.
+        sparse, tensor, optional: as in Keras; not in this version, so only the defaults are taken.
 
     Returns:
         a Value to call layers on.

@@ -8,7 +8,7 @@ from typing import Any
 from gputrain import constraints, initializers, ops, regularizers
 from gputrain.errors import explain
 from gputrain.ir import Shape, Variable, normalize_axes
-from gputrain.layers.arguments import known_size
+from gputrain.layers import arguments
 from gputrain.layers.base import Layer
 
 
@@ -56,7 +56,7 @@ class LayerNormalization(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.axis = axis if isinstance(axis, int) else list(axis)
+        self.axis = arguments.axis_or_axes(axis, "LayerNormalization: axis")
         self.epsilon = _epsilon(epsilon)
         self.center, self.scale = bool(center), bool(scale)
         self.beta_initializer = initializers.get(beta_initializer)
@@ -71,7 +71,7 @@ class LayerNormalization(Layer):
     def build(self, input_shape: Shape) -> None:
         """Make gamma and beta, of the sizes of `axis`."""
         axes = normalize_axes(self.axis, len(input_shape), "LayerNormalization")
-        shape = tuple(known_size(input_shape, axis, "LayerNormalization") for axis in axes)
+        shape = tuple(arguments.known_size(input_shape, axis, "LayerNormalization") for axis in axes)
         if self.scale:
             self.gamma = self.add_weight(
                 shape=shape,
@@ -128,7 +128,7 @@ class UnitNormalization(Layer):
 
     def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.axis = axis if isinstance(axis, int) else list(axis)
+        self.axis = arguments.axis_or_axes(axis, "UnitNormalization: axis")
 
     def call(self, inputs: Any) -> Any:
         """The inputs of length 1."""

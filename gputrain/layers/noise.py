@@ -12,7 +12,6 @@ from gputrain.layers import arguments
 from gputrain.layers.base import Layer
 from gputrain.layers.layout import require_images
 from gputrain.layers.regularization import Dropout
-from gputrain.random import SeedGenerator
 
 
 class GaussianNoise(Layer):
@@ -23,7 +22,7 @@ class GaussianNoise(Layer):
         seed: an int or SeedGenerator; None means the configured seed.
 
     Shapes:
-        any shape, kept.
+        any shape, kept; numbers of any dtype come out in the layer's.
 
     Raises:
         ValueError: a standard deviation below 0.
@@ -41,14 +40,15 @@ class GaussianNoise(Layer):
         self.seed = seed
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """The inputs, with noise where `training`."""
+        """The inputs in the layer's dtype, with noise where `training`."""
+        x = ops.cast(inputs, self.compute_dtype)
         if not training or self.stddev == 0:
-            return inputs
-        return ops.add(inputs, _normal(inputs, 0.0, self.stddev, self.seed))
+            return x
+        return ops.add(x, _normal(x, 0.0, self.stddev, self.seed))
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "stddev": self.stddev, "seed": _plain(self.seed)}
+        return {**super().get_config(), "stddev": self.stddev, "seed": arguments.plain_seed(self.seed)}
 
 
 class GaussianDropout(Layer):
@@ -59,7 +59,7 @@ class GaussianDropout(Layer):
         seed: an int or SeedGenerator; None means the configured seed.
 
     Shapes:
-        any shape, kept.
+        any shape, kept; numbers of any dtype come out in the layer's.
 
     Raises:
         ValueError: a rate outside 0 <= rate < 1.
@@ -80,15 +80,16 @@ class GaussianDropout(Layer):
         self.seed = seed
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """The inputs, times noise where `training`."""
+        """The inputs in the layer's dtype, times noise where `training`."""
+        x = ops.cast(inputs, self.compute_dtype)
         if not training or self.rate == 0:
-            return inputs
+            return x
         stddev = math.sqrt(self.rate / (1.0 - self.rate))
-        return ops.multiply(inputs, _normal(inputs, 1.0, stddev, self.seed))
+        return ops.multiply(x, _normal(x, 1.0, stddev, self.seed))
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "rate": self.rate, "seed": _plain(self.seed)}
+        return {**super().get_config(), "rate": self.rate, "seed": arguments.plain_seed(self.seed)}
 
 
 class SpatialDropout2D(Dropout):
@@ -150,7 +151,3 @@ def _below(value: Any, limit: float, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < limit:
         raise ValueError(explain(f"{where} must be a number, 0 <= number < {limit}.", received=repr(value)))
     return float(value)
-
-
-def _plain(seed: Any) -> Any:
-    return seed.seed if isinstance(seed, SeedGenerator) else seed

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from gputrain import ops
-from gputrain.errors import explain
 from gputrain.ir import Shape
 from gputrain.layers import arguments
 from gputrain.layers.base import Layer
 from gputrain.layers.layout import require_images
-
-Pairs = tuple[tuple[int, int], tuple[int, int]]
 
 
 class ZeroPadding2D(Layer):
@@ -39,7 +33,7 @@ class ZeroPadding2D(Layer):
 
     def __init__(self, padding: Any = (1, 1), data_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.padding = _pairs(padding)
+        self.padding = arguments.side_pairs(padding, "ZeroPadding2D: padding")
         self.data_format = arguments.data_format(data_format, "ZeroPadding2D")
 
     def build(self, input_shape: Shape) -> None:
@@ -55,30 +49,3 @@ class ZeroPadding2D(Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""
         return {**super().get_config(), "padding": self.padding, "data_format": self.data_format}
-
-
-def _pairs(padding: Any) -> Pairs:
-    """((above, below), (left, right)) of what the user gave."""
-    given = _two(padding)
-    sides = [_two(side) for side in given] if given is not None else [None]
-    if None in sides or not all(_is_count(n) for side in sides for n in side or ()):
-        raise ValueError(
-            explain(
-                "ZeroPadding2D: padding is a number of rows and columns, 0 or more.",
-                expected="an int, (rows, columns), or ((above, below), (left, right))",
-                received=repr(padding),
-            )
-        )
-    (above, below), (left, right) = (side or (0, 0) for side in sides)
-    return (int(above), int(below)), (int(left), int(right))
-
-
-def _two(value: Any) -> tuple[Any, Any] | None:
-    """Both entries of a pair, a single number twice; None for anything of another length."""
-    if not isinstance(value, Sequence | np.ndarray) or isinstance(value, str):
-        return value, value
-    return (value[0], value[1]) if len(value) == 2 else None
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(value >= 0)

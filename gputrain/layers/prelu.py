@@ -22,7 +22,7 @@ class PReLU(Layer):
             [1, 2] means one alpha for each channel of images (N, H, W, C).
 
     Shapes:
-        any shape, kept; alpha has the shape of a sample, with 1 for each shared axis.
+        any shape, kept, in the layer's dtype; alpha has the shape of a sample, with 1 for each shared axis.
 
     Raises:
         ValueError: an axis that is not a positive int.
@@ -68,8 +68,9 @@ class PReLU(Layer):
 
     def call(self, inputs: Any) -> Any:
         """The function of the inputs."""
-        below = ops.multiply(ops.relu(ops.negative(inputs)), self.alpha)
-        return ops.subtract(ops.relu(inputs), below)
+        x = ops.cast(inputs, self.compute_dtype)  # the negative of an unsigned number is none
+        below = ops.multiply(ops.relu(ops.negative(x)), self.alpha)
+        return ops.subtract(ops.relu(x), below)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""

@@ -12,8 +12,6 @@ from gputrain.layers import arguments
 from gputrain.layers.base import Layer
 from gputrain.layers.layout import require_images
 
-Margins = tuple[tuple[int, int], tuple[int, int]]
-
 
 class Permute(Layer):
     """The axes of each sample in another order.
@@ -124,7 +122,7 @@ class Cropping2D(Layer):
         self, cropping: Any = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        self.cropping = _margins(cropping, "Cropping2D: cropping")
+        self.cropping = arguments.side_pairs(cropping, "Cropping2D: cropping")
         self.data_format = arguments.data_format(data_format, "Cropping2D")
 
     def build(self, input_shape: Shape) -> None:
@@ -203,25 +201,3 @@ class UpSampling2D(Layer):
             "data_format": self.data_format,
             "interpolation": self.interpolation,
         }
-
-
-def _margins(value: Any, where: str) -> Margins:
-    """One number, two, or two pairs as ((top, bottom), (left, right)).
-
-    Raises:
-        ValueError: anything else, or a number below 0.
-    """
-    sides = tuple(value) if isinstance(value, list | tuple) else (value, value)
-    pairs = [tuple(side) if isinstance(side, list | tuple) else (side, side) for side in sides]
-    numbers = [number for pair in pairs for number in pair]
-    fine = all(isinstance(n, int) and not isinstance(n, bool) and n >= 0 for n in numbers)
-    if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs) or not fine:
-        raise ValueError(
-            explain(
-                f"{where} is an int, two ints, or two pairs of ints, none below 0.",
-                expected="((top, bottom), (left, right))",
-                received=repr(value),
-            )
-        )
-    (top, bottom), (left, right) = pairs
-    return (top, bottom), (left, right)

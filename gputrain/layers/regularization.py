@@ -6,8 +6,8 @@ from typing import Any
 
 from gputrain import ops
 from gputrain.errors import explain
+from gputrain.layers import arguments
 from gputrain.layers.base import Layer
-from gputrain.random import SeedGenerator
 
 
 class Dropout(Layer):
@@ -52,5 +52,5 @@ class Dropout(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""
-        seed = self.seed.seed if isinstance(self.seed, SeedGenerator) else self.seed
+        seed = arguments.plain_seed(self.seed)
         return {**super().get_config(), "rate": self.rate, "noise_shape": self.noise_shape, "seed": seed}

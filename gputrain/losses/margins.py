@@ -35,8 +35,8 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Any:
     """Mean of max(1 - y_true * y_pred, 0)**2 over the last axis; all else as in `hinge`.
 
     Args:
-        y_true: targets, (N, ..., D), -1 or 1; 0 counts as -1.
-        y_pred: outputs, (N, ..., D).
+        y_true: -1 or 1, (N, ..., D); where a batch has nothing but 0 and 1, the 0 count as -1.
+        y_pred: scores, (N, ..., D).
 
     Example:
         >>> squared_hinge([[1.0, 0.0]], [[0.5, -3.0]])

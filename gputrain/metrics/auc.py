@@ -10,7 +10,7 @@ from gputrain.errors import explain
 from gputrain.losses.reduction import safe_divide
 from gputrain.losses.shapes import operand
 from gputrain.metrics.confusion import ConfusionMetric
-from gputrain.utils.names import did_you_mean
+from gputrain.metrics.functions import check_one_of
 
 CURVES = ("ROC", "PR")
 SUMMATIONS = ("interpolation", "minoring", "majoring")
@@ -53,8 +53,8 @@ class AUC(ConfusionMetric):
         if multi_label or num_labels is not None or label_weights is not None:
             rule = "AUC: an area for each label is not offered."
             raise ValueError(explain(rule, fix="Give each label an output and an AUC of its own."))
-        self.curve = _one_of("curve", curve, CURVES)
-        self.summation_method = _one_of("summation_method", summation_method, SUMMATIONS)
+        self.curve = check_one_of("AUC: unknown curve.", curve, CURVES)
+        self.summation_method = check_one_of("AUC: unknown summation_method.", summation_method, SUMMATIONS)
         inner = _evenly(num_thresholds) if thresholds is None else sorted(thresholds)
         super().__init__([0.0, *inner, 1.0], name, dtype)
         self.thresholds = None if thresholds is None else list(thresholds)
@@ -126,11 +126,3 @@ def _evenly(count: Any) -> list[float]:
     if isinstance(count, bool) or not isinstance(count, int) or count < 2:
         raise ValueError(explain("AUC: num_thresholds must be an int of at least 2.", received=repr(count)))
     return [i / (count - 1) for i in range(1, count - 1)]
-
-
-def _one_of(argument: str, value: Any, names: Sequence[str]) -> str:
-    if value in names:
-        return value
-    raise ValueError(
-        explain(f"AUC: unknown {argument}.", received=repr(value), fix=did_you_mean(str(value), names))
-    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 from gputrain import config, losses, ops
 from gputrain.errors import explain
 from gputrain.losses.functions import class_indices
 from gputrain.losses.shapes import align, operand, require_equal
+from gputrain.utils.names import did_you_mean
 from gputrain.utils.registry import Registry
 
 _ONE_HOT = "Class indices need to_categorical(y), or SparseCategoricalAccuracy."
@@ -144,6 +145,18 @@ def check_k(k: Any) -> int:
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
         raise ValueError(explain("Top k accuracy: k must be a positive int.", received=repr(k)))
     return k
+
+
+def check_one_of(rule: str, value: Any, names: Sequence[str | None]) -> Any:
+    """Return `value`, one of `names`, None perhaps among them.
+
+    Raises:
+        ValueError: it is not; the message begins with `rule` and says the nearest name.
+    """
+    if value in names:
+        return value
+    hint = did_you_mean(str(value), [str(name) for name in names])
+    raise ValueError(explain(rule, received=repr(value), fix=hint))
 
 
 def _among_largest(labels: Any, y_pred: Any, k: int) -> Any:

@@ -10,10 +10,11 @@ from gputrain.ir import Variable, suspended
 from gputrain.losses.reduction import match_mask, match_weights, safe_divide
 from gputrain.losses.shapes import mask_of, operand, per_sample, require_equal
 from gputrain.metrics.base import Metric
+from gputrain.metrics.functions import check_one_of
 from gputrain.ops.pointwise import as_float
-from gputrain.utils.names import did_you_mean
 
 _EXACT = "float64"
+_NOTHING = 1e-9  # as in Keras: an output up to this size is no yes, though it be the largest of its row
 
 
 class _Score(Metric):
@@ -87,8 +88,8 @@ class R2Score(_Score):
         dtype: Any = None,
     ) -> None:
         super().__init__(name, dtype)
-        ways = ("uniform_average", "sum", "variance_weighted_average")
-        self.class_aggregation = _one_of("R2Score: unknown class_aggregation.", class_aggregation, ways)
+        ways = (None, "uniform_average", "sum", "variance_weighted_average")
+        self.class_aggregation = check_one_of("R2Score: unknown class_aggregation.", class_aggregation, ways)
         if isinstance(num_regressors, bool) or not isinstance(num_regressors, int) or num_regressors < 0:
             rule = "R2Score: num_regressors is a number of inputs."
             raise ValueError(explain(rule, expected="an int, 0 or more", received=repr(num_regressors)))
@@ -190,7 +191,8 @@ class FBetaScore(_Score):
     ) -> None:
         super().__init__(name, dtype)
         what = type(self).__name__
-        self.average = _one_of(f"{what}: unknown average.", average, ("micro", "macro", "weighted"))
+        ways = (None, "micro", "macro", "weighted")
+        self.average = check_one_of(f"{what}: unknown average.", average, ways)
         self.beta = _positive(f"{what}: beta", beta, float("inf"))
         self.threshold = None if threshold is None else _positive(f"{what}: threshold", threshold, 1.0)
 
@@ -207,7 +209,8 @@ class FBetaScore(_Score):
         """
         y_true, y_pred, weights = self._rows(y_true, y_pred, sample_weight)
         if self.threshold is None:
-            yes = ops.greater_equal(y_pred, ops.max(y_pred, axis=-1, keepdims=True))
+            largest = ops.greater_equal(y_pred, ops.max(y_pred, axis=-1, keepdims=True))
+            yes = ops.logical_and(largest, ops.greater(ops.absolute(y_pred), _NOTHING))
         else:
             yes = ops.greater(y_pred, self.threshold)
         ones, taken = ops.multiply(y_true, weights), ops.multiply(ops.cast(yes, _EXACT), weights)
@@ -269,12 +272,6 @@ class F1Score(FBetaScore):
         config = super().get_config()
         del config["beta"]
         return config
-
-
-def _one_of(rule: str, value: Any, names: tuple[str, ...]) -> str | None:
-    if value is None or value in names:
-        return value
-    raise ValueError(explain(rule, received=repr(value), fix=did_you_mean(str(value), names)))
 
 
 def _positive(what: str, value: Any, limit: float) -> float:

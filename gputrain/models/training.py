@@ -320,7 +320,7 @@ class Trainer:
             )
             try:
                 self._fit_epochs(source, validation, listeners, coming, validation_freq)
-            except Exception as exception:
+            except BaseException as exception:  # also Ctrl-C: bars end and callbacks let go
                 listeners.on_exception(exception)
                 raise
         return self.history

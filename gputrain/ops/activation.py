@@ -11,8 +11,11 @@ import numpy as np
 from ..ir import Spec, Value
 from .base import Operation, Sample, apply
 from .comparison import greater
-from .elementwise import add, erf, multiply, sigmoid, square, tanh, where
+from .elementwise import add, clip, erf, multiply, sigmoid, square, tanh, where
 from .pointwise import Gradients, _Unary, as_float, unary_function
+
+# Beyond, tanh in gelu's approximation is -1 or 1 in any dtype; the cube of a large number would be infinite.
+_GELU_LEVEL = 30.0
 
 __all__ = [
     "Elu",
@@ -127,7 +130,8 @@ def gelu(x: Any, approximate: bool = True) -> Any:
     """Gaussian error linear unit, x * Phi(x) (Hendrycks & Gimpel 2016); by tanh where `approximate`."""
     x = as_float(x)
     if approximate:
-        inner = multiply(math.sqrt(2 / math.pi), add(x, multiply(0.044715, multiply(x, square(x)))))
+        near = clip(x, -_GELU_LEVEL, _GELU_LEVEL)
+        inner = multiply(math.sqrt(2 / math.pi), add(near, multiply(0.044715, multiply(near, square(near)))))
         return multiply(multiply(x, 0.5), add(tanh(inner), 1.0))
     return multiply(multiply(x, 0.5), add(erf(multiply(x, 1 / math.sqrt(2))), 1.0))
 

@@ -109,10 +109,12 @@ class Operation:
 
     @property
     def n_outputs(self) -> int:
+        """How many values it makes."""
         return 1
 
     @property
     def overwrites(self) -> tuple[tuple[int, int], ...]:
+        """Pairs (output, input): the output may lie on the input when that dies here."""
         return ()
 
     # mypy takes any signature for an override of (*args: Any, **kwargs: Any).
@@ -299,7 +301,12 @@ def require_float(spec: Spec, what: str) -> None:
 
 
 def apply(op: Operation, *inputs: Any) -> Any:
-    """Use an operation: recorded when an input is a Value, computed at once when all are arrays."""
+    """Use an operation: recorded when an input is a Value, computed at once when all are arrays.
+
+    Args:
+        op: an operation with its parameters, as `Snake(0.5)`.
+        inputs: arrays and values, as many as its `infer` takes.
+    """
     if isinstance(op, type):
         rule = "ops.apply takes an operation, not its class."
         fix = f"Pass {op.__name__}(...) with its parameters."

@@ -64,7 +64,13 @@ def _device_shape(shape: int | Sequence[int], what: str) -> tuple[int, ...]:
 
 
 def full(shape: int | Sequence[int], fill_value: Any, dtype: str | None = None) -> Any:
-    """A new array of one value; dtype `config.floatx()` unless given."""
+    """A new array of one value; dtype `config.floatx()` unless given.
+
+    Args:
+        shape: of the result.
+        fill_value: a number, or an array that broadcasts to the shape.
+        dtype: of the result.
+    """
     dims = _device_shape(shape, "full")
     name = dtype_name(dtype or config.floatx())
     if not is_number(fill_value):
@@ -83,7 +89,13 @@ def ones(shape: int | Sequence[int], dtype: str | None = None) -> Any:
 
 
 def full_like(x: Any, fill_value: Any, dtype: str | None = None) -> Any:
-    """One value in the shape of x, and in its dtype unless one is given."""
+    """One value in the shape of x, and in its dtype unless one is given.
+
+    Args:
+        x: an array or value of the shape.
+        fill_value: a number, or an array that broadcasts to the shape.
+        dtype: of the result.
+    """
     if not isinstance(x, Value | Variable):
         x = convert(x)
     spec = spec_of(x)
@@ -114,6 +126,11 @@ def arange(
     start: float, stop: float | None = None, step: float | None = None, dtype: str | None = None
 ) -> Any:
     """Numbers from `start` (0 when only one is given) up to, not including, `stop`.
+
+    Args:
+        start, stop: the ends.
+        step: from one number to the next; None means 1.
+        dtype: of the result.
 
     Returns:
         A 1-d array, int32 when all three are integers and `config.floatx()` otherwise, unless dtype is given.

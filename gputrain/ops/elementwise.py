@@ -550,7 +550,11 @@ def round(x: Any, decimals: int = 0) -> Any:
 
 
 def stop_gradient(variable: Any) -> Any:
-    """The same contents, through which no gradient flows."""
+    """The same contents, through which no gradient flows.
+
+    Args:
+        variable: an array, value or Variable.
+    """
     return apply(StopGradient(), convert(variable))
 
 

@@ -516,9 +516,18 @@ def sparse_categorical_crossentropy(
 
 
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
-    """-(target log(output) + (1 - target) log(1 - output)), elementwise; `output` in 0..1, or logits."""
+    """-(target log(output) + (1 - target) log(1 - output)), elementwise; `output` in 0..1, or logits.
+
+    Args:
+        target: 0, 1 or between.
+        output: of the shape of `target`.
+        from_logits: whether `output` is logits; then no sigmoid has been applied.
+    """
     output = as_float(output)
     target = cast(convert(target), spec_of(output).dtype)
     if from_logits:
         return apply(SigmoidCrossentropy(), target, output)
-    return apply(BinaryCrossentropy(config.epsilon()), *harmonize(target, output))
+    dtype = spec_of(output).dtype
+    wide = "float32" if dtype == "float16" else dtype  # in float16, 1 - epsilon is 1
+    losses = apply(BinaryCrossentropy(config.epsilon()), *harmonize(cast(target, wide), cast(output, wide)))
+    return cast(losses, dtype)

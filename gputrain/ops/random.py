@@ -219,7 +219,14 @@ def random_uniform(
     dtype: str | None = None,
     seed: Any = None,
 ) -> Any:
-    """Uniform numbers in [minval, maxval), drawn anew in each step of a traced model."""
+    """Uniform numbers in [minval, maxval), drawn anew in each step of a traced model.
+
+    Args:
+        shape: of the result, all sizes known.
+        minval, maxval: the ends.
+        dtype: default `config.floatx()`.
+        seed: an int or SeedGenerator; None means the configured seed.
+    """
     chosen, stream, step = _source(seed, "uniform")
     unit = apply(RandomUniform(_known(shape), dtype or config.floatx(), chosen, stream), step)
     return unit * (maxval - minval) + minval
@@ -228,7 +235,14 @@ def random_uniform(
 def random_normal(
     shape: tuple[int, ...], mean: float = 0.0, stddev: float = 1.0, dtype: str | None = None, seed: Any = None
 ) -> Any:
-    """Normal numbers, drawn anew in each step of a traced model."""
+    """Normal numbers, drawn anew in each step of a traced model.
+
+    Args:
+        shape: of the result, all sizes known.
+        mean, stddev: of the distribution.
+        dtype: default `config.floatx()`.
+        seed: an int or SeedGenerator; None means the configured seed.
+    """
     chosen, stream, step = _source(seed, "normal")
     return apply(RandomNormal(_known(shape), dtype or config.floatx(), chosen, stream), step) * stddev + mean
 

@@ -598,7 +598,12 @@ def _axis_list(axes: int | Sequence[int], ndim: int, what: str) -> list[int]:
 
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
-    """x with two axes exchanged."""
+    """x with two axes exchanged.
+
+    Args:
+        x: an array or value.
+        axis1, axis2: the two axes.
+    """
     x = convert(x)
     order = list(range(x.ndim))
     first, second = normalize_axis(axis1, x.ndim, "swapaxes"), normalize_axis(axis2, x.ndim, "swapaxes")
@@ -616,6 +621,10 @@ def broadcast_to(x: Any, shape: int | Sequence[Dim]) -> Any:
 
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
     """Arrays joined along an axis they already have.
+
+    Args:
+        xs: arrays and values.
+        axis: the axis along which they are joined.
 
     Raises:
         ShapeError: no arrays, or shapes that differ along another axis.
@@ -637,7 +646,13 @@ def stack(x: Sequence[Any], axis: int = 0) -> Any:
 
 
 def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> list[Any]:
-    """x cut along `axis`: into so many equal parts, or before each index of a list."""
+    """x cut along `axis`: into so many equal parts, or before each index of a list.
+
+    Args:
+        x: an array or value.
+        indices_or_sections: an int for equal parts, or the positions at which to cut.
+        axis: the axis to cut along.
+    """
     x = convert(x)
     axis = normalize_axis(axis, x.ndim, "split")
     if isinstance(indices_or_sections, int | np.integer):
@@ -694,7 +709,13 @@ def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:
 
 
 def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = None) -> Any:
-    """x shifted along `axis`, what leaves at one end coming back at the other; flattened without an axis."""
+    """x shifted along `axis`, what leaves at one end coming back at the other; flattened without an axis.
+
+    Args:
+        x: an array or value.
+        shift: how far, toward higher positions; one int, or one for each axis.
+        axis: one axis or several.
+    """
     x = convert(x)
     if axis is None:
         total = shift if isinstance(shift, int | np.integer) else builtins.sum(shift)

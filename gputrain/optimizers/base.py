@@ -256,12 +256,15 @@ class Optimizer:
         raise NotImplementedError(f"{type(self).__name__} must define update_step or fused_update.")
 
     def assign(self, variable: Variable, value: Any) -> None:
+        """Set a variable in `update_step`."""
         variable.assign(value)
 
     def assign_add(self, variable: Variable, value: Any) -> None:
+        """Add to a variable in `update_step`."""
         variable.assign_add(value)
 
     def assign_sub(self, variable: Variable, value: Any) -> None:
+        """Subtract from a variable in `update_step`."""
         variable.assign_sub(value)
 
     def add_variable_from_reference(

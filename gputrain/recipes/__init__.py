@@ -14,7 +14,7 @@ from gputrain.recipes.predicting import predict
 from gputrain.recipes.reading import shipped_recipes
 from gputrain.recipes.recipe import Recipe, load
 from gputrain.recipes.running import RunResult, run
-from gputrain.recipes.stored_run import StoredRun, open_run
+from gputrain.recipes.stored_run import StoredRun, is_run_folder, open_run
 
 __all__ = [
     "Job",
@@ -23,6 +23,7 @@ __all__ = [
     "RunResult",
     "StoredRun",
     "evaluate",
+    "is_run_folder",
     "load",
     "open_run",
     "parse_setting",

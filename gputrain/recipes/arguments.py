@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import inspect
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gputrain.recipes import catalog
 from gputrain.recipes.errors import Source
-from gputrain.recipes.schema import describe, join
+from gputrain.recipes.schema import describe, is_number, join
 from gputrain.utils.names import did_you_mean
 
+_MAX_NUMBER = 3.4e38  # about the largest float32
 _NAMED_ONLY = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
 # What a class may take in its **kwargs by Keras's rules; the data section says the shapes.
 _HIDDEN = ("input_shape", "input_dim", "batch_input_shape", "batch_size")
@@ -145,11 +145,10 @@ def _is_plain(value: object) -> bool:
 
 
 def _check_plain(value: Any, path: str, source: Source) -> None:
-    """Refuse what TOML can say but no argument can be: dates, tables in arrays, NaN and infinity."""
+    """Refuse what TOML can say but no argument can be: dates, tables in arrays, what no float32 holds."""
     if isinstance(value, list):
         for index, inner in enumerate(value):
             _check_plain(inner, f"{path}[{index}]", source)
-    elif not _is_plain(value) or (isinstance(value, float) and not math.isfinite(value)):
-        raise source.error(
-            path, "Wrong value.", expected="text, true or false, or a finite number", received=describe(value)
-        )
+    elif not isinstance(value, bool | str) and not (is_number(value) and abs(value) <= _MAX_NUMBER):
+        expected = "text, true or false, or a finite number up to 3.4e38"
+        raise source.error(path, "Wrong value.", expected=expected, received=describe(value))

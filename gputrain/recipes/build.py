@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -9,27 +10,31 @@ from numpy.typing import NDArray
 
 from gputrain import callbacks, layers, losses, metrics, models, optimizers
 from gputrain.recipes.arguments import find_class
+from gputrain.recipes.data import Preparation
+from gputrain.recipes.data.targets import ClassTargets, Targets
 from gputrain.recipes.errors import Source, blaming
-from gputrain.recipes.recipe import Recipe
+from gputrain.recipes.recipe import OUTPUTS, Recipe
 
 # What a constructor raises for arguments that it does not take.
 _REFUSALS = (ValueError, TypeError, OverflowError, MemoryError)
 
 
-def compiled_model(recipe: Recipe, shape: Sequence[int]) -> models.Sequential:
+def compiled_model(recipe: Recipe, preparation: Preparation) -> models.Sequential:
     """Return the recipe's model, built and compiled.
 
     Args:
         recipe: with what was found in its data (`Recipe.with_data`).
-        shape: of one input.
+        preparation: of that data; says what goes in and how many outputs there are.
 
     Raises:
-        RecipeError: a layer, the optimizer, the loss or a metric does not take its arguments, or a layer does
-            not fit on the one before it; the message names the key path.
+        RecipeError: a layer, the optimizer, the loss or a metric does not take its arguments, a layer does
+            not fit on the one before it, or the last one has too few or too many outputs; the message names
+            the key path.
     """
     settings, source = recipe.settings, recipe.source
-    model = _sequential(settings["name"], shape, settings["model"]["layers"], source)
-    with blaming(source.place("training"), _REFUSALS):
+    model = _sequential(settings["name"], preparation.inputs.shape, settings["model"]["layers"], source)
+    _check_outputs(model, preparation.targets, source)
+    with blaming(source.file, _REFUSALS):
         model.compile(
             optimizer=_object("optimizer", settings["optimizer"], "optimizer", source),
             loss=_object("loss", settings["loss"], "loss", source),
@@ -39,6 +44,22 @@ def compiled_model(recipe: Recipe, shape: Sequence[int]) -> models.Sequential:
             ],
         )
     return model
+
+
+def _check_outputs(model: models.Sequential, targets: Targets, source: Source) -> None:
+    """Refuse a last layer that does not have an output for each class or number (or one for two classes)."""
+    found, wanted = math.prod(model.output_shape[1:]), targets.outputs
+    is_binary = isinstance(targets, ClassTargets) and wanted == 2 and not targets.one_hot
+    if found == wanted or (is_binary and found == 1):
+        return
+    things = "classes" if isinstance(targets, ClassTargets) else "numbers to predict"
+    raise source.error(
+        f"model.layers[{len(model.layers) - 1}]",
+        f"The last layer must have as many outputs as there are {things}.",
+        expected=f"{wanted}, or 1" if is_binary else wanted,
+        received=found,
+        fix=f'units = "{OUTPUTS}" says it whatever the data.',
+    )
 
 
 def _sequential(

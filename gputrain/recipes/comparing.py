@@ -10,6 +10,8 @@ from typing import Any
 from gputrain.errors import explain
 from gputrain.recipes import reading
 from gputrain.recipes.errors import RecipeError, Source
+from gputrain.recipes.run_folder import PLAN
+from gputrain.recipes.schema import is_number
 from gputrain.recipes.stored_run import read_metrics, require_run_folder
 from gputrain.utils.names import did_you_mean
 
@@ -45,7 +47,7 @@ def compare(folders: Iterable[str | Path], sort: str | None = None) -> Compariso
     """Read run folders and compare them.
 
     Args:
-        folders: of the runs.
+        folders: of the runs; that of a sweep stands for all of its runs.
         sort: the figure by which they are sorted, best first: the greatest, of losses and errors the least.
 
     Raises:
@@ -53,7 +55,7 @@ def compare(folders: Iterable[str | Path], sort: str | None = None) -> Compariso
         CorruptFileError: a file in one is damaged.
         ValueError: no run has a figure of that name.
     """
-    runs = [(str(folder), *_read(Path(folder))) for folder in folders]
+    runs = [(str(run), *_read(run)) for folder in folders for run in _runs_of(Path(folder))]
     flat = [dict(flattened(settings)) for _, settings, _ in runs]
     keys = dict.fromkeys(key for settings in flat for key in settings)
     differing = [key for key in keys if len({repr(settings.get(key)) for settings in flat}) > 1]
@@ -86,6 +88,12 @@ def flattened(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
         yield path, value
 
 
+def _runs_of(folder: Path) -> list[Path]:
+    if not (folder / PLAN).is_file():
+        return [folder]
+    return sorted(config.parent for config in folder.glob(f"*/*/{reading.CONFIG}"))
+
+
 def _read(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     folder = require_run_folder(folder)
     config = folder / reading.CONFIG
@@ -99,8 +107,7 @@ def _sorted(lines: list[Line], metric: str, names: Sequence[str]) -> list[Line]:
     sign = 1 if falls(metric) else -1
 
     def place(line: Line) -> tuple[bool, float]:
-        value = line.metrics.get(metric)
-        known = isinstance(value, int | float)
-        return not known, sign * float(value) if known and value is not None else 0.0
+        value: Any = line.metrics.get(metric)
+        return (False, sign * value) if is_number(value) else (True, 0.0)
 
     return sorted(lines, key=place)

@@ -9,8 +9,8 @@ import numpy as np
 
 from gputrain.datasets import images
 from gputrain.errors import DataError, explain
-from gputrain.recipes.data import Part, Preparation, dataset, origins, prepared
-from gputrain.recipes.data.inputs import ArrayInputs
+from gputrain.recipes.data import Preparation, dataset, origins, prepared
+from gputrain.recipes.data.inputs import ArrayInputs, TableInputs
 from gputrain.recipes.data.origins import Samples
 from gputrain.recipes.data.targets import ClassTargets
 from gputrain.recipes.stored_run import StoredRun
@@ -22,39 +22,47 @@ def evaluate(run: StoredRun, data: str | Path | None = None, target_file: str | 
 
     Args:
         run: as `open_run` returns it.
-        data: a file of the form that it was trained on, or a folder of images with class folders; None takes
-            the test part of the run's own data.
+        data: a file of the form that it was trained on (of an npz file that has one, the test part), or a
+            folder of images with class folders; None takes the test part of the run's own data.
         target_file: the targets of an npy or IDX file.
 
     Raises:
         OSError, DataError, CorruptFileError: the data is not there, or does not fit the model.
     """
+    if data is None and target_file is not None:
+        raise DataError(explain("Targets belong to inputs.", fix="Name the file of inputs as well."))
     model = run.model()
-    part = (
-        _own_part(run) if data is None else prepared(_samples(run, Path(data), target_file), run.preparation)
-    )
+    samples = _own_part(run) if data is None else _samples(run, Path(data), target_file)
+    part = prepared(samples, run.preparation)
     return test(model, part, run.preparation, int(run.recipe.settings["training"]["batch_size"]))
 
 
-def _own_part(run: StoredRun) -> Part:
+def _own_part(run: StoredRun) -> Samples:
     samples = dataset.test_samples(run.recipe.settings["data"])
     if samples is None:
         rule = f"{run.folder}: the run kept no part of its data to test on."
         raise DataError(explain(rule, fix="Name a file or folder to test on."))
-    return prepared(samples, run.preparation)
+    return samples
 
 
 def _samples(run: StoredRun, path: Path, target_file: str | None) -> Samples:
-    section: dict[str, Any] = dict(run.recipe.settings["data"])
-    if not path.is_dir():
-        return origins.read_file(path, section, target_file)[0]
+    if path.is_dir():
+        return _pictures(run, path)
+    is_csv, takes_csv = origins.file_kind(path) == "csv", isinstance(run.preparation.inputs, TableInputs)
+    if is_csv != takes_csv:
+        rule = f"{path}: the model of {run.folder} was trained on {'tables' if takes_csv else 'arrays'}."
+        raise DataError(explain(rule, expected="a CSV file" if takes_csv else "npz, npy or IDX"))
+    samples, test_part = origins.read_file(path, run.recipe.settings["data"], target_file)
+    return samples if test_part is None else test_part
+
+
+def _pictures(run: StoredRun, path: Path) -> Samples:
     inputs = run.preparation.inputs
-    if not isinstance(inputs, ArrayInputs) or not inputs.is_image:
-        rule = f"{path}: the model of {run.folder} takes no images."
+    if not (isinstance(inputs, ArrayInputs) and inputs.is_image and run.preparation.class_names):
+        rule = f"{path}: the model of {run.folder} was not trained on images of classes."
         raise DataError(explain(rule, fix="Name a file of the form that it was trained on."))
     found = images.scan(path)
-    pictures = inputs.read_pictures(found.files)
-    return Samples(pictures, _labels(found, run.preparation))
+    return Samples(inputs.read_pictures(found.files), _labels(found, run.preparation))
 
 
 def _labels(found: images.ImageFolder, preparation: Preparation) -> Any:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from gputrain.errors import NonFiniteError, explain
 from gputrain.random import philox
+from gputrain.recipes import job
 from gputrain.recipes.errors import RecipeError
 from gputrain.recipes.job import Job
+from gputrain.recipes.recipe import Recipe
 
 SMOOTHING = 0.95  # of the exponential mean of the losses
 WORSE = 4.0  # the test ends where the loss is so many times its best
@@ -41,8 +43,18 @@ class RangeTest:
     largest: float
 
 
+def ready(recipe: Recipe, low: float = 1e-6) -> Job:
+    """Return a job as of `job.ready`, for `find_lr`: its optimizer follows no schedule.
+
+    Raises:
+        as `job.ready`.
+    """
+    optimizer = {**recipe.settings["optimizer"], "learning_rate": low}
+    return job.ready(replace(recipe, settings={**recipe.settings, "optimizer": optimizer}))
+
+
 def find_lr(
-    job: Job,
+    work: Job,
     low: float = 1e-6,
     high: float = 10.0,
     steps: int = 200,
@@ -51,26 +63,23 @@ def find_lr(
     """Train a fresh model with rates from `low` to `high`, a factor apart, a step each.
 
     Args:
-        job: as `ready` returns it; its model is trained and of no use afterwards.
-        low, high: the first and last rate, above 0.
-        steps: number of rates, at least 10; the test ends early once the loss is far above its best, or not
+        work: as `ready` returns it; its model is trained and of no use afterwards.
+        low, high: the first and last rate, from 1e-12 to 1e6.
+        steps: number of rates, 10 to 100,000; the test ends early once the loss is far above its best, or not
             finite.
         advance: called after each step with its number and loss.
 
     Raises:
         RecipeError: wrong bounds.
     """
-    if not 0 < low < high < math.inf or steps < 10:
-        rule = "The range test goes from a small rate above 0 to a larger one in at least 10 steps."
-        raise RecipeError(explain(rule, received=f"{low} to {high} in {steps} steps"))
-    job.model.optimizer.learning_rate = low
+    check_bounds(low, high, steps)
     rates = np.geomspace(low, high, steps).tolist()
     losses: list[float] = []
     smoothed: list[float] = []
     mean = 0.0
-    for step, (rate, rows) in enumerate(zip(rates, _batches(job, steps), strict=True)):
-        job.model.optimizer.learning_rate = rate
-        loss = _loss(job, rows)
+    for step, (rate, rows) in enumerate(zip(rates, _batches(work, steps), strict=True)):
+        work.model.optimizer.learning_rate = rate
+        loss = _loss(work, rows)
         if not math.isfinite(loss):
             break
         mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
@@ -82,14 +91,23 @@ def find_lr(
     return RangeTest(rates[: len(losses)], losses, smoothed, *_read_off(rates, smoothed))
 
 
-def _batches(job: Job, steps: int) -> list[np.ndarray]:
+def check_bounds(low: float, high: float, steps: int) -> None:
+    """Check what `find_lr` is asked for.
+
+    Raises:
+        RecipeError: wrong bounds.
+    """
+    if not 1e-12 <= low < high <= 1e6 or not 10 <= steps <= 100_000:
+        rule = "The range test goes from a small rate to a larger one, some steps apart."
+        expected = "rates from 1e-12 to 1e6, 10 to 100000 steps"
+        raise RecipeError(explain(rule, expected=expected, received=f"{low} to {high} in {steps} steps"))
+
+
+def _batches(work: Job, steps: int) -> list[np.ndarray]:
     """The rows of each step: whole batches of shuffled samples, epoch after epoch."""
-    size = min(int(job.recipe.settings["training"]["batch_size"]), len(job.dataset.train))
-    seed, stream, count = (
-        job.recipe.settings["seed"],
-        philox.stream_id("recipe/range_test"),
-        len(job.dataset.train),
-    )
+    size = min(int(work.recipe.settings["training"]["batch_size"]), len(work.dataset.train))
+    seed, stream = work.recipe.settings["seed"], philox.stream_id("recipe/range_test")
+    count = len(work.dataset.train)
     rows: list[np.ndarray] = []
     for epoch in itertools.count():
         order = philox.permutation(count, seed, stream, epoch)
@@ -99,12 +117,12 @@ def _batches(job: Job, steps: int) -> list[np.ndarray]:
     return rows[:steps]
 
 
-def _loss(job: Job, rows: np.ndarray) -> float:
+def _loss(work: Job, rows: np.ndarray) -> float:
     """Train on a batch; its loss, NaN where it was not finite."""
-    train = job.dataset.train
-    job.model.reset_metrics()
+    train = work.dataset.train
+    work.model.reset_metrics()
     try:
-        logs = job.model.train_on_batch(train.x[rows], train.y[rows], return_dict=True)
+        logs = work.model.train_on_batch(train.x[rows], train.y[rows], return_dict=True)
     except NonFiniteError:
         return math.nan
     return float(logs["loss"])

@@ -10,7 +10,6 @@ from gputrain import backend, config, models
 from gputrain.recipes import data
 from gputrain.recipes.build import adapt, compiled_model
 from gputrain.recipes.data import Dataset, Preparation
-from gputrain.recipes.data.targets import ClassTargets
 from gputrain.recipes.recipe import Recipe
 
 
@@ -42,9 +41,9 @@ def ready(recipe: Recipe) -> Job:
     """
     use_settings(recipe)
     dataset = data.load(recipe.settings["data"], recipe.logits)
-    recipe = recipe.with_data(dataset.settings, dataset.outputs)
+    recipe = recipe.with_data(dataset.settings, dataset.outputs, len(dataset.train))
     config.set_seed(recipe.settings["seed"])
-    model = compiled_model(recipe, dataset.shape)
+    model = compiled_model(recipe, dataset.preparation)
     adapt(model, dataset.train.x, recipe.source)
     return Job(recipe, dataset, model)
 
@@ -69,8 +68,7 @@ def class_weight(recipe: Recipe, preparation: Preparation) -> str | dict[int, fl
     given: str | Mapping[str, Any] = recipe.settings["training"]["class_weight"]
     if isinstance(given, str):
         return None if given == "none" else given
-    assert isinstance(preparation.targets, ClassTargets)
-    names = preparation.targets.names
+    names = preparation.class_names or ()
     if set(given) != set(names):
         raise recipe.source.error(
             "training.class_weight",

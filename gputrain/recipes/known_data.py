@@ -26,7 +26,7 @@ class ImageSet:
 
     Attributes:
         load: returns ((x_train, y_train), (x_test, y_test)).
-        shape: the shape of one sample.
+        shape: the shape of one sample for a model, with its channels.
         scale: the largest input value.
         classes: what the labels 0, 1 ... stand for.
         about: what it is, in a few words.
@@ -69,10 +69,10 @@ DATASETS: dict[str, ImageSet | TableSet] = {
         breast_cancer.load_table, "classification", "569 tumours, 30 measures, benign or malignant"
     ),
     "diabetes": TableSet(diabetes.load_table, "regression", "442 patients, 10 measures, progress in a year"),
-    "digits": ImageSet(digits.load_data, (8, 8), 16.0, _DIGITS, "1,797 handwritten digits, 8x8"),
+    "digits": ImageSet(digits.load_data, (8, 8, 1), 16.0, _DIGITS, "1,797 handwritten digits, 8x8"),
     "fashion_mnist": ImageSet(
-        fashion_mnist.load_data, (28, 28), 255.0, _CLOTHES, "70,000 pictures of clothing, 28x28"
+        fashion_mnist.load_data, (28, 28, 1), 255.0, _CLOTHES, "70,000 pictures of clothing, 28x28"
     ),
-    "mnist": ImageSet(mnist.load_data, (28, 28), 255.0, _DIGITS, "70,000 handwritten digits, 28x28"),
+    "mnist": ImageSet(mnist.load_data, (28, 28, 1), 255.0, _DIGITS, "70,000 handwritten digits, 28x28"),
     "wine": TableSet(wine.load_table, "classification", "178 wines, 13 measures, three cultivars"),
 }

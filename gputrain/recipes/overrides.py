@@ -11,6 +11,7 @@ from gputrain.recipes.errors import RecipeError, Source
 
 _PART = re.compile(r"([A-Za-z0-9_-]+)((?:\[[0-9]+\])*)")
 _ORIGINS = ("data.dataset", "data.file", "data.folder")
+_SAID_OF_THEM = ("data.scale", "data.reshape")
 _INDEX = re.compile(r"\[([0-9]+)\]")
 
 
@@ -53,8 +54,10 @@ def apply(table: dict[str, Any], settings: Iterable[tuple[str, Any]], source: So
     Raises:
         RecipeError: a path runs through something that is no table, or past the end of an array.
     """
-    for path, value in settings:
+    settings = list(settings)
+    for path, _ in settings:
         _leave_out_others(table, path)
+    for path, value in settings:
         *outer, last = _steps(path)
         place: Any = table
         walked = ""
@@ -65,10 +68,10 @@ def apply(table: dict[str, Any], settings: Iterable[tuple[str, Any]], source: So
 
 
 def _leave_out_others(table: dict[str, Any], path: str) -> None:
-    """Data comes from one place: naming another one takes the place of the recipe's."""
+    """Data comes from one place: naming another one replaces the recipe's, and what was said of that."""
     data = table.get("data")
     if isinstance(data, dict) and path in _ORIGINS:
-        for other in _ORIGINS:
+        for other in (*_ORIGINS, *_SAID_OF_THEM):
             data.pop(other.partition(".")[2], None)
 
 

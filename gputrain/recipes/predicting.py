@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from gputrain.tabular import iter_csv
 from gputrain.utils.notes import note
 
 ROWS = 4096  # of a portion
+BATCH = 256  # of a step; portions are of whole batches, so that their size does not show in the results
+PORTION_BYTES = 64 << 20
 _IMAGES = ("png", "jpeg", "bmp", "gif", "webp", "tiff")
 _INPUT_ARRAYS = ("x", "X", "x_test", "inputs", "images")
 
@@ -51,7 +54,7 @@ def predict(run: StoredRun, data: str | Path, array: str | None = None) -> Itera
         array: which array of an npz file; None finds it by the usual names, or takes the only one.
 
     Yields:
-        Portions of up to 4096 samples.
+        Portions of up to 4096 samples, fewer where those are large.
 
     Raises:
         OSError, DataError, CorruptFileError: the data is not there, or does not fit the model.
@@ -64,12 +67,6 @@ def predict(run: StoredRun, data: str | Path, array: str | None = None) -> Itera
         yield _portion(model, run.preparation, names, raw)
 
 
-def value_names(preparation: Preparation) -> list[str]:
-    """Return what the values of a portion are called: p(class) for each class, or the targets."""
-    names = preparation.targets.names
-    return [f"p({name})" for name in names] if isinstance(preparation.targets, ClassTargets) else list(names)
-
-
 def portions(
     preparation: Preparation, path: Path, array: str | None = None
 ) -> Iterator[tuple[list[str], Raw]]:
@@ -79,23 +76,32 @@ def portions(
         as `predict`.
     """
     inputs = preparation.inputs
+    if array is not None and (path.is_dir() or sniff.kind_of(path) != "npz"):
+        rule = f"{path}: only an npz file has arrays to choose from."
+        raise DataError(explain(rule, fix="Leave --array out."))
     if not isinstance(inputs, ArrayInputs):
         if not path.is_dir() and file_kind(path) == "csv":
             return _numbered(iter_csv(path, rows=ROWS))
         raise DataError(explain(f"{path}: the model was trained on tables.", expected="a CSV file"))
     if path.is_dir() or sniff.kind_of(path) in _IMAGES:
         return _pictures(inputs, path)
-    return _numbered(_arrays(path, array))
+    return _numbered(_arrays(path, array, _rows(inputs)))
 
 
-def _arrays(path: Path, array: str | None) -> Iterator[Raw]:
+def _rows(inputs: ArrayInputs) -> int:
+    """How many samples a portion has: whole batches as far as memory allows, at least one."""
+    most = PORTION_BYTES // (4 * math.prod(inputs.sample))
+    return max(1, min(ROWS, most // BATCH * BATCH if most >= BATCH else most))
+
+
+def _arrays(path: Path, array: str | None, rows: int) -> Iterator[Raw]:
     kind = file_kind(path)
     if kind == "npz":
-        return npz.iter_member(path, _array_name(path, array), rows=ROWS)
+        return npz.iter_member(path, _array_name(path, array), rows=rows)
     if kind == "npy":
-        return npy.portions(npy.open_npy(path), ROWS)
+        return npy.portions(npy.open_npy(path), rows)
     if kind == "idx":
-        return npy.portions(read_idx(path), ROWS)
+        return npy.portions(read_idx(path), rows)
     rule = f"{path}: the model was trained on arrays."
     raise DataError(explain(rule, expected="npy, npz, IDX or image files", received=kind))
 
@@ -123,8 +129,9 @@ def _pictures(inputs: ArrayInputs, path: Path) -> Iterator[tuple[list[str], Raw]
     if not inputs.is_image:
         raise DataError(explain(f"{path}: the model was not trained on images."))
     files = images.files_in(path) if path.is_dir() else [path]
-    for start in range(0, len(files), ROWS):
-        some = files[start : start + ROWS]
+    rows = _rows(inputs)
+    for start in range(0, len(files), rows):
+        some = files[start : start + rows]
         yield [str(file) for file in some], inputs.read_pictures(some)
 
 
@@ -138,7 +145,8 @@ def _portion(model: Any, preparation: Preparation, names: list[str], raw: Raw) -
     values = np.full((len(kept), targets.outputs), np.nan)
     answers: list[Any] = [None] * len(kept)
     if len(rows):
-        outputs = model.predict(preparation.inputs(raw), batch_size=256, verbose=0)  # type: ignore[arg-type]
+        inputs = preparation.inputs(raw)  # type: ignore[arg-type]
+        outputs = model.predict(inputs, batch_size=BATCH, verbose=0)
         if isinstance(targets, ClassTargets):
             values[rows] = preparation.probabilities(outputs)
             found = [targets.names[number] for number in preparation.decided(values[rows])]

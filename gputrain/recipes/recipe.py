@@ -21,6 +21,7 @@ from gputrain.utils.names import snake_case
 _DEFAULT_METRIC = {"classification": "accuracy", "regression": "mean_absolute_error"}
 _GIVE_PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid", "sparsemax", "sparse_sigmoid")
 OUTPUTS = "outputs"  # units = "outputs": as many as there are classes or targets
+ALL = "all"  # decay_steps = "all": over all steps of the training
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,12 @@ class Recipe:
         settings: plain data in the form of the TOML file, with every default; written out and read again it
             gives the same recipe.
         source: where it came from, for errors.
+        given: the table as it was read and changed, without defaults.
     """
 
     settings: Mapping[str, Any]
     source: Source
+    given: Mapping[str, Any]
 
     def resolved(self) -> dict[str, Any]:
         """Return the settings and, for the reader, the versions they ran with."""
@@ -44,6 +47,15 @@ class Recipe:
             "python": platform.python_version(),
         }
         return {**self.settings, "versions": versions}
+
+    def portable(self) -> dict[str, Any]:
+        """Return what was given as a table that means the same anywhere: with full paths, seed and backend.
+
+        Unlike the settings it has no defaults of, say, an optimizer, so that another one can be put there.
+        """
+        paths = {key: self.settings["data"][key] for key in data.PATHS if key in self.settings["data"]}
+        own = {key: self.settings[key] for key in ("seed", "backend")}
+        return {**self.given, **own, "data": {**self.given["data"], **paths}}
 
     @property
     def logits(self) -> bool:
@@ -56,10 +68,18 @@ class Recipe:
             return bool(loss["from_logits"])
         return last["type"] != "Softmax" and last.get("activation") not in _GIVE_PROBABILITIES
 
-    def with_data(self, data: Mapping[str, Any], outputs: int) -> Recipe:
-        """Return the recipe with what was found in its data: the section, and how many outputs there are."""
+    def with_data(self, data: Mapping[str, Any], outputs: int, samples: int) -> Recipe:
+        """Return the recipe with what was found in its data.
+
+        Args:
+            data: the data section.
+            outputs: how many outputs a model of it has, for units = "outputs".
+            samples: how many samples there are to train on, for decay_steps = "all".
+        """
         layers = [_sized(table, outputs) for table in self.settings["model"]["layers"]]
-        return replace(self, settings={**self.settings, "data": dict(data), "model": {"layers": layers}})
+        optimizer = _timed(self.settings["optimizer"], self.settings["training"], samples)
+        found = {"data": dict(data), "model": {"layers": layers}, "optimizer": optimizer}
+        return replace(self, settings={**self.settings, **found})
 
 
 def load(name: str | Path, settings: Iterable[tuple[str, Any, str]] = ()) -> Recipe:
@@ -117,7 +137,7 @@ def check(table: Mapping[str, Any], source: Source) -> Recipe:
             for i, item in enumerate(top["callbacks"])
         ],
     }
-    return Recipe(settings, source)
+    return Recipe(settings, source, table)
 
 
 def _layers(tables: list[Mapping[str, Any]], source: Source) -> list[dict[str, Any]]:
@@ -145,6 +165,14 @@ def _layer(table: Mapping[str, Any], path: str, source: Source) -> dict[str, Any
 
 def _sized(table: Mapping[str, Any], outputs: int) -> dict[str, Any]:
     return {key: outputs if key == "units" and value == OUTPUTS else value for key, value in table.items()}
+
+
+def _timed(optimizer: Mapping[str, Any], training: Mapping[str, Any], samples: int) -> dict[str, Any]:
+    rate = optimizer.get("learning_rate")
+    if not isinstance(rate, Mapping) or rate.get("decay_steps") != ALL:
+        return dict(optimizer)
+    steps = -(-samples // training["batch_size"]) * training["epochs"]
+    return {**optimizer, "learning_rate": {**rate, "decay_steps": steps}}
 
 
 def _free_name(prefix: str, taken: set[str]) -> str:

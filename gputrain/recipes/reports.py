@@ -11,7 +11,7 @@ from gputrain import backend, reporting
 from gputrain.recipes.data import Part
 from gputrain.recipes.data.inputs import ArrayInputs
 from gputrain.recipes.job import Job
-from gputrain.recipes.run_folder import RunFolder
+from gputrain.recipes.run_folder import SUMMARY, RunFolder
 from gputrain.recipes.testing import Tested
 from gputrain.tabular import Table
 
@@ -45,7 +45,7 @@ def write_report(
         settings={key: value for key, value in resolved.items() if key != "versions"},
         metrics=metrics,
         history=history,
-        summary=(folder.path / "summary.txt").read_text(encoding="utf-8"),
+        summary=(folder.path / SUMMARY).read_text(encoding="utf-8"),
         advice=advice,
         assessment=tested.assessment,
         samples=_samples(job, tested),

@@ -19,6 +19,8 @@ from gputrain.recipes.reading import CONFIG
 from gputrain.utils.files import write_atomically, write_text
 
 PREPARATION, WEIGHTS, METRICS = "preparation.json", "weights.npz", "metrics.json"
+REPORT, SUMMARY = "report.html", "summary.txt"
+PLAN = "sweep.json"  # in the folder of a sweep
 _WEIGHT_PATH = re.compile(r"[^/\\\0]+(/[^/\\\0]+)*")
 
 
@@ -53,20 +55,11 @@ class RunFolder:
     """
 
     def __init__(self, parent: Path, name: str) -> None:
-        try:
-            self.path = new_folder(parent, name)
-        except OSError as error:
-            raise OSError(
-                explain(
-                    f"A run needs a folder to write to. {parent} cannot hold it.",
-                    received=error.strerror or error,
-                    fix="Name another folder with --out.",
-                )
-            ) from error
+        self.path = new_folder(parent, name)
         self.history = self.path / "history.csv"
         self.history_lines = self.path / "history.jsonl"
         self.log = self.path / "log.txt"
-        self.report = self.path / "report.html"
+        self.report = self.path / REPORT
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write config.toml."""
@@ -78,7 +71,7 @@ class RunFolder:
 
     def write_summary(self, text: str) -> None:
         """Write summary.txt, the layers of the model."""
-        write_text(self.path / "summary.txt", text + "\n")
+        write_text(self.path / SUMMARY, text + "\n")
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write metrics.json. A number that is not finite becomes null, as JSON has no word for it."""
@@ -106,20 +99,38 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove what was written so far and then the folder, unless something else stands in it."""
-        own = (CONFIG, PREPARATION, "summary.txt", self.log.name, self.history.name, self.history_lines.name)
-        for name in own:
-            (self.path / name).unlink(missing_ok=True)
-        if not any(self.path.iterdir()):
-            self.path.rmdir()
+        own = (CONFIG, PREPARATION, SUMMARY, self.log.name, self.history.name, self.history_lines.name)
+        remove(self.path, own)
 
 
 def new_folder(parent: Path, name: str) -> Path:
     """Make and return the folder <name>-<n> in `parent`, with the number after the highest one there.
 
     Raises:
-        OSError: it cannot be made.
+        OSError: it cannot be made; the message says which and why.
     """
-    parent.mkdir(parents=True, exist_ok=True)
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        return _numbered_folder(parent, name)
+    except OSError as error:
+        raise OSError(
+            explain(
+                f"A run needs a folder to write to. {parent} cannot hold it.",
+                received=error.strerror or error,
+                fix="Name another folder with --out.",
+            )
+        ) from error
+
+
+def remove(folder: Path, names: Iterable[str]) -> None:
+    """Remove files of these names and then the folder, unless something else stands in it."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _numbered_folder(parent: Path, name: str) -> Path:
     number = 1 + max(_numbers(parent, name), default=0)
     while True:
         path = parent / f"{name}-{number}"

@@ -11,6 +11,7 @@ from typing import Any
 
 from gputrain import callbacks
 from gputrain.utils.bar import show_line
+from gputrain.utils.files import append
 from gputrain.utils.notes import logger
 from gputrain.utils.progress import format_logs
 
@@ -23,6 +24,9 @@ class RunLog:
     Args:
         path: the file; it is made when the log is entered.
 
+    Raises:
+        OSError: from all methods: the file cannot be written to, or the disk is full.
+
     Example:
         >>> with RunLog(Path("log.txt")) as log:
         ...     log.say("begun")
@@ -30,24 +34,23 @@ class RunLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._handler: logging.FileHandler | None = None
+        self._handler = _Appender(path)
+        self._handler.setFormatter(logging.Formatter(_FORMAT, datefmt="%Y-%m-%d %H:%M:%S"))
 
     def __enter__(self) -> RunLog:
         """Begin to keep what gputrain notes."""
-        self._handler = logging.FileHandler(self.path, encoding="utf-8")
-        self._handler.setFormatter(logging.Formatter(_FORMAT, datefmt="%Y-%m-%d %H:%M:%S"))
+        append(self.path, b"")
         logger.addHandler(self._handler)
         return self
 
-    def __exit__(self, *reason: object) -> None:
-        """Close the file."""
-        assert self._handler is not None
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        """Write what went wrong, if something did and that is not the disk."""
         logger.removeHandler(self._handler)
-        self._handler.close()
+        if isinstance(error, Exception) and not isinstance(error, OSError):
+            self.write(f"failed: {error}")
 
     def write(self, text: str) -> None:
         """Write to the file alone."""
-        assert self._handler is not None
         self._handler.emit(logging.LogRecord("gputrain", logging.INFO, "", 0, text, None, None))
 
     def say(self, text: str) -> None:
@@ -58,6 +61,18 @@ class RunLog:
     def callback(self) -> callbacks.Callback:
         """Return a callback that writes a line for each epoch."""
         return _EpochLines(self)
+
+
+class _Appender(logging.Handler):
+    """Adds whole lines to a file; what goes wrong ends the run, where `logging` would tell and go on."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line."""
+        append(self._path, f"{self.format(record)}\n".encode(errors="backslashreplace"))
 
 
 class _EpochLines(callbacks.Callback):

@@ -6,17 +6,18 @@ import contextlib
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from gputrain import callbacks
+from gputrain.errors import DataError, explain
 from gputrain.recipes.build import callbacks_of
-from gputrain.recipes.errors import RecipeError, Source
+from gputrain.recipes.errors import RecipeError
 from gputrain.recipes.job import Job, class_weight, ready
 from gputrain.recipes.recipe import Recipe
 from gputrain.recipes.reports import write_report
-from gputrain.recipes.run_folder import RunFolder
+from gputrain.recipes.run_folder import REPORT, RunFolder
 from gputrain.recipes.run_log import RunLog
 from gputrain.recipes.testing import Tested, test
 
@@ -33,21 +34,28 @@ class RunResult:
     folder: Path
     metrics: Mapping[str, Any]
 
+    @property
+    def report(self) -> Path:
+        """The page that shows all of it."""
+        return self.folder / REPORT
 
-@dataclass
+
 class _Training:
-    """What is watched while a run trains."""
+    """What a run trains with, and what is watched while it does."""
 
-    history: callbacks.History = field(default_factory=callbacks.History)
-    advisor: callbacks.Advisor = field(default_factory=callbacks.Advisor)
-    start: float = field(default_factory=time.perf_counter)
+    def __init__(self, job: Job, verbose: int | str) -> None:
+        self.class_weight = class_weight(job.recipe, job.dataset.preparation)
+        self.callbacks = callbacks_of(job.recipe)
+        self.history = callbacks.History()
+        self.advisor = _advisor(job, verbose)
+        self._start = time.perf_counter()
 
     def metrics(self, job: Job) -> dict[str, Any]:
         """The logs of the last complete epoch, and how much was trained."""
         return {
             **{_split_name(name): float(values[-1]) for name, values in self.history.history.items()},
             "epochs": len(self.history.epoch),
-            "seconds": round(time.perf_counter() - self.start, 3),
+            "seconds": round(time.perf_counter() - self._start, 3),
             "parameters": job.model.count_params(),
         }
 
@@ -57,10 +65,11 @@ def run(recipe: Recipe, out: str | Path = "runs", verbose: int | str = "auto") -
 
     The folder holds config.toml (every setting; it can be run again), preparation.json, summary.txt, log.txt,
     history.csv and history.jsonl (a line an epoch), weights.npz, metrics.json, report.html and, with the
-    extra `plot`, pictures. Each file is there whole or not at all. A run that fails before its first epoch is over
-    leaves no folder; one that fails later keeps what was written; one that is interrupted after its first
-    step also keeps the weights, and metrics.json with `"interrupted": true`. Progress goes to stderr. The
-    seed and backend of the recipe become the process's.
+    extra `plot`, pictures. Each file is there whole or not at all. A run that fails before its first epoch
+    is over leaves no folder; one that fails later keeps what was written; one that is interrupted after its
+    first step also keeps the weights, and metrics.json with `"interrupted": true`. Once metrics.json is there
+    the run is complete: what goes wrong with the report does not change it. Progress goes to stderr. The seed
+    and backend of the recipe become the process's.
 
     Args:
         recipe: as `load` returns it.
@@ -83,12 +92,12 @@ def run(recipe: Recipe, out: str | Path = "runs", verbose: int | str = "auto") -
         True
     """
     job = ready(recipe)
+    watched = _Training(job, verbose)
     folder = RunFolder(Path(out), recipe.settings["name"])
-    watched = _Training()
     try:
         with RunLog(folder.log) as log:
             _write_beginning(job, folder, log)
-            with _blaming_the_recipe(job, recipe.source):
+            with _blaming_the_recipe(job):
                 _train(job, folder, watched, log, verbose)
             trained = watched.metrics(job)
             folder.write_weights(job.model.weights)
@@ -96,13 +105,13 @@ def run(recipe: Recipe, out: str | Path = "runs", verbose: int | str = "auto") -
             metrics = {**tested.metrics, **trained}
             folder.write_metrics(metrics)
             log.say(_result(metrics))
-        _write_report(job, folder, watched, metrics, tested)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_keep_interrupted(job, folder, watched)) from None
     except BaseException:
         if not folder.epochs_recorded():
             folder.discard()
         raise
+    _write_report(job, folder, watched, metrics, tested)
     return RunResult(folder.path, metrics)
 
 
@@ -119,20 +128,18 @@ def _write_beginning(job: Job, folder: RunFolder, log: RunLog) -> None:
 
 
 @contextlib.contextmanager
-def _blaming_the_recipe(job: Job, source: Source) -> Iterator[None]:
+def _blaming_the_recipe(job: Job) -> Iterator[None]:
     """Before its first step `fit` only checks that all parts fit together; what it refuses is the recipe."""
     try:
         yield
     except (ValueError, TypeError) as error:
-        if int(job.model.step_counter):
+        if isinstance(error, DataError | RecipeError) or int(job.model.step_counter):
             raise
-        rule = "data, model.layers, loss and metrics do not fit together."
-        raise RecipeError(f"{source.place('')}: {rule} {error}") from error
+        raise RecipeError(f"{job.recipe.source.file}: Training cannot begin. {error}") from error
 
 
 def _train(job: Job, folder: RunFolder, watched: _Training, log: RunLog, verbose: int | str) -> None:
     training, dataset = job.recipe.settings["training"], job.dataset
-    watched.advisor = _advisor(job, verbose)
     validation = None if dataset.validation is None else (dataset.validation.x, dataset.validation.y)
     # stdout is for results; what fit says on the way is not one.
     with contextlib.redirect_stdout(sys.stderr):
@@ -142,11 +149,11 @@ def _train(job: Job, folder: RunFolder, watched: _Training, log: RunLog, verbose
             batch_size=training["batch_size"],
             epochs=training["epochs"],
             shuffle=training["shuffle"],
-            class_weight=class_weight(job.recipe, dataset.preparation),
+            class_weight=watched.class_weight,
             validation_data=validation,
             verbose=verbose,
             callbacks=[
-                *callbacks_of(job.recipe),
+                *watched.callbacks,
                 watched.history,
                 callbacks.CSVLogger(folder.history),
                 callbacks.JSONLinesLogger(folder.history_lines),
@@ -164,7 +171,7 @@ def _advisor(job: Job, verbose: int | str) -> callbacks.Advisor:
         train.x,
         train.y,
         feature_names=preparation.inputs.names,
-        class_names=getattr(preparation.targets, "names", None),
+        class_names=preparation.class_names,
         verbose=int(verbose != 0),
     )
 
@@ -185,15 +192,19 @@ def _result(metrics: Mapping[str, Any]) -> str:
 def _write_report(
     job: Job, folder: RunFolder, watched: _Training, metrics: Mapping[str, Any], tested: Tested
 ) -> None:
+    logs = watched.history.history.items()
     history: Sequence[Mapping[str, Any]] = [
-        {
-            "epoch": epoch,
-            **{name: values[i] for name, values in watched.history.history.items() if i < len(values)},
-        }
+        {"epoch": epoch, **{name: values[i] for name, values in logs if i < len(values)}}
         for i, epoch in enumerate(watched.history.epoch)
     ]
     advice = [item.to_config() for item in watched.advisor.advice]
-    write_report(job, folder, metrics, history, advice, tested)
+    try:
+        write_report(job, folder, metrics, history, advice, tested)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{folder.path} is complete but for its report.") from None
+    except OSError as error:
+        rule = f"{folder.path}: the run is complete, but its report could not be written."
+        raise OSError(explain(rule, received=error)) from error
 
 
 def _keep_interrupted(job: Job, folder: RunFolder, watched: _Training) -> str:

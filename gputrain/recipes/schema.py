@@ -7,8 +7,8 @@ made from them. The arguments of layers, optimizers, losses and metrics are desc
 
 from __future__ import annotations
 
-import math
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,9 +56,9 @@ def is_integer(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def is_number(value: object) -> bool:
-    """Return whether `value` is a finite integer or float."""
-    return is_integer(value) or (isinstance(value, float) and math.isfinite(value))
+def is_number(value: Any) -> bool:
+    """Return whether `value` is an integer or float that a float can hold, and finite."""
+    return (is_integer(value) or isinstance(value, float)) and abs(value) <= sys.float_info.max
 
 
 def integer(low: int, high: int, help: str, default: Any = None) -> Key:
@@ -120,8 +120,8 @@ def _is_shape(value: object) -> bool:
     )
 
 
-def _is_positive(value: Any) -> bool:
-    return is_number(value) and value > 0
+def _is_scale(value: Any) -> bool:
+    return is_number(value) and 1e-30 <= value <= 1e30
 
 
 def _is_fraction(value: Any) -> bool:
@@ -195,8 +195,8 @@ DATA: Mapping[str, Key] = {
     "one_hot": flag("Whether the loss gets a class as a row of zeros and a one.", False),
     "scale_targets": flag("Whether numbers to predict are scaled to mean 0 and deviation 1.", True),
     "scale": Key(
-        "a number above 0",
-        _is_positive,
+        "a number from 1e-30 to 1e30",
+        _is_scale,
         "Array inputs are divided by it. Default: the data set's largest value; 255 for bytes, else 1.",
     ),
     "reshape": Key(
@@ -210,7 +210,9 @@ DATA: Mapping[str, Key] = {
         "Images of a folder are scaled to it. Default: their own size, which must be one.",
     ),
     "image_channels": Key(
-        "1, 3 or 4", lambda value: is_integer(value) and value in (1, 3, 4), "Grey, RGB or RGB with alpha."
+        "1 or 3",
+        lambda value: is_integer(value) and value in (1, 3),
+        "Grey or RGB. Default: what the images have.",
     ),
     "validation_fraction": Key(
         "a number from 0 to below 1", _is_fraction, "Share of the training samples to validate on.", 0.0

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gputrain import models
 from gputrain.datasets import CorruptFileError
@@ -17,11 +18,10 @@ from gputrain.recipes.build import compiled_model
 from gputrain.recipes.data import Preparation, read_preparation
 from gputrain.recipes.errors import RecipeError
 from gputrain.recipes.job import use_settings
+from gputrain.recipes.json_files import read_json
 from gputrain.recipes.reading import CONFIG
 from gputrain.recipes.recipe import Recipe, load
 from gputrain.recipes.run_folder import METRICS, PREPARATION, WEIGHTS
-
-MAX_METRICS_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,24 @@ class StoredRun:
     preparation: Preparation
     metrics: Mapping[str, Any]
 
-    def model(self) -> models.Sequential:
-        """Return the compiled model with the weights of the run; the run's backend becomes the process's.
+    def bare_model(self) -> models.Sequential:
+        """Return the compiled model with fresh weights; the run's backend becomes the process's.
 
         Raises:
             DeviceError: the backend is not to be had.
             RecipeError: the model cannot be built.
-            OSError, CorruptFileError: the weights are not there, damaged, or those of another model.
         """
         use_settings(self.recipe)
-        model = compiled_model(self.recipe, self.preparation.inputs.shape)
+        return compiled_model(self.recipe, self.preparation)
+
+    def model(self) -> models.Sequential:
+        """Return the compiled model with the weights of the run.
+
+        Raises:
+            OSError, CorruptFileError: the weights are not there, damaged, or those of another model.
+            DeviceError, RecipeError: as `bare_model`.
+        """
+        model = self.bare_model()
         _load_weights(model, self.folder / WEIGHTS)
         return model
 
@@ -73,6 +81,11 @@ def open_run(path: str | Path, settings: Iterable[tuple[str, Any, str]] = ()) ->
     folder = require_run_folder(path)
     recipe = load(folder / CONFIG, settings)
     return StoredRun(folder, recipe, read_preparation(folder / PREPARATION), read_metrics(folder))
+
+
+def is_run_folder(path: str | Path) -> bool:
+    """Return whether a run was begun in the folder `path`."""
+    return (Path(path) / CONFIG).is_file() and (Path(path) / PREPARATION).is_file()
 
 
 def require_run_folder(path: str | Path) -> Path:
@@ -99,18 +112,13 @@ def read_metrics(folder: Path) -> dict[str, Any]:
         OSError, CorruptFileError: it cannot be read, or is not what a run wrote.
     """
     path = folder / METRICS
-    try:
-        with path.open("rb") as stream:
-            data = stream.read(MAX_METRICS_BYTES + 1)
-    except FileNotFoundError:
-        return {}
-    try:
-        table = json.loads(data[:MAX_METRICS_BYTES])
-        if not isinstance(table, dict):
-            raise ValueError("no JSON object")
-    except (ValueError, RecursionError) as error:
-        raise CorruptFileError(path, "The figures of a run are a JSON object", "one", error) from error
-    return table
+    return read_json(path, "The figures of a run are a JSON object", _object) if path.exists() else {}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{type(value).__name__}, which is none")
+    return value
 
 
 def _load_weights(model: models.Sequential, path: Path) -> None:
@@ -127,4 +135,9 @@ def _load_weights(model: models.Sequential, path: Path) -> None:
             )
     size = 8 * sum(math.prod(shape) for shape in wanted.values()) + 4096
     arrays = read_npz(path, tuple(wanted), max_bytes=size)
+    for weight in model.weights:
+        array = arrays[weight.path]
+        if str(array.dtype) != str(weight.dtype) or not np.isfinite(array).all():
+            expected, found = f"{weight.path} in finite {weight.dtype}", f"{weight.path}, {array.dtype}"
+            raise CorruptFileError(path, "Weights are finite numbers", expected, found)
     model.set_weights([arrays[weight.path] for weight in model.weights])

@@ -6,31 +6,33 @@ goes on where it was: a point whose run is complete is not run again.
 
 from __future__ import annotations
 
+import copy
 import csv
 import itertools
 import json
-import math
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from gputrain.datasets import CorruptFileError
-from gputrain.errors import explain
+from gputrain.errors import DataError, explain
 from gputrain.recipes import overrides
 from gputrain.recipes.errors import RecipeError, Source
+from gputrain.recipes.json_files import read_json
 from gputrain.recipes.reading import read_table
 from gputrain.recipes.recipe import Recipe, check
-from gputrain.recipes.run_folder import METRICS, new_folder
+from gputrain.recipes.run_folder import METRICS, PLAN, new_folder, remove
 from gputrain.recipes.running import run
+from gputrain.recipes.schema import is_number
 from gputrain.recipes.stored_run import read_metrics
 from gputrain.recipes.toml_writer import dumps
 from gputrain.utils.files import write_text, write_text_in_parts
 from gputrain.utils.progress import Overall
 
-PLAN, RECIPE, RESULTS = "sweep.json", "recipe.toml", "results.csv"
+RECIPE, RESULTS = "recipe.toml", "results.csv"
 MAX_POINTS = 10_000
+MAX_PLAN_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -108,15 +110,19 @@ class Sweep:
             RecipeError: a point is no recipe; nothing is run then.
             OSError: the folder cannot be made.
         """
-        table = json.loads(json.dumps(recipe.settings))
+        table = recipe.portable()
         points = list(_points(grid, range(recipe.settings["seed"], recipe.settings["seed"] + seeds)))
         source = Source(recipe.source.file, {path: "--set" for path, _ in grid}, recipe.source.base)
         for point in points:
             _recipe(table, point, source)
         folder = new_folder(Path(out), f"{recipe.settings['name']}-sweep")
-        write_text(folder / RECIPE, dumps(table))
         plan = [{"folder": p.folder, "settings": p.settings, "seed": p.seed} for p in points]
-        write_text(folder / PLAN, json.dumps({"version": 1, "points": plan}, indent=1) + "\n")
+        try:
+            write_text(folder / RECIPE, dumps(table))
+            write_text(folder / PLAN, json.dumps({"version": 1, "points": plan}, indent=1) + "\n")
+        except BaseException:
+            remove(folder, (RECIPE, PLAN))
+            raise
         return cls(folder, table, points, source)
 
     @classmethod
@@ -162,7 +168,7 @@ class Sweep:
         place.mkdir(exist_ok=True)
         try:
             result = run(_recipe(self._table, point, self._source), place, verbose=1)
-        except (ArithmeticError, RecipeError) as error:
+        except (ArithmeticError, RecipeError, DataError) as error:
             write_text(place / "error.txt", f"{error}\n")
             return f"failed: {error}"
         metrics = {key: value for key, value in result.metrics.items() if key.startswith("test_")}
@@ -180,7 +186,7 @@ class Sweep:
         for path in sorted((self.folder / point.folder).glob(f"*/{METRICS}")):
             metrics = read_metrics(path.parent)
             if not metrics.get("interrupted"):
-                return {name: float(value) for name, value in metrics.items() if _is_number(value)}
+                return {name: float(value) for name, value in metrics.items() if is_number(value)}
         return {}
 
     def _group(self, points: Sequence[Point]) -> Group:
@@ -251,31 +257,24 @@ def _points(grid: Sequence[tuple[str, Sequence[Any]]], seeds: Iterable[int]) -> 
 
 
 def _recipe(table: Mapping[str, Any], point: Point, source: Source) -> Recipe:
-    changed = json.loads(json.dumps(table))
+    changed = copy.deepcopy(dict(table))
     overrides.apply(changed, [*point.settings.items(), ("seed", point.seed)], source)
     return check(changed, source)
 
 
 def _read_plan(path: Path) -> list[Point]:
-    try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
+    def points(plan: Any) -> list[Point]:
         return [
             Point(_checked_name(p["folder"]), dict(p["settings"]), int(p["seed"])) for p in plan["points"]
         ]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
-        raise CorruptFileError(
-            path, "The plan of a sweep must be what gputrain wrote", "it", error
-        ) from error
+
+    return read_json(path, "The plan of a sweep must be what gputrain wrote", points, MAX_PLAN_BYTES)
 
 
 def _checked_name(name: Any) -> str:
     if not isinstance(name, str) or not name.replace("-", "").isalnum():
         raise ValueError(f"{name!r} as a folder")
     return name
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 __all__ = ["Group", "Point", "Sweep", "split_values"]

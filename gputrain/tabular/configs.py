@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Collection
 from typing import Any
 
@@ -17,7 +18,7 @@ def broken(where: str, expected: str, received: object) -> DataError:
         explain(
             f"A table's config is damaged at {where}.",
             expected=expected,
-            received=repr(received)[:100],
+            received=reprlib.repr(received),
             fix="Take it from the run that made it, or fit again.",
         )
     )

@@ -7,6 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from os import PathLike
 from typing import BinaryIO
 
@@ -97,7 +98,8 @@ class _Reader:
         if not first:
             raise _broken(path, None, "A CSV file begins with a line of column names.", received="no text")
         self.delimiter = _delimiter(path, first, delimiter)
-        self.csv = csv.reader(_chained(first, lines), delimiter=self.delimiter, strict=True)
+        self._taken = 0
+        self.csv = csv.reader(self._measured(chain([first], lines)), delimiter=self.delimiter, strict=True)
         self.names = _header(path, self._next_row() or [])
 
     def portions(self, rows: int) -> Iterator[Table]:
@@ -129,7 +131,18 @@ class _Reader:
                 raise self._uneven(line, row)
             yield line, row
 
+    def _measured(self, lines: Iterator[str]) -> Iterator[str]:
+        """The lines, of which a row may take several where cells hold line ends, but not without limit."""
+        for line in lines:
+            self._taken += len(line)
+            if self._taken > _MAX_LINE:
+                rule = f"A row has at most {_MAX_LINE} characters."
+                fix = "A double quote that is never closed joins lines: look above this one."
+                raise _broken(self.path, self.skipped + self.csv.line_num + 1, rule, received="more", fix=fix)
+            yield line
+
     def _next_row(self) -> list[str] | None:
+        self._taken = 0
         try:
             return next(self.csv, None)
         except csv.Error as error:
@@ -155,11 +168,6 @@ class _Reader:
             columns[name] = np.empty(len(column), object)
             columns[name][:] = column
         return Table(columns, source=self.path, lines=np.array(lines, np.int64))
-
-
-def _chained(first: str, rest: Iterator[str]) -> Iterator[str]:
-    yield first
-    yield from rest
 
 
 def _lines(path: str, file: BinaryIO) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Literal, get_args
 
 import numpy as np
@@ -65,7 +66,7 @@ def check_cost_matrix(matrix: ArrayLike, classes: int) -> NDArray[np.float64]:
     try:
         costs = np.asarray(matrix, np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError(explain("A cost matrix holds numbers.", received=repr(matrix)[:100])) from error
+        raise DataError(explain("A cost matrix holds numbers.", received=reprlib.repr(matrix))) from error
     if costs.shape != (classes, classes):
         raise DataError(
             explain(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -169,5 +170,5 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 def _texts(owner: str, name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise DataError(explain(f"{owner}: {name} is a list of texts.", received=repr(value)[:100]))
+        raise DataError(explain(f"{owner}: {name} is a list of texts.", received=reprlib.repr(value)))
     return tuple(value)

@@ -1,11 +1,12 @@
-"""Files that are written whole or not at all."""
+"""Files that are written whole or not at all; errors name the file that was to be written."""
 
 from __future__ import annotations
 
 import io
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
@@ -28,16 +29,17 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         >>> write_atomically(Path("notes.txt"), lambda stream: stream.write(b"done"))
     """
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with temporary.open("xb") as stream:
-            write(stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
+    with naming(path, temporary):
+        try:
+            with temporary.open("xb") as stream:
+                write(stream)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        _flush_folder(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -67,6 +69,41 @@ def write_text_in_parts(path: Path, write: Callable[[TextIO], object]) -> None:
         text.detach()
 
     write_atomically(path, write_bytes)
+
+
+def append(path: Path, data: bytes) -> None:
+    """Add `data` to the end of the file at `path`, all of it or nothing; a file that is not there is made.
+
+    Raises:
+        OSError: it cannot be written to, or the disk is full.
+    """
+    with naming(path), open(path, "ab", buffering=0) as stream:
+        before = os.path.getsize(path)
+        try:
+            rest = data
+            while rest:
+                rest = rest[stream.write(rest) :]
+        except BaseException:
+            stream.truncate(before)
+            raise
+
+
+@contextmanager
+def naming(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Give an OSError raised inside that names no file, or only `temporary`, the name of `path`.
+
+    Example:
+        >>> with naming(Path("a.txt")):
+        ...     raise OSError(errno.ENOSPC, "No space left on device")
+        Traceback (most recent call last):
+        OSError: [Errno 28] No space left on device: 'a.txt'
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, str(temporary)):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 def _flush_folder(folder: Path) -> None:

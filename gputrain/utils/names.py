@@ -23,6 +23,10 @@ def snake_case(name: str) -> str:
     return spaced.lower()
 
 
+# What people call a backend.
+_MEANT = {"gpu": "cupy", "cuda": "cupy", "cpu": "numpy"}
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the member of `names` that `name` most likely stands for, or None when none is close.
 
@@ -35,6 +39,8 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
         'glorot_uniform'
     """
     known = list(names)
+    if _MEANT.get(_key(name)) in known:
+        return _MEANT[_key(name)]
     words = _words(name)
     longer = [other for other in known if words <= _words(other)]
     shorter = [other for other in known if _words(other) <= words]

@@ -46,11 +46,19 @@ def format_clock(seconds: float) -> str:
 
 def format_rate(count: int, seconds: float) -> str:
     """Return how many per second, with three digits: "0.52", "37.5", "950", "12.3k", "1.25M"."""
-    rate = count / max(seconds, 1e-9)
+    return _short(count / max(seconds, 1e-9))
+
+
+def format_count(count: int) -> str:
+    """Return a whole number as it is, or with three digits where it is long: "60000", "26.4M"."""
+    return str(count) if count < 100_000 else _short(count)
+
+
+def _short(value: float) -> str:
     for limit, scale, unit in ((999.5, 1.0, ""), (999.5e3, 1e3, "k"), (999.5e6, 1e6, "M")):
-        if rate < limit:
-            return f"{_three_digits(rate / scale)}{unit}"
-    return f"{_three_digits(rate / 1e9)}G"
+        if value < limit:
+            return f"{_three_digits(value / scale)}{unit}"
+    return f"{_three_digits(value / 1e9)}G"
 
 
 def _three_digits(value: float) -> str:

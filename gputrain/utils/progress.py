@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from gputrain.utils.bar import Bar, Redraws, show_line
-from gputrain.utils.pace import format_duration, format_rate, format_seconds, format_timing
+from gputrain.utils.pace import format_count, format_duration, format_rate, format_seconds, format_timing
 from gputrain.utils.terminal import shows_bars
 
 
@@ -98,6 +98,7 @@ class Counter:
         total: how many there are, or None when it is not known.
         unit: what is counted, as "files".
         stream: where to show it; default standard error.
+        after: seconds until anything is shown; what is over sooner stays silent.
 
     Example:
         >>> with Counter("reading images", total=500, unit="files", stream=sys.stdout) as counter:
@@ -107,13 +108,19 @@ class Counter:
     """
 
     def __init__(
-        self, title: str, total: int | None, unit: str = "steps", stream: TextIO | None = None
+        self,
+        title: str,
+        total: int | None,
+        unit: str = "steps",
+        stream: TextIO | None = None,
+        after: float = 0.0,
     ) -> None:
         self.title = title
         self.total = total
         self.unit = unit
         self.done = 0
         self._stream = sys.stderr if stream is None else stream
+        self._after = after
         self._bar: Bar | None = None
         self._redraws = Redraws()
         self._began = time.perf_counter()
@@ -128,8 +135,10 @@ class Counter:
         """Write the line, in place of the bar."""
         if self._bar is not None:
             self._bar.close()
-        duration = format_duration(time.perf_counter() - self._began)
-        show_line(f"{self.title}: {self._state()} {self.unit} in {duration}", self._stream)
+        seconds = time.perf_counter() - self._began
+        if seconds >= self._after:
+            text = f"{self.title}: {self._state()} {self.unit} in {format_duration(seconds)}"
+            show_line(text, self._stream)
 
     def advance(self, count: int = 1) -> None:
         """Say that so many more are done."""
@@ -137,14 +146,17 @@ class Counter:
         self._redraw_if_due()
 
     def _redraw_if_due(self) -> None:
-        if self._bar is not None and self._redraws.are_due():
-            seconds = time.perf_counter() - self._began
+        if self._bar is None:
+            return
+        seconds = time.perf_counter() - self._began
+        if seconds >= self._after and self._redraws.are_due():
             rate = f"{format_rate(self.done, seconds)} {self.unit}/s"
             timing = format_timing(self.done, self.total, seconds, rate)
             self._bar.draw(self.done, self.total, f"{self.title}: {self._state()}", timing, "")
 
     def _state(self) -> str:
-        return f"{self.done}" if self.total is None else f"{self.done}/{self.total}"
+        done = format_count(self.done)
+        return done if self.total is None else f"{done}/{format_count(self.total)}"
 
 
 class Overall:

@@ -137,8 +137,8 @@ def test_gradient(name: str, arguments: dict[str, Any], reference: Function) -> 
     assert float((found * direction).sum()) == pytest.approx(expected, rel=GRADIENT, abs=1e-7)
 
 
-# Beyond these the function itself leaves float32, or the cube in gelu's approximation.
-OVERFLOWS = {"exponential": 50.0, "squareplus": 1e18, "gelu": 1e10}
+# Beyond these the function itself leaves float32.
+OVERFLOWS = {"exponential": 50.0, "squareplus": 1e18}
 
 
 @each

@@ -117,7 +117,7 @@ def test_random_bytes_have_a_kind(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     path = tmp_path / "file"
     starts = [data[:60] for _, data in FILES.values()]
-    for index in range(400):
+    for index in range(200):
         damaged = bytearray(starts[index % len(starts)] + rng.bytes(8))
         damaged[rng.integers(len(damaged))] = rng.integers(256)
         path.write_bytes(damaged[: rng.integers(len(damaged) + 1)])

@@ -345,3 +345,9 @@ def test_get() -> None:
     assert type(layers.get("AvgPool2D")) is layers.AveragePooling2D
     assert type(layers.get("GlobalAvgPool2D")) is layers.GlobalAveragePooling2D
     assert type(layers.get("GlobalMaxPool2D")) is layers.GlobalMaxPooling2D
+
+
+@pytest.mark.parametrize("make", [layers.Softmax, layers.LayerNormalization, layers.UnitNormalization])
+def test_an_axis_may_be_an_integer_of_numpy(make: Callable[..., Layer]) -> None:
+    assert make(axis=np.int64(1)).get_config()["axis"] == 1
+    assert json.dumps(make(axis=np.array([1, 2])).get_config()["axis"]) == "[1, 2]"

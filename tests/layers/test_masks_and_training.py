@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -117,6 +118,22 @@ def test_channels_are_dropped_as_a_whole() -> None:
         assert set(np.unique(dropped)) == {0.0, 2.0}
         assert (dropped == dropped.max(axes, keepdims=True)).all()
         assert 0.3 < (dropped == 0).mean() < 0.7
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "bool"])
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("make", [layers.GaussianNoise, layers.GaussianDropout])
+def test_noise_on_integers_is_that_on_floats(make: Callable[..., Any], training: bool, dtype: str) -> None:
+    x = np.arange(12).reshape(3, 4).astype(dtype)
+    found = run(make(0.5, seed=1, name="noise"), [x], training=training).output
+    assert found.dtype == "float32"
+    expected = run(make(0.5, seed=1, name="noise"), [x.astype("float32")], training=training).output
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_prelu_of_unsigned_integers_is_the_number_itself() -> None:
+    x = np.arange(4, dtype="uint8")
+    np.testing.assert_array_equal(layers.PReLU("ones", shared_axes=1)(x[:, None]), x[:, None])
 
 
 def test_noise_has_its_mean_and_deviation() -> None:

@@ -366,6 +366,14 @@ def test_float16_outputs_are_computed_in_float32() -> None:
     assert value.dtype == "float32"
 
 
+@pytest.mark.parametrize("name", ["binary_crossentropy", "binary_focal_crossentropy"])
+def test_float16_probabilities_of_0_and_1_cost_a_finite_number(name: str) -> None:
+    y, p = np.array([[0, 1], [1, 0]], "float16"), np.array([[0, 1], [0, 1]], "float16")
+    found = losses.get(name)(y, p)
+    assert found.dtype == "float16"
+    np.testing.assert_allclose(found, [0, -np.log(1e-7)], rtol=1e-2, atol=1e-6)
+
+
 def test_large_labels_stay_exact() -> None:
     classes = 70000
     p = np.full((1, classes), 1e-3, "float32")

@@ -289,6 +289,11 @@ def test_equal_scores_count_once_among_the_largest() -> None:
     assert float(metrics.Recall(top_k=2)([[0, 0, 1, 0]], equal)) == 0.0
 
 
+def test_a_row_of_zeros_is_taken_for_no_class() -> None:
+    y_true, y_pred = [[1, 0], [0, 1]], [[0.0, 0.0], [0.2, 0.8]]
+    assert np.asarray(metrics.F1Score()(y_true, y_pred)).tolist() == [0.0, 1.0]
+
+
 ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: metrics.Precision(1.5), ValueError, r"Precision: a threshold of probabilities lies in 0\.\.1"),
     (lambda: metrics.TruePositives([]), ValueError, r"TruePositives: a threshold.*Received: \[\]"),
@@ -300,6 +305,7 @@ ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: metrics.R2Score("mean"), ValueError, r"R2Score: unknown class_aggregation\. Received: 'mean'"),
     (lambda: metrics.R2Score(num_regressors=-1), ValueError, r"R2Score: num_regressors is a number"),
     (lambda: metrics.F1Score("makro"), ValueError, r"F1Score: unknown average.*Did you mean 'macro'"),
+    (lambda: metrics.F1Score(""), ValueError, r"F1Score: unknown average\. Received: ''"),
     (lambda: metrics.F1Score(threshold=0), ValueError, r"F1Score: threshold must be a number, 0 < "),
     (lambda: metrics.FBetaScore(beta=-1), ValueError, r"FBetaScore: beta must be a number, 0 < number"),
     (lambda: metrics.Precision()(LABELS, SHARES), ShapeError, r"Precision: y_true must have the shape"),

@@ -75,3 +75,15 @@ def test_the_place_of_an_error_names_the_option():
     assert source.place("training.epochs") == "a.toml: training.epochs (from --epochs)"
     assert source.place("optimizer.name") == "a.toml: optimizer.name (from --set)"
     assert source.place("optimizers") == "a.toml: optimizers"
+
+
+def test_data_from_elsewhere_replaces_the_recipes_and_what_was_said_of_it():
+    table = {"data": {"dataset": "digits", "scale": 16, "reshape": [64], "split_seed": 3}}
+    assert applied(table, ("data.file", "a.npz")) == {"data": {"split_seed": 3, "file": "a.npz"}}
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_what_is_said_of_it_beside_it_stays(turned):
+    table = {"data": {"dataset": "digits", "scale": 16}}
+    given = [("data.scale", 2), ("data.folder", "a")]
+    assert applied(table, *(reversed(given) if turned else given)) == {"data": {"scale": 2, "folder": "a"}}

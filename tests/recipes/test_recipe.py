@@ -52,7 +52,7 @@ def test_defaults_are_filled_in():
         "task": "classification",
         "one_hot": False,
         "scale": 16.0,
-        "reshape": [8, 8],
+        "reshape": [8, 8, 1],
         "validation_fraction": 0.0,
         "stratify": True,
         "split_seed": 0,
@@ -78,7 +78,11 @@ def test_seed_and_backend_come_from_the_process_when_not_given():
 
 
 WRONG = [
-    (["nme"], "x", r"a\.toml: nme: Unknown key\. Did you mean 'name'\? Known names: backend, callbacks, data, "),
+    (
+        ["nme"],
+        "x",
+        r"a\.toml: nme: Unknown key\. Did you mean 'name'\? Known names: backend, callbacks, data, ",
+    ),
     (["name"], ..., r"name: This key is required\. Expected: 1 to 64 letters.* Received: nothing"),
     (
         ["name"],
@@ -102,13 +106,13 @@ WRONG = [
     (
         ["data", "scale"],
         0,
-        r"data\.scale: Wrong value\. Expected: a number above 0\. Received: 0 \(integer\)",
+        r"data\.scale: Wrong value\. Expected: a number from 1e-30 to 1e30\. Received: 0 \(integer\)",
     ),
     (["data", "scale"], float("nan"), r"data\.scale: Wrong value\..* Received: nan \(float\)"),
     (
         ["data", "reshape"],
         [8, 9],
-        r"data\.reshape: A sample of digits has the shape \(8, 8\)\. .*product is 64",
+        r"data\.reshape: A sample of digits has the shape \(8, 8, 1\)\. .*product is 64",
     ),
     (["data", "reshape"], [64, -1], r"data\.reshape: Wrong value\. Expected: a list of 1 to 8 sizes"),
     (["data", "validation_fraction"], 1.0, r"data\.validation_fraction: Wrong value\. .*from 0 to below 1"),

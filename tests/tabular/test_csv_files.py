@@ -111,6 +111,7 @@ def test_portions_are_the_whole(tmp_path: Path) -> None:
 
 def test_a_long_file_needs_the_memory_of_a_portion(tmp_path: Path) -> None:
     path = written(tmp_path, "a,b\n" + "some text,and more of it\n" * 8_000)
+    next(iter_csv(path, rows=200))  # imports
     tracemalloc.start()
     rows = sum(len(portion) for portion in iter_csv(path, rows=200))
     peak = tracemalloc.get_traced_memory()[1]
@@ -202,6 +203,13 @@ def test_a_line_without_end_is_not_read_whole(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(csv_files, "_MAX_LINE", 1000)
     with pytest.raises(DataError, match=r"line 2: A line has at most 1000 bytes"):
         read_csv(written(tmp_path, "a,b\n" + "1," * 600))
+
+
+def test_a_row_without_end_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csv_files, "_MAX_LINE", 1000)
+    path = written(tmp_path, "a,b\n" + "1,2\n" * 500 + '"\n",' * 500)
+    with pytest.raises(DataError, match=r"line \d+: A row has at most 1000 characters\..*never closed"):
+        list(iter_csv(path, rows=10))
 
 
 def test_a_folder_or_a_pipe_is_no_file(tmp_path: Path) -> None:

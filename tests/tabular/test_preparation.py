@@ -553,3 +553,12 @@ def test_a_hostile_config_gives_finite_inputs() -> None:
     config["chain"]["highest"] = [1e308, 1e308]
     config["columns"][0]["fill"] = 1e308
     assert np.isfinite(TablePreparation.from_config(config).inputs(ROWS)).all()
+
+
+@pytest.mark.parametrize("path", [("columns",), ("settings", "ignore"), ("settings", "checks")])
+def test_a_config_nested_without_end_gives_the_documented_error(path: tuple[str, ...]) -> None:
+    deep: list[Any] = []
+    for _ in range(10_000):
+        deep = [deep]
+    with pytest.raises(DataError):
+        TablePreparation.from_config(edited(*path, value=deep))

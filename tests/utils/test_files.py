@@ -1,10 +1,12 @@
 """A file is written whole or not at all."""
 
+import errno
+import io
 import os
 
 import pytest
 
-from gputrain.utils.files import write_atomically, write_text
+from gputrain.utils.files import append, naming, write_atomically, write_text, write_text_in_parts
 
 
 def test_text_arrives_and_replaces_what_was_there(tmp_path):
@@ -44,3 +46,61 @@ def test_mode_follows_the_umask(tmp_path):
 def test_missing_folder_is_an_os_error(tmp_path):
     with pytest.raises(OSError, match="No such file"):
         write_text(tmp_path / "absent" / "a.txt", "x")
+
+
+def test_appending_adds_to_the_end_and_makes_the_file(tmp_path):
+    path = tmp_path / "a.txt"
+    append(path, b"one\n")
+    append(path, b"")
+    append(path, "zwei ö\n".encode())
+    assert path.read_text() == "one\nzwei ö\n"
+
+
+def test_what_cannot_be_appended_whole_is_not_appended(tmp_path, monkeypatch):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one\n")
+
+    class Short(io.FileIO):
+        """Takes three bytes, and is full then."""
+
+        def write(self, data):
+            if self.tell() > 4:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return super().write(data[:3])
+
+    monkeypatch.setattr("builtins.open", lambda name, mode, buffering: Short(name, mode))
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.txt'"):
+        append(path, b"two\n")
+    assert path.read_bytes() == b"one\n"
+
+
+def test_errors_name_the_file_and_not_the_temporary_one(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught:
+        write_text(tmp_path / "absent" / "a.txt", "x")
+    assert caught.value.filename == str(tmp_path / "absent" / "a.txt")
+    with pytest.raises(IsADirectoryError) as caught:
+        write_text(tmp_path, "x")
+    assert caught.value.filename == str(tmp_path)
+
+
+def test_errors_about_other_files_keep_their_names(tmp_path):
+    with pytest.raises(FileNotFoundError) as caught, naming(tmp_path / "a.txt"):
+        (tmp_path / "b.txt").read_text()
+    assert caught.value.filename == str(tmp_path / "b.txt")
+    with pytest.raises(OSError, match=r"^a sentence$"), naming(tmp_path / "a.txt"):
+        raise OSError("a sentence")
+
+
+def test_text_in_parts(tmp_path):
+    path = tmp_path / "a.csv"
+    write_text_in_parts(path, lambda stream: stream.writelines(["a\r\n", "ö\n"]))
+    assert path.read_bytes() == "a\r\nö\n".encode()
+
+    def fail(stream):
+        stream.write("half")
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_text_in_parts(path, fail)
+    assert path.read_bytes() == "a\r\nö\n".encode()
+    assert os.listdir(tmp_path) == ["a.csv"]

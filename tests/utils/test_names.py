@@ -32,6 +32,7 @@ def test_nearest():
     assert nearest("ONES", names) == "Ones"
     assert nearest("xyz", names) is None
     assert nearest("x", []) is None
+    assert nearest("gpu", ["auto", "cupy", "numpy"]) == "cupy"
 
 
 @pytest.mark.parametrize(

@@ -140,7 +140,7 @@ class Advisor(Callback):
         self._look_for_signs()
         self._end()
 
-    def on_exception(self, exception: Exception) -> None:
+    def on_exception(self, exception: BaseException) -> None:
         """Say what is known of a run that ended in NaN."""
         self._measure()
         self._record.failed = isinstance(exception, NonFiniteError) or not bool(self.model.healthy.numpy())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from gputrain.callbacks.advice import tries
@@ -10,6 +12,8 @@ from gputrain.callbacks.advice.record import RunRecord
 
 # How many epochs in a row something must hold: one or two are noise.
 PATIENCE = 3
+# Over fewer steps, as epochs of a single batch make them, any loss is flat.
+LEAST_STEPS = 20
 # The rise of the validation loss past its best: a tenth of it and a twentieth of what there is to learn, as
 # a loss near 0 doubles for nothing; and three times its usual change from epoch to epoch, which is noise.
 RISE, RISE_OF_SCALE, RISE_OF_NOISE = 0.1, 0.05, 3.0
@@ -99,8 +103,9 @@ def underfitting(record: RunRecord) -> Advice | None:
     A loss that is flat because the learning rate is spent is another matter, as is one that never fell.
     """
     losses = record.losses
-    window = losses[-(PATIENCE + 2) :]
-    if len(losses) < PATIENCE + 3 or not np.isfinite(window).all() or record.rate_has_fallen():
+    length = max(PATIENCE + 2, 1 + math.ceil(LEAST_STEPS * len(losses) / max(1, record.good_steps)))
+    window = losses[-length:]
+    if len(losses) < length + 1 or not np.isfinite(window).all() or record.rate_has_fallen():
         return None
     if np.ptp(window) > FLAT * record.scale or not 0.05 < record.progress() < POOR:
         return None

@@ -7,6 +7,6 @@ dataset.train.x.shape, dataset.preparation.targets.names
 
 from gputrain.recipes.data.dataset import Dataset, Part, load, prepared
 from gputrain.recipes.data.preparation import Preparation, read_preparation
-from gputrain.recipes.data.section import resolve
+from gputrain.recipes.data.section import PATHS, resolve
 
-__all__ = ["Dataset", "Part", "Preparation", "load", "prepared", "read_preparation", "resolve"]
+__all__ = ["PATHS", "Dataset", "Part", "Preparation", "load", "prepared", "read_preparation", "resolve"]

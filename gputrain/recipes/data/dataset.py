@@ -11,12 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.errors import DataError, explain
+from gputrain.recipes import schema
 from gputrain.recipes.data import origins
 from gputrain.recipes.data.inputs import ArrayInputs, Inputs, TableInputs
 from gputrain.recipes.data.origins import Origin, Samples
 from gputrain.recipes.data.preparation import Preparation
 from gputrain.recipes.data.splitting import some, split
-from gputrain.recipes.data.targets import ClassTargets, Targets, class_targets, number_targets
+from gputrain.recipes.data.targets import ClassTargets, Targets, as_texts, class_targets, number_targets
 from gputrain.tabular import ColumnCheck, Table, TablePreparation, TableSettings, check_cost_matrix, resample
 
 Array = NDArray[Any]
@@ -66,11 +67,6 @@ class Dataset:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of one input."""
-        return self.train.x.shape[1:]
-
-    @property
     def outputs(self) -> int:
         """How many outputs a model of this data has: the classes, or the targets."""
         return self.preparation.targets.outputs
@@ -99,7 +95,8 @@ def load(section: Mapping[str, Any], logits: bool = False) -> Dataset:
     parts = [None if part is None else prepared(part, preparation) for part in (train, validation, test)]
     assert parts[0] is not None
     first = _balanced(parts[0], section)
-    return Dataset(first, parts[1], parts[2], preparation, settings)
+    ordered = {key: settings[key] for key in schema.DATA if key in settings}
+    return Dataset(first, parts[1], parts[2], preparation, ordered)
 
 
 def test_samples(section: Mapping[str, Any]) -> Samples | None:
@@ -133,8 +130,8 @@ def _labels(origin: Origin, section: Mapping[str, Any]) -> ClassTargets | None:
     """The classes, of all samples: which there are is no secret of the test part."""
     if section["task"] != "classification":
         return None
-    y = origin.samples.y if origin.test is None else np.concatenate([origin.samples.y, origin.test.y])
-    return class_targets(y, section["one_hot"], origin.names)
+    parts = [origin.samples.y] if origin.test is None else [origin.samples.y, origin.test.y]
+    return class_targets(np.concatenate([as_texts(y) for y in parts]), section["one_hot"], origin.names)
 
 
 def _divided(

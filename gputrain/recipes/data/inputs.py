@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gputrain import config
 from gputrain.datasets import images
 from gputrain.errors import DataError, explain
 from gputrain.tabular import Table, TablePreparation
@@ -44,7 +45,8 @@ class ArrayInputs:
         """Return the inputs of samples as they are stored, float32 (n, *shape).
 
         Raises:
-            DataError: no numbers, or another shape.
+            DataError: no numbers, another shape, or a number that is not finite (unless the setting
+                nan_inputs allows it).
         """
         if raw.dtype.kind not in "buif":
             raise DataError(explain("Inputs must be numbers.", received=f"an array of {raw.dtype}"))
@@ -56,8 +58,11 @@ class ArrayInputs:
                     received=f"shape {raw.shape}",
                 )
             )
-        scaled = raw.astype(np.float32)
-        scaled /= np.float32(self.scale)
+        with np.errstate(over="ignore"):  # what is too large for float32 is found below
+            scaled = raw.astype(np.float32)
+            scaled /= np.float32(self.scale)
+        if config.nan_inputs() == "error":
+            _refuse_non_finite(raw.reshape(len(raw), -1), scaled.reshape(len(raw), -1))
         return scaled.reshape(len(raw), *self.shape)
 
     def kept(self, raw: Array) -> NDArray[np.bool_]:
@@ -144,6 +149,21 @@ def inputs_from_config(config: Mapping[str, Any]) -> Inputs:
     if not (math.isfinite(scale) and scale > 0 and math.isfinite(white) and white > 0):
         raise ValueError("scale and white above 0")
     return ArrayInputs(sample, shape, scale, white)
+
+
+def _refuse_non_finite(raw: Array, scaled: NDArray[np.float32]) -> None:
+    finite = np.isfinite(scaled)
+    if finite.all():
+        return
+    sample, place = np.argwhere(~finite)[0].tolist()
+    count = int((~finite).sum())
+    raise DataError(
+        explain(
+            "Inputs must be finite numbers, as float32 too.",
+            received=f"{raw[sample, place]} in sample {sample} (counted from 0), {count} in all",
+            fix="Correct or remove such samples.",
+        )
+    )
 
 
 def _size(size: Any) -> int:

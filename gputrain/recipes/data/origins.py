@@ -88,7 +88,10 @@ def read(section: Mapping[str, Any]) -> Origin:
     path = Path(section["file"])
     samples, test = read_file(path, section, section.get("target_file"))
     if "test_file" in section:
-        test, _ = read_file(Path(section["test_file"]), section, section.get("test_target_file"))
+        test_path = Path(section["test_file"])
+        test, _ = read_file(test_path, section, section.get("test_target_file"))
+        if isinstance(test.x, Table) != isinstance(samples.x, Table):
+            raise DataError(explain(f"{test_path}: the test file must be of the form of {path}."))
     return Origin(samples, test, white=255.0 if _is_bytes(samples.x) else None)
 
 
@@ -112,13 +115,16 @@ def read_file(
         as `read`.
     """
     kind = file_kind(path)
+    if target_file is not None and kind in ("csv", "npz"):
+        rule = f"{path}: the file holds its targets, so there is no other file of them."
+        raise DataError(explain(rule, received=target_file, fix="Leave it out."))
     if kind == "csv":
         return from_table(read_csv(path), section, str(path)), None
     if kind == "npz":
         return _npz(path, section)
     if target_file is None:
         rule = f"{path}: the file holds one array, the inputs; the targets are in another."
-        raise DataError(explain(rule, fix='Name it: data.target_file = "labels.npy".'))
+        raise DataError(explain(rule, fix='Name it: data.target_file = "labels.npy", or --targets.'))
     return _paired(read_array(path), read_array(Path(target_file)), str(path), target_file), None
 
 
@@ -128,13 +134,18 @@ def file_kind(path: Path) -> str:
     Raises:
         OSError: it cannot be read.
         CorruptFileError: it is something else, or not what its name says.
+        DataError: it is a folder.
     """
+    if path.is_dir():
+        fix = "A folder of images with class folders is named with data.folder."
+        raise DataError(explain(f"{path}: a file is needed here.", received="a folder", fix=fix))
     found = sniff.kind_of(path)
     kind = _KINDS.get(found)
     named = path.suffix.lower().lstrip(".")
     if kind is None or (named in ("csv", "npz", "npy") and named != kind):
         expected = f"{named.upper()} as its name says" if named in _KINDS.values() else "CSV, npz, npy or IDX"
-        raise CorruptFileError(path, "The file must be of a kind that can be read", expected, found)
+        rule = "The file must be of a kind that can be read"
+        raise CorruptFileError(path, rule, expected, sniff.describe(found))
     return kind
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.datasets import CorruptFileError
 from gputrain.recipes.data.inputs import Inputs, inputs_from_config
 from gputrain.recipes.data.targets import ClassTargets, Targets, targets_from_config
+from gputrain.recipes.json_files import read_json
 from gputrain.tabular import check_cost_matrix, decide
 
 MAX_BYTES = 64 << 20
@@ -35,6 +35,11 @@ class Preparation:
     targets: Targets
     logits: bool = False
     cost_matrix: NDArray[np.float64] | None = None
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """What the classes are called; None where numbers are predicted."""
+        return self.targets.names if isinstance(self.targets, ClassTargets) else None
 
     def probabilities(self, outputs: NDArray[Any]) -> NDArray[np.float64]:
         """Return class probabilities, float64 (n, classes), from a classifier's outputs.
@@ -77,22 +82,12 @@ def read_preparation(path: Path) -> Preparation:
         OSError: it cannot be read.
         CorruptFileError: it is not what `Preparation.to_json` writes.
     """
-    with path.open("rb") as stream:
-        data = stream.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise CorruptFileError(path, "A preparation is small", f"at most {MAX_BYTES} bytes", "more")
-    try:
-        table = json.loads(data)
-        if table["version"] != _VERSION:
-            raise ValueError(f"version {_VERSION}")
-        return _from_config(table)
-    except (ValueError, TypeError, KeyError, RecursionError, OverflowError, AttributeError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else (str(error) or type(error).__name__)
-        rule = "A preparation must be what a training run wrote"
-        raise CorruptFileError(path, rule, "such a file", reason) from error
+    return read_json(path, "A preparation must be what a training run wrote", _from_config, MAX_BYTES)
 
 
 def _from_config(table: Mapping[str, Any]) -> Preparation:
+    if table["version"] != _VERSION:
+        raise ValueError(f"version {table['version']!r}, not {_VERSION}")
     inputs, targets = inputs_from_config(table["inputs"]), targets_from_config(table["targets"])
     logits = bool(table["logits"])
     if table["cost_matrix"] is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ _OF_TABLES = ("target", "table")
 _OF_FILES = ("test_file", "inputs", "target", "target_file", "test_target_file", *_OF_ARRAYS, "table")
 _OF_FOLDERS = ("test_folder", "image_size", "image_channels", *_OF_ARRAYS)
 _SPECIAL = dict.fromkeys((*_OF_FILES, *_OF_FOLDERS))
-_PATHS = ("file", "folder", "test_file", "test_folder", "target_file", "test_target_file")
+PATHS = ("file", "folder", "test_file", "test_folder", "target_file", "test_target_file")
 _OF_CLASSES = ("one_hot", "balance", "cost_matrix", "stratify")
 
 
@@ -43,7 +44,7 @@ def resolve(given: Mapping[str, Any], loss: str, source: Source) -> dict[str, An
         section["reshape"] = _shape(section, known, source)
         section["scale"] = float(section.get("scale", known.scale))
     section["table"] = _table(section["table"], source)
-    for key in _PATHS:
+    for key in PATHS:
         if key in section:
             section[key] = _absolute(section[key], f"data.{key}", source)
     _drop_idle(section, origin, known)
@@ -76,6 +77,9 @@ def _check_fitting(
         if key in given and key not in fitting and given[key] != {}:
             what = f"the data set {section['dataset']}" if origin == "dataset" else f"data.{origin}"
             raise source.error(f"data.{key}", f"This key says nothing about {what}.", fix="Leave it out.")
+    if "test_target_file" in section and "test_file" not in section:
+        rule = "These are the targets of data.test_file, which is not given."
+        raise source.error("data.test_target_file", rule, fix="Name both, or leave it out.")
     if isinstance(known, ImageSet) and section.get("test_fraction"):
         rule = f"The data set {section['dataset']} brings a test part of its own."
         raise source.error("data.test_fraction", rule, fix="Leave the key out.")
@@ -106,7 +110,7 @@ def _shape(section: Mapping[str, Any], known: ImageSet, source: Source) -> list[
         raise source.error(
             "data.reshape",
             f"A sample of {section['dataset']} has the shape {known.shape}.",
-            expected=f"sizes whose product is {math.prod(known.shape)}, as {[*known.shape, 1]}",
+            expected=f"sizes whose product is {math.prod(known.shape)}, as {list(known.shape)}",
             received=f"{shape}, product {math.prod(shape)}",
         )
     return shape
@@ -123,7 +127,7 @@ def _table(given: Mapping[str, Any], source: Source) -> dict[str, Any]:
 
 def _absolute(text: str, path: str, source: Source) -> str:
     """A path in a recipe counts from the recipe's folder, one from the command line from where one is."""
-    return str((source.folder(path) / Path(text).expanduser()).resolve())
+    return os.path.abspath(source.folder(path) / Path(text).expanduser())
 
 
 def _drop_idle(section: dict[str, Any], origin: str, known: Any) -> None:

@@ -151,8 +151,9 @@ def as_texts(raw: Array) -> NDArray[np.object_]:
         rule = "A classifier has one label for each sample."
         raise DataError(explain(rule, expected="shape (n,)", received=f"shape {raw.shape}"))
     if raw.dtype.kind == "f":
-        if not np.array_equal(raw, np.floor(raw)):
-            bad = int(np.flatnonzero(raw != np.floor(raw))[0])
+        whole = np.isfinite(raw) & (np.floor(raw) == raw)
+        if not whole.all():
+            bad = int(np.flatnonzero(~whole)[0])
             raise DataError(
                 explain(
                     "Classes are text or whole numbers.",

@@ -296,7 +296,8 @@ def test_the_size_of_a_batch_is_known(together):
     assert "a batch_size of 6 (now 24)" in found(advisor, "loss_not_falling").tries
 
 
-def test_companions_and_exceptions_reach_each_callback():
+@pytest.mark.parametrize("error", [KeyError, KeyboardInterrupt])
+def test_companions_and_exceptions_reach_each_callback(error):
     class Listener(Callback):
         heard = None
 
@@ -304,11 +305,11 @@ def test_companions_and_exceptions_reach_each_callback():
             self.heard = exception
 
         def on_epoch_end(self, epoch, logs=None):
-            raise KeyError("x")
+            raise error
 
     listener = Listener()
     model = dead()
-    with pytest.raises(KeyError):
+    with pytest.raises(error):
         model.fit(X, Y, verbose=0, callbacks=[listener])
-    assert isinstance(listener.heard, KeyError)
+    assert isinstance(listener.heard, error)
     assert listener in listener.companions

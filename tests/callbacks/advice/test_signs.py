@@ -182,6 +182,13 @@ def test_underfitting(losses, facts, fires):
     assert (generalization.underfitting(history(losses, **facts)) is not None) is fires
 
 
+@pytest.mark.parametrize(("epochs", "steps", "fires"), [(20, 20, False), (30, 30, True), (20, 200, True)])
+def test_a_loss_that_is_flat_over_few_steps_is_no_underfitting(epochs, steps, fires):
+    record = history([1.0, 0.8] + [0.7] * (epochs - 2))
+    record.good_steps = steps
+    assert (generalization.underfitting(record) is not None) is fires
+
+
 def updates(*ratios: float, weight: str = "dense/kernel") -> list[Update]:
     return [Update(1 + i // 2, weight, ratio) for i, ratio in enumerate(ratios)]
 

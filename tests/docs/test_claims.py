@@ -1,0 +1,95 @@
+"""Tables of the documentation that no generator writes, compared with what they speak of."""
+
+from __future__ import annotations
+
+import ast
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gputrain import callbacks, optimizers, recipes
+from gputrain.callbacks import advice
+from gputrain.recipes import schema
+from gputrain.recipes.arguments import parameters
+from gputrain.scripts import keras_modules
+from gputrain.scripts.keras_modules import first_missing
+from tests.docs.pages import DOCS, ROOT
+
+pytestmark = pytest.mark.cpu_only("nothing of it depends on the device")
+
+
+def text(name: str) -> str:
+    return (DOCS / name).read_text(encoding="utf-8")
+
+
+def first_column(page: str) -> list[str]:
+    """The code in the first cell of each line of the tables in a part of a page."""
+    cells = re.findall(r"^\| ([^|]*) \|", page, re.MULTILINE)
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def advice_keys() -> set[str]:
+    """The first argument of each `Advice(...)` and `record.advice(...)`."""
+    found = set()
+    for path in Path(advice.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+                name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+                found |= {str(node.args[0].value)} if name in ("advice", "Advice") else set()
+    return found
+
+
+def test_every_advice_is_listed():
+    keys = advice_keys()
+    assert len(keys) > 20
+    listed = first_column(text("advice.md"))
+    assert sorted(listed) == sorted(keys)
+
+
+def test_every_shipped_recipe_is_listed():
+    listed = first_column(text("recipes.md").partition("## Change")[0])
+    assert sorted(listed) == recipes.shipped_recipes()
+
+
+def test_every_extra_is_listed():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    listed = first_column(text("index.md").partition("## The first")[0])
+    assert set(listed) == set(project["optional-dependencies"])
+
+
+def keys_named(page: str) -> list[str]:
+    """The keys of recipes in the code of a page's text, as data.table.missing."""
+    found = re.findall(r"`((?:data|training|optimizer)\.[a-z_.]+)(?:`| ?=)", page)
+    return [name for name in found if ".checks." not in name]
+
+
+@pytest.mark.parametrize("page", sorted(path.name for path in DOCS.glob("*.md")))
+def test_every_key_that_is_named_exists(page):
+    sections = {**schema.SECTIONS, "optimizer": parameters(optimizers.AdamW)}
+    for name in keys_named(text(page)):
+        section, _, key = name.rpartition(".")
+        assert key in sections.get(section, ()) or (section, key) == ("optimizer", "name"), name
+
+
+def test_keys_are_found():
+    assert keys_named("`data.scale`, `training.epochs = 3` `model.fit(x)` data.x") == [
+        "data.scale",
+        "training.epochs",
+    ]
+
+
+NOT_THERE = text("keras.md").partition("## Not there")[2]
+
+
+@pytest.mark.parametrize("name", re.findall(r"`(keras\.[\w.]+)`", NOT_THERE))
+def test_what_is_said_to_be_missing_from_keras_is(name):
+    assert first_missing(name, keras_modules()) is not None, (
+        f"{name} is there: take it off the list in keras.md"
+    )
+
+
+def test_every_room_of_callbacks_is_named_rightly():
+    named = set(re.findall(r"callbacks\.([A-Z]\w+)", text("training.md")))
+    assert named <= set(callbacks.__all__)
