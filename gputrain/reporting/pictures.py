@@ -7,7 +7,13 @@ from pathlib import Path
 
 from gputrain.reporting.classification import ClassifierAssessment
 from gputrain.reporting.curves import Curve, curves_of
-from gputrain.reporting.panels import confusion_panel, curve_panels, mistake_panels, range_test_panel, residual_panels
+from gputrain.reporting.panels import (
+    confusion_panel,
+    curve_panels,
+    mistake_panels,
+    range_test_panel,
+    residual_panels,
+)
 from gputrain.reporting.plotting import Panel, as_png, require_plot
 from gputrain.reporting.regression import RegressionAssessment
 from gputrain.reporting.report import Report
