@@ -56,7 +56,7 @@ def compare(folders: Iterable[str | Path], sort: str | None = None) -> Compariso
         ValueError: no run has a figure of that name.
     """
     runs = [(str(run), *_read(run)) for folder in folders for run in _runs_of(Path(folder))]
-    flat = [dict(flattened(settings)) for _, settings, _ in runs]
+    flat = [dict(flattened(settings)) for settings in _told_by_kind([settings for _, settings, _ in runs])]
     keys = dict.fromkeys(key for settings in flat for key in settings)
     differing = [key for key in keys if len({repr(settings.get(key)) for settings in flat}) > 1]
     lines = [
@@ -86,6 +86,24 @@ def flattened(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
             yield from flattened(inner, f"{path}[{index}]")
     else:
         yield path, value
+
+
+def _told_by_kind(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Name layers and callbacks by their kinds alone where these differ: arguments cannot be compared then."""
+    told = [dict(run) for run in runs]
+    for section, key in (("model", "type"), ("callbacks", "name")):
+        kinds = [_kinds(run.get(section), key) for run in runs]
+        for run, words in zip(told, kinds, strict=True):
+            if len(set(kinds)) > 1:
+                run[section] = words
+    return told
+
+
+def _kinds(section: Any, key: str) -> str:
+    """The kinds of a section's tables, in order, as "Dense Dropout Dense"."""
+    tables = section.get("layers") if isinstance(section, Mapping) else section
+    found = [table.get(key) for table in tables or () if isinstance(table, Mapping)]
+    return " ".join(map(str, found)) or "none"
 
 
 def _runs_of(folder: Path) -> list[Path]:

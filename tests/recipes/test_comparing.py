@@ -50,6 +50,28 @@ def test_what_differs_and_what_came_out(three):
     assert found.lines[2].metrics == {}
 
 
+def test_layers_of_another_kind_are_told_by_their_kinds(tmp_path):
+    dense, dropout = {"type": "Dense", "units": 3}, {"type": "Dropout", "rate": 0.5}
+    runs = [
+        made(tmp_path / "a-1", {}, model={"layers": [dense, dense]}, callbacks=[]),
+        made(tmp_path / "a-2", {}, model={"layers": [dense, dropout, dense]}, callbacks=[{"name": "stop"}]),
+        made(tmp_path / "a-3", {}),
+    ]
+    found = compare(runs)
+    assert set(found.settings) == {"model", "callbacks"}
+    shown = [line.settings for line in found.lines]
+    assert [line["model"] for line in shown] == ["Dense Dense", "Dense Dropout Dense", "none"]
+    assert [line["callbacks"] for line in shown] == ["none", "stop", "none"]
+
+
+def test_arguments_of_equal_kinds_are_compared(tmp_path):
+    runs = [
+        made(tmp_path / f"a-{units}", {}, model={"layers": [{"type": "Dense", "units": units}]})
+        for units in (1, 2)
+    ]
+    assert compare(runs).settings == ["model.layers[0].units"]
+
+
 def test_equal_runs_differ_in_nothing(three):
     assert compare([three[0], three[0]]).settings == []
 
