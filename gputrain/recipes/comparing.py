@@ -89,7 +89,7 @@ def flattened(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
 
 
 def _told_by_kind(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Name layers and callbacks by their kinds alone where these differ: arguments cannot be compared then."""
+    """Name layers and callbacks by their kinds alone where these differ; arguments do not compare then."""
     told = [dict(run) for run in runs]
     for section, key in (("model", "type"), ("callbacks", "name")):
         kinds = [_kinds(run.get(section), key) for run in runs]
