@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import subprocess
 import time
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from gputrain import callbacks
 from gputrain.recipes import find_lr, job, predicting, running, sweep, testing
 from gputrain.recipes.data import origins
 from tests.recipes.material import flowers, write_csv, write_recipe
-from tests.subprocesses import COMMAND, environment
+from tests.subprocesses import started
 
 pytestmark = pytest.mark.cpu_only("what is computed is shown elsewhere")
 BEGUN = ["config.toml", "history.csv", "history.jsonl", "log.txt", "preparation.json", "summary.txt"]
@@ -176,13 +175,7 @@ def lines_in(path):
 
 @pytest.mark.parametrize("times", [1, 3])
 def test_a_real_ctrl_c(times):
-    process = subprocess.Popen(
-        [*COMMAND, "train", "small.toml", "--epochs", "1000000"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    )
+    process = started("train", "small.toml", "--epochs", "1000000")
     try:
         history = Path("runs/small-1/history.csv")
         deadline = time.monotonic() + 60
@@ -218,13 +211,7 @@ def test_a_real_ctrl_c_while_data_is_read(tmp_path):
     with (tmp_path / "large.csv").open("w") as stream:
         stream.write("x,species\n" + "1.5,a\n2.5,b\n" * 1_500_000)
     write_recipe(tmp_path / "large.toml", data={"file": "large.csv", "target": "species"})
-    process = subprocess.Popen(
-        [*COMMAND, "train", "large.toml"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=environment(),
-    )
+    process = started("train", "large.toml")
     try:
         deadline = time.monotonic() + 60
         while not has_open(process, tmp_path / "large.csv") and time.monotonic() < deadline:
