@@ -62,5 +62,6 @@ def deserialize(config: Any, custom_objects: Any = None) -> Optimizer:
     """
     return registry.deserialize(config, custom_objects)
 
+
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__ = missing_name("optimizer", __name__, __all__)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gputrain.recipes import load, run
+from gputrain.recipes import evaluate, load, open_run, run
 from gputrain.recipes.reading import shipped_recipes
 from tests.test_reference_programs import DATA, few_images
 
@@ -62,6 +62,34 @@ def test_the_overfitting_twin_overfits_and_is_told_so():
     assert bad.metrics["test_r2"] < good.metrics["test_r2"] - 0.1
     assert "Advice (overfitting" in (Path(bad.folder) / "log.txt").read_text()
     assert "Advice (overfitting" not in (Path(good.folder) / "log.txt").read_text()
+
+
+def draw_shapes(folder, each):
+    """Circles, squares and crosses in any colour, at any place: class folders of small PNG files."""
+    from PIL import Image, ImageDraw
+
+    rng = np.random.default_rng(3)
+    for name in ("circle", "square", "cross"):
+        (folder / name).mkdir(parents=True)
+        for number in range(each):
+            image = Image.new("RGB", (24, 24), tuple(rng.integers(180, 256, 3).tolist()))
+            pen, ink = ImageDraw.Draw(image), tuple(rng.integers(0, 90, 3).tolist())
+            (left, top), size = rng.integers(3, 8, 2).tolist(), int(rng.integers(10, 14))
+            box = (left, top, left + size, top + size)
+            if name == "cross":
+                pen.line(box, ink, 2)
+                pen.line((left, top + size, left + size, top), ink, 2)
+            else:
+                (pen.ellipse if name == "circle" else pen.rectangle)(box, outline=ink, width=2)
+            image.save(folder / name / f"{number}.png")
+
+
+def test_images_learns_from_a_small_folder_what_it_also_tells_outside_of_training(tmp_path):
+    """Few steps: the averages of BatchNormalization must have come to where the batches' are."""
+    pytest.importorskip("PIL", reason="folders of images need the extra images")
+    draw_shapes(tmp_path / "shapes", 20)
+    stored = open_run(trained("images", {"data.folder": str(tmp_path / "shapes")}).folder)
+    assert evaluate(stored, tmp_path / "shapes").metrics["test_accuracy"] > 0.9
 
 
 def test_every_recipe_is_trained_here():

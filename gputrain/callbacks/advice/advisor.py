@@ -11,7 +11,7 @@ from gputrain.callbacks import arguments
 from gputrain.callbacks.advice import convergence, generalization, rates, units
 from gputrain.callbacks.advice.advice import Advice
 from gputrain.callbacks.advice.inputs import data_advice
-from gputrain.callbacks.advice.probing import Probe, is_functional
+from gputrain.callbacks.advice.probing import Probe, is_functional, steps_to_settle
 from gputrain.callbacks.advice.record import NAN, EpochRow, RunRecord
 from gputrain.callbacks.advice.steps import StepWatch
 from gputrain.callbacks.advice.task import Task, task_of
@@ -77,6 +77,7 @@ class Advisor(Callback):
         self._probe: Probe | None = None
         self._steps: StepWatch | None = None
         self._start = 0
+        self._settled = 0.0
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Forget an earlier fit, and look at the data."""
@@ -95,6 +96,7 @@ class Advisor(Callback):
             least_rate=self._least_rate(),
             fresh=self._start == 0,
         )
+        self._settled = steps_to_settle(self.model)
         self._steps = StepWatch(self.model.trainable_variables, self._record.steps)
         self._probe = Probe(self.model, data.x, task) if data and is_functional(self.model) else None
         if data is not None:
@@ -128,6 +130,8 @@ class Advisor(Callback):
         """Look for signs."""
         self._measure()
         self._record.epochs.append(_row(logs or {}, self._record.task, self._record.rate))
+        if int(self.model.step_counter) < self._settled:
+            self._record.unsettled = len(self._record.epochs)
         if self._is_probed():
             self._look()
         self._look_for_signs()

@@ -12,7 +12,7 @@ from gputrain.callbacks.advice.record import RunRecord
 
 # How many epochs in a row something must hold: one or two are noise.
 PATIENCE = 3
-# Over fewer steps, as epochs of a single batch make them, any loss is flat.
+# Over fewer steps, as epochs of a few batches make them, any loss is flat, and a rise says nothing.
 LEAST_STEPS = 20
 # The rise of the validation loss past its best: a tenth of it and a twentieth of what there is to learn, as
 # a loss near 0 doubles for nothing; and three times its usual change from epoch to epoch, which is noise.
@@ -27,20 +27,19 @@ POOR = 0.5
 
 def overfitting(record: RunRecord) -> Advice | None:
     """The validation loss has risen past its best for epochs, while the training loss still falls."""
-    val, loss = _validated(record)
-    if len(val) < PATIENCE + 2:
+    epochs, val, loss = _validated(record)
+    patience = _patience(record)
+    if len(val) < patience + 2:
         return None
     best = int(val.argmin())
-    after = val[best + 1 :]
-    if len(after) < PATIENCE:
+    if len(val) - 1 - best < patience:
         return None
-    recent = float(np.median(val[-PATIENCE:]))
+    recent = float(np.median(val[-patience:]))
     least = max(RISE * abs(val[best]), RISE_OF_SCALE * record.scale, RISE_OF_NOISE * _noise(val))
-    if recent - val[best] < least or val[-PATIENCE:].min() <= val[best] + 0.5 * least:
+    if recent - val[best] < least or val[-patience:].min() <= val[best] + 0.5 * least:
         return None
-    if not np.median(loss[-PATIENCE:]) < loss[best] or not _widens(val - loss, best):
+    if not np.median(loss[-patience:]) < loss[best] or not _widens(val - loss, best):
         return None
-    epochs = np.flatnonzero(~np.isnan(record.column("val_loss"))) + record.first
     return record.advice(
         "overfitting",
         f"The model overfits: the validation loss was best after epoch {epochs[best]} ({val[best]:.4g}) and "
@@ -61,7 +60,7 @@ def generalization_gap(record: RunRecord) -> Advice | None:
 
     Of the accuracy where classes are learned, as class weights make the losses incomparable.
     """
-    val, loss = _validated(record)
+    _, val, loss = _validated(record)
     if not record.ended or "overfitting" in record.told or len(val) < PATIENCE + 2:
         return None
     if val[-PATIENCE:].min() < (1.0 - FLAT) * val[:-PATIENCE].min():
@@ -103,7 +102,7 @@ def underfitting(record: RunRecord) -> Advice | None:
     A loss that is flat because the learning rate is spent is another matter, as is one that never fell.
     """
     losses = record.losses
-    length = max(PATIENCE + 2, 1 + math.ceil(LEAST_STEPS * len(losses) / max(1, record.good_steps)))
+    length = max(PATIENCE + 2, 1 + _patience(record))
     window = losses[-length:]
     if len(losses) < length + 1 or not np.isfinite(window).all() or record.rate_has_fallen():
         return None
@@ -126,13 +125,22 @@ def underfitting(record: RunRecord) -> Advice | None:
     )
 
 
-def _validated(record: RunRecord) -> tuple[np.ndarray, np.ndarray]:
-    """(validation loss, training loss) of the epochs that had both; empty if one was not finite."""
+def _patience(record: RunRecord) -> int:
+    """How many epochs in a row something must hold: PATIENCE, and more where an epoch is of few steps."""
+    return max(PATIENCE, math.ceil(LEAST_STEPS * len(record.epochs) / max(1, record.good_steps)))
+
+
+def _validated(record: RunRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(number, validation loss, training loss) of the epochs that had both and can be judged.
+
+    Empty if a loss was not finite.
+    """
     val, loss = record.column("val_loss"), record.losses
-    if np.isinf(val).any() or not np.isfinite(loss).all():
-        return np.empty(0), np.empty(0)
     both = ~np.isnan(val)
-    return val[both], loss[both]
+    both[: record.unsettled] = False
+    if np.isinf(val).any() or not np.isfinite(loss).all():
+        both[:] = False
+    return np.flatnonzero(both) + record.first, val[both], loss[both]
 
 
 def _noise(values: np.ndarray) -> float:

@@ -39,7 +39,7 @@ class Probe:
         relus = _relu_outputs(model)
         self._layers = [name for name, _ in relus]
         self._task = task
-        self._settled = _steps_to_settle(model)
+        self._settled = steps_to_settle(model)
         output = model.outputs[0] if len(model.outputs) == 1 else None
         self._predicts = task.labels is not None and output is not None and output.ndim == 2
         outputs = [value for _, value in relus] + ([output] if self._predicts else [])
@@ -78,7 +78,7 @@ def is_functional(model: Any) -> bool:
     return getattr(model, "graph", None) is not None
 
 
-def _steps_to_settle(model: Any) -> float:
+def steps_to_settle(model: Any) -> float:
     """After how many steps the moving statistics of the model's layers can be believed."""
     kept = [layer.momentum for layer in model.all_layers() if layer.trainable and _has_statistics(layer)]
     return max((SETTLED / (1.0 - m) if m < 1.0 else math.inf for m in kept), default=0.0)

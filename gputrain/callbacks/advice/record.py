@@ -84,6 +84,8 @@ class RunRecord:
         fresh: the model had made no step before this fit.
         epochs, probes, updates: what was measured.
         good_steps: steps of this fit that changed the weights.
+        unsettled: so many of the first epochs are no ground to judge validation by, as the moving statistics
+            that it runs with were still far from those of the batches.
         failed: the run ended in NaN or infinity.
         ended: training is over.
         told: keys of the advice so far.
@@ -106,6 +108,7 @@ class RunRecord:
     probes: list[ProbeResult] = field(default_factory=list)
     updates: list[Update] = field(default_factory=list)
     good_steps: int = 0
+    unsettled: int = 0
     failed: bool = False
     ended: bool = False
     told: set[str] = field(default_factory=set)

@@ -137,6 +137,18 @@ def test_overfitting(val, losses, fires):
     assert (generalization.overfitting(history(losses, val_loss=val)) is not None) is fires
 
 
+def test_overfitting_looks_only_at_epochs_whose_statistics_are_settled():
+    """The best epoch, the first, was run with moving statistics that were still their start."""
+    assert generalization.overfitting(history(FALLING, val_loss=RISING)) is not None
+    assert generalization.overfitting(history(FALLING, val_loss=RISING, unsettled=len(RISING) - 3)) is None
+
+
+def test_overfitting_must_last_for_steps_and_not_only_epochs():
+    record = history(FALLING, val_loss=RISING)
+    record.good_steps = 2 * len(FALLING)
+    assert generalization.overfitting(record) is None
+
+
 def test_overfitting_says_where_the_best_epoch_was():
     sign = generalization.overfitting(history(FALLING, val_loss=RISING, first=11, epoch=18)).sign
     assert "the validation loss was best after epoch 12 (0.5) and is 0.8 now" in sign
