@@ -16,6 +16,8 @@ from .objectives import takes_indices
 from .summary import summary_text
 from .training import Trainer
 
+_NOT_THERE = ("save", "save_weights", "load_weights", "export")
+
 
 class Model(Trainer, Layer):
     """A model: functional, from symbolic inputs and outputs, or subclassed, with a `call` of its own.
@@ -117,6 +119,18 @@ class Model(Trainer, Layer):
         layers = self.layers if layer_range is None else _between(self.layers, layer_range)
         text = summary_text(self, layers, line_length, expand_nested, show_trainable)
         (print_fn or print)(text)
+
+    def __getattr__(self, name: str) -> Any:
+        """Only reached for attributes that are missing: says of Keras's own what there is instead."""
+        if name in _NOT_THERE:
+            raise AttributeError(
+                explain(
+                    f"{type(self).__name__}: gputrain has no {name}() (yet).",
+                    fix='Keep the weights: numpy.savez("weights.npz", *model.get_weights()), and give them '
+                    "back with set_weights() to a model of the same layers.",
+                )
+            )
+        return super().__getattr__(name)
 
     def memory_plan(self, batch_size: int = 32, kind: str = "train") -> Any:
         """What a step needs in memory, known before anything runs.

@@ -10,11 +10,13 @@ from typing import Any
 from gputrain.errors import explain
 from gputrain.recipes import reading
 from gputrain.recipes.errors import RecipeError, Source
+from gputrain.recipes.overrides import ORIGIN_KEYS
 from gputrain.recipes.run_folder import PLAN
 from gputrain.recipes.schema import is_number
 from gputrain.recipes.stored_run import read_metrics, require_run_folder
 from gputrain.utils.names import did_you_mean
 
+_KIND = ("name", "type")
 _NOT_COMPARED = ("versions", "name")
 _FALLING = ("loss", "error", "mae", "mse", "rmse", "cost", "seconds", "entropy")
 
@@ -59,8 +61,9 @@ def compare(folders: Iterable[str | Path], sort: str | None = None) -> Compariso
     flat = [dict(flattened(settings)) for settings in _told_by_kind([settings for _, settings, _ in runs])]
     keys = dict.fromkeys(key for settings in flat for key in settings)
     differing = [key for key in keys if len({repr(settings.get(key)) for settings in flat}) > 1]
+    differing = [key for key in differing if not _follows(key, flat)]
     lines = [
-        Line(name, {key: settings.get(key) for key in differing}, metrics)
+        Line(_told(name, metrics), {key: settings.get(key) for key in differing}, metrics)
         for (name, _, metrics), settings in zip(runs, flat, strict=True)
     ]
     names = dict.fromkeys(name for line in lines for name in line.metrics)
@@ -104,6 +107,25 @@ def _kinds(section: Any, key: str) -> str:
     tables = section.get("layers") if isinstance(section, Mapping) else section
     found = [table.get(key) for table in tables or () if isinstance(table, Mapping)]
     return " ".join(map(str, found)) or "none"
+
+
+def _follows(key: str, runs: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether a key is in some runs only because they name another optimizer, loss or origin of data."""
+    if all(key in run for run in runs) or key in ORIGIN_KEYS:
+        return False
+    table, _, last = key.rpartition(".")
+    if last in _KIND:
+        table = table.rpartition(".")[0]
+    while table:
+        kinds = ORIGIN_KEYS if table == "data" else [f"{table}.{kind}" for kind in _KIND]
+        if len({tuple(run.get(kind) for kind in kinds) for run in runs}) > 1:
+            return True
+        table = table.rpartition(".")[0]
+    return False
+
+
+def _told(name: str, metrics: Mapping[str, Any]) -> str:
+    return f"{name} (interrupted)" if metrics.get("interrupted") else name
 
 
 def _runs_of(folder: Path) -> list[Path]:

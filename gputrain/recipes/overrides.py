@@ -10,7 +10,7 @@ from typing import Any
 from gputrain.recipes.errors import RecipeError, Source
 
 _PART = re.compile(r"([A-Za-z0-9_-]+)((?:\[[0-9]+\])*)")
-_ORIGINS = ("data.dataset", "data.file", "data.folder")
+ORIGIN_KEYS = ("data.dataset", "data.file", "data.folder")
 _SAID_OF_THEM = ("data.scale", "data.reshape")
 _INDEX = re.compile(r"\[([0-9]+)\]")
 
@@ -70,8 +70,8 @@ def apply(table: dict[str, Any], settings: Iterable[tuple[str, Any]], source: So
 def _leave_out_others(table: dict[str, Any], path: str) -> None:
     """Data comes from one place: naming another one replaces the recipe's, and what was said of that."""
     data = table.get("data")
-    if isinstance(data, dict) and path in _ORIGINS:
-        for other in (*_ORIGINS, *_SAID_OF_THEM):
+    if isinstance(data, dict) and path in ORIGIN_KEYS:
+        for other in (*ORIGIN_KEYS, *_SAID_OF_THEM):
             data.pop(other.partition(".")[2], None)
 
 

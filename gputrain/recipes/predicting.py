@@ -80,12 +80,24 @@ def portions(
         rule = f"{path}: only an npz file has arrays to choose from."
         raise DataError(explain(rule, fix="Leave --array out."))
     if not isinstance(inputs, ArrayInputs):
-        if not path.is_dir() and file_kind(path) == "csv":
-            return _numbered(iter_csv(path, rows=ROWS))
-        raise DataError(explain(f"{path}: the model was trained on tables.", expected="a CSV file"))
+        _require(path, ("text",), "tables", "a CSV file")
+        return _numbered(iter_csv(path, rows=ROWS))
     if path.is_dir() or sniff.kind_of(path) in _IMAGES:
         return _pictures(inputs, path)
+    what = "images" if inputs.is_image else "arrays"
+    _require(path, ("npz", "npy", "idx", "idx.gz"), what, "npy, npz, IDX or image files")
     return _numbered(_arrays(path, array, _rows(inputs)))
+
+
+def _require(path: Path, kinds: Sequence[str], trained_on: str, expected: str) -> None:
+    """Refuse a file that holds something else than what the model takes, or than its own name says."""
+    if path.suffix.lower() in (".csv", ".npz", ".npy"):
+        file_kind(path)
+    found = sniff.kind_of(path) if not path.is_dir() else ""
+    if found not in kinds:
+        received = sniff.describe(found) if found else "a folder"
+        rule = f"{path}: the model was trained on {trained_on}."
+        raise DataError(explain(rule, expected=expected, received=received))
 
 
 def _rows(inputs: ArrayInputs) -> int:
@@ -100,10 +112,7 @@ def _arrays(path: Path, array: str | None, rows: int) -> Iterator[Raw]:
         return npz.iter_member(path, _array_name(path, array), rows=rows)
     if kind == "npy":
         return npy.portions(npy.open_npy(path), rows)
-    if kind == "idx":
-        return npy.portions(read_idx(path), rows)
-    rule = f"{path}: the model was trained on arrays."
-    raise DataError(explain(rule, expected="npy, npz, IDX or image files", received=kind))
+    return npy.portions(read_idx(path), rows)
 
 
 def _array_name(path: Path, given: str | None) -> str:

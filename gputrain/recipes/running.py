@@ -10,9 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from gputrain import callbacks
 from gputrain.errors import DataError, explain
 from gputrain.recipes.build import callbacks_of
+from gputrain.recipes.data.inputs import TableInputs
+from gputrain.recipes.data.targets import ClassTargets
 from gputrain.recipes.errors import RecipeError
 from gputrain.recipes.job import Job, class_weight, ready
 from gputrain.recipes.recipe import Recipe
@@ -20,6 +24,8 @@ from gputrain.recipes.reports import write_report
 from gputrain.recipes.run_folder import REPORT, RunFolder
 from gputrain.recipes.run_log import RunLog
 from gputrain.recipes.testing import Tested, test
+
+MOST_TOLD = 20  # so many columns or classes are named in the log
 
 
 @dataclass(frozen=True)
@@ -125,6 +131,30 @@ def _write_beginning(job: Job, folder: RunFolder, log: RunLog) -> None:
     sizes = ((name, getattr(job.dataset, name)) for name in ("train", "validation", "test"))
     parts = ", ".join(f"{len(part)} {name}" for name, part in sizes if part is not None)
     log.say(f"{folder.path}: {parts} samples; {job.model.count_params()} parameters")
+    for line in _of_the_data(job):
+        log.say(line)
+
+
+def _of_the_data(job: Job) -> Iterator[str]:
+    """What one may want to know of the training samples: missing cells, and the numbers of named classes."""
+    train, preparation = job.dataset.train, job.dataset.preparation
+    if isinstance(preparation.inputs, TableInputs):
+        counts = preparation.inputs.preparation.missing_cells(train.raw.x)  # type: ignore[arg-type]
+        missing = _in_words([f"{name} {count}" for name, count in counts.items()])
+        if missing:
+            how = job.recipe.settings["data"]["table"]["missing"]
+            yield f"missing cells in training, filled (numbers: {how}): {missing}"
+    names = getattr(preparation.targets, "names", ())
+    if isinstance(preparation.targets, ClassTargets) and any(not name.isdecimal() for name in names):
+        sizes = np.bincount(train.truth, minlength=len(names))
+        classes = enumerate(zip(names, sizes, strict=True))
+        told = [f"{number} {name!r} ({size})" for number, (name, size) in classes]
+        yield f"classes (training samples): {_in_words(told)}"
+
+
+def _in_words(items: Sequence[str]) -> str:
+    more = len(items) - MOST_TOLD
+    return ", ".join(items[:MOST_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
 @contextlib.contextmanager

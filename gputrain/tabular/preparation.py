@@ -126,6 +126,16 @@ class TablePreparation:
         indicators = [start for column, start in self._starts() if column.name in indicated]
         return np.hstack([values.astype(np.float32), gaps[:, indicators]])
 
+    def missing_cells(self, table: Table) -> dict[str, int]:
+        """Return how many cells are missing in each column that has such cells.
+
+        Raises:
+            DataError: a column is not there, or a cell breaks a rule.
+        """
+        gaps = np.isnan(self._values(self._cells(table)))
+        counts = {column.name: int(gaps[:, start].sum()) for column, start in self._starts()}
+        return {name: count for name, count in counts.items() if count}
+
     def kept(self, table: Table) -> NDArray[np.bool_]:
         """Return which rows are used, bool (rows,): under missing="drop" those without gaps, else all."""
         cells = self._cells(table)

@@ -93,7 +93,8 @@ def test_within_the_first_epoch_the_weights_are_kept(stopped, monkeypatch):
 
 
 def test_after_an_epoch_its_figures_are_kept(stopped, monkeypatch):
-    monkeypatch.setattr(running.RunLog, "write", interrupt_after(running.RunLog.write, 2))
+    # The third line of the log is that of the first epoch; samples and classes come before it.
+    monkeypatch.setattr(running.RunLog, "write", interrupt_after(running.RunLog.write, 3))
     told = stopped("train", "small.toml")
     assert "runs/small-1 keeps weights.npz as of step 3, " in told
     assert "metrics of 1 complete epoch(s)." in told

@@ -42,11 +42,10 @@ def three(tmp_path):
 
 def test_what_differs_and_what_came_out(three):
     found = compare(three)
-    assert found.settings == ["optimizer.name", "optimizer.rate", "layers[0].units"]
+    assert found.settings == ["optimizer.name", "layers[0].units"]  # only SGD has that rate
     assert found.metrics == ["test_loss", "test_accuracy", "epochs", "val_accuracy"]
     assert [line.run for line in found.lines] == list(map(str, three))
     assert [line.settings["optimizer.name"] for line in found.lines] == ["sgd", "adam", "adam"]
-    assert [line.settings["optimizer.rate"] for line in found.lines] == [0.1, None, None]
     assert found.lines[2].metrics == {}
 
 
@@ -70,6 +69,31 @@ def test_arguments_of_equal_kinds_are_compared(tmp_path):
         for units in (1, 2)
     ]
     assert compare(runs).settings == ["model.layers[0].units"]
+
+
+def test_what_follows_from_another_origin_of_data_is_left_out(tmp_path):
+    table = {"file": "a.csv", "table": {"scaling": "standard"}, "split_seed": 0}
+    runs = [
+        made(tmp_path / "a-1", {}, data=table),
+        made(tmp_path / "a-2", {}, data={"folder": "photos", "scale": 255.0, "split_seed": 1}),
+    ]
+    assert set(compare(runs).settings) == {"data.file", "data.folder", "data.split_seed"}
+    runs[1] = made(tmp_path / "a-3", {}, data={"file": "a.csv", "split_seed": 0, "train_samples": 5})
+    assert {"data.table.scaling", "data.train_samples"} == set(compare(runs).settings)
+
+
+def test_a_schedule_beside_a_number_is_named(tmp_path):
+    cosine = {"name": "cosine_decay", "decay_steps": 9}
+    runs = [
+        made(tmp_path / "a-1", {}, optimizer={"name": "adam", "learning_rate": 0.1}),
+        made(tmp_path / "a-2", {}, optimizer={"name": "adam", "learning_rate": cosine}),
+    ]
+    assert set(compare(runs).settings) >= {"optimizer.learning_rate.name"}
+
+
+def test_an_interrupted_run_is_marked(tmp_path):
+    runs = [made(tmp_path / "a-1", {"interrupted": True, "epochs": 2}), made(tmp_path / "a-2", {"epochs": 9})]
+    assert [line.run for line in compare(runs).lines] == [f"{runs[0]} (interrupted)", str(runs[1])]
 
 
 def test_equal_runs_differ_in_nothing(three):

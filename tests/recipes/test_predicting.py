@@ -222,7 +222,7 @@ WRONG = [
         "a.csv",
         lambda p: write_csv(p, flowers()),
         DataError,
-        r"trained on arrays\. Expected: npy, npz, IDX",
+        r"trained on images\. Expected: npy, npz, IDX",
     ),
     (
         "arrays",

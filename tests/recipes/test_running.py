@@ -301,3 +301,15 @@ def test_missing_values_in_one_class_alone(tmp_path):
     columns = {"x": [1, None] * 10, "target": ["a", "b"] * 10}
     section = {"file": str(write_csv(tmp_path / "a.csv", columns)), "table": {"missing": "drop"}}
     assert run(recipe(data=section), verbose=0).metrics["epochs"] == 2
+
+
+def test_the_log_tells_missing_cells_and_the_numbers_of_classes(tmp_path, capsys):
+    rows = [["1.5" if i % 5 else "", "blue", "yes" if i % 4 else "no"] for i in range(80)]
+    (tmp_path / "own.csv").write_text("\n".join(map(",".join, [["size", "colour", "bought"], *rows])))
+    data = {"data.file": str(tmp_path / "own.csv"), "data.target": "bought", "training.epochs": 1}
+    folder = run(load("tabular", [(path, value, "--set") for path, value in data.items()]), verbose=0).folder
+    log = (folder / "log.txt").read_text()
+    training = [line for line in log.splitlines() if "missing cells" in line or "classes (" in line]
+    missing = re.search(r"filled \(numbers: predicted\): size (\d+)$", training[0])
+    assert 8 <= int(missing[1]) <= 16  # of 16 in all
+    assert training[1].endswith("classes (training samples): 0 'no' (16), 1 'yes' (48)")

@@ -562,3 +562,10 @@ def test_a_config_nested_without_end_gives_the_documented_error(path: tuple[str,
         deep = [deep]
     with pytest.raises(DataError):
         TablePreparation.from_config(edited(*path, value=deep))
+
+
+def test_missing_cells_are_counted_by_column():
+    table = Table({"age": ["31", "", "54", "NA"], "sex": ["f", "m", "", "m"], "size": ["1", "2", "3", "5"]})
+    preparation = TablePreparation.fit(table, TableSettings())
+    assert preparation.missing_cells(table) == {"age": 2, "sex": 1}
+    assert preparation.missing_cells(table.take(np.array([0]))) == {}

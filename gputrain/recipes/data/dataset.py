@@ -19,6 +19,7 @@ from gputrain.recipes.data.preparation import Preparation
 from gputrain.recipes.data.splitting import some, split
 from gputrain.recipes.data.targets import ClassTargets, Targets, as_texts, class_targets, number_targets
 from gputrain.tabular import ColumnCheck, Table, TablePreparation, TableSettings, check_cost_matrix, resample
+from gputrain.utils.notes import note
 
 Array = NDArray[Any]
 DEFAULT_TEST_FRACTION = 0.2
@@ -117,6 +118,8 @@ def prepared(samples: Samples, preparation: Preparation) -> Part:
     """
     kept = preparation.inputs.kept(samples.x)  # type: ignore[arg-type]
     if not kept.all():
+        dropped = len(kept) - int(kept.sum())
+        note(f"{dropped} of {len(kept)} rows have a missing cell and are left out, as missing = 'drop' says.")
         samples = samples.take(np.flatnonzero(kept))
     if not len(samples):
         rule = "No sample is left once rows with missing cells are dropped."
