@@ -279,7 +279,8 @@ def test_an_image_that_is_none(folder):
 
 
 def png(path):
-    from PIL import Image
+    image = pytest.importorskip("PIL.Image", reason="a PNG file is made with Pillow")
+
 
     Image.fromarray(pictures(1)[0][0]).save(path, "png")
 
