@@ -280,9 +280,7 @@ def test_an_image_that_is_none(folder):
 
 def png(path):
     image = pytest.importorskip("PIL.Image", reason="a PNG file is made with Pillow")
-
-
-    Image.fromarray(pictures(1)[0][0]).save(path, "png")
+    image.fromarray(pictures(1)[0][0]).save(path, "png")
 
 
 def npy_of(array):
