@@ -162,15 +162,16 @@ class Normalization(Layer):
         """
         if self.input_mean is not None:
             return
-        if self._moments is None or self._moments.count == 0:
+        moments = self._moments
+        if self.count is None or moments is None or moments.count == 0:
             raise DataError(
                 explain(
                     f"{self.name}: adapt() needs at least one sample.", received="no data, or an empty array"
                 )
             )
-        self.mean.assign(self._moments.mean)
-        self.variance.assign(self._moments.variance)
-        self.count.assign(self._moments.count)  # type: ignore[union-attr]
+        self.mean.assign(moments.mean)
+        self.variance.assign(moments.variance)
+        self.count.assign(moments.count)
         self._name_constant_features(self.variance.numpy())
 
     def _numbers(self, data: Any) -> np.ndarray:

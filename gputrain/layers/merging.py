@@ -51,7 +51,7 @@ class _Elementwise(Merge):
         return self._merged([_with_axes(x, ndim) for x in inputs])
 
     def _merged(self, inputs: Sequence[Any]) -> Any:
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} must define _merged(inputs).")
 
 
 def require_two(shapes: Sequence[Any], name: str) -> None:

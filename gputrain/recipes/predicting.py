@@ -145,7 +145,7 @@ def _pictures(inputs: ArrayInputs, path: Path) -> Iterator[tuple[list[str], Raw]
 
 
 def _portion(model: Any, preparation: Preparation, names: list[str], raw: Raw) -> Portion:
-    kept = preparation.inputs.kept(raw)  # type: ignore[arg-type]
+    kept = preparation.inputs.kept(raw)
     rows = np.flatnonzero(kept)
     if len(rows) < len(kept):
         note("Rows with missing cells get no prediction, as data.table.missing = 'drop' says.")
@@ -154,7 +154,7 @@ def _portion(model: Any, preparation: Preparation, names: list[str], raw: Raw) -
     values = np.full((len(kept), targets.outputs), np.nan)
     answers: list[Any] = [None] * len(kept)
     if len(rows):
-        inputs = preparation.inputs(raw)  # type: ignore[arg-type]
+        inputs = preparation.inputs(raw)
         outputs = model.predict(inputs, batch_size=BATCH, verbose=0)
         if isinstance(targets, ClassTargets):
             values[rows] = preparation.probabilities(outputs)

@@ -139,7 +139,7 @@ def _of_the_data(job: Job) -> Iterator[str]:
     """What one may want to know of the training samples: missing cells, and the numbers of named classes."""
     train, preparation = job.dataset.train, job.dataset.preparation
     if isinstance(preparation.inputs, TableInputs):
-        counts = preparation.inputs.preparation.missing_cells(train.raw.x)  # type: ignore[arg-type]
+        counts = preparation.inputs.missing_cells(train.raw.x)
         missing = _in_words([f"{name} {count}" for name, count in counts.items()])
         if missing:
             how = job.recipe.settings["data"]["table"]["missing"]

@@ -138,9 +138,9 @@ class TablePreparation:
 
     def kept(self, table: Table) -> NDArray[np.bool_]:
         """Return which rows are used, bool (rows,): under missing="drop" those without gaps, else all."""
-        cells = self._cells(table)
         if self.settings.missing != "drop":
             return np.ones(table.rows, np.bool_)
+        cells = self._cells(table)
         numeric = {column.name for column in self.prepared if isinstance(column, NumericColumn)}
         return _complete(cells, numeric, self.settings)
 

@@ -68,7 +68,7 @@ class Bar:
         return None if _widgets(self._stream) else columns(self._stream) - 1
 
     def _first_drawn(self, done: int, total: int | None, width: int | None, text: str) -> Any:
-        class Quiet(_tqdm_class(self._stream)):  # type: ignore[misc]
+        class Quiet(_tqdm_class(self._stream)):  # type: ignore[misc]  # tqdm has one class for each kind of display
             # No thread of tqdm's beside the training loop.
             monitor_interval = 0
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -168,7 +169,7 @@ def test_a_class_may_be_named_as_a_part(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("find", [scan, files_in])
-def test_what_is_no_folder(find, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_what_is_no_folder(find: Any, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"There is no folder .*absent\. Check the path"):
         find(tmp_path / "absent")
     (tmp_path / "file").write_bytes(b"PK\x03\x04")
@@ -177,7 +178,7 @@ def test_what_is_no_folder(find, tmp_path: Path) -> None:  # type: ignore[no-unt
 
 
 @pytest.mark.parametrize("find", [scan, files_in])
-def test_the_number_of_files_is_bounded(find, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_the_number_of_files_is_bounded(find: Any, tmp_path: Path) -> None:
     root = made(tmp_path / "data", "a/1.png", "b/1.png", "b/x.txt")
     assert find(root, max_files=5)
     with pytest.raises(DataError, match=r"too many files\. Expected: at most 4\."):

@@ -116,7 +116,7 @@ def prepared(samples: Samples, preparation: Preparation) -> Part:
     Raises:
         DataError: a sample or target is not what it should be, or none is left.
     """
-    kept = preparation.inputs.kept(samples.x)  # type: ignore[arg-type]
+    kept = preparation.inputs.kept(samples.x)
     if not kept.all():
         dropped = len(kept) - int(kept.sum())
         note(f"{dropped} of {len(kept)} rows have a missing cell and are left out, as missing = 'drop' says.")
@@ -125,7 +125,7 @@ def prepared(samples: Samples, preparation: Preparation) -> Part:
         rule = "No sample is left once rows with missing cells are dropped."
         raise DataError(explain(rule, fix='Fill them instead: data.table.missing = "median".'))
     truth = preparation.targets.encode(samples.y)
-    x = preparation.inputs(samples.x)  # type: ignore[arg-type]
+    x = preparation.inputs(samples.x)
     return Part(x, preparation.targets.for_loss(truth), truth, samples)
 
 

@@ -41,15 +41,16 @@ class ArrayInputs:
         """The numbers of an array have no names."""
         return None
 
-    def __call__(self, raw: Array) -> NDArray[np.float32]:
+    def __call__(self, raw: Raw) -> NDArray[np.float32]:
         """Return the inputs of samples as they are stored, float32 (n, *shape).
 
         Raises:
-            DataError: no numbers, another shape, or a number that is not finite (unless the setting
+            DataError: no array of numbers, another shape, or a number that is not finite (unless the setting
                 nan_inputs allows it).
         """
-        if raw.dtype.kind not in "buif":
-            raise DataError(explain("Inputs must be numbers.", received=f"an array of {raw.dtype}"))
+        if isinstance(raw, Table) or raw.dtype.kind not in "buif":
+            received = "a table" if isinstance(raw, Table) else f"an array of {raw.dtype}"
+            raise DataError(explain("Inputs must be numbers.", received=received))
         if math.prod(raw.shape[1:]) != math.prod(self.shape) or raw.ndim == 0:
             raise DataError(
                 explain(
@@ -65,7 +66,7 @@ class ArrayInputs:
             _refuse_non_finite(raw.reshape(len(raw), -1), scaled.reshape(len(raw), -1))
         return scaled.reshape(len(raw), *self.shape)
 
-    def kept(self, raw: Array) -> NDArray[np.bool_]:
+    def kept(self, raw: Raw) -> NDArray[np.bool_]:
         """Return which samples can be used: all."""
         return np.ones(len(raw), bool)
 
@@ -112,21 +113,39 @@ class TableInputs:
         """The shape of one sample for the model."""
         return (len(self.names),)
 
-    def __call__(self, raw: Table) -> NDArray[np.float32]:
+    def __call__(self, raw: Raw) -> NDArray[np.float32]:
         """Return the inputs of rows, float32 (n, width).
 
         Raises:
-            DataError: a column is not there, or a cell is not what its column holds.
+            DataError: no table, a column is not there, or a cell is not what its column holds.
         """
-        return self.preparation.inputs(raw)
+        return self.preparation.inputs(_table(raw))
 
-    def kept(self, raw: Table) -> NDArray[np.bool_]:
-        """Return which rows can be used: all, unless rows with missing cells are dropped."""
-        return self.preparation.kept(raw)
+    def kept(self, raw: Raw) -> NDArray[np.bool_]:
+        """Return which rows can be used: all, unless rows with missing cells are dropped.
+
+        Raises:
+            DataError: as for inputs.
+        """
+        return self.preparation.kept(_table(raw))
+
+    def missing_cells(self, raw: Raw) -> dict[str, int]:
+        """Return how many cells are missing in each column that has such cells.
+
+        Raises:
+            DataError: as for inputs.
+        """
+        return self.preparation.missing_cells(_table(raw))
 
     def to_config(self) -> dict[str, Any]:
         """Return all of it as plain data."""
         return {"kind": "table", "table": self.preparation.to_config()}
+
+
+def _table(raw: Raw) -> Table:
+    if isinstance(raw, Table):
+        return raw
+    raise DataError(explain("Inputs must be a table.", received=f"an array of shape {raw.shape}"))
 
 
 Inputs = ArrayInputs | TableInputs

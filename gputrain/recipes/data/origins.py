@@ -214,7 +214,8 @@ def _known(section: Mapping[str, Any]) -> Origin:
 def _folder(section: Mapping[str, Any]) -> Origin:
     found = images.scan(Path(section["folder"]))
     size = tuple(section["image_size"]) if "image_size" in section else None
-    samples = _pictures(found, size, section.get("image_channels"))
+    pixels = images.load(found, size=size, channels=section.get("image_channels"))
+    samples = Samples(pixels, found.labels)
     if "test_folder" not in section:
         return Origin(samples, None, found.classes, 255.0)
     held = images.scan(Path(section["test_folder"]))
@@ -226,12 +227,9 @@ def _folder(section: Mapping[str, Any]) -> Origin:
                 received=", ".join(held.classes),
             )
         )
-    test = _pictures(held, samples.x.shape[1:3], samples.x.shape[3])  # type: ignore[union-attr]
+    height, width, channels = pixels.shape[1:]
+    test = Samples(images.load(held, size=(height, width), channels=channels), held.labels)
     return Origin(samples, test, found.classes, 255.0)
-
-
-def _pictures(found: images.ImageFolder, size: Any, channels: int | None) -> Samples:
-    return Samples(images.load(found, size=size, channels=channels), found.labels)
 
 
 def _npz(path: Path, section: Mapping[str, Any]) -> tuple[Samples, Samples | None]:
