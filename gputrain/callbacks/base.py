@@ -107,8 +107,3 @@ def overrides(callback: Callback, hook: str) -> bool:
     if getattr(getattr(callback, hook), "__func__", None) is not getattr(Callback, hook):
         return True
     return hook in _ALIASES and overrides(callback, _ALIASES[hook])
-
-
-def plain(value: Any) -> Any:
-    """Return a 0-dimensional array or NumPy scalar as a Python number; anything else as it is."""
-    return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value

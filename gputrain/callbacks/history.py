@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from gputrain.callbacks.base import Callback, Logs, plain
+from gputrain.callbacks.base import Callback, Logs
+from gputrain.utils.plain import plain
 
 
 class History(Callback):

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from gputrain.callbacks import arguments
-from gputrain.callbacks.base import Callback, Logs, plain
+from gputrain.callbacks.base import Callback, Logs
 from gputrain.callbacks.files import require_folder
 from gputrain.utils.files import append
+from gputrain.utils.plain import as_json
 
 
 class JSONLinesLogger(Callback):
@@ -45,19 +43,5 @@ class JSONLinesLogger(Callback):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write the epoch's line."""
-        row = {"epoch": epoch, **{name: _as_json(value) for name, value in (logs or {}).items()}}
+        row = as_json({"epoch": epoch, **(logs or {})})
         append(self.filename, json.dumps(row, allow_nan=False).encode() + b"\n")
-
-
-def _as_json(value: Any) -> Any:
-    """Return what JSON can say of a value of the logs; text for what it cannot."""
-    value = plain(value)
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, Mapping):
-        return {str(key): _as_json(item) for key, item in value.items()}
-    if hasattr(value, "__iter__"):
-        return [_as_json(item) for item in value]
-    return str(value)

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from gputrain.callbacks import arguments
-from gputrain.callbacks.base import Callback, Logs, plain
+from gputrain.callbacks.base import Callback, Logs
 from gputrain.callbacks.monitor import MonitorCallback
 from gputrain.errors import explain
 from gputrain.utils.bar import show_line
 from gputrain.utils.names import did_you_mean
+from gputrain.utils.plain import plain
 
 
 class LearningRateScheduler(Callback):

@@ -7,13 +7,28 @@ import warnings
 from collections.abc import Iterable
 
 from gputrain.callbacks import arguments
-from gputrain.callbacks.base import Callback, Logs, plain
+from gputrain.callbacks.base import Callback, Logs
 from gputrain.errors import explain
 from gputrain.utils.names import did_you_mean
+from gputrain.utils.plain import plain
 
 _MODES = ("auto", "min", "max")
 _RISING = ("accuracy", "acc", "auc", "precision", "recall", "iou", "f1", "r2")
 _FALLING = ("loss", "error", "mse", "mae", "rmse", "crossentropy", "entropy", "divergence")
+
+
+def rises_by_name(name: str) -> bool | None:
+    """Return whether greater is better, going by the words of a name; None where they do not tell.
+
+    Example:
+        >>> rises_by_name("val_accuracy"), rises_by_name("test_loss"), rises_by_name("epochs")
+        (True, False, None)
+    """
+    words = name.lower().split("_")
+    for known, rises in ((_FALLING, False), (_RISING, True)):
+        if any(word in known for word in words):
+            return rises
+    return None
 
 
 class MonitorCallback(Callback):
@@ -110,10 +125,9 @@ class MonitorCallback(Callback):
                 "down",
             ):
                 return bool(metric._direction == "up")
-        words = name.lower().split("_")
-        for known, rises in ((_FALLING, False), (_RISING, True)):
-            if any(word in known for word in words):
-                return rises
+        rises = rises_by_name(name)
+        if rises is not None:
+            return rises
         raise ValueError(
             f"{type(self).__name__}: whether {self.monitor!r} should rise or fall is not known. "
             f"Pass mode='max' or mode='min'."

@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 
 from gputrain.callbacks import arguments
-from gputrain.callbacks.base import Callback, Logs, plain
+from gputrain.callbacks.base import Callback, Logs
 from gputrain.utils.bar import show_line
+from gputrain.utils.plain import plain
 
 
 class TerminateOnNaN(Callback):

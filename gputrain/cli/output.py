@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
+
+from gputrain.utils.plain import as_json
 
 
 def print_fields(fields: Mapping[str, Any]) -> None:
@@ -37,20 +37,7 @@ def print_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
 
 def print_json(value: Any) -> None:
     """Print plain data as JSON; numbers that are not finite become null, as JSON has no word for them."""
-    print(json.dumps(plain(value), indent=2, ensure_ascii=False, allow_nan=False))
-
-
-def plain(value: Any) -> Any:
-    """Return `value` as JSON can say it."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(inner) for inner in value]
-    if isinstance(value, Path):
-        return str(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
+    print(json.dumps(as_json(value), indent=2, ensure_ascii=False, allow_nan=False))
 
 
 def shown(value: Any) -> str:

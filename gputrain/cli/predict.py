@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from gputrain.cli import parser as shared
 from gputrain.cli.codes import OK
-from gputrain.cli.output import plain
+from gputrain.utils.plain import as_json
 
 if TYPE_CHECKING:
     from gputrain.recipes.data import Preparation
@@ -83,6 +83,6 @@ def _write_json(stream: TextIO, portions: Iterator[Portion], preparation: Prepar
         for name, answer, values in zip(portion.names, portion.answers, portion.values, strict=True):
             numbers = None if answer is None else dict(zip(names, values.tolist(), strict=True))
             row = {"prediction": answer, "probabilities": numbers} if classes else {"prediction": numbers}
-            line = json.dumps(plain({"sample": name, **row}), ensure_ascii=False, allow_nan=False)
+            line = json.dumps(as_json({"sample": name, **row}), ensure_ascii=False, allow_nan=False)
             stream.write(line + "\n")
         stream.flush()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from gputrain.callbacks.monitor import rises_by_name
 from gputrain.errors import explain
 from gputrain.recipes import reading
 from gputrain.recipes.errors import RecipeError, Source
@@ -18,7 +19,7 @@ from gputrain.utils.names import did_you_mean
 
 _KIND = ("name", "type")
 _NOT_COMPARED = ("versions", "name")
-_FALLING = ("loss", "error", "mae", "mse", "rmse", "cost", "seconds", "entropy")
+_COSTS = ("cost", "seconds")
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def compare(folders: Iterable[str | Path], sort: str | None = None) -> Compariso
 
 def falls(metric: str) -> bool:
     """Return whether less of `metric` is better, going by its name."""
-    return any(word in metric.split("_") for word in _FALLING)
+    return rises_by_name(metric) is False or any(word in metric.split("_") for word in _COSTS)
 
 
 def flattened(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import zipfile
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,7 @@ from gputrain.errors import explain
 from gputrain.recipes import toml_writer
 from gputrain.recipes.reading import CONFIG
 from gputrain.utils.files import write_atomically, write_text
+from gputrain.utils.plain import as_json
 
 PREPARATION, WEIGHTS, METRICS = "preparation.json", "weights.npz", "metrics.json"
 REPORT, SUMMARY = "report.html", "summary.txt"
@@ -75,8 +75,7 @@ class RunFolder:
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write metrics.json. A number that is not finite becomes null, as JSON has no word for it."""
-        plain = {name: _finite(value) for name, value in metrics.items()}
-        write_text(self.path / METRICS, json.dumps(plain, indent=2, allow_nan=False) + "\n")
+        write_text(self.path / METRICS, json.dumps(as_json(metrics), indent=2, allow_nan=False) + "\n")
 
     def write_weights(self, weights: Iterable[Weight]) -> None:
         """Write weights.npz: one array for each variable, named by its path.
@@ -146,10 +145,6 @@ def _numbers(parent: Path, name: str) -> list[int]:
     pattern = re.compile(re.escape(name) + r"-([1-9][0-9]{0,8})")
     matches = (pattern.fullmatch(path.name) for path in parent.iterdir())
     return [int(match[1]) for match in matches if match]
-
-
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _check_weight_path(path: str, taken: Mapping[str, object]) -> None:

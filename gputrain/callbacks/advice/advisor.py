@@ -15,12 +15,13 @@ from gputrain.callbacks.advice.probing import Probe, is_functional, steps_to_set
 from gputrain.callbacks.advice.record import NAN, EpochRow, RunRecord
 from gputrain.callbacks.advice.steps import StepWatch
 from gputrain.callbacks.advice.task import Task, task_of
-from gputrain.callbacks.base import Callback, Logs, plain
+from gputrain.callbacks.base import Callback, Logs
 from gputrain.callbacks.learning_rate import ReduceLROnPlateau
 from gputrain.data.arrays import Arrays, make_arrays, on_host
 from gputrain.data.sources import is_iterator
 from gputrain.errors import NonFiniteError
 from gputrain.utils.bar import show_line
+from gputrain.utils.plain import plain
 
 SIGNS = (*convergence.SIGNS, *generalization.SIGNS, *rates.SIGNS, *units.SIGNS)
 AHEAD = 64  # places at which a schedule is read for the rest of the run
