@@ -35,6 +35,7 @@ WITHOUT_DEVICE = (
     "tabular/",
     "utils/",
     "test_import.py",
+    "test_public_names.py",
 )
 
 BACKENDS = ("numpy", "cupy", "emulated")
