@@ -24,8 +24,8 @@ from typing import Any
 import gputrain
 from gputrain import backend, config
 from gputrain.backend import leaves
-from gputrain.backend.cublas import SIGNATURES
 from gputrain.backend.cupy import CupyDevice
+from gputrain.backend.cupy.cublas import SIGNATURES
 from gputrain.backend.cupy.launch import launches
 from gputrain.data import make_arrays
 from tests.workloads import WORKLOADS, Workload

@@ -8,15 +8,14 @@ New names are allowed. Record anew after a change that is meant:
 from __future__ import annotations
 
 import enum
-import importlib
 import inspect
 import json
+import pkgutil
 import re
 import runpy
 from collections.abc import Collection, Iterator, Mapping
 from operator import attrgetter
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -31,11 +30,9 @@ INNER_ROOMS = tuple(f"gputrain.datasets.{name}" for name in ("idx", "npz", "npy"
 RECORDED: dict[str, dict[str, str]] = json.loads(RECORD.read_text(encoding="utf-8"))
 
 
-def room(path: str) -> ModuleType:
-    """Return a public module: imported by its path, or for INNER_ROOMS reached from the top level."""
-    if path in INNER_ROOMS:
-        return attrgetter(path.partition(".")[2])(importlib.import_module("gputrain"))
-    return importlib.import_module(path)
+def room(path: str) -> Any:
+    """Return a public module, imported or reached as an attribute of the room above."""
+    return pkgutil.resolve_name(path)
 
 
 # ---------------------------------------------------------------------------------- what a name is, as text
