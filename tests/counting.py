@@ -17,13 +17,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType, SimpleNamespace
 from typing import Any
 
 import gputrain
 from gputrain import backend, config
-from gputrain.backend import leaves
+from gputrain.backend.base import Loop, leaves
 from gputrain.backend.cupy import CupyDevice
 from gputrain.backend.cupy.cublas import SIGNATURES
 from gputrain.backend.cupy.launch import launches
@@ -61,14 +62,33 @@ def train_step(model: gputrain.Model, workload: Workload) -> Any:
 
 
 def calls_of_step(executable: Any) -> list[Any]:
-    """What one step calls, one after the other."""
-    return [leaf for thunk in executable.thunks for leaf in leaves(thunk)]
+    """What one step runs, one after the other, loops unrolled."""
+    return [leaf for thunk in executable.thunks for leaf in _unrolled(thunk)]
 
 
 def launches_of_step(executable: Any) -> list[str]:
     """Names of what one recorded step launches on a GPU, with the gather of its batch."""
     recorded = next(iter(executable._programs.values()))
-    return [name for thunk in recorded.thunks for name in launches(thunk)]
+    return [name for thunk in recorded.thunks for leaf in _unrolled(thunk) for name in _names(leaf)]
+
+
+def planned_calls(executable: Any) -> int:
+    """How many calls the plan of a step holds: a loop is one, whatever its length."""
+    return sum(1 for thunk in executable.thunks for _ in leaves(thunk))
+
+
+def _unrolled(thunk: Any) -> Iterator[Any]:
+    for leaf in leaves(thunk):
+        if isinstance(leaf, Loop):
+            for part in leaf.unrolled():
+                yield from _unrolled(part)
+        else:
+            yield leaf
+
+
+def _names(leaf: Any) -> Iterator[str]:
+    """A row that a step of a loop reads or writes is copied."""
+    return iter([COPIES[0]]) if isinstance(leaf, partial) else launches(leaf)
 
 
 def counting_gpu() -> CupyDevice:
@@ -102,6 +122,7 @@ def _on_cpu(workload: Workload) -> dict[str, int]:
         functions = _functions_per_step(model, workload)
         executable = train_step(model, workload)
         return {
+            "planned calls": planned_calls(executable),
             "calls per step": len(calls_of_step(executable)),
             "nodes": len(executable.graph.nodes),
             "functions per step of fit": functions,
