@@ -10,7 +10,7 @@ import numpy as np
 from ..backend import ALIGNMENT, Device
 from ..ir import Graph, Node, Spec, Value, Variable
 from ..ops.base import Constant
-from ..ops.optim import Pack
+from ..ops.optim import Pack, segments
 from .lowering import lower
 
 
@@ -152,11 +152,10 @@ class _Planner:
         for node in self.graph.nodes:
             if type(node.op) is not Pack:
                 continue
-            offset = 0
-            for value in node.inputs:
+            places = segments([v.spec.size for v in node.inputs])
+            for value, place in zip(node.inputs, places, strict=True):
                 if value.node is not None and value not in found:
-                    found[value] = (node, offset)
-                offset += value.spec.nbytes
+                    found[value] = (node, place.start * value.spec.itemsize)
         return found
 
     def _buffer(

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...ir.spec import Spec
 from ..base import ALIGNMENT, Device, Thunk
-from . import conv, conv_pool, normalization, passes
+from . import conv, conv_pool, normalization, optim, passes
 
 
 class NumpyDevice(Device):
@@ -21,7 +21,7 @@ class NumpyDevice(Device):
 
     def __init__(self) -> None:
         super().__init__()
-        for room in (conv, conv_pool, normalization, passes):
+        for room in (conv, conv_pool, normalization, optim, passes):
             self.kernels.update(room.KERNELS)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
