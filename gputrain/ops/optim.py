@@ -287,9 +287,7 @@ class _Update:
     def overwrites(self) -> tuple[tuple[int, int], ...]:
         return tuple((i, 4 + i) for i in range(self.n_outputs))
 
-    def infer(
-        self, flag: Spec, rate: Spec, step: Spec, gradient: Spec, *states: Spec
-    ) -> tuple[Spec, ...]:
+    def infer(self, flag: Spec, rate: Spec, step: Spec, gradient: Spec, *states: Spec) -> tuple[Spec, ...]:
         if gradient.size != flat_size(self.sizes):
             raise ShapeError(
                 explain(
@@ -305,7 +303,8 @@ class _Update:
         return [None] * len(inputs)
 
     def compute(
-        self, xp: Any, out: Any, flag: Any, rate: Any, step: Any, gradient: Any, *states: Any, scratch: Any = ()
+        self, xp: Any, out: Any, flag: Any, rate: Any, step: Any, gradient: Any, *states: Any,
+        scratch: Any = (),
     ) -> None:  # fmt: skip
         outs = out if isinstance(out, tuple) else (out,)
         for target, old in zip(outs, states, strict=True):
@@ -318,8 +317,9 @@ class _Update:
             w = _flat(outs[self.slots + number])
             slots = [slot[place] for slot in outs[: self.slots]]
             kept = w * self.kept(float(rate)) if decays else w
-            for target, new in zip((w, *slots), self.rule(xp, size, kept, gradient[place], *slots), strict=True):
-                xp.copyto(target, new)
+            new = self.rule(xp, size, kept, gradient[place], *slots)
+            for target, values in zip((w, *slots), new, strict=True):
+                xp.copyto(target, values)
 
     def table(self) -> list[tuple[int, slice, bool]]:
         """(variable, its place in the flat vectors, whether weight decay applies) of each variable."""

@@ -11,11 +11,12 @@ import numpy as np
 
 from gputrain import ops
 from gputrain.errors import explain
-from gputrain.ir import Variable, current_trace
+from gputrain.ir import current_trace
 from gputrain.ops.base import apply, cast, convert
 from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments, flat_size, segments
 from gputrain.optimizers import schedules
 from gputrain.optimizers.schedules import LearningRateSchedule
+from gputrain.runtime.variable import Variable
 
 RATES_AHEAD = 512  # steps for which a schedule is evaluated at a time
 MASTER = "master"  # name of the slot with the float32 copy of a 16-bit variable
@@ -39,9 +40,9 @@ class Optimizer:
 
     Where a gradient is NaN or infinite the step changes nothing.
 
-    Variables of 16 bits are trained in float32: the optimizer keeps a float32 copy of each (its master), which
-    follows the variable where that is set from outside, and float32 slots. Other variables and their slots
-    keep their dtype; a model may hold several dtypes.
+    Variables of 16 bits are trained in float32: the optimizer keeps a float32 copy of each (its master),
+    which follows the variable where that is set from outside, and float32 slots. Slots of other variables
+    have the variable's dtype; a model may hold several dtypes.
 
     Attributes:
         iterations: number of steps done, a variable.
@@ -186,9 +187,7 @@ class Optimizer:
         gradients, variables = self._pairs(list(grads), given)
         self._require_built(variables)
         of, groups = dict(zip(variables, gradients, strict=True)), _by_dtype(variables)
-        flat = {
-            dtype: apply(Pack(), *(cast(of[v], dtype) for v in group)) for dtype, group in groups.items()
-        }
+        flat = {dtype: apply(Pack(), *(cast(of[v], dtype) for v in group)) for dtype, group in groups.items()}
         flag = self._finite(*flat.values())
         if current_trace() is None and not flag:
             return

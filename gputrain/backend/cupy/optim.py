@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir import FLOATS, Spec
-from ...ops.optim import ALIGNED, gaps, padded, segments
-from ..base import InOrder, Kernel, Thunk
-from .launch import BLOCK, Launch
+from gputrain.backend.base import InOrder, Kernel, Thunk
+from gputrain.backend.cupy.launch import BLOCK, Launch
+from gputrain.ir import FLOATS, Spec
+from gputrain.ops.optim import ALIGNED, gaps, padded, segments
 
 if TYPE_CHECKING:
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
 CHUNK = 4096  # elements that a block works on at once
 COPIED = 32768  # bytes of a chunk of a copy
 MOST_SLOTS = 3
-UPDATE_COLUMNS = 6  # of the table of an update
+COLUMNS = 6  # of the table of an update
 
 
 class Keeping:
@@ -84,11 +84,11 @@ def _pack(gpu: CupyDevice, op: Any, out: Any, *inputs: Any, scratch: tuple[Any, 
     sizes = [x.size for x in inputs]
     zeros = gpu.zeroed((ALIGNED,), out.dtype.name)
     pieces = [*zip(segments(sizes), inputs, strict=True), *((gap, zeros) for gap in gaps(sizes))]
-    rows = [
-        (out.data.ptr + place.start * out.itemsize, source.data.ptr, (place.stop - place.start) * out.itemsize)
-        for place, source in pieces
-    ]
-    moves = [(target, source, source, count) for target, source, count in rows if target != source]
+    size, moves = out.itemsize, []
+    for place, source in pieces:
+        target, address = out.data.ptr + place.start * size, source.data.ptr
+        if target != address:
+            moves.append((target, address, address, (place.stop - place.start) * size))
     return keeping(_copies(gpu, moves, None), (out, zeros, *inputs))
 
 
@@ -185,7 +185,7 @@ def _accepts_update(op: Any, flag: Spec, rate: Spec, step: Spec, gradient: Spec,
 
 
 def _update_rows(op: Any, weights: Sequence[Any], targets: Sequence[Any]) -> list[tuple[int, ...]]:
-    """Addresses of old and new weights, place in the flat vectors, elements, padding and decay of each chunk."""
+    """Addresses of old and new weights, place in flat vectors, elements, padding and decay of each chunk."""
     variables = op.table()
     rows: list[tuple[int, ...]] = []
     for variable, start, count in chunks(op.sizes, CHUNK):
@@ -216,7 +216,7 @@ def _update(
             gradient.dtype.name, rate.dtype.name, *map(str, variant(op)),
         )  # fmt: skip
         launch = kernel.bind(
-            table(gpu, rows, UPDATE_COLUMNS), len(rows), in_place, flag, rate, step, gradient, *slots, *values,
+            table(gpu, rows, COLUMNS), len(rows), in_place, flag, rate, step, gradient, *slots, *values,
             threads=len(rows) * BLOCK,
         )  # fmt: skip
         return keeping(launch, (*outs, *states))

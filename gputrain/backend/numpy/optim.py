@@ -15,7 +15,7 @@ from gputrain.ops.optim import gaps, segments
 Array = Any
 
 
-# ----------------------------------------------------------------------------------------- gradients and flags
+# ---------------------------------------------------------------------------------------- gradients and flags
 
 
 def _pack(op: Any, out: Array, *inputs: Array, scratch: Any) -> Thunk:
@@ -135,7 +135,8 @@ def _update(rule: Callable[..., None], workspaces: int) -> Kernel:
     """The kernel of a rule that updates the weights and slots of a block in place."""
 
     def prepare(
-        op: Any, out: Any, flag: Array, rate: Array, step: Array, gradient: Array, *states: Array, scratch: Any
+        op: Any, out: Any, flag: Array, rate: Array, step: Array, gradient: Array, *states: Array,
+        scratch: Any,
     ) -> Thunk:  # fmt: skip
         outs = [a.reshape(-1) for a in (out if isinstance(out, tuple) else (out,))]
         pairs = [(a, s.reshape(-1)) for a, s in zip(outs, states, strict=True)]
