@@ -10,7 +10,7 @@ import numpy as np
 from gputrain.backend.base import InOrder, Kernel, Thunk
 from gputrain.backend.cupy.launch import BLOCK, Launch
 from gputrain.ir import FLOATS, Spec
-from gputrain.ops.optim import ALIGNED, gaps, padded, segments
+from gputrain.ops.optim import ALIGNED, gaps, segments, spans
 
 if TYPE_CHECKING:
     from gputrain.backend.cupy.device import CupyDevice
@@ -170,7 +170,7 @@ def _clip_factors(gpu: CupyDevice, op: Any, out: Any, flat: Any, scratch: tuple[
 def _scale_segments(
     gpu: CupyDevice, op: Any, out: Any, flat: Any, factors: Any, scratch: tuple[Any, ...]
 ) -> Thunk:
-    rows = _segment_rows([padded(size) for size in op.sizes])
+    rows = _segment_rows([span.stop - span.start for span in spans(op.sizes)])
     kernel = gpu.kernel_function("optim", "scale_segments", "T T T int64 i", flat.dtype.name)
     return kernel.bind(flat, factors, out, table(gpu, rows, 3), len(rows), threads=len(rows) * BLOCK)
 
@@ -186,13 +186,15 @@ def _accepts_update(op: Any, flag: Spec, rate: Spec, step: Spec, gradient: Spec,
 
 def _update_rows(op: Any, weights: Sequence[Any], targets: Sequence[Any]) -> list[tuple[int, ...]]:
     """Addresses of old and new weights, place in flat vectors, elements, padding and decay of each chunk."""
-    variables = op.table()
+    variables, ends = op.table(), [span.stop for span in spans(op.sizes)]
     rows: list[tuple[int, ...]] = []
     for variable, start, count in chunks(op.sizes, CHUNK):
         _, place, decays = variables[variable]
         skipped = start * weights[variable].dtype.itemsize
         old, new = weights[variable].data.ptr + skipped, targets[variable].data.ptr + skipped
-        rows.append((old, new, place.start + start, count, padded(count) - count, int(decays)))
+        offset = place.start + start
+        padding = ends[variable] - place.stop if offset + count == place.stop else 0
+        rows.append((old, new, offset, count, padding, int(decays)))
     return rows
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from gputrain.backend.base import Kernel, Thunk
 from gputrain.backend.numpy.passes import BLOCK, blocks
 from gputrain.ir import FLOATS, Spec
-from gputrain.ops.optim import gaps, segments
+from gputrain.ops.optim import gaps, segments, spans
 
 Array = Any
 
@@ -53,6 +53,31 @@ def _all_finite(op: Any, out: Array, *inputs: Array, scratch: Any) -> Thunk:
         # 0 * x is 0 for finite x and NaN otherwise; a dot product adds them up in one fast pass.
         with np.errstate(invalid="ignore"):
             out[...] = all(np.dot(part, none) == 0 for part, none in parts)
+
+    return run
+
+
+# -------------------------------------------------------------------------------------------------- clipping
+
+
+def _clip_factors(op: Any, out: Array, flat: Array, *, scratch: Any) -> Thunk:
+    parts = [flat[place] for place in segments(op.sizes)]
+
+    def run() -> None:
+        for i, part in enumerate(parts):
+            out[i] = np.dot(part, part)
+        op.limited(np, out)
+
+    return run
+
+
+def _scale_segments(op: Any, out: Array, flat: Array, factors: Array, *, scratch: Any) -> Thunk:
+    places = enumerate(spans(op.sizes))
+    parts = [(flat[place], factors[i : i + 1], out[place]) for i, place in places]
+
+    def run() -> None:
+        for part, factor, target in parts:
+            np.multiply(part, factor, out=target)
 
     return run
 
@@ -110,8 +135,13 @@ def _decayed_mean(mean: Array, new: Array, keep: float) -> None:
 def _adam(op: Any, rate: float, w: Array, g: Array, slots: list[Array], work: list[Array]) -> None:
     m, v = slots[:2]
     change, root = work
-    _move(m, g, 1 - op.beta_1, change)
-    _move(v, np.multiply(g, g, out=change), 1 - op.beta_2, change)
+    np.subtract(g, m, out=change)
+    np.multiply(change, 1 - op.beta_1, out=change)
+    np.add(m, change, out=m)
+    np.multiply(g, g, out=change)
+    np.subtract(change, v, out=change)
+    np.multiply(change, 1 - op.beta_2, out=change)
+    np.add(v, change, out=v)
     if op.amsgrad:
         v = np.maximum(slots[2], v, out=slots[2])
     np.sqrt(v, out=root)
@@ -119,13 +149,6 @@ def _adam(op: Any, rate: float, w: Array, g: Array, slots: list[Array], work: li
     np.divide(m, root, out=root)
     np.multiply(root, rate, out=root)
     np.subtract(w, root, out=w)
-
-
-def _move(mean: Array, new: Array, share: float, change: Array) -> None:
-    """mean += (new - mean) * share; `change` is workspace, which `new` may be."""
-    np.subtract(new, mean, out=change)
-    np.multiply(change, share, out=change)
-    np.add(mean, change, out=mean)
 
 
 # ---------------------------------------------------------------------------------------------------- updates
@@ -175,6 +198,8 @@ def _parts(op: Any, outs: list[Array], gradient: Array, work: Array) -> Any:
 KERNELS = {
     "Pack": Kernel(_pack),
     "AllFinite": Kernel(_all_finite, _all_finite_scratch),
+    "ClipFactors": Kernel(_clip_factors),
+    "ScaleSegments": Kernel(_scale_segments),
     "SGDUpdate": _update(_sgd, 1),
     "RMSpropUpdate": _update(_rmsprop, 2),
     "AdamUpdate": _update(_adam, 2),
