@@ -16,7 +16,7 @@ from gputrain.ops.base import apply, cast, convert
 from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments, flat_size, segments
 from gputrain.optimizers import schedules
 from gputrain.optimizers.schedules import LearningRateSchedule
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 RATES_AHEAD = 512  # steps for which a schedule is evaluated at a time
 MASTER = "master"  # name of the slot with the float32 copy of a 16-bit variable
