@@ -26,7 +26,6 @@ __all__ = [
     "RMSpropUpdate",
     "SGDUpdate",
     "ScaleSegments",
-    "segments",
 ]
 
 ALIGNED = 8  # elements: a segment of a flat vector starts at a multiple, 16 bytes or more in any float dtype

@@ -17,9 +17,13 @@ from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments, flat
 from gputrain.optimizers import schedules
 from gputrain.optimizers.schedules import LearningRateSchedule
 from gputrain.runtime import Variable
+from gputrain.utils.registry import Registry
 
 RATES_AHEAD = 512  # steps for which a schedule is evaluated at a time
 MASTER = "master"  # name of the slot with the float32 copy of a 16-bit variable
+
+
+registry: Registry[Optimizer] = Registry("optimizer", snake=True)
 
 
 class Optimizer:
