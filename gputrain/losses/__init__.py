@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gputrain.losses.base import Loss, LossFunctionWrapper, registry
+from gputrain.losses.base import FunctionLoss, Loss, LossFunctionWrapper, registry
 from gputrain.losses.classes import (
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
@@ -80,7 +80,7 @@ def as_loss(identifier: Any) -> Any:
     found = get(identifier)
     if found is None or isinstance(found, Loss):
         return found
-    classes = (cls for function, cls in LossFunctionWrapper.of_function.items() if function is found)
+    classes = (cls for function, cls in FunctionLoss.of_function.items() if function is found)
     cls = next(classes, None)
     return LossFunctionWrapper(found) if cls is None else cls()
 

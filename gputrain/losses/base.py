@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from gputrain import config, ops
 from gputrain.errors import explain
@@ -130,24 +130,6 @@ class LossFunctionWrapper(Loss):
         4.0
     """
 
-    of_function: ClassVar[dict[Callable[..., Any], type[LossFunctionWrapper]]] = {}
-
-    def __init_subclass__(
-        cls, function: Callable[..., Any] | None = None, name: str = "", order: Sequence[str] = ()
-    ) -> None:
-        """Make the class of a function's loss: its arguments are those of the function, then those of a loss.
-
-        Args:
-            function: f(y_true, y_pred, **settings) -> losses.
-            name: default name of the loss; default the function's.
-            order: names of the arguments in another order.
-        """
-        if function is None:
-            return
-        cls.of_function[function] = cls
-        cls.__init__ = init_of(cls, LossFunctionWrapper, function, name, order)  # type: ignore[method-assign]
-        cls.__doc__ = with_line(cls.__doc__, "reduction, name, dtype: see `Loss`.")
-
     def __init__(
         self,
         fn: Callable[..., Any],
@@ -183,3 +165,28 @@ class LossFunctionWrapper(Loss):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Return the loss whose `get_config` gave `config`."""
         return cls(**{key: registry.get(value) if key == "fn" else value for key, value in config.items()})
+
+
+class FunctionLoss(LossFunctionWrapper):
+    """Base of the losses that stand for one function."""
+
+    of_function: ClassVar[dict[Callable[..., Any], type[FunctionLoss]]] = {}
+
+    def __init_subclass__(
+        cls, function: Callable[..., Any] | None = None, name: str = "", order: Sequence[str] = ()
+    ) -> None:
+        """Make the constructor: its arguments are those of the function, then those of a loss.
+
+        Args:
+            function: f(y_true, y_pred, **settings) -> losses; None in a class that adds to another one.
+            name: default name of the loss; default the function's.
+            order: names of the arguments in another order.
+        """
+        if function is not None:
+            cls.of_function[function] = cls
+            cls.__init__ = init_of(cls, LossFunctionWrapper, function, name, order)  # type: ignore[method-assign]
+            cls.__doc__ = with_line(cls.__doc__, "reduction, name, dtype: see `Loss`.")
+
+    if TYPE_CHECKING:  # which cannot see what is made
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gputrain.losses import distances, focal, functions, margins
-from gputrain.losses.base import LossFunctionWrapper, registry
+from gputrain.losses.base import FunctionLoss, registry
 
 
 @registry.add()
-class MeanSquaredError(LossFunctionWrapper, function=functions.mean_squared_error):
+class MeanSquaredError(FunctionLoss, function=functions.mean_squared_error):
     """Mean of (y_true - y_pred)**2; see `losses.mean_squared_error`.
 
     Example:
@@ -21,7 +21,7 @@ class MeanSquaredError(LossFunctionWrapper, function=functions.mean_squared_erro
 
 
 @registry.add()
-class MeanAbsoluteError(LossFunctionWrapper, function=functions.mean_absolute_error):
+class MeanAbsoluteError(FunctionLoss, function=functions.mean_absolute_error):
     """Mean of |y_true - y_pred|; see `losses.mean_absolute_error`.
 
     Example:
@@ -33,7 +33,7 @@ class MeanAbsoluteError(LossFunctionWrapper, function=functions.mean_absolute_er
 
 
 @registry.add()
-class MeanAbsolutePercentageError(LossFunctionWrapper, function=distances.mean_absolute_percentage_error):
+class MeanAbsolutePercentageError(FunctionLoss, function=distances.mean_absolute_percentage_error):
     """100 * mean of |(y_true - y_pred) / y_true|; see `losses.mean_absolute_percentage_error`.
 
     Example:
@@ -45,7 +45,7 @@ class MeanAbsolutePercentageError(LossFunctionWrapper, function=distances.mean_a
 
 
 @registry.add()
-class MeanSquaredLogarithmicError(LossFunctionWrapper, function=distances.mean_squared_logarithmic_error):
+class MeanSquaredLogarithmicError(FunctionLoss, function=distances.mean_squared_logarithmic_error):
     """Mean of (log(1 + y_true) - log(1 + y_pred))**2; see `losses.mean_squared_logarithmic_error`.
 
     Example:
@@ -57,7 +57,7 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper, function=distances.mean_s
 
 
 @registry.add()
-class Huber(LossFunctionWrapper, function=distances.huber, name="huber_loss"):
+class Huber(FunctionLoss, function=distances.huber, name="huber_loss"):
     """Square near 0, a straight line beyond delta; see `losses.huber`.
 
     Args:
@@ -72,7 +72,7 @@ class Huber(LossFunctionWrapper, function=distances.huber, name="huber_loss"):
 
 
 @registry.add()
-class LogCosh(LossFunctionWrapper, function=distances.log_cosh):
+class LogCosh(FunctionLoss, function=distances.log_cosh):
     """Mean of log(cosh(y_pred - y_true)); see `losses.log_cosh`.
 
     Example:
@@ -84,7 +84,7 @@ class LogCosh(LossFunctionWrapper, function=distances.log_cosh):
 
 
 @registry.add()
-class Poisson(LossFunctionWrapper, function=distances.poisson):
+class Poisson(FunctionLoss, function=distances.poisson):
     """Mean of y_pred - y_true * log(y_pred); see `losses.poisson`.
 
     Example:
@@ -96,7 +96,7 @@ class Poisson(LossFunctionWrapper, function=distances.poisson):
 
 
 @registry.add()
-class KLDivergence(LossFunctionWrapper, function=distances.kl_divergence):
+class KLDivergence(FunctionLoss, function=distances.kl_divergence):
     """Sum of y_true * log(y_true / y_pred); see `losses.kl_divergence`.
 
     Example:
@@ -108,7 +108,7 @@ class KLDivergence(LossFunctionWrapper, function=distances.kl_divergence):
 
 
 @registry.add()
-class CosineSimilarity(LossFunctionWrapper, function=distances.cosine_similarity):
+class CosineSimilarity(FunctionLoss, function=distances.cosine_similarity):
     """Cosine of the angle between target and output, negative; see `losses.cosine_similarity`.
 
     Args:
@@ -123,7 +123,7 @@ class CosineSimilarity(LossFunctionWrapper, function=distances.cosine_similarity
 
 
 @registry.add()
-class Hinge(LossFunctionWrapper, function=margins.hinge):
+class Hinge(FunctionLoss, function=margins.hinge):
     """Mean of max(1 - y_true * y_pred, 0); see `losses.hinge`.
 
     Example:
@@ -135,7 +135,7 @@ class Hinge(LossFunctionWrapper, function=margins.hinge):
 
 
 @registry.add()
-class SquaredHinge(LossFunctionWrapper, function=margins.squared_hinge):
+class SquaredHinge(FunctionLoss, function=margins.squared_hinge):
     """Mean of max(1 - y_true * y_pred, 0)**2; see `losses.squared_hinge`.
 
     Example:
@@ -147,7 +147,7 @@ class SquaredHinge(LossFunctionWrapper, function=margins.squared_hinge):
 
 
 @registry.add()
-class CategoricalHinge(LossFunctionWrapper, function=margins.categorical_hinge):
+class CategoricalHinge(FunctionLoss, function=margins.categorical_hinge):
     """max(1 + the largest wrong score - the right one, 0); see `losses.categorical_hinge`.
 
     Example:
@@ -159,7 +159,7 @@ class CategoricalHinge(LossFunctionWrapper, function=margins.categorical_hinge):
 
 
 @registry.add()
-class BinaryCrossentropy(LossFunctionWrapper, function=functions.binary_crossentropy):
+class BinaryCrossentropy(FunctionLoss, function=functions.binary_crossentropy):
     """Crossentropy of targets of 0 and 1; see `losses.binary_crossentropy`.
 
     Args:
@@ -177,7 +177,7 @@ class BinaryCrossentropy(LossFunctionWrapper, function=functions.binary_crossent
 
 
 @registry.add()
-class CategoricalCrossentropy(LossFunctionWrapper, function=functions.categorical_crossentropy):
+class CategoricalCrossentropy(FunctionLoss, function=functions.categorical_crossentropy):
     """Crossentropy of one-hot rows or distributions; see `losses.categorical_crossentropy`.
 
     Args:
@@ -200,7 +200,7 @@ _SPARSE_ORDER = ("from_logits", "ignore_class", "reduction", "axis", "name", "dt
 
 @registry.add()
 class SparseCategoricalCrossentropy(
-    LossFunctionWrapper, function=functions.sparse_categorical_crossentropy, order=_SPARSE_ORDER
+    FunctionLoss, function=functions.sparse_categorical_crossentropy, order=_SPARSE_ORDER
 ):
     """Crossentropy of class indices; see `losses.sparse_categorical_crossentropy`.
 
@@ -226,7 +226,7 @@ class SparseCategoricalCrossentropy(
 
 
 @registry.add()
-class BinaryFocalCrossentropy(LossFunctionWrapper, function=focal.binary_focal_crossentropy):
+class BinaryFocalCrossentropy(FunctionLoss, function=focal.binary_focal_crossentropy):
     """Binary crossentropy that attends to what is still wrong; see `losses.binary_focal_crossentropy`.
 
     Args:
@@ -247,7 +247,7 @@ class BinaryFocalCrossentropy(LossFunctionWrapper, function=focal.binary_focal_c
 
 
 @registry.add()
-class CategoricalFocalCrossentropy(LossFunctionWrapper, function=focal.categorical_focal_crossentropy):
+class CategoricalFocalCrossentropy(FunctionLoss, function=focal.categorical_focal_crossentropy):
     """Crossentropy that attends to what is still wrong; see `losses.categorical_focal_crossentropy`.
 
     Args:

@@ -8,11 +8,11 @@ from typing import Any
 from gputrain.errors import explain
 from gputrain.metrics import functions
 from gputrain.metrics.base import registry
-from gputrain.metrics.means import MeanMetricWrapper
+from gputrain.metrics.means import FunctionMetric, MeanMetricWrapper
 
 
 @registry.add()
-class Accuracy(MeanMetricWrapper, function=functions.accuracy):
+class Accuracy(FunctionMetric, function=functions.accuracy):
     """How often outputs equal targets; see `metrics.accuracy`.
 
     Example:
@@ -52,7 +52,7 @@ class BinaryAccuracy(MeanMetricWrapper):
 
 
 @registry.add()
-class CategoricalAccuracy(MeanMetricWrapper, function=functions.categorical_accuracy):
+class CategoricalAccuracy(FunctionMetric, function=functions.categorical_accuracy):
     """How often the largest output is that of a one-hot target; see `metrics.categorical_accuracy`.
 
     Example:
@@ -62,7 +62,7 @@ class CategoricalAccuracy(MeanMetricWrapper, function=functions.categorical_accu
 
 
 @registry.add()
-class SparseCategoricalAccuracy(MeanMetricWrapper, function=functions.sparse_categorical_accuracy):
+class SparseCategoricalAccuracy(FunctionMetric, function=functions.sparse_categorical_accuracy):
     """How often the largest output is that of the class index; see `metrics.sparse_categorical_accuracy`.
 
     Example:

@@ -7,7 +7,7 @@ from typing import Any
 from gputrain import losses, ops
 from gputrain.losses.functions import counted_labels
 from gputrain.metrics.base import registry
-from gputrain.metrics.means import MeanMetricWrapper
+from gputrain.metrics.means import FunctionMetric
 
 
 def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
@@ -15,7 +15,7 @@ def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
 
 
 @registry.add("mse", "MSE")
-class MeanSquaredError(MeanMetricWrapper, function=losses.mean_squared_error):
+class MeanSquaredError(FunctionMetric, function=losses.mean_squared_error):
     """Mean of (y_true - y_pred)**2.
 
     Example:
@@ -26,7 +26,7 @@ class MeanSquaredError(MeanMetricWrapper, function=losses.mean_squared_error):
 
 @registry.add("rmse", "RMSE")
 class RootMeanSquaredError(
-    MeanMetricWrapper, function=losses.mean_squared_error, name="root_mean_squared_error"
+    FunctionMetric, function=losses.mean_squared_error, name="root_mean_squared_error"
 ):
     """Square root of the mean of (y_true - y_pred)**2 over the epoch.
 
@@ -41,7 +41,7 @@ class RootMeanSquaredError(
 
 
 @registry.add("mae", "MAE")
-class MeanAbsoluteError(MeanMetricWrapper, function=losses.mean_absolute_error):
+class MeanAbsoluteError(FunctionMetric, function=losses.mean_absolute_error):
     """Mean of |y_true - y_pred|.
 
     Example:
@@ -51,7 +51,7 @@ class MeanAbsoluteError(MeanMetricWrapper, function=losses.mean_absolute_error):
 
 
 @registry.add("mape", "MAPE")
-class MeanAbsolutePercentageError(MeanMetricWrapper, function=losses.mean_absolute_percentage_error):
+class MeanAbsolutePercentageError(FunctionMetric, function=losses.mean_absolute_percentage_error):
     """100 * mean of |(y_true - y_pred) / y_true|.
 
     Example:
@@ -61,7 +61,7 @@ class MeanAbsolutePercentageError(MeanMetricWrapper, function=losses.mean_absolu
 
 
 @registry.add("msle", "MSLE")
-class MeanSquaredLogarithmicError(MeanMetricWrapper, function=losses.mean_squared_logarithmic_error):
+class MeanSquaredLogarithmicError(FunctionMetric, function=losses.mean_squared_logarithmic_error):
     """Mean of (log(1 + y_true) - log(1 + y_pred))**2.
 
     Example:
@@ -71,7 +71,7 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper, function=losses.mean_square
 
 
 @registry.add()
-class LogCoshError(MeanMetricWrapper, function=losses.log_cosh, name="logcosh"):
+class LogCoshError(FunctionMetric, function=losses.log_cosh, name="logcosh"):
     """Mean of log(cosh(y_pred - y_true)).
 
     Example:
@@ -81,7 +81,7 @@ class LogCoshError(MeanMetricWrapper, function=losses.log_cosh, name="logcosh"):
 
 
 @registry.add()
-class Poisson(MeanMetricWrapper, function=losses.poisson):
+class Poisson(FunctionMetric, function=losses.poisson):
     """Mean of y_pred - y_true * log(y_pred).
 
     Example:
@@ -91,7 +91,7 @@ class Poisson(MeanMetricWrapper, function=losses.poisson):
 
 
 @registry.add()
-class KLDivergence(MeanMetricWrapper, function=losses.kl_divergence):
+class KLDivergence(FunctionMetric, function=losses.kl_divergence):
     """Mean of the sums of y_true * log(y_true / y_pred).
 
     Example:
@@ -102,7 +102,7 @@ class KLDivergence(MeanMetricWrapper, function=losses.kl_divergence):
 
 @registry.add()
 class CosineSimilarity(
-    MeanMetricWrapper, function=_cosine, name="cosine_similarity", order=("name", "dtype", "axis")
+    FunctionMetric, function=_cosine, name="cosine_similarity", order=("name", "dtype", "axis")
 ):
     """Mean cosine of the angle between target and output: 1 where they agree (the loss is the negative).
 
@@ -119,7 +119,7 @@ class CosineSimilarity(
 
 
 @registry.add()
-class Hinge(MeanMetricWrapper, function=losses.hinge):
+class Hinge(FunctionMetric, function=losses.hinge):
     """Mean of max(1 - y_true * y_pred, 0).
 
     Example:
@@ -129,7 +129,7 @@ class Hinge(MeanMetricWrapper, function=losses.hinge):
 
 
 @registry.add()
-class SquaredHinge(MeanMetricWrapper, function=losses.squared_hinge):
+class SquaredHinge(FunctionMetric, function=losses.squared_hinge):
     """Mean of max(1 - y_true * y_pred, 0)**2.
 
     Example:
@@ -139,7 +139,7 @@ class SquaredHinge(MeanMetricWrapper, function=losses.squared_hinge):
 
 
 @registry.add()
-class CategoricalHinge(MeanMetricWrapper, function=losses.categorical_hinge):
+class CategoricalHinge(FunctionMetric, function=losses.categorical_hinge):
     """Mean of max(1 + the largest wrong score - the right one, 0).
 
     Example:
@@ -150,7 +150,7 @@ class CategoricalHinge(MeanMetricWrapper, function=losses.categorical_hinge):
 
 @registry.add("bce", "BCE")
 class BinaryCrossentropy(
-    MeanMetricWrapper,
+    FunctionMetric,
     function=losses.binary_crossentropy,
     order=("name", "dtype", "from_logits", "label_smoothing"),
 ):
@@ -168,7 +168,7 @@ class BinaryCrossentropy(
 
 @registry.add()
 class CategoricalCrossentropy(
-    MeanMetricWrapper,
+    FunctionMetric,
     function=losses.categorical_crossentropy,
     order=("name", "dtype", "from_logits", "label_smoothing", "axis"),
 ):
@@ -186,7 +186,7 @@ class CategoricalCrossentropy(
 
 @registry.add()
 class SparseCategoricalCrossentropy(
-    MeanMetricWrapper,
+    FunctionMetric,
     function=losses.sparse_categorical_crossentropy,
     order=("name", "dtype", "from_logits", "ignore_class", "axis"),
 ):

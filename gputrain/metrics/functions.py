@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from gputrain import config, ops
 from gputrain.errors import explain
-from gputrain.losses.base import LossFunctionWrapper
+from gputrain.losses.base import FunctionLoss
 from gputrain.losses.functions import class_indices
 from gputrain.losses.shapes import align, operand, require_equal
 from gputrain.utils.names import did_you_mean
@@ -15,13 +15,13 @@ from gputrain.utils.registry import Registry
 
 # What a saved MeanMetricWrapper may name as its function.
 registry: Registry[Any] = Registry("metric function")
-for _loss in LossFunctionWrapper.of_function:
+for _loss in FunctionLoss.of_function:
     registry.register(cast("type[Any]", _loss), _loss.__name__)
 
 
 def direction_of_function(function: Callable[..., Any]) -> str | None:
     """Which way a metric that averages a function improves: a loss down, a share of hits up; else None."""
-    if any(function is loss for loss in LossFunctionWrapper.of_function):
+    if any(function is loss for loss in FunctionLoss.of_function):
         return "down"
     return "up" if any(registry.get(name) is function for name in registry.names()) else None
 

@@ -6,7 +6,7 @@ Totals and counts are float64, so that the value of an epoch does not depend on 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from gputrain import ops
 from gputrain.errors import explain
@@ -114,20 +114,6 @@ class MeanMetricWrapper(Mean):
         5.0
     """
 
-    def __init_subclass__(
-        cls, function: Callable[..., Any] | None = None, name: str = "", order: Sequence[str] = ()
-    ) -> None:
-        """Make the class of a function's metric: its arguments are those of the function and of a metric.
-
-        Args:
-            function: f(y_true, y_pred, **settings) -> values.
-            name: default name of the metric; default the function's.
-            order: names of the arguments that it takes, in order; default the settings, then name and dtype.
-        """
-        if function is not None:
-            cls._direction = vars(cls).get("_direction") or direction_of_function(function)
-            cls.__init__ = init_of(cls, MeanMetricWrapper, function, name, order)  # type: ignore[method-assign]
-
     def __init__(
         self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any
     ) -> None:
@@ -183,3 +169,25 @@ class MeanMetricWrapper(Mean):
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Return a new metric whose `get_config` gave `config`."""
         return cls(**{key: functions.get(value) if key == "fn" else value for key, value in config.items()})
+
+
+class FunctionMetric(MeanMetricWrapper):
+    """Base of the metrics that are the mean of one function."""
+
+    def __init_subclass__(
+        cls, function: Callable[..., Any] | None = None, name: str = "", order: Sequence[str] = ()
+    ) -> None:
+        """Make the constructor: its arguments are those of the function, then those of a metric.
+
+        Args:
+            function: f(y_true, y_pred, **settings) -> values; None in a class that adds to another one.
+            name: default name of the metric; default the function's.
+            order: names of the arguments that it takes, in order.
+        """
+        if function is not None:
+            cls._direction = vars(cls).get("_direction") or direction_of_function(function)
+            cls.__init__ = init_of(cls, MeanMetricWrapper, function, name, order)  # type: ignore[method-assign]
+
+    if TYPE_CHECKING:  # which cannot see what is made
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...

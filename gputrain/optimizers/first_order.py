@@ -53,6 +53,8 @@ class SGD(_FirstOrder):
     """
 
     rule = SGDUpdate
+    momentum: float
+    nesterov: bool
 
     @shares(Optimizer.__init__, name="SGD")
     def __init__(
@@ -79,6 +81,10 @@ class RMSprop(_FirstOrder):
     """
 
     rule = RMSpropUpdate
+    rho: float
+    momentum: float
+    epsilon: float
+    centered: bool
 
     @shares(Optimizer.__init__, name="rmsprop")
     def __init__(
@@ -110,6 +116,10 @@ class Adam(_FirstOrder):
     """
 
     rule = AdamUpdate
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    amsgrad: bool
 
     @shares(Optimizer.__init__, name="adam")
     def __init__(
