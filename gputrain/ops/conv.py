@@ -100,8 +100,8 @@ class _Convolution:
 class Conv(_Convolution, Operation):
     """Cross-correlation of x (N, H, W, C) with filters w (KH, KW, C/groups, F): (N, OH, OW, F).
 
-    With one number as strides and dilation it takes sequences (N, T, C) and filters (K, C/groups, F), with three
-    volumes (N, D, H, W, C) and (KD, KH, KW, C/groups, F).
+    With one number as strides and dilation it takes sequences (N, T, C) and filters (K, C/groups, F), with
+    three volumes (N, D, H, W, C) and (KD, KH, KW, C/groups, F).
     """
 
     strides: Ints = (1, 1)

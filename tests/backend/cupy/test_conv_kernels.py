@@ -104,14 +104,14 @@ def test_what_is_launched(gpu: CupyDevice, monkeypatch: pytest.MonkeyPatch) -> N
     x, w, y = Spec((4, 6, 6, 8)), Spec((3, 3, 8, 4)), Spec((4, 4, 4, 4))
     grey, pointwise = Spec((4, 6, 6, 1)), Spec((1, 1, 8, 4))
     grouped = Conv((1, 1), "valid", (1, 1), 2)
-    assert launched(gpu, Conv(), x, w) == ["im2col_channels<float, 4>", "cublasGemmEx"]
-    assert launched(gpu, Conv(), x, w, skipped=1) == ["im2col_elements<float, 4>", "cublasGemmEx"]
-    assert launched(gpu, Conv(), grey, Spec((3, 3, 1, 4))) == ["im2col_elements<float, 4>", "cublasGemmEx"]
+    assert launched(gpu, Conv(), x, w) == ["im2col_channels<float, 4, 2>", "cublasGemmEx"]
+    assert launched(gpu, Conv(), x, w, skipped=1) == ["im2col_elements<float, 4, 2>", "cublasGemmEx"]
+    assert launched(gpu, Conv(), grey, Spec((3, 3, 1, 4))) == ["im2col_elements<float, 4, 2>", "cublasGemmEx"]
     assert launched(gpu, Conv(), x, pointwise) == ["cublasGemmEx"]
     assert launched(gpu, grouped, x, Spec((1, 1, 4, 4))) == ["cublasGemmStridedBatchedEx"]
-    assert launched(gpu, ConvInputGrad((6, 6)), y, w) == ["cublasGemmEx", "col2im<float, 4>"]
-    assert launched(gpu, ConvFilterGrad((3, 3)), x, y) == ["im2col_channels<float, 4>", "cublasGemmEx"]
-    assert launched(gpu, MaxPool((2, 2), (2, 2)), x) == ["max_pool<float, unsigned char, 4>"]
+    assert launched(gpu, ConvInputGrad((6, 6)), y, w) == ["cublasGemmEx", "col2im<float, 4, 2>"]
+    assert launched(gpu, ConvFilterGrad((3, 3)), x, y) == ["im2col_channels<float, 4, 2>", "cublasGemmEx"]
+    assert launched(gpu, MaxPool((2, 2), (2, 2)), x) == ["max_pool<float, unsigned char, 4, 2>"]
     monkeypatch.setattr(conv, "WORKSPACE_BYTES", 3 * 4 * 4 * 9 * 8 * 4)
     assert len(launched(gpu, Conv(), x, w)) == 4
     assert gpu.scratch(Conv(), [x, w]) == (Spec((1, 3 * 16, 72)),)
