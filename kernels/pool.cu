@@ -96,11 +96,12 @@ __global__ void max_pool_gather(const T* x, const W* winner, T* y, WINDOW_PARAMS
     Odometer<R + 2> place = place_in<R>(w.out, channels);
     GPUTRAIN_GRID_STRIDE(i, total) {
         int rest = (int)winner[i], tap[R];
+        const bool below = rest < 0;
         for (int d = R - 1; d >= 0; --d) {
             tap[d] = rest % w.kernel[d];
             rest /= w.kernel[d];
         }
-        const i64 pixel = winner[i] >= 0 && rest == 0 ? pixel_under(w, place.at[IMAGE], place.at + AXES, tap) : -1;
+        const i64 pixel = below || rest ? -1 : pixel_under(w, place.at[IMAGE], place.at + AXES, tap);
         y[i] = pixel >= 0 ? x[pixel * channels + place.at[AXES + R]] : narrow<T>(0);
         place.advance();
     }
