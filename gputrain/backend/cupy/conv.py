@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gputrain.backend.base import InOrder, Kernel, Thunk
-from gputrain.backend.cublas import Matrix, zeros
+from gputrain.backend.cupy.cublas import Matrix, zeros
 from gputrain.backend.cupy.window import WINDOW, axes, scalars
 from gputrain.ir.spec import Spec
 from gputrain.ops.window import Ints, Window

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gputrain.backend.base import InOrder, Kernel, Thunk
-from gputrain.backend.cublas import zeros
 from gputrain.backend.cupy.conv import (
     VECTOR_BYTES,
     Geometry,
@@ -17,6 +16,7 @@ from gputrain.backend.cupy.conv import (
     wgrad_chunk,
     wgrad_geometry,
 )
+from gputrain.backend.cupy.cublas import zeros
 from gputrain.backend.cupy.window import WINDOW, axes, scalars
 from gputrain.ir.spec import Spec
 from gputrain.ops.window import Ints
