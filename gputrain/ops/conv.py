@@ -211,7 +211,7 @@ class ConvInputGrad(_Convolution, Operation):
                 xp.matmul(dy[..., filters], w[tap][:, filters].T, out=product)
                 spot = padded[met][..., channels]
                 xp.add(spot, product, out=spot)
-        xp.copyto(out, padded[window.inner()])
+        xp.copyto(out, padded[window.inner])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:

@@ -152,7 +152,7 @@ class MaxPoolGrad(_Pooling, Operation):
             xp.multiply(dy, won, out=share)
             spot = padded[met]
             xp.add(spot, share, out=spot)
-        xp.copyto(out, padded[window.inner()])
+        xp.copyto(out, padded[window.inner])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -275,7 +275,7 @@ class AveragePoolGrad(_Averaging, Operation):
         for _, met in window.taps():
             spot = padded[met]
             xp.add(spot, share, out=spot)
-        xp.copyto(out, padded[window.inner()])
+        xp.copyto(out, padded[window.inner])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:

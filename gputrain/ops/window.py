@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -105,17 +107,17 @@ class Window:
         sizes = (self.size[axis], self.kernel[axis], self.strides[axis], self.dilation[axis])
         return *sizes, axis_padding(self.padding, axis)
 
-    @property
+    @cached_property
     def out(self) -> Ints:
         """Positions along each axis."""
         return tuple(positions(*self._along(axis)) or 0 for axis in range(self.rank))
 
-    @property
+    @cached_property
     def pads(self) -> tuple[Pair, ...]:
         """(before, after) of each axis."""
         return tuple(pads(*self._along(axis)) for axis in range(self.rank))
 
-    @property
+    @cached_property
     def padded(self) -> bool:
         return any(map(any, self.pads))
 
@@ -128,6 +130,7 @@ class Window:
         """Windows in one image."""
         return math.prod(self.out)
 
+    @cached_property
     def inner(self) -> tuple[slice, ...]:
         """Where the unpadded arrays lie in the padded ones."""
         spans = zip(self.size, self.pads, strict=True)
@@ -136,7 +139,7 @@ class Window:
     def taps(self, part: Sequence[slice] | None = None) -> Iterator[tuple[Ints, tuple[slice, ...]]]:
         """(tap, the padded elements that it meets) from the window at all positions, or at some."""
         chosen = [slice(0, out) for out in self.out] if part is None else part
-        for tap in np.ndindex(*self.kernel):
+        for tap in product(*map(range, self.kernel)):
             spans = zip(tap, self.strides, self.dilation, chosen, strict=True)
             yield tap, (slice(None), *(_met(*span) for span in spans))
 
@@ -148,7 +151,7 @@ class Window:
         """`x` with its border of one value, in the workspace; `x` itself where there is no border."""
         if not self.padded:
             return x
-        whole, inner = workspace[: len(x)], self.inner()
+        whole, inner = workspace[: len(x)], self.inner
         for axis in range(1, 1 + self.rank):
             ahead = (slice(None),) * axis
             whole[(*ahead, slice(0, inner[axis].start))] = value

@@ -58,6 +58,7 @@ class _Im2col:
         self.images, self.channels, self.filters, self.dtype = x[0], x[-1], w[-1], np.dtype(dtype)
         self.of_group = (*w[:-1], w[-1] // op.groups)
         self.patch = math.prod(w[:-1])
+        self.taps = list(self.window.taps())
         per_image = self.window.positions * self.patch * self.dtype.itemsize
         self.block = max(1, min(self.images, BLOCK_BYTES // max(per_image, 1)))
 
@@ -85,7 +86,7 @@ class _Im2col:
         n, c = len(x), x.shape[-1]
         rows = cols[: n * self.window.positions]
         patches = rows.reshape(n, *self.window.out, *self.window.kernel, c)
-        for tap, met in self.window.taps():
+        for tap, met in self.taps:
             np.copyto(patches[(..., *tap, slice(None))], x[met])
         return rows
 
@@ -120,7 +121,7 @@ class _Im2col:
     def dgrad(self, out: Array, dy: Array, w: Array, scratch: Sequence[Array]) -> None:
         """The images' gradient."""
         padded, cols, product, filters = scratch
-        window, inner = self.window, self.window.inner()
+        window, inner = self.window, self.window.inner
         for images, rows in self._blocks(dy):
             n = images.stop - images.start
             block, patches = padded[:n], cols[: len(rows)]
@@ -130,7 +131,7 @@ class _Im2col:
                 np.matmul(part, kernel.T, out=patches)
                 by_tap = patches.reshape(n, *window.out, *window.kernel, self.of_group[-2])
                 target = block[..., channels]
-                for tap, met in window.taps():
+                for tap, met in self.taps:
                     spot = target[met]
                     np.add(spot, by_tap[(..., *tap, slice(None))], out=spot)
             np.copyto(out[images], block[inner])
@@ -159,10 +160,10 @@ class _PerChannel:
         self.channels, self.multiplier = x[-1], w[-1] // x[-1]
         self.dtype = np.dtype(dtype)
         self.wide = np.dtype("float32") if self.dtype == np.float16 else self.dtype
-        self.taps = math.prod(w[:-2])
+        self.tap_count = math.prod(w[:-2])
         self.piece = self._piece(x[0])
         cuts = [_cut(n, step) for n, step in zip(self.window.out, self.piece[1:], strict=True)]
-        self.parts = list(combinations(*cuts))
+        self.parts = [(part, [met for _, met in self.window.taps(part)]) for part in combinations(*cuts)]
 
     @cached_property
     def ones(self) -> Array:
@@ -191,14 +192,14 @@ class _PerChannel:
         product = Spec((math.prod(self.piece), c), wide)
         return (
             Spec(padded, wide if summed else self.dtype.name),
-            Spec((self.multiplier, self.taps, self.piece[-1], c), wide),
+            Spec((self.multiplier, self.tap_count, self.piece[-1], c), wide),
             product,
             product if self.multiplier > 1 or self.wide != self.dtype else Spec((0,), wide),
         )
 
     def _spread(self, w: Array, rows: Array) -> None:
         """Filters (taps, C, M) along rows (M, taps, positions, C)."""
-        by_channel = w.reshape(self.taps, self.channels, self.multiplier)
+        by_channel = w.reshape(self.tap_count, self.channels, self.multiplier)
         np.copyto(rows, by_channel.transpose(2, 0, 1)[:, :, None])
 
     def _by_channel(self, y: Array) -> Array:
@@ -220,17 +221,17 @@ class _PerChannel:
         y = self._by_channel(out)
         for images in _cut(len(x), self.piece[0]):
             block = self.window.bordered(np, x[images], padded)
-            for part in self.parts:
+            for part, taps in self.parts:
                 for j, filters in enumerate(rows[:, :, : part[-1].stop - part[-1].start]):
                     target = y[(images, *part, slice(None), j)]
                     sums = _front(total, target.shape) if total.size else target
-                    self._sum(block, part, filters, _front(product, target.shape), sums)
+                    self._sum(block, taps, filters, _front(product, target.shape), sums)
                     if sums is not target:
                         np.copyto(target, sums)
 
-    def _sum(self, block: Array, part: Sequence[slice], filters: Array, product: Array, sums: Array) -> None:
+    def _sum(self, block: Array, taps: Sequence[Any], filters: Array, product: Array, sums: Array) -> None:
         """Sums over taps, at some positions."""
-        for k, (_, met) in enumerate(self.window.taps(part)):
+        for k, met in enumerate(taps):
             if k == 0:
                 np.multiply(block[met], filters[k], out=sums)
             else:
@@ -241,15 +242,15 @@ class _PerChannel:
         """The images' gradient."""
         padded, rows, product, held = scratch
         self._spread(w, rows)
-        ct, inner = self._by_channel(dy), self.window.inner()
+        ct, inner = self._by_channel(dy), self.window.inner
         for images in _cut(len(dy), self.piece[0]):
             block = padded[: images.stop - images.start]
             block[...] = 0
-            for part in self.parts:
+            for part, taps in self.parts:
                 for j, filters in enumerate(rows[:, :, : part[-1].stop - part[-1].start]):
                     source = self._contiguous(ct[(images, *part, slice(None), j)], held)
                     share = _front(product, source.shape)
-                    for k, (_, met) in enumerate(self.window.taps(part)):
+                    for k, met in enumerate(taps):
                         np.multiply(source, filters[k], out=share)
                         spot = block[met]
                         np.add(spot, share, out=spot)
@@ -262,16 +263,16 @@ class _PerChannel:
         sums[...] = 0
         for images in _cut(len(x), self.piece[0]):
             block = self.window.bordered(np, x[images], padded)
-            for part in self.parts:
+            for part, taps in self.parts:
                 for j in range(self.multiplier):
                     source = self._contiguous(ct[(images, *part, slice(None), j)], held)
                     share = _front(product, source.shape)
                     flat = share.reshape(-1, self.channels)
-                    for k, (_, met) in enumerate(self.window.taps(part)):
+                    for k, met in enumerate(taps):
                         np.multiply(block[met], source, out=share)
                         np.matmul(self.ones[: len(flat)], flat, out=self.line)
                         np.add(sums[j, k], self.line, out=sums[j, k])
-        np.copyto(out.reshape(self.taps, self.channels, self.multiplier), sums.transpose(1, 2, 0))
+        np.copyto(out.reshape(self.tap_count, self.channels, self.multiplier), sums.transpose(1, 2, 0))
 
 
 # --------------------------------------------------------------------------------------------------- threads
