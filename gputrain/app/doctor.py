@@ -91,7 +91,7 @@ def without_kernel() -> list[str]:
         for name, cls in REGISTRY.items()
         if cls.__module__.startswith("gputrain.")
         and name not in served
-        and not (cls.view or cls is Constant or cls.on_host or cls.bind is not Operation.bind)
+        and not (cls.view or cls is Constant or cls.on_host or cls.bodies is not Operation.bodies)
     )
 
 
