@@ -83,7 +83,6 @@ def without_kernel() -> list[str]:
     """gputrain's operations without a kernel of their own, which CuPy's functions compute on a GPU."""
     from gputrain.backend.cupy.families import FAMILIES
     from gputrain.ops.base import REGISTRY, Constant, Operation
-    from gputrain.runtime import control  # noqa: F401 - its operations are registered with it
 
     served = {name for family in FAMILIES for name in family.KERNELS}
     return sorted(
