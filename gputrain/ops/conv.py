@@ -181,6 +181,14 @@ class ConvInputGrad(_Convolution, Operation):
                     received=f"{thing}s {dy.shape}, filters {w.shape}",
                 )
             )
+        if any(size is not None and size < 0 for size in self.size):
+            raise ShapeError(
+                explain(
+                    f"{what}: padding cuts off more than there is.",
+                    received=f"{thing}s {dy.shape}, filters {w.shape}, padding {self.padding}",
+                    fix="Use less padding, or larger strides or filters.",
+                )
+            )
         made = self._positions(self.size, w.shape[:-2])
         pairs = zip(made, dy.shape[1:-1], strict=True)
         if any(None not in pair and pair[0] != pair[1] for pair in pairs):

@@ -10,12 +10,15 @@ import numpy as np
 import pytest
 
 from gputrain import ops
+from gputrain.compiler import gradients
+from gputrain.compiler.rewrite import optimize
 from gputrain.errors import DTypeError, ShapeError
-from gputrain.ir import Spec, Value
+from gputrain.ir import Graph, Spec, Value
 from gputrain.ops.base import REGISTRY, Sample, spec_of
 from gputrain.ops.conv import Conv, ConvInputGrad
 from gputrain.ops.pool import AveragePool, MaxPool
 from gputrain.ops.window import Window
+from gputrain.runtime import interpret
 from tests.on_device import host
 from tests.ops.test_operations import make_inputs, references
 from tests.tolerances import assert_close
@@ -169,6 +172,38 @@ def test_the_winner_is_a_byte_where_one_can_say_it() -> None:
     assert (host(best).item(), host(winner).item()) == (1.0, 342)
 
 
+def test_a_transposed_convolution_may_leave_nothing() -> None:
+    one, w = np.ones((2, 1, 3), "f4"), np.ones((2, 4, 3), "f4")
+    assert ops.conv_transpose(one, w, 1, "same", 0).shape == (2, 0, 4)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_convolution_and_pooling_side_by_side_become_one(rank: int) -> None:
+    """With bias and activation behind it, at every rank, and the same values."""
+    rng = np.random.default_rng(3)
+    arrays = [
+        rng.normal(size=(2, *(9, 8, 7)[:rank], 2)),
+        rng.normal(size=(*(3, 2, 2)[:rank], 2, 4)),
+        rng.normal(size=4),
+    ]
+
+    def step(x: Any, w: Any, bias: Any) -> Any:
+        return ops.max_pool(ops.relu(ops.conv(x, w, padding="same") + bias), 2)
+
+    values = [Value(Spec(a.shape, "float64")) for a in arrays]
+    y = step(*values)
+    (of_filters,) = gradients(ops.sum(ops.square(y)), [values[1]])
+    assert of_filters is not None
+    graph = Graph(values, [y, of_filters])
+    plain = interpret(graph, arrays)
+    rewritten = optimize(graph)
+    names = {type(node.op).__name__ for node in rewritten.nodes}
+    assert {"ConvMaxPool", "ConvMaxPoolFilterGrad"} <= names
+    assert not {"Conv", "MaxPool", "MaxPoolGrad"} & names
+    for found, expected in zip(interpret(rewritten, arrays), plain, strict=True):
+        assert_close(host(found), host(expected), "float64")
+
+
 # ----------------------------------------------------------------------------------------------------- errors
 
 SEQUENCE, IMAGE, VOLUME = (np.zeros((2, *size, 4), "f4") for size in ((6,), (6, 6), (6, 6, 6)))
@@ -231,6 +266,10 @@ def filters(*shape: int) -> np.ndarray:
         (
             lambda: ops.apply(ConvInputGrad((9, 9)), IMAGE, filters(3, 3, 1, 4)),
             r"must give the sizes of the input\. Expected: \(6, 6\)\. Received: \(7, 7\)",
+        ),
+        (
+            lambda: ops.conv_transpose(SEQUENCE[:, :1], filters(2, 1, 4), padding=[(2, 2)]),
+            r"Transposed convolution: padding cuts off more than there is",
         ),
         (lambda: ops.max_pool(SEQUENCE, 7), r"MaxPool: the window is larger than the sequence"),
         (lambda: ops.average_pool(VOLUME, (1, 1, 7)), r"AveragePool: the window is larger than the volume"),
