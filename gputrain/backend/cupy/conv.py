@@ -116,7 +116,7 @@ def im2col(gpu: CupyDevice, g: Geometry, x: Any, cols: Any, first: int, images: 
     name, work = "im2col_channels", math.prod(g.cols(images).dims)
     if elements == 1:
         name, elements = "im2col_elements", vector_elements(g.dtype, 0, cols)
-    return _launch(gpu, g, name, elements, x, cols, first, images, math.ceil(work / elements))
+    return _launch(gpu, g, name, elements, (x, cols), first, images, math.ceil(work / elements))
 
 
 def col2im(gpu: CupyDevice, g: Geometry, cols: Any, out: Any, first: int, images: int) -> Thunk:
@@ -125,7 +125,7 @@ def col2im(gpu: CupyDevice, g: Geometry, cols: Any, out: Any, first: int, images
         return InOrder(())
     elements = vector_elements(g.dtype, g.channels // g.groups, out, cols)
     work = images * math.prod(g.window.size) * g.channels
-    return _launch(gpu, g, "col2im", elements, cols, out, first, images, work // elements)
+    return _launch(gpu, g, "col2im", elements, (cols, out), first, images, work // elements)
 
 
 def _launch(
@@ -133,16 +133,14 @@ def _launch(
     g: Geometry,
     name: str,
     elements: int,
-    source: Any,
-    target: Any,
+    arrays: tuple[Any, Any],
     first: int,
     images: int,
     threads: int,
 ) -> Thunk:
-    """A kernel from images to their matrix, or back."""
+    """A kernel from some images to their matrix, or back, that moves so many elements at a time."""
     kernel = gpu.kernel_function("conv", name, "T T i i" + WINDOW, g.dtype, str(elements), axes(g.window))
-    numbers = scalars(g.window, images, g.channels)
-    return kernel.bind(source, target, first, g.groups, *numbers, threads=threads)
+    return kernel.bind(*arrays, first, g.groups, *scalars(g.window, images, g.channels), threads=threads)
 
 
 # ------------------------------------------------------------------------------------------------------ fprop

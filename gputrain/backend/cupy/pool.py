@@ -34,42 +34,36 @@ def _elements(values: Any, *others: Any, winner: Any = None) -> int:
 
 
 def _launch(
-    gpu: CupyDevice,
-    op: Any,
-    name: str,
-    arrays: tuple[Any, ...],
-    types: tuple[str, ...],
-    size: Ints,
-    work: int,
+    gpu: CupyDevice, op: Any, name: str, pointers: str, arrays: tuple[Any, ...], size: Ints, elements: int = 0
 ) -> Thunk:
     """A kernel for windows over images of some size.
 
     Args:
-        arrays: its pointers; the first says how many images and channels.
-        types: for each pointer T or U, and what these stand for, with the channels of a thread.
+        pointers: T for each array of values, U for that of winners.
+        arrays: from the first, which says how many images and channels there are, to what is written last.
+        elements: channels of each thread, where the kernel asks for them.
     """
-    pointers, *instance = types
     window = op.window(tuple(size))
-    kernel = gpu.kernel_function("pool", name, pointers + WINDOW, *instance, axes(window))
+    types = dict(zip(pointers.split(), (array.dtype.name for array in arrays), strict=True))
+    asked = (str(elements),) if elements else ()
+    kernel = gpu.kernel_function("pool", name, pointers + WINDOW, *types.values(), *asked, axes(window))
     numbers = scalars(window, arrays[0].shape[0], arrays[0].shape[-1])
-    return kernel.bind(*arrays, *numbers, threads=work)
+    return kernel.bind(*arrays, *numbers, threads=arrays[-1].size // max(1, elements))
 
 
 # ------------------------------------------------------------------------------------------ pooling by itself
 
 
 def max_pool(gpu: CupyDevice, op: Any, x: Any, best: Any, winner: Any) -> Thunk:
-    """A thunk for the maxima of images and who they are."""
+    """A thunk for the maxima of images, and which they were."""
     elements = _elements(x, best, winner=winner)
-    types = ("T T U", best.dtype.name, winner.dtype.name, str(elements))
-    return _launch(gpu, op, "max_pool", (x, best, winner), types, x.shape[1:-1], best.size // elements)
+    return _launch(gpu, op, "max_pool", "T T U", (x, best, winner), x.shape[1:-1], elements)
 
 
 def max_pool_grad(gpu: CupyDevice, op: Any, dy: Any, winner: Any, out: Any) -> Thunk:
-    """A thunk for the gradient of images `out`."""
+    """A thunk for the gradient of images."""
     elements = _elements(dy, out, winner=winner)
-    types = ("T U T", dy.dtype.name, winner.dtype.name, str(elements))
-    return _launch(gpu, op, "max_pool_grad", (dy, winner, out), types, out.shape[1:-1], out.size // elements)
+    return _launch(gpu, op, "max_pool_grad", "T U T", (dy, winner, out), out.shape[1:-1], elements)
 
 
 def _max_pool(gpu: CupyDevice, op: Any, out: Any, x: Any, *, scratch: tuple[Any, ...]) -> Thunk:
@@ -85,20 +79,15 @@ def _max_pool_grad(
 def _max_pool_gather(
     gpu: CupyDevice, op: Any, out: Any, x: Any, winner: Any, *, scratch: tuple[Any, ...]
 ) -> Thunk:
-    types = ("T U T", out.dtype.name, winner.dtype.name)
-    return _launch(gpu, op, "max_pool_gather", (x, winner, out), types, x.shape[1:-1], out.size)
+    return _launch(gpu, op, "max_pool_gather", "T U T", (x, winner, out), x.shape[1:-1])
 
 
 def _average_pool(gpu: CupyDevice, op: Any, out: Any, x: Any, *, scratch: tuple[Any, ...]) -> Thunk:
-    elements = _elements(x, out)
-    types = ("T T", out.dtype.name, str(elements))
-    return _launch(gpu, op, "average_pool", (x, out), types, x.shape[1:-1], out.size // elements)
+    return _launch(gpu, op, "average_pool", "T T", (x, out), x.shape[1:-1], _elements(x, out))
 
 
 def _average_pool_grad(gpu: CupyDevice, op: Any, out: Any, dy: Any, *, scratch: tuple[Any, ...]) -> Thunk:
-    elements = _elements(dy, out)
-    types = ("T T", out.dtype.name, str(elements))
-    return _launch(gpu, op, "average_pool_grad", (dy, out), types, out.shape[1:-1], out.size // elements)
+    return _launch(gpu, op, "average_pool_grad", "T T", (dy, out), out.shape[1:-1], _elements(dy, out))
 
 
 # ----------------------------------------------------------------------------- convolution and pooling in one

@@ -23,7 +23,7 @@ from gputrain.ops.window import Ints
 
 BLOCK_BYTES = 1 << 20  # im2col workspace: about half of a core's L2 cache
 PIECE_BYTES = 1 << 18  # of a tap's products: a few such arrays are in use at once
-LANES = 2048  # products in a row: NumPy starts anew for each
+LANES = 4096  # products in a row: NumPy copies filters that it broadcasts over shorter ones
 MANY_FILTERS = 8  # for each channel: from here on matrix products are faster
 
 Array = Any
