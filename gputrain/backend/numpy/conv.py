@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
 from itertools import product as combinations
 from typing import Any
 
@@ -164,16 +163,8 @@ class _PerChannel:
         self.piece = self._piece(x[0])
         cuts = [_cut(n, step) for n, step in zip(self.window.out, self.piece[1:], strict=True)]
         self.parts = [(part, [met for _, met in self.window.taps(part)]) for part in combinations(*cuts)]
-
-    @cached_property
-    def ones(self) -> Array:
-        """What the rows of products are added up by."""
-        return np.ones(math.prod(self.piece), self.wide)
-
-    @cached_property
-    def line(self) -> Array:
-        """A sum for each channel."""
-        return np.empty(self.channels, self.wide)
+        self.ones = np.ones(math.prod(self.piece), self.wide)  # times rows: their sum
+        self.line = np.empty(self.channels, self.wide)
 
     def _piece(self, images: int) -> Ints:
         """Images, and positions along each axis, that are worked on at once."""
