@@ -39,6 +39,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cublasCreate_v2": (POINTER(c_void_p),),
     "cublasDestroy_v2": (c_void_p,),
     "cublasGetVersion_v2": (c_void_p, POINTER(c_int)),
+    "cublasGetProperty": (c_int, POINTER(c_int)),
     "cublasSetStream_v2": (c_void_p, c_void_p),
     "cublasGetStream_v2": (c_void_p, POINTER(c_void_p)),
     "cublasSetWorkspace_v2": (c_void_p, c_void_p, c_size_t),
@@ -120,6 +121,12 @@ class Cublas:
 
     def _cublasGetVersion(self, handle: int, result: Any) -> int:
         result[0] = VERSION
+        return SUCCESS
+
+    def _cublasGetProperty(self, kind: int, result: Any) -> int:
+        if kind not in (0, 1, 2):
+            return INVALID_VALUE
+        result[0] = (VERSION // 10000, VERSION // 100 % 100, VERSION % 100)[kind]
         return SUCCESS
 
     def _cublasSetStream(self, handle: int, stream: int | None) -> int:

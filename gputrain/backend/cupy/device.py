@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...errors import DeviceError, explain
 from ...ir import Node
 from ...ir.spec import Spec
 from ..base import Device, InOrder, Kernel, Thunk
@@ -83,12 +84,12 @@ class CupyDevice(Device):
         return CupyFeeder(self)
 
     def free_memory(self) -> int:
-        """Bytes that can still be had: what the driver has, and what CuPy's pool keeps."""
-        with self.gpu:
-            pool = self.cupy.get_default_memory_pool()
-            free = int(self.gpu.mem_info[0]) + int(pool.free_bytes())
-            limit = int(pool.get_limit())
-            return min(free, limit - int(pool.used_bytes())) if limit else free
+        """Bytes that can still be had in one piece; CuPy's pool gives back what it keeps for that."""
+        return memory.released_room(self.cupy, self.gpu)
+
+    def fits(self, nbytes: float) -> bool:
+        """Whether so many bytes can still be had."""
+        return nbytes <= memory.room(self.cupy, self.gpu) or nbytes <= self.free_memory()
 
     # -------------------------------------------------------------------------------------- memory and copies
 
@@ -117,7 +118,7 @@ class CupyDevice(Device):
         return str(memory.batch_error(batch, plan_of(batch), free, best))
 
     def require_room(self, nbytes: int, what: str) -> None:
-        if nbytes > self.free_memory():
+        if not self.fits(nbytes):
             raise memory.memory_error(self, what, nbytes)
 
     def upload(self, host: Any, out: Any) -> None:
@@ -128,7 +129,10 @@ class CupyDevice(Device):
             self._before_user()
             return
         with self.running(), np.errstate(all="ignore"):
-            out.set(np.ascontiguousarray(host, out.dtype).reshape(out.shape), stream=self.stream)
+            source = np.ascontiguousarray(host, out.dtype).reshape(out.shape)
+            out.set(source, stream=self.stream)
+            if self._page_locked(source):  # the copy goes on by itself, and the user may write there next
+                self.stream.synchronize()
 
     def download(self, array: Any) -> np.ndarray:
         if not self.owns(array):
@@ -150,7 +154,7 @@ class CupyDevice(Device):
         return out
 
     def operand(self, array: Any, dtype: str | None = None) -> Any:
-        if not self.owns(array) and hasattr(array, "__dlpack__") and not isinstance(array, np.ndarray):
+        if not self.owns(array) and not isinstance(array, np.ndarray):
             array = self._imported(array)
         if self.owns(array):
             return array if dtype is None else array.astype(dtype, copy=False)
@@ -189,10 +193,30 @@ class CupyDevice(Device):
     def view(self, arena: Any, offset: int, spec: Spec) -> Any:
         return arena[offset : offset + spec.nbytes].view(spec.dtype).reshape(spec.dims)
 
+    def _page_locked(self, host: np.ndarray) -> bool:
+        """Whether copies from there go on while the host does something else."""
+        runtime = self.cupy.cuda.runtime
+        kind = runtime.pointerGetAttributes(host.ctypes.data).type
+        return bool(kind != runtime.memoryTypeUnregistered)
+
     def _imported(self, array: Any) -> Any:
         """An array of another library, shared without a copy where it lies on a GPU."""
-        on_gpu = array.__dlpack_device__()[0] in (2, 13)  # kDLCUDA, kDLCUDAManaged
-        return self.cupy.from_dlpack(array) if on_gpu else array
+        if hasattr(array, "__dlpack__"):
+            on_gpu = array.__dlpack_device__()[0] in (2, 13)  # kDLCUDA, kDLCUDAManaged
+            return self.cupy.from_dlpack(array) if on_gpu else array
+        if not hasattr(array, "__cuda_array_interface__"):
+            return array
+        try:
+            return self.cupy.asarray(array)  # CuPy waits for the stream that the array names
+        except ValueError as error:
+            raise DeviceError(
+                explain(
+                    f"An array of {type(array).__module__} cannot be shared by its __cuda_array_interface__.",
+                    expected="version 3 of the interface: no mask, stream None, 1, 2 or a handle",
+                    received=str(error),
+                    fix="Hand it over by DLPack, or copy it to the host.",
+                )
+            ) from error
 
     def _after_user(self, array: Any) -> None:
         """Let our stream wait for what the user's current stream was asked to do before."""

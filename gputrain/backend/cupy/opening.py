@@ -17,7 +17,7 @@ from ...errors import DeviceError, explain
 from ...utils.notes import note
 from . import environment
 from .environment import complete_line, cuda_version, install_line, replace_line
-from .memory import REMEDY, in_words, ran_out
+from .memory import REMEDY, in_words, ran_out, released_room, room
 
 if TYPE_CHECKING:
     from .device import CupyDevice
@@ -295,10 +295,9 @@ def _dotted(capability: tuple[int, int]) -> str:
 
 
 def _check_free(cupy: Any, number: int) -> None:
-    free, total = cupy.cuda.Device(number).mem_info
-    free += cupy.get_default_memory_pool().free_bytes()
-    if free < LEAST_FREE:
-        raise _full(number, free, total)
+    gpu = cupy.cuda.Device(number)
+    if room(cupy, gpu) < LEAST_FREE and (free := released_room(cupy, gpu)) < LEAST_FREE:
+        raise _full(number, free, gpu.mem_info[1])
 
 
 def _full(number: int, free: int, total: int) -> DeviceError:

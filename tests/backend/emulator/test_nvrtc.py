@@ -47,7 +47,7 @@ def test_a_version_that_is_not_installed_names_its_wheels(monkeypatch):
     monkeypatch.setenv(nvrtc.MAJOR, "13")
     monkeypatch.setattr(nvrtc, "_file", lambda package, name, of: None)
     assert not nvrtc.available()
-    with pytest.raises(nvrtc.NvrtcError, match="pip install nvidia-cuda-nvrtc nvidia-cuda-runtime$"):
+    with pytest.raises(nvrtc.NvrtcError, match=r"pip install nvidia-cuda-nvrtc nvidia-cuda-runtime$"):
         nvrtc.compile(COMMON)
 
 
