@@ -25,9 +25,9 @@ STEPS, SIZE, EPOCHS = 20, 128, 2
 
 # floatx: (||a - b|| / ||b||, ||a - b|| / sqrt(elements)). By norm, not element by element: the devices add in
 # different orders, and Adam makes a whole step of a gradient that is nothing but such rounding. In float32
-# what was agreed for this product. In float16 the CPU rounds each result to a half, 2**-11 of it, where the GPU's
-# kernels hold several in float32 and round once. Biases and means, nothing but 20 such sums around 0, have no
-# digits left by their own norm there, so that kernels alone are measured by it.
+# what was agreed for this product. In float16 the CPU rounds each result to a half, 2**-11 of it, where the
+# GPU's kernels hold several in float32 and round once. Biases and means, nothing but 20 such sums around 0,
+# have no digits left by their own norm there, so that kernels alone are measured by it.
 TOLERANCES = {"float16": (5e-2, 2e-2), "float32": (5e-5, 1e-5), "float64": (1e-12, 1e-13)}
 
 
@@ -86,7 +86,7 @@ def test_devices_are_compared_by_norm() -> None:
     turned, shifted = weights.copy(), weights * np.float32(1 + 1e-4)
     turned[17, 3] += 2e-3
     assert_near({"kernel": turned}, {"kernel": weights}, "float32")
-    with pytest.raises(AssertionError, match="kernel: 0.0001 of the norm"):
+    with pytest.raises(AssertionError, match=r"kernel: 0\.0001 of the norm"):
         assert_near({"kernel": shifted}, {"kernel": weights}, "float32")
 
 

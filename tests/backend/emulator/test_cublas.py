@@ -150,7 +150,7 @@ def test_version(products):
     assert version.value >= 120000
 
 
-# ----------------------------------------------------------------------------- orders of addition as on a card
+# --------------------------------------------------------------------------- orders of addition as on a card
 
 ROWS, INNER, COLUMNS = 24, 300, 16
 
