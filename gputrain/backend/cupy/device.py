@@ -49,7 +49,10 @@ class CupyDevice(Device):
         self.gpu = cupy.cuda.Device(number)
         with self.gpu:
             self.stream = cupy.cuda.Stream(non_blocking=True)
-            self.multiprocessors = int(self.gpu.attributes["MultiProcessorCount"])
+            attributes = self.gpu.attributes
+            self.multiprocessors = int(attributes["MultiProcessorCount"])
+            # As on Grace Hopper: copies read any memory of the host by themselves, when they come to it.
+            self._reads_host_pages = bool(attributes.get("PageableMemoryAccessUsesHostPageTables"))
             self.kernel_library = Library(cupy, self.multiprocessors * RESIDENT_THREADS // 256)
             self.blas = Cublas(self, blas)
         for family in FAMILIES:
@@ -131,7 +134,7 @@ class CupyDevice(Device):
         with self.running(), np.errstate(all="ignore"):
             source = np.ascontiguousarray(host, out.dtype).reshape(out.shape)
             out.set(source, stream=self.stream)
-            if self._page_locked(source):  # the copy goes on by itself, and the user may write there next
+            if self._copied_later(source):  # and what the user writes there meanwhile would be copied
                 self.stream.synchronize()
 
     def download(self, array: Any) -> np.ndarray:
@@ -193,11 +196,11 @@ class CupyDevice(Device):
     def view(self, arena: Any, offset: int, spec: Spec) -> Any:
         return arena[offset : offset + spec.nbytes].view(spec.dtype).reshape(spec.dims)
 
-    def _page_locked(self, host: np.ndarray) -> bool:
-        """Whether copies from there go on while the host does something else."""
+    def _copied_later(self, host: np.ndarray) -> bool:
+        """Whether copies from there go on by themselves; from ordinary memory the driver takes all now."""
         runtime = self.cupy.cuda.runtime
         kind = runtime.pointerGetAttributes(host.ctypes.data).type
-        return bool(kind != runtime.memoryTypeUnregistered)
+        return self._reads_host_pages or bool(kind != runtime.memoryTypeUnregistered)
 
     def _imported(self, array: Any) -> Any:
         """An array of another library, shared without a copy where it lies on a GPU."""

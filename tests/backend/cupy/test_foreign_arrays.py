@@ -59,6 +59,15 @@ def test_only_page_locked_arrays_are_waited_for(world: World) -> None:
     assert not [event for event in log if event.kind == "sync"]
 
 
+def test_a_gpu_that_reads_the_hosts_pages_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    cls = "tests.cuda_emulator.standin.devices"
+    attributes = {"MultiProcessorCount": 4, "PageableMemoryAccessUsesHostPageTables": 1}
+    monkeypatch.setattr(f"{cls}.device_attributes", lambda world: attributes)
+    with emulated() as world, world.standin.statistics.record() as log:
+        world.device.asarray(np.arange(N))
+        assert [event.name for event in log if event.kind == "sync"] == ["Stream.synchronize"]
+
+
 def test_training_on_page_locked_arrays(world: World) -> None:
     host = pinned(world).reshape(64, 16)
     model = keras.Sequential([keras.layers.Input((16,)), keras.layers.Dense(1)])

@@ -44,6 +44,7 @@ def device_attributes(world: World) -> dict[str, int]:
         "ComputeMode": 0,
         "Integrated": 0,
         "ManagedMemory": 1,
+        "PageableMemoryAccessUsesHostPageTables": 0,
         "UnifiedAddressing": 1,
         "CooperativeLaunch": 1,
         "MemoryPoolsSupported": 1,
