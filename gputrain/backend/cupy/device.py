@@ -90,9 +90,9 @@ class CupyDevice(Device):
         """Bytes that can still be had in one piece; CuPy's pool gives back what it keeps for that."""
         return memory.released_room(self.cupy, self.gpu)
 
-    def fits(self, nbytes: float) -> bool:
-        """Whether so many bytes can still be had."""
-        return nbytes <= memory.room(self.cupy, self.gpu) or nbytes <= self.free_memory()
+    def fits(self, nbytes: int, share: float = 1.0) -> bool:
+        """Whether so many bytes can still be had, from this share of what is free."""
+        return nbytes <= share * memory.room(self.cupy, self.gpu) or nbytes <= share * self.free_memory()
 
     # -------------------------------------------------------------------------------------- memory and copies
 
