@@ -78,9 +78,9 @@ print(13 if version.value >= 13000 else 12)
 PYTHON
 }
 
-install() {
+install() { # what the parts need of the extra dev is in test; the rest would take minutes more
     "$base" -m venv --system-site-packages "$venv" &&
-        "$venv/bin/python" -m pip install --quiet --retries 1 --timeout 15 "$root[dev,cuda$cuda]"
+        "$venv/bin/python" -m pip install --quiet --retries 1 --timeout 15 "$root[test,cuda$cuda]"
 }
 
 if [ -z "$dry" ] && ! has_packages "$python"; then
@@ -90,7 +90,7 @@ if [ -z "$dry" ] && ! has_packages "$python"; then
         cuda=${cuda:-12}
         export -f install
         export base venv root cuda
-        part "install for CUDA $cuda" 240 bash -c install
+        part "install for CUDA $cuda" 300 bash -c install
         [ -x "$python" ] || python=$base
     fi
 fi
