@@ -102,10 +102,13 @@ bench() {
     shift 2
     part "$name" "$limit" "$python" "$root/benchmarks/gpu.py" --output "$output" --quick "$@"
 }
+workers="" # a card has room for some, and each compiles kernels
+[ -z "$dry" ] && "$python" -c "import xdist" 2>/dev/null && workers="-n 4 --dist worksteal"
 check() {
     local name=$1 limit=$2
     shift 2
-    part "$name" "$limit" "$python" -m pytest -q -W default -p no:cacheprovider -m "not slow" "$@"
+    part "$name" "$limit" "$python" -m pytest -q -W default -p no:cacheprovider \
+        -o addopts=--import-mode=importlib -m "not slow" $workers "$@"
 }
 
 if [ -n "$dry" ]; then

@@ -258,7 +258,7 @@ def _scalar(pointer: int, dtype: Any) -> Any:
 
 
 def as_on_a_card(sums: str | None) -> bool:
-    """Whether sums depend on alignment and sizes: as asked for, else as the environment says, else they do."""
+    """Whether sums depend on alignment and sizes: as asked for, as the environment says, else they do."""
     chosen = sums or os.environ.get(SUMS, "as on a card")
     if chosen not in ("as on a card", "plain"):
         raise ValueError(f'sums are "as on a card" or "plain", not "{chosen}"')
@@ -268,8 +268,8 @@ def as_on_a_card(sums: str | None) -> bool:
 def number_of_sums(operands: tuple[Operand, ...], k: int, batch: int) -> int:
     """Into how many sums, added up at the end, a product is split.
 
-    A card's library has many kernels, which add in different orders, and takes one by the sizes and by how far
-    the operands are aligned. The same call on the same memory takes the same one.
+    A card's library has many kernels, which add in different orders, and takes one by the sizes and by how
+    far the operands are aligned. The same call on the same memory takes the same one.
     """
     aligned = [math.gcd(VECTOR, x.address, x.ld * x.dtype.itemsize) for x in operands]
     sizes = [(x.rows, x.columns) for x in operands]
