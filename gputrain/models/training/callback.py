@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, runtime_checkable
 
 Logs = Mapping[str, Any] | None
 
@@ -97,6 +97,14 @@ class Callback:
 
     def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Called after each batch of a prediction; `logs` holds {"outputs": predictions of the batch}."""
+
+
+@runtime_checkable
+class Monitor(Protocol):
+    """A callback that watches a value of the logs, and can check before training that it will be there."""
+
+    def check_monitor(self, names: Iterable[str]) -> None:
+        """Refuse, with a ValueError, to watch what is none of `names`."""
 
 
 _ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}

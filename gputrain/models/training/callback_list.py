@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gputrain.callbacks.monitor import MonitorCallback
-from gputrain.models.training.callback import Callback, Logs, overrides
+from gputrain.models.training.callback import Callback, Logs, Monitor, overrides
 from gputrain.models.training.history import History
 from gputrain.models.training.progbar_logger import ProgbarLogger
 
@@ -164,7 +163,7 @@ class CallbackList(Callback):
         if names is None or any(map(_may_add_logs, self.callbacks)):
             return
         for callback in self.callbacks:
-            if isinstance(callback, MonitorCallback):
+            if isinstance(callback, Monitor):
                 callback.check_monitor(names)
 
 
