@@ -71,6 +71,7 @@ SETTINGS: dict[str, Setting] = {
     "image_data_format": _choice("channels_last", "channels_first"),
     "allow_tf32": _flag(False, "GPUTRAIN_ALLOW_TF32"),
     "nan_inputs": _choice("error", "allow", env="GPUTRAIN_NAN_INPUTS"),
+    "nonfinite_steps": _choice("stop", "skip", env="GPUTRAIN_NONFINITE_STEPS"),
     "deterministic": _flag(True, "GPUTRAIN_DETERMINISTIC"),
     "cuda_graphs": _flag(True, "GPUTRAIN_CUDA_GRAPHS"),
     "read_ahead": _flag(True, "GPUTRAIN_READ_AHEAD"),
@@ -267,6 +268,24 @@ def set_nan_inputs(policy: str) -> None:
         policy: one of those.
     """
     put("nan_inputs", policy)
+
+
+def nonfinite_steps() -> str:
+    """Return what becomes of training at a step that gives NaN or infinity: "stop" (default) or "skip"."""
+    return cast(str, get("nonfinite_steps")[0])
+
+
+def set_nonfinite_steps(policy: str) -> None:
+    """Set what becomes of training at a step that gives NaN or infinity: "stop" or "skip".
+
+    Such a step never changes anything. With "stop" it ends training, with an error that names the operation
+    that began it. With "skip" it is counted (`model.skipped_steps`, and "skipped_steps" in the history) and
+    training goes on; 20 in a row end it, with the same error.
+
+    Args:
+        policy: one of those.
+    """
+    put("nonfinite_steps", policy)
 
 
 def deterministic() -> bool:
