@@ -24,7 +24,7 @@ from gputrain.compiler import gradients
 from gputrain.errors import DataError, DeviceError, DTypeError, GraphError, NonFiniteError, ShapeError
 from gputrain.layers import Input, Layer
 from gputrain.models import Model, Sequential
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 # The advisor is a callback that uses models, so it stands above the room in which users look for it.
 callbacks.Advice, callbacks.Advisor = _advice.Advice, _advice.Advisor

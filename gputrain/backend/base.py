@@ -6,13 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from gputrain.ir import Node, Spec
-    from gputrain.ops.base import Operation
+from gputrain.ir import Node, Spec
+from gputrain.ops.base import Operation
 
 ALIGNMENT = 256
 
@@ -253,7 +252,16 @@ class Device(ABC):
         out = outs[0] if op.n_outputs == 1 else tuple(outs)
         if kernel is not None:
             return kernel.prepare(op, out, *ins, scratch=tuple(scratch))
-        thunk, name = op.bind(self, out, ins, tuple(scratch)), type(op).__name__
-        if op.on_host is not None:
-            return OnHost(thunk, name, op.on_host)
-        return thunk if isinstance(thunk, InOrder) else Named(thunk, name)
+        own = vars(type(op)).get("cuda")
+        launch = self.bind_kernel(op, own, outs, ins) if own is not None else None
+        return launch if launch is not None else self._reference(op, out, tuple(ins), tuple(scratch))
+
+    def _reference(self, op: Operation, out: Any, ins: tuple[Any, ...], scratch: tuple[Any, ...]) -> Thunk:
+        """The operation's `compute` on these buffers."""
+        xp, compute, name = self.xp, op.compute, type(op).__name__
+        options = {"scratch": scratch} if scratch else {}
+
+        def run() -> None:
+            compute(xp, out, *ins, **options)
+
+        return Named(run, name) if op.on_host is None else OnHost(run, name, op.on_host)

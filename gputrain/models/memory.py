@@ -13,7 +13,7 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import Spec
 from gputrain.models.summary import readable_bytes
 from gputrain.models.training.steps import Stepped, trace_step
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from gputrain.errors import DeviceMemoryError, NonFiniteError
 from gputrain.ir import Spec
 from gputrain.models.training.nonfinite import NonFiniteFinder, is_finite
 from gputrain.models.training.steps import Stepped, trace_step
-from gputrain.runtime.executable import Arena, Executable, interpret
+from gputrain.runtime import Arena, Executable, interpret
 from gputrain.utils.notes import note
 
 MANY_RETRACES = 8

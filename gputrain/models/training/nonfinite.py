@@ -15,7 +15,7 @@ from gputrain.errors import NonFiniteError
 from gputrain.ir import Node
 from gputrain.models.training.state import Place, TrainingState
 from gputrain.models.training.steps import MOST_SKIPPED
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from gputrain.utils.notes import note
 
 DISPLAY = 0.1  # seconds between looks at a device that works by itself: ten a second, as progress bars do

@@ -10,7 +10,7 @@ import numpy as np
 
 from gputrain.data.sources import Source
 from gputrain.errors import explain
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from gputrain.utils import states
 
 FIRST_DRAW = 2**62  # draws outside training are counted from here on, far from all training steps

@@ -23,7 +23,7 @@ from gputrain.models.training.objectives import CompiledLoss, CompiledMetrics, o
 from gputrain.models.training.state import TrainingState
 from gputrain.models.training.steps import part_of_step, unpack_data
 from gputrain.models.training.strategy import OneProcess, Strategy
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils.notes import note
 
