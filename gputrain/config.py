@@ -90,7 +90,11 @@ class _State:
         self.given: dict[str, Value] = {}
         self.file: dict[str, Value] | None = None
         self.drawn_seed: int | None = None
-        self.draws = itertools.count()
+        self.count_draws(0)
+
+    def count_draws(self, number: int) -> None:
+        """Give the next draw this number."""
+        self.draws, self.drawn = itertools.count(number), number
 
 
 _state = _State()
@@ -357,12 +361,28 @@ def set_seed(n: int | None) -> None:
     """
     put("seed", n)
     _state.drawn_seed = None
-    _state.draws = itertools.count()
+    _state.count_draws(0)
 
 
 def next_draw() -> int:
     """Return 0, 1, 2 ...: how many draws without a seed of their own came before, since `set_seed`."""
-    return next(_state.draws)
+    number = next(_state.draws)
+    _state.drawn = number + 1
+    return number
+
+
+def draws() -> int:
+    """Return how many draws without a seed of their own were made since `set_seed`."""
+    return _state.drawn
+
+
+def set_draws(number: int) -> None:
+    """Let the next draw without a seed of its own be that of `number`, as in a run that is resumed.
+
+    Args:
+        number: what `draws` returned.
+    """
+    _state.count_draws(number)
 
 
 def _setting(name: str, where: str) -> Setting:

@@ -79,12 +79,17 @@ class CallbackList(Callback):
             callback.set_model(model)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Check what the callbacks monitor, then call each."""
+        """Check what the callbacks monitor, then call each; those that resume keep their state."""
         self._find_listeners()
         self._check_monitors()
         for callback in self.callbacks:
             callback.companions = tuple(self.callbacks)
+        kept = [(callback, callback.state()) for callback in self.callbacks if callback.resumes]
         self._call("on_train_begin", logs)
+        for callback, state in kept:
+            callback.set_state(state)
+        for callback in self.callbacks:
+            callback.resumes = False
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Call each callback's `on_train_end`."""
