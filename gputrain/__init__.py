@@ -17,6 +17,7 @@ from gputrain import (
     optimizers,
     random,
     regularizers,
+    saving,
     utils,
 )
 from gputrain.app import advice as _advice
@@ -56,5 +57,6 @@ __all__ = [
     "optimizers",
     "random",
     "regularizers",
+    "saving",
     "utils",
 ]

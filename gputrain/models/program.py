@@ -34,9 +34,6 @@ class Programmed(Stepped, Protocol):
     def trace_key(self) -> Any:
         """What traced steps depend on beside their data."""
 
-    def optimizers(self) -> list[Any]:
-        """The optimizers that a step may use."""
-
 
 class Program:
     """One traced step (train, test or predict) of a model for batches of one shape.

@@ -76,7 +76,7 @@ def state_tree(
 
     Example:
         >>> tree = state_tree(model, [stop])
-        >>> tree["weights"]["1/kernel"].shape
+        >>> tree["weights"]["0/kernel"].shape
         (784, 10)
     """
     names = {variable: name for name, variable in model.named_variables().items()}

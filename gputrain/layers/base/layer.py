@@ -295,7 +295,7 @@ class Layer:
 
         Example:
             >>> list(Sequential([Input(shape=(4,)), Dense(2)]).named_variables())
-            ['1/kernel', '1/bias']
+            ['0/kernel', '0/bias']
         """
         return places.named_variables(self)
 

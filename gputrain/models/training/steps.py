@@ -14,6 +14,7 @@ from gputrain.data import Arrays
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Graph, Spec, Trace, Value, current_trace
 from gputrain.models.training.state import TrainingState
+from gputrain.models.training.strategy import Strategy
 from gputrain.ops.base import apply, constant
 from gputrain.ops.optim import Gate
 from gputrain.utils import tree
@@ -25,7 +26,11 @@ class Stepped(Protocol):
     """A model as its traced steps see it."""
 
     name: str
+    strategy: Strategy
     _state: TrainingState
+
+    def optimizers(self) -> list[Any]:
+        """The optimizers that a step may use."""
 
     def train_step(self, data: Any) -> Any:
         """One step of fit."""
@@ -46,6 +51,8 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
     _name_inputs(parts)
     state = model._state
     counter = state.step if kind == "train" else state.draws
+    for optimizer in model.optimizers():
+        optimizer.reduce_gradients = model.strategy.reduce_gradients
     trace = Trace(training=kind == "train", counter=counter)
     with trace.active():
         if kind == "train":
