@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gputrain import config
-from gputrain.backend.base import ALIGNMENT, Device, Feeder, InOrder, Kernel, Named, OnHost, Thunk, leaves
+from gputrain.backend.base import (
+    ALIGNMENT,
+    Device,
+    Feeder,
+    InOrder,
+    Kernel,
+    Loop,
+    Named,
+    OnHost,
+    Thunk,
+    leaves,
+)
 from gputrain.errors import DeviceError, explain
 
 __all__ = [
@@ -14,6 +25,7 @@ __all__ = [
     "Feeder",
     "InOrder",
     "Kernel",
+    "Loop",
     "Named",
     "OnHost",
     "Thunk",

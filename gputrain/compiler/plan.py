@@ -101,7 +101,7 @@ def make_plan(graph: Graph, device: Device, given: Collection[Value] = ()) -> Pl
 
 
 def plan_body(body: Any, device: Device) -> Plan:
-    """The memory plan of a body graph (`ops.control.Body`) on a device, made once."""
+    """The memory plan of a body graph (`ops.bodies.Body`) on a device, made once."""
     if device.name not in body.plans:
         body.plans[device.name] = make_plan(body.graph, device, body.graph.inputs)
     plan: Plan = body.plans[device.name]

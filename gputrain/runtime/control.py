@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gputrain.backend import Device, InOrder, OnHost, Thunk
+from gputrain.backend import Device, InOrder, Loop, OnHost, Thunk
 from gputrain.ops.base import Operation
-from gputrain.ops.control import Cond, Scan
+from gputrain.ops.cond import Cond
+from gputrain.ops.scan import Scan
 
 Arrays = Sequence[Any]
 
@@ -31,32 +32,22 @@ def bind_bodies(op: Operation, device: Device, bodies: Sequence[Any], buffers: S
 
 def _inputs_of_scan(op: Scan, ins: Arrays, scratch: Arrays) -> list[Arrays]:
     n = op.carries
-    return [[*scratch[:n], *scratch[2 * n :], *ins[n + op.xs :]]]
+    return [[*scratch[:n], *scratch[2 * n if op.crosses else n :], *ins[n + op.xs :]]]
 
 
 def _bind_scan(op: Scan, device: Device, bodies: Any, outs: Arrays, ins: Arrays, scratch: Arrays) -> Thunk:
     (exe,), n = bodies, op.carries
-    current, staged, slices = scratch[:n], scratch[n : 2 * n], scratch[2 * n :]
-    xs, ys, kept = ins[n : n + op.xs], outs[n : n + op.ys], outs[n + op.ys :]
+    current, rest = scratch[:n], scratch[n:]
+    staged, slices = (rest[:n], rest[n:]) if op.crosses else (exe.outputs[:n], rest)
 
     def copies(targets: Arrays, sources: Arrays) -> list[Thunk]:
         return [device.copy(t, s) for t, s in zip(targets, sources, strict=True)]
 
-    # A step's outputs may lie where its carries are read, so they pass through `staged`.
-    after = copies(staged, exe.outputs[:n]) + copies(current, staged)
-    parts = copies(current, ins[:n])
-    for t in op.order:
-        parts += copies(slices, [_at(x, t) for x in xs])
-        parts += copies([_at(k, t) for k in kept], current if kept else [])
-        parts += exe.thunks
-        parts += copies([_at(y, t) for y in ys], exe.outputs[n:])
-        parts += after
-    return InOrder([*parts, *copies(outs[:n], current)])
-
-
-def _at(stack: Any, t: int) -> Any:
-    """Slice t of the first axis, as an array also where it is a single number."""
-    return stack[t : t + 1].reshape(stack.shape[1:])
+    reads = [device.read_row(x, one) for x, one in zip(ins[n : n + op.xs], slices, strict=True)]
+    writes = [device.write_row(y, one) for y, one in zip(outs[n:], exe.outputs[n:], strict=True)]
+    after = [*(copies(staged, exe.outputs[:n]) if op.crosses else ()), *copies(current, staged)]
+    loop = Loop(str(op), op.order, reads, exe.thunks, writes, after)
+    return InOrder([*copies(current, ins[:n]), loop, *copies(outs[:n], current)])
 
 
 def _inputs_of_cond(op: Cond, ins: Arrays, scratch: Arrays) -> list[Arrays]:
