@@ -18,7 +18,7 @@ from gputrain.errors import GraphError, explain
 from gputrain.ir import Graph, Node, Value, schedule
 from gputrain.ir.graph import readers_of
 from gputrain.ops.activation import Relu
-from gputrain.ops.base import Constant, Operation
+from gputrain.ops.base import Constant, Operation, evaluate
 from gputrain.ops.conv import Conv
 from gputrain.ops.conv_pool import ConvMaxPool
 from gputrain.ops.elementwise import Add, Multiply, Sigmoid
@@ -35,6 +35,8 @@ from gputrain.ops.normalization import BatchNormGrad, BatchNormWeightGrad
 from gputrain.ops.pool import MaxPool
 from gputrain.ops.reduction import ArgMax
 from gputrain.ops.shape import Reshape
+
+FOLDED_BYTES = 1 << 16  # constants larger than this are computed in each step, where their memory is shared
 
 _disabled: ContextVar[frozenset[str]] = ContextVar("disabled_passes", default=frozenset())
 
@@ -308,13 +310,29 @@ def drop_unread_gradients(graph: Graph) -> None:
     graph.refresh()
 
 
-PASSES = (*FORWARD, "merge_common", "drop_unread_gradients", "fuse_elementwise")
+def fold_constants(graph: Graph) -> None:
+    """What follows from constants alone is computed once, when the graph is built, unless it is large."""
+    if not enabled("fold_constants"):
+        return
+    for node in graph.nodes:
+        op, small = node.op, sum(v.spec.nbytes for v in node.outputs) <= FOLDED_BYTES
+        plain = op.n_outputs == 1 and not op.bodies and op.on_host is None
+        if not (node.inputs and small and plain and all(_made_by(v, Constant) for v in node.inputs)):
+            continue
+        arrays = [v.node.op.array() for v in node.inputs]  # type: ignore[union-attr]
+        with np.errstate(all="ignore"):
+            _become(node, Constant.of(evaluate(op, np, arrays)[0]))
+    graph.refresh()
+
+
+PASSES = (*FORWARD, "fold_constants", "merge_common", "drop_unread_gradients", "fuse_elementwise")
 
 
 def optimize(graph: Graph) -> Graph:
     """All passes on a finished graph."""
     rewrite(graph.roots())
     graph.refresh()
+    fold_constants(graph)
     merge_common(graph)
     drop_unread_gradients(graph)
     return graph
