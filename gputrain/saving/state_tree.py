@@ -9,19 +9,10 @@ from gputrain import config
 from gputrain.layers.base.places import seed_generators
 from gputrain.runtime import Variable
 from gputrain.utils import states
+from gputrain.utils.states import Stateful, give, take
 
 _PARTS = ("weights", "optimizers", "training", "metrics", "callbacks", "random")
 _RANDOM = ("seed", "draws", "generators")
-
-
-class Stateful(Protocol):
-    """What has a state, as a callback or a source has."""
-
-    def state(self) -> dict[str, Any]:
-        """Arrays and plain data by name."""
-
-    def set_state(self, state: Mapping[str, Any]) -> None:
-        """Set what `state` gave."""
 
 
 class Resumable(Stateful, Protocol):
@@ -82,13 +73,13 @@ def state_tree(
     names = {variable: name for name, variable in model.named_variables().items()}
     training = model.training_state()
     if source is not None:
-        training["source"] = source.state()
+        training["source"] = take(source)
     return {
-        "weights": model.state(),
+        "weights": take(model),
         "optimizers": {name: item.state(names) for name, item in model.named_optimizers().items()},
         "training": training,
         "metrics": model.metrics_state(),
-        "callbacks": {name: state for name, item in _named(callbacks).items() if (state := item.state())},
+        "callbacks": {name: state for name, item in _named(callbacks).items() if (state := take(item))},
         "random": {
             "seed": config.seed(),
             "draws": config.draws(),
@@ -128,9 +119,9 @@ def set_state_tree(
     states.check_names("random", _RANDOM, tree["random"])
     states.check_names("random, generators", generators, tree["random"]["generators"])
     states.check_names("optimizers", optimizers, tree["optimizers"])
-    stateful = [name for name, callback in listeners.items() if name in saved or callback.state()]
+    stateful = [name for name, callback in listeners.items() if name in saved or take(callback)]
     states.check_names("callbacks", stateful, saved)
-    model.set_state(tree["weights"])
+    give(model, tree["weights"])
     variables = model.named_variables()
     for name, optimizer in optimizers.items():
         optimizer.set_state(tree["optimizers"][name], variables)
@@ -138,10 +129,10 @@ def set_state_tree(
     model.set_metrics_state(tree["metrics"])
     model.set_training_state(tree["training"])
     if source is not None:
-        source.set_state(tree["training"]["source"])
+        give(source, tree["training"]["source"])
     for name in stateful:
         listeners[name].set_model(model)
-        listeners[name].set_state(saved[name])
+        give(listeners[name], saved[name])
         listeners[name].resumes = True
 
 

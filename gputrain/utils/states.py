@@ -11,6 +11,26 @@ from gputrain.errors import ShapeError, explain
 from gputrain.utils.names import did_you_mean
 
 
+class Stateful(Protocol):
+    """What has a state: a layer, a metric, an optimizer, a callback, a source."""
+
+    def state(self) -> dict[str, Any]:
+        """Arrays and plain data by name."""
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Set what `state` gave."""
+
+
+def take(item: Stateful) -> dict[str, Any]:
+    """The state of `item`, also where the user gave it an attribute of the name "state"."""
+    return type(item).state(item)
+
+
+def give(item: Stateful, state: Mapping[str, Any]) -> None:
+    """Set the state of `item`, also where the user gave it an attribute of the name "set_state"."""
+    type(item).set_state(item, state)
+
+
 class Holder(Protocol):
     """What holds an array, as a variable does."""
 

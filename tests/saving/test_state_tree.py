@@ -349,6 +349,33 @@ def test_a_callback_of_the_user_takes_part() -> None:
     assert [c.count for c in again] == [1, 1], "a fit that does not resume starts anew"
 
 
+def test_attributes_named_state_do_not_stand_in_the_way() -> None:
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.state, self.set_state = layers.Dense(2), None
+
+        def call(self, x: Any) -> Any:
+            return self.state(x)
+
+    class Hears(callbacks.Callback):
+        def __init__(self) -> None:  # without super().__init__()
+            self.state = "here"
+
+    def own() -> Own:
+        model = Own()
+        model.compile("sgd", "mse")
+        model.build((None, 6))
+        return model
+
+    model = own()
+    model.fit(X, X[:, :2], callbacks=[Hears()], **QUIET)
+    fresh, tree = own(), state_tree(model, [Hears()])
+    assert list(tree["weights"]) == ["state/kernel", "state/bias"]
+    set_state_tree(fresh, tree, [Hears()])
+    assert_same(state_tree(fresh), state_tree(model))
+
+
 SOURCES: dict[str, Callable[[], Any]] = {
     "arrays": lambda: ArraySource(make_arrays(X), 16, True, 7, repeat=True),
     "a sequence": lambda: make_source(Known(), 1, True, 7, "fit", repeat=True),

@@ -30,10 +30,11 @@ class Callback:
         >>> model.fit(x, y, callbacks=[Announce()])
     """
 
+    resumes = False
+
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
         self.companions: tuple[Callback, ...] = ()
-        self.resumes = False
         self._model: Any = None
 
     @property

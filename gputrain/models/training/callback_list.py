@@ -8,6 +8,7 @@ from typing import Any
 from gputrain.models.training.callback import Callback, Logs, Monitor, overrides
 from gputrain.models.training.history import History
 from gputrain.models.training.progbar_logger import ProgbarLogger
+from gputrain.utils.states import give, take
 
 _HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
@@ -84,10 +85,10 @@ class CallbackList(Callback):
         self._check_monitors()
         for callback in self.callbacks:
             callback.companions = tuple(self.callbacks)
-        kept = [(callback, callback.state()) for callback in self.callbacks if callback.resumes]
+        kept = [(callback, take(callback)) for callback in self.callbacks if callback.resumes]
         self._call("on_train_begin", logs)
         for callback, state in kept:
-            callback.set_state(state)
+            give(callback, state)
         for callback in self.callbacks:
             callback.resumes = False
 

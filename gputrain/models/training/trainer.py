@@ -280,8 +280,8 @@ class Trainer:
             shuffle: a new order in each epoch.
             class_weight: weight of each class, as {class: weight}, or "balanced".
             sample_weight: weight of each sample, (N,).
-            initial_epoch: the epoch to begin with.
-            steps_per_epoch: batches per epoch; default once through the data.
+            initial_epoch: the epoch to begin with, at the batch that follows those of the epochs before it.
+            steps_per_epoch: batches per epoch, over as many passes as that takes; default a pass.
             validation_steps, validation_batch_size: likewise for the validation, which always begins with
                 the first batch.
             validation_freq: validate every so many epochs, or in the listed ones (counted from 1).
@@ -452,7 +452,9 @@ class Trainer:
 
     def metrics_state(self) -> dict[str, Any]:
         """The state of each metric by its name."""
-        return {name: metric.state() for name, metric in states.by_name(self.metrics).items()}
+        if self._coming_metrics is not None:
+            return dict(self._coming_metrics)
+        return {name: states.take(metric) for name, metric in states.by_name(self.metrics).items()}
 
     def set_metrics_state(self, state: Mapping[str, Any]) -> None:
         """Set what `metrics_state` gave. Metrics that are not made yet get theirs when fit makes them.
@@ -471,7 +473,7 @@ class Trainer:
         known = states.by_name(self.metrics)
         states.check_names("metrics", known, state)
         for name, metric in known.items():
-            metric.set_state(state[name])
+            states.give(metric, state[name])
 
     def named_optimizers(self) -> dict[str, Any]:
         """The optimizers by the attributes that hold them; the compiled one is "optimizer"."""
@@ -499,7 +501,7 @@ class Trainer:
         weights = tuple((v, v.trainable) for v in self.variables)  # type: ignore[attr-defined]
         version = self._metrics.version if self.compiled else 0
         settings = config.seed(), config.backend(), config.device(), config.allow_tf32()
-        return layers, weights, version, (*settings, config.nonfinite_steps())
+        return layers, weights, version, (*settings, config.nonfinite_steps(), self.strategy)
 
     def optimizers(self) -> list[Any]:
         """The compiled optimizer and those that are attributes of the model."""
