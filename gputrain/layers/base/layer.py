@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, wraps
 from typing import Any
 
 from gputrain import config, constraints, initializers, regularizers
 from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Node, Shape, Spec, Trace, Value, current_trace, dtype_name, is_float, suspended
+from gputrain.layers.base import places
 from gputrain.layers.base.naming import auto_name
 from gputrain.layers.base.symbolic import eager_call, functional_call, output_specs
 from gputrain.ops import divide
 from gputrain.ops.base import cast, convert
 from gputrain.runtime import Variable
-from gputrain.utils import tree
+from gputrain.utils import states, tree
 from gputrain.utils.names import did_you_mean
 
 _REPORTED = (ShapeError, DTypeError)
@@ -288,6 +289,28 @@ class Layer:
                 )
         for variable, array in zip(variables, weights, strict=True):
             variable.assign(array)
+
+    def named_variables(self) -> dict[str, Variable]:
+        """All weights by their place in the layer, in the order of `weights`; equal models have equal places.
+
+        Example:
+            >>> list(Sequential([Input(shape=(4,)), Dense(2)]).named_variables())
+            ['0/kernel', '0/bias']
+        """
+        return places.named_variables(self)
+
+    def state(self) -> dict[str, Any]:
+        """Copies of all weights as NumPy arrays, by their place in the layer."""
+        return states.of_variables(self.named_variables())
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Set all weights to what `state` gave; nothing is changed unless all fit.
+
+        Raises:
+            ValueError: a weight is missing or unknown.
+            ShapeError: an array has another shape than its weight.
+        """
+        states.assign(self.name, self.named_variables(), state)
 
     def count_params(self) -> int:
         """Number of numbers in the weights."""
