@@ -21,10 +21,13 @@ class Configurable(Protocol):
 
 
 T = TypeVar("T", bound=Configurable)
+Named = TypeVar("Named", bound=Callable[..., Any])
 
 
 class Registry(Generic[T]):
     """Names of one kind of object (initializers, constraints, schedules ...) and their classes.
+
+    Classes enter where they are defined, by the decorator `add`, or all at once.
 
     Args:
         kind: the word for one such object in errors, as "initializer".
@@ -32,12 +35,14 @@ class Registry(Generic[T]):
         aliases: further names, each with its class.
 
     Example:
-        >>> registry = Registry("initializer", [Zeros], {"zero": Zeros})
+        >>> registry = Registry("initializer")
+        >>> @registry.add("zeros")
+        ... class Zeros(Initializer): ...
         >>> registry.get("zeros")  # a new Zeros()
     """
 
     def __init__(
-        self, kind: str, classes: Iterable[type[T]], aliases: Mapping[str, type[T]] | None = None
+        self, kind: str, classes: Iterable[type[T]] = (), aliases: Mapping[str, type[T]] | None = None
     ) -> None:
         self.kind = kind
         self._classes: dict[str, type[T]] = {}
@@ -45,6 +50,19 @@ class Registry(Generic[T]):
             self.register(cls)
         for name, cls in (aliases or {}).items():
             self.register(cls, name)
+
+    def add(self, *aliases: str) -> Callable[[Named], Named]:
+        """Decorate a class, or a function, so that it is known by its own name and by `aliases`.
+
+        Raises:
+            ValueError: a name already stands for another class.
+        """
+
+        def decorate(item: Named) -> Named:
+            self.register(cast("type[T]", item), item.__name__, *aliases)
+            return item
+
+        return decorate
 
     def register(self, cls: type[T], *names: str) -> type[T]:
         """Make `cls` known by `names`, or by its class name and that name in snake_case; return `cls`.
