@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from gputrain import layers as layers_
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Value
-from gputrain.layers.base.layer import Layer
-from gputrain.layers.base.symbolic import Slot, _LayerCall
+from gputrain.layers.base import Layer
+from gputrain.layers.base.symbolic import LayerCall, Slot
 from gputrain.layers.core.input_layer import InputLayer
 from gputrain.utils import tree
 
@@ -42,7 +42,7 @@ def functional_config(model: Functional) -> dict[str, Any]:
     found = {layer: i for i, layer in enumerate(graph.layers)}
     calls = []
     for node in graph.nodes:
-        if not isinstance(node.op, _LayerCall):
+        if not isinstance(node.op, LayerCall):
             raise GraphError(
                 explain(
                     f"{model.name}: get_config() needs a model made of layers.",

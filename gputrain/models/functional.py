@@ -8,8 +8,8 @@ from typing import Any
 
 from gputrain.errors import GraphError, ShapeError, explain
 from gputrain.ir import Node, Value, is_float, schedule
-from gputrain.layers.base.layer import Layer
-from gputrain.layers.base.symbolic import _LayerCall
+from gputrain.layers.base import Layer
+from gputrain.layers.base.symbolic import LayerCall
 from gputrain.layers.core.input_layer import InputLayer
 from gputrain.ops import expand_dims, squeeze
 from gputrain.ops.base import apply, cast, convert
@@ -36,7 +36,7 @@ class FunctionalGraph:
     @property
     def layers(self) -> list[Layer]:
         """Input layers and called layers, in order, each once."""
-        called = [node.op.layer for node in self.nodes if isinstance(node.op, _LayerCall)]
+        called = [node.op.layer for node in self.nodes if isinstance(node.op, LayerCall)]
         return list(dict.fromkeys([*self.input_layers, *called]))
 
     def run(self, args: Any) -> Any:
@@ -47,7 +47,7 @@ class FunctionalGraph:
             known[value] = self._checked(value, convert(x))
         for node in self.nodes:
             ins = [known[v] for v in node.inputs]
-            made = node.op.call(ins) if isinstance(node.op, _LayerCall) else apply(node.op, *ins)
+            made = node.op.call(ins) if isinstance(node.op, LayerCall) else apply(node.op, *ins)
             known.update(zip(node.outputs, made if isinstance(made, list | tuple) else [made], strict=True))
         return tree.pack(self.outputs, [known[v] for v in self.output_values])
 

@@ -13,7 +13,7 @@ from gputrain import losses, ops
 
 ROOMS = ("activations", "layers", "losses", "metrics")
 # Their examples are lines of a class body, shown without output.
-LEFT_OUT = {f"gputrain.layers.{name}" for name in ("base", "input", "symbolic", "naming")}
+LEFT_OUT = {f"gputrain.layers.base.{name}" for name in ("layer",)}
 
 
 def modules() -> list[str]:

@@ -10,18 +10,17 @@ from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape
 from gputrain.layers.augmentation.augmentation import RandomImages, take_pixels
-from gputrain.layers.base import arguments
-from gputrain.layers.base.layer import Layer
-from gputrain.layers.base.layout import from_last, require_images, to_last
+from gputrain.layers.base import arguments, declared, registry
+from gputrain.layers.base.images import ImageLayer
 
 
-class CenterCrop(Layer):
+@registry.add()
+class CenterCrop(ImageLayer):
     """The part of `height` rows and `width` columns in the middle of each image.
 
     Args:
         height: rows of the part; where an odd number of rows is left over, one more stays below than above.
         width: columns of the part, likewise.
-        data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
 
     Shapes:
         (N, H, W, C) to (N, height, width, C); numbers of any dtype come out in the layer's.
@@ -35,32 +34,17 @@ class CenterCrop(Layer):
         [5.0, 6.0]
     """
 
-    def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.height = arguments.positive_int(height, "CenterCrop: height")
-        self.width = arguments.positive_int(width, "CenterCrop: width")
-        self.data_format = arguments.data_format(data_format, "CenterCrop")
-
-    def build(self, input_shape: Shape) -> None:
-        """Check that images come in that are large enough."""
-        require_images(input_shape, self.data_format, "CenterCrop")
+    height: int = declared.argument(arguments.positive_int)
+    width: int = declared.argument(arguments.positive_int)
 
     def call(self, inputs: Any) -> Any:
         """(N, H, W, C) to (N, height, width, C)."""
-        images = to_last(ops.cast(inputs, self.compute_dtype), self.data_format)
+        images = self.to_last(ops.cast(inputs, self.compute_dtype))
         _require_room(images.shape, self.height, self.width, "CenterCrop")
-        return from_last(_center(images, self.height, self.width), self.data_format)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {
-            **super().get_config(),
-            "height": self.height,
-            "width": self.width,
-            "data_format": self.data_format,
-        }
+        return self.from_last(_center(images, self.height, self.width))
 
 
+@registry.add()
 class RandomCrop(RandomImages):
     """A part of `height` rows and `width` columns of each image: anywhere in training, its middle otherwise.
 
@@ -70,8 +54,6 @@ class RandomCrop(RandomImages):
     Args:
         height: rows of the part.
         width: columns of the part.
-        seed: an int or SeedGenerator; None means the configured seed.
-        data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
         name: name of the layer; default is the class name in snake case, numbered.
 
     Shapes:
@@ -86,26 +68,17 @@ class RandomCrop(RandomImages):
         [5.0, 6.0]
     """
 
-    def __init__(
-        self,
-        height: int,
-        width: int,
-        seed: Any = None,
-        data_format: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(seed, data_format, name=name, **kwargs)
-        self.height = arguments.positive_int(height, "RandomCrop: height")
-        self.width = arguments.positive_int(width, "RandomCrop: width")
+    height: int = declared.argument(arguments.positive_int)
+    width: int = declared.argument(arguments.positive_int)
+    name: str = declared.handed_on(after="data_format")
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """(N, H, W, C) to (N, height, width, C)."""
-        images = to_last(ops.cast(inputs, self.compute_dtype), self.data_format)
+        images = self.to_last(ops.cast(inputs, self.compute_dtype))
         _require_room(images.shape, self.height, self.width, "RandomCrop")
         known = None not in images.shape[:3]  # only the shape matters otherwise
         part = self.change(images) if training and known else _center(images, self.height, self.width)
-        return from_last(part, self.data_format)
+        return self.from_last(part)
 
     def change(self, images: Any) -> Any:
         """A part of each image (N, H, W, C), from a place of its own."""
@@ -118,10 +91,6 @@ class RandomCrop(RandomImages):
         """The first row or column that is taken of each image, 0 to `room`, (N, 1, 1)."""
         drawn = self.draw(images.shape[0], axes=2)
         return ops.cast(ops.floor(ops.multiply(drawn, float(room + 1))), "int64")
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "height": self.height, "width": self.width}
 
 
 def _center(images: Any, height: int, width: int) -> Any:

@@ -13,8 +13,8 @@ from gputrain.data.arrays import on_host
 from gputrain.data.sources import is_iterator
 from gputrain.errors import DataError, ShapeError, explain
 from gputrain.ir import Shape, current_trace, normalize_axis
+from gputrain.layers.base import Layer, registry
 from gputrain.layers.base.arguments import known_size
-from gputrain.layers.base.layer import Layer
 from gputrain.layers.preprocessing.moments import Moments
 from gputrain.runtime.variable import Variable
 from gputrain.utils.notes import note
@@ -23,6 +23,7 @@ BLOCK = 1 << 20  # numbers of an array that are looked at together
 SHOWN = 10  # features that a message names
 
 
+@registry.add()
 class Normalization(Layer):
     """(x - mean) / sqrt(variance), feature by feature, with statistics of the training data.
 
