@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from gputrain import layers as layers_
@@ -36,9 +37,13 @@ def sequential_from_config(
 
 
 def functional_config(model: Functional) -> dict[str, Any]:
-    """{"name", "layers", "calls", "inputs", "outputs"}: values are numbered in order of their making."""
+    """{"name", "layers", "calls", "inputs", "outputs"}: values are numbered in order of their making.
+
+    The mask of value n has the number -1 - n.
+    """
     graph = model.graph
     numbers: dict[Value, int] = {v: i for i, v in enumerate(graph.input_values)}
+    fresh = itertools.count(len(numbers))
     found = {layer: i for i, layer in enumerate(graph.layers)}
     calls = []
     for node in graph.nodes:
@@ -52,8 +57,10 @@ def functional_config(model: Functional) -> dict[str, Any]:
             )
         ins = [numbers[v] for v in node.inputs]
         calls.append({"layer": found[node.op.layer], "arguments": _plain(node.op.arguments, ins)})
-        for value in node.outputs:
-            numbers[value] = len(numbers)
+        for value in tree.flatten(node.op.packed(node.outputs)):
+            numbers[value] = next(fresh)
+            if value.mask is not None:
+                numbers[value.mask] = -1 - numbers[value]
     return {
         "name": model.name,
         "trainable": model.trainable,
@@ -82,9 +89,15 @@ def functional_from_config(cls: type[Model], config: dict[str, Any], custom_obje
     for call in config["calls"]:
         args, kwargs = _rebuilt(call["arguments"], values)
         values.extend(tree.flatten(made[call["layer"]](*args, **kwargs)))
-    inputs = tree.map_leaves(lambda i: values[i], config["inputs"])
-    outputs = tree.map_leaves(lambda i: values[i], config["outputs"])
+    inputs, outputs = (
+        tree.map_leaves(lambda i: _value(values, i), config[key]) for key in ("inputs", "outputs")
+    )
     return cls(inputs=inputs, outputs=outputs, name=config["name"], trainable=config.get("trainable", True))
+
+
+def _value(values: list[Value], number: int) -> Any:
+    """The value of a number, or the mask of one."""
+    return values[number] if number >= 0 else values[-1 - number].mask
 
 
 def _layer(item: Any, custom_objects: Any) -> Layer:
@@ -124,7 +137,7 @@ def _rebuilt(structure: Any, values: list[Value]) -> Any:
     def rebuild(item: Any) -> Any:
         if isinstance(item, dict):
             if set(item) == {"value"}:
-                return values[item["value"]]
+                return _value(values, item["value"])
             return {key: rebuild(value) for key, value in item.items()}
         return [rebuild(value) for value in item] if isinstance(item, list) else item
 

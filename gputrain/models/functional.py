@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ class FunctionalGraph:
         self.output_values: list[Value] = _values(outputs, name, "outputs")
         self.nodes = _between(self.input_values, self.output_values, name)
         self.input_layers = [_input_layer(v) for v in self.input_values]
+        _require_unique_names(self)
 
     @property
     def layers(self) -> list[Layer]:
@@ -136,6 +138,23 @@ def _values(structure: Any, name: str, what: str) -> list[Value]:
             )
         )
     return leaves
+
+
+def _require_unique_names(graph: FunctionalGraph) -> None:
+    """Refuse two layers of one name: neither could be asked for by it."""
+    names = Counter(layer.name for layer in graph.layers)
+    for value, layer in zip(graph.input_values, graph.input_layers, strict=True):
+        if value.origin is None:  # where a model is cut open, the input has the name of what it stands for
+            names[layer.name] -= 1
+    name, count = max(names.items(), key=lambda item: item[1])
+    if count > 1:
+        raise ValueError(
+            explain(
+                f"{graph.name}: layer names must be unique.",
+                received=f"{name!r} for {count} layers",
+                fix="Pass name= to one of them.",
+            )
+        )
 
 
 def _between(inputs: Sequence[Value], outputs: Sequence[Value], name: str) -> list[Node]:

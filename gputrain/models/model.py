@@ -9,7 +9,8 @@ from typing import Any
 from gputrain import losses
 from gputrain.errors import explain
 from gputrain.ir import Spec, Value
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer, masking
+from gputrain.layers.base.naming import make_paths_unique
 from gputrain.models.functional import FunctionalGraph
 from gputrain.models.summary import summary_text
 from gputrain.models.training.objectives import takes_indices
@@ -180,6 +181,8 @@ class Functional(Model):
         trainable: whether an optimizer may change the weights.
     """
 
+    heads_paths = False  # its layers may be built before it is there
+
     def __init__(
         self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any
     ) -> None:
@@ -190,6 +193,7 @@ class Functional(Model):
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         self.graph = FunctionalGraph(inputs, outputs, self.name)
+        make_paths_unique(self.variables)
         self.input_names = (
             list(inputs) if isinstance(inputs, dict) else [v.name for v in self.graph.input_values]
         )
@@ -245,7 +249,7 @@ class Functional(Model):
     def sublayers(self) -> list[Layer]:
         return list(dict.fromkeys([*self.layers, *super().sublayers()]))
 
-    def child_key(self, child: Layer) -> str:
+    def child_key(self, child: Any) -> str:
         """Number of the layer, so that random streams do not depend on names."""
         for i, layer in enumerate(self.layers):
             if layer is child:
@@ -253,7 +257,8 @@ class Functional(Model):
         return super().child_key(child)
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        return self.graph.run(inputs)
+        with masking.carried(inputs, mask):
+            return self.graph.run(inputs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         return None  # masks travel with the values inside the model

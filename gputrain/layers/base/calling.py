@@ -111,7 +111,7 @@ class Called(SymbolicCalls):
     def _set_masks(self, trace: Trace, given: Any, masks: dict[str, Any], outputs: Any) -> None:
         """The outputs' masks; a layer that does not support masks says that it drops them."""
         makes_masks = type(self).compute_mask is not Called.compute_mask
-        first, *later = masks or (None,)
+        first, *later = masks or ("",)
         previous = given.get("mask") if given.get("mask") is not None else masks.get(first)
         if makes_masks or (self.supports_masking and masking.any_mask(previous)):
             names = tuple(inspect.signature(self.compute_mask).parameters)[2:]

@@ -1,4 +1,4 @@
-"""What layers over images share: their layout. Everything works channels last, channels_first is transposed."""
+"""What layers over images share: their layout. Everything works channels last; the other is transposed."""
 
 from __future__ import annotations
 

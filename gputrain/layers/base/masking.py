@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from gputrain.ir import Value
@@ -34,6 +35,22 @@ def asked_for(names: Sequence[str], masks: Mapping[str, Any]) -> dict[str, Any]:
     return {name: known[name] for name in names if name in known}
 
 
+@contextmanager
+def carried(inputs: Any, masks: Any) -> Iterator[None]:
+    """Let inputs carry the masks that a caller gave beside them, as long as the call lasts."""
+    given = zip(tree.flatten(inputs), tree.flatten(masks), strict=False) if masks is not None else ()
+    changed = [
+        (value, value.mask, mask) for value, mask in given if isinstance(value, Value) and mask is not None
+    ]
+    try:
+        for value, _, mask in changed:
+            value.mask = _as_value(mask)
+        yield
+    finally:
+        for value, before, _ in changed:
+            value.mask = before
+
+
 def warn_of_dropped(path: str, class_name: str) -> None:
     """Say that a layer without support of masks was given one."""
     warnings.warn(f"{path}: {class_name} does not support masks; its input's mask stops here.", stacklevel=2)
@@ -43,4 +60,8 @@ def attach(outputs: Any, masks: Any) -> None:
     """Let outputs carry the masks that were computed for them, unless they carry one already."""
     for value, mask in zip(tree.flatten(outputs), tree.flatten(masks), strict=False):
         if isinstance(value, Value) and value.mask is None:
-            value.mask = mask if mask is None or isinstance(mask, Value) else constant(mask)
+            value.mask = None if mask is None else _as_value(mask)
+
+
+def _as_value(mask: Any) -> Value:
+    return mask if isinstance(mask, Value) else constant(mask)

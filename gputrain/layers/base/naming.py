@@ -36,8 +36,8 @@ def forget_names() -> None:
 class _Scope:
     """The layers whose call or build is under way, outermost first, and whether one of them made a weight."""
 
+    grew: bool
     layers: list[Any] = field(default_factory=list)
-    grew: bool = False
 
 
 _scope: ContextVar[_Scope | None] = ContextVar("layers_being_called", default=None)
@@ -47,11 +47,11 @@ _scope: ContextVar[_Scope | None] = ContextVar("layers_being_called", default=No
 def inside(layer: Any) -> Iterator[None]:
     """While a layer is called or built: the paths of weights that are made begin with its name.
 
-    When the outermost layer is done, and weights were made, each of its variables has a path of its own.
+    When the outermost layer is done, and it or a weight is new, each of its variables gets a path of its own.
     """
     scope = _scope.get()
     if scope is None:
-        scope = _Scope()
+        scope = _Scope(grew=not layer.built)
         token = _scope.set(scope)
         try:
             with _pushed(scope, layer):
@@ -78,9 +78,11 @@ def _pushed(scope: _Scope, layer: Any) -> Iterator[None]:
 
 def path_of(layer: Any, name: str) -> str:
     """The path of a new weight: the names of the layers being called, that of its own layer, and its own."""
-    scope = _scope.get() or _Scope()
+    scope = _scope.get() or _Scope(grew=True)
     scope.grew = True
     layers = scope.layers if scope.layers[-1:] == [layer] else [*scope.layers, layer]
+    if len(layers) > 1 and not layers[0].heads_paths:
+        layers = layers[1:]
     return "/".join([*(around.name for around in layers), name])
 
 

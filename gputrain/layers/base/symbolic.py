@@ -36,6 +36,10 @@ class _LayerCall(Operation, eq=False):
     def n_outputs(self) -> int:
         return len(self.results.specs) + len(self.results.masks)
 
+    def packed(self, outputs: Sequence[Value]) -> Any:
+        """What the layer returned, without the masks behind it."""
+        return tree.pack(self.results.structure, outputs)
+
     def call(self, values: Sequence[Value]) -> list[Any]:
         """Call the layer on other values; what corresponds to the outputs of the node."""
         args, kwargs = tree.map_leaves(
@@ -94,7 +98,7 @@ class SymbolicCalls(Tracked):
     def output(self) -> Any:
         """Symbolic output(s) of the layer's only call in a functional model."""
         node = self._only_call()
-        return tree.pack(node.op.results.structure, node.outputs)  # type: ignore[attr-defined]
+        return node.op.packed(node.outputs)  # type: ignore[attr-defined]
 
     def _only_call(self) -> Node:
         if len(self.calls) != 1:
@@ -115,14 +119,14 @@ class SymbolicCalls(Tracked):
         Args:
             input_shape: a tuple with the batch (None where unknown), or a list or dict of them.
         """
-        results = results_of(self, (_stand_ins(input_shape, self.dtype),), {})
+        results = results_of(self, (_stand_ins(input_shape, self.compute_dtype),), {})
         return tree.pack(results.structure, [spec.shape for spec in results.specs])
 
     @property
     def is_own(self) -> bool:
         """Whether no user code runs in this layer's call, so that unknown sizes may pass through it."""
         package = __name__.partition(".")[0] + "."
-        return all(type(layer).call.__module__.startswith(package) for layer in self.all_layers())  # type: ignore[attr-defined]
+        return all(type(layer).call.__module__.startswith(package) for layer in self.all_layers())
 
 
 def _stand_ins(shape: Any, dtype: str) -> Any:
@@ -143,14 +147,15 @@ def functional_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
     slots = tree.map_leaves(lambda leaf: Slot(next(numbers)) if isinstance(leaf, Value) else leaf, arguments)
     results = results_of(layer, args, kwargs)
     specs = (*results.specs, *results.masks.values())
-    node = Node(LayerCall(layer, slots, results), tuple(values), specs, layer.name)
+    op = LayerCall(layer, slots, results)
+    node = Node(op, tuple(values), specs, layer.name)
     outputs, masks = node.outputs[: len(results.specs)], node.outputs[len(results.specs) :]
     for value in outputs:
         value.name = layer.name
     for i, mask in zip(results.masks, masks, strict=True):
         outputs[i].mask = mask
     layer.calls.append(node)
-    return tree.pack(results.structure, outputs)
+    return op.packed(outputs)
 
 
 def results_of(layer: Any, args: Any, kwargs: Any) -> Results:

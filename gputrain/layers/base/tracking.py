@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Self
+from typing import Any
 
 from gputrain import constraints, initializers, regularizers
 from gputrain.errors import ShapeError, explain
@@ -22,7 +22,10 @@ class Tracked(Typed):
         name: for people, and for the paths of weights.
         built: whether the weights exist.
         calls: the calls on symbolic values outside of a trace.
+        heads_paths: whether paths of weights below begin with its name where it is the outermost layer.
     """
+
+    heads_paths = True
 
     name: str
     built: bool
@@ -94,11 +97,11 @@ class Tracked(Typed):
             if key not in ("calls", "_weights") and opened:
                 yield from tree.flatten(value)
 
-    def sublayers(self) -> list[Self]:
+    def sublayers(self) -> list[Any]:
         """Layers that are attributes of this one, in order of assignment, each once."""
-        return list(dict.fromkeys(v for v in self._attributes() if isinstance(v, Tracked)))  # type: ignore[arg-type]
+        return list(dict.fromkeys(v for v in self._attributes() if isinstance(v, Tracked)))
 
-    def all_layers(self) -> list[Self]:
+    def all_layers(self) -> list[Any]:
         """This layer and all below it, each once."""
         return list(self._below(lambda layer: True))
 
@@ -113,7 +116,7 @@ class Tracked(Typed):
                 pending.extend(reversed(layer.sublayers()))
         return found
 
-    def child_key(self, child: Tracked) -> str:
+    def child_key(self, child: Any) -> str:
         """Where `child` stands in this layer: the attribute that holds it. Random streams are named by it."""
         for key, value in vars(self).items():
             if value is child:

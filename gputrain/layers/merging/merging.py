@@ -51,7 +51,7 @@ class Elementwise(Merge):
         a list of (N, ...) to (N, ...).
     """
 
-    pairwise: ClassVar[Callable[[Any, Any], Any]]
+    pairwise: ClassVar[Callable[..., Any]]
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """The inputs as one."""

@@ -73,7 +73,7 @@ class BatchNormalization(AffineLayer):
         self.moving_variance = self._statistic("moving_variance", size)
 
     def _statistic(self, name: str, size: int) -> Variable:
-        return self.add_declared_weight(name, (size,), dtype=_wide(self.dtype), trainable=False)
+        return self.add_declared_weight(name, (size,), dtype=_wide(self.variable_dtype), trainable=False)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The normalized inputs; moves the moving statistics where `training` and trainable."""

@@ -16,7 +16,8 @@ class Pooling(ImageLayer):
     Args:
         pool_size: size of the window along each axis, one int or one for each.
         strides: steps of the window, one int or one for each axis; None means pool_size.
-        padding: "valid" (only whole windows) or "same".
+        padding: "valid" (only whole windows) or "same" (windows reach over the border, which counts for
+            nothing: it never is the largest, and means are over what lies inside the image).
         name: name of the layer; default is the class name in snake case, numbered.
 
     Raises:
@@ -44,7 +45,7 @@ class Pooling(ImageLayer):
 
 @registry.add("AveragePool2D", "AvgPool2D")
 class AveragePooling2D(Pooling):
-    """The mean of each window, channel by channel; with "same", of what lies inside the image.
+    """The mean of each window, channel by channel.
 
     Shapes:
         (N, H, W, C) to (N, OH, OW, C).
@@ -60,7 +61,7 @@ class AveragePooling2D(Pooling):
 
 @registry.add("MaxPool2D")
 class MaxPooling2D(Pooling):
-    """The largest value of each window, channel by channel; with "same", the border never wins.
+    """The largest value of each window, channel by channel.
 
     Shapes:
         (N, H, W, C) to (N, OH, OW, C).

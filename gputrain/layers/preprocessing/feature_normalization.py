@@ -84,7 +84,7 @@ class Normalization(Layer):
             self.variance = _of_sizes(self.input_variance, sizes, "variance")
             self._name_constant_features(self.variance)
             return
-        dtype = "float32" if self.dtype == "float16" else self.dtype
+        dtype = "float32" if self.variable_dtype == "float16" else self.variable_dtype
         self.mean = self.add_weight(sizes, "zeros", dtype, trainable=False, name="mean")
         self.variance = self.add_weight(sizes, "ones", dtype, trainable=False, name="variance")
         self.count = self.add_weight((), "zeros", "int64", trainable=False, name="count")

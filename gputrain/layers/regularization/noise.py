@@ -120,6 +120,6 @@ class SpatialDropout2D(ImageLayer, Dropout):
     dtype: str = declared.handed_on(after="name")
 
     @property
-    def noise_shape(self) -> tuple[int | None, ...]:  # type: ignore[override]
+    def noise_shape(self) -> tuple[int | None, ...]:
         """One number for each channel of a sample, whatever its height and width."""
         return tuple(1 if axis in self.spatial_axes else None for axis in range(self.rank + 2))
