@@ -9,7 +9,7 @@ from typing import Any
 
 from gputrain.errors import DTypeError, ShapeError
 from gputrain.ir import Trace, Value, current_trace, suspended
-from gputrain.layers.base import masking
+from gputrain.layers.base.masking import any_mask, asked_for, attach, masks_of, warn_of_dropped
 from gputrain.layers.base.naming import inside
 from gputrain.layers.base.symbolic import SymbolicCalls, eager_call, functional_call
 from gputrain.ops import divide
@@ -40,7 +40,7 @@ class Called(SymbolicCalls):
         raise NotImplementedError(f"{type(self).__name__} must define call(inputs).")
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        """Mask of the outputs; by default the inputs' mask, where the layer supports masking.
+        """Mask of the outputs; by default the inputs' mask, where the layer supports
 
         A layer whose `call` has further arguments x may ask for their masks: `x_mask` after these two.
 
@@ -66,11 +66,13 @@ class Called(SymbolicCalls):
         training = kwargs.pop("training", None)
         if training is None:
             training = trace.training
-        given = self._by_name(args, kwargs)
+        placed, given = self._call_arguments[: len(args)], self._by_name(args, kwargs)
         first = next(iter(given.values()), None)
-        masks = {name: masking.masks_of(value) for name, value in given.items()}
-        asked = masking.asked_for(self._call_arguments, masks)
-        kwargs |= {name: mask for name, mask in asked.items() if given.get(name) is None}
+        masks = {name: masks_of(value) for name, value in given.items()}
+        asked = asked_for(self._call_arguments, masks)
+        kwargs |= {
+            name: mask for name, mask in asked.items() if given.get(name) is None and name not in placed
+        }
         if "training" in self._call_arguments:
             kwargs["training"] = training
         with inside(self), trace.scope(self.name, _place(trace, self), training):
@@ -95,9 +97,10 @@ class Called(SymbolicCalls):
         return args[:place], {**kwargs, **dict(zip(names[place:], args[place:], strict=False))}
 
     def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        """The arguments of `call` by their names; by their numbers where they have none of their own."""
-        names = [*self._call_arguments[: len(args)], *map(str, range(len(self._call_arguments), len(args)))]
-        return {**dict(zip(names, args, strict=True)), **kwargs}
+        """The arguments of `call` by their names, in order; those that have none by their numbers."""
+        names = [*self._call_arguments, *map(str, range(len(self._call_arguments), len(args)))]
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        return {name: given[name] for name in (*names, *kwargs) if name in given}
 
     def _regularize_activity(self, trace: Trace, outputs: Any) -> None:
         """Add the activity regularizer's penalty of a sample, the mean over the batch."""
@@ -113,14 +116,14 @@ class Called(SymbolicCalls):
         makes_masks = type(self).compute_mask is not Called.compute_mask
         first, *later = masks or ("",)
         previous = given.get("mask") if given.get("mask") is not None else masks.get(first)
-        if makes_masks or (self.supports_masking and masking.any_mask(previous)):
+        if makes_masks or (self.supports_masking and any_mask(previous)):
             names = tuple(inspect.signature(self.compute_mask).parameters)[2:]
-            further = masking.asked_for(names, masks)
-            masking.attach(outputs, self.compute_mask(given.get(first), previous, **further))
+            further = asked_for(names, masks)
+            attach(outputs, self.compute_mask(given.get(first), previous, **further))
         elif not self.supports_masking:
             untaken = [masks[name] for name in later if f"{name}_mask" not in self._call_arguments]
-            if masking.any_mask([previous, untaken]):
-                masking.warn_of_dropped(trace.path, type(self).__name__)
+            if any_mask([previous, untaken]):
+                warn_of_dropped(trace.path, type(self).__name__)
 
     def _ensure_built(self, inputs: Any) -> None:
         if not self.built:

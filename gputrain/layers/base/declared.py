@@ -2,7 +2,7 @@
 
 A class declares its arguments as `units: int = argument(positive_int)`. They become the constructor's: those
 of the class first, in their order, then those of its bases. Each is checked and set as the attribute of its
-name. An argument of a base that the class body defines otherwise is none of the class's.
+name.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from inspect import Parameter, Signature
 from typing import Any
 
 from gputrain import activations, constraints, initializers, regularizers
+from gputrain.errors import explain
 
 REQUIRED = Parameter.empty
 _SHARED = ("Args", "Shapes", "Raises")  # sections of a docstring that a class takes from its bases
@@ -99,6 +100,10 @@ def handed_on(**settings: Any) -> Any:
     return Argument(as_given, None, handed_on=True, **settings)
 
 
+class fixed(property):  # a decorator, as property is
+    """What is an argument of a base but follows from the others in this class, as a property."""
+
+
 def complete(cls: Any, root: type) -> None:
     """Give a new class the constructor and the help that follow from its arguments and those of its bases.
 
@@ -110,15 +115,22 @@ def complete(cls: Any, root: type) -> None:
     bases = [base._arguments for base in cls.__bases__ if getattr(base, "_arguments", None)]
     inherited = {name: item for arguments in reversed(bases) for name, item in arguments.items()}
     kept = dict.fromkeys(name for arguments in bases for name in arguments)
-    before = {name: inherited[name] for name in kept if name in own or name not in vars(cls)}
+    before = {name: inherited[name] for name in kept if not isinstance(vars(cls).get(name), fixed)}
     for name in own:
         delattr(cls, name)
     cls._arguments = _merged(own, before)
     differs = own or len(before) < len(kept) or len(bases) > 1 or "rank" in vars(cls)
-    if differs and "__init__" not in vars(cls):
+    if not _is_made(cls.__init__, root):
+        return
+    if differs:
         cls.__init__ = _constructor(cls, root)
     if cls.__doc__:
         cls.__doc__ = _with_shared_sections(cls, root)
+
+
+def _is_made(constructor: Any, root: Any) -> bool:
+    """Whether nobody wrote a constructor between the class and the root."""
+    return constructor is root.__init__ or hasattr(constructor, "__signature__")
 
 
 def _merged(own: Mapping[str, Argument], inherited: Mapping[str, Argument]) -> dict[str, Argument]:
@@ -143,7 +155,7 @@ def _constructor(cls: Any, root: Any) -> Callable[..., None]:
         try:
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
-            raise TypeError(f"{cls.__name__}: {error}.") from None
+            raise TypeError(explain(f"{cls.__name__}: {error}.", expected=", ".join(shown))) from None
         bound.apply_defaults()
         given = {**bound.arguments, **hidden}
         root.__init__(

@@ -119,7 +119,7 @@ class SpatialDropout2D(ImageLayer, Dropout):
     name: str = declared.handed_on(after="seed")
     dtype: str = declared.handed_on(after="name")
 
-    @property
+    @declared.fixed
     def noise_shape(self) -> tuple[int | None, ...]:
         """One number for each channel of a sample, whatever its height and width."""
         return tuple(1 if axis in self.spatial_axes else None for axis in range(self.rank + 2))
