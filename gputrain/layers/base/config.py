@@ -11,7 +11,7 @@ from gputrain.errors import explain
 from gputrain.ir import Shape
 from gputrain.layers.base.declared import Argument
 from gputrain.layers.base.tracking import Tracked
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from gputrain.utils.names import did_you_mean
 
 _BASE_ARGUMENTS = frozenset(("self", "activity_regularizer", "trainable", "dtype", "autocast", "name"))

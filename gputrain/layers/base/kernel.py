@@ -7,7 +7,7 @@ from typing import Any
 from gputrain import ops
 from gputrain.layers.base import declared
 from gputrain.layers.base.layer import Layer
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 
 class KernelLayer(Layer):

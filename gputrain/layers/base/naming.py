@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from gputrain.utils.names import snake_case
 
 _used: Counter[str] = Counter()

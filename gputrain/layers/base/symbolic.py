@@ -13,8 +13,7 @@ from gputrain.errors import GraphError, explain
 from gputrain.ir import Node, Shape, Spec, Trace, Value
 from gputrain.layers.base.tracking import Tracked
 from gputrain.ops.base import Operation, convert
-from gputrain.runtime.executable import interpret
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable, interpret
 from gputrain.utils import tree
 
 # Sizes that stand for unknown dimensions when user code is traced: far apart, equal under no small stride.

@@ -11,7 +11,7 @@ from gputrain.ir import Node, current_trace, dtype_name, is_float
 from gputrain.layers.base.naming import path_of
 from gputrain.layers.base.policy import Typed
 from gputrain.ops.base import convert
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from gputrain.utils import tree
 
 

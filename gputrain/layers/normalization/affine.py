@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gputrain.layers.base import Layer, declared
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 
 class AffineLayer(Layer):

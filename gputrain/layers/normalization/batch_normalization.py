@@ -10,7 +10,7 @@ from gputrain.ir import Shape, normalize_axis
 from gputrain.layers.base import declared, registry
 from gputrain.layers.base.arguments import known_size
 from gputrain.layers.normalization.affine import AffineLayer
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 
 def _momentum(value: Any, where: str) -> float:
