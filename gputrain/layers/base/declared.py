@@ -10,7 +10,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from copy import copy
 from functools import partial
 from inspect import Parameter, Signature
 from typing import Any
@@ -23,11 +23,10 @@ _SHARED = ("Args", "Shapes", "Raises")  # sections of a docstring that a class t
 _ORDER = ("Args", "Attributes", "Shapes", "Raises", "Source", "Example")
 
 
-@dataclass(frozen=True, eq=False)
 class Argument:
     """One argument of a layer's constructor.
 
-    Attributes:
+    Args:
         check: makes the attribute from what was given and from where it was, as "Dense: units".
         default: as in the signature; REQUIRED for none.
         plain: makes plain data of the attribute, for configs.
@@ -37,21 +36,36 @@ class Argument:
         handed_on: whether it is one of the base layer's, named for its place in the signature.
     """
 
-    check: Callable[..., Any]
-    default: Any = REQUIRED
-    plain: Callable[[Any], Any] = lambda value: value
-    after: str | None = None
-    per_axis: bool = False
-    shown: bool = True
-    handed_on: bool = False
+    def __init__(
+        self,
+        check: Callable[..., Any],
+        default: Any = REQUIRED,
+        plain: Callable[[Any], Any] = lambda value: value,
+        *,
+        after: str | None = None,
+        per_axis: bool = False,
+        shown: bool = True,
+        handed_on: bool = False,
+    ) -> None:
+        self.check, self.default, self.plain = check, default, plain
+        self.after, self.per_axis, self.shown, self.handed_on = after, per_axis, shown, handed_on
+        self.hint = "Any"
 
     def of(self, rank: int | None) -> Argument:
         """The argument in a class whose layers work over `rank` axes."""
         if not self.per_axis or rank is None:
             return self
-        repeated = isinstance(self.default, int) and rank > 1
-        default = (self.default,) * rank if repeated else self.default
-        return replace(self, check=partial(self.check, rank=rank), default=default, per_axis=False)
+        found = copy(self)
+        found.check = partial(self.check, rank=rank)
+        if isinstance(self.default, int) and rank > 1:
+            found.default = (self.default,) * rank
+        return found
+
+    @property
+    def parameter_hint(self) -> str:
+        """What may be given for an attribute of its type: None too, where that is the default."""
+        known = self.hint == "Any" or "None" in self.hint
+        return self.hint if known or self.default is not None else f"{self.hint} | None"
 
 
 def as_given(value: Any, where: str) -> Any:
@@ -116,7 +130,9 @@ def complete(cls: Any, root: type) -> None:
     inherited = {name: item for arguments in reversed(bases) for name, item in arguments.items()}
     kept = dict.fromkeys(name for arguments in bases for name in arguments)
     before = {name: inherited[name] for name in kept if not isinstance(vars(cls).get(name), fixed)}
-    for name in own:
+    hints = inspect.get_annotations(cls) if own else {}
+    for name, item in own.items():
+        item.hint = hints[name]
         delattr(cls, name)
     cls._arguments = _merged(own, before)
     differs = own or len(before) < len(kept) or len(bases) > 1 or "rank" in vars(cls)
@@ -124,8 +140,8 @@ def complete(cls: Any, root: type) -> None:
         return
     if differs:
         cls.__init__ = _constructor(cls, root)
-    if cls.__doc__:
-        cls.__doc__ = _with_shared_sections(cls, root)
+    if cls.__doc__ and next(_between(cls.__base__, root), None):
+        cls.__doc__ = _Help(cls.__doc__, root)
 
 
 def _is_made(constructor: Any, root: Any) -> bool:
@@ -148,7 +164,7 @@ def _constructor(cls: Any, root: Any) -> Callable[..., None]:
     rank = getattr(cls, "rank", None)
     arguments = {name: item.of(rank) for name, item in cls._arguments.items()}
     shown = {name: item for name, item in arguments.items() if item.shown}
-    signature = _signature(cls, shown)
+    signature = _signature(shown)
 
     def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
         hidden = {name: kwargs.pop(name) for name in arguments if name not in shown and name in kwargs}
@@ -174,30 +190,32 @@ def _constructor(cls: Any, root: Any) -> Callable[..., None]:
     return __init__
 
 
-def _signature(cls: type, arguments: Mapping[str, Argument]) -> Signature:
+def _signature(arguments: Mapping[str, Argument]) -> Signature:
     kind = Parameter.POSITIONAL_OR_KEYWORD
-    hints: dict[str, str] = {}
-    for base in reversed(cls.__mro__):
-        hints |= inspect.get_annotations(base)
     named = [
-        Parameter(name, kind, default=item.default, annotation=_hint(hints[name], item.default))
+        Parameter(name, kind, default=item.default, annotation=item.parameter_hint)
         for name, item in arguments.items()
     ]
     rest = Parameter("kwargs", Parameter.VAR_KEYWORD, annotation="Any")
     return Signature([Parameter("self", kind), *named, rest], return_annotation="None")
 
 
-def _hint(hint: str, default: Any) -> str:
-    """What may be given for an attribute of this type: None too, where that is the default."""
-    return f"{hint} | None" if default is None and hint != "Any" and "None" not in hint else hint
-
-
 # ------------------------------------------------------------------------------------------------------- help
 
 
-def _with_shared_sections(cls: Any, root: type) -> str:
-    """The docstring of a class, with what its bases say of the arguments and sections that it leaves out."""
-    docs = [_sections(base.__doc__) for base in _between(cls, root)]
+class _Help:
+    """The docstring of a class, completed when it is read: hundreds are made, and few are."""
+
+    def __init__(self, own: str, root: type) -> None:
+        self.own, self.root = own, root
+
+    def __get__(self, instance: Any, cls: type) -> str:
+        return _with_shared_sections(cls, self.own, self.root)
+
+
+def _with_shared_sections(cls: Any, doc: str, root: type) -> str:
+    """A docstring with what the bases of a class say of the arguments and sections that it leaves out."""
+    docs = [_sections(doc), *(_sections(base.__doc__) for base in _between(cls, root) if base is not cls)]
     about, own = docs[0]
     found = {name: next((s[name] for _, s in docs if name in s), "") for name in _SHARED} | own
     entries = [dict(_entries(sections.get("Args", ""))) for _, sections in docs]
@@ -205,7 +223,7 @@ def _with_shared_sections(cls: Any, root: type) -> str:
     if cls._arguments:
         found["Args"] = "\n".join(entry for entry in dict.fromkeys(said) if entry)
     if all(found.get(name, "") == own.get(name, "") for name in _SHARED):
-        return cls.__doc__
+        return doc
     parts = [f"{name}:\n{found[name]}" for name in _ORDER if found.get(name)]
     return "\n\n".join([about, *parts]) + "\n"
 

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from typing import Any
 
 from gputrain.runtime import Variable
@@ -32,12 +31,12 @@ def forget_names() -> None:
         _used.clear()
 
 
-@dataclass
 class _Scope:
     """The layers whose call or build is under way, outermost first, and whether one of them made a weight."""
 
-    grew: bool
-    layers: list[Any] = field(default_factory=list)
+    def __init__(self, grew: bool) -> None:
+        self.grew = grew
+        self.layers: list[Any] = []
 
 
 _scope: ContextVar[_Scope | None] = ContextVar("layers_being_called", default=None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,26 +53,24 @@ class _LayerCall(Operation, eq=False):
 LayerCall = _LayerCall  # no operation of a device: classes of a public name are registered as such
 
 
-@dataclass(frozen=True)
 class Slot:
     """Where an input value goes in the arguments of a layer."""
 
-    index: int
+    def __init__(self, index: int) -> None:
+        self.index = index
 
 
-@dataclass(frozen=True)
 class Results:
     """What a layer returns for some arguments, found without computing.
 
-    Attributes:
+    Args:
         structure: of lists, tuples and dicts.
         specs: of the values, flat.
         masks: specs of the masks by the numbers of their values.
     """
 
-    structure: Any
-    specs: list[Spec]
-    masks: dict[int, Spec]
+    def __init__(self, structure: Any, specs: list[Spec], masks: dict[int, Spec]) -> None:
+        self.structure, self.specs, self.masks = structure, specs, masks
 
     def merged(self, other: Results) -> Results:
         """The results where sizes that differ from those of `other` are unknown."""
@@ -97,7 +94,7 @@ class SymbolicCalls(Tracked):
     def output(self) -> Any:
         """Symbolic output(s) of the layer's only call in a functional model."""
         node = self._only_call()
-        return node.op.packed(node.outputs)  # type: ignore[attr-defined]
+        return node.op.packed(node.outputs)
 
     def _only_call(self) -> Node:
         if len(self.calls) != 1:
