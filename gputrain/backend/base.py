@@ -319,9 +319,9 @@ class Device(ABC):
             return kernel.prepare(op, out, *ins, scratch=tuple(scratch))
         own = vars(type(op)).get("cuda")
         launch = self.bind_kernel(op, own, outs, ins) if own is not None else None
-        return launch if launch is not None else self._reference(op, out, tuple(ins), tuple(scratch))
+        return launch if launch is not None else self.reference(op, out, tuple(ins), tuple(scratch))
 
-    def _reference(self, op: Operation, out: Any, ins: tuple[Any, ...], scratch: tuple[Any, ...]) -> Thunk:
+    def reference(self, op: Operation, out: Any, ins: tuple[Any, ...], scratch: tuple[Any, ...]) -> Thunk:
         """The operation's `compute` on these buffers."""
         xp, compute, name = self.xp, op.compute, type(op).__name__
         options = {"scratch": scratch} if scratch else {}

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from gputrain.backend import Device
-from gputrain.compiler.rewrite import enabled
+from gputrain.compiler.rewrite.switches import PASSES, enabled
 from gputrain.ir import Graph, Node, Spec, Value, is_float
 from gputrain.ir.graph import State
 from gputrain.ops.activation import Relu
@@ -22,6 +22,8 @@ from gputrain.ops.elementwise import Add, Multiply, Where
 from gputrain.ops.optim import Gate
 from gputrain.ops.reduction import Mean
 from gputrain.ops.shape import BroadcastTo
+
+PASSES.append("fuse_elementwise")
 
 
 class Fused(Operation, eq=False):
