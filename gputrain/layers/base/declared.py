@@ -132,7 +132,7 @@ def complete(cls: Any, root: type) -> None:
     before = {name: inherited[name] for name in kept if not isinstance(vars(cls).get(name), fixed)}
     hints = inspect.get_annotations(cls) if own else {}
     for name, item in own.items():
-        item.hint = hints[name]
+        item.hint = str(hints.get(name, "Any"))
         delattr(cls, name)
     cls._arguments = _merged(own, before)
     differs = own or len(before) < len(kept) or len(bases) > 1 or "rank" in vars(cls)
@@ -204,7 +204,7 @@ def _signature(arguments: Mapping[str, Argument]) -> Signature:
 
 
 class _Help:
-    """The docstring of a class, completed when it is read: hundreds are made, and few are."""
+    """The docstring of a class, completed when it is read; most are read by nobody."""
 
     def __init__(self, own: str, root: type) -> None:
         self.own, self.root = own, root
