@@ -39,6 +39,7 @@ from gputrain.activations.functions import (
     threshold,
 )
 from gputrain.utils.names import missing_name
+from gputrain.utils.registry import serializer
 
 swish = silu
 hard_swish = hard_silu
@@ -61,13 +62,7 @@ def get(identifier: Any) -> Any:
     return linear if identifier is None else registry.get(identifier)
 
 
-def serialize(activation: Any) -> Any:
-    """Return `activation` as plain data: a function's name, or {"class_name", "config"} of an object.
-
-    Args:
-        activation: what is to be described.
-    """
-    return registry.serialize(activation)
+serialize = serializer(registry, __name__)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:

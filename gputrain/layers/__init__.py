@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gputrain.layers import (
@@ -31,6 +30,7 @@ from gputrain.layers.preprocessing import *
 from gputrain.layers.regularization import *
 from gputrain.layers.reshaping import *
 from gputrain.utils.names import missing_name
+from gputrain.utils.registry import deserializer, serializer
 
 
 def get(identifier: Any) -> Any:
@@ -46,28 +46,8 @@ def get(identifier: Any) -> Any:
     return registry.get(identifier)
 
 
-def serialize(layer: Layer) -> dict[str, Any]:
-    """Return `layer` as plain data: {"class_name", "config"}.
-
-    Args:
-        layer: what is to be described.
-    """
-    return registry.serialize(layer)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return the layer that `serialize` described; only registered names and `custom_objects` load.
-
-    Args:
-        config: what `serialize` returned.
-        custom_objects: classes and functions of yours by the names in `config`.
-
-    Example:
-        >>> deserialize({"class_name": "Dense", "config": {"units": 3}}).units
-        3
-    """
-    return registry.deserialize(config, custom_objects)
-
+serialize = serializer(registry, __name__)
+deserialize = deserializer(registry, __name__)
 
 __all__ = ["Layer", "deserialize", "get", "registry", "serialize"]
 __all__ += activation.__all__

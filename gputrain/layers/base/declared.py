@@ -12,13 +12,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from functools import partial
-from inspect import Parameter, Signature
+from inspect import Parameter
 from typing import Any
 
 from gputrain import activations, constraints, initializers, regularizers
-from gputrain.errors import explain
+from gputrain.utils.signatures import called_with
 
 REQUIRED = Parameter.empty
+_NAMED = Parameter.POSITIONAL_OR_KEYWORD
 _SHARED = ("Args", "Shapes", "Raises")  # sections of a docstring that a class takes from its bases
 _ORDER = ("Args", "Attributes", "Shapes", "Raises", "Source", "Example")
 
@@ -164,40 +165,25 @@ def _constructor(cls: Any, root: Any) -> Callable[..., None]:
     rank = getattr(cls, "rank", None)
     arguments = {name: item.of(rank) for name, item in cls._arguments.items()}
     shown = {name: item for name, item in arguments.items() if item.shown}
-    signature = _signature(shown)
 
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:
-        hidden = {name: kwargs.pop(name) for name in arguments if name not in shown and name in kwargs}
-        try:
-            bound = signature.bind(self, *args, **kwargs)
-        except TypeError as error:
-            raise TypeError(explain(f"{cls.__name__}: {error}.", expected=", ".join(shown))) from None
-        bound.apply_defaults()
-        given = {**bound.arguments, **hidden}
-        root.__init__(
-            self,
-            **{name: given[name] for name, item in arguments.items() if item.handed_on},
-            **given["kwargs"],
-        )
+    def __init__(self: Any, kwargs: dict[str, Any], **given: Any) -> None:
+        given |= {name: kwargs.pop(name) for name in arguments if name not in shown and name in kwargs}
+        named = {name: given[name] for name, item in arguments.items() if item.handed_on}
+        root.__init__(self, **named, **kwargs)
         for name, item in arguments.items():
             if not item.handed_on:
                 value = given.get(name, item.default)
                 setattr(self, name, item.check(value, f"{type(self).__name__}: {name}"))
         self.check_arguments()
 
-    __init__.__qualname__, __init__.__module__ = f"{cls.__qualname__}.__init__", cls.__module__
-    __init__.__signature__ = signature  # type: ignore[attr-defined]
-    return __init__
-
-
-def _signature(arguments: Mapping[str, Argument]) -> Signature:
-    kind = Parameter.POSITIONAL_OR_KEYWORD
+    __init__.__module__, __init__.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
     named = [
-        Parameter(name, kind, default=item.default, annotation=item.parameter_hint)
-        for name, item in arguments.items()
+        Parameter(name, _NAMED, default=item.default, annotation=item.parameter_hint)
+        for name, item in shown.items()
     ]
-    rest = Parameter("kwargs", Parameter.VAR_KEYWORD, annotation="Any")
-    return Signature([Parameter("self", kind), *named, rest], return_annotation="None")
+    return called_with(
+        [Parameter("self", _NAMED), *named, Parameter("kwargs", Parameter.VAR_KEYWORD)], __init__
+    )
 
 
 # ------------------------------------------------------------------------------------------------------- help
