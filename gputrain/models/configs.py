@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 from gputrain import layers as layers_
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Value
-from gputrain.layers.base.layer import Layer
-from gputrain.layers.base.symbolic import Slot, _LayerCall
+from gputrain.layers.base import Layer
+from gputrain.layers.base.symbolic import LayerCall, Slot
 from gputrain.layers.core.input_layer import InputLayer
 from gputrain.models.functional import FunctionalGraph
 from gputrain.utils import tree
@@ -39,12 +40,16 @@ def sequential_from_config(cls: Any, config: dict[str, Any], custom_objects: Any
 
 
 def functional_config(model: Layer, graph: FunctionalGraph) -> dict[str, Any]:
-    """{"name", "layers", "calls", "inputs", "outputs"}: values are numbered in order of their making."""
+    """{"name", "layers", "calls", "inputs", "outputs"}: values are numbered in order of their making.
+
+    The mask of value n has the number -1 - n.
+    """
     numbers: dict[Value, int] = {v: i for i, v in enumerate(graph.input_values)}
+    fresh = itertools.count(len(numbers))
     found = {layer: i for i, layer in enumerate(graph.layers)}
     calls = []
     for node in graph.nodes:
-        if not isinstance(node.op, _LayerCall):
+        if not isinstance(node.op, LayerCall):
             raise GraphError(
                 explain(
                     f"{model.name}: get_config() needs a model made of layers.",
@@ -54,8 +59,10 @@ def functional_config(model: Layer, graph: FunctionalGraph) -> dict[str, Any]:
             )
         ins = [numbers[v] for v in node.inputs]
         calls.append({"layer": found[node.op.layer], "arguments": _plain(node.op.arguments, ins)})
-        for value in node.outputs:
-            numbers[value] = len(numbers)
+        for value in tree.flatten(node.op.packed(node.outputs)):
+            numbers[value] = next(fresh)
+            if value.mask is not None:
+                numbers[value.mask] = -1 - numbers[value]
     return {
         "name": model.name,
         "trainable": model.trainable,
@@ -73,9 +80,15 @@ def functional_from_config(cls: Any, config: dict[str, Any], custom_objects: Any
     for call in config["calls"]:
         args, kwargs = _rebuilt(call["arguments"], values)
         values.extend(tree.flatten(made[call["layer"]](*args, **kwargs)))
-    inputs = tree.map_leaves(lambda i: values[i], config["inputs"])
-    outputs = tree.map_leaves(lambda i: values[i], config["outputs"])
+    inputs, outputs = (
+        tree.map_leaves(lambda i: _value(values, i), config[key]) for key in ("inputs", "outputs")
+    )
     return cls(inputs=inputs, outputs=outputs, name=config["name"], trainable=config.get("trainable", True))
+
+
+def _value(values: list[Value], number: int) -> Any:
+    """The value of a number, or the mask of one."""
+    return values[number] if number >= 0 else values[-1 - number].mask
 
 
 def _layer(item: Any, custom_objects: Any) -> Layer:
@@ -112,7 +125,7 @@ def _rebuilt(structure: Any, values: list[Value]) -> Any:
     def rebuild(item: Any) -> Any:
         if isinstance(item, dict):
             if set(item) == {"value"}:
-                return values[item["value"]]
+                return _value(values, item["value"])
             return {key: rebuild(value) for key, value in item.items()}
         return [rebuild(value) for value in item] if isinstance(item, list) else item
 

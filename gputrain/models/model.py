@@ -9,7 +9,8 @@ from typing import Any
 from gputrain import losses
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Spec, Value
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer, masking
+from gputrain.layers.base.naming import make_paths_unique
 from gputrain.models.configs import as_nested_model, functional_config, functional_from_config
 from gputrain.models.functional import FunctionalGraph
 from gputrain.models.memory import memory_plan
@@ -188,6 +189,8 @@ class Functional(Model):
         trainable: whether an optimizer may change the weights.
     """
 
+    heads_paths = False  # its layers may be built before it is there
+
     def __init__(
         self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any
     ) -> None:
@@ -198,6 +201,7 @@ class Functional(Model):
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         self.graph = FunctionalGraph(inputs, outputs, self.name)
+        make_paths_unique(self.variables)
         self.input_names = (
             list(inputs) if isinstance(inputs, dict) else [v.name for v in self.graph.input_values]
         )
@@ -266,7 +270,7 @@ class Functional(Model):
     def sublayers(self) -> list[Layer]:
         return list(dict.fromkeys([*self.layers, *super().sublayers()]))
 
-    def child_key(self, child: Layer) -> str:
+    def child_key(self, child: Any) -> str:
         """Number of the layer, so that random streams do not depend on names."""
         for i, layer in enumerate(self.layers):
             if layer is child:
@@ -274,7 +278,8 @@ class Functional(Model):
         return super().child_key(child)
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        return self.graph.run(inputs)
+        with masking.carried(inputs, mask):
+            return self.graph.run(inputs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         return None  # masks travel with the values inside the model

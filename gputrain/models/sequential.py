@@ -6,7 +6,7 @@ from typing import Any
 
 from gputrain.errors import explain
 from gputrain.ir import Value
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer
 from gputrain.layers.core.input_layer import InputLayer
 from gputrain.models.configs import as_nested_model, sequential_config, sequential_from_config
 from gputrain.models.model import Functional, Model
@@ -146,4 +146,4 @@ def _input_dtype(layer: Layer) -> str:
     """Floats for most layers; layers that read indices say so, and models within."""
     if isinstance(layer, Functional) and getattr(layer, "graph", None) is not None:
         return layer.inputs[0].dtype
-    return getattr(layer, "input_dtype", None) or layer.dtype
+    return getattr(layer, "input_dtype", None) or layer.compute_dtype

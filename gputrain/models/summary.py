@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer
 from gputrain.utils import tree
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
