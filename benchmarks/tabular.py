@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain import recipes
+from gputrain.app import recipes
 
 RARE, BLANK, TEST = 0.05, 0.10, 0.30
 ALLOWED = 0.02  # by so much the recipe may stay behind

@@ -21,9 +21,9 @@ from typing import Any
 
 import gputrain
 from gputrain import config
-from gputrain.cli import parser as command_line
-from gputrain.recipes import catalog, schema
-from gputrain.recipes.arguments import parameters
+from gputrain.app.cli import parser as command_line
+from gputrain.app.recipes import catalog, schema
+from gputrain.app.recipes.arguments import parameters
 
 DOCS = Path(__file__).resolve().parent
 COMMAND = "python docs/make_reference.py"

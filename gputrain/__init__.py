@@ -2,7 +2,7 @@
 
 __version__ = "0.1.0"
 
-from . import (
+from gputrain import (
     activations,
     callbacks,
     config,
@@ -19,11 +19,11 @@ from . import (
     regularizers,
     utils,
 )
-from .compiler import gradients
-from .errors import DataError, DeviceError, DTypeError, GraphError, NonFiniteError, ShapeError
-from .ir import Variable
-from .layers import Input, Layer
-from .models import Model, Sequential
+from gputrain.compiler import gradients
+from gputrain.errors import DataError, DeviceError, DTypeError, GraphError, NonFiniteError, ShapeError
+from gputrain.layers import Input, Layer
+from gputrain.models import Model, Sequential
+from gputrain.runtime.variable import Variable
 
 __all__ = [
     "DTypeError",

@@ -2,7 +2,7 @@
 
 import sys
 
-from gputrain.cli import main
+from gputrain.app.cli import main
 
 if __name__ == "__main__":
     sys.exit(main())

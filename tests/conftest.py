@@ -23,16 +23,17 @@ WITHOUT_DEVICE = (
     "callbacks/test_container.py",
     "callbacks/test_learning_rate.py",
     "random/",  # the generator itself and the host's draws
-    "recipes/test_comparing.py",
-    "recipes/test_data.py",
-    "recipes/test_origins.py",
-    "recipes/test_overrides.py",
-    "recipes/test_reading.py",
-    "recipes/test_run_folder.py",
-    "recipes/test_run_log.py",
-    "recipes/test_toml_writer.py",
-    "reporting/",  # figures, pictures, the page
-    "tabular/",
+    "app/recipes/test_comparing.py",
+    "app/recipes/test_data.py",
+    "app/recipes/test_origins.py",
+    "app/recipes/test_overrides.py",
+    "app/recipes/test_reading.py",
+    "app/recipes/test_run_folder.py",
+    "app/recipes/test_run_log.py",
+    "app/recipes/test_toml_writer.py",
+    "app/reporting/",  # figures, pictures, the page
+    "data/io/",
+    "data/tabular/",
     "utils/",
     "test_import.py",
 )

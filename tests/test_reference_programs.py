@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import gputrain
-from gputrain.cli import main
+from gputrain.app.cli import main
 from gputrain.datasets import fashion_mnist
 from tests.on_device import child_environment, emulated
 
@@ -144,8 +144,9 @@ def test_the_short_program_lacks_its_data_without_the_option(
 
 def test_relu_rows_are_normalised_and_clipped_and_an_all_zero_row_costs_its_logarithm() -> None:
     """Each row over its sum, clipped; a row of zeros gives -log(1e-7) and no gradient."""
-    from gputrain.compiler import gradients, interpret
+    from gputrain.compiler import gradients
     from gputrain.ir import Spec, Trace, Value
+    from gputrain.runtime.executable import interpret
 
     rows = np.array([[2.0, 1.0, 1.0], [0.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
     target = np.eye(3)

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from .ours import Ours, using
-from .tasks import Data, Task
-from .timing import Side
+from benchmarks.on_gpu.ours import Ours, using
+from benchmarks.on_gpu.tasks import Data, Task
+from benchmarks.on_gpu.timing import Side
 
 COMPARED = 3  # steps
 TOLERANCE = 2e-3  # of losses, relative: sums of another order, and three steps on them

@@ -12,14 +12,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.on_gpu.kernel_cases import Case, Launched
+from benchmarks.on_gpu.timing import in_a_line, summary
 from gputrain import backend
-from gputrain.compiler import Executable
-from gputrain.compiler.passes import optimize
+from gputrain.compiler.rewrite import optimize
 from gputrain.ir import Graph, Spec, Trace, Value
 from gputrain.ops.base import Operation, run_once, spec_of
-
-from .kernel_cases import Case, Launched
-from .timing import in_a_line, summary
+from gputrain.runtime.executable import Executable
 
 POISONS = (0xFF, 0x3C)
 LARGEST_ERROR = 1e-3  # ||found - expected|| / ||expected||, float32

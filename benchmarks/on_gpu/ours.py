@@ -9,14 +9,22 @@ from typing import Any
 import numpy as np
 
 import gputrain
+from benchmarks.on_gpu.tasks import (
+    ADAM_EPSILON,
+    LEARNING_RATE,
+    NORM_EPSILON,
+    NORM_MOMENTUM,
+    SEED,
+    Data,
+    Part,
+    Task,
+)
 from gputrain import callbacks, config, layers, ops
 from gputrain.backend.base import OnHost, leaves
 from gputrain.backend.cupy.launch import launches
 from gputrain.data import make_arrays
 from gputrain.data.sources import ArraySource, Batch
 from gputrain.models.program import Program
-
-from .tasks import ADAM_EPSILON, LEARNING_RATE, NORM_EPSILON, NORM_MOMENTUM, SEED, Data, Part, Task
 
 NO_KERNELS = ("copy", "memory_set")  # what the driver does by itself
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from . import jax_peer, torch_peer
-from .checks import check_peer
-from .tasks import Data, Task
-from .timing import Side, in_a_line, warm_up
+from benchmarks.on_gpu import jax_peer, torch_peer
+from benchmarks.on_gpu.checks import check_peer
+from benchmarks.on_gpu.tasks import Data, Task
+from benchmarks.on_gpu.timing import Side, in_a_line, warm_up
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .peers import NAMES
+from benchmarks.on_gpu.peers import NAMES
 
 AIMS = {"pytorch eager": 5.0, "torch.compile": 1.5}  # how many times longer they should take than we do
 EPOCH_AIM = 60.0  # milliseconds, on a card like the H100

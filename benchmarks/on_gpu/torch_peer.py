@@ -8,7 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from .tasks import ADAM_EPSILON, LEARNING_RATE, NORM_EPSILON, NORM_MOMENTUM, SEED, Data, Part, Task
+from benchmarks.on_gpu.tasks import (
+    ADAM_EPSILON,
+    LEARNING_RATE,
+    NORM_EPSILON,
+    NORM_MOMENTUM,
+    SEED,
+    Data,
+    Part,
+    Task,
+)
 
 Weights = Mapping[str, Sequence[np.ndarray]]
 

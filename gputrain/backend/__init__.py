@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .. import config
-from .base import ALIGNMENT, Device, Feeder, InOrder, Kernel, Named, OnHost, Thunk, leaves
+from gputrain import config
+from gputrain.backend.base import ALIGNMENT, Device, Feeder, InOrder, Kernel, Named, OnHost, Thunk, leaves
 
 __all__ = [
     "ALIGNMENT",
@@ -25,25 +25,25 @@ _devices: dict[tuple[str, int], Device] = {}
 
 
 def _numpy(number: int) -> Device:
-    from .numpy import NumpyDevice
+    from gputrain.backend.numpy import NumpyDevice
 
     return NumpyDevice()
 
 
 def _cupy(number: int) -> Device:
-    from .cupy.opening import open_device
+    from gputrain.backend.cupy.opening import open_device
 
     return open_device(number)
 
 
 def _automatic(number: int) -> Device:
-    from .cupy.opening import usable
+    from gputrain.backend.cupy.opening import usable
 
     return current_device("cupy" if usable(number) else "numpy")
 
 
 def _emulated(number: int) -> Device:
-    from ..errors import DeviceError, explain
+    from gputrain.errors import DeviceError, explain
 
     raise DeviceError(
         explain(

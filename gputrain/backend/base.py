@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from ..ir import Node, Spec
-    from ..ops.base import Operation
+    from gputrain.ir import Node, Spec
+    from gputrain.ops.base import Operation
 
 ALIGNMENT = 256
 

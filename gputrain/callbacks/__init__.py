@@ -2,18 +2,18 @@
 
 from typing import TYPE_CHECKING
 
-from gputrain.callbacks.advice import Advice, Advisor
-from gputrain.callbacks.base import Callback
-from gputrain.callbacks.container import CallbackList
+from gputrain.app.advice import Advice, Advisor
 from gputrain.callbacks.csv_logger import CSVLogger
 from gputrain.callbacks.early_stopping import EarlyStopping
 from gputrain.callbacks.functions import LambdaCallback
-from gputrain.callbacks.history import History
 from gputrain.callbacks.json_lines_logger import JSONLinesLogger
 from gputrain.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
 from gputrain.callbacks.monitor import MonitorCallback
 from gputrain.callbacks.nan import TerminateOnNaN
-from gputrain.callbacks.progress_bar import ProgbarLogger
+from gputrain.models.training.callback import Callback
+from gputrain.models.training.callback_list import CallbackList
+from gputrain.models.training.history import History
+from gputrain.models.training.progbar_logger import ProgbarLogger
 from gputrain.utils.names import missing_name
 
 __all__ = [

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gputrain.callbacks import arguments
-from gputrain.callbacks.base import Callback, Logs
 from gputrain.callbacks.files import require_folder
 from gputrain.errors import explain
+from gputrain.models.training.callback import Callback, Logs
 from gputrain.utils.files import append, write_text
 from gputrain.utils.plain import plain
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from gputrain.callbacks import arguments
-from gputrain.callbacks.base import Logs
 from gputrain.callbacks.monitor import MonitorCallback
-from gputrain.utils.bar import show_line
+from gputrain.models.training.callback import Logs
+from gputrain.utils.progress.bar import show_line
 
 
 class EarlyStopping(MonitorCallback):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from gputrain.callbacks.base import Callback
 from gputrain.errors import explain
+from gputrain.models.training.callback import Callback
 
 
 def require_folder(callback: Callback, path: Path) -> None:

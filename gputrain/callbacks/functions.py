@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gputrain.callbacks.base import Callback
+from gputrain.models.training.callback import Callback
 from gputrain.utils.names import did_you_mean
 
 Hook = Callable[..., Any] | None

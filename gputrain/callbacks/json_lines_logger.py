@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 from gputrain.callbacks import arguments
-from gputrain.callbacks.base import Callback, Logs
 from gputrain.callbacks.files import require_folder
+from gputrain.models.training.callback import Callback, Logs
 from gputrain.utils.files import append
 from gputrain.utils.plain import as_json
 

@@ -9,12 +9,12 @@ from typing import Any
 import numpy as np
 
 from gputrain.callbacks import arguments
-from gputrain.callbacks.base import Callback, Logs
 from gputrain.callbacks.monitor import MonitorCallback
 from gputrain.errors import explain
-from gputrain.utils.bar import show_line
+from gputrain.models.training.callback import Callback, Logs
 from gputrain.utils.names import did_you_mean
 from gputrain.utils.plain import plain
+from gputrain.utils.progress.bar import show_line
 
 
 class LearningRateScheduler(Callback):

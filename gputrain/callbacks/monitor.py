@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Iterable
 
 from gputrain.callbacks import arguments
-from gputrain.callbacks.base import Callback, Logs
 from gputrain.errors import explain
+from gputrain.models.training.callback import Callback, Logs
 from gputrain.utils.names import did_you_mean
 from gputrain.utils.plain import plain
 

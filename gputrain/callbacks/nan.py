@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from gputrain.callbacks import arguments
-from gputrain.callbacks.base import Callback, Logs
-from gputrain.utils.bar import show_line
+from gputrain.models.training.callback import Callback, Logs
 from gputrain.utils.plain import plain
+from gputrain.utils.progress.bar import show_line
 
 
 class TerminateOnNaN(Callback):

@@ -1,8 +1,6 @@
-"""From a graph to a running program: differentiation, passes, memory plan, executable."""
+"""From a graph to a plan: differentiation, rewrites, chains, memory plan."""
 
-from .autodiff import gradients
-from .control import cond, scan
-from .executable import Arena, Executable, interpret
-from .plan import Plan, make_plan
+from gputrain.compiler.autodiff import gradients
+from gputrain.compiler.plan import Plan, make_plan
 
-__all__ = ["Arena", "Executable", "Plan", "cond", "gradients", "interpret", "make_plan", "scan"]
+__all__ = ["Plan", "gradients", "make_plan"]

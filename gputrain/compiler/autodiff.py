@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..errors import GraphError, ShapeError, explain
-from ..ir import Node, Value, Variable, current_trace, is_float, schedule
-from ..ops import add, sum_to
-from ..ops.base import constant
-from . import passes
+from gputrain.compiler import rewrite as passes
+from gputrain.errors import GraphError, ShapeError, explain
+from gputrain.ir import Node, Value, current_trace, is_float, schedule
+from gputrain.ops import add, sum_to
+from gputrain.ops.base import constant
+from gputrain.runtime.variable import Variable
 
 
 def gradients(

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..backend import ALIGNMENT, Device
-from ..ir import Graph, Node, Spec, Value, Variable
-from ..ops.base import Constant
-from ..ops.optim import Pack
-from .lowering import lower
+from gputrain.backend import ALIGNMENT, Device
+from gputrain.compiler.lower import lower
+from gputrain.ir import Graph, Node, Spec, Value
+from gputrain.ops.base import Constant
+from gputrain.ops.optim import Pack
+from gputrain.runtime.variable import Variable
 
 
 @dataclass(eq=False, slots=True)

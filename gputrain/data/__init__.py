@@ -1,5 +1,5 @@
 """Batches of checked data."""
 
-from .arrays import Arrays, Batches, make_arrays
+from gputrain.data.arrays import Arrays, Batches, make_arrays
 
 __all__ = ["Arrays", "Batches", "make_arrays"]

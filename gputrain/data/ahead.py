@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
-from ..utils.notes import note
+from gputrain.utils.notes import note
 
 DEPTH = 2  # batches that are ready at most
 PATIENCE = 1.0  # seconds that the end of training waits for a generator

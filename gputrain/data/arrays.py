@@ -8,13 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import config
-from ..backend import current_device
-from ..errors import DataError, explain
-from ..ops.base import run_once
-from ..ops.optim import AllFinite
-from ..random import philox
-from ..utils import tree
+from gputrain import config
+from gputrain.backend import current_device
+from gputrain.errors import DataError, explain
+from gputrain.ops.base import run_once
+from gputrain.ops.optim import AllFinite
+from gputrain.utils import philox, tree
 
 CHECK_BLOCK = 1 << 20
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import config
-from ..errors import DataError, explain
-from ..utils import tree
-from ..utils.notes import note
-from .arrays import Arrays, on_host
+from gputrain import config
+from gputrain.data.arrays import Arrays, on_host
+from gputrain.errors import DataError, explain
+from gputrain.utils import tree
+from gputrain.utils.notes import note
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import config
-from ..backend import Feeder, Thunk, current_device
-from ..errors import DataError, explain
-from ..utils.notes import note
-from .ahead import Ahead
-from .arrays import Arrays, Batches, make_arrays
+from gputrain import config
+from gputrain.backend import Feeder, Thunk, current_device
+from gputrain.data.ahead import Ahead
+from gputrain.data.arrays import Arrays, Batches, make_arrays
+from gputrain.errors import DataError, explain
+from gputrain.utils.notes import note
 
 Check = Callable[[Any], None]
 _END = object()

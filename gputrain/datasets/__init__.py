@@ -12,9 +12,9 @@
 modules `npy` (also mapped into memory) and `images` (folders of image files); `sniff` tells what a file is.
 """
 
+from gputrain.data.io.errors import CorruptFileError, DatasetUnavailableError, DownloadError
 from gputrain.datasets import breast_cancer, diabetes, digits, fashion_mnist, mnist, wine
 from gputrain.datasets._locate import locate, search_folders
-from gputrain.datasets.errors import CorruptFileError, DatasetUnavailableError, DownloadError
 
 __all__ = [
     "CorruptFileError",

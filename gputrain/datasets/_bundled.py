@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.datasets.errors import DatasetUnavailableError
+from gputrain.data.io.errors import DatasetUnavailableError
 from gputrain.errors import DataError, explain
-from gputrain.random import philox
+from gputrain.utils import philox
 
 if TYPE_CHECKING:
-    from gputrain.tabular import Table
+    from gputrain.data.tabular import Table
 
 Split = tuple[NDArray[Any], NDArray[Any]]
 
@@ -51,7 +51,7 @@ def split(inputs: NDArray[Any], targets: NDArray[Any], test_split: float, seed: 
 
 def as_table(bunch: Any) -> Table:
     """Return the features and, last, "target": class names where the set has them, else numbers."""
-    from gputrain.tabular import Table
+    from gputrain.data.tabular import Table
 
     columns = {str(name): bunch.data[:, number] for number, name in enumerate(bunch.feature_names)}
     has_classes = "target_names" in bunch

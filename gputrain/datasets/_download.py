@@ -25,8 +25,8 @@ from urllib.request import (
     UnknownHandler,
 )
 
-from gputrain.datasets.errors import DownloadError
-from gputrain.utils.progress import Counter
+from gputrain.data.io.errors import DownloadError
+from gputrain.utils.progress.lines import Counter
 from gputrain.utils.terminal import shows_bars
 
 MAX_DOWNLOAD = 64 << 20  # bytes; the largest published file has 26 MB

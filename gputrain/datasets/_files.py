@@ -10,7 +10,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.datasets.errors import CorruptFileError
+from gputrain.data.io.errors import CorruptFileError
 
 # Deflate cannot expand a byte into more than 1032 (a match of 258 bytes costs at least 2 bits).
 MAX_DEFLATE_RATIO = 1032

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gputrain.data.io.errors import CorruptFileError, DatasetUnavailableError, DownloadError
+from gputrain.data.io.idx import read_idx
+from gputrain.data.io.npz import read_npz
 from gputrain.datasets._catalog import DEFAULT_URL, DatasetInfo, RemoteFile
 from gputrain.datasets._locate import DATA_VARIABLE, Found, cache_folder, find, idx_file
-from gputrain.datasets.errors import CorruptFileError, DatasetUnavailableError, DownloadError
-from gputrain.datasets.idx import read_idx
-from gputrain.datasets.npz import read_npz
 
 URL_VARIABLE = "GPUTRAIN_DATASETS_URL"
 _MEMBERS = ("x_train", "y_train", "x_test", "y_test")

@@ -152,7 +152,7 @@ def _find_idx(info: DatasetInfo, place: Place) -> tuple[tuple[Path, ...], str]:
 
 
 def _first_labels_match(info: DatasetInfo, labels: Path) -> bool:
-    from gputrain.datasets.idx import read_idx
+    from gputrain.data.io.idx import read_idx
 
     first = read_idx(labels).ravel()[: len(info.first_labels)]
     return tuple(first.tolist()) == info.first_labels

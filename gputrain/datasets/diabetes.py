@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from gputrain.datasets import _bundled
 
 if TYPE_CHECKING:
-    from gputrain.tabular import Table
+    from gputrain.data.tabular import Table
 
 
 def load_data(test_split: float = 0.2, seed: int = 113) -> tuple[_bundled.Split, _bundled.Split]:

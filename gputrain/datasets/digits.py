@@ -6,9 +6,9 @@ Repository, CC BY 4.0), as scikit-learn ships it. files/digits.txt has the detai
 
 from __future__ import annotations
 
+from gputrain.data.io.npz import read_npz
 from gputrain.datasets._load import Split
 from gputrain.datasets._locate import DIGITS_FILE
-from gputrain.datasets.npz import read_npz
 
 
 def load_data() -> tuple[Split, Split]:

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from gputrain.initializers.base import Initializer
 from gputrain.random.draws import standard_normal, standard_truncated_normal
-from gputrain.random.philox import uniform64
 from gputrain.random.seeds import Draw, SeedGenerator, next_draw
 from gputrain.utils.dtypes import as_float_dtype, as_shape
+from gputrain.utils.philox import uniform64
 
 Seed = int | SeedGenerator | Mapping[str, Any] | None
 

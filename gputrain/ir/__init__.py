@@ -1,7 +1,7 @@
 """The graph: Spec, Value, Node, Graph, Variable and the Trace that records them."""
 
-from .graph import Graph, State, schedule
-from .spec import (
+from gputrain.ir.graph import Graph, State, schedule
+from gputrain.ir.spec import (
     DTYPES,
     FLOATS,
     INTEGERS,
@@ -15,9 +15,9 @@ from .spec import (
     normalize_axis,
     promote,
 )
-from .trace import Trace, current_trace, suspended
-from .value import Node, Value
-from .variable import Variable
+from gputrain.ir.trace import Trace, current_trace, suspended
+from gputrain.ir.value import Node, Value
+from gputrain.runtime.variable import Variable
 
 __all__ = [
     "DTYPES",

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..errors import GraphError, explain
-from .value import Node, Value
+from gputrain.errors import GraphError, explain
+from gputrain.ir.value import Node, Value
 
 if TYPE_CHECKING:
-    from .variable import Variable
+    from gputrain.runtime.variable import Variable
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..errors import DTypeError, ShapeError, explain
+from gputrain.errors import DTypeError, ShapeError, explain
 
 Dim = int | None
 Shape = tuple[Dim, ...]

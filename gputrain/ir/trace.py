@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GraphError, ShapeError, explain
-from .graph import Graph, State
-from .value import Value, _sequence
+from gputrain.errors import GraphError, ShapeError, explain
+from gputrain.ir.graph import Graph, State
+from gputrain.ir.value import Value, _sequence
 
 if TYPE_CHECKING:
-    from .variable import Variable
+    from gputrain.runtime.variable import Variable
 
 _local = threading.local()
 

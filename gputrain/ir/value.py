@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import GraphError, explain
-from .arithmetic import Arithmetic
-from .spec import Shape, Spec
+from gputrain.errors import GraphError, explain
+from gputrain.ir.arithmetic import Arithmetic
+from gputrain.ir.spec import Shape, Spec
 
 if TYPE_CHECKING:
-    from ..ops.base import Operation
+    from gputrain.ops.base import Operation
 
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 _sequence = itertools.count()

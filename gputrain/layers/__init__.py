@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gputrain.layers.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
-from gputrain.layers.augmentation import RandomBrightness, RandomContrast, RandomFlip
-from gputrain.layers.base import Layer
-from gputrain.layers.conv import Conv2D, Convolution2D
-from gputrain.layers.cropping import CenterCrop, RandomCrop
-from gputrain.layers.dense import Dense
-from gputrain.layers.dot import Dot, dot
-from gputrain.layers.feature_normalization import Normalization
-from gputrain.layers.input import Input, InputLayer
-from gputrain.layers.layer_normalization import LayerNormalization, UnitNormalization
-from gputrain.layers.merging import (
+from gputrain.layers.activation.activation import ELU, Activation, LeakyReLU, ReLU, Softmax
+from gputrain.layers.activation.prelu import PReLU
+from gputrain.layers.augmentation.augmentation import RandomBrightness, RandomContrast, RandomFlip
+from gputrain.layers.augmentation.cropping import CenterCrop, RandomCrop
+from gputrain.layers.base.layer import Layer
+from gputrain.layers.convolution.conv import Conv2D, Convolution2D
+from gputrain.layers.core.dense import Dense
+from gputrain.layers.core.input_layer import Input, InputLayer
+from gputrain.layers.core.passing import ActivityRegularization, Identity
+from gputrain.layers.merging.dot import Dot, dot
+from gputrain.layers.merging.merging import (
     Add,
     Average,
     Concatenate,
@@ -31,11 +31,9 @@ from gputrain.layers.merging import (
     multiply,
     subtract,
 )
-from gputrain.layers.noise import GaussianDropout, GaussianNoise, SpatialDropout2D
-from gputrain.layers.normalization import BatchNormalization
-from gputrain.layers.padding import ZeroPadding2D
-from gputrain.layers.passing import ActivityRegularization, Identity
-from gputrain.layers.pooling import (
+from gputrain.layers.normalization.batch_normalization import BatchNormalization
+from gputrain.layers.normalization.layer_normalization import LayerNormalization, UnitNormalization
+from gputrain.layers.pooling.pooling import (
     AveragePool2D,
     AveragePooling2D,
     AvgPool2D,
@@ -46,11 +44,13 @@ from gputrain.layers.pooling import (
     MaxPool2D,
     MaxPooling2D,
 )
-from gputrain.layers.prelu import PReLU
-from gputrain.layers.rearranging import Cropping2D, Permute, RepeatVector, UpSampling2D
-from gputrain.layers.regularization import Dropout
-from gputrain.layers.rescaling import Rescaling
-from gputrain.layers.reshaping import Flatten, Reshape
+from gputrain.layers.preprocessing.feature_normalization import Normalization
+from gputrain.layers.preprocessing.rescaling import Rescaling
+from gputrain.layers.regularization.dropout import Dropout
+from gputrain.layers.regularization.noise import GaussianDropout, GaussianNoise, SpatialDropout2D
+from gputrain.layers.reshaping.padding import ZeroPadding2D
+from gputrain.layers.reshaping.rearranging import Cropping2D, Permute, RepeatVector, UpSampling2D
+from gputrain.layers.reshaping.reshaping import Flatten, Reshape
 from gputrain.utils.names import missing_name
 from gputrain.utils.registry import Registry
 

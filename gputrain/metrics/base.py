@@ -8,7 +8,8 @@ from typing import Any, Self
 import numpy as np
 
 from gputrain import config, initializers
-from gputrain.ir import Variable, dtype_name
+from gputrain.ir import dtype_name
+from gputrain.runtime.variable import Variable
 from gputrain.utils import tree
 from gputrain.utils.names import snake_case
 

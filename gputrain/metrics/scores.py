@@ -6,12 +6,13 @@ from typing import Any
 
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
-from gputrain.ir import Variable, suspended
+from gputrain.ir import suspended
 from gputrain.losses.reduction import match_mask, match_weights, safe_divide
 from gputrain.losses.shapes import mask_of, operand, per_sample, require_equal
 from gputrain.metrics.base import Metric
 from gputrain.metrics.functions import check_one_of
 from gputrain.ops.pointwise import as_float
+from gputrain.runtime.variable import Variable
 
 _EXACT = "float64"
 _NOTHING = 1e-9  # as in Keras: an output up to this size is no yes, though it be the largest of its row

@@ -1,6 +1,6 @@
 """Models: Sequential, functional and subclassed."""
 
-from .model import Functional, Model
-from .sequential import Sequential
+from gputrain.models.model import Functional, Model
+from gputrain.models.sequential import Sequential
 
 __all__ = ["Functional", "Model", "Sequential"]

@@ -5,17 +5,17 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any
 
-from .. import layers as layers_
-from ..errors import GraphError, explain
-from ..ir import Value
-from ..layers.base import Layer
-from ..layers.input import InputLayer
-from ..layers.symbolic import Slot, _LayerCall
-from ..utils import tree
+from gputrain import layers as layers_
+from gputrain.errors import GraphError, explain
+from gputrain.ir import Value
+from gputrain.layers.base.layer import Layer
+from gputrain.layers.base.symbolic import Slot, _LayerCall
+from gputrain.layers.core.input_layer import InputLayer
+from gputrain.utils import tree
 
 if TYPE_CHECKING:
-    from .model import Functional, Model
-    from .sequential import Sequential
+    from gputrain.models.model import Functional, Model
+    from gputrain.models.sequential import Sequential
 
 
 def sequential_config(model: Sequential) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def functional_config(model: Functional) -> dict[str, Any]:
 
 def functional_from_config(cls: type[Model], config: dict[str, Any], custom_objects: Any = None) -> Model:
     """A functional model from its config, with new weights."""
-    from .model import takes_graph
+    from gputrain.models.model import takes_graph
 
     if not takes_graph(cls):
         raise TypeError(
@@ -89,8 +89,8 @@ def functional_from_config(cls: type[Model], config: dict[str, Any], custom_obje
 
 def _layer(item: Any, custom_objects: Any) -> Layer:
     """The layer or nested model that a config describes."""
-    from .model import Functional
-    from .sequential import Sequential
+    from gputrain.models.model import Functional
+    from gputrain.models.sequential import Sequential
 
     own = {cls.__name__: cls for cls in (Functional, Sequential)}
     name = item.get("class_name") if isinstance(item, dict) else None

@@ -6,15 +6,15 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ..errors import GraphError, ShapeError, explain
-from ..ir import Node, Value, is_float, schedule
-from ..layers.base import Layer
-from ..layers.input import InputLayer
-from ..layers.symbolic import _LayerCall
-from ..ops import expand_dims, squeeze
-from ..ops.base import apply, cast, convert
-from ..utils import tree
-from ..utils.names import did_you_mean
+from gputrain.errors import GraphError, ShapeError, explain
+from gputrain.ir import Node, Value, is_float, schedule
+from gputrain.layers.base.layer import Layer
+from gputrain.layers.base.symbolic import _LayerCall
+from gputrain.layers.core.input_layer import InputLayer
+from gputrain.ops import expand_dims, squeeze
+from gputrain.ops.base import apply, cast, convert
+from gputrain.utils import tree
+from gputrain.utils.names import did_you_mean
 
 
 class FunctionalGraph:

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..compiler import make_plan
-from ..data import Arrays
-from ..errors import ShapeError, explain
-from ..ir import Spec
-from .model import Functional
-from .program import trace_step
-from .summary import readable_bytes
+from gputrain.compiler import make_plan
+from gputrain.data import Arrays
+from gputrain.errors import ShapeError, explain
+from gputrain.ir import Spec
+from gputrain.models.model import Functional
+from gputrain.models.program import trace_step
+from gputrain.models.summary import readable_bytes
 
 if TYPE_CHECKING:
-    from .model import Model
+    from gputrain.models.model import Model
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ import inspect
 import re
 from typing import Any
 
-from .. import losses
-from ..errors import explain
-from ..ir import Spec, Value
-from ..layers.base import Layer
-from ..utils.names import did_you_mean
-from .functional import FunctionalGraph
-from .objectives import takes_indices
-from .summary import summary_text
-from .training import Trainer
+from gputrain import losses
+from gputrain.errors import explain
+from gputrain.ir import Spec, Value
+from gputrain.layers.base.layer import Layer
+from gputrain.models.functional import FunctionalGraph
+from gputrain.models.summary import summary_text
+from gputrain.models.training.objectives import takes_indices
+from gputrain.models.training.trainer import Trainer
+from gputrain.utils.names import did_you_mean
 
 _NOT_THERE = ("save", "save_weights", "load_weights", "export")
 
@@ -142,7 +142,7 @@ class Model(Trainer, Layer):
         Returns:
             a `MemoryPlan`: bytes by purpose; printing it gives a table.
         """
-        from .memory import memory_plan
+        from gputrain.models.memory import memory_plan
 
         return memory_plan(self, batch_size, kind)
 
@@ -155,7 +155,7 @@ class Model(Trainer, Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """A model from `get_config()`, with new weights; a functional class keeps `Model`'s constructor."""
-        from .configs import functional_from_config
+        from gputrain.models.configs import functional_from_config
 
         return (
             functional_from_config(cls, config, custom_objects)
@@ -260,7 +260,7 @@ class Functional(Model):
 
     def get_config(self) -> dict[str, Any]:
         """Layers, calls between them, inputs and outputs, as plain data."""
-        from .configs import functional_config
+        from gputrain.models.configs import functional_config
 
         return functional_config(self)
 

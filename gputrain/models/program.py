@@ -10,22 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .. import config, ops
-from ..backend import Device, Feeder
-from ..compiler import Arena, Executable, interpret, make_plan
-from ..compiler.passes import optimize
-from ..data import Arrays
-from ..data.arrays import on_host
-from ..data.sources import Batch
-from ..errors import DeviceMemoryError, GraphError, NonFiniteError, explain
-from ..ir import Graph, Node, Spec, Trace, Value
-from ..ops.base import apply, constant
-from ..ops.optim import Gate
-from ..utils import tree
-from ..utils.notes import note
+from gputrain import config, ops
+from gputrain.backend import Device, Feeder
+from gputrain.compiler import make_plan
+from gputrain.compiler.rewrite import optimize
+from gputrain.data import Arrays
+from gputrain.data.arrays import on_host
+from gputrain.data.sources import Batch
+from gputrain.errors import DeviceMemoryError, GraphError, NonFiniteError, explain
+from gputrain.ir import Graph, Node, Spec, Trace, Value
+from gputrain.ops.base import apply, constant
+from gputrain.ops.optim import Gate
+from gputrain.runtime.executable import Arena, Executable, interpret
+from gputrain.utils import tree
+from gputrain.utils.notes import note
 
 if TYPE_CHECKING:
-    from .model import Model
+    from gputrain.models.model import Model
 
 MANY_RETRACES = 8
 KEPT_STATES = 32  # states of a model (switches, metrics, seed) that are told apart at a time

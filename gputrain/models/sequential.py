@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..errors import explain
-from ..ir import Value
-from ..layers.base import Layer
-from ..layers.input import InputLayer
-from .functional import FunctionalGraph
-from .model import Functional, Model
+from gputrain.errors import explain
+from gputrain.ir import Value
+from gputrain.layers.base.layer import Layer
+from gputrain.layers.core.input_layer import InputLayer
+from gputrain.models.functional import FunctionalGraph
+from gputrain.models.model import Functional, Model
 
 
 class Sequential(Functional):
@@ -136,14 +136,14 @@ class Sequential(Functional):
 
     def get_config(self) -> dict[str, Any]:
         """The layers as plain data, with the input layer if there is one."""
-        from .configs import sequential_config
+        from gputrain.models.configs import sequential_config
 
         return sequential_config(self)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """A Sequential from `get_config()`, with new weights."""
-        from .configs import sequential_from_config
+        from gputrain.models.configs import sequential_from_config
 
         return sequential_from_config(cls, config, custom_objects)
 

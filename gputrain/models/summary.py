@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..layers.base import Layer
-from ..utils import tree
+from gputrain.layers.base.layer import Layer
+from gputrain.utils import tree
 
 if TYPE_CHECKING:
-    from .model import Model
+    from gputrain.models.model import Model
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 

@@ -4,27 +4,27 @@
 
 from __future__ import annotations
 
-from ..ir import Value
-from .activation import *
-from .base import REGISTRY, Operation, Sample, apply, cast, constant, convert
-from .comparison import *
-from .conv import *
-from .conv_pool import *
-from .conversion import *
-from .creation import *
-from .custom import *
-from .elementwise import *
-from .indexing import *
-from .linalg import *
-from .nn import *
-from .normalization import *
-from .optim import *
-from .pool import *
-from .random import *
-from .reduction import *
-from .register import *
-from .shape import *
-from .special import *
+from gputrain.ir import Value
+from gputrain.ops.activation import *
+from gputrain.ops.base import REGISTRY, Operation, Sample, apply, cast, constant, convert
+from gputrain.ops.comparison import *
+from gputrain.ops.conv import *
+from gputrain.ops.conv_pool import *
+from gputrain.ops.conversion import *
+from gputrain.ops.creation import *
+from gputrain.ops.custom import *
+from gputrain.ops.elementwise import *
+from gputrain.ops.indexing import *
+from gputrain.ops.linalg import *
+from gputrain.ops.nn import *
+from gputrain.ops.normalization import *
+from gputrain.ops.optim import *
+from gputrain.ops.pool import *
+from gputrain.ops.random import *
+from gputrain.ops.reduction import *
+from gputrain.ops.register import *
+from gputrain.ops.shape import *
+from gputrain.ops.special import *
 
 Value.operators.update({name: fn for name, fn in globals().items() if callable(fn)})
 Value.operators["constant"] = constant
@@ -33,7 +33,7 @@ Value.operators["constant"] = constant
 def __getattr__(name: str) -> object:
     """`cond` and `scan` own body graphs, so they live with the compiler and are only named here."""
     if name in ("cond", "scan"):
-        from .. import compiler
+        from gputrain.runtime import control
 
-        return getattr(compiler, name)
+        return getattr(control, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Spec
+from gputrain.ir import Spec
 
 erf_reference = np.vectorize(math.erf, otypes=[np.float64])
 erfc_reference = np.vectorize(math.erfc, otypes=[np.float64])

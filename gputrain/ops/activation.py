@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Spec, Value
-from .base import Operation, Sample, apply
-from .comparison import greater
-from .elementwise import add, clip, erf, multiply, sigmoid, square, tanh, where
-from .pointwise import Gradients, _Unary, as_float, unary_function
+from gputrain.ir import Spec, Value
+from gputrain.ops.base import Operation, Sample, apply
+from gputrain.ops.comparison import greater
+from gputrain.ops.elementwise import add, clip, erf, multiply, sigmoid, square, tanh, where
+from gputrain.ops.pointwise import Gradients, _Unary, as_float, unary_function
 
 # Beyond, tanh in gelu's approximation is -1 or 1 in any dtype; the cube of a large number would be infinite.
 _GELU_LEVEL = 30.0

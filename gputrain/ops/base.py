@@ -9,9 +9,10 @@ from typing import Any, ClassVar, Self, dataclass_transform
 
 import numpy as np
 
-from .. import backend, config
-from ..errors import DTypeError, explain
-from ..ir import Node, Spec, Value, Variable, current_trace, dtype_name, is_float, promote
+from gputrain import backend, config
+from gputrain.errors import DTypeError, explain
+from gputrain.ir import Node, Spec, Value, current_trace, dtype_name, is_float, promote
+from gputrain.runtime.variable import Variable
 
 REGISTRY: dict[str, type[Operation]] = {}
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError, explain
-from ..ir import Spec, Value, broadcast
-from .base import Operation, Sample, apply, convert, harmonize, require_float
-from .pointwise import Gradients, _Binary, _Unary, dtype_of, unary_function
+from gputrain.errors import DTypeError, explain
+from gputrain.ir import Spec, Value, broadcast
+from gputrain.ops.base import Operation, Sample, apply, convert, harmonize, require_float
+from gputrain.ops.pointwise import Gradients, _Binary, _Unary, dtype_of, unary_function
 
 __all__ = [
     "Equal",

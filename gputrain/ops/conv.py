@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError, ShapeError, explain
-from ..ir import Spec, Value
-from ..ir.spec import Dim
-from .base import Operation, Sample, apply, harmonize, require_float
+from gputrain.errors import DTypeError, ShapeError, explain
+from gputrain.ir import Spec, Value
+from gputrain.ir.spec import Dim
+from gputrain.ops.base import Operation, Sample, apply, harmonize, require_float
 
 __all__ = ["Conv", "ConvFilterGrad", "ConvInputGrad", "conv"]
 

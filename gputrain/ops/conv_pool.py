@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Spec, Value
-from .base import Operation, Sample, apply
-from .conv import Conv, ConvFilterGrad, ConvInputGrad, conv_loops, filter_grad_loops
-from .pool import MaxPool, MaxPoolGrad, pool_grad_loops, pool_loops
+from gputrain.ir import Spec, Value
+from gputrain.ops.base import Operation, Sample, apply
+from gputrain.ops.conv import Conv, ConvFilterGrad, ConvInputGrad, conv_loops, filter_grad_loops
+from gputrain.ops.pool import MaxPool, MaxPoolGrad, pool_grad_loops, pool_loops
 
 __all__ = ["ConvMaxPool", "ConvMaxPoolFilterGrad"]
 
@@ -94,7 +94,7 @@ class ConvMaxPoolFilterGrad(Operation):
         return Spec((*self.kernel, x.dims[3], dy.shape[3]), x.dtype)
 
     def vjp(self, ct: Value, out: Value, x: Value, dy: Value, winner: Value) -> Sequence[Value | None]:
-        from .pool import MaxPoolGather
+        from gputrain.ops.pool import MaxPoolGather
 
         how = (self.conv.strides, self.conv.padding, self.conv.dilation, self.conv.groups)
         spread = apply(self.spread(self.conv_output(x.spec, dy.spec)), dy, winner)

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .. import backend
-from ..errors import GraphError, explain
-from ..ir import Value, Variable, dtype_name
-from .base import convert
+from gputrain import backend
+from gputrain.errors import GraphError, explain
+from gputrain.ir import Value, dtype_name
+from gputrain.ops.base import convert
+from gputrain.runtime.variable import Variable
 
 __all__ = ["array", "convert_to_numpy", "convert_to_tensor"]
 

@@ -8,12 +8,23 @@ from typing import Any
 
 import numpy as np
 
-from .. import config
-from ..errors import ShapeError, explain
-from ..ir import Shape, Spec, Value, Variable, dtype_name
-from .base import Operation, Sample, apply, cast, constant, convert, is_number, is_symbolic, spec_of
-from .pointwise import Gradients
-from .shape import broadcast_to
+from gputrain import config
+from gputrain.errors import ShapeError, explain
+from gputrain.ir import Shape, Spec, Value, dtype_name
+from gputrain.ops.base import (
+    Operation,
+    Sample,
+    apply,
+    cast,
+    constant,
+    convert,
+    is_number,
+    is_symbolic,
+    spec_of,
+)
+from gputrain.ops.pointwise import Gradients
+from gputrain.ops.shape import broadcast_to
+from gputrain.runtime.variable import Variable
 
 __all__ = [
     "FullLike",

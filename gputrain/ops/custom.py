@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import GraphError, ShapeError, explain
-from ..ir import Spec, Value, current_trace
-from ..utils import tree
-from .base import Operation, Sample, apply, convert, is_symbolic
+from gputrain.errors import GraphError, ShapeError, explain
+from gputrain.ir import Spec, Value, current_trace
+from gputrain.ops.base import Operation, Sample, apply, convert, is_symbolic
+from gputrain.utils import tree
 
 __all__ = ["OwnGradient", "Print", "custom_gradient", "print"]
 

@@ -8,12 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError, ShapeError, explain
-from ..ir import Spec, Value, broadcast
-from ._erf import erf_into, erf_reference, erf_scratch
-from .base import Operation, Sample, apply, cast, convert, harmonize
-from .comparison import as_boolean, greater, greater_equal, less_equal, logical_and
-from .pointwise import Gradients, _Binary, _Unary, as_float, as_floats, scalar_like, unary_function
+from gputrain.errors import DTypeError, ShapeError, explain
+from gputrain.ir import Spec, Value, broadcast
+from gputrain.ops._erf import erf_into, erf_reference, erf_scratch
+from gputrain.ops.base import Operation, Sample, apply, cast, convert, harmonize
+from gputrain.ops.comparison import as_boolean, greater, greater_equal, less_equal, logical_and
+from gputrain.ops.pointwise import (
+    Gradients,
+    _Binary,
+    _Unary,
+    as_float,
+    as_floats,
+    scalar_like,
+    unary_function,
+)
 
 __all__ = [
     "Abs",

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import config
-from ..errors import DTypeError, ShapeError, explain
-from ..ir import INTEGERS, Spec, Value, dtype_name, normalize_axis
-from ..ir.spec import Dim, Shape
-from .base import Operation, Sample, apply, convert, spec_of
+from gputrain import config
+from gputrain.errors import DTypeError, ShapeError, explain
+from gputrain.ir import INTEGERS, Spec, Value, dtype_name, normalize_axis
+from gputrain.ir.spec import Dim, Shape
+from gputrain.ops.base import Operation, Sample, apply, convert, spec_of
 
 __all__ = [
     "GetItem",
@@ -611,7 +611,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """
     x, indices = convert(x), convert(indices)
     if axis is None:
-        from .shape import ravel
+        from gputrain.ops.shape import ravel
 
         x, axis = ravel(x), 0
     axis = normalize_axis(axis, x.ndim, "take")
@@ -628,7 +628,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     Raises:
         IndexError: an index outside the axis, where the indices are an array.
     """
-    from .shape import broadcast_to, ravel
+    from gputrain.ops.shape import broadcast_to, ravel
 
     x, indices = convert(x), convert(indices)
     if axis is None:

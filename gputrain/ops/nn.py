@@ -7,17 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from .. import config
-from ..errors import ShapeError, explain
-from ..ir import Spec, Value, is_float, normalize_axis
-from ..utils.notes import note
-from .base import Operation, Sample, apply, cast, convert, harmonize, require_float, spec_of
-from .comparison import equal, greater_equal, less_equal, logical_and
-from .elementwise import add, clip, divide, exp, log, multiply, negative, sigmoid, subtract, where
-from .indexing import one_hot
-from .pointwise import as_float, scalar_like
-from .reduction import sum
-from .shape import expand_dims, moveaxis
+from gputrain import config
+from gputrain.errors import ShapeError, explain
+from gputrain.ir import Spec, Value, is_float, normalize_axis
+from gputrain.ops.base import Operation, Sample, apply, cast, convert, harmonize, require_float, spec_of
+from gputrain.ops.comparison import equal, greater_equal, less_equal, logical_and
+from gputrain.ops.elementwise import add, clip, divide, exp, log, multiply, negative, sigmoid, subtract, where
+from gputrain.ops.indexing import one_hot
+from gputrain.ops.pointwise import as_float, scalar_like
+from gputrain.ops.reduction import sum
+from gputrain.ops.shape import expand_dims, moveaxis
+from gputrain.utils.notes import note
 
 __all__ = [
     "BinaryCrossentropy",
@@ -501,7 +501,7 @@ def sparse_categorical_crossentropy(
     output, _ = _last(as_float(output), axis, "sparse_categorical_crossentropy")
     label, shape = convert(target), spec_of(output).shape
     if spec_of(label).ndim == len(shape) and spec_of(label).shape[-1] == 1:
-        from .shape import squeeze
+        from gputrain.ops.shape import squeeze
 
         label = squeeze(label, -1)
     if is_float(spec_of(label).dtype):

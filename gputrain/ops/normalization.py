@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from .. import config
-from ..errors import DTypeError, ShapeError, explain
-from ..ir import Spec, Value, normalize_axes, normalize_axis
-from ..ir.spec import Shape
-from .base import Operation, Sample, apply, cast, convert, require_float, spec_of
-from .creation import ones, zeros
-from .elementwise import add, divide, maximum, multiply, negative, rsqrt, square, subtract
-from .pointwise import as_float
-from .reduction import _sum_into as sum_into
-from .reduction import _sum_scratch as sum_scratch
-from .reduction import sum
-from .shape import broadcast_to, expand_dims, reshape, transpose
+from gputrain import config
+from gputrain.errors import DTypeError, ShapeError, explain
+from gputrain.ir import Spec, Value, normalize_axes, normalize_axis
+from gputrain.ir.spec import Shape
+from gputrain.ops.base import Operation, Sample, apply, cast, convert, require_float, spec_of
+from gputrain.ops.creation import ones, zeros
+from gputrain.ops.elementwise import add, divide, maximum, multiply, negative, rsqrt, square, subtract
+from gputrain.ops.pointwise import as_float
+from gputrain.ops.reduction import _sum_into as sum_into
+from gputrain.ops.reduction import _sum_scratch as sum_scratch
+from gputrain.ops.reduction import sum
+from gputrain.ops.shape import broadcast_to, expand_dims, reshape, transpose
 
 __all__ = [
     "BatchNorm",

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError, explain
-from ..ir import Spec, Value
-from .base import Operation, Sample, apply
+from gputrain.errors import ShapeError, explain
+from gputrain.ir import Spec, Value
+from gputrain.ops.base import Operation, Sample, apply
 
 __all__ = [
     "AdamUpdate",
@@ -45,7 +45,7 @@ class Pack(Operation):
         return Spec((sum(s.size for s in specs),), specs[0].dtype)
 
     def vjp(self, ct: Value, out: Value, *inputs: Value) -> Sequence[Value]:
-        from .shape import reshape
+        from gputrain.ops.shape import reshape
 
         ends = np.cumsum([v.spec.size for v in inputs])
         return [

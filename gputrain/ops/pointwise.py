@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from .. import config
-from ..errors import DTypeError, explain
-from ..ir import Spec, Value, broadcast, is_float
-from .base import Operation, Sample, apply, cast, convert, harmonize, require_float
+from gputrain import config
+from gputrain.errors import DTypeError, explain
+from gputrain.ir import Spec, Value, broadcast, is_float
+from gputrain.ops.base import Operation, Sample, apply, cast, convert, harmonize, require_float
 
 Gradients = Sequence[Value | None]
 

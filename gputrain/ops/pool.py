@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ShapeError, explain
-from ..ir import Shape, Spec, Value
-from .base import Operation, Sample, apply, convert, require_float
-from .conv import Pair, Window, output_size, pair
+from gputrain.errors import ShapeError, explain
+from gputrain.ir import Shape, Spec, Value
+from gputrain.ops.base import Operation, Sample, apply, convert, require_float
+from gputrain.ops.conv import Pair, Window, output_size, pair
 
 __all__ = [
     "AveragePool",

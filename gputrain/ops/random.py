@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import config
-from ..errors import GraphError, explain
-from ..ir import Spec, Value, current_trace
-from ..random import philox
-from .base import Operation, Sample, apply, constant, convert, require_float, spec_of
-from .elementwise import multiply
+from gputrain import config
+from gputrain.errors import GraphError, explain
+from gputrain.ir import Spec, Value, current_trace
+from gputrain.ops.base import Operation, Sample, apply, constant, convert, require_float, spec_of
+from gputrain.ops.elementwise import multiply
+from gputrain.utils import philox
 
 __all__ = [
     "Dropout",

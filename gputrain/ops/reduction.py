@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..errors import DTypeError, ShapeError, explain
-from ..ir import Spec, Value, is_float, normalize_axes, normalize_axis
-from ..ir.spec import Dim, Shape
-from .base import Operation, Sample, apply, cast, convert, require_float, spec_of
-from .comparison import equal, isfinite, not_equal
-from .elementwise import (
+from gputrain.errors import DTypeError, ShapeError, explain
+from gputrain.ir import Spec, Value, is_float, normalize_axes, normalize_axis
+from gputrain.ir.spec import Dim, Shape
+from gputrain.ops.base import Operation, Sample, apply, cast, convert, require_float, spec_of
+from gputrain.ops.comparison import equal, isfinite, not_equal
+from gputrain.ops.elementwise import (
     add,
     divide,
     exp,
@@ -28,8 +28,8 @@ from .elementwise import (
     subtract,
     where,
 )
-from .pointwise import as_float, scalar_like
-from .shape import broadcast_to, expand_dims, ravel, reshape, squeeze
+from gputrain.ops.pointwise import as_float, scalar_like
+from gputrain.ops.shape import broadcast_to, expand_dims, ravel, reshape, squeeze
 
 __all__ = [
     "AllTrue",

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar, overload
 
-from ..errors import explain
-from ..ir import FLOATS
-from ..ir.spec import DTYPES
-from .base import Operation
+from gputrain.errors import explain
+from gputrain.ir import FLOATS
+from gputrain.ir.spec import DTYPES
+from gputrain.ops.base import Operation
 
 __all__ = ["CudaKernel", "register_op"]
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError, ShapeError, explain
-from ..ir import Spec, Value, is_float, normalize_axes, normalize_axis
-from ..ir.spec import Dim, Shape
-from .base import Operation, Sample, apply, convert, harmonize, spec_of
-from .indexing import getitem
-from .pointwise import scalar_like
+from gputrain.errors import DTypeError, ShapeError, explain
+from gputrain.ir import Spec, Value, is_float, normalize_axes, normalize_axis
+from gputrain.ir.spec import Dim, Shape
+from gputrain.ops.base import Operation, Sample, apply, convert, harmonize, spec_of
+from gputrain.ops.indexing import getitem
+from gputrain.ops.pointwise import scalar_like
 
 __all__ = [
     "BroadcastTo",

@@ -8,11 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ..ir import Spec, Value
-from ._erf import erf_reference, erfc_into, erfc_reference, erfc_scratch, erfinv_into, erfinv_scratch
-from .base import Sample, apply
-from .elementwise import exp, multiply, negative, square
-from .pointwise import _Unary, as_float
+from gputrain.ir import Spec, Value
+from gputrain.ops._erf import (
+    erf_reference,
+    erfc_into,
+    erfc_reference,
+    erfc_scratch,
+    erfinv_into,
+    erfinv_scratch,
+)
+from gputrain.ops.base import Sample, apply
+from gputrain.ops.elementwise import exp, multiply, negative, square
+from gputrain.ops.pointwise import _Unary, as_float
 
 __all__ = ["Erfc", "Erfinv", "erfc", "erfinv"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..utils.names import missing_name
-from ..utils.registry import Registry
-from . import schedules
-from .base import Optimizer
-from .first_order import SGD, Adam, AdamW, RMSprop
+from gputrain.optimizers import schedules
+from gputrain.optimizers.base import Optimizer
+from gputrain.optimizers.first_order import SGD, Adam, AdamW, RMSprop
+from gputrain.utils.names import missing_name
+from gputrain.utils.registry import Registry
 
 __all__ = [
     "SGD",

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from .. import ops
-from ..errors import explain
-from ..ir import Variable, current_trace
-from ..ops.base import apply, cast, convert
-from ..ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments
-from . import schedules
-from .schedules import LearningRateSchedule
+from gputrain import ops
+from gputrain.errors import explain
+from gputrain.ir import current_trace
+from gputrain.ops.base import apply, cast, convert
+from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments
+from gputrain.optimizers import schedules
+from gputrain.optimizers.schedules import LearningRateSchedule
+from gputrain.runtime.variable import Variable
 
 RATES_AHEAD = 512  # steps for which a schedule is evaluated at a time
 

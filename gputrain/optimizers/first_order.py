@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import explain
-from ..ops.optim import AdamUpdate, RMSpropUpdate, SGDUpdate
-from .base import Optimizer
+from gputrain.errors import explain
+from gputrain.ops.optim import AdamUpdate, RMSpropUpdate, SGDUpdate
+from gputrain.optimizers.base import Optimizer
 
 
 class SGD(Optimizer):

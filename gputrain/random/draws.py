@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Value, current_trace
-from gputrain.random.philox import normal64, uniform64
 from gputrain.random.seeds import Draw, Seed, next_draw
 from gputrain.utils.dtypes import as_dtype, as_float_dtype, as_shape
+from gputrain.utils.philox import normal64, uniform64
 
 Array = NDArray[Any]
 Shape = int | tuple[int, ...] | list[int]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain import config
-from gputrain.random import philox
+from gputrain.utils import philox
 
 _INT_STREAM = philox.stream_id("gputrain.random")
 _GENERATOR_STREAM = philox.stream_id("gputrain.random.SeedGenerator")

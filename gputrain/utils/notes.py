@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 
-from gputrain.utils.bar import above_bars
+from gputrain.utils.progress.bar import above_bars
 
 logger = logging.getLogger("gputrain")
 _said: set[str] = set()

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from gputrain import activations
-from gputrain.compiler import gradients, interpret
+from gputrain.compiler import gradients
 from gputrain.errors import ShapeError
 from gputrain.ir import Graph, Spec, Value
+from gputrain.runtime.executable import interpret
 from tests.tolerances import GRADIENT, assert_close
 
 Function = Callable[..., Any]

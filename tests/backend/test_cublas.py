@@ -13,10 +13,9 @@ import numpy as np
 import pytest
 
 from gputrain import config
-from gputrain.backend import cublas
 from gputrain.backend.base import leaves
-from gputrain.backend.cublas import Cublas, Matrix, batches
-from gputrain.backend.cupy import CupyDevice
+from gputrain.backend.cupy import CupyDevice, cublas
+from gputrain.backend.cupy.cublas import Cublas, Matrix, batches
 from gputrain.errors import DeviceError
 from tests.backend.cupy.running import placed
 from tests.cuda_emulator import make

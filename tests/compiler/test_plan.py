@@ -10,11 +10,13 @@ import pytest
 
 import gputrain.ops as ops
 from gputrain.backend import ALIGNMENT, current_device
-from gputrain.compiler import Executable, Plan, interpret, make_plan
-from gputrain.compiler.passes import optimize
+from gputrain.compiler import Plan, make_plan
 from gputrain.compiler.plan import Place
-from gputrain.ir import Graph, Spec, Trace, Value, Variable
+from gputrain.compiler.rewrite import optimize
+from gputrain.ir import Graph, Spec, Trace, Value
 from gputrain.ops.base import Constant, Operation, apply
+from gputrain.runtime.executable import Executable, interpret
+from gputrain.runtime.variable import Variable
 from tests.compiler.random_graphs import Program, random_program
 from tests.compiler.reference_cnn import reference_cnn, train_program
 from tests.on_device import fewer

@@ -10,13 +10,15 @@ import pytest
 import gputrain.ops as ops
 from gputrain import initializers, layers, losses, models
 from gputrain.backend import current_device
-from gputrain.compiler import Executable, gradients, interpret
-from gputrain.compiler.passes import optimize
+from gputrain.compiler import gradients
+from gputrain.compiler.rewrite import optimize
 from gputrain.errors import DTypeError, GraphError, ShapeError
-from gputrain.ir import Graph, Spec, Trace, Value, Variable
+from gputrain.ir import Graph, Spec, Trace, Value
 from gputrain.ops.base import apply, require_float
 from gputrain.ops.custom import custom_gradient
 from gputrain.ops.custom import print as print_value
+from gputrain.runtime.executable import Executable, interpret
+from gputrain.runtime.variable import Variable
 from tests.tolerances import assert_close
 
 F64 = "float64"

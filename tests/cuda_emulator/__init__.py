@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from functools import cache
 
-from .errors import EmulatorError, OrderError, RaceError
-from .orders import ALL, ASCENDING, DESCENDING, Order, in_all_orders
-from .statistics import Event, Statistics
-from .world import Emulated, make
+from tests.cuda_emulator.errors import EmulatorError, OrderError, RaceError
+from tests.cuda_emulator.orders import ALL, ASCENDING, DESCENDING, Order, in_all_orders
+from tests.cuda_emulator.statistics import Event, Statistics
+from tests.cuda_emulator.world import Emulated, make
 
 __all__ = [
     "ALL",

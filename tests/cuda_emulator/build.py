@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from .analysis import barrier_names, constant_parameters, needs_fibers
-from .errors import EmulatorError
+from tests.cuda_emulator.analysis import barrier_names, constant_parameters, needs_fibers
+from tests.cuda_emulator.errors import EmulatorError
 
 HERE = Path(__file__).resolve().parent
 SANITIZE = "GPUTRAIN_EMULATOR_SANITIZE"  # environment: "1" builds kernels with the sanitizers

@@ -32,9 +32,8 @@ from gputrain.errors import DTypeError
 from gputrain.ir import Spec
 from gputrain.ops.base import REGISTRY, Operation, Sample, spec_of
 from gputrain.utils.resources import kernels_dir
-
-from .cases import FLOATS, cases
-from .world import make
+from tests.cuda_emulator.cases import FLOATS, cases
+from tests.cuda_emulator.world import make
 
 INTEGERS = tuple(dtype for dtype in CUDA_TYPES if dtype not in FLOATS)
 OF_THEIR_OWN = ("Fused", "OwnGradient")  # operations that hold a graph of fixed dtypes

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from .errors import RaceError
-from .races import Use
-from .standin.world import Work, World
+from tests.cuda_emulator.errors import RaceError
+from tests.cuda_emulator.races import Use
+from tests.cuda_emulator.standin.world import Work, World
 
 SUCCESS, NOT_INITIALIZED, ALLOC_FAILED, INVALID_VALUE, NOT_SUPPORTED = 0, 1, 3, 7, 15
 OP_N, OP_T, OP_C = 0, 1, 2

@@ -7,7 +7,7 @@ import ctypes
 import sys
 from collections import deque
 
-from .build import sanitized
+from tests.cuda_emulator.build import sanitized
 
 ALIGNMENT = 256
 NEW = 0xFF  # fills new memory: NaN in every float type

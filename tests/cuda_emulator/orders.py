@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .errors import OrderError
-from .heap import Heap
+from tests.cuda_emulator.errors import OrderError
+from tests.cuda_emulator.heap import Heap
 
 ORDERS = "GPUTRAIN_EMULATOR_ORDERS"  # environment: "all" checks every launch of every device in all orders
 

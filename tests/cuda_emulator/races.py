@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from .errors import RaceError
-from .heap import Heap
+from tests.cuda_emulator.errors import RaceError
+from tests.cuda_emulator.heap import Heap
 
 if TYPE_CHECKING:
-    from .standin.streams import Stream
-    from .standin.world import Work
+    from tests.cuda_emulator.standin.streams import Stream
+    from tests.cuda_emulator.standin.world import Work
 
 STREAMS = "GPUTRAIN_EMULATOR_STREAMS"  # environment: "unchecked" lets missing waits pass
 NULL = 0  # address of the legacy stream, which waits for blocking streams, and they for it

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from .build import SANITIZE
+from tests.cuda_emulator.build import SANITIZE
 
 # Python itself leaks at its end; the limit makes an absurd allocation fail as it does without the sanitizer.
 ASAN = (

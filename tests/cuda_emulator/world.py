@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from .cublas import Cublas
-from .orders import Orders
-from .races import Races, checked
-from .standin.assemble import assemble
-from .standin.world import World
-from .statistics import Statistics
+from tests.cuda_emulator.cublas import Cublas
+from tests.cuda_emulator.orders import Orders
+from tests.cuda_emulator.races import Races, checked
+from tests.cuda_emulator.standin.assemble import assemble
+from tests.cuda_emulator.standin.world import World
+from tests.cuda_emulator.statistics import Statistics
 
 
 @dataclass(frozen=True)

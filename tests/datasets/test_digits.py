@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from gputrain.data.io.npz import read_npz
 from gputrain.datasets import digits, locate
-from gputrain.datasets.npz import read_npz
 
 
 def stored(name: str) -> np.ndarray:

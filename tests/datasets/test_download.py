@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from gputrain.data.io.errors import DownloadError
 from gputrain.datasets._download import fetch
-from gputrain.datasets.errors import DownloadError
 
 BODY = bytes(range(256)) * 1000
 SUM = hashlib.sha256(BODY).hexdigest()

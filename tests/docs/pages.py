@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from gputrain.cli import main
+from gputrain.app.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from gputrain import callbacks, optimizers, recipes
-from gputrain.callbacks import advice
-from gputrain.recipes import schema
-from gputrain.recipes.arguments import parameters
-from gputrain.scripts import keras_modules
-from gputrain.scripts.keras_modules import first_missing
+from gputrain import callbacks, optimizers
+from gputrain.app import advice, recipes
+from gputrain.app.recipes import schema
+from gputrain.app.recipes.arguments import parameters
+from gputrain.app.scripts import keras_modules
+from gputrain.app.scripts.keras_modules import first_missing
 from tests.docs.pages import DOCS, ROOT
 
 pytestmark = pytest.mark.cpu_only("nothing of it depends on the device")

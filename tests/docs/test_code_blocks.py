@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 import gputrain
-from gputrain import config, recipes, reporting
-from gputrain.cli.parser import make_parser
+from gputrain import config
+from gputrain.app import recipes, reporting
+from gputrain.app.cli.parser import make_parser
 from tests.docs.pages import DOCS, ROOT, assignments, blocks, command, follow, lines
 
 PAGES = sorted(page.name for page in DOCS.glob("*.md") if any(b.language != "text" for b in blocks(page)))

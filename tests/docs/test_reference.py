@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from gputrain import config
-from gputrain.cli.parser import make_parser
-from gputrain.recipes import catalog, schema
+from gputrain.app.cli.parser import make_parser
+from gputrain.app.recipes import catalog, schema
 from tests.docs.pages import DOCS
 
 pytestmark = pytest.mark.cpu_only("nothing of it depends on the device")

@@ -7,7 +7,8 @@ import pytest
 
 import gputrain.ops as ops
 from gputrain.errors import GraphError
-from gputrain.ir import Graph, Spec, State, Trace, Value, Variable, schedule
+from gputrain.ir import Graph, Spec, State, Trace, Value, schedule
+from gputrain.runtime.variable import Variable
 from tests.compiler.random_graphs import random_program
 
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 import gputrain.ops as ops
-from gputrain.compiler import interpret
 from gputrain.errors import GraphError, ShapeError
-from gputrain.ir import Spec, Trace, Value, Variable, current_trace
+from gputrain.ir import Spec, Trace, Value, current_trace
+from gputrain.runtime.executable import interpret
+from gputrain.runtime.variable import Variable
 
 
 def variable(*shape: int) -> Variable:

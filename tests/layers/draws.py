@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from gputrain.compiler import interpret
-from gputrain.ir import Spec, Trace, Value, Variable
+from gputrain.ir import Spec, Trace, Value
+from gputrain.runtime.executable import interpret
+from gputrain.runtime.variable import Variable
 
 
 def at_step(layer: Any, x: np.ndarray, step: int, training: bool = True) -> np.ndarray:

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from gputrain import ops
-from gputrain.compiler import gradients, interpret
-from gputrain.ir import Spec, Trace, Value, Variable
+from gputrain.compiler import gradients
+from gputrain.ir import Spec, Trace, Value
+from gputrain.runtime.executable import interpret
+from gputrain.runtime.variable import Variable
 
 
 @dataclass

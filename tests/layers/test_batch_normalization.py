@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from gputrain import layers, ops
-from gputrain.compiler import interpret
 from gputrain.ir import Spec, Trace, Value
+from gputrain.runtime.executable import interpret
 from tests.layers.harness import run
 from tests.tolerances import assert_close
 

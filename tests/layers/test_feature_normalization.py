@@ -12,7 +12,7 @@ import pytest
 import gputrain as keras
 from gputrain import config, layers
 from gputrain.errors import DataError, ShapeError
-from gputrain.layers.moments import Moments
+from gputrain.layers.preprocessing.moments import Moments
 from gputrain.utils import notes
 from tests.layers.harness import run
 from tests.on_device import put
@@ -117,7 +117,7 @@ def test_long_arrays_are_taken_in_parts(monkeypatch: pytest.MonkeyPatch) -> None
     whole = adapted(X)
     sizes = []
     add = Moments.add
-    monkeypatch.setattr("gputrain.layers.feature_normalization.BLOCK", 30)
+    monkeypatch.setattr("gputrain.layers.preprocessing.feature_normalization.BLOCK", 30)
     monkeypatch.setattr(
         Moments, "add", lambda self, part, axes: (sizes.append(part.size), add(self, part, axes))
     )

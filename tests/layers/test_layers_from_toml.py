@@ -7,9 +7,9 @@ import tomllib
 import numpy as np
 
 import gputrain as keras
-from gputrain.recipes import catalog
-from gputrain.recipes.arguments import check_arguments
-from gputrain.recipes.errors import Source
+from gputrain.app.recipes import catalog
+from gputrain.app.recipes.arguments import check_arguments
+from gputrain.app.recipes.errors import Source
 
 TABLES = """
 [[layers]]

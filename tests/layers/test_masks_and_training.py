@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from gputrain import layers, ops
-from gputrain.compiler import interpret
-from gputrain.ir import Spec, Trace, Value, Variable
+from gputrain.ir import Spec, Trace, Value
+from gputrain.runtime.executable import interpret
+from gputrain.runtime.variable import Variable
 from tests.layers.harness import run
 
 KEEP = np.array([[True, True, False], [True, False, False]])

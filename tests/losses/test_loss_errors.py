@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from gputrain import losses
-from gputrain.compiler import interpret
 from gputrain.errors import DataError, ShapeError
 from gputrain.ir import Graph, Spec, Value
+from gputrain.runtime.executable import interpret
 
 P = np.full((4, 3), 1 / 3, "float32")
 LABELS = np.array([0, 2, 1, 1])

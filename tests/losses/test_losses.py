@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from gputrain import config, losses, ops
-from gputrain.compiler import gradients, interpret
+from gputrain.compiler import gradients
 from gputrain.ir import Graph, Spec, Value
+from gputrain.runtime.executable import interpret
 from tests.tolerances import GRADIENT, assert_close
 
 EPS = 1e-7

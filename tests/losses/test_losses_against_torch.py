@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from gputrain import losses
-from gputrain.compiler import gradients, interpret
+from gputrain.compiler import gradients
 from gputrain.ir import Graph, Spec, Value
+from gputrain.runtime.executable import interpret
 from tests.tolerances import assert_close
 
 pytestmark = [

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from gputrain import metrics, ops
-from gputrain.compiler import interpret
 from gputrain.ir import Spec, Trace, Value
+from gputrain.runtime.executable import interpret
 
 RNG = np.random.default_rng(41)
 N, C = 53, 6

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from gputrain import metrics
-from gputrain.compiler import interpret
 from gputrain.errors import ShapeError
 from gputrain.ir import Spec, Trace, Value
+from gputrain.runtime.executable import interpret
 
 RNG = np.random.default_rng(43)
 N = 61

@@ -11,8 +11,7 @@ import gputrain as keras
 from gputrain import config, layers, losses, metrics, ops
 from gputrain.data import Arrays
 from gputrain.models.program import unpack_data
-
-from .small import LABELS, ONE_HOT, QUIET, X, classifier, regressor, same
+from tests.models.small import LABELS, ONE_HOT, QUIET, X, classifier, regressor, same
 
 COLUMN = X[:, 0]
 

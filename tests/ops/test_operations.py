@@ -10,10 +10,11 @@ import pytest
 
 import gputrain.ops as ops
 from gputrain import backend
-from gputrain.compiler import gradients, interpret
+from gputrain.compiler import gradients
 from gputrain.errors import ShapeError
 from gputrain.ir import Graph, Node, Spec, Value
 from gputrain.ops.base import REGISTRY, Operation, Sample, apply, run_once, spec_of
+from gputrain.runtime.executable import interpret
 from tests.on_device import hosts, put
 from tests.tolerances import GRADIENT, TABLE, assert_close
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from gputrain import config, optimizers
-from gputrain.ir import Variable
 from gputrain.optimizers import SGD, Adam, AdamW, RMSprop, schedules
+from gputrain.runtime.variable import Variable
 
 RNG = np.random.default_rng(1)
 WEIGHTS = [RNG.normal(size=(3, 2)), RNG.normal(size=(5,))]

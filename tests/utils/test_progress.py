@@ -11,10 +11,17 @@ import types
 
 import pytest
 
-from gputrain.utils import bar, notes
-from gputrain.utils.bar import Redraws, bar_format, show_line
-from gputrain.utils.pace import format_clock, format_duration, format_rate, format_seconds, format_timing
-from gputrain.utils.progress import Counter, Overall, Progress, format_logs, format_value, resolve_style
+from gputrain.utils import notes
+from gputrain.utils.progress import bar
+from gputrain.utils.progress.bar import Redraws, bar_format, show_line
+from gputrain.utils.progress.lines import Counter, Overall, Progress, format_logs, format_value, resolve_style
+from gputrain.utils.progress.pace import (
+    format_clock,
+    format_duration,
+    format_rate,
+    format_seconds,
+    format_timing,
+)
 from gputrain.utils.terminal import columns, in_notebook, shows_bars
 from tests.utils import pseudo_terminal
 from tests.utils.pseudo_terminal import PseudoTerminal, screen

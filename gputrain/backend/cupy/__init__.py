@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
 __all__ = ["CupyDevice"]
 
@@ -14,6 +14,6 @@ def __getattr__(name: str) -> Any:
     """The device, imported when it is asked for: whether a GPU is there is found out without it."""
     if name != "CupyDevice":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
     return CupyDevice

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base import Thunk
-from .launch import BLOCK
-from .optim import keeping
+from gputrain.backend.base import Thunk
+from gputrain.backend.cupy.launch import BLOCK
+from gputrain.backend.cupy.optim import keeping
 
 if TYPE_CHECKING:
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
 MOST_ARRAYS = 8
 TASK = 1024  # units (words or elements) that a block copies at once

@@ -13,8 +13,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ...ir import Node, Spec, Value, is_float
-from .expressions import EXPRESSIONS
+from gputrain.backend.cupy.expressions import EXPRESSIONS
+from gputrain.ir import Node, Spec, Value, is_float
 
 EACH, BEFORE, AFTER = "each", "before", "after"
 MOST_NODES, MOST_POINTERS = 128, 96  # a launch takes 4 KiB of parameters

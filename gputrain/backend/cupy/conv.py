@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir.spec import Spec
-from ...ops.conv import Pair, Window
-from ..base import InOrder, Kernel, Thunk
-from ..cublas import Matrix, zeros
+from gputrain.backend.base import InOrder, Kernel, Thunk
+from gputrain.backend.cupy.cublas import Matrix, zeros
+from gputrain.ir.spec import Spec
+from gputrain.ops.conv import Pair, Window
 
 if TYPE_CHECKING:
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
 WORKSPACE_BYTES = 256 << 20  # most of an im2col matrix at a time
 

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir import Node
-from ...ir.spec import Spec
-from ..base import Device, InOrder, Kernel, Thunk
-from ..cublas import Cublas
-from . import chain, memory, own
-from .families import FAMILIES
-from .feeding import CupyFeeder
-from .launch import Function, Library
-from .recording import Copy, Recorded
+from gputrain.backend.base import Device, InOrder, Kernel, Thunk
+from gputrain.backend.cupy import chain, memory, own
+from gputrain.backend.cupy.cublas import Cublas
+from gputrain.backend.cupy.families import FAMILIES
+from gputrain.backend.cupy.feeding import CupyFeeder
+from gputrain.backend.cupy.launch import Function, Library
+from gputrain.backend.cupy.recording import Copy, Recorded
+from gputrain.ir import Node
+from gputrain.ir.spec import Spec
 
 if TYPE_CHECKING:
-    from ...ops.base import Operation
+    from gputrain.ops.base import Operation
 
 RESIDENT_THREADS = 2048  # threads that a multiprocessor holds at a time
 

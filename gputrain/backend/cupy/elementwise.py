@@ -12,10 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...ir import Node, Spec, Value
-from ...random import philox
-from ..base import InOrder, Kernel, Thunk
-from .chain import (
+from gputrain.backend.base import InOrder, Kernel, Thunk
+from gputrain.backend.cupy.chain import (
     AFTER,
     BEFORE,
     EACH,
@@ -26,11 +24,13 @@ from .chain import (
     block_of_columns,
     name_of,
 )
-from .expressions import EXPRESSIONS, cast_to, computed_in
-from .launch import CUDA_TYPES
+from gputrain.backend.cupy.expressions import EXPRESSIONS, cast_to, computed_in
+from gputrain.backend.cupy.launch import CUDA_TYPES
+from gputrain.ir import Node, Spec, Value
+from gputrain.utils import philox
 
 if TYPE_CHECKING:
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
 BLOCK = 256
 MOST_PARTS = 256  # blocks whose partial results the last one folds

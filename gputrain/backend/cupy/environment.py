@@ -11,7 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from ...utils.notes import note
+from gputrain.utils.notes import note
 
 # Distributions that all bring a package named `cupy`; two of them overwrite each other's files.
 WHEELS = (

@@ -10,8 +10,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from ...random import philox
-from .launch import CUDA_TYPES
+from gputrain.backend.cupy.launch import CUDA_TYPES
+from gputrain.utils import philox
 
 Expression = Callable[..., str]  # f(op, type computed in, *operands) -> C++ expression
 

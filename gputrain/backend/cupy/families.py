@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from . import (
+from gputrain.backend.cupy import (
     conv,
     elementwise,
     indexing,

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..base import Feeder, Thunk
-from .batch import gather_rows
+from gputrain.backend.base import Feeder, Thunk
+from gputrain.backend.cupy.batch import gather_rows
 
 if TYPE_CHECKING:
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
 KEPT = 2  # stagings of one model, and data sets that nobody uses any more but whose memory may serve others
 SHARE = 0.5  # of the free memory that a data set may take

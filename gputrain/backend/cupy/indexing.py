@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ...ir import Spec
-from ..base import InOrder, Kernel, Thunk
+from gputrain.backend.base import InOrder, Kernel, Thunk
+from gputrain.ir import Spec
 
 TILE, HEAVY = 1024, 256  # as in the kernels
 FEW = 16  # additions along an axis that each output looks through by itself

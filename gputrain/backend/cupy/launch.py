@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import DeviceError, explain
-from ...utils.resources import kernels_dir
-from ..base import InOrder, Thunk, leaves
+from gputrain.backend.base import InOrder, Thunk, leaves
+from gputrain.errors import DeviceError, explain
+from gputrain.utils.resources import kernels_dir
 
 CUDA_TYPES = {
     "float16": "__half",

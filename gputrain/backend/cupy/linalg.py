@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from ...ir.spec import is_float
-from ..base import InOrder, Kernel, Thunk
-from ..cublas import batches
+from gputrain.backend.base import InOrder, Kernel, Thunk
+from gputrain.backend.cupy.cublas import batches
+from gputrain.ir.spec import is_float
 
 if TYPE_CHECKING:
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
 TILE = 16  # as in kernels/matmul.cu
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir import Spec
-from ..base import InOrder, Kernel, Thunk
-from .launch import BLOCK
+from gputrain.backend.base import InOrder, Kernel, Thunk
+from gputrain.backend.cupy.launch import BLOCK
+from gputrain.ir import Spec
 
 if TYPE_CHECKING:
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
 MOST_DIMS = 8
 WORDS = {1: "uint8", 2: "uint16", 4: "uint32", 8: "uint64", 16: "Word16"}

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from ...ir import Spec
-from ..base import InOrder, Kernel, Thunk
-from .reduce import BLOCKS, PACK, blocks_for, columns_of, cut, lanes_for
+from gputrain.backend.base import InOrder, Kernel, Thunk
+from gputrain.backend.cupy.reduce import BLOCKS, PACK, blocks_for, columns_of, cut, lanes_for
+from gputrain.ir import Spec
 
 LONG = 1024  # elements; a longer row gets a block
 

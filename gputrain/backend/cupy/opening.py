@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...errors import DeviceError, explain
-from ...utils.notes import note
-from . import environment
-from .environment import complete_line, cuda_version, install_line, replace_line
-from .memory import REMEDY, in_words, ran_out
+from gputrain.backend.cupy import environment
+from gputrain.backend.cupy.environment import complete_line, cuda_version, install_line, replace_line
+from gputrain.backend.cupy.memory import REMEDY, in_words, ran_out
+from gputrain.errors import DeviceError, explain
+from gputrain.utils.notes import note
 
 if TYPE_CHECKING:
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
 LEAST_FREE = 128 << 20  # bytes: cuBLAS's workspace, and the smallest of models
 OLDEST_CAPABILITY = (7, 0)
@@ -342,7 +342,7 @@ def check_kernel(cupy: Any, number: int) -> None:
 
 
 def _run_kernel(cupy: Any, number: int) -> None:
-    from .launch import Library
+    from gputrain.backend.cupy.launch import Library
 
     host = (np.arange(-500, 500) / 256).astype("float16")
     with cupy.cuda.Device(number):
@@ -356,8 +356,8 @@ def _run_kernel(cupy: Any, number: int) -> None:
 
 def bare_device(cupy: Any, number: int, blas: Any = None) -> CupyDevice:
     """The device with its cuBLAS, before anything was tried on it."""
-    from .. import cublas
-    from .device import CupyDevice
+    from gputrain.backend.cupy import cublas
+    from gputrain.backend.cupy.device import CupyDevice
 
     with explained(cupy):
         if blas is None:

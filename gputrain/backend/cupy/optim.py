@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir import FLOATS, Spec
-from ..base import InOrder, Kernel, Thunk
-from .launch import BLOCK, Launch
+from gputrain.backend.base import InOrder, Kernel, Thunk
+from gputrain.backend.cupy.launch import BLOCK, Launch
+from gputrain.ir import FLOATS, Spec
 
 if TYPE_CHECKING:
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
 CHUNK = 4096  # elements that a block works on at once
 COPIED = 32768  # bytes of a chunk of a copy

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ...errors import DeviceError, DTypeError, explain
-from ...ops.base import spec_of
-from ..base import InOrder, Thunk
-from .launch import CUDA_TYPES
+from gputrain.backend.base import InOrder, Thunk
+from gputrain.backend.cupy.launch import CUDA_TYPES
+from gputrain.errors import DeviceError, DTypeError, explain
+from gputrain.ops.base import spec_of
 
 if TYPE_CHECKING:
-    from ...ops.base import Operation
-    from ...ops.register import CudaKernel
-    from .device import CupyDevice
-    from .launch import Function
+    from gputrain.backend.cupy.device import CupyDevice
+    from gputrain.backend.cupy.launch import Function
+    from gputrain.ops.base import Operation
+    from gputrain.ops.register import CudaKernel
 
 SCALAR_TYPES = {"i": "i64", "d": "double"}
 LOG_LINES = 6  # of the compiler's report
@@ -37,7 +37,7 @@ def bind_kernel(
         DTypeError: the kernel is not for this dtype.
         DeviceError: it does not compile, or takes other parameters.
     """
-    from ...ops.register import scalars_of
+    from gputrain.ops.register import scalars_of
 
     dtype = (*ins, *outs)[0].dtype.name
     if dtype not in kernel.dtypes:

@@ -6,11 +6,8 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ...ir.spec import Spec
-from ...ops.conv import Pair
-from ..base import InOrder, Kernel, Thunk
-from ..cublas import zeros
-from .conv import (
+from gputrain.backend.base import InOrder, Kernel, Thunk
+from gputrain.backend.cupy.conv import (
     VECTOR_BYTES,
     Geometry,
     fprop_chunk,
@@ -20,9 +17,12 @@ from .conv import (
     wgrad_chunk,
     wgrad_geometry,
 )
+from gputrain.backend.cupy.cublas import zeros
+from gputrain.ir.spec import Spec
+from gputrain.ops.conv import Pair
 
 if TYPE_CHECKING:
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
 WINDOW = " i" * 12  # the scalars of WINDOW_PARAMS in kernels/pool.cu
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...ir import FLOATS, Spec
-from ...random import philox
-from ..base import Kernel, Thunk
+from gputrain.backend.base import Kernel, Thunk
+from gputrain.ir import FLOATS, Spec
+from gputrain.utils import philox
 
 if TYPE_CHECKING:
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
 DRAWERS = 256  # threads of a block of the dropout kernel, one Philox block each
 LANES_PER_BLOCK = 16

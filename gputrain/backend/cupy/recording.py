@@ -12,14 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ... import config
-from ...errors import DeviceError
-from ...utils.notes import note
-from ..base import OnHost, Thunk, leaves
-from . import memory
+from gputrain import config
+from gputrain.backend.base import OnHost, Thunk, leaves
+from gputrain.backend.cupy import memory
+from gputrain.errors import DeviceError
+from gputrain.utils.notes import note
 
 if TYPE_CHECKING:
-    from .device import CupyDevice
+    from gputrain.backend.cupy.device import CupyDevice
 
 MOST_TRIES = 3  # recordings that others may break
 FEWEST = 2  # launches below which a graph gains nothing

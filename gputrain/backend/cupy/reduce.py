@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...ir import Spec, is_float
-from ..base import InOrder, Kernel, Thunk
-from .launch import CUDA_TYPES, Function
+from gputrain.backend.base import InOrder, Kernel, Thunk
+from gputrain.backend.cupy.launch import CUDA_TYPES, Function
+from gputrain.ir import Spec, is_float
 
 BLOCKS = 1024  # of 256 threads: enough for the largest devices
 SHORT = 512  # elements of a row that some lanes of a warp add up by themselves

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..base import InOrder, Kernel, Thunk
-from .launch import Function
+from gputrain.backend.base import InOrder, Kernel, Thunk
+from gputrain.backend.cupy.launch import Function
 
 LONG = 1024  # classes; a longer row gets a block
 EACH = 4  # elements of a short row for each lane, as long as a warp has lanes

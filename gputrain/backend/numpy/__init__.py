@@ -1,5 +1,5 @@
 """The CPU device and its kernels."""
 
-from .device import NumpyDevice
+from gputrain.backend.numpy.device import NumpyDevice
 
 __all__ = ["NumpyDevice"]

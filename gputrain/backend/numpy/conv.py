@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.spec import Spec
-from ..base import Kernel
-from .threads import one_blas_thread, shares, together, workers
+from gputrain.backend.base import Kernel
+from gputrain.backend.numpy.threads import one_blas_thread, shares, together, workers
+from gputrain.ir.spec import Spec
 
 Array = Any
 

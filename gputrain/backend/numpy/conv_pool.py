@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.spec import Spec
-from ..base import Kernel
-from .threads import one_blas_thread
+from gputrain.backend.base import Kernel
+from gputrain.backend.numpy.threads import one_blas_thread
+from gputrain.ir.spec import Spec
 
 BLOCK_BYTES = 1 << 20  # of convolution output: half of a core's L2 cache
 MAX_CHANNELS = 8  # with more, rows of the im2col matrix copy faster than its columns

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.spec import Spec
-from ..base import ALIGNMENT, Device, Thunk
-from . import conv, conv_pool, normalization, passes
+from gputrain.backend.base import ALIGNMENT, Device, Thunk
+from gputrain.backend.numpy import conv, conv_pool, normalization, passes
+from gputrain.ir.spec import Spec
 
 
 class NumpyDevice(Device):

@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.spec import Spec
-from ..base import Kernel
-from .threads import one_blas_thread
+from gputrain.backend.base import Kernel
+from gputrain.backend.numpy.threads import one_blas_thread
+from gputrain.ir.spec import Spec
 
 LANES = 8192  # of a long row at most, unless there are more channels
 BLOCK_BYTES = 1 << 19  # half of a core's L2 cache: smaller blocks lose more to calls than they gain

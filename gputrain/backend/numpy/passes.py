@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ...ir.spec import Spec
-from ...random import philox
-from ..base import Kernel
+from gputrain.backend.base import Kernel
+from gputrain.ir.spec import Spec
+from gputrain.utils import philox
 
 BLOCK = 16384  # elements: a 64 KiB block of each float32 operand, a few of which fit the L2 cache
 

@@ -11,13 +11,14 @@ import pytest
 from gputrain import ops
 from gputrain.backend.cupy import CupyDevice
 from gputrain.backend.cupy.chain import analyse
-from gputrain.compiler import Arena, Executable, interpret
-from gputrain.compiler.lowering import Fused, lower
-from gputrain.ir import Graph, Spec, Value, Variable
+from gputrain.compiler.lower import Fused, lower
+from gputrain.ir import Graph, Spec, Value
 from gputrain.ops.base import apply
 from gputrain.ops.optim import Gate
 from gputrain.ops.random import Dropout, DropoutGrad
 from gputrain.ops.reduction import AllTrue, SumTo
+from gputrain.runtime.executable import Arena, Executable, interpret
+from gputrain.runtime.variable import Variable
 from tests.backend.cupy.world import emulated
 
 FLOATS = ("float32", "float64", "float16")

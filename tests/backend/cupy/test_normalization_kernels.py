@@ -7,13 +7,7 @@ import pytest
 
 from gputrain.backend.cupy import CupyDevice, normalization
 from gputrain.ops.base import Sample
-from gputrain.ops.normalization import (
-    BatchNorm,
-    BatchNormGrad,
-    BatchNormWeightGrad,
-    LayerNorm,
-    LayerNormGrad,
-)
+from gputrain.ops.normalization import BatchNorm, BatchNormGrad, BatchNormWeightGrad, LayerNorm, LayerNormGrad
 from tests.backend.cupy.running import FLOATS, check, run, samples
 from tests.tolerances import assert_close
 

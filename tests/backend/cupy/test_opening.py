@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gputrain.backend import cublas
-from gputrain.backend.cupy import environment, memory, opening
+from gputrain.backend.cupy import cublas, environment, memory, opening
 from gputrain.errors import DeviceError
 from gputrain.utils import notes
 from tests.cuda_emulator import Emulated, make

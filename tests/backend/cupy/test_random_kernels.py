@@ -8,7 +8,7 @@ import pytest
 from gputrain.backend.cupy import CupyDevice, random
 from gputrain.ops.base import Operation, Sample, spec_of
 from gputrain.ops.random import Dropout, DropoutGrad, RandomNormal, RandomUniform
-from gputrain.random import philox
+from gputrain.utils import philox
 from tests.backend.cupy.running import FLOATS, check, run, samples
 
 LARGE = 2**64 - 3  # seeds and streams use all 64 bits

@@ -13,10 +13,10 @@ import gputrain as keras
 from gputrain import config, ops
 from gputrain.backend.cupy.launch import launches
 from gputrain.backend.cupy.recording import Recorded
-from gputrain.compiler import Executable
 from gputrain.ir import Graph, Spec, Value
 from gputrain.models.program import Program
 from gputrain.ops.base import Operation, apply
+from gputrain.runtime.executable import Executable
 from tests.backend.cupy.world import World, emulated
 from tests.compiler.reference_cnn import reference_cnn
 

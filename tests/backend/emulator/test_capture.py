@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from .kernels import SCALE, kernel
+from tests.backend.emulator.kernels import SCALE, kernel
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from .kernels import BLOCK_SUM, COMMON, SCALE, kernel
+from tests.backend.emulator.kernels import BLOCK_SUM, COMMON, SCALE, kernel
 
 
 @pytest.mark.parametrize("n", [0, 1, 63, 64, 65, 1000])

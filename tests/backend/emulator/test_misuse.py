@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.backend.emulator.kernels import BLOCK_SUM, COMMON, SCALE, kernel
 from tests.cuda_emulator import DESCENDING, EmulatorError, Order, OrderError, build, sanitized
-
-from .kernels import BLOCK_SUM, COMMON, SCALE, kernel
 
 REVERSE = """
 extern "C" __global__ void reverse(float* y, const float* x) {

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from tests.backend.emulator.kernels import BLOCK_SUM, COMMON, SCALE
 from tests.cuda_emulator import nvrtc
-
-from .kernels import BLOCK_SUM, COMMON, SCALE
 
 pytestmark = pytest.mark.skipif(not nvrtc.available(), reason="nvidia-cuda-nvrtc-cu12 is not installed")
 

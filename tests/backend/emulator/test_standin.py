@@ -8,10 +8,9 @@ import weakref
 import numpy as np
 import pytest
 
+from tests.backend.emulator.kernels import SCALE, kernel
 from tests.cuda_emulator import build, make
 from tests.cuda_emulator.heap import FREED
-
-from .kernels import SCALE, kernel
 
 
 def captured(emulated, work):

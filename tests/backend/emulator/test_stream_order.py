@@ -12,10 +12,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tests.backend.emulator.kernels import SCALE, kernel
 from tests.cuda_emulator import RaceError, make
 from tests.cuda_emulator.races import STREAMS
-
-from .kernels import SCALE, kernel
 
 N = 64
 

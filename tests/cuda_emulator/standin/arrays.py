@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..races import Use
-from .memory import BaseMemory, MemoryPointer, UnownedMemory
-from .world import Work, World
+from tests.cuda_emulator.races import Use
+from tests.cuda_emulator.standin.memory import BaseMemory, MemoryPointer, UnownedMemory
+from tests.cuda_emulator.standin.world import Work, World
 
 if TYPE_CHECKING:
-    from .functions import Functions
-    from .streams import Stream
+    from tests.cuda_emulator.standin.functions import Functions
+    from tests.cuda_emulator.standin.streams import Stream
 
 
 def host_view(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from . import errors, kernels, memory, streams
-from .arrays import ndarray
-from .devices import Device, Runtime
-from .functions import Functions
-from .world import World
+from tests.cuda_emulator.standin import errors, kernels, memory, streams
+from tests.cuda_emulator.standin.arrays import ndarray
+from tests.cuda_emulator.standin.devices import Device, Runtime
+from tests.cuda_emulator.standin.functions import Functions
+from tests.cuda_emulator.standin.world import World
 
 VERSION = "14.2.0"
 

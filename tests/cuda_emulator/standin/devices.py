@@ -6,10 +6,10 @@ import ctypes
 from types import SimpleNamespace
 from typing import Any
 
-from .errors import CUDARuntimeError
-from .kernels import MAX_BLOCK, MAX_GRID, MAX_THREADS, SHARED_BYTES
-from .memory import copy_memory, fill_memory, null_stream, void
-from .world import GLOBAL, RELAXED, THREAD_LOCAL, Work, World
+from tests.cuda_emulator.standin.errors import CUDARuntimeError
+from tests.cuda_emulator.standin.kernels import MAX_BLOCK, MAX_GRID, MAX_THREADS, SHARED_BYTES
+from tests.cuda_emulator.standin.memory import copy_memory, fill_memory, null_stream, void
+from tests.cuda_emulator.standin.world import GLOBAL, RELAXED, THREAD_LOCAL, Work, World
 
 COMPUTE_CAPABILITY = (9, 0)
 CUDA_VERSION = 12090

@@ -9,10 +9,10 @@ from typing import Any, cast
 
 import numpy as np
 
-from ..races import Use
-from .arrays import ndarray, use_of
-from .memory import MemoryPointer
-from .world import Work, World
+from tests.cuda_emulator.races import Use
+from tests.cuda_emulator.standin.arrays import ndarray, use_of
+from tests.cuda_emulator.standin.memory import MemoryPointer
+from tests.cuda_emulator.standin.world import Work, World
 
 SCALARS = (bool, int, float, complex, np.generic)
 # Through cuBLAS there, which CuPy refuses while a stream is being captured.

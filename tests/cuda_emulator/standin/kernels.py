@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ..build import BuiltKernel, CompileError, build, runtime
-from ..errors import EmulatorError
-from ..orders import Order, in_all_orders, reachable
-from ..races import Use
-from .arrays import ndarray, use_of
-from .errors import CompileException, CUDADriverError
-from .memory import MemoryPointer
-from .world import Work, World
+from tests.cuda_emulator.build import BuiltKernel, CompileError, build, runtime
+from tests.cuda_emulator.errors import EmulatorError
+from tests.cuda_emulator.orders import Order, in_all_orders, reachable
+from tests.cuda_emulator.races import Use
+from tests.cuda_emulator.standin.arrays import ndarray, use_of
+from tests.cuda_emulator.standin.errors import CompileException, CUDADriverError
+from tests.cuda_emulator.standin.memory import MemoryPointer
+from tests.cuda_emulator.standin.world import Work, World
 
 MAX_BLOCK = (1024, 1024, 64)
 MAX_GRID = (2**31 - 1, 65535, 65535)

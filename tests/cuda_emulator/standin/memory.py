@@ -9,14 +9,14 @@ from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ..races import Act, Races
-from .errors import CUDARuntimeError, OutOfMemoryError
-from .world import Work, World
+from tests.cuda_emulator.races import Act, Races
+from tests.cuda_emulator.standin.errors import CUDARuntimeError, OutOfMemoryError
+from tests.cuda_emulator.standin.world import Work, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .streams import Stream
+    from tests.cuda_emulator.standin.streams import Stream
 
 ROUNDING = 512  # bytes that a pool's blocks are multiples of
 RAW = ctypes.POINTER(ctypes.c_char)

@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from ..races import Clock, united
-from .errors import CUDARuntimeError
-from .world import RELAXED, Capture, Work, World
+from tests.cuda_emulator.races import Clock, united
+from tests.cuda_emulator.standin.errors import CUDARuntimeError
+from tests.cuda_emulator.standin.world import RELAXED, Capture, Work, World
 
 
 class Event:

@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..heap import Heap
-from ..orders import Orders
-from ..races import Act, Races, Use
-from ..statistics import Statistics
-from .errors import CUDARuntimeError, OutOfMemoryError
+from tests.cuda_emulator.heap import Heap
+from tests.cuda_emulator.orders import Orders
+from tests.cuda_emulator.races import Act, Races, Use
+from tests.cuda_emulator.standin.errors import CUDARuntimeError, OutOfMemoryError
+from tests.cuda_emulator.statistics import Statistics
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .streams import Stream
+    from tests.cuda_emulator.standin.streams import Stream
 
 GLOBAL, THREAD_LOCAL, RELAXED = 0, 1, 2  # modes of capture, as in CUDA
 

@@ -1,0 +1,170 @@
+"""Signs in the course of the training loss: it does not fall, explodes, oscillates, falls slowly, is NaN.
+
+Changes are measured by the loss of the best constant prediction (`RunRecord.scale`), which makes them
+comparable between tasks: a loss that is small beside it has room to jump about without harm.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gputrain.app.advice import tries
+from gputrain.app.advice.advice import Advice
+from gputrain.app.advice.record import RunRecord
+
+# Fewer steps say nothing: a full batch per epoch needs tens of epochs to get anywhere.
+LEAST_STEPS = 20
+# Within 5% of a constant prediction nothing has been learned of the inputs; a change below 1% is none.
+NO_BETTER, FLAT = 0.95, 0.01
+# Initial weights may by chance predict a tenth or more of the samples right; beyond a fifth it is no chance.
+LEARNED = 0.2
+# Beyond any noise of epoch means, and beyond what a new start of the learning rate does.
+EXPLODED = 3.0
+# An epoch's mean over few batches may move by some percent; a tenth of all there is to learn is a lot.
+WIDE_SWING = 0.1
+# Half of the way from a constant prediction to perfection: with less, a loss that falls is far from done.
+HALFWAY = 0.5
+
+
+def non_finite(record: RunRecord) -> Advice | None:
+    """A step gave NaN or infinity."""
+    if not record.failed and (not record.epochs or np.isfinite(record.losses[-1])):
+        return None
+    sign = (
+        f"The loss or a gradient became NaN or infinite in step {record.good_steps + 1} of the run, at a "
+        f"learning rate of {record.rate:.3g}."
+    )
+    return record.advice(
+        "non_finite",
+        sign,
+        tries.lower_rate(record),
+        tries.CLIPPING,
+        tries.SCALING,
+        tries.LAST_LAYER,
+        "run_eagerly=True in compile, which names the operation where it begins",
+        tries.NORMALIZATION,
+    )
+
+
+def exploding(record: RunRecord) -> Advice | None:
+    """The loss is a multiple of where it began, and of a constant prediction, and still rises."""
+    losses = record.losses
+    if len(losses) < 2 or not np.isfinite(losses).all() or not _comparable(record):
+        return None
+    start = max(losses[0], record.scale)
+    if not losses[-1] > max(EXPLODED * start, losses[-2]) or start <= 0:
+        return None
+    sign = (
+        f"The loss explodes: {losses[-1]:.4g} after epoch {record.epoch}, {losses[-1] / losses[0]:.3g} times "
+        f"that of epoch {record.first} ({losses[0]:.4g})."
+    )
+    return record.advice(
+        "exploding_loss",
+        sign,
+        tries.lower_rate(record),
+        tries.CLIPPING,
+        tries.SCALING,
+        tries.other_optimizer(record),
+        tries.NORMALIZATION,
+        tries.larger_batch(record),
+    )
+
+
+def not_falling(record: RunRecord) -> Advice | None:
+    """The loss is flat where a constant prediction would be; without a figure for that, where it began."""
+    losses = record.losses
+    known = record.task.baseline is not None
+    if len(losses) < (3 if known else 5) or record.good_steps < LEAST_STEPS or not _comparable(record):
+        return None
+    recent = losses[-max(3, len(losses) // 2) :] if known else losses
+    rates = record.column("rate")[-len(recent) :]
+    if not np.isfinite(recent).all() or rates[-1] > rates[0]:  # the learning rate is still warming up
+        return None
+    if known and (losses.min() < NO_BETTER * record.scale or record.progress() > LEARNED):
+        return None
+    fall = recent[0] - recent[-max(1, len(recent) // 2) :].mean()
+    if fall > max(FLAT * abs(recent[0]), float(np.median(np.abs(np.diff(recent))))):
+        return None
+    beside = f" A constant prediction has {record.scale:.4g}." if known else ""
+    ago = len(recent) - 1
+    return record.advice(
+        "loss_not_falling",
+        f"The loss does not fall: {recent[0]:.4g} {ago} epochs ago, {losses[-1]:.4g} now.{beside}",
+        tries.lower_rate(record) if np.ptp(recent) > FLAT * abs(recent[0]) else tries.higher_rate(record),
+        tries.other_optimizer(record),
+        tries.SCALING,
+        tries.LAST_LAYER,
+        tries.smaller_batch(record),
+        tries.OTHER_SEED,
+        tries.ACTIVATION,
+        tries.BIGGER_MODEL,
+        "targets that belong to their inputs: train on 10 samples, which any model can learn by heart",
+    )
+
+
+def oscillating(record: RunRecord) -> Advice | None:
+    """The loss goes up and down by a large part of what there is to learn, and gets nowhere.
+
+    Noise alone changes the direction in two of three epochs, so the width of the swings decides.
+    """
+    window = record.losses[-7:]
+    if len(window) < 7 or not np.isfinite(window).all() or not _comparable(record):
+        return None
+    swings = np.diff(window)
+    turns = int((np.sign(swings[1:]) * np.sign(swings[:-1]) < 0).sum())
+    width = float(np.median(np.abs(swings)))
+    if turns < 3 or width < WIDE_SWING * record.scale or window[:3].mean() - window[-3:].mean() > width:
+        return None
+    return record.advice(
+        "oscillating_loss",
+        f"The loss oscillates: over the last 7 epochs it changed direction {turns} times, by {width:.3g} "
+        f"from epoch to epoch, between {window.min():.4g} and {window.max():.4g}.",
+        tries.lower_rate(record),
+        tries.larger_batch(record),
+        tries.other_optimizer(record),
+        tries.CLIPPING,
+        tries.OTHER_SEED,
+        tries.L2,
+        tries.DROPOUT,
+    )
+
+
+def slow(record: RunRecord) -> Advice | None:
+    """At the end the loss still falls with every epoch, and less than half is learned."""
+    losses = record.losses
+    if not record.ended or len(losses) < 5 or record.epoch < record.planned:
+        return None
+    if "underfitting" in record.told or record.rate_has_fallen():
+        return None
+    recent = losses[-5:]
+    if not np.isfinite(recent).all() or not (np.diff(recent) < 0).all() or not record.progress() < HALFWAY:
+        return None
+    fall = recent[0] - recent[-1]
+    if fall < FLAT * abs(recent[0]):
+        return None
+    sign = (
+        f"Training ends too early: the loss still falls with every epoch, from {recent[0]:.4g} to "
+        f"{recent[-1]:.4g} in the last 4, and {max(0.0, record.progress()):.0%} of what there is to learn "
+        "is learned."
+    )
+    return record.advice(
+        "slow_convergence",
+        sign,
+        tries.higher_rate(record, 3.0),
+        tries.more_epochs(record),
+        tries.other_optimizer(record),
+        tries.smaller_batch(record),
+        tries.SCALING,
+        tries.NORMALIZATION,
+    )
+
+
+def _comparable(record: RunRecord) -> bool:
+    """Whether the first loss, or that of a constant prediction, tells what is large.
+
+    A model trained further begins with any loss, and a loss may be negative.
+    """
+    return record.task.baseline is not None or (record.fresh and bool(record.losses[0] > 0))
+
+
+SIGNS = (non_finite, exploding, not_falling, oscillating, slow)

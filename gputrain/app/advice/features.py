@@ -1,0 +1,176 @@
+"""Signs in a table of features, (N, features): constant, duplicate, missing, of other scales."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from gputrain.app.advice import tries
+from gputrain.app.advice.advice import Advice
+
+# For scales, and to find candidates that all rows then confirm; fewer rows where they are long.
+SAMPLED_ROWS, FEWEST_ROWS, SAMPLED_NUMBERS = 10_000, 100, 2**24
+NAMED = 5  # features to name
+# A table of pixels or counts: many columns, most of which share their smallest value, which is common there.
+PIXEL_COLUMNS, PIXEL_SHARE = 32, 0.5
+# Two orders of magnitude: the curvature of the loss goes with the square of an input's scale, so the steepest
+# direction is 10,000 times the flattest (LeCun et al. 1998, Efficient BackProp, section 4.3).
+APART = 100.0
+# Initial weights are made for inputs of about 1 (Glorot & Bengio 2010): at 20 the first outputs are far off,
+# below 0.01 nothing gets through. 0..255 is about 100; ages or 0..16 pass.
+LARGE, SMALL = 20.0, 0.01
+# Zeros that stand for "missing": not rare, not most, and a deviation away from all else.
+ZERO_SHARES, DISTINCT = (0.01, 0.5), 10
+
+
+def constant(x: np.ndarray, names: Sequence[str]) -> Advice | None:
+    """Columns with one value. The background of pixels and counts is no sign."""
+    rows = sampled(x)
+    low, high = rows.min(0), rows.max(0)
+    background = (rows.min(), rows.max()) if is_pixels(x) else ()
+    candidates = [int(c) for c in np.flatnonzero(low == high) if low[c] not in background]
+    found = [c for c in candidates if (x[:, c] == x[0, c]).all()]
+    if not found or len(x) < 2:
+        return None
+    return Advice(
+        "constant_feature",
+        None,
+        f"{_count(found, x, 'is', 'are')} the same in all {len(x)} samples and tell nothing: "
+        f"{_listed(found, names)}.",
+        (
+            "without them: data.table.ignore in a recipe, or numpy.delete(x, columns, axis=1)",
+            "a look at where they come from, if they should differ",
+        ),
+    )
+
+
+def duplicate(x: np.ndarray, names: Sequence[str]) -> Advice | None:
+    """Columns equal to another one, element by element; pixels and counts may be."""
+    if is_pixels(x) or len(x) < 2:
+        return None
+    rows = sampled(x)
+    alike: dict[bytes, list[int]] = defaultdict(list)
+    for column in np.flatnonzero(rows.min(0) != rows.max(0)):
+        alike[np.ascontiguousarray(rows[:, column]).tobytes()].append(int(column))
+    pairs = [
+        (group[0], other)
+        for group in alike.values()
+        for other in group[1:]
+        if np.array_equal(x[:, group[0]], x[:, other])
+    ]
+    if not pairs:
+        return None
+    said = ", ".join(f"{names[b]} equals {names[a]}" for a, b in pairs[:NAMED])
+    return Advice(
+        "duplicate_feature",
+        None,
+        f"{_count(pairs, x, 'repeats', 'repeat')} another: {said}{_more(pairs)}.",
+        ("without the copies: data.table.ignore in a recipe, or numpy.delete(x, columns, axis=1)",),
+    )
+
+
+def missing(x: np.ndarray, names: Sequence[str]) -> Advice | None:
+    """NaN among the inputs, which fit takes where `config.nan_inputs` allows it."""
+    if x.dtype.kind != "f":
+        return None
+    shares = np.isnan(x).mean(0)
+    found = [int(c) for c in np.argsort(-shares, kind="stable") if shares[c] > 0]
+    if not found:
+        return None
+    said = ", ".join(f"{names[c]} ({shares[c]:.1%})" for c in found[:NAMED])
+    return Advice("missing_values", None, f"Values are missing (NaN) in {said}{_more(found)}.", FILLINGS)
+
+
+def zeros(x: np.ndarray, names: Sequence[str]) -> Advice | None:
+    """Zeros that lie apart from all other values of a column, as a weight of 0 kg does."""
+    if is_pixels(x):
+        return None
+    rows = sampled(x)
+    shares = (rows == 0).mean(0)
+    candidates = np.flatnonzero((shares >= ZERO_SHARES[0]) & (shares <= ZERO_SHARES[1]))
+    found = [int(c) for c in candidates if _zeros_stand_apart(rows[:, c])]
+    if not found:
+        return None
+    said = ", ".join(f"{names[c]} ({(x[:, c] == 0).mean():.1%})" for c in found[:NAMED])
+    return Advice(
+        "zeros_for_missing",
+        None,
+        f"Zeros stand apart from all other values, as if they meant missing: {said}{_more(found)}.",
+        (
+            "zeros taken as missing: data.table.zero_is_missing in a recipe",
+            *FILLINGS,
+            tries.L2,
+            tries.DROPOUT,
+        ),
+    )
+
+
+def unscaled(x: np.ndarray, names: Sequence[str]) -> Advice | None:
+    """Columns whose sizes are orders of magnitude apart."""
+    rows = sampled(x).astype(np.float64)
+    varied = np.flatnonzero(rows.min(0) != rows.max(0))
+    if varied.size < 2:
+        return None
+    usual = np.sqrt((rows[:, varied] ** 2).mean(0))
+    largest = np.abs(rows[:, varied]).max(0)  # of a rare 1 among zeros the usual size is small, but not this
+    big, small = int(usual.argmax()), int(largest.argmin())
+    if usual[big] < APART * largest[small]:
+        return None
+    sign = (
+        f"Features are of different scales: {names[varied[big]]} is about {usual[big]:.3g}, "
+        f"{names[varied[small]]} at most {largest[small]:.3g}."
+    )
+    return Advice("unscaled_input", None, sign, SCALINGS)
+
+
+def out_of_scale(x: np.ndarray) -> Advice | None:
+    """Inputs that as a whole, of whatever shape, are far from 1."""
+    usual = float(np.sqrt(np.mean(sampled(x).astype(np.float64) ** 2)))
+    if not (usual > LARGE or 0 < usual < SMALL):
+        return None
+    low, high = x.min(), x.max()
+    sign = f"Inputs are not scaled: they lie in {low:.4g}..{high:.4g}, their usual size is {usual:.3g}."
+    tip = (f"inputs divided by {high:.4g}: data.scale in a recipe, Rescaling(1 / {high:.4g}) first",)
+    return Advice("unscaled_input", None, sign, (tip if high > 0 else ()) + SCALINGS)
+
+
+FILLINGS = (
+    'filled with the mean or median, or predicted from the rest: data.table.missing = "median" in a recipe',
+    'samples without missing values only: data.table.missing = "drop" in a recipe',
+)
+SCALINGS = (tries.SCALING, tries.NORMALIZATION)
+
+
+def sampled(x: np.ndarray) -> np.ndarray:
+    """Some of the rows, evenly spread."""
+    rows = max(FEWEST_ROWS, SAMPLED_NUMBERS // math.prod(x.shape[1:]))
+    return x[:: -(-len(x) // min(SAMPLED_ROWS, rows))]
+
+
+def is_pixels(x: np.ndarray) -> bool:
+    """Whether a table holds flat images, counts of words or the like."""
+    low = sampled(x).min(0)
+    return x.shape[1] >= PIXEL_COLUMNS and float((low == low.min()).mean()) >= PIXEL_SHARE
+
+
+def _zeros_stand_apart(column: np.ndarray) -> bool:
+    others = np.abs(column[column != 0]).astype(np.float64)
+    one_sided = column.min() >= 0 or column.max() <= 0
+    if not one_sided or len(column) - others.size < 2 or len(np.unique(others)) <= DISTINCT:
+        return False
+    return bool(others.min() >= others.std())
+
+
+def _count(found: Sequence[object], x: np.ndarray, one: str, many: str) -> str:
+    return f"{len(found)} of {x.shape[1]} features {one if len(found) == 1 else many}"
+
+
+def _listed(found: Sequence[int], names: Sequence[str]) -> str:
+    return ", ".join(names[c] for c in found[:NAMED]) + _more(found)
+
+
+def _more(found: Sequence[object]) -> str:
+    return f" and {len(found) - NAMED} more" if len(found) > NAMED else ""

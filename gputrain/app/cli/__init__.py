@@ -1,0 +1,91 @@
+"""The command line: `gputrain train CONFIG` and its kin.
+
+Results go to stdout, everything said on the way to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage or a
+wrong recipe, 130 interrupted with Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from gputrain.app.cli.codes import FAILED, INTERRUPTED, USAGE
+from gputrain.app.cli.output import close_stdout, close_stdout_if_full, report
+from gputrain.app.cli.parser import make_parser
+
+__all__ = ["main"]
+
+# What gputrain and NumPy raise for wrong input, a full disk, no device and the like. Anything else is a bug
+# of ours and keeps its traceback.
+_WRONG_INPUT = (ValueError, TypeError, ArithmeticError, LookupError)
+_WRONG_PLACE = (OSError, MemoryError, RuntimeError, ImportError)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        argv: the arguments after the program's name; None takes those of the process.
+
+    Example:
+        >>> main(["train", "configs/digits_cnn.toml", "--epochs", "1"])  # doctest: +SKIP
+        0
+    """
+    args = argparse.Namespace(debug=False)
+    try:
+        args = _parsed(argv)
+        code: int = args.command(args)
+        sys.stdout.flush()
+        return code
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else USAGE
+    except KeyboardInterrupt as interrupt:
+        if argv is None:  # a process of its own, which ends now; another Ctrl-C would only add a traceback
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return report(f"interrupted. {interrupt}".rstrip(), INTERRUPTED)
+    except BrokenPipeError:
+        close_stdout()
+        return FAILED
+    except (*_WRONG_INPUT, *_WRONG_PLACE) as error:
+        if args.debug:
+            raise
+        close_stdout_if_full()
+        return report(_message(error), USAGE if _is_usage(error) else FAILED)
+
+
+def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    """The arguments; argparse ends the process, with a SystemExit, for --help and wrong usage."""
+    parser = make_parser()
+    if "_ARGCOMPLETE" in os.environ:
+        _complete(parser)
+    args, unknown = parser.parse_known_args(argv)
+    if unknown:
+        args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return args
+
+
+def _is_usage(error: BaseException) -> bool:
+    from gputrain.app.recipes import RecipeError
+    from gputrain.config import ConfigError
+
+    return isinstance(error, RecipeError | ConfigError)
+
+
+def _message(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return f"out of memory. {error}".rstrip()
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return str(error) or type(error).__name__
+
+
+def _complete(parser: argparse.ArgumentParser) -> None:
+    """The shell asks what may stand at the cursor; answers and ends the process."""
+    try:
+        import argcomplete
+    except ImportError:
+        return
+    argcomplete.autocomplete(parser)

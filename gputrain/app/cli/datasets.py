@@ -1,0 +1,48 @@
+"""`gputrain datasets`: which data sets there are, and where."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from gputrain.app.cli import parser as shared
+from gputrain.app.cli.codes import OK
+from gputrain.app.cli.output import print_json, print_table
+
+_EXAMPLES = """\
+examples:
+  gputrain datasets
+  gputrain datasets --json
+  GPUTRAIN_DATA=~/data gputrain datasets      # where else to look
+
+A set that is not on this machine is downloaded when it is first used, or asks for an extra.
+"""
+
+
+def add(commands: shared.Commands) -> None:
+    """Add the command."""
+    parser = shared.add_command(
+        commands,
+        "datasets",
+        _run,
+        help="list the data sets that recipes can name, and where they are",
+        description="List the data sets that a recipe can name, and where on this machine each is.",
+        examples=_EXAMPLES,
+    )
+    shared.add_json(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gputrain.app.recipes.known_data import DATASETS
+
+    rows = [_row(name, known) for name, known in DATASETS.items()]
+    if args.json:
+        print_json(rows)
+    else:
+        columns = ("name", "about", "place")
+        print_table(columns, [[row[column] for column in columns] for row in rows])
+    return OK
+
+
+def _row(name: str, known: Any) -> dict[str, Any]:
+    return {"name": name, "about": known.about, "place": known.place(name)}

@@ -1,0 +1,61 @@
+"""`gputrain evaluate`: tests the model of a run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gputrain.app.cli import parser as shared
+from gputrain.app.cli.codes import OK
+from gputrain.app.cli.output import print_fields, print_json, print_table
+
+_EXAMPLES = """\
+examples:
+  gputrain evaluate runs/digits_cnn-1                      # on the test part of its own data
+  gputrain evaluate runs/tabular-1 more_flowers.csv        # on other data of the same form
+  gputrain evaluate runs/photos-1 more_photos/             # a folder with class folders
+  gputrain evaluate runs/arrays-1 x.npy --targets y.npy
+  gputrain evaluate runs/digits_cnn-1 --json
+"""
+
+
+def add(commands: shared.Commands) -> None:
+    """Add the command."""
+    parser = shared.add_command(
+        commands,
+        "evaluate",
+        _run,
+        help="test the model of a run",
+        description="Test the trained model of a run, on the test part of its own data or on other data.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("run", metavar="RUN", help="a run folder, as runs/digits_cnn-1")
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="?",
+        help="a file like the one trained on, or a folder of images (default: the test part)",
+    )
+    parser.add_argument("--targets", metavar="FILE", help="the targets of an npy or IDX file")
+    shared.add_backend(parser)
+    shared.add_json(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gputrain.app import recipes
+
+    run = recipes.open_run(args.run, shared.settings_of(args))
+    tested = recipes.evaluate(run, args.data, args.targets)
+    by_class: Sequence[Mapping[str, Any]] = getattr(tested.assessment, "per_class", ())
+    if args.json:
+        confusion = getattr(tested.assessment, "confusion", None)
+        more = {} if confusion is None else {"per_class": list(by_class), "confusion": confusion.tolist()}
+        print_json({"run": str(run.folder), **tested.metrics, **more})
+        return OK
+    print_fields({"run": str(run.folder), **tested.metrics})
+    if by_class:
+        print()
+        columns = ("name", "precision", "recall", "f1", "support")
+        print_table(("class", *columns[1:]), [[row[column] for column in columns] for row in by_class])
+    return OK

@@ -1,0 +1,84 @@
+"""`gputrain find-lr`: the learning-rate range test."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gputrain.app.cli import parser as shared
+from gputrain.app.cli.codes import OK
+from gputrain.app.cli.output import print_json, print_table
+
+if TYPE_CHECKING:
+    from gputrain.app.recipes.find_lr import RangeTest
+
+_EXAMPLES = """\
+examples:
+  gputrain find-lr digits_cnn
+  gputrain find-lr digits_cnn --low 1e-5 --high 1 --steps 100 --plot curve.png
+  gputrain find-lr tabular --set data.file=flowers.csv --json
+
+The rate grows from step to step; the table shows the smoothed loss at some of them. Suggested is the rate at
+which it fell fastest (Smith 2017). Try it with --set optimizer.learning_rate=RATE.
+"""
+_ROWS = 15
+
+
+def add(commands: shared.Commands) -> None:
+    """Add the command."""
+    parser = shared.add_command(
+        commands,
+        "find-lr",
+        _run,
+        help="find a learning rate for a recipe",
+        description="Train with ever larger learning rates, and show where the loss falls fastest.",
+        examples=_EXAMPLES,
+    )
+    shared.add_config(parser)
+    shared.add_settings(parser)
+    parser.add_argument(
+        "--low", type=float, default=1e-6, metavar="RATE", help="the first rate (default: 1e-6)"
+    )
+    parser.add_argument(
+        "--high", type=float, default=10.0, metavar="RATE", help="the last rate (default: 10)"
+    )
+    parser.add_argument("--steps", type=int, default=200, metavar="N", help="how many rates (default: 200)")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curve as a PNG (extra: plot)")
+    shared.add_json(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gputrain.app import recipes, reporting
+    from gputrain.app.recipes.find_lr import check_bounds, find_lr, ready
+    from gputrain.utils.progress.lines import Counter
+
+    check_bounds(args.low, args.high, args.steps)
+    job = ready(recipes.load(args.config, shared.settings_of(args)), args.low)
+    with Counter("range test", args.steps, unit="steps", stream=sys.stderr) as counter:
+        found = find_lr(job, args.low, args.high, args.steps, lambda step, loss: counter.advance())
+    if args.plot is not None:
+        reporting.draw_range_test(args.plot, found.rates, found.losses, found.smoothed, found.suggestion)
+    if args.json:
+        print_json(vars(found))
+    else:
+        _print(found)
+    return OK
+
+
+def _print(found: RangeTest) -> None:
+    count = len(found.rates)
+    shown = sorted({round(i * (count - 1) / (_ROWS - 1)) for i in range(_ROWS)}) if count else []
+    least, most = min(found.smoothed, default=0.0), max(found.smoothed, default=1.0)
+    rows = []
+    for i in shown:
+        length = round(40 * (found.smoothed[i] - least) / ((most - least) or 1.0))
+        rows.append([f"{found.rates[i]:.2e}", found.smoothed[i], "#" * max(1, length)])
+    print_table(("learning rate", "loss", ""), rows)
+    print()
+    if found.suggestion is None:
+        print("The loss never fell; the model, the loss or the data may be wrong.")
+    else:
+        print(f"suggested learning rate: {found.suggestion:.2e} (the loss fell fastest there)")
+        print(f"least loss at:           {found.largest:.2e} (larger rates make it rise)")

@@ -1,0 +1,88 @@
+"""`gputrain predict`: the answers of a run's model for other data."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, TextIO
+
+from gputrain.app.cli import parser as shared
+from gputrain.app.cli.codes import OK
+from gputrain.utils.plain import as_json
+
+if TYPE_CHECKING:
+    from gputrain.app.recipes.data import Preparation
+    from gputrain.app.recipes.predicting import Portion
+
+_EXAMPLES = """\
+examples:
+  gputrain predict runs/tabular-1 new.csv                  # CSV on stdout: a line for each row
+  gputrain predict runs/digits_cnn-1 scan.png              # one image, or a folder of them
+  gputrain predict runs/digits_cnn-1 images.npy --output answers.csv
+  gputrain predict runs/digits_cnn-1 data.npz --array x_test --json
+
+A line holds the sample (its number from 0, or its file), the prediction, and the probability of each class.
+With --json each line is a JSON object. Files of any size are read portion by portion.
+"""
+
+
+def add(commands: shared.Commands) -> None:
+    """Add the command."""
+    parser = shared.add_command(
+        commands,
+        "predict",
+        _run,
+        help="predict with the model of a run",
+        description="Predict for a CSV, npy, npz or IDX file, an image, or a folder of images.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument("run", metavar="RUN", help="a run folder, as runs/digits_cnn-1")
+    parser.add_argument("data", metavar="FILE", help="what to predict for")
+    parser.add_argument("--array", metavar="NAME", help="the array of an npz file that holds the inputs")
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write there instead of to stdout, whole or not at all"
+    )
+    shared.add_backend(parser)
+    parser.add_argument("--json", action="store_true", help="a JSON object a line instead of CSV")
+
+
+def _run(args: argparse.Namespace) -> int:
+    from gputrain.app import recipes
+    from gputrain.utils.files import write_text_in_parts
+
+    run = recipes.open_run(args.run, shared.settings_of(args))
+    found = recipes.predict(run, args.data, args.array)
+    write = _write_json if args.json else _write_csv
+    if args.output is None:
+        write(sys.stdout, found, run.preparation)
+    else:
+        write_text_in_parts(args.output, lambda stream: write(stream, found, run.preparation))
+    return OK
+
+
+def _write_csv(stream: TextIO, portions: Iterator[Portion], preparation: Preparation) -> None:
+    rows = csv.writer(stream, lineterminator="\n")
+    classes = preparation.class_names
+    columns = ["prediction", *(f"p({name})" for name in classes)] if classes else preparation.targets.names
+    for number, portion in enumerate(portions):
+        if number == 0:
+            rows.writerow(["sample", *columns])
+        for name, answer, values in zip(portion.names, portion.answers, portion.values, strict=True):
+            shown = ["" if answer is None else f"{value:.6g}" for value in values]
+            rows.writerow([name, answer, *shown] if classes else [name, *shown])
+        stream.flush()
+
+
+def _write_json(stream: TextIO, portions: Iterator[Portion], preparation: Preparation) -> None:
+    names, classes = preparation.targets.names, preparation.class_names
+    for portion in portions:
+        for name, answer, values in zip(portion.names, portion.answers, portion.values, strict=True):
+            numbers = None if answer is None else dict(zip(names, values.tolist(), strict=True))
+            row = {"prediction": answer, "probabilities": numbers} if classes else {"prediction": numbers}
+            line = json.dumps(as_json({"sample": name, **row}), ensure_ascii=False, allow_nan=False)
+            stream.write(line + "\n")
+        stream.flush()

@@ -1,0 +1,133 @@
+"""`gputrain sweep`: one recipe with all combinations of some settings."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gputrain.app.cli import parser as shared
+from gputrain.app.cli.codes import FAILED, OK
+from gputrain.app.cli.output import print_json, print_table, shown
+
+if TYPE_CHECKING:
+    from gputrain.app.recipes.sweep import Group, Sweep
+
+_EXAMPLES = """\
+examples:
+  gputrain sweep digits_mlp --set optimizer.name=sgd,adam,rmsprop --set training.batch_size=32,128 --seeds 3
+  gputrain sweep digits_cnn --set optimizer.learning_rate=1e-4,1e-3,1e-2
+  gputrain sweep runs/digits_mlp-sweep-1      # goes on with a sweep that was stopped
+
+Values are separated by commas; each key with one value is the same in all runs. The folder
+runs/<name>-sweep-<n>/ holds all runs and results.csv. The table at the end has the mean over the seeds and,
+after +-, the sample standard deviation.
+"""
+
+
+def add(commands: shared.Commands) -> None:
+    """Add the command."""
+    parser = shared.add_command(
+        commands,
+        "sweep",
+        _run,
+        help="train a recipe with all combinations of some settings, each with several seeds",
+        description="Train a recipe with all combinations of some settings, or go on with such a sweep.",
+        examples=_EXAMPLES,
+    )
+    parser.add_argument(
+        "config",
+        metavar="CONFIG",
+        help="a recipe as for `gputrain train`, or the folder of a sweep to go on with",
+    )
+    shared.add_settings(parser)
+    parser.add_argument(
+        "--seeds",
+        type=int,
+        metavar="N",
+        help="train each with N seeds: the recipe's, the next, ... (default: 1)",
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where the folder of the sweep is made (default: runs)"
+    )
+    parser.add_argument(
+        "--metric",
+        metavar="NAME",
+        help="sort the table by it, as test_accuracy (default: the order of the grid)",
+    )
+    shared.add_json(parser)
+
+
+def _run(args: argparse.Namespace) -> int:
+    sweep = _sweep(args)
+    try:
+        sweep.run()
+    except KeyboardInterrupt as stop:
+        raise KeyboardInterrupt(f"{stop} `gputrain sweep {sweep.folder}` goes on.".strip()) from None
+    groups = sweep.table()
+    metrics = _metrics(groups)
+    if args.metric is not None:
+        groups = _sorted(groups, args.metric)
+        metrics = [args.metric, *(name for name in metrics if name != args.metric)]
+    if args.json:
+        print_json({"sweep": str(sweep.folder), "results": [vars(group) for group in groups]})
+    else:
+        print_table(*_table(groups, metrics))
+    return FAILED if any(group.failed for group in groups) else OK
+
+
+def _sweep(args: argparse.Namespace) -> Sweep:
+    from gputrain.app import recipes
+    from gputrain.app.recipes.sweep import Sweep, split_values
+
+    if Sweep.is_at(args.config):
+        for option in ("settings", "backend", "epochs", "seed", "seeds", "out"):
+            if getattr(args, option):
+                args.parser.error(f"a sweep goes on as it was begun; leave out what changes it ({option})")
+        return Sweep.open(args.config)
+    if args.seeds is not None and not 1 <= args.seeds <= 1000:
+        args.parser.error(f"--seeds must be a number from 1 to 1000, not {args.seeds}")
+    grid = [(path, split_values(value)) for path, value, _ in shared.settings_of(args)]
+    fixed = [(path, values[0], "--set") for path, values in grid if len(values) == 1]
+    varied = [(path, values) for path, values in grid if len(values) > 1]
+    return Sweep.new(recipes.load(args.config, fixed), varied, args.seeds or 1, args.out or Path("runs"))
+
+
+def _metrics(groups: list[Group]) -> list[str]:
+    names = dict.fromkeys(name for group in groups for name in group.mean)
+    return [name for name in names if name.startswith(("test_", "val_"))] or list(names)
+
+
+def _sorted(groups: list[Group], metric: str) -> list[Group]:
+    from gputrain.app.recipes import RecipeError
+    from gputrain.app.recipes.comparing import falls
+    from gputrain.utils.names import did_you_mean
+
+    names = list(dict.fromkeys(name for group in groups for name in group.mean))
+    if metric not in names:
+        raise RecipeError(f"No run has a figure {metric!r}. {did_you_mean(metric, names)}".rstrip())
+    sign = 1 if falls(metric) else -1
+    worst = float("inf")
+    return sorted(groups, key=lambda group: sign * group.mean[metric] if metric in group.mean else worst)
+
+
+def _table(groups: list[Group], metrics: list[str]) -> tuple[list[str], list[list[Any]]]:
+    paths = list(dict.fromkeys(path for group in groups for path in group.settings))
+    failed = ["failed"] if any(group.failed for group in groups) else []
+    rows = [
+        [
+            *(group.settings.get(path, "") for path in paths),
+            group.runs,
+            *([group.failed] if failed else []),
+            *(_spread(group, name) for name in metrics),
+        ]
+        for group in groups
+    ]
+    return [*paths, "runs", *failed, *metrics], rows
+
+
+def _spread(group: Group, name: str) -> str:
+    if name not in group.mean:
+        return ""
+    deviation = group.deviation[name]
+    return shown(group.mean[name]) + (f" +- {shown(deviation)}" if deviation is not None else "")

@@ -1,0 +1,123 @@
+"""A checked recipe, turned into a compiled model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import NDArray
+
+from gputrain import callbacks, layers, losses, metrics, models, optimizers
+from gputrain.app.recipes.arguments import find_class
+from gputrain.app.recipes.data import Preparation
+from gputrain.app.recipes.data.targets import ClassTargets, Targets
+from gputrain.app.recipes.errors import Source, blaming
+from gputrain.app.recipes.recipe import OUTPUTS, Recipe
+
+# What a constructor raises for arguments that it does not take.
+_REFUSALS = (ValueError, TypeError, OverflowError, MemoryError)
+
+
+def compiled_model(recipe: Recipe, preparation: Preparation) -> models.Sequential:
+    """Return the recipe's model, built and compiled.
+
+    Args:
+        recipe: with what was found in its data (`Recipe.with_data`).
+        preparation: of that data; says what goes in and how many outputs there are.
+
+    Raises:
+        RecipeError: a layer, the optimizer, the loss or a metric does not take its arguments, a layer does
+            not fit on the one before it, or the last one has too few or too many outputs; the message names
+            the key path.
+    """
+    settings, source = recipe.settings, recipe.source
+    model = _sequential(settings["name"], preparation.inputs.shape, settings["model"]["layers"], source)
+    _check_outputs(model, preparation.targets, source)
+    with blaming(source.file, _REFUSALS):
+        model.compile(
+            optimizer=_object("optimizer", settings["optimizer"], "optimizer", source),
+            loss=_object("loss", settings["loss"], "loss", source),
+            metrics=[
+                item if isinstance(item, str) else _object("metric", item, f"metrics[{i}]", source)
+                for i, item in enumerate(settings["metrics"])
+            ],
+        )
+    return model
+
+
+def _check_outputs(model: models.Sequential, targets: Targets, source: Source) -> None:
+    """Refuse a last layer that does not have an output for each class or number (or one for two classes)."""
+    found, wanted = math.prod(model.output_shape[1:]), targets.outputs
+    is_binary = isinstance(targets, ClassTargets) and wanted == 2 and not targets.one_hot
+    if found == wanted or (is_binary and found == 1):
+        return
+    things = "classes" if isinstance(targets, ClassTargets) else "numbers to predict"
+    raise source.error(
+        f"model.layers[{len(model.layers) - 1}]",
+        f"The last layer must have as many outputs as there are {things}.",
+        expected=f"{wanted}, or 1" if is_binary else wanted,
+        received=found,
+        fix=f'units = "{OUTPUTS}" says it whatever the data.',
+    )
+
+
+def _sequential(
+    name: str, shape: Sequence[int], tables: list[dict[str, Any]], source: Source
+) -> models.Sequential:
+    model = models.Sequential(name=name)
+    model.add(layers.Input(shape=tuple(shape)))
+    for index, table in enumerate(tables):
+        path = f"model.layers[{index}]"
+        with blaming(source.place(f"{path} ({table['type']})"), _REFUSALS):
+            model.add(find_class("layer", table["type"], path, source)(**_arguments(table, "type")))
+    return model
+
+
+def callbacks_of(recipe: Recipe) -> list[callbacks.Callback]:
+    """Return the callbacks that the recipe names.
+
+    Raises:
+        RecipeError: one does not take its arguments.
+    """
+    built = []
+    for index, table in enumerate(recipe.settings["callbacks"]):
+        path = f"callbacks[{index}]"
+        cls = find_class("callback", table["name"], path, recipe.source)
+        with blaming(recipe.source.place(path), _REFUSALS):
+            built.append(cls(**_arguments(table, "name")))
+    return built
+
+
+def adapt(model: models.Sequential, x: NDArray[Any], source: Source) -> None:
+    """Give Normalization layers the mean and variance of the training inputs `x`.
+
+    Raises:
+        RecipeError: such a layer is not the first, so that what it gets is not the inputs.
+    """
+    for index, layer in enumerate(model.layers):
+        if isinstance(layer, layers.Normalization) and layer.input_mean is None:
+            if index:
+                rule = "A Normalization layer is adapted to the inputs, so it must be the first layer."
+                raise source.error(f"model.layers[{index}]", rule, fix="Or give it mean and variance.")
+            layer.adapt(x)
+
+
+def _object(kind: str, table: Mapping[str, Any], path: str, source: Source) -> Any:
+    room = {"optimizer": optimizers, "loss": losses, "metric": metrics}[kind]
+    name = find_class(kind, table["name"], path, source).__name__
+    with blaming(source.place(path), _REFUSALS):
+        return room.get({"class_name": name, "config": _arguments(table, "name")})
+
+
+def _arguments(table: Mapping[str, Any], name_key: str) -> dict[str, Any]:
+    return {key: _argument(value) for key, value in table.items() if key != name_key}
+
+
+def _argument(value: Any) -> Any:
+    """Turn TOML's data into an argument: arrays into tuples, tables with a name into Keras's config dicts."""
+    if isinstance(value, list | tuple):
+        return tuple(map(_argument, value))
+    if isinstance(value, dict) and isinstance(value.get("name"), str):
+        return {"class_name": value["name"], "config": _arguments(value, "name")}
+    return value

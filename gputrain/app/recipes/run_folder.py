@@ -1,0 +1,171 @@
+"""The folder of one run: `runs/<name>-<n>/`, never one that was there before."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gputrain.app.recipes import toml_writer
+from gputrain.app.recipes.reading import CONFIG
+from gputrain.errors import explain
+from gputrain.utils.files import write_atomically, write_text
+from gputrain.utils.plain import as_json
+
+PREPARATION, WEIGHTS, METRICS = "preparation.json", "weights.npz", "metrics.json"
+REPORT, SUMMARY = "report.html", "summary.txt"
+PLAN = "sweep.json"  # in the folder of a sweep
+_WEIGHT_PATH = re.compile(r"[^/\\\0]+(/[^/\\\0]+)*")
+
+
+class Weight(Protocol):
+    """What is read of a variable to save it."""
+
+    @property
+    def path(self) -> str:
+        """The variable's path in the model, as conv2d/kernel."""
+
+    def numpy(self) -> NDArray[Any]:
+        """The value, on the host."""
+
+
+class RunFolder:
+    """A new folder for one run and the files in it, each of which is written whole or not at all.
+
+    Args:
+        parent: the folder of all runs; made if it is not there.
+        name: the name of the run, already checked to hold no separators.
+
+    Attributes:
+        path: the folder.
+        history, history_lines, log, report: history.csv, history.jsonl, log.txt and report.html in it.
+
+    Raises:
+        OSError: the folder cannot be made; the message says which and why.
+
+    Example:
+        >>> RunFolder(Path("runs"), "digits_cnn").path.name  # the next time digits_cnn-2
+        'digits_cnn-1'
+    """
+
+    def __init__(self, parent: Path, name: str) -> None:
+        self.path = new_folder(parent, name)
+        self.history = self.path / "history.csv"
+        self.history_lines = self.path / "history.jsonl"
+        self.log = self.path / "log.txt"
+        self.report = self.path / REPORT
+
+    def write_config(self, config: Mapping[str, Any]) -> None:
+        """Write config.toml."""
+        write_text(self.path / CONFIG, toml_writer.dumps(config))
+
+    def write_preparation(self, text: str) -> None:
+        """Write preparation.json: how inputs are made and what outputs mean."""
+        write_text(self.path / PREPARATION, text)
+
+    def write_summary(self, text: str) -> None:
+        """Write summary.txt, the layers of the model."""
+        write_text(self.path / SUMMARY, text + "\n")
+
+    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
+        """Write metrics.json. A number that is not finite becomes null, as JSON has no word for it."""
+        write_text(self.path / METRICS, json.dumps(as_json(metrics), indent=2, allow_nan=False) + "\n")
+
+    def write_weights(self, weights: Iterable[Weight]) -> None:
+        """Write weights.npz: one array for each variable, named by its path.
+
+        Raises:
+            ValueError: two variables have one path, or a path could leave the archive when it is unpacked.
+        """
+        arrays: dict[str, NDArray[Any]] = {}
+        for weight in weights:
+            _check_weight_path(weight.path, arrays)
+            arrays[weight.path] = np.asarray(weight.numpy())
+        write_atomically(self.path / WEIGHTS, lambda stream: _write_npz(stream, arrays))
+
+    def epochs_recorded(self) -> int:
+        """Return for how many epochs history.csv has a line."""
+        if not self.history.exists():
+            return 0
+        with self.history.open("rb") as stream:
+            return max(0, sum(1 for _ in stream) - 1)
+
+    def discard(self) -> None:
+        """Remove what was written so far and then the folder, unless something else stands in it."""
+        own = (CONFIG, PREPARATION, SUMMARY, self.log.name, self.history.name, self.history_lines.name)
+        remove(self.path, own)
+
+
+def new_folder(parent: Path, name: str) -> Path:
+    """Make and return the folder <name>-<n> in `parent`, with the number after the highest one there.
+
+    Raises:
+        OSError: it cannot be made; the message says which and why.
+    """
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        return _numbered_folder(parent, name)
+    except OSError as error:
+        raise OSError(
+            explain(
+                f"A run needs a folder to write to. {parent} cannot hold it.",
+                received=error.strerror or error,
+                fix="Name another folder with --out.",
+            )
+        ) from error
+
+
+def remove(folder: Path, names: Iterable[str]) -> None:
+    """Remove files of these names and then the folder, unless something else stands in it."""
+    for name in names:
+        (folder / name).unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def _numbered_folder(parent: Path, name: str) -> Path:
+    number = 1 + max(_numbers(parent, name), default=0)
+    while True:
+        path = parent / f"{name}-{number}"
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return path
+
+
+def _numbers(parent: Path, name: str) -> list[int]:
+    pattern = re.compile(re.escape(name) + r"-([1-9][0-9]{0,8})")
+    matches = (pattern.fullmatch(path.name) for path in parent.iterdir())
+    return [int(match[1]) for match in matches if match]
+
+
+def _check_weight_path(path: str, taken: Mapping[str, object]) -> None:
+    if not _WEIGHT_PATH.fullmatch(path) or ".." in path.split("/"):
+        raise ValueError(explain("A variable's path must be names joined by '/'.", received=repr(path)))
+    if path in taken:
+        raise ValueError(
+            explain(
+                "Each variable needs a path of its own to be saved.",
+                received=f"{path!r} twice",
+                fix="Give the layers different names.",
+            )
+        )
+
+
+def _write_npz(stream: BinaryIO, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write what `numpy.load` reads as an npz: a stored zip of .npy members.
+
+    The members are dated 1980, so that equal weights give equal files.
+    """
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in arrays.items():
+            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
+                np.lib.format.write_array(member, array, allow_pickle=False)

@@ -1,0 +1,251 @@
+"""The main job: train a recipe's model, test it, and keep what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gputrain import callbacks
+from gputrain.app.recipes.build import callbacks_of
+from gputrain.app.recipes.data.inputs import TableInputs
+from gputrain.app.recipes.data.targets import ClassTargets
+from gputrain.app.recipes.errors import RecipeError
+from gputrain.app.recipes.job import Job, class_weight, ready
+from gputrain.app.recipes.recipe import Recipe
+from gputrain.app.recipes.reports import write_report
+from gputrain.app.recipes.run_folder import REPORT, RunFolder
+from gputrain.app.recipes.run_log import RunLog
+from gputrain.app.recipes.testing import Tested, test
+from gputrain.errors import DataError, explain
+
+MOST_TOLD = 20  # so many columns or classes are named in the log
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What a run leaves behind.
+
+    Attributes:
+        folder: the run folder.
+        metrics: what stands in metrics.json.
+    """
+
+    folder: Path
+    metrics: Mapping[str, Any]
+
+    @property
+    def report(self) -> Path:
+        """The page that shows all of it."""
+        return self.folder / REPORT
+
+
+class _Training:
+    """What a run trains with, and what is watched while it does."""
+
+    def __init__(self, job: Job, verbose: int | str) -> None:
+        self.class_weight = class_weight(job.recipe, job.dataset.preparation)
+        self.callbacks = callbacks_of(job.recipe)
+        self.history = callbacks.History()
+        self.advisor = _advisor(job, verbose)
+        self._start = time.perf_counter()
+
+    def metrics(self, job: Job) -> dict[str, Any]:
+        """The logs of the last complete epoch, and how much was trained."""
+        return {
+            **{_split_name(name): float(values[-1]) for name, values in self.history.history.items()},
+            "epochs": len(self.history.epoch),
+            "seconds": round(time.perf_counter() - self._start, 3),
+            "parameters": job.model.count_params(),
+        }
+
+
+def run(recipe: Recipe, out: str | Path = "runs", verbose: int | str = "auto") -> RunResult:
+    """Train and test `recipe`, in a new run folder.
+
+    The folder holds config.toml (every setting; it can be run again), preparation.json, summary.txt, log.txt,
+    history.csv and history.jsonl (a line an epoch), weights.npz, metrics.json, report.html and, with the
+    extra `plot`, pictures. Each file is there whole or not at all. A run that fails before its first epoch
+    is over leaves no folder; one that fails later keeps what was written; one that is interrupted after its
+    first step also keeps the weights, and metrics.json with `"interrupted": true`. Once metrics.json is there
+    the run is complete: what goes wrong with the report does not change it. Progress goes to stderr. The seed
+    and backend of the recipe become the process's.
+
+    Args:
+        recipe: as `load` returns it.
+        out: the folder of all runs.
+        verbose: as in `fit`.
+
+    Returns:
+        The folder and the metrics.
+
+    Raises:
+        RecipeError: the model cannot be built as the recipe says, or data, model, loss and metrics do not
+            fit together.
+        DeviceError: the backend is not to be had.
+        DataError, CorruptFileError: the data cannot be used.
+        OSError: the run folder cannot be written to, or the data is not to be had.
+        KeyboardInterrupt: Ctrl-C, with words on how far the run came.
+
+    Example:
+        >>> run(load("digits_cnn")).metrics["test_accuracy"] > 0.98
+        True
+    """
+    job = ready(recipe)
+    watched = _Training(job, verbose)
+    folder = RunFolder(Path(out), recipe.settings["name"])
+    try:
+        with RunLog(folder.log) as log:
+            _write_beginning(job, folder, log)
+            with _blaming_the_recipe(job):
+                _train(job, folder, watched, log, verbose)
+            trained = watched.metrics(job)
+            folder.write_weights(job.model.weights)
+            tested = test(job.model, job.dataset.test, job.dataset.preparation, _batch_size(job))
+            metrics = {**tested.metrics, **trained}
+            folder.write_metrics(metrics)
+            log.say(_result(metrics))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_keep_interrupted(job, folder, watched)) from None
+    except BaseException:
+        if not folder.epochs_recorded():
+            folder.discard()
+        raise
+    _write_report(job, folder, watched, metrics, tested)
+    return RunResult(folder.path, metrics)
+
+
+def _write_beginning(job: Job, folder: RunFolder, log: RunLog) -> None:
+    """Write what is known before the first step."""
+    summary: list[str] = []
+    job.model.summary(print_fn=summary.append)
+    folder.write_config(job.recipe.resolved())
+    folder.write_preparation(job.dataset.preparation.to_json())
+    folder.write_summary("\n".join(summary))
+    sizes = ((name, getattr(job.dataset, name)) for name in ("train", "validation", "test"))
+    parts = ", ".join(f"{len(part)} {name}" for name, part in sizes if part is not None)
+    log.say(f"{folder.path}: {parts} samples; {job.model.count_params()} parameters")
+    for line in _of_the_data(job):
+        log.say(line)
+
+
+def _of_the_data(job: Job) -> Iterator[str]:
+    """What one may want to know of the training samples: missing cells, and the numbers of named classes."""
+    train, preparation = job.dataset.train, job.dataset.preparation
+    if isinstance(preparation.inputs, TableInputs):
+        counts = preparation.inputs.missing_cells(train.raw.x)
+        missing = _in_words([f"{name} {count}" for name, count in counts.items()])
+        if missing:
+            how = job.recipe.settings["data"]["table"]["missing"]
+            yield f"missing cells in training, filled (numbers: {how}): {missing}"
+    names = getattr(preparation.targets, "names", ())
+    if isinstance(preparation.targets, ClassTargets) and any(not name.isdecimal() for name in names):
+        sizes = np.bincount(train.truth, minlength=len(names))
+        classes = enumerate(zip(names, sizes, strict=True))
+        told = [f"{number} {name!r} ({size})" for number, (name, size) in classes]
+        yield f"classes (training samples): {_in_words(told)}"
+
+
+def _in_words(items: Sequence[str]) -> str:
+    more = len(items) - MOST_TOLD
+    return ", ".join(items[:MOST_TOLD]) + (f" and {more} more" if more > 0 else "")
+
+
+@contextlib.contextmanager
+def _blaming_the_recipe(job: Job) -> Iterator[None]:
+    """Before its first step `fit` only checks that all parts fit together; what it refuses is the recipe."""
+    try:
+        yield
+    except (ValueError, TypeError) as error:
+        if isinstance(error, DataError | RecipeError) or int(job.model.step_counter):
+            raise
+        raise RecipeError(f"{job.recipe.source.file}: Training cannot begin. {error}") from error
+
+
+def _train(job: Job, folder: RunFolder, watched: _Training, log: RunLog, verbose: int | str) -> None:
+    training, dataset = job.recipe.settings["training"], job.dataset
+    validation = None if dataset.validation is None else (dataset.validation.x, dataset.validation.y)
+    # stdout is for results; what fit says on the way is not one.
+    with contextlib.redirect_stdout(sys.stderr):
+        job.model.fit(
+            dataset.train.x,
+            dataset.train.y,
+            batch_size=training["batch_size"],
+            epochs=training["epochs"],
+            shuffle=training["shuffle"],
+            class_weight=watched.class_weight,
+            validation_data=validation,
+            verbose=verbose,
+            callbacks=[
+                *watched.callbacks,
+                watched.history,
+                callbacks.CSVLogger(folder.history),
+                callbacks.JSONLinesLogger(folder.history_lines),
+                log.callback(),
+                watched.advisor,
+            ],
+        )
+    for advice in watched.advisor.advice:
+        log.write(advice.text())
+
+
+def _advisor(job: Job, verbose: int | str) -> callbacks.Advisor:
+    preparation, train = job.dataset.preparation, job.dataset.train
+    return callbacks.Advisor(
+        train.x,
+        train.y,
+        feature_names=preparation.inputs.names,
+        class_names=preparation.class_names,
+        verbose=int(verbose != 0),
+    )
+
+
+def _batch_size(job: Job) -> int:
+    return int(job.recipe.settings["training"]["batch_size"])
+
+
+def _split_name(name: str) -> str:
+    return name if name.startswith("val_") or name == "learning_rate" else f"train_{name}"
+
+
+def _result(metrics: Mapping[str, Any]) -> str:
+    shown = [f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("test_")]
+    return "result: " + ", ".join(shown) if shown else "done; there was no test part"
+
+
+def _write_report(
+    job: Job, folder: RunFolder, watched: _Training, metrics: Mapping[str, Any], tested: Tested
+) -> None:
+    logs = watched.history.history.items()
+    history: Sequence[Mapping[str, Any]] = [
+        {"epoch": epoch, **{name: values[i] for name, values in logs if i < len(values)}}
+        for i, epoch in enumerate(watched.history.epoch)
+    ]
+    advice = [item.to_config() for item in watched.advisor.advice]
+    try:
+        write_report(job, folder, metrics, history, advice, tested)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"{folder.path} is complete but for its report.") from None
+    except OSError as error:
+        rule = f"{folder.path}: the run is complete, but its report could not be written."
+        raise OSError(explain(rule, received=error)) from error
+
+
+def _keep_interrupted(job: Job, folder: RunFolder, watched: _Training) -> str:
+    """Save what was trained before Ctrl-C, and return what was saved, in words."""
+    steps = int(job.model.step_counter)
+    if not steps:
+        folder.discard()
+        return "No step was complete; no run folder is kept."
+    folder.write_weights(job.model.weights)
+    folder.write_metrics({**watched.metrics(job), "steps": steps, "interrupted": True})
+    return (
+        f"{folder.path} keeps weights.npz as of step {steps}, config.toml, and the history and metrics of "
+        f"{len(watched.history.epoch)} complete epoch(s)."
+    )

@@ -1,0 +1,143 @@
+"""A run that was trained before: its recipe, preparation, figures and weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gputrain import models
+from gputrain.app.recipes.build import compiled_model
+from gputrain.app.recipes.data import Preparation, read_preparation
+from gputrain.app.recipes.errors import RecipeError
+from gputrain.app.recipes.job import use_settings
+from gputrain.app.recipes.json_files import read_json
+from gputrain.app.recipes.reading import CONFIG
+from gputrain.app.recipes.recipe import Recipe, load
+from gputrain.app.recipes.run_folder import METRICS, PREPARATION, WEIGHTS
+from gputrain.data.io.npz import names_and_shapes, read_npz
+from gputrain.datasets import CorruptFileError
+from gputrain.errors import explain
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """A run folder, opened.
+
+    Attributes:
+        folder: the run folder.
+        recipe: its resolved recipe.
+        preparation: how inputs are made and what outputs mean.
+        metrics: what stands in metrics.json; empty where a run did not come so far.
+    """
+
+    folder: Path
+    recipe: Recipe
+    preparation: Preparation
+    metrics: Mapping[str, Any]
+
+    def bare_model(self) -> models.Sequential:
+        """Return the compiled model with fresh weights; the run's backend becomes the process's.
+
+        Raises:
+            DeviceError: the backend is not to be had.
+            RecipeError: the model cannot be built.
+        """
+        use_settings(self.recipe)
+        return compiled_model(self.recipe, self.preparation)
+
+    def model(self) -> models.Sequential:
+        """Return the compiled model with the weights of the run.
+
+        Raises:
+            OSError, CorruptFileError: the weights are not there, damaged, or those of another model.
+            DeviceError, RecipeError: as `bare_model`.
+        """
+        model = self.bare_model()
+        _load_weights(model, self.folder / WEIGHTS)
+        return model
+
+
+def open_run(path: str | Path, settings: Iterable[tuple[str, Any, str]] = ()) -> StoredRun:
+    """Open the run folder at `path`.
+
+    Args:
+        path: the folder, or a file in it.
+        settings: changes of its recipe, as for `load`.
+
+    Raises:
+        RecipeError: it is no run folder, or its config.toml is not one.
+        OSError, CorruptFileError: a file in it is not there or damaged.
+
+    Example:
+        >>> run = open_run("runs/digits_cnn-1")  # doctest: +SKIP
+        >>> run.metrics["test_accuracy"]  # doctest: +SKIP
+        0.9972
+    """
+    folder = require_run_folder(path)
+    recipe = load(folder / CONFIG, settings)
+    return StoredRun(folder, recipe, read_preparation(folder / PREPARATION), read_metrics(folder))
+
+
+def is_run_folder(path: str | Path) -> bool:
+    """Return whether a run was begun in the folder `path`."""
+    return (Path(path) / CONFIG).is_file() and (Path(path) / PREPARATION).is_file()
+
+
+def require_run_folder(path: str | Path) -> Path:
+    """Return the run folder that `path`, the folder or a file in it, stands for.
+
+    Raises:
+        RecipeError: it is none.
+    """
+    folder = Path(path)
+    if folder.is_file():
+        folder = folder.parent
+    if (folder / CONFIG).is_file():
+        return folder
+    known = sorted(str(config.parent) for config in Path("runs").glob(f"*/{CONFIG}"))[-5:]
+    hint = f"Runs here: {', '.join(known)}." if known else "`gputrain train` makes one."
+    received = "no such folder" if not folder.exists() else "a folder without it"
+    raise RecipeError(f"{path}: " + explain("A run folder holds a config.toml.", received=received, fix=hint))
+
+
+def read_metrics(folder: Path) -> dict[str, Any]:
+    """Return what stands in metrics.json of the run folder, {} where it is not there.
+
+    Raises:
+        OSError, CorruptFileError: it cannot be read, or is not what a run wrote.
+    """
+    path = folder / METRICS
+    return read_json(path, "The figures of a run are a JSON object", _object) if path.exists() else {}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{type(value).__name__}, which is none")
+    return value
+
+
+def _load_weights(model: models.Sequential, path: Path) -> None:
+    """Set the model's weights; names and shapes are compared before anything is read."""
+    wanted = {weight.path: tuple(weight.shape) for weight in model.weights}
+    there = {name: tuple(shape) for name, shape in names_and_shapes(path).items()}
+    for name in dict.fromkeys((*wanted, *there)):
+        if wanted.get(name) != there.get(name):
+            raise CorruptFileError(
+                path,
+                "The weights must be those of the model in config.toml",
+                f"{name} of shape {wanted[name]}" if name in wanted else f"no {name}",
+                f"shape {there[name]}" if name in there else "none",
+            )
+    size = 8 * sum(math.prod(shape) for shape in wanted.values()) + 4096
+    arrays = read_npz(path, tuple(wanted), max_bytes=size)
+    for weight in model.weights:
+        array = arrays[weight.path]
+        if str(array.dtype) != str(weight.dtype) or not np.isfinite(array).all():
+            expected, found = f"{weight.path} in finite {weight.dtype}", f"{weight.path}, {array.dtype}"
+            raise CorruptFileError(path, "Weights are finite numbers", expected, found)
+    model.set_weights([arrays[weight.path] for weight in model.weights])

@@ -1,0 +1,288 @@
+"""The modules of Keras made of gputrain's rooms, and the import hook that serves them."""
+
+from __future__ import annotations
+
+import gc
+import importlib
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+from types import FrameType, ModuleType
+from typing import Any
+
+import gputrain
+from gputrain.errors import explain
+from gputrain.utils.names import nearest
+
+# What `keras.__version__` says: the first version of the API that is served. Scripts ask for it to see
+# whether Keras 3 is there, or to use what later versions brought; the oldest 3 promises them nothing that is
+# missing, and three plain numbers are understood by all the ways in which scripts take a version apart.
+KERAS_VERSION = "3.0.0"
+
+# The modules of Keras that are rooms of gputrain under the same name.
+_ROOMS = (
+    "activations",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "datasets.fashion_mnist",
+    "datasets.mnist",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "optimizers.schedules",
+    "random",
+    "regularizers",
+    "utils",
+)
+# What is left of `keras.backend` in Keras 3; gputrain.config answers. gputrain.backend is another thing.
+_BACKEND = (
+    "backend",
+    "epsilon",
+    "floatx",
+    "image_data_format",
+    "set_epsilon",
+    "set_floatx",
+    "set_image_data_format",
+)
+_PUBLIC = "That is not a public module of Keras 3. Import the name from {}."
+# Where names went that older scripts import from inner modules, and what is said of all that begins so.
+_INSTEAD = {
+    "keras.src": "That is the inside of Keras. Import the public name, as from keras.layers import Dense.",
+    "keras.engine": _PUBLIC.format("keras or keras.layers"),
+    "keras.layers.advanced_activations": _PUBLIC.format("keras.layers"),
+    "keras.layers.convolutional": _PUBLIC.format("keras.layers"),
+    "keras.layers.core": _PUBLIC.format("keras.layers"),
+    "keras.layers.merge": _PUBLIC.format("keras.layers"),
+    "keras.layers.normalization": _PUBLIC.format("keras.layers"),
+    "keras.layers.pooling": _PUBLIC.format("keras.layers"),
+    "keras.optimizers.legacy": _PUBLIC.format("keras.optimizers"),
+    "keras.utils.np_utils": "That is not a part of Keras 3. Use keras.utils.to_categorical.",
+}
+# Below this two names share letters, not a meaning: LSTM and Softmax.
+_ALIKE = 0.75
+_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class KerasModule(ModuleType):
+    """A module of Keras whose names are those of a room of gputrain.
+
+    A name that the room lacks raises an AttributeError that says so, with the line of the script and the
+    nearest name that exists. Modules of the room are not passed on, they are gputrain's own.
+
+    Args:
+        name: as a script imports it, "keras.layers".
+        room: the module of gputrain that has the names, or None.
+        own: names that the room lacks or that mean another thing there.
+    """
+
+    def __init__(self, name: str, room: ModuleType | None, own: Mapping[str, Any]) -> None:
+        super().__init__(name, f"`{name}`, served by gputrain {gputrain.__version__}.")
+        self.__dict__.update(own)
+        self._room = room
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "__all__":
+            return self.names()
+        if name.startswith("_"):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        found = getattr(self._room, name, None)
+        if found is None or isinstance(found, ModuleType):
+            path = f"{self.__name__}.{name}"
+            # With a name of its own, Python does not add a second guess to the message.
+            raise AttributeError(_told(path, self), name=path, obj=None)
+        return found
+
+    def __dir__(self) -> list[str]:
+        return self.names()
+
+    def has(self, name: str) -> bool:
+        """Return whether a script finds `name` here."""
+        if name in vars(self) or hasattr(ModuleType, name):
+            return True
+        found = None if name.startswith("_") else getattr(self._room, name, None)
+        return found is not None and not isinstance(found, ModuleType)
+
+    def names(self) -> list[str]:
+        """Return the public names, sorted; what `from keras.layers import *` brings."""
+        room = getattr(self._room, "__all__", None) or dir(self._room)
+        known = {*vars(self), *(room if self._room is not None else ())}
+        return sorted(name for name in known if not name.startswith("_") and self.has(name))
+
+
+def keras_modules() -> dict[str, KerasModule]:
+    """Return the modules of Keras by name, each with its submodules as attributes.
+
+    Example:
+        >>> keras_modules()["keras"].layers.Dense is gputrain.layers.Dense
+        True
+    """
+    rooms: dict[str, ModuleType | None] = {"keras": gputrain, "keras.backend": None}
+    rooms |= {f"keras.{name}": importlib.import_module(f"gputrain.{name}") for name in _ROOMS}
+    own = _own_names()
+    modules = {name: KerasModule(name, room, own.get(name, {})) for name, room in rooms.items()}
+    for name, module in modules.items():
+        parent, _, child = name.rpartition(".")
+        if parent:
+            setattr(modules[parent], child, module)
+    return modules
+
+
+@contextmanager
+def serving_keras() -> Iterator[dict[str, KerasModule]]:
+    """Within a `with` block, `import keras` and its kin find gputrain, also where a real Keras is installed.
+
+    Afterwards the process is as it was: a Keras that had been imported is back in its place.
+
+    Yields:
+        The modules by name.
+
+    Example:
+        >>> with serving_keras():
+        ...     import keras
+        >>> keras.__version__
+        '3.0.0'
+    """
+    modules = keras_modules()
+    finder = _Finder(modules)
+    real = _take_out()
+    sys.meta_path.insert(0, finder)
+    try:
+        yield modules
+    finally:
+        sys.meta_path.remove(finder)
+        _take_out()
+        sys.modules.update(real)
+
+
+def first_missing(path: str, modules: Mapping[str, KerasModule]) -> str | None:
+    """Return the part of a dotted path at which it leaves what is served, or None.
+
+    Example:
+        >>> first_missing("keras.layers.Nothing.more", keras_modules())
+        'keras.layers.Nothing'
+    """
+    root, *parts = path.split(".")
+    found: Any = modules[root]
+    for number, part in enumerate(parts, start=1):
+        if not isinstance(found, KerasModule):
+            return None
+        if not found.has(part):
+            return ".".join([root, *parts[:number]])
+        found = getattr(found, part)
+    return None
+
+
+def advice(path: str, modules: Mapping[str, KerasModule]) -> str:
+    """Return what to do about a missing `path`: where it went, or the nearest name that exists, or ""."""
+    for place, text in _INSTEAD.items():
+        if path == place or path.startswith(f"{place}."):
+            return text
+    room, _, name = path.rpartition(".")
+    close = nearest(name, modules[room].names()) if room in modules else None
+    return f"The nearest name is {room}.{close}." if close is not None and _alike(name, close) else ""
+
+
+def is_machinery(frame: FrameType) -> bool:
+    """Return whether a frame belongs to this folder or to Python's import system."""
+    return frame.f_code.co_filename.startswith((_HERE, "<frozen importlib"))
+
+
+class _Finder(MetaPathFinder, Loader):
+    """Finds the modules of Keras, and words the error where a script imports what is not there."""
+
+    def __init__(self, modules: Mapping[str, KerasModule]) -> None:
+        self.modules = modules
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        if fullname.partition(".")[0] != "keras":
+            return None
+        if fullname in self.modules:
+            return ModuleSpec(fullname, self, origin=f"gputrain {gputrain.__version__}", is_package=True)
+        room, _, name = fullname.rpartition(".")
+        if room in self.modules and self.modules[room].has(name):
+            raise ModuleNotFoundError(f"{fullname} is not a module. Write: from {room} import {name}")
+        # Also for a name that `from keras.layers import ...` did not find, hence the word for both; without
+        # `name`, or Python would swallow it and raise a shorter one.
+        raise ModuleNotFoundError(_told(fullname, self.modules.get(room)))
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        return self.modules[spec.name]
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Nothing is left to do."""
+
+
+def _told(path: str, room: KerasModule | None) -> str:
+    """The error of a missing name. It names the line, since the one who reads it may see no traceback."""
+    modules = {} if room is None else {room.__name__: room}
+    words = explain(f"gputrain has no {path} (yet).", fix=advice(path, modules) or None)
+    line = _user_line()
+    return f"{line}: {words}" if line else words
+
+
+def _alike(name: str, other: str) -> bool:
+    from difflib import SequenceMatcher
+
+    return SequenceMatcher(None, name.lower(), other.lower()).ratio() >= _ALIKE
+
+
+def _user_line() -> str:
+    """`file, line N` of the nearest caller that is not machinery."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and is_machinery(frame):
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}, line {frame.f_lineno}" if frame is not None else ""
+
+
+def _take_out() -> dict[str, ModuleType]:
+    """Remove every module of any Keras from `sys.modules`; returns them."""
+    names = [name for name in sys.modules if name.partition(".")[0] == "keras"]
+    return {name: sys.modules.pop(name) for name in names}
+
+
+def _own_names() -> dict[str, dict[str, Any]]:
+    """Names of Keras that stand in another place here, by module."""
+    top = {
+        "__version__": KERAS_VERSION,
+        "version": _version,
+        "Initializer": gputrain.initializers.Initializer,
+        "Loss": gputrain.losses.Loss,
+        "Metric": gputrain.metrics.Metric,
+        "Optimizer": gputrain.optimizers.Optimizer,
+        "Regularizer": gputrain.regularizers.Regularizer,
+    }
+    backend = {name: getattr(gputrain.config, name) for name in _BACKEND}
+    return {
+        "keras": top,
+        "keras.backend": {**backend, "clear_session": clear_session},
+        "keras.utils": {"clear_session": clear_session},
+    }
+
+
+def _version() -> str:
+    """Return the version of the Keras API that is served."""
+    return KERAS_VERSION
+
+
+def clear_session(free_memory: bool = True) -> None:
+    """Let layer names start again at "dense", and free what unused models held.
+
+    Args:
+        free_memory: whether to collect garbage at once.
+    """
+    from gputrain.layers.base.naming import forget_names
+
+    forget_names()
+    if free_memory:
+        gc.collect()

@@ -1,0 +1,301 @@
+"""Read a script, without running it, for the names of Keras that it uses and gputrain lacks."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from gputrain.app.scripts.keras_modules import KerasModule, advice, first_missing
+
+TENSORFLOW = "tensorflow.keras"
+TENSORFLOW_ADVICE = "Write `import keras` and `from keras...` instead; only `keras` is served."
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
+_Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+_CATCHERS = ("ImportError", "ModuleNotFoundError", "AttributeError", "Exception", "BaseException")
+
+
+@dataclass
+class Missing:
+    """A name of Keras that a script uses and gputrain lacks.
+
+    Attributes:
+        path: as "keras.layers.LSTM".
+        lines: where the script uses it, in order.
+        certain: whether the script cannot run past one of these lines: it stands at module level, and not
+            under an `if`, in a loop, or in a `try` that would catch the error.
+        advice: what to do, or "".
+    """
+
+    path: str
+    lines: list[int]
+    certain: bool
+    advice: str
+
+
+def missing_names(tree: ast.Module, modules: Mapping[str, KerasModule]) -> list[Missing]:
+    """Return the names that a script uses and gputrain lacks, in the order of their first lines.
+
+    Imports are followed, and chains of attributes through aliases (`import keras.layers as L`, `L.Dense`,
+    `layers = keras.layers`). Names that the script also gives to other things are left alone, and so is what
+    an object has: only modules are looked into.
+
+    Args:
+        tree: the parsed script.
+        modules: as `keras_modules()` gives them.
+
+    Example:
+        >>> tree = ast.parse("import keras.layers as L\\nL.Nothing(3)")
+        >>> [(found.path, found.lines) for found in missing_names(tree, keras_modules())]
+        [('keras.layers.Nothing', [2])]
+    """
+    reader = _Reader(modules)
+    with suppress(RecursionError):  # nested deeper than functions can follow; what was found still counts
+        reader.read(tree)
+    return sorted(reader.found.values(), key=lambda missing: missing.lines)
+
+
+class _Scope:
+    """The names that a module, class, function or comprehension binds.
+
+    Attributes:
+        names: for each name all that it is bound to: a dotted path where an import binds it, a chain of
+            names (`keras`, `layers`) where an assignment does, None for anything else.
+        in_class: whether functions inside do not see the names.
+    """
+
+    def __init__(self, body: Iterable[ast.AST], own: Iterable[str] = (), in_class: bool = False) -> None:
+        self.names: dict[str, set[str | tuple[str, ...] | None]] = {name: {None} for name in own}
+        self.in_class = in_class
+        aliases: set[ast.AST] = set()
+        for node in _own_nodes(body):
+            if node not in aliases:
+                for name, value in _bindings(node, aliases):
+                    self.names.setdefault(name, set()).add(value)
+
+
+def _own_nodes(body: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    """The nodes of a scope, parents first, without the insides of the scopes in it."""
+    waiting = list(body)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if not isinstance(node, _Function | ast.ClassDef | _Comprehension):
+            waiting.extend(ast.iter_child_nodes(node))
+
+
+def _bindings(node: ast.AST, aliases: set[ast.AST]) -> Iterator[tuple[str, str | tuple[str, ...] | None]]:
+    """What a node binds; the target of an assigned chain is added to `aliases`."""
+    match node:
+        case ast.Import():
+            for alias in node.names:
+                root = alias.name.partition(".")[0]
+                yield (alias.asname, alias.name) if alias.asname else (root, root)
+        case ast.ImportFrom():
+            for alias in node.names:
+                yield alias.asname or alias.name, None if node.level else f"{node.module}.{alias.name}"
+        case ast.Assign(targets=[ast.Name() as target]) if len(chain := _chain(node.value)) > 1:
+            aliases.add(target)
+            yield target.id, chain
+        case ast.Name(ctx=ast.Store() | ast.Del()):
+            yield node.id, None
+        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():
+            yield node.name, None
+        case ast.ExceptHandler(name=str(name)) | ast.MatchAs(name=str(name)) | ast.MatchStar(name=str(name)):
+            yield name, None
+        case ast.MatchMapping(rest=str(name)):
+            yield name, None
+
+
+def _chain(node: ast.AST) -> tuple[str, ...]:
+    """The names of `a.b.c`, or nothing for any other expression."""
+    names: list[str] = []
+    while isinstance(node, ast.Attribute):
+        names.append(node.attr)
+        node = node.value
+    return (node.id, *reversed(names)) if isinstance(node, ast.Name) else ()
+
+
+class _Reader(ast.NodeVisitor):
+    """Goes through a script, knowing the scopes around and whether a line is reached for certain."""
+
+    def __init__(self, modules: Mapping[str, KerasModule]) -> None:
+        self.modules = modules
+        self.found: dict[str, Missing] = {}
+        self.scopes: list[_Scope] = []
+        self.certain = True
+
+    def read(self, tree: ast.Module) -> None:
+        self._inside(_Scope(tree.body), tree.body)
+
+    def visit_Import(self, node: ast.Import) -> None:
+        for alias in node.names:
+            self._use(alias.name, node.lineno)
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        for alias in node.names if not node.level else ():
+            name = "" if alias.name == "*" else f".{alias.name}"
+            self._use(f"{node.module}{name}", alias.lineno)
+
+    def visit_Attribute(self, node: ast.Attribute) -> None:
+        chain = _chain(node)
+        if not chain:
+            return self.generic_visit(node)
+        root = self._resolve(chain[:1])
+        if root is not None and self._lacks(root) is None:  # else the import itself is told of
+            self._use(".".join([root, *chain[1:]]), node.lineno)
+
+    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
+        self._visit(node.decorator_list)
+        self._function(node, node.body)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+    def visit_Lambda(self, node: ast.Lambda) -> None:
+        self._function(node, [node.body])
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        self._visit([*node.decorator_list, *node.bases, *node.keywords])
+        self._inside(_Scope(node.body, in_class=True), node.body)
+
+    def _comprehension(self, node: _Comprehension) -> None:
+        first, *_ = node.generators
+        self._visit([first.iter])
+        targets = [generator.target for generator in node.generators]
+        with self._perhaps():
+            self._inside(_Scope(targets), ast.iter_child_nodes(node))
+
+    visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
+
+    def visit_If(self, node: ast.If) -> None:
+        if _asks_for_main(node.test):
+            self._visit(node.body)
+            self._visit(node.orelse, perhaps=True)
+        else:
+            self._visit([node.test])
+            self._visit([*node.body, *node.orelse], perhaps=True)
+
+    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
+        self._visit([node.iter])
+        self._visit([node.target, *node.body], perhaps=True)
+        self._visit(node.orelse, perhaps=True)
+
+    visit_AsyncFor = visit_For
+
+    def visit_While(self, node: ast.While) -> None:
+        self._visit([node.test])
+        self._visit([*node.body, *node.orelse], perhaps=True)
+
+    def visit_IfExp(self, node: ast.IfExp) -> None:
+        self._visit([node.test])
+        self._visit([node.body, node.orelse], perhaps=True)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> None:
+        self._visit(node.values[:1])
+        self._visit(node.values[1:], perhaps=True)
+
+    def visit_Match(self, node: ast.Match) -> None:
+        self._visit([node.subject])
+        self._visit(node.cases, perhaps=True)
+
+    def visit_With(self, node: ast.With | ast.AsyncWith) -> None:
+        self._visit(node.items)
+        self._visit(node.body, perhaps=any(_suppresses(item.context_expr) for item in node.items))
+
+    visit_AsyncWith = visit_With
+
+    def visit_Try(self, node: ast.Try | ast.TryStar) -> None:
+        caught = any(_catches(handler.type) for handler in node.handlers)
+        self._visit(node.body, perhaps=caught)
+        self._visit([*node.handlers, *node.orelse], perhaps=True)
+        self._visit(node.finalbody)
+
+    visit_TryStar = visit_Try
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
+        self._visit([node.annotation], perhaps=True)
+        self._visit([part for part in (node.target, node.value) if part is not None])
+
+    def _function(self, node: _Function, body: list[ast.stmt] | list[ast.expr]) -> None:
+        """Defaults are evaluated where the function stands, annotations perhaps, its body when called."""
+        arguments = node.args
+        every = [
+            *arguments.posonlyargs,
+            *arguments.args,
+            *arguments.kwonlyargs,
+            *(extra for extra in (arguments.vararg, arguments.kwarg) if extra is not None),
+        ]
+        self._visit([default for default in (*arguments.defaults, *arguments.kw_defaults) if default])
+        self._visit(every, perhaps=True)
+        with self._perhaps():
+            self._inside(_Scope(body, [argument.arg for argument in every]), body)
+
+    def _visit(self, nodes: Iterable[ast.AST], perhaps: bool = False) -> None:
+        with self._perhaps(perhaps):
+            for node in nodes:
+                self.visit(node)
+
+    def _inside(self, scope: _Scope, nodes: Iterable[ast.AST]) -> None:
+        self.scopes.append(scope)
+        try:
+            self._visit(nodes)
+        finally:
+            self.scopes.pop()
+
+    @contextmanager
+    def _perhaps(self, perhaps: bool = True) -> Iterator[None]:
+        """What is visited within may never be reached."""
+        before = self.certain
+        self.certain = before and not perhaps
+        try:
+            yield
+        finally:
+            self.certain = before
+
+    def _resolve(self, chain: tuple[str, ...], outer: int = 0) -> str | None:
+        """The dotted path that a chain of names stands for, as seen from `outer` scopes further out."""
+        name, *rest = chain
+        for number, scope in enumerate(reversed(self.scopes)):
+            if number < outer or name not in scope.names or (scope.in_class and number):
+                continue
+            if len(scope.names[name]) != 1:
+                return None
+            (value,) = scope.names[name]
+            if isinstance(value, tuple):
+                # An alias of an alias of the same scope is followed; one of itself is not.
+                value = self._resolve(value, number) if value[0] != name else None
+            return None if value is None else ".".join([value, *rest])
+        return None
+
+    def _lacks(self, path: str) -> str | None:
+        """The part of `path` that is a missing name of Keras, or None."""
+        if path == TENSORFLOW or path.startswith(f"{TENSORFLOW}."):
+            return TENSORFLOW
+        root = path.partition(".")[0]
+        return first_missing(path, self.modules) if root == "keras" else None
+
+    def _use(self, path: str, line: int) -> None:
+        lacking = self._lacks(path)
+        if lacking is None:
+            return
+        words = TENSORFLOW_ADVICE if lacking == TENSORFLOW else advice(lacking, self.modules)
+        missing = self.found.setdefault(lacking, Missing(lacking, [], False, words))
+        missing.lines = sorted({*missing.lines, line})
+        missing.certain = missing.certain or self.certain
+
+
+def _asks_for_main(test: ast.expr) -> bool:
+    """Whether a test is `__name__ == "__main__"`, which holds in a script."""
+    return ast.unparse(test) in ("__name__ == '__main__'", "'__main__' == __name__")
+
+
+def _catches(kind: ast.expr | None) -> bool:
+    """Whether `except kind` takes the error of a missing name."""
+    kinds = kind.elts if isinstance(kind, ast.Tuple) else [kind]
+    return any(one is None or (isinstance(one, ast.Name) and one.id in _CATCHERS) for one in kinds)
+
+
+def _suppresses(manager: ast.expr) -> bool:
+    return isinstance(manager, ast.Call) and _chain(manager.func)[-1:] == ("suppress",)

@@ -1,0 +1,184 @@
+"""What a file really is, by its content and never by its name: for errors about files of the wrong kind."""
+
+from __future__ import annotations
+
+import math
+import os
+import struct
+import zlib
+from os import PathLike
+
+from gputrain.data.io.idx import DTYPES as IDX_DTYPES
+from gputrain.data.io.idx import MAX_DIMS as IDX_MAX_DIMS
+from gputrain.data.io.npy_format import MAGIC as NPY_MAGIC
+from gputrain.datasets._files import open_regular
+
+_HEAD = 4096
+# The table of contents of a zip file stands at its end.
+_TAIL = 1 << 16
+
+# (kind, offset, bytes that stand there), the first that fits decides.
+_SIGNATURES = (
+    ("npy", 0, NPY_MAGIC),
+    ("png", 0, b"\x89PNG\r\n\x1a\n"),
+    ("jpeg", 0, b"\xff\xd8\xff"),
+    ("gif", 0, b"GIF87a"),
+    ("gif", 0, b"GIF89a"),
+    ("webp", 8, b"WEBPVP8"),
+    ("tiff", 0, b"II*\0"),
+    ("tiff", 0, b"MM\0*"),
+    ("heic", 4, b"ftyphei"),
+    ("heic", 4, b"ftypmif1"),
+    ("avif", 4, b"ftypavif"),
+    ("hdf5", 0, b"\x89HDF\r\n\x1a\n"),
+    ("parquet", 0, b"PAR1\x15"),
+    ("arrow", 0, b"ARROW1\0\0"),
+    ("xls", 0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+    ("sqlite", 0, b"SQLite format 3\0"),
+    ("matlab", 0, b"MATLAB 5.0 MAT-file"),
+    ("pdf", 0, b"%PDF-"),
+    ("bzip2", 4, b"1AY&SY"),
+    ("xz", 0, b"\xfd7zXZ\0"),
+    ("zstd", 0, b"\x28\xb5\x2f\xfd"),
+    ("7z", 0, b"7z\xbc\xaf\x27\x1c"),
+    ("rar", 0, b"Rar!\x1a\x07"),
+    ("tar", 257, b"ustar"),
+    ("git-lfs", 0, b"version https://git-lfs.github.com/spec/"),
+)
+_ZIP, _EMPTY_ZIP, _GZIP = b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08"
+_UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_BLANKS = b"\t\n\v\f\r\x1b"
+_NO_TEXT = bytes(code for code in range(32) if code not in _BLANKS) + b"\x7f"
+
+_WORDS = {
+    "7z": "a 7z archive",
+    "arrow": "an Arrow (Feather) file",
+    "avif": "an AVIF image",
+    "binary": "binary data of a kind unknown here",
+    "bmp": "a BMP image",
+    "bzip2": "a bzip2 file",
+    "empty": "an empty file",
+    "gif": "a GIF image",
+    "git-lfs": "a Git LFS pointer, not the file itself (git lfs pull fetches it)",
+    "gzip": "a gzip file",
+    "hdf5": "an HDF5 file",
+    "heic": "a HEIC image",
+    "html": "a web page (HTML)",
+    "idx": "an IDX file",
+    "idx.gz": "a gzipped IDX file",
+    "jpeg": "a JPEG image",
+    "keras": "a saved model (.keras)",
+    "matlab": "a MATLAB file",
+    "npy": "an npy file",
+    "npz": "an npz file",
+    "parquet": "a Parquet file",
+    "pdf": "a PDF document",
+    "pickle": "a Python pickle, which is never loaded: it can run any code",
+    "png": "a PNG image",
+    "rar": "a RAR archive",
+    "sqlite": "an SQLite database",
+    "tar": "a tar archive",
+    "text": "a text file",
+    "tiff": "a TIFF image",
+    "webp": "a WebP image",
+    "xls": "an old Excel or Office document",
+    "xlsx": "an Excel workbook",
+    "xz": "an xz file",
+    "zip": "a zip archive",
+    "zstd": "a Zstandard file",
+}
+
+
+def kind_of(path: str | PathLike[str]) -> str:
+    """Tell what a file is from its first bytes, of a zip file its last ones too.
+
+    At most 68 KiB are read, nothing is parsed beyond fixed fields, and nothing is believed: the answer words
+    an error or chooses a reader, which then checks everything itself.
+
+    Args:
+        path: a regular file.
+
+    Returns:
+        One of "npy", "npz", "idx", "idx.gz"; "png", "jpeg", "gif", "bmp", "webp", "tiff", "heic", "avif";
+        "keras", "hdf5", "parquet", "arrow", "xlsx", "xls", "sqlite", "matlab", "pickle", "pdf"; "zip",
+        "gzip", "bzip2", "xz", "zstd", "7z", "rar", "tar"; "git-lfs", "html", "text"; "empty"; or "binary".
+
+    Raises:
+        CorruptFileError: `path` is no regular file.
+        OSError: it cannot be opened.
+
+    >>> kind_of("picture.csv")  # doctest: +SKIP
+    'png'
+    """
+    with open_regular(path) as file:
+        head = file.read(_HEAD)
+        size = os.fstat(file.fileno()).st_size
+        file.seek(max(0, size - _TAIL))
+        tail = file.read(_TAIL) if head.startswith(_ZIP) else b""
+    return _kind(head, tail, size)
+
+
+def describe(kind: str) -> str:
+    """Return the words for a kind, with their article.
+
+    Example:
+        >>> describe("png")
+        'a PNG image'
+    """
+    return _WORDS[kind]
+
+
+def _kind(head: bytes, tail: bytes, size: int) -> str:
+    if not head:
+        return "empty"
+    for kind, offset, signature in _SIGNATURES:
+        if head.startswith(signature, offset):
+            return kind
+    if head.startswith((_ZIP, _EMPTY_ZIP)):
+        return _kind_of_zip(head, tail)
+    if head.startswith(_GZIP):
+        return "idx.gz" if _idx_bytes(_unzipped(head)) is not None else "gzip"
+    if _idx_bytes(head) == size:
+        return "idx"
+    if head.startswith(b"BM") and head[6:10] == bytes(4):
+        return "bmp"
+    if head[0] == 0x80 and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
+        return "pickle"
+    return _kind_of_text(head)
+
+
+def _kind_of_zip(head: bytes, tail: bytes) -> str:
+    """Tell by the name of the first member, which follows a record of 30 bytes, or by all names."""
+    (length,) = struct.unpack_from("<H", head.ljust(30, b"\0"), 26)
+    first = head[30 : 30 + length]
+    if first.endswith(b".npy"):
+        return "npz"
+    if b"xl/workbook." in tail:
+        return "xlsx"
+    return "keras" if b"model.weights.h5" in tail else "zip"
+
+
+def _kind_of_text(head: bytes) -> str:
+    if not head.startswith(_UTF16) and len(head.translate(None, _NO_TEXT)) != len(head):
+        return "binary"
+    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()[:14].lower()
+    return "html" if start.startswith((b"<!doctype html", b"<html")) else "text"
+
+
+def _idx_bytes(head: bytes) -> int | None:
+    """Return how long the IDX file that starts with `head` claims to be; None when it is no IDX file."""
+    if len(head) < 4 or head[:2] != b"\0\0" or head[2] not in IDX_DTYPES:
+        return None
+    ndim = head[3]
+    if not 1 <= ndim <= IDX_MAX_DIMS or len(head) < 4 + 4 * ndim:
+        return None
+    sizes = struct.unpack_from(f">{ndim}I", head, 4)
+    return 4 + 4 * ndim + math.prod(sizes) * IDX_DTYPES[head[2]].itemsize
+
+
+def _unzipped(head: bytes) -> bytes:
+    """Return the first bytes of what a gzip file holds; none when it is damaged."""
+    try:
+        return zlib.decompressobj(wbits=31).decompress(head, 4 + 4 * IDX_MAX_DIMS)
+    except zlib.error:
+        return b""

@@ -1,0 +1,127 @@
+"""A target column as class indices, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gputrain.data.tabular import configs
+from gputrain.data.tabular.cells import factorize, parse
+from gputrain.data.tabular.settings import MISSING_VALUES
+from gputrain.data.tabular.table import Column, Table
+from gputrain.errors import DataError, explain
+
+MAX_CLASSES = 1000
+
+
+@dataclass(frozen=True)
+class Labels:
+    """The classes of a target column.
+
+    Attributes:
+        classes: tuple of str, sorted as numbers if all are numbers, else as text; the places are the class
+            indices.
+
+    Example:
+        >>> labels = Labels.fit(np.array(["10", "9", "10"]))
+        >>> labels.classes, labels.encode(np.array(["10", "9"])).tolist()
+        (('9', '10'), [1, 0])
+    """
+
+    classes: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, column: ArrayLike, lines: NDArray[np.int64] | None = None) -> Labels:
+        """Find the classes of the training rows.
+
+        Args:
+            column: text or numbers (n,).
+            lines: the line of each row in its file, for errors.
+
+        Raises:
+            DataError: missing labels, fewer than two classes, or too many for classes.
+        """
+        target = _target(column, lines)
+        texts, codes = factorize(target["target"])
+        _refuse(target, np.array([_no_label(text) for text in texts], np.bool_)[codes], "A row has no label.")
+        classes = sorted(set(texts))
+        if not 2 <= len(classes) <= MAX_CLASSES:
+            fix = "For numbers to predict use a regression loss." if len(classes) > 2 else None
+            received = f"{len(classes)} different values: {', '.join(classes[:5])}"
+            rule = "A target of classes has several of them."
+            raise DataError(explain(rule, expected=f"2 to {MAX_CLASSES}", received=received, fix=fix))
+        if all(np.isfinite(parse(text)) for text in classes):
+            classes.sort(key=float)
+        return cls(tuple(classes))
+
+    def encode(self, column: ArrayLike, lines: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Return the class index of each label, int64 (n,).
+
+        Args:
+            column: text or numbers (n,).
+            lines: the line of each row in its file, for errors.
+
+        Raises:
+            DataError: a label is none of the classes; it names them and their rows.
+        """
+        target = _target(column, lines)
+        texts, codes = factorize(target["target"])
+        index = {name: number for number, name in enumerate(self.classes)}
+        indices = np.array([index.get(text, -1) for text in texts], np.int64)[codes]
+        _refuse(target, indices < 0, "A label is none of the classes.", ", ".join(self.classes[:20]))
+        return indices
+
+    def decode(self, indices: ArrayLike) -> NDArray[Any]:
+        """Return the labels of class indices, object array of str, same shape.
+
+        Raises:
+            DataError: an index is not from 0 to the number of classes - 1.
+        """
+        chosen = np.asarray(indices)
+        whole = chosen.dtype.kind in "iu"
+        if not whole or (chosen.size and not 0 <= chosen.min() <= chosen.max() < len(self.classes)):
+            expected = f"integers from 0 to {len(self.classes) - 1}"
+            received = f"from {chosen.min()} to {chosen.max()}" if whole else f"dtype {chosen.dtype}"
+            raise DataError(explain("Class indices name classes.", expected=expected, received=received))
+        return np.array(self.classes, object)[chosen]
+
+    def to_config(self) -> dict[str, Any]:
+        """Return a dict of plain values."""
+        return {"classes": list(self.classes)}
+
+    @classmethod
+    def from_config(cls, config: Any) -> Labels:
+        """Return the labels that `to_config` described.
+
+        Raises:
+            DataError: `config` is not such a description.
+        """
+        found = configs.fields(config, "labels", ("classes",), all_of_them=True)
+        classes = configs.distinct_texts(found["classes"], "labels.classes")
+        if not 2 <= len(classes) <= MAX_CLASSES:
+            raise configs.broken("labels.classes", f"2 to {MAX_CLASSES} classes", classes)
+        return cls(classes)
+
+
+def _target(column: ArrayLike, lines: NDArray[np.int64] | None) -> Table:
+    """The column as a table, which knows how to say where a row stands."""
+    return Table({"target": column}, lines=lines)
+
+
+def _no_label(text: str) -> bool:
+    return text in MISSING_VALUES
+
+
+def _refuse(target: Table, wrong: NDArray[np.bool_], rule: str, expected: str | None = None) -> None:
+    rows = np.flatnonzero(wrong)
+    if not rows.size:
+        return
+    cells: Column = target["target"][rows]
+    shown = ", ".join(repr(text) for text in list(dict.fromkeys(factorize(cells)[0]))[:5])
+    places = ", ".join(target.place(int(row)) for row in rows[:5])
+    more = f" and {rows.size - 5} more" if rows.size > 5 else ""
+    fix = "Leave such rows out, or mend them."
+    raise DataError(explain(rule, expected=expected, received=f"{shown} in {places}{more}", fix=fix))

@@ -1,0 +1,186 @@
+"""Activation functions as layers; `PReLU`, which learns its own, has a module of its own."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+from gputrain import activations, ops
+from gputrain.errors import explain
+from gputrain.layers.base import arguments
+from gputrain.layers.base.layer import Layer
+
+
+class Activation(Layer):
+    """An activation function as a layer.
+
+    Args:
+        activation: name, function or None.
+
+    Example:
+        >>> Activation("relu")(numpy.array([-1.0, 2.0], "float32"))
+        array([0., 2.], dtype=float32)
+    """
+
+    supports_masking = True
+
+    def __init__(self, activation: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.activation = activations.get(activation)
+
+    def call(self, inputs: Any) -> Any:
+        """The function of the inputs."""
+        return self.activation(inputs)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {**super().get_config(), "activation": activations.serialize(self.activation)}
+
+
+class ReLU(Layer):
+    """`x` above the threshold, at most max_value; negative_slope * (x - threshold) elsewhere.
+
+    Args:
+        max_value: the largest output, 0 or more; None means no limit.
+        negative_slope: slope below the threshold, 0 or more.
+        threshold: where the slope changes, 0 or more.
+
+    Raises:
+        ValueError: an argument below 0.
+
+    Example:
+        >>> ReLU(max_value=6)(numpy.array([-1.0, 7.0], "float32"))
+        array([0., 6.], dtype=float32)
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        max_value: float | None = None,
+        negative_slope: float | None = 0.0,
+        threshold: float | None = 0.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_value = None if max_value is None else _not_negative(max_value, "ReLU: max_value")
+        self.negative_slope = _not_negative(negative_slope, "ReLU: negative_slope")
+        self.threshold = _not_negative(threshold, "ReLU: threshold")
+
+    def call(self, inputs: Any) -> Any:
+        """The function of the inputs."""
+        return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {
+            **super().get_config(),
+            "max_value": self.max_value,
+            "negative_slope": self.negative_slope,
+            "threshold": self.threshold,
+        }
+
+
+class LeakyReLU(Layer):
+    """`x` where positive, negative_slope * x elsewhere (Maas et al. 2013).
+
+    Args:
+        negative_slope: slope below 0, 0 or more. Its old name, alpha, is taken with a warning.
+
+    Raises:
+        ValueError: a negative slope below 0.
+
+    Example:
+        >>> LeakyReLU(0.5)(numpy.array([-1.0, 2.0], "float32"))
+        array([-0.5,  2. ], dtype=float32)
+    """
+
+    supports_masking = True
+
+    def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
+        if "alpha" in kwargs:
+            warnings.warn("LeakyReLU: alpha is called negative_slope in Keras 3.", stacklevel=2)
+            negative_slope = kwargs.pop("alpha")
+        super().__init__(**kwargs)
+        self.negative_slope = _not_negative(negative_slope, "LeakyReLU: negative_slope")
+
+    def call(self, inputs: Any) -> Any:
+        """The function of the inputs."""
+        return activations.leaky_relu(inputs, self.negative_slope)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {**super().get_config(), "negative_slope": self.negative_slope}
+
+
+class ELU(Layer):
+    """`x` where positive, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2015).
+
+    Args:
+        alpha: where the function levels off, as -alpha.
+
+    Example:
+        >>> ELU()(numpy.array([-100.0, 2.0], "float32"))
+        array([-1.,  2.], dtype=float32)
+    """
+
+    supports_masking = True
+
+    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha = alpha
+
+    def call(self, inputs: Any) -> Any:
+        """The function of the inputs."""
+        return activations.elu(inputs, self.alpha)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {**super().get_config(), "alpha": self.alpha}
+
+
+class Softmax(Layer):
+    """exp(x) / sum(exp(x)) along one axis or over several.
+
+    Args:
+        axis: an int, or several for a distribution over all their positions.
+
+    Shapes:
+        any shape of at least one dimension, kept. Positions where a boolean `mask` of the inputs' shape is
+        False get 0; where it is False everywhere, all get 0.
+
+    Example:
+        >>> Softmax()(numpy.zeros((1, 2), "float32"))
+        array([[0.5, 0.5]], dtype=float32)
+    """
+
+    supports_masking = True
+
+    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = arguments.axis_or_axes(axis, "Softmax: axis")
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """The distribution along the axis."""
+        if mask is not None and mask.ndim == inputs.ndim:
+            lowest = -1e9 if inputs.dtype != "float16" else -3e4
+            scores = ops.where(mask, inputs, lowest)
+            return ops.multiply(self._softmax(scores), ops.cast(mask, inputs.dtype))
+        return self._softmax(inputs)
+
+    def _softmax(self, x: Any) -> Any:
+        axes = [self.axis] if isinstance(self.axis, int) else self.axis
+        if len(axes) == 1:
+            return activations.softmax(x, axis=axes[0])
+        return ops.exp(ops.subtract(x, ops.logsumexp(x, axis=axes, keepdims=True)))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {**super().get_config(), "axis": self.axis}
+
+
+def _not_negative(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise ValueError(explain(f"{where} must be a number, 0 or more.", received=repr(value)))
+    return float(value)

@@ -1,0 +1,5 @@
+"""Layer, and what all layers share."""
+
+from gputrain.layers.base.layer import Layer
+
+__all__ = ["Layer"]

@@ -1,0 +1,1 @@
+"""Dense, Input and layers that only pass values on."""

@@ -1,0 +1,1 @@
+"""Normalization with learned or running statistics."""

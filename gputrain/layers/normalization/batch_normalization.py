@@ -1,0 +1,207 @@
+"""Normalization of activations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gputrain import constraints, initializers, ops, regularizers
+from gputrain.errors import explain
+from gputrain.ir import Shape, normalize_axis
+from gputrain.layers.base.arguments import known_size
+from gputrain.layers.base.layer import Layer
+from gputrain.runtime.variable import Variable
+
+
+class BatchNormalization(Layer):
+    """gamma * (x - mean) / sqrt(variance + epsilon) + beta, channel by channel.
+
+    In training the mean and the variance (divided by the count) are the batch's, and the moving ones move
+    toward them: moving = momentum * moving + (1 - momentum) * batch. Otherwise, and always where the layer
+    is not `trainable`, the moving ones are used and stay. Statistics are float32 at least. A mask leaves
+    positions out of the batch's statistics.
+
+    Args:
+        axis: the axis of the channels.
+        momentum: share of the old moving statistics that is kept in each step, 0..1.
+        epsilon: added to the variance, above 0.
+        center: whether beta is added.
+        scale: whether gamma is multiplied.
+        beta_initializer, gamma_initializer: first values of the weights.
+        moving_mean_initializer, moving_variance_initializer: first values of the moving statistics.
+        beta_regularizer, gamma_regularizer: penalties added to the loss.
+        beta_constraint, gamma_constraint: what the weights keep to after each update.
+
+    Shapes:
+        any shape, kept; all weights (channels,).
+
+    Raises:
+        ValueError: momentum or epsilon outside its range.
+        ShapeError: channels of unknown size.
+
+    Source:
+        Ioffe & Szegedy 2015, Batch Normalization.
+
+    Example:
+        >>> BatchNormalization()(numpy.ones((4, 3), "float32"), training=True).tolist()[0]
+        [0.0, 0.0, 0.0]
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.axis = int(axis)
+        self.momentum = _in_range("momentum", momentum, 0.0, 1.0)
+        self.epsilon = _in_range("epsilon", epsilon, 0.0, float("inf"))
+        self.center, self.scale = bool(center), bool(scale)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.gamma: Variable | None = None
+        self.beta: Variable | None = None
+
+    def build(self, input_shape: Shape) -> None:
+        """Make gamma, beta, moving_mean and moving_variance, each (channels,)."""
+        size = known_size(input_shape, self.axis, "BatchNormalization")
+        if self.scale:
+            self.gamma = self.add_weight(
+                shape=(size,),
+                initializer=self.gamma_initializer,
+                regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint,
+                name="gamma",
+            )
+        if self.center:
+            self.beta = self.add_weight(
+                shape=(size,),
+                initializer=self.beta_initializer,
+                regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint,
+                name="beta",
+            )
+        self.moving_mean = self._statistic("moving_mean", size, self.moving_mean_initializer)
+        self.moving_variance = self._statistic("moving_variance", size, self.moving_variance_initializer)
+
+    def _statistic(self, name: str, size: int, initializer: Any) -> Variable:
+        dtype = _wide(self.dtype)
+        return self.add_weight(
+            shape=(size,), initializer=initializer, dtype=dtype, trainable=False, name=name
+        )
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """The normalized inputs; moves the moving statistics where `training` and trainable."""
+        by_batch = bool(training and self.trainable)
+        if by_batch and mask is None and self._channels(inputs) == inputs.ndim - 1:
+            return self._whole_batch(inputs)
+        x = ops.cast(inputs, _wide(inputs.dtype))
+        if by_batch:
+            mean, variance = self._batch_statistics(x, mask)
+            self._move(self.moving_mean, mean)
+            self._move(self.moving_variance, variance)
+        else:
+            mean, variance = self._row(self.moving_mean, x), self._row(self.moving_variance, x)
+        factor = ops.rsqrt(ops.add(variance, self.epsilon))
+        if self.gamma is not None:
+            factor = ops.multiply(factor, self._row(self.gamma, x))
+        y = ops.multiply(ops.subtract(x, mean), factor)
+        if self.beta is not None:
+            y = ops.add(y, self._row(self.beta, x))
+        return ops.cast(y, inputs.dtype)
+
+    def _whole_batch(self, x: Any) -> Any:
+        """The batch by its own statistics, in one operation: the channels are last and nothing is masked."""
+        size, dtype = self.moving_mean.shape[0], _wide(x.dtype)
+        gamma = ops.ones((size,), dtype) if self.gamma is None else ops.cast(self.gamma, dtype)
+        beta = ops.zeros((size,), dtype) if self.beta is None else ops.cast(self.beta, dtype)
+        y, mean, variance = ops.apply(ops.BatchNorm(self.epsilon), x, gamma, beta)
+        self._move(self.moving_mean, mean)
+        self._move(self.moving_variance, variance)
+        return y
+
+    def _channels(self, x: Any) -> int:
+        """The axis of the channels, from the front."""
+        return normalize_axis(self.axis, x.ndim, "BatchNormalization")
+
+    def _batch_statistics(self, x: Any, mask: Any) -> tuple[Any, Any]:
+        """Mean and variance of the batch over all axes but the channels', as axes of size 1."""
+        channels = self._channels(x)
+        axes = tuple(i for i in range(x.ndim) if i != channels)
+        if mask is None:
+            mean = ops.mean(x, axes, keepdims=True)
+            return mean, ops.mean(ops.square(ops.subtract(x, mean)), axes, keepdims=True)
+        weights = _mask_weights(mask, x)
+        total = ops.maximum(ops.sum(weights, axes, keepdims=True), 1.0)
+        mean = ops.divide(ops.sum(ops.multiply(x, weights), axes, keepdims=True), total)
+        squares = ops.multiply(ops.square(ops.subtract(x, mean)), weights)
+        return mean, ops.divide(ops.sum(squares, axes, keepdims=True), total)
+
+    def _move(self, moving: Variable, batch: Any) -> None:
+        kept = ops.multiply(moving, self.momentum)
+        moving.assign(ops.add(kept, ops.multiply(ops.reshape(batch, moving.shape), 1.0 - self.momentum)))
+
+    def _row(self, weight: Variable, x: Any) -> Any:
+        """A weight (channels,) with axes of size 1 around, so that it broadcasts along the channels of x."""
+        channels = self._channels(x)
+        shape = tuple(weight.shape[0] if i == channels else 1 for i in range(x.ndim))
+        return ops.reshape(ops.cast(weight, x.dtype), shape)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {
+            **super().get_config(),
+            "axis": self.axis,
+            "momentum": self.momentum,
+            "epsilon": self.epsilon,
+            "center": self.center,
+            "scale": self.scale,
+            "beta_initializer": initializers.serialize(self.beta_initializer),
+            "gamma_initializer": initializers.serialize(self.gamma_initializer),
+            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
+            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
+            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
+            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
+            "beta_constraint": constraints.serialize(self.beta_constraint),
+            "gamma_constraint": constraints.serialize(self.gamma_constraint),
+        }
+
+
+def _wide(dtype: str) -> str:
+    """The dtype of statistics: float32 where the layer computes in float16."""
+    return "float32" if dtype == "float16" else dtype
+
+
+def _mask_weights(mask: Any, x: Any) -> Any:
+    """1 where the mask holds, else 0, with axes of size 1 for those of x that it lacks, then broadcast."""
+    weights = ops.expand_dims(mask, tuple(range(mask.ndim, x.ndim)))
+    return ops.multiply(ops.cast(weights, x.dtype), ops.ones_like(x))
+
+
+def _in_range(name: str, value: Any, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ValueError(
+            explain(
+                f"BatchNormalization: {name} is a number.", expected=f"{low}..{high}", received=repr(value)
+            )
+        )
+    return float(value)

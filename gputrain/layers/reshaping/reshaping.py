@@ -1,0 +1,86 @@
+"""Layers that only give the same numbers another shape."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gputrain import ops
+from gputrain.errors import explain
+from gputrain.layers.base import arguments
+from gputrain.layers.base.layer import Layer
+
+
+class Flatten(Layer):
+    """Each sample as one row.
+
+    Args:
+        data_format: with "channels_first" the channels are moved to the end first, so that weights do not
+            depend on the layout; None means `config.image_data_format()`.
+
+    Shapes:
+        (N, ...) to (N, features); (N,) to (N, 1).
+
+    Example:
+        >>> Flatten()(numpy.ones((2, 3, 4), "float32")).shape
+        (2, 12)
+    """
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = arguments.data_format(data_format, "Flatten")
+
+    def call(self, inputs: Any) -> Any:
+        """(N, ...) to (N, features)."""
+        if self.data_format == "channels_first":
+            inputs = ops.moveaxis(inputs, 1, -1) if inputs.ndim > 2 else inputs
+        return ops.reshape(inputs, (None, -1))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {**super().get_config(), "data_format": self.data_format}
+
+
+class Reshape(Layer):
+    """Each sample in another shape.
+
+    Args:
+        target_shape: tuple of ints without the axis of samples; one of them may be -1, which is worked out.
+
+    Shapes:
+        (N, ...) to (N, *target_shape).
+
+    Raises:
+        ValueError: target_shape is not as above.
+        ShapeError: the number of elements would change.
+
+    Example:
+        >>> Reshape((2, -1))(numpy.ones((5, 12), "float32")).shape
+        (5, 2, 6)
+    """
+
+    def __init__(self, target_shape: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.target_shape = _target(target_shape)
+
+    def call(self, inputs: Any) -> Any:
+        """(N, ...) to (N, *target_shape)."""
+        return ops.reshape(inputs, (None, *self.target_shape))
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {**super().get_config(), "target_shape": self.target_shape}
+
+
+def _target(shape: Any) -> tuple[int, ...]:
+    """`shape` as a tuple of sizes, at most one of them -1."""
+    given = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    ints = all(isinstance(d, int | np.integer) and not isinstance(d, bool) and d >= -1 for d in given)
+    if not ints or given.count(-1) > 1:
+        raise ValueError(
+            explain(
+                "Reshape: target_shape is a tuple of sizes, at most one of them -1.", received=repr(shape)
+            )
+        )
+    return tuple(int(d) for d in given)

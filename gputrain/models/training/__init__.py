@@ -1,0 +1,1 @@
+"""Training: compile, fit, evaluate, predict, the steps they run, and the callback protocol."""

@@ -1,0 +1,108 @@
+"""Checks of the arguments of fit, evaluate and predict, made before anything else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gputrain import losses, metrics
+from gputrain.errors import explain
+
+_RESOLVED_LATER = ("accuracy", "acc", "crossentropy", "ce")
+
+
+def count(name: str, value: Any, default: int | None = None) -> Any:
+    """A positive int; None gives the default.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ValueError(explain(f"{name} must be a positive int.", received=repr(value)))
+    return int(value)
+
+
+def epochs(name: str, value: Any) -> int:
+    """A non-negative int.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+        raise ValueError(explain(f"fit: {name} must be a non-negative int.", received=repr(value)))
+    return int(value)
+
+
+def share(value: Any) -> float:
+    """validation_split: a share below 1.
+
+    Raises:
+        ValueError: anything else.
+    """
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not 0 <= value < 1:
+        rule = "fit: validation_split is a share."
+        raise ValueError(explain(rule, expected="0 <= validation_split < 1", received=repr(value)))
+    return float(value)
+
+
+def frequency(value: Any) -> Any:
+    """validation_freq: a positive int, or epochs counted from 1.
+
+    Raises:
+        ValueError: anything else.
+    """
+    listed = value if isinstance(value, list | tuple | set | range) else [value]
+    for item in listed:
+        if isinstance(item, bool) or not isinstance(item, int | np.integer) or item < 1:
+            rule = "fit: validation_freq is a positive int, or a list of epochs counted from 1."
+            raise ValueError(explain(rule, received=repr(value)))
+    return value
+
+
+def verbosity(value: Any) -> Any:
+    """verbose: 0, 1, 2 or "auto".
+
+    Raises:
+        ValueError: anything else.
+    """
+    if isinstance(value, str | int) and value in (0, 1, 2, "auto"):
+        return value
+    raise ValueError(explain("verbose is a level.", expected='0, 1, 2 or "auto"', received=repr(value)))
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(explain(f"fit: {name} must be True or False.", received=repr(value)))
+    return bool(value)
+
+
+def names(loss: Any, *wanted: Any) -> None:
+    """Look up losses and metrics when a model is compiled, so that a wrong one fails there.
+
+    Raises:
+        ValueError: an unknown name, with the nearest one.
+        TypeError: what stands for no loss or metric, as a number.
+    """
+    for item in _identifiers(loss):
+        losses.get(item)
+    for item in _identifiers(wanted):
+        if not isinstance(item, str) or item.lower() not in _RESOLVED_LATER:
+            metrics.get(item)
+
+
+def _identifiers(given: Any) -> list[Any]:
+    """What stands for one loss or metric each: lists and dicts by output opened, configs left whole."""
+    if isinstance(given, dict) and "class_name" not in given:
+        given = list(given.values())
+    if isinstance(given, list | tuple):
+        return [found for item in given for found in _identifiers(item)]
+    return [given]

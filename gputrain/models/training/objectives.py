@@ -1,0 +1,383 @@
+"""From compile's arguments and the shapes of targets and outputs to losses and metrics."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from gputrain import losses, metrics, ops
+from gputrain.data.labels import LabelRange, check_labels
+from gputrain.errors import DataError, ShapeError, explain
+from gputrain.ir import Spec, Value, is_float
+from gputrain.models.training.logits import check_logits
+from gputrain.utils import tree
+from gputrain.utils.names import did_you_mean
+from gputrain.utils.notes import note
+
+# Losses of independent yes-or-no outputs.
+_BINARY = (losses.BinaryCrossentropy, losses.BinaryFocalCrossentropy)
+
+
+def output_names(y_pred: Any, names: Sequence[str] | None) -> list[str]:
+    """Names of a model's outputs: dict keys, the layers' names, or output_0, output_1 ..."""
+    if isinstance(y_pred, dict):
+        return list(y_pred)
+    count = len(tree.flatten(y_pred))
+    if names is not None and len(names) == count and len(set(names)) == count:
+        return list(names)
+    return [f"output_{i}" for i in range(count)] if count > 1 else ["output"]
+
+
+def per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
+    """What was given for each output, from one for all, a list in order, or a dict by output name."""
+    if isinstance(given, dict):
+        for key in given:
+            if key not in names:
+                raise ValueError(f"{what}: no output is named {key!r}. {did_you_mean(str(key), names)}")
+        return [given.get(name) for name in names]
+    if isinstance(given, list | tuple):
+        if len(given) != len(names):
+            raise ValueError(
+                explain(
+                    f"{what} needs one entry per output.",
+                    expected=f"{len(names)}: {list(names)}",
+                    received=given,
+                )
+            )
+        return list(given)
+    return [given] * len(names)
+
+
+def resolve_loss(identifier: Any, target: Spec | None, output: Spec, name: str) -> Any:
+    """The loss object for a target and an output; checks that they can belong together.
+
+    Integer class indices under categorical crossentropy are taken as such, with a note.
+
+    Raises:
+        DataError, ShapeError: they do not fit.
+    """
+    loss = losses.as_loss(identifier)
+    if loss is None:
+        return None
+    if target is None:
+        raise DataError(
+            explain(f"Output {name!r} has a loss but no target.", fix="Pass y to fit or evaluate.")
+        )
+    if type(loss) is losses.CategoricalCrossentropy and _along_last_axis(loss, output):
+        return _categorical(loss, target, output, name)
+    if type(loss) is losses.SparseCategoricalCrossentropy and _along_last_axis(loss, output):
+        _check_sparse(target, output, name)
+    return loss
+
+
+def _along_last_axis(loss: Any, output: Spec) -> bool:
+    return loss.axis in (-1, output.ndim - 1)
+
+
+def _is_index(target: Spec, output: Spec) -> bool:
+    """Whether the target can be one class index per row of the output."""
+    return target.shape == output.shape[:-1] or (
+        target.ndim == output.ndim and target.shape[-1] == 1 and output.shape[-1] != 1
+    )
+
+
+def _categorical(loss: Any, target: Spec, output: Spec, name: str) -> Any:
+    if not _is_index(target, output):
+        return loss
+    if is_float(target.dtype):
+        raise ShapeError(
+            explain(
+                f"Output {name!r}: categorical_crossentropy needs one probability per class.",
+                expected=f"y of shape {output.shape}",
+                received=f"{target.dtype} y of shape {target.shape}",
+                fix=f"Use utils.to_categorical(y, {output.shape[-1]}), or integer y with "
+                "sparse_categorical_crossentropy.",
+            )
+        )
+    note(
+        "categorical_crossentropy was given integer class indices instead of one-hot rows; "
+        "they are used as indices (as sparse_categorical_crossentropy does)."
+    )
+    if loss.label_smoothing:
+        return _SmoothedIndices(loss, output.shape[-1])
+    config = loss.get_config()
+    del config["label_smoothing"]
+    return losses.SparseCategoricalCrossentropy(**config)
+
+
+class _SmoothedIndices:
+    """A categorical loss with label smoothing on class indices: one-hot rows are made in the graph."""
+
+    def __init__(self, loss: Any, classes: Any) -> None:
+        self.loss, self.classes, self.name = loss, classes, loss.name
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        if y_true.ndim == y_pred.ndim:
+            y_true = ops.squeeze(y_true, -1)
+        return self.loss(ops.one_hot(y_true, self.classes), y_pred, sample_weight)
+
+
+def _check_sparse(target: Spec, output: Spec, name: str) -> None:
+    if _is_index(target, output):
+        return
+    raise ShapeError(
+        explain(
+            f"Output {name!r}: sparse_categorical_crossentropy needs one class index per row.",
+            expected=f"y of shape {output.shape[:-1]}",
+            received=target.shape,
+            fix=_sparse_fix(target, output),
+        )
+    )
+
+
+def _sparse_fix(target: Spec, output: Spec) -> str:
+    if target.shape == output.shape:
+        return "Use categorical_crossentropy for one-hot rows."
+    if output.ndim > target.ndim + 1:
+        return "The output has too many axes for one prediction per sample: put a Flatten layer before it."
+    return ""
+
+
+def takes_indices(loss: Any) -> bool:
+    """Whether a resolved loss reads class indices."""
+    return isinstance(loss, losses.SparseCategoricalCrossentropy | _SmoothedIndices)
+
+
+def _label_range(name: str, index: int, loss: Any, classes: int) -> LabelRange | None:
+    """What targets a resolved loss takes; None where any number will do."""
+    if takes_indices(loss):
+        ignored = getattr(loss, "ignore_class", None)
+        return LabelRange(name, index, classes, ignored)
+    if isinstance(loss, _BINARY):
+        return LabelRange(name, index, None)
+    return None
+
+
+def resolve_metric(identifier: Any, loss: Any, target: Spec | None, output: Spec, name: str) -> Any:
+    """The metric object for an output; "accuracy" and "crossentropy" follow the loss and the shapes."""
+    word = identifier.lower() if isinstance(identifier, str) else None
+    if word in ("accuracy", "acc"):
+        metric = _accuracy(loss, target, output)
+        chosen = type(metric).__name__
+        note(f"metrics=[{identifier!r}] on output {name!r} is {chosen}.", f"{word} is {chosen}")
+    elif word in ("crossentropy", "ce"):
+        metric = _crossentropy(loss, target, output)
+    else:
+        metric = metrics.as_metric(identifier)
+    if isinstance(identifier, str):
+        metric.name = identifier
+    return metric
+
+
+def _accuracy(loss: Any, target: Spec | None, output: Spec) -> Any:
+    """Accuracy that fits the loss: argmax for class losses, a threshold for independent labels."""
+    if takes_indices(loss):
+        return metrics.SparseCategoricalAccuracy()
+    if isinstance(loss, _BINARY) or output.ndim == 0 or output.shape[-1] == 1:
+        return metrics.BinaryAccuracy(threshold=0.0 if getattr(loss, "from_logits", False) else 0.5)
+    if target is not None and _is_index(target, output):
+        return metrics.SparseCategoricalAccuracy()
+    return metrics.CategoricalAccuracy()
+
+
+def _crossentropy(loss: Any, target: Spec | None, output: Spec) -> Any:
+    """Crossentropy that fits the loss, chosen as for accuracy."""
+    logits = bool(getattr(loss, "from_logits", False))
+    accuracy = _accuracy(loss, target, output)
+    if isinstance(accuracy, metrics.SparseCategoricalAccuracy):
+        return metrics.SparseCategoricalCrossentropy(from_logits=logits)
+    if isinstance(accuracy, metrics.BinaryAccuracy):
+        return metrics.BinaryCrossentropy(from_logits=logits)
+    return metrics.CategoricalCrossentropy(from_logits=logits)
+
+
+class CompiledLoss:
+    """All losses of a model, weighted and summed."""
+
+    def __init__(self, loss: Any, loss_weights: Any, names: Callable[[], Sequence[str] | None]) -> None:
+        self.given, self.loss_weights, self.names = loss, loss_weights, names
+        self.resolved: list[Any] = []
+        self.trackers: list[Any] = []
+        self.output_names: list[str] = []
+
+    def build(self, y: Any, y_pred: Any) -> None:
+        """Resolve the losses for these targets and outputs (values, or anything with specs)."""
+        names = output_names(y_pred, self.names())
+        outputs, targets = tree.flatten(y_pred), self.targets(y, names)
+        chosen = self.per_output(names)
+        self.resolved = [
+            resolve_loss(i, t.spec if t is not None else None, o.spec, n)
+            for i, t, o, n in zip(chosen, targets, outputs, names, strict=True)
+        ]
+        for loss, output, name in zip(self.resolved, outputs, names, strict=True):
+            check_logits(loss, output, name)
+        self.weights = per_output(self.loss_weights, names, "loss_weights")
+        self.output_names = names
+        self.classes = [int(o.shape[-1] or 0) if o.ndim else 0 for o in outputs]
+        if not self.trackers and len(names) > 1:
+            self.trackers = [metrics.Mean(name=f"{n}_loss") for n in names]
+
+    def per_output(self, names: Sequence[str]) -> list[Any]:
+        """What was given as the loss of each output."""
+        return per_output(self.given, names, "loss")
+
+    def targets(self, y: Any, names: Sequence[str]) -> list[Any]:
+        """The target of each output; a list may leave out outputs that have no loss."""
+        chosen = self.per_output(names)
+        flat = tree.flatten(y)
+        with_loss = [i for i, loss in enumerate(chosen) if loss is not None]
+        if isinstance(y, dict) or len(flat) == len(names) or len(flat) != len(with_loss) or y is None:
+            return targets_per_output(y, names)
+        targets = dict(zip(with_loss, flat, strict=True))
+        return [targets.get(i) for i in range(len(names))]
+
+    def check_targets(self, y: Any) -> None:
+        """Refuse targets outside their range, before any step.
+
+        Raises:
+            DataError: with the smallest, the largest and the first bad one.
+        """
+        if self.output_names:
+            check_labels(self.targets(y, self.output_names), self.label_ranges())
+
+    def label_ranges(self) -> list[LabelRange]:
+        """What the outputs' targets may be, as of the last trace."""
+        found = [
+            _label_range(name, i, loss, classes)
+            for i, (name, loss, classes) in enumerate(
+                zip(self.output_names, self.resolved, self.classes, strict=True)
+            )
+        ]
+        return [limit for limit in found if limit is not None]
+
+    def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Value | None:
+        self.build(y, y_pred)
+        outputs, targets = tree.flatten(y_pred), self.targets(y, self.output_names)
+        weights = weights_per_output(sample_weight, self.output_names)
+        total = None
+        for i, (loss, target, output) in enumerate(zip(self.resolved, targets, outputs, strict=True)):
+            if loss is None:
+                continue
+            value = loss(target, output, weights[i])
+            if self.trackers:
+                self.trackers[i].update_state(value, sample_weight=_batch(output))
+            if self.weights[i] is not None:
+                value = ops.multiply(value, float(self.weights[i]))
+            total = value if total is None else ops.add(total, value)
+        return total
+
+
+def _batch(output: Value) -> float:
+    return float(output.shape[0] or 0)
+
+
+def targets_per_output(y: Any, names: Sequence[str]) -> list[Any]:
+    """The target of each output: by name from a dict, else in order; None where there is none."""
+    if y is None:
+        return [None] * len(names)
+    if isinstance(y, dict):
+        unknown = [key for key in y if key not in names]
+        if unknown:
+            raise DataError(f"y: no output is named {unknown[0]!r}. {did_you_mean(str(unknown[0]), names)}")
+        return [y.get(name) for name in names]
+    flat = tree.flatten(y)
+    if len(flat) != len(names):
+        raise DataError(
+            explain(
+                "y needs one target per output.", expected=f"{len(names)}: {list(names)}", received=len(flat)
+            )
+        )
+    return flat
+
+
+def weights_per_output(sample_weight: Any, names: Sequence[str]) -> list[Any]:
+    """Sample weights of each output: one for all, a list in order, or a dict by name."""
+    if isinstance(sample_weight, dict | list | tuple):
+        return per_output(sample_weight, names, "sample_weight")
+    return [sample_weight] * len(names)
+
+
+class CompiledMetrics:
+    """All metrics of a model: `metrics` ignore sample weights, `weighted_metrics` use them.
+
+    Attributes:
+        entries: (metric, number of its output, whether it is weighted).
+        version: how often the metrics were made anew, because targets of another kind came.
+    """
+
+    def __init__(self, given: Any, weighted: Any, names: Callable[[], Sequence[str] | None]) -> None:
+        self.given, self.weighted, self.names = given, weighted, names
+        self.entries: list[tuple[Any, int, bool]] = []
+        self.version = 0
+        self._built_for: Any = None
+
+    def build(self, targets: Sequence[Any], outputs: Sequence[Any], resolved_losses: Sequence[Any]) -> None:
+        """Make the metric objects for these targets and outputs."""
+        self.entries = []
+        for given, weighted in ((self.given, False), (self.weighted, True)):
+            for i, wanted in enumerate(self._per_output(given, self.output_names)):
+                for identifier in wanted:
+                    loss = resolved_losses[i] if resolved_losses else None
+                    spec = targets[i].spec if targets[i] is not None else None
+                    metric = resolve_metric(identifier, loss, spec, outputs[i].spec, self.output_names[i])
+                    self._add(metric, i, weighted)
+        self.version += 1
+
+    def _add(self, metric: Any, output: int, weighted: bool) -> None:
+        """Add a metric, its name made unique as in Keras: output_name, weighted_name, name_1."""
+        prefix = f"{self.output_names[output]}_" if len(self.output_names) > 1 else ""
+        own = metric.name.removeprefix(prefix)
+        taken = [known.name for known in self.metrics]
+        if weighted and prefix + own in taken:
+            own = f"weighted_{own}"
+        names = itertools.chain([prefix + own], (f"{prefix}{own}_{i}" for i in itertools.count(1)))
+        metric.name = next(name for name in names if name not in taken)
+        self.entries.append((metric, output, weighted))
+
+    def _per_output(self, given: Any, names: Sequence[str]) -> list[list[Any]]:
+        if given is None:
+            return [[] for _ in names]
+        if isinstance(given, dict):
+            return [_as_list(m) for m in per_output(given, names, "metrics")]
+        if len(names) == 1:
+            return [tree.flatten(_as_list(given))]
+        if not isinstance(given, list | tuple) or len(given) != len(names):
+            raise ValueError(
+                explain(
+                    "metrics needs one entry per output (a name, or a list of names).",
+                    expected=f"{len(names)}: {list(names)}",
+                    received=given,
+                )
+            )
+        return [_as_list(m) for m in given]
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metric objects, in order."""
+        return [metric for metric, _, _ in self.entries]
+
+    def update(self, y: Any, y_pred: Any, sample_weight: Any, resolved_losses: Sequence[Any]) -> None:
+        """Add a batch to every metric, in the graph."""
+        self.output_names = output_names(y_pred, self.names())
+        outputs, targets = tree.flatten(y_pred), targets_per_output(y, self.output_names)
+        kinds = [_kind(t, o) for t, o in zip(targets, outputs, strict=True)]
+        if kinds != self._built_for:
+            self.build(targets, outputs, resolved_losses)
+            self._built_for = kinds
+        weights = weights_per_output(sample_weight, self.output_names)
+        for metric, i, weighted in self.entries:
+            metric.update_state(targets[i], outputs[i], sample_weight=weights[i] if weighted else None)
+
+
+def _kind(target: Any, output: Value) -> tuple[Any, ...]:
+    """All that the choice of a metric depends on; sizes of other axes do not count."""
+    if target is None:
+        return (None, output.ndim, output.shape[-1:])
+    return (_is_index(target.spec, output.spec), is_float(target.dtype), output.ndim, output.shape[-1:])
+
+
+def _as_list(given: Any) -> list[Any]:
+    if given is None:
+        return []
+    return list(given) if isinstance(given, list | tuple) else [given]

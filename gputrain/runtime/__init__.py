@@ -1,0 +1,1 @@
+"""Values that have memory: variables, arenas, executables, and running a graph node by node."""

@@ -1,0 +1,1 @@
+"""Progress of long work: bars where they can move, lines elsewhere."""

@@ -1,0 +1,294 @@
+"""Body graphs: scan and cond, traced and eager, with gradients, variables and nested bodies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gputrain
+from gputrain import layers, ops
+from gputrain.compiler import gradients
+from gputrain.errors import GraphError, ShapeError
+from gputrain.ir import Spec, Trace, Value
+from gputrain.runtime.executable import Arena, Executable, interpret
+from gputrain.runtime.variable import Variable
+
+F64 = "float64"
+
+
+def recurrent_loop(x: np.ndarray, w: np.ndarray, u: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """h_t = tanh(x_t w + h_{t-1} u + b), all h_t: (T, N, H)."""
+    h = np.zeros((x.shape[1], u.shape[0]))
+    out = []
+    for step in x:
+        h = np.tanh(step @ w + h @ u + b)
+        out.append(h)
+    return np.stack(out)
+
+
+class Recurrent(layers.Layer):
+    """A simple recurrent layer over (N, T, D), written with ops.scan; returns the last state."""
+
+    def __init__(self, units: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.units = units
+
+    def build(self, input_shape: Any) -> None:
+        self.w = self.add_weight(shape=(input_shape[-1], self.units), name="w")
+        self.u = self.add_weight(shape=(self.units, self.units), initializer="orthogonal", name="u")
+        self.b = self.add_weight(shape=(self.units,), initializer="zeros", name="b")
+
+    def call(self, inputs: Any) -> Any:
+        def step(h: Any, x: Any) -> tuple[Any, Any]:
+            new = ops.tanh(x @ self.w + h @ self.u + self.b)
+            return new, new
+
+        start = ops.matmul(inputs[:, 0] * 0.0, self.w)
+        last, _ = ops.scan(step, start, ops.transpose(inputs, (1, 0, 2)))
+        return last
+
+
+def traced(specs: list[Spec], function: Any) -> tuple[Any, list[Value], Trace]:
+    inputs = [Value(s) for s in specs]
+    trace = Trace()
+    with trace.active():
+        outputs = function(*inputs)
+    return outputs, inputs, trace
+
+
+def test_scan_agrees_with_a_loop_and_its_gradient_with_central_differences() -> None:
+    rng = np.random.default_rng(0)
+    x, w = rng.normal(size=(5, 2, 3)), rng.normal(size=(3, 4))
+    u, b, upstream = rng.normal(size=(4, 4)) * 0.3, rng.normal(size=4), rng.normal(size=(5, 2, 4))
+
+    def program(x: Value, w: Value, u: Value, b: Value, g: Value) -> list[Value]:
+        def step(h: Value, row: Value) -> tuple[Value, Value]:
+            new = ops.tanh(row @ w + h @ u + b)
+            return new, new
+
+        _, hs = ops.scan(step, ops.zeros((2, 4), F64), x)
+        loss = ops.sum(hs * g)
+        found = gradients(loss, [x, w, u, b])
+        assert all(f is not None for f in found)
+        return [hs, *found]  # type: ignore[list-item]
+
+    arrays = [x, w, u, b, upstream]
+    outputs, inputs, trace = traced([Spec(a.shape, F64) for a in arrays], program)
+    hs, *grads = interpret(trace.graph(inputs, outputs), arrays)
+    np.testing.assert_allclose(hs, recurrent_loop(x, w, u, b), rtol=1e-12)
+    for i, gradient in enumerate(grads):
+        direction = rng.normal(size=arrays[i].shape)
+        ends = []
+        for sign in (1, -1):
+            moved = [a + sign * 1e-6 * direction if j == i else a for j, a in enumerate(arrays[:4])]
+            ends.append((recurrent_loop(*moved) * upstream).sum())
+        assert (gradient * direction).sum() == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)
+
+
+def test_a_planned_scan_equals_the_interpreted_one_in_a_poisoned_arena() -> None:
+    def program(x: Value, a: Value) -> list[Value]:
+        (low, high), ys = ops.scan(
+            lambda c, row: ((c[1], c[0] * a + row), c[0]), (a, a * 2.0), x, reverse=True
+        )
+        loss = ops.sum(ys * ys) + ops.sum(low * high)
+        return [low, high, ys, *gradients(loss, [x, a])]  # type: ignore[list-item]
+
+    specs = [Spec((6, 3), F64), Spec((3,), F64)]
+    outputs, inputs, trace = traced(specs, program)
+    graph = trace.graph(inputs, outputs)
+    feeds = [np.random.default_rng(1).normal(size=s.dims) for s in specs]
+    expected = interpret(graph, feeds)
+    device = gputrain.backend.current_device()
+    exe = Executable(graph, device, Arena(device))
+    for _ in range(2):
+        exe.bind()
+        exe.poison()
+        for got, want in zip(exe.run(feeds), expected, strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
+def test_a_recurrent_layer_learns_through_scan() -> None:
+    gputrain.config.set_seed(3)
+    rng = np.random.default_rng(3)
+    x = rng.integers(0, 2, size=(256, 6, 1)).astype("float32")
+    y = x.sum((1, 2)) % 2  # parity: needs the state
+    model = gputrain.Sequential([layers.Input((6, 1)), Recurrent(16), layers.Dense(1, activation="sigmoid")])
+    model.compile(optimizer=gputrain.optimizers.Adam(0.01), loss="binary_crossentropy", metrics=["accuracy"])
+    history = model.fit(x, y, epochs=60, batch_size=64, verbose=0).history
+    assert history["accuracy"][-1] > 0.95, history["accuracy"][-5:]
+
+
+def test_eager_scan_is_a_plain_loop() -> None:
+    total, before = ops.scan(lambda c, x: (c + x, c), np.float32(0), np.arange(4, dtype="float32"))
+    assert float(total) == 6
+    np.testing.assert_array_equal(before, [0, 0, 1, 3])
+
+
+def test_scans_nest() -> None:
+    def program(x: Value) -> list[Value]:
+        def outer(c: Value, row: Value) -> tuple[Value, Value]:
+            inner, _ = ops.scan(lambda d, v: (d * 0.5 + v * c, v), c, row)
+            return inner, inner
+
+        last, ys = ops.scan(outer, ops.ones((), F64), x)
+        return [last, *gradients(ops.sum(ys), [x])]  # type: ignore[list-item]
+
+    def loops(x: np.ndarray) -> float:
+        c, total = 1.0, 0.0
+        for row in x:
+            d = c
+            for v in row:
+                d = d * 0.5 + v * c
+            c = d
+            total += c
+        return total
+
+    x = np.random.default_rng(2).normal(size=(3, 4))
+    outputs, inputs, trace = traced([Spec((3, 4), F64)], program)
+    _, gradient = interpret(trace.graph(inputs, outputs), [x])
+    for at in np.ndindex(3, 4):
+        step = np.zeros_like(x)
+        step[at] = 1e-6
+        assert gradient[at] == pytest.approx((loops(x + step) - loops(x - step)) / 2e-6, rel=1e-5, abs=1e-8)
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_cond_computes_one_branch_and_differentiates_it(flag: bool) -> None:
+    weight = Variable(np.array([2.0, 3.0]), name="weight")
+
+    def program(pred: Value, x: Value) -> list[Value]:
+        y = ops.cond(pred, lambda: ops.log(x) * weight, lambda: x * x)
+        found = gradients(ops.sum(y), [x, weight])
+        return [y, *found]  # type: ignore[list-item]
+
+    outputs, inputs, trace = traced([Spec((), "bool"), Spec((2,), F64)], program)
+    x = np.array([0.5, 1.5]) if flag else np.array([-0.5, 0.0])  # the other branch would be NaN
+    y, dx, dw = interpret(trace.graph(inputs, outputs), [np.array(flag), x])
+    np.testing.assert_allclose(y, np.log(x) * [2, 3] if flag else x * x)
+    np.testing.assert_allclose(dx, np.array([2, 3]) / x if flag else 2 * x)
+    np.testing.assert_allclose(dw, np.log(x) if flag else [0, 0])
+
+
+def test_errors_say_the_rule() -> None:
+    x = Value(Spec((4, 2)))
+    with pytest.raises(ShapeError, match=r"carry 0 must keep its shape and dtype\. Expected: float32\[2\]"):
+        ops.scan(lambda c, row: (ops.concatenate([c, row]), row), ops.zeros((2,)), x)
+    with pytest.raises(ShapeError, match="agree on one known number of steps"):
+        ops.scan(lambda c, row: (c, row), ops.zeros((2,)), x, length=3)
+    with pytest.raises(ShapeError, match="both branches must return the same shapes"):
+        ops.cond(Value(Spec((), "bool")), lambda: x[0], lambda: x)
+    counter = Variable(np.zeros(2, np.float32), name="counter")
+
+    def assigns(c: Value, row: Value) -> tuple[Value, Value]:
+        counter.assign(row)
+        return c, row
+
+    with Trace().active(), pytest.raises(GraphError, match=r"counter: .*cannot be assigned inside the body"):
+        ops.scan(assigns, ops.zeros((2,)), x)
+
+
+def test_print_in_a_body_prints_at_each_step(capsys: pytest.CaptureFixture[str]) -> None:
+    def program(x: Value) -> Value:
+        def step(c: Value, row: Value) -> tuple[Value, Value]:
+            ops.print(row, "row: ")
+            return c + row, row
+
+        return ops.scan(step, ops.zeros((), F64), x)[0]
+
+    total, inputs, trace = traced([Spec((3,), F64)], program)
+    interpret(trace.graph(inputs, [total]), [np.array([1.0, 2.0, 3.0])])
+    assert capsys.readouterr().out.splitlines() == ["row: 1.0", "row: 2.0", "row: 3.0"]
+
+
+@pytest.mark.parametrize("used", [True, False])
+def test_print_in_a_branch_prints_where_the_branch_is_taken(
+    used: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def program(flag: Value, x: Value) -> Value:
+        y = ops.cond(flag, lambda: ops.print(x * 2.0, "yes: "), lambda: ops.print(x, "no: "))
+        return y if used else x
+
+    out, inputs, trace = traced([Spec((), "bool"), Spec((), F64)], program)
+    graph = trace.graph(inputs, [out])
+    for flag in (True, False):
+        interpret(graph, [np.array(flag), np.array(3.0)])
+    assert capsys.readouterr().out.splitlines() == ["yes: 6.0", "no: 3.0"]
+
+
+class Adds(layers.Layer):
+    """Adds its inputs' sum to the loss."""
+
+    def call(self, inputs: Any) -> Any:
+        self.add_loss(ops.sum(inputs))
+        return inputs
+
+
+PENALIZED: dict[str, Any] = {
+    "add_loss": lambda: Adds(name="adds"),
+    "activity_regularizer": lambda: layers.Dense(2, activity_regularizer="l2", name="adds"),
+}
+
+
+@pytest.mark.parametrize("make", PENALIZED.values(), ids=PENALIZED)
+@pytest.mark.parametrize("kind", ["scan", "cond"])
+def test_a_loss_added_in_a_body_is_an_error(make: Any, kind: str) -> None:
+    layer = make()
+    x = Value(Spec((4, 3, 2)))
+    rule = r"outer/adds: a loss .*cannot be added inside the body of a scan or cond\. Return its value"
+
+    def program() -> Any:
+        if kind == "scan":
+            return ops.scan(lambda c, row: (c, layer(row)), ops.zeros(()), x)
+        return ops.cond(Value(Spec((), "bool")), lambda: layer(x), lambda: x)
+
+    with Trace().active() as trace, trace.scope("outer", "0"), pytest.raises(GraphError, match=rule):
+        program()
+
+
+def test_a_requirement_in_a_body_is_an_error() -> None:
+    def step(c: Value, row: Value) -> tuple[Value, Value]:
+        trace = gputrain.ir.current_trace()
+        assert trace is not None
+        trace.require(ops.isfinite(row))
+        return c, row
+
+    x = Value(Spec((4,)))
+    rule = r"outer: a value cannot be required .* inside the body of a scan or cond\. Return it"
+    with Trace().active() as trace, trace.scope("outer", "0"), pytest.raises(GraphError, match=rule):
+        ops.scan(step, ops.zeros(()), x)
+
+
+class Draws(layers.Layer):
+    """Draws in a body: x plus noise where x is positive, or at each time step."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(name="draws")
+        self.kind = kind
+
+    def call(self, inputs: Any) -> Any:
+        if self.kind == "cond":
+            positive = ops.sum(inputs) > 0
+            return ops.cond(positive, lambda: inputs + ops.random_normal(inputs.shape), lambda: inputs)
+        if self.kind == "nested":
+            return ops.scan(lambda c, x: (c, self.choose(x)), ops.zeros(()), inputs)[1]
+        return ops.scan(lambda c, x: (c, x + ops.random_normal(x.shape)), ops.zeros(()), inputs)[1]
+
+    def choose(self, x: Any) -> Any:
+        return ops.cond(ops.sum(x) > 0, lambda: x + ops.random_normal(x.shape), lambda: x)
+
+
+@pytest.mark.parametrize("kind", ["scan", "nested"])
+def test_a_draw_in_a_loop_is_an_error(kind: str) -> None:
+    rule = r"draws: random numbers cannot be drawn inside the body of a scan.*leading time axis.*as xs"
+    with pytest.raises(GraphError, match=rule):
+        Draws(kind)(np.ones((3, 2), "float32"))
+
+
+def test_a_branch_may_draw() -> None:
+    ones = np.ones((3, 2), "float32")
+    model = gputrain.Sequential([layers.Input((2,)), Draws("cond")])
+    first, second = (model.predict(ones, verbose=0) for _ in range(2))
+    assert len(np.unique(np.concatenate([first, second]))) == 12
+    np.testing.assert_array_equal(model.predict(-ones, verbose=0), -ones)
