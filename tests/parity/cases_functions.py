@@ -18,9 +18,9 @@ def op(name: str, *inputs: Any, **arguments: Any) -> Case:
 
 
 PLAIN = (
-    "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear log_sigmoid log_softmax "
-    "mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus sparse_sigmoid sparsemax "
-    "squareplus tanh tanh_shrink glu"
+    "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh leaky_relu linear log_sigmoid "
+    "log_softmax mish relu relu6 selu sigmoid silu soft_shrink softmax softplus softsign sparse_plus "
+    "sparse_sigmoid sparsemax squareplus tanh tanh_shrink glu"
 )
 ACTIVATIONS = [
     *(activation(name) for name in PLAIN.split()),
@@ -41,18 +41,20 @@ ACTIVATIONS = [
     activation("threshold", threshold=1.0, default_value=0.3),
     activation("squareplus", b=0.2),
     activation("sparsemax", axis=0),
+    activation("sparsemax", given([[1.0, 2.0, 3.5], [4.0, 1.0, 2.5], [-1.0, 0.5, -2.0]])),
 ]
 
-# ------------------------------------------------------------------------------------------------------ operations
+# ------------------------------------------------------------------------------------------------- operations
 
 X, OTHER, CUBE, UNIT = real(3, 4), real(3, 4), real(3, 4, 5), real(3, 4, low=-0.95, high=0.95)
 ANY = (
-    "abs absolute ceil cos elu erf erfc exp expm1 floor gelu isfinite log_softmax negative relu round sigmoid "
-    "sign silu sin softmax softplus square tanh zeros_like ones_like ravel transpose stop_gradient"
+    "abs absolute ceil cos elu erf erfc exp expm1 floor gelu isfinite log_softmax negative relu round "
+    "sigmoid sign silu sin softmax softplus square tanh zeros_like ones_like ravel transpose stop_gradient"
 )
 ABOVE_ZERO = "log log1p sqrt rsqrt"
 TWO = (
-    "add subtract multiply divide true_divide maximum minimum equal not_equal greater greater_equal less less_equal"
+    "add subtract multiply divide true_divide maximum minimum equal not_equal greater greater_equal less "
+    "less_equal"
 )
 BINARY = [op(name, X, inputs) for name in TWO.split() for inputs in (OTHER, real(4), real(3, 1))]
 REDUCTIONS = "sum mean max min amax amin prod var std logsumexp"
@@ -212,12 +214,15 @@ CREATION = [
     plain("utils.normalize", real(3, 4), order=1),
 ]
 
-# -------------------------------------------------------------------------------- initializers, penalties, bounds
+# ---------------------------------------------------------------------------- initializers, penalties, bounds
 
 
-def initializer(name: str, *shape: int, orthogonal: bool = False, drawn: bool = True, **arguments: Any) -> Case:
+def initializer(
+    name: str, *shape: int, orthogonal: bool = False, drawn: bool = True, **arguments: Any
+) -> Case:
     """The first values of a weight; as a distribution where they are drawn."""
-    settings = {"shape": shape, **({"drawn": True} if drawn else {}), **({"orthogonal": True} if orthogonal else {})}
+    told = {"drawn": drawn, "orthogonal": orthogonal}
+    settings = {"shape": shape, **{key: True for key, value in told.items() if value}}
     return Case("initializer", f"initializers.{name}", (), arguments, settings)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tests.parity.table import Case, Input, bits, given, of, one_hot, positive, real, shares, whole
+from tests.parity.table import Case, Input, bits, given, one_hot, positive, real, shares, whole
 
 N, C = 6, 4
 Y, Z, BITS, SCORES = real(N, C), real(N, C), bits(N, C), real(N, C, low=0.05, high=0.95)
@@ -102,7 +102,7 @@ def _losses() -> list[Case]:
     return cases
 
 
-# ------------------------------------------------------------------------------------------------------- metrics
+# ---------------------------------------------------------------------------------------------------- metrics
 
 
 def metric(name: str, *inputs: Any, **arguments: Any) -> list[Case]:

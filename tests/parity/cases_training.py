@@ -8,7 +8,7 @@ from typing import Any
 from tests.parity.compare import LONG
 from tests.parity.table import Case, bits, of, one_hot, real, whole
 
-# ------------------------------------------------------------------------------------------------------- schedules
+# -------------------------------------------------------------------------------------------------- schedules
 
 
 def _schedules(*rows: tuple[str, dict[str, Any]]) -> list[Case]:
@@ -30,13 +30,13 @@ SCHEDULES = _schedules(
     ("PiecewiseConstantDecay", {"boundaries": [10, 30], "values": [1.0, 0.5, 0.1]}),
     ("CosineDecay", _decay(decay_steps=100)),
     ("CosineDecay", _decay(decay_steps=100, alpha=0.1)),
-    ("CosineDecay", {"initial_learning_rate": 0.01, "decay_steps": 100, "warmup_target": 0.1, "warmup_steps": 10}),
+    ("CosineDecay", _decay(decay_steps=100, warmup_target=0.4, warmup_steps=10)),
     ("CosineDecayRestarts", _decay(first_decay_steps=10, t_mul=2.0, m_mul=0.5)),
     ("CosineDecayRestarts", _decay(first_decay_steps=10, t_mul=1.0)),
     ("CosineDecayRestarts", _decay(first_decay_steps=40, m_mul=0.9, alpha=0.1)),
 )
 
-# ------------------------------------------------------------------------------------------------------ optimizers
+# ------------------------------------------------------------------------------------------------- optimizers
 
 
 def optimizer(name: str, **arguments: Any) -> Case:
@@ -68,7 +68,7 @@ OPTIMIZERS = [
     optimizer("RMSprop", learning_rate=0.01, weight_decay=0.05, clipnorm=0.5),
 ]
 
-# ---------------------------------------------------------------------------------------------------- whole models
+# ----------------------------------------------------------------------------------------------- whole models
 
 
 def perceptron(k: Any) -> Any:
@@ -149,6 +149,7 @@ def model(build: Callable[[Any], Any], x: Any, y: Any, fit: dict[str, Any], **co
 ROWS, KINDS = real(70, 6), whole(70, below=3)
 THREE = {"epochs": 3, "batch_size": 16}
 CROSSENTROPY = "sparse_categorical_crossentropy"
+PLATEAU = of("callbacks.ReduceLROnPlateau", monitor="loss", patience=1, min_delta=0.05)
 LOGITS = of("losses.SparseCategoricalCrossentropy", from_logits=True)
 MODELS = [
     model(perceptron, ROWS, KINDS, THREE, optimizer="adam", loss=CROSSENTROPY, metrics=["accuracy"]),
@@ -178,14 +179,18 @@ MODELS = [
         THREE,
         optimizer=of("optimizers.AdamW", learning_rate=0.01),
         loss=of("losses.CategoricalCrossentropy", label_smoothing=0.1),
-        metrics=["accuracy", of("metrics.TopKCategoricalAccuracy", k=2), of("metrics.F1Score", average="macro")],
+        metrics=[
+            "accuracy",
+            of("metrics.TopKCategoricalAccuracy", k=2),
+            of("metrics.F1Score", average="macro"),
+        ],
     ),
     model(regressor, ROWS, real(70, 1), THREE, optimizer="rmsprop", loss="mse", metrics=["mae", "mse"]),
     model(
         regressor,
         ROWS,
         real(70, 1),
-        {**THREE, "epochs": 8, "callbacks": [of("callbacks.ReduceLROnPlateau", monitor="loss", patience=1, min_delta=0.05)]},
+        {**THREE, "epochs": 8, "callbacks": [PLATEAU]},
         optimizer=of("optimizers.SGD", learning_rate=0.1),
         loss="huber",
         metrics=[of("metrics.R2Score")],

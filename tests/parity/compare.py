@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,8 +30,7 @@ def differences(found: Result, expected: Result, tolerances: Mapping[str, float]
         bound = {**TOLERANCES, **tolerances}[kind]
         told += [f"{name}: {text}" for text in _difference(found.arrays[name], expected.arrays[name], bound)]
     for key, value in expected.facts.items():
-        if found.facts.get(key) != value:
-            told.append(f"{key}: {_unequal(found.facts.get(key), value)}")
+        told += [f"{key}: {text}" for text in _unequal(found.facts.get(key), value)]
     return sorted(told)
 
 
@@ -49,9 +49,20 @@ def _difference(found: np.ndarray, expected: np.ndarray, bound: float) -> list[s
     return [f"off by {off:.2g} of {norm:.2g}, or {off / norm if norm else np.inf:.2g}; allowed is {bound:g}"]
 
 
-def _unequal(found: Any, expected: Any) -> str:
-    """The entries of two dictionaries that differ, or both values."""
-    if isinstance(found, dict) and isinstance(expected, dict):
-        keys = sorted(key for key in expected if key not in found or found[key] != expected[key])
-        return ", ".join(f"{key} is {found.get(key, 'not there')!r}, not {expected[key]!r}" for key in keys)
-    return f"{found!r}, not {expected!r}"
+def _unequal(found: Any, expected: Any) -> list[str]:
+    """What differs between two facts. A dictionary may have more; numbers are those of float32."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        return [
+            f"{key} is {found.get(key, 'not there')!r}, not {value!r}"
+            for key, value in expected.items()
+            if key not in found or _unequal(found[key], value)
+        ]
+    if isinstance(expected, list) and isinstance(found, list) and len(found) == len(expected):
+        return [text for mine, theirs in zip(found, expected, strict=True) for text in _unequal(mine, theirs)]
+    if isinstance(expected, float) and isinstance(found, (int, float)):
+        return [] if math.isclose(found, expected, rel_tol=1e-7) else [f"{found!r}, not {expected!r}"]
+    return (
+        []
+        if found == expected and isinstance(found, bool) == isinstance(expected, bool)
+        else [f"{found!r}, not {expected!r}"]
+    )

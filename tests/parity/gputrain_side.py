@@ -9,8 +9,10 @@ import numpy as np
 
 import gputrain
 from gputrain import ops
-from gputrain.compiler import gradients, interpret
-from gputrain.ir import Spec, Trace, Value, Variable
+from gputrain.compiler import gradients
+from gputrain.ir import Spec, Trace, Value
+from gputrain.runtime.executable import interpret
+from gputrain.runtime.variable import Variable
 from tests.on_device import host, put
 from tests.parity.table import flat, packed_as
 

@@ -1,4 +1,4 @@
-"""The committed reference outputs: a file for each group of cases, with the same bytes for the same contents."""
+"""The committed reference outputs: a file for each group of cases, the same bytes for the same contents."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What is computed for each kind of case, written once for both packages.
 
-A side (`keras_side.py`, `gputrain_side.py`) has the package and what differs between the two: gradients, and how to get
-an array out.
+A side (`keras_side.py`, `gputrain_side.py`) has the package and what differs between the two: gradients, and
+how to get an array out.
 """
 
 from __future__ import annotations
@@ -120,11 +120,11 @@ def _record_config(subject: Any, result: Result) -> Any:
     return other
 
 
-# ---------------------------------------------------------------------------------------------------------- layers
+# ----------------------------------------------------------------------------------------------------- layers
 
 
 def run_layer(case: Case, side: Side, result: Result) -> None:
-    """Shapes with an unknown batch, config, outputs, gradients, and weights after five steps of SGD with momentum.
+    """Config, shapes with an unknown batch, outputs, gradients, weights after five steps of SGD.
 
     Settings:
         training: what `training` the layer is called with.
@@ -133,7 +133,9 @@ def run_layer(case: Case, side: Side, result: Result) -> None:
     symbols = _symbols(side, arrays)
     output = layer(*symbols)
     result.facts["output"] = [[list(v.shape), str(v.dtype)] for v in flat(output)]
-    result.facts["weights"] = [[w.name, list(w.shape), str(w.dtype), bool(w.trainable)] for w in layer.weights]
+    result.facts["weights"] = [
+        [w.name, list(w.shape), str(w.dtype), bool(w.trainable)] for w in layer.weights
+    ]
     _set_weights(case, layer)
     training = case.settings.get("training")
     told = {} if training is None else {"training": training}
@@ -157,12 +159,11 @@ def _symbols(side: Side, arrays: list[Any]) -> list[Any]:
 
 def _set_weights(case: Case, layer: Any) -> None:
     """Drawn weights: matrices and kernels of both signs, the rest (scales, variances) near 1."""
-    layer.set_weights(
-        [
-            case.numbers(f"weight {i}", w.shape, -1 if len(w.shape) > 1 else 0.5, 1 if len(w.shape) > 1 else 1.5)
-            for i, w in enumerate(layer.weights)
-        ]
-    )
+    drawn = []
+    for i, weight in enumerate(layer.weights):
+        low, high = (-1, 1) if len(weight.shape) > 1 else (0.5, 1.5)
+        drawn.append(case.numbers(f"weight {i}", weight.shape, low, high))
+    layer.set_weights(drawn)
 
 
 def _five_steps(
@@ -179,7 +180,7 @@ def _five_steps(
 
 
 def run_drawn_layer(case: Case, side: Side, result: Result) -> None:
-    """The distribution of what a layer gives in training: means and deviations over the samples, and quantiles."""
+    """The distribution of what a layer gives in training."""
     layer = _subject(case, side, seed=7)
     output = side.array(layer(*case.arrays(), training=True))
     _record_config(layer, result)
@@ -189,12 +190,13 @@ def run_drawn_layer(case: Case, side: Side, result: Result) -> None:
 
 
 def _distribution(values: np.ndarray, result: Result) -> None:
-    result.arrays["distribution: mean"] = values.mean(0)
-    result.arrays["distribution: deviation"] = values.std(0)
+    """Means one deviation up and down, so that a small mean is measured by the deviation; quantiles."""
+    mean, deviation = values.mean(0), values.std(0)
+    result.arrays["distribution: means and deviations"] = np.stack([mean + deviation, mean - deviation])
     result.arrays["distribution: quantiles"] = np.quantile(values, [0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98])
 
 
-# ---------------------------------------------------------------------------------- functions, and objects called
+# ------------------------------------------------------------------------------ functions, and objects called
 
 
 def run_function(case: Case, side: Side, result: Result) -> None:
@@ -246,25 +248,26 @@ def run_initializer(case: Case, side: Side, result: Result) -> None:
         result.arrays["output: product"] = np.eye(rows.shape[1]) + rows.T @ rows
 
 
-# -------------------------------------------------------------------------------------------------- losses, metrics
+# -------------------------------------------------------------------------------------------- losses, metrics
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", None)
 
 
 def run_loss(case: Case, side: Side, result: Result) -> None:
-    """Config; for each reduction the loss and its gradient in the predictions; inputs: targets, predictions[, weights]."""
+    """Config; for each reduction the loss and its gradient in the predictions.
+
+    Inputs: targets, predictions, and weights if any.
+    """
     _record_config(_subject(case, side), result)
     y_true, y_pred, *weights = case.arrays()
     for reduction in REDUCTIONS:
         loss, found = _subject(case, side, reduction=reduction), Result()
-        _differentiate(
-            case, side, found, lambda p, loss=loss: loss(y_true, p, *weights), [y_pred]
-        )
+        _differentiate(case, side, found, lambda p, loss=loss: loss(y_true, p, *weights), [y_pred])
         result.arrays.update({f"{name}, {reduction}": array for name, array in found.arrays.items()})
 
 
 def run_metric(case: Case, side: Side, result: Result) -> None:
-    """Config; the result after each of several batches and after a reset; inputs: what `update_state` takes."""
+    """Config; the result after each batch and after a reset. Inputs: what `update_state` takes."""
     metric, arrays = _subject(case, side), case.arrays()
     _record_config(metric, result)
     for start in range(0, len(arrays[0]), 20):

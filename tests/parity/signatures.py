@@ -1,4 +1,4 @@
-"""How Keras's public classes and functions are called, kept in signatures.json. Imports neither package by itself."""
+"""How Keras's public classes and functions are called, kept in signatures.json."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +49,9 @@ _PLAIN = (bool, int, float, str, tuple, list, type(None))
 
 
 def described(item: Any, of_class: Callable[[type], Any]) -> list[str] | None:
-    """The parameters as "name", "name=default", with a star before what only a keyword can set; None if unknown.
+    """The parameters as "name", "name=default", a star before what only a keyword can set; None if unknown.
+
+    Left out are self, *args and **kwargs.
 
     Args:
         item: a class or function.
@@ -58,17 +61,18 @@ def described(item: Any, of_class: Callable[[type], Any]) -> list[str] | None:
         signature = inspect.signature(of_class(item) if inspect.isclass(item) else item)
     except (TypeError, ValueError):
         return None
-    found = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD and p.name != "self"]
-    return [_text(p) for p in found]
+    found = [p for p in signature.parameters.values() if p.name != "self"]
+    return [_text(p) for p in found if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL)]
 
 
 def _text(parameter: inspect.Parameter) -> str:
-    star = "*" if parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_POSITIONAL) else ""
-    if parameter.default is parameter.empty:
-        return star + parameter.name
+    name = "*" * (parameter.kind is parameter.KEYWORD_ONLY) + parameter.name
     default = parameter.default
-    text = repr(default) if isinstance(default, _PLAIN) else getattr(default, "__name__", type(default).__name__)
-    return f"{star}{parameter.name}={text}"
+    if default is parameter.empty:
+        return name
+    if isinstance(default, float) and default.is_integer():
+        default = int(default)  # 0 and 0.0 are the same default
+    return f"{name}={default!r}" if isinstance(default, _PLAIN) else f"{name}={type(default).__name__}"
 
 
 def of_keras() -> dict[str, list[str]]:
@@ -90,6 +94,7 @@ def of_keras() -> dict[str, list[str]]:
     return {path: parameters for path, parameters in found.items() if parameters is not None}
 
 
+@cache
 def committed() -> dict[str, list[str]]:
     """The signatures that are kept."""
     return json.loads(FILE.read_text())  # type: ignore[no-any-return]
@@ -97,7 +102,8 @@ def committed() -> dict[str, list[str]]:
 
 def record() -> None:
     """Write the file, a name a line."""
-    lines = [f"{json.dumps(path)}: {json.dumps(parameters)}" for path, parameters in sorted(of_keras().items())]
+    found = sorted(of_keras().items())
+    lines = [f"{json.dumps(path)}: {json.dumps(parameters)}" for path, parameters in found]
     FILE.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 

@@ -1,4 +1,4 @@
-"""A row of the parity table, and the numbers it is computed on. Imports neither Keras nor gputrain: both sides read it."""
+"""A row of the parity table, and the numbers it is computed on. Both sides read it, so it imports neither."""
 
 from __future__ import annotations
 
