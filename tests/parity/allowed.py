@@ -64,12 +64,31 @@ PARAMETERS: dict[str, dict[str, str]] = {
     **{f"optimizers.{name}": _NAME for name in ("SGD", "Adam", "AdamW", "RMSprop")},
 }
 
-# Class: entries of Keras's config that differ.
-CONFIG: dict[str, dict[str, str]] = {}
+_CONTRAST = (
+    "a single factor counts both ways, as Keras's documentation has it; Keras only raises the contrast"
+)
+CONTRAST = "drawn layer: layers.RandomContrast(factor=0.5) 4000x2x2x1 in 100..160"
+
+# Class, or a single case: entries of Keras's config that differ, beside the parameters above.
+CONFIG: dict[str, dict[str, str]] = {
+    "layers.LayerNormalization": {
+        "axis": "kept as it was given; Keras makes a list of it",
+        "rms_scaling": "no argument of Keras's any more; there is RMSNormalization",
+    },
+    "layer: layers.Normalization(axis=None, mean=0.5, variance=4.0) 3x4": {
+        "axis": "kept as it was given; Keras has an empty list"
+    },
+    CONTRAST: {"factor": _CONTRAST},
+}
 
 _SPARSEMAX = "Keras's rows do not sum to 1 where several numbers stay; ours follow Martins & Astudillo (2016)"
 
-# Case: arrays that differ.
+_ADJUSTED = "counts samples; Keras counts the numbers of all outputs"
+_MEAN_WEIGHTED = (
+    "divided by the weight of every loss that was added; Keras divides by the weights as they were given"
+)
+
+# A single case, or what several are about: arrays that differ.
 ARRAYS: dict[str, dict[str, str]] = {
     **{
         f"function: activations.sparsemax({axis}) 4x6 in -4..8": {
@@ -77,6 +96,26 @@ ARRAYS: dict[str, dict[str, str]] = {
             "gradient of input 0": _SPARSEMAX,
         }
         for axis in ("", "axis=0")
+    },
+    "metrics.R2Score": {"output after a reset": "0 while there is no sample; Keras has NaN"},
+    **{
+        f"metric: metrics.R2Score(num_regressors=2) 53x4 53x4{weights}": {
+            f"output after {start}": _ADJUSTED for start in (0, 20, 40)
+        }
+        for weights in ("", " 53 in 0.1..2.5")
+    },
+    **{
+        f"loss: losses.{case}": {
+            f"{name} 0, mean_with_sample_weight": _MEAN_WEIGHTED for name in ("output", "gradient of input")
+        }
+        for case in (
+            "MeanSquaredError() 6x3x4 6x3x4 6x1 in 0.1..2.5",
+            "SparseCategoricalCrossentropy(from_logits=True) 6x3 below 4 6x3x4 6x1 in 0.1..2.5",
+        )
+    },
+    CONTRAST: {
+        "distribution: means and deviations": _CONTRAST,
+        "distribution: quantiles": _CONTRAST,
     },
     "function: ops.power() 3x4 1 float32 [2.0]": {
         "gradient of input 1": "NaN in Keras where the base is negative; here that element counts nothing",
@@ -90,11 +129,16 @@ ARRAYS: dict[str, dict[str, str]] = {
 }
 
 
+def arrays(case: Case) -> dict[str, str]:
+    """The arrays of a case that differ, with the reasons."""
+    return {**ARRAYS.get(case.path, {}), **ARRAYS.get(case.id, {})}
+
+
 def without(case: Case, result: Result) -> Result:
     """A result but for what may differ."""
-    arrays = {name: a for name, a in result.arrays.items() if name not in ARRAYS.get(case.id, {})}
+    kept = {name: array for name, array in result.arrays.items() if name not in arrays(case)}
     facts = dict(result.facts)
     if "config" in facts:
-        gone = CONFIG.get(case.path, {})
+        gone = {**PARAMETERS.get(case.path, {}), **CONFIG.get(case.path, {}), **CONFIG.get(case.id, {})}
         facts["config"] = {key: value for key, value in facts["config"].items() if key not in gone}
-    return Result(arrays, facts)
+    return Result(kept, facts)

@@ -173,6 +173,7 @@ METRICS = [
     *metric("R2Score", M_Y, M_Z),
     *metric("R2Score", M_Y, M_Z, class_aggregation=None),
     *metric("R2Score", M_Y, M_Z, class_aggregation="variance_weighted_average"),
+    *metric("R2Score", real(M, 1), real(M, 1), num_regressors=2),
     *metric("R2Score", M_Y, M_Z, num_regressors=2),
     *metric("Mean", real(M)),
     *metric("Mean", real(M, 3)),

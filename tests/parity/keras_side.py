@@ -23,6 +23,9 @@ class KerasSide:
 
     package = keras
 
+    def __init__(self) -> None:
+        keras.utils.clear_session()  # names count from the beginning
+
     def array(self, value: Any) -> np.ndarray:
         return np.asarray(value)
 

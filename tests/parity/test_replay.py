@@ -41,7 +41,7 @@ def test_replay(group: str, case: Case) -> None:
     expected, mine = references.read(group)[case.id], found(case)
     told = differences(allowed.without(case, mine), allowed.without(case, expected), case.tolerances)
     assert not told, "\n".join(["Not as Keras has it:", *told])
-    gone = [n for n in allowed.ARRAYS.get(case.id, {}) if _same(mine, expected, n, case)]
+    gone = [n for n in allowed.arrays(case) if _same(mine, expected, n, case)]
     assert not gone, f"as in Keras by now, though listed as a difference: {gone}"
 
 
