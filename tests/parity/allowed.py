@@ -14,7 +14,9 @@ _RENORM = "batch renormalization is not offered"
 _STATE = "Keras passes its state on JAX only; on its other backends these take the data alone, as here"
 _ADD_WEIGHT = {"overwrite_with_gradient": "no weight is set to its gradient here"}
 _SORTED = {"from_sorted_ids": "sorted ids instead of scores are not offered"}
-_NAME = {"name": "the default name is told in the signature; Keras makes the same name inside"}
+_NAME = {
+    "name": "told in the signature, such as 'SGD' and 'adamw'; Keras makes 'sgd' and 'adam_w' of the class"
+}
 
 # Class or function: parameters that differ.
 PARAMETERS: dict[str, dict[str, str]] = {
@@ -69,6 +71,14 @@ _CONTRAST = (
 )
 CONTRAST = "drawn layer: layers.RandomContrast(factor=0.5) 4000x2x2x1 in 100..160"
 
+_AVERAGES = [
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+]
+
 # Class, or a single case: entries of Keras's config that differ, beside the parameters above.
 CONFIG: dict[str, dict[str, str]] = {
     "layers.LayerNormalization": {
@@ -77,6 +87,12 @@ CONFIG: dict[str, dict[str, str]] = {
     },
     "layer: layers.Normalization(axis=None, mean=0.5, variance=4.0) 3x4": {
         "axis": "kept as it was given; Keras has an empty list"
+    },
+    **{
+        f"optimizers.{name}": dict.fromkeys(
+            _AVERAGES, "not offered yet: refused, so there is nothing to keep"
+        )
+        for name in ("SGD", "Adam", "AdamW", "RMSprop")
     },
     CONTRAST: {"factor": _CONTRAST},
 }

@@ -269,4 +269,17 @@ OBJECTS = [
     called("constraints.UnitNorm", real(3, 3, 2, 4), axis=[0, 1, 2]),
 ]
 
-CASES = [*ACTIVATIONS, *OPERATIONS, *CREATION, *INITIALIZERS, *OBJECTS]
+NAMES = {
+    "activations": PLAIN.replace("glu", "glu swish hard_swish"),
+    "constraints": "max_norm MaxNorm non_neg unit_norm UnitNorm",
+    "initializers": "zeros ones glorot_uniform GlorotUniform he_normal lecun_normal orthogonal random_normal",
+    "losses": "mse MSE mae MAE mape msle bce BCE kld categorical_crossentropy MeanSquaredError huber Huber",
+    "metrics": "mse MAE mape bce categorical_accuracy CategoricalAccuracy MeanSquaredError AUC",
+    "optimizers": "sgd SGD adam Adam adamw rmsprop RMSprop",
+    "regularizers": "l1 l2 L1 L2",
+}
+LOOKUPS = [
+    Case("lookup", room, settings={"identifier": name}) for room in NAMES for name in NAMES[room].split()
+]
+
+CASES = [*ACTIVATIONS, *OPERATIONS, *CREATION, *INITIALIZERS, *OBJECTS, *LOOKUPS]

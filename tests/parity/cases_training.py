@@ -63,7 +63,7 @@ OPTIMIZERS = [
     optimizer("AdamW", learning_rate=0.02),
     optimizer("AdamW", learning_rate=0.02, weight_decay=0.1, amsgrad=True),
     optimizer("RMSprop"),
-    optimizer("RMSprop", learning_rate=0.01, rho=0.7, momentum=0.5),
+    optimizer("RMSprop", learning_rate=0.003, rho=0.8, momentum=0.5),
     optimizer("RMSprop", learning_rate=0.01, centered=True),
     optimizer("RMSprop", learning_rate=0.01, weight_decay=0.05, clipnorm=0.5),
 ]
@@ -161,7 +161,7 @@ MODELS = [
         optimizer=of("optimizers.SGD", learning_rate=0.05, momentum=0.9),
         loss=CROSSENTROPY,
         metrics=["accuracy"],
-        weighted_metrics=["accuracy"],
+        weighted_metrics=[of("metrics.SparseCategoricalAccuracy", name="weighted")],
     ),
     model(
         perceptron,
@@ -215,7 +215,8 @@ MODELS = [
         THREE,
         optimizer=of("optimizers.Adam", learning_rate=0.02, clipnorm=0.5),
         loss="binary_crossentropy",
-        metrics=["accuracy", of("metrics.AUC"), of("metrics.Precision"), of("metrics.Recall")],
+        # "accuracy" of several yes-or-no answers is BinaryAccuracy here, CategoricalAccuracy in Keras.
+        metrics=[of(f"metrics.{name}") for name in ("BinaryAccuracy", "AUC", "Precision", "Recall")],
     ),
     model(
         detector,

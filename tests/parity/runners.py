@@ -6,6 +6,7 @@ how to get an array out.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -115,7 +116,7 @@ def _record_config(subject: Any, result: Result) -> Any:
     """Record the config, and whether what it makes has the same one; returns what it makes."""
     config = subject.get_config()
     result.facts["config"] = plain_config(config)
-    other = type(subject).from_config(config)
+    other = type(subject).from_config(copy.deepcopy(config))
     result.facts["same config again"] = plain_config(other.get_config()) == plain_config(config)
     return other
 
@@ -157,11 +158,11 @@ def _symbols(side: Side, arrays: list[Any]) -> list[Any]:
     return packed_as(arrays, iter(leaves))
 
 
-def _set_weights(case: Case, layer: Any) -> None:
-    """Drawn weights: matrices and kernels of both signs, the rest (scales, variances) near 1."""
+def _set_weights(case: Case, layer: Any, most: float = 1.0) -> None:
+    """Drawn weights: matrices and kernels of both signs, `most` at most; scales and the like near 1."""
     drawn = []
     for i, weight in enumerate(layer.weights):
-        low, high = (-1, 1) if len(weight.shape) > 1 else (0.5, 1.5)
+        low, high = (-most, most) if len(weight.shape) > 1 else (0.5, 1.5)
         drawn.append(case.numbers(f"weight {i}", weight.shape, low, high))
     layer.set_weights(drawn)
 
@@ -217,6 +218,15 @@ def run_object(case: Case, side: Side, result: Result) -> None:
     subject = _subject(case, side)
     _record_config(subject, result)
     _differentiate(case, side, result, subject, case.arrays())
+
+
+def run_lookup(case: Case, side: Side, result: Result) -> None:
+    """What `get` of a room finds for a name, and how `serialize` writes it down where that is a name, too."""
+    room = member(side.package, case.path)
+    found = room.get(case.settings["identifier"])
+    result.facts["found"] = getattr(found, "__name__", type(found).__name__)
+    if isinstance(room.serialize(found), str):
+        result.facts["serialized"] = room.serialize(found)
 
 
 def run_schedule(case: Case, side: Side, result: Result) -> None:
@@ -311,16 +321,17 @@ def run_model(case: Case, side: Side, result: Result) -> None:
     """
     package, (x, y) = side.package, case.arrays()
     model = case.settings["build"](package)
-    _set_weights(case, model)
-    result.facts["weights"] = [[list(w.shape), bool(w.trainable)] for w in model.weights]
+    _set_weights(case, model, 0.3)  # small, so that no probability is so near 0 that Keras cuts it off
+    trainable = {id(w) for w in model.trainable_weights}
+    result.facts["weights"] = [[list(w.shape), id(w) in trainable] for w in model.weights]
     result.facts["parameters"] = model.count_params()
     model.compile(**made(package, dict(case.settings["compile"])))
     history = model.fit(x, y, shuffle=False, verbose=0, **made(package, dict(case.settings["fit"]))).history
     result.facts["history"] = sorted(history)
     for name, values in history.items():
         result.arrays[f"output: history of {name}"] = np.array([float(v) for v in values], "float32")
-    values = model.evaluate(x, y, verbose=0)
-    result.arrays["output: evaluate"] = np.array([float(v) for v in flat(values)], "float32")
+    for name, value in model.evaluate(x, y, verbose=0, return_dict=True).items():
+        result.arrays[f"output: evaluate {name}"] = np.array(float(value), "float32")
     for i, prediction in enumerate(flat(model.predict(x, verbose=0))):
         result.arrays[f"output: predict {i}"] = side.array(prediction)
     _weights(side, result, model, "after fit")
@@ -332,6 +343,7 @@ RUNNERS: dict[str, Callable[[Case, Side, Result], None]] = {
     "function": run_function,
     "plain function": run_plain_function,
     "object": run_object,
+    "lookup": run_lookup,
     "schedule": run_schedule,
     "initializer": run_initializer,
     "loss": run_loss,
