@@ -99,6 +99,7 @@ CONFIG: dict[str, dict[str, str]] = {
 
 _SPARSEMAX = "Keras's rows do not sum to 1 where several numbers stay; ours follow Martins & Astudillo (2016)"
 
+_CROP = "the middle, of the shape that Keras promises, too; Keras gives the whole image"
 _ADJUSTED = "counts samples; Keras counts the numbers of all outputs"
 _MEAN_WEIGHTED = (
     "divided by the weight of every loss that was added; Keras divides by the weights as they were given"
@@ -128,6 +129,10 @@ ARRAYS: dict[str, dict[str, str]] = {
             "MeanSquaredError() 6x3x4 6x3x4 6x1 in 0.1..2.5",
             "SparseCategoricalCrossentropy(from_logits=True) 6x3 below 4 6x3x4 6x1 in 0.1..2.5",
         )
+    },
+    "layer: layers.RandomCrop(height=4, width=3, seed=1) 2x5x7x4 training=False": {
+        "output 0": _CROP,
+        "gradient of input 0": _CROP,
     },
     CONTRAST: {
         "distribution: means and deviations": _CONTRAST,

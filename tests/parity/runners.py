@@ -181,13 +181,13 @@ def _five_steps(
 
 
 def run_drawn_layer(case: Case, side: Side, result: Result) -> None:
-    """The distribution of what a layer gives in training."""
-    layer = _subject(case, side, seed=7)
-    output = side.array(layer(*case.arrays(), training=True))
+    """The distribution of what a layer changes in training."""
+    layer, arrays = _subject(case, side, seed=7), case.arrays()
+    output = side.array(layer(*arrays, training=True))
     _record_config(layer, result)
     result.facts["config"].pop("name")
     result.facts["shape"] = list(output.shape)
-    _distribution(output, result)
+    _distribution(output - arrays[0], result)
 
 
 def _distribution(values: np.ndarray, result: Result) -> None:
