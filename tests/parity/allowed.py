@@ -69,7 +69,7 @@ PARAMETERS: dict[str, dict[str, str]] = {
 _CONTRAST = (
     "a single factor counts both ways, as Keras's documentation has it; Keras only raises the contrast"
 )
-CONTRAST = "drawn layer: layers.RandomContrast(factor=0.5) 4000x2x2x1 in 100..160"
+CONTRAST = "drawn layer: layers.RandomContrast(factor=0.5) 4000x2x2x1 all [100.0, 100.0, 100.0, 160.0]"
 
 _AVERAGES = [
     "use_ema",

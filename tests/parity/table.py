@@ -85,6 +85,13 @@ def given(values: Any, dtype: str = "float32") -> Input:
     return Input(array.shape, f" {dtype} {array.ravel().tolist()}", lambda key: array.copy())
 
 
+def copies(count: int, values: Any) -> Input:
+    """The same sample again and again."""
+    one = np.array(values, "float32")
+    text = f" all {one.ravel().tolist()}"
+    return Input((count, *one.shape), text, lambda key: np.repeat(one[None], count, 0))
+
+
 @dataclass(frozen=True)
 class Of:
     """Something of either package: the member at `path`, called with the arguments."""
