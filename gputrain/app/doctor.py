@@ -81,7 +81,6 @@ def as_json(checks: Sequence[Check]) -> str:
 
 def without_kernel() -> list[str]:
     """gputrain's operations without a kernel of their own, which CuPy's functions compute on a GPU."""
-    from gputrain.runtime import control  # noqa: F401 - its operations are registered with it
     from gputrain.backend.cupy.families import FAMILIES
     from gputrain.ops.base import REGISTRY, Constant, Operation
 
@@ -91,7 +90,7 @@ def without_kernel() -> list[str]:
         for name, cls in REGISTRY.items()
         if cls.__module__.startswith("gputrain.")
         and name not in served
-        and not (cls.view or cls is Constant or cls.on_host or cls.bind is not Operation.bind)
+        and not (cls.view or cls is Constant or cls.on_host or cls.bodies is not Operation.bodies)
     )
 
 

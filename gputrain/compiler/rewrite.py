@@ -18,7 +18,7 @@ from gputrain.errors import GraphError, explain
 from gputrain.ir import Graph, Node, Value, schedule
 from gputrain.ir.graph import readers_of
 from gputrain.ops.activation import Relu
-from gputrain.ops.base import Constant, Operation
+from gputrain.ops.base import Constant, Operation, evaluate
 from gputrain.ops.conv import Conv
 from gputrain.ops.conv_pool import ConvMaxPool
 from gputrain.ops.elementwise import Add, Multiply, Sigmoid
@@ -34,6 +34,9 @@ from gputrain.ops.nn import (
 from gputrain.ops.normalization import BatchNormGrad, BatchNormWeightGrad
 from gputrain.ops.pool import MaxPool
 from gputrain.ops.reduction import ArgMax
+from gputrain.ops.shape import Reshape
+
+FOLDED_BYTES = 1 << 16  # constants larger than this are computed in each step, where their memory is shared
 
 _disabled: ContextVar[frozenset[str]] = ContextVar("disabled_passes", default=frozenset())
 
@@ -119,7 +122,7 @@ def fuse_softmax_crossentropy(node: Node, uses: Uses) -> bool:
         return False
     (logits,) = softmax.inputs
     onehot = _made_by(target, OneHot) if target not in uses.kept else None
-    if onehot is not None and len(onehot.inputs) == 1 and onehot.op.axis in (-1, target.ndim - 1):  # type: ignore[attr-defined]
+    if onehot is not None and len(onehot.inputs) == 1 and onehot.op.axis in (-1, target.ndim - 1):
         loss = _make(SparseSoftmaxCrossentropy(), node, onehot.inputs[0], logits)[0]
     else:
         loss = _make(SoftmaxCrossentropy(), node, target, logits)[0]
@@ -153,7 +156,7 @@ def _with_number(value: Value, kind: type[Operation], uses: Uses) -> tuple[Value
     for other, number in (made.inputs, made.inputs[::-1]):
         constant = _made_by(number, Constant)
         if constant is not None and number.spec.size == 1 and other.spec == value.spec:
-            return other, constant.op.array().reshape(())  # type: ignore[attr-defined]
+            return other, constant.op.array().reshape(())
     return None
 
 
@@ -193,8 +196,6 @@ def fuse_sigmoid_crossentropy(node: Node, uses: Uses) -> bool:
 
 def _forward(node: Node, value: Value) -> None:
     """Let the single output of `node` be `value` under its old identity (a view of it)."""
-    from gputrain.ops.shape import Reshape
-
     _become(node, Reshape(value.spec.dims), value)
 
 
@@ -232,9 +233,9 @@ def fuse_conv_pool(node: Node, uses: Uses) -> bool:
         return False
     (y,) = node.inputs
     conv = _made_by(y, Conv)
-    if conv is None or uses.count(y) != 1 or conv.op.groups != 1:  # type: ignore[attr-defined]
+    if conv is None or uses.count(y) != 1 or conv.op.groups != 1:
         return False
-    op = ConvMaxPool(conv.op, node.op)  # type: ignore[arg-type]
+    op = ConvMaxPool(conv.op, node.op)
     _become(node, op, *conv.inputs)
     return True
 
@@ -309,13 +310,29 @@ def drop_unread_gradients(graph: Graph) -> None:
     graph.refresh()
 
 
-PASSES = (*FORWARD, "merge_common", "drop_unread_gradients", "fuse_elementwise")
+def fold_constants(graph: Graph) -> None:
+    """What follows from constants alone is computed once, when the graph is built, unless it is large."""
+    if not enabled("fold_constants"):
+        return
+    for node in graph.nodes:
+        op, small = node.op, sum(v.spec.nbytes for v in node.outputs) <= FOLDED_BYTES
+        plain = op.n_outputs == 1 and not op.bodies and op.on_host is None
+        if not (node.inputs and small and plain and all(_made_by(v, Constant) for v in node.inputs)):
+            continue
+        arrays = [v.node.op.array() for v in node.inputs]  # type: ignore[union-attr]
+        with np.errstate(all="ignore"):
+            _become(node, Constant.of(evaluate(op, np, arrays)[0]))
+    graph.refresh()
+
+
+PASSES = (*FORWARD, "fold_constants", "merge_common", "drop_unread_gradients", "fuse_elementwise")
 
 
 def optimize(graph: Graph) -> Graph:
     """All passes on a finished graph."""
     rewrite(graph.roots())
     graph.refresh()
+    fold_constants(graph)
     merge_common(graph)
     drop_unread_gradients(graph)
     return graph

@@ -42,6 +42,7 @@ class _Unary(Operation):
 class _Binary(Operation):
     """Two inputs of one dtype, broadcast together."""
 
+    broadcasts: ClassVar[bool] = True
     function: ClassVar[str] = ""
     overwrites: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0), (0, 1))
     floating: ClassVar[bool] = False
@@ -73,6 +74,12 @@ class _Binary(Operation):
             Sample(cls(), (Spec(a), Spec(b)), getattr(np, cls.function), *cls.domain, label=f"{a}x{b}")
             for a, b in pairs
         ]
+
+
+def function_of(op: Operation) -> str:
+    """The function of NumPy and CuPy that is all of the operation's `compute`, if there is one."""
+    plain = type(op).compute in (_Unary.compute, _Binary.compute)
+    return op.function if plain and isinstance(op, _Unary | _Binary) else ""
 
 
 def dtype_of(x: Any) -> str:
