@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 
+class UsageError(ValueError):
+    """A setting, a recipe or an option is wrong: what somebody wrote, not what became of it."""
+
+
 class ShapeError(ValueError):
     """Shapes that do not fit an operation, a layer or a model."""
 

@@ -37,7 +37,7 @@ from gputrain.activations.functions import (
     tanh_shrink,
     threshold,
 )
-from gputrain.utils.names import missing_name
+from gputrain.names import missing_name
 from gputrain.utils.registry import Registry
 
 swish = silu

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from gputrain.callbacks import arguments
 from gputrain.errors import explain
 from gputrain.models.training.callback import Callback, Logs
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 from gputrain.utils.plain import plain
 
 _MODES = ("auto", "min", "max")

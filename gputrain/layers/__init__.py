@@ -51,7 +51,7 @@ from gputrain.layers.regularization.noise import GaussianDropout, GaussianNoise,
 from gputrain.layers.reshaping.padding import ZeroPadding2D
 from gputrain.layers.reshaping.rearranging import Cropping2D, Permute, RepeatVector, UpSampling2D
 from gputrain.layers.reshaping.reshaping import Flatten, Reshape
-from gputrain.utils.names import missing_name
+from gputrain.names import missing_name
 from gputrain.utils.registry import Registry
 
 _CLASSES: tuple[type[Layer], ...] = (

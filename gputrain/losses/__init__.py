@@ -43,7 +43,7 @@ from gputrain.losses.functions import (
     sparse_categorical_crossentropy,
 )
 from gputrain.losses.margins import categorical_hinge, hinge, squared_hinge
-from gputrain.utils.names import missing_name
+from gputrain.names import missing_name
 from gputrain.utils.registry import Registry
 
 # Each function, the class of the same loss, and short names of the function.

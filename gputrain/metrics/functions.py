@@ -9,7 +9,7 @@ from gputrain import config, losses, ops
 from gputrain.errors import explain
 from gputrain.losses.functions import class_indices
 from gputrain.losses.shapes import align, operand, require_equal
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 from gputrain.utils.registry import Registry
 
 _ONE_HOT = "Class indices need to_categorical(y), or SparseCategoricalAccuracy."

@@ -9,7 +9,7 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from gputrain.utils.names import did_you_mean, snake_case
+from gputrain.names import did_you_mean, snake_case
 
 _ALLOWED_KEYS = ("class_name", "config", "module", "registered_name")
 

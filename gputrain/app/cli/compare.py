@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 
-from gputrain.app.cli import parser as shared
 from gputrain.app.cli.codes import OK
+from gputrain.app.cli.command import JSON, Command, option
 from gputrain.app.cli.output import print_json, print_table
+from gputrain.app.recipes.comparing import compare
 
 _EXAMPLES = """\
 examples:
@@ -18,28 +19,7 @@ The table has a line for each run: the settings in which they differ, then the r
 """
 
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "compare",
-        _run,
-        help="compare runs: in which settings they differ, and what came out",
-        description="Show the settings in which runs differ, and their results, side by side.",
-        examples=_EXAMPLES,
-    )
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders")
-    parser.add_argument(
-        "--sort",
-        metavar="METRIC",
-        help="the best first, as test_accuracy; losses and errors: the least first",
-    )
-    shared.add_json(parser)
-
-
 def _run(args: argparse.Namespace) -> int:
-    from gputrain.app.recipes.comparing import compare
-
     table = compare(args.runs, args.sort)
     if args.json:
         print_json(
@@ -55,3 +35,17 @@ def _run(args: argparse.Namespace) -> int:
         ],
     )
     return OK
+
+
+COMMAND = Command(
+    run=_run,
+    description="Show the settings in which runs differ, and their results, side by side.",
+    examples=_EXAMPLES,
+    options=(
+        option("runs", "run folders", metavar="RUN", nargs="+"),
+        option(
+            "--sort", "the best first, as test_accuracy; losses and errors: the least first", metavar="METRIC"
+        ),
+        JSON,
+    ),
+)

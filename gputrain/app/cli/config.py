@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 import sys
 
-from gputrain.app.cli import parser as shared
-from gputrain.app.cli.codes import EXPLAINED, OK
+from gputrain.app import recipes
+from gputrain.app.cli.codes import OK
+from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command
 from gputrain.app.cli.output import print_json
+from gputrain.app.cli.settings import settings_of
+from gputrain.app.recipes import toml_writer
 
 _EXAMPLES = """\
 examples:
@@ -19,37 +22,24 @@ What is printed is a recipe again. docs/configuration.md says what each key mean
 """
 
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser(
-        "config",
-        help="show a recipe with every default",
-        description="Look at recipes.",
-        epilog=f"{_EXAMPLES}\n{EXPLAINED}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    inner = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    show = shared.add_command(
-        inner,
-        "show",
-        _show,
-        help="print a recipe, checked, with every default",
-        description="Check a recipe and print it with every default, as TOML.",
-        examples=_EXAMPLES,
-    )
-    shared.add_config(show)
-    shared.add_settings(show)
-    shared.add_json(show)
-
-
 def _show(args: argparse.Namespace) -> int:
-    from gputrain.app import recipes
-    from gputrain.app.recipes import toml_writer
-
-    settings = recipes.load(args.config, shared.settings_of(args)).settings
+    settings = recipes.load(args.config, settings_of(args)).settings
     if args.json:
         print_json(settings)
     else:
         sys.stdout.write(toml_writer.dumps(settings))
     return OK
+
+
+_SHOW = Command(
+    run=_show,
+    description="Check a recipe and print it with every default, as TOML.",
+    examples=_EXAMPLES,
+    options=(CONFIG, *SETTINGS, JSON),
+)
+COMMAND = Command(
+    run=None,
+    description="Look at recipes.",
+    examples=_EXAMPLES,
+    commands={"show": ("print a recipe, checked, with every default", _SHOW)},
+)

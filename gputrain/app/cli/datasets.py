@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from gputrain.app.cli import parser as shared
 from gputrain.app.cli.codes import OK
+from gputrain.app.cli.command import JSON, Command
 from gputrain.app.cli.output import print_json, print_table
+from gputrain.app.recipes.known_data import DATASETS
 
 _EXAMPLES = """\
 examples:
@@ -19,22 +20,7 @@ A set that is not on this machine is downloaded when it is first used, or asks f
 """
 
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "datasets",
-        _run,
-        help="list the data sets that recipes can name, and where they are",
-        description="List the data sets that a recipe can name, and where on this machine each is.",
-        examples=_EXAMPLES,
-    )
-    shared.add_json(parser)
-
-
 def _run(args: argparse.Namespace) -> int:
-    from gputrain.app.recipes.known_data import DATASETS
-
     rows = [_row(name, known) for name, known in DATASETS.items()]
     if args.json:
         print_json(rows)
@@ -46,3 +32,11 @@ def _run(args: argparse.Namespace) -> int:
 
 def _row(name: str, known: Any) -> dict[str, Any]:
     return {"name": name, "about": known.about, "place": known.place(name)}
+
+
+COMMAND = Command(
+    run=_run,
+    description="List the data sets that a recipe can name, and where on this machine each is.",
+    examples=_EXAMPLES,
+    options=(JSON,),
+)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from gputrain.app.cli import parser as shared
+from gputrain.app import doctor
 from gputrain.app.cli.codes import FAILED, OK
+from gputrain.app.cli.command import JSON, Command
 
 _EXAMPLES = """\
 examples:
@@ -23,23 +24,16 @@ backend = "auto" a GPU that is there), 2 wrong usage or a wrong setting, 130 int
 """
 
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "doctor",
-        _run,
-        help="say what works on this machine, and how to mend what does not",
-        description="Look at Python, NumPy, cupy, driver and GPU, and run a kernel and a matrix product.",
-        examples=_EXAMPLES,
-        exit_codes=_EXIT_CODES,
-    )
-    shared.add_json(parser)
-
-
 def _run(args: argparse.Namespace) -> int:
-    from gputrain.app import doctor
-
     checks = doctor.examine()
     print(doctor.as_json(checks) if args.json else doctor.as_table(checks))
     return OK if doctor.works(checks) else FAILED
+
+
+COMMAND = Command(
+    run=_run,
+    description="Look at Python, NumPy, cupy, driver and GPU, and run a kernel and a matrix product.",
+    examples=_EXAMPLES,
+    options=(JSON,),
+    exit_codes=_EXIT_CODES,
+)

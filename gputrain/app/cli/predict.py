@@ -8,15 +8,16 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TextIO
 
-from gputrain.app.cli import parser as shared
+from gputrain.app import recipes
 from gputrain.app.cli.codes import OK
+from gputrain.app.cli.command import BACKEND, RUN, Command, option
+from gputrain.app.cli.settings import settings_of
+from gputrain.app.recipes.data import Preparation
+from gputrain.app.recipes.predicting import Portion
+from gputrain.utils.files import write_text_in_parts
 from gputrain.utils.plain import as_json
-
-if TYPE_CHECKING:
-    from gputrain.app.recipes.data import Preparation
-    from gputrain.app.recipes.predicting import Portion
 
 _EXAMPLES = """\
 examples:
@@ -30,31 +31,8 @@ With --json each line is a JSON object. Files of any size are read portion by po
 """
 
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "predict",
-        _run,
-        help="predict with the model of a run",
-        description="Predict for a CSV, npy, npz or IDX file, an image, or a folder of images.",
-        examples=_EXAMPLES,
-    )
-    parser.add_argument("run", metavar="RUN", help="a run folder, as runs/digits_cnn-1")
-    parser.add_argument("data", metavar="FILE", help="what to predict for")
-    parser.add_argument("--array", metavar="NAME", help="the array of an npz file that holds the inputs")
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="write there instead of to stdout, whole or not at all"
-    )
-    shared.add_backend(parser)
-    parser.add_argument("--json", action="store_true", help="a JSON object a line instead of CSV")
-
-
 def _run(args: argparse.Namespace) -> int:
-    from gputrain.app import recipes
-    from gputrain.utils.files import write_text_in_parts
-
-    run = recipes.open_run(args.run, shared.settings_of(args))
+    run = recipes.open_run(args.run, settings_of(args))
     found = recipes.predict(run, args.data, args.array)
     write = _write_json if args.json else _write_csv
     if args.output is None:
@@ -86,3 +64,20 @@ def _write_json(stream: TextIO, portions: Iterator[Portion], preparation: Prepar
             line = json.dumps(as_json({"sample": name, **row}), ensure_ascii=False, allow_nan=False)
             stream.write(line + "\n")
         stream.flush()
+
+
+COMMAND = Command(
+    run=_run,
+    description="Predict for a CSV, npy, npz or IDX file, an image, or a folder of images.",
+    examples=_EXAMPLES,
+    options=(
+        RUN,
+        option("data", "what to predict for", metavar="FILE"),
+        option("--array", "the array of an npz file that holds the inputs", metavar="NAME"),
+        option(
+            "--output", "write there instead of to stdout, whole or not at all", type=Path, metavar="FILE"
+        ),
+        BACKEND,
+        option("--json", "a JSON object a line instead of CSV", action="store_true"),
+    ),
+)

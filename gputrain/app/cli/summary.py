@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gputrain.app.cli import parser as shared
+from gputrain.app import recipes
 from gputrain.app.cli.codes import OK
+from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command
 from gputrain.app.cli.output import print_json
-
-if TYPE_CHECKING:
-    from gputrain.app.recipes import Recipe
-    from gputrain.models import Sequential
+from gputrain.app.cli.settings import settings_of
+from gputrain.app.recipes import Recipe
+from gputrain.models import Sequential
 
 _EXAMPLES = """\
 examples:
@@ -24,23 +24,8 @@ The memory is what a training step with the recipe's batch size needs.
 """
 
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "summary",
-        _run,
-        help="show the layers of a recipe's model, its size and its memory",
-        description="Build the model of a recipe or run, and show its layers, its size and its memory.",
-        examples=_EXAMPLES,
-    )
-    shared.add_config(parser)
-    shared.add_settings(parser)
-    shared.add_json(parser)
-
-
 def _run(args: argparse.Namespace) -> int:
-    recipe, model = _built(args.config, shared.settings_of(args))
+    recipe, model = _built(args.config, settings_of(args))
     batch = int(recipe.settings["training"]["batch_size"])
     plan = model.memory_plan(batch)
     if args.json:
@@ -65,10 +50,16 @@ def _run(args: argparse.Namespace) -> int:
 
 def _built(name: str, settings: Sequence[tuple[str, Any, str]]) -> tuple[Recipe, Sequential]:
     """The recipe and its model: of a run without its data, which may be gone."""
-    from gputrain.app import recipes
-
     if recipes.is_run_folder(name):
         run = recipes.open_run(name, settings)
         return run.recipe, run.bare_model()
     job = recipes.ready(recipes.load(name, settings))
     return job.recipe, job.model
+
+
+COMMAND = Command(
+    run=_run,
+    description="Build the model of a recipe or run, and show its layers, its size and its memory.",
+    examples=_EXAMPLES,
+    options=(CONFIG, *SETTINGS, JSON),
+)

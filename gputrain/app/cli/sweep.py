@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gputrain.app.cli import parser as shared
+from gputrain.app import recipes
 from gputrain.app.cli.codes import FAILED, OK
+from gputrain.app.cli.command import JSON, SETTINGS, Command, option
 from gputrain.app.cli.output import print_json, print_table, shown
-
-if TYPE_CHECKING:
-    from gputrain.app.recipes.sweep import Group, Sweep
+from gputrain.app.cli.settings import settings_of
+from gputrain.app.recipes import RecipeError
+from gputrain.app.recipes.comparing import falls
+from gputrain.app.recipes.sweep import Group, Sweep, split_values
+from gputrain.names import did_you_mean
 
 _EXAMPLES = """\
 examples:
@@ -23,39 +26,6 @@ Values are separated by commas; each key with one value is the same in all runs.
 runs/<name>-sweep-<n>/ holds all runs and results.csv. The table at the end has the mean over the seeds and,
 after +-, the sample standard deviation.
 """
-
-
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "sweep",
-        _run,
-        help="train a recipe with all combinations of some settings, each with several seeds",
-        description="Train a recipe with all combinations of some settings, or go on with such a sweep.",
-        examples=_EXAMPLES,
-    )
-    parser.add_argument(
-        "config",
-        metavar="CONFIG",
-        help="a recipe as for `gputrain train`, or the folder of a sweep to go on with",
-    )
-    shared.add_settings(parser)
-    parser.add_argument(
-        "--seeds",
-        type=int,
-        metavar="N",
-        help="train each with N seeds: the recipe's, the next, ... (default: 1)",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where the folder of the sweep is made (default: runs)"
-    )
-    parser.add_argument(
-        "--metric",
-        metavar="NAME",
-        help="sort the table by it, as test_accuracy (default: the order of the grid)",
-    )
-    shared.add_json(parser)
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -77,9 +47,6 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _sweep(args: argparse.Namespace) -> Sweep:
-    from gputrain.app import recipes
-    from gputrain.app.recipes.sweep import Sweep, split_values
-
     if Sweep.is_at(args.config):
         for option in ("settings", "backend", "epochs", "seed", "seeds", "out"):
             if getattr(args, option):
@@ -87,7 +54,7 @@ def _sweep(args: argparse.Namespace) -> Sweep:
         return Sweep.open(args.config)
     if args.seeds is not None and not 1 <= args.seeds <= 1000:
         args.parser.error(f"--seeds must be a number from 1 to 1000, not {args.seeds}")
-    grid = [(path, split_values(value)) for path, value, _ in shared.settings_of(args)]
+    grid = [(path, split_values(value)) for path, value, _ in settings_of(args)]
     fixed = [(path, values[0], "--set") for path, values in grid if len(values) == 1]
     varied = [(path, values) for path, values in grid if len(values) > 1]
     return Sweep.new(recipes.load(args.config, fixed), varied, args.seeds or 1, args.out or Path("runs"))
@@ -99,10 +66,6 @@ def _metrics(groups: list[Group]) -> list[str]:
 
 
 def _sorted(groups: list[Group], metric: str) -> list[Group]:
-    from gputrain.app.recipes import RecipeError
-    from gputrain.app.recipes.comparing import falls
-    from gputrain.utils.names import did_you_mean
-
     names = list(dict.fromkeys(name for group in groups for name in group.mean))
     if metric not in names:
         raise RecipeError(f"No run has a figure {metric!r}. {did_you_mean(metric, names)}".rstrip())
@@ -131,3 +94,31 @@ def _spread(group: Group, name: str) -> str:
         return ""
     deviation = group.deviation[name]
     return shown(group.mean[name]) + (f" +- {shown(deviation)}" if deviation is not None else "")
+
+
+COMMAND = Command(
+    run=_run,
+    description="Train a recipe with all combinations of some settings, or go on with such a sweep.",
+    examples=_EXAMPLES,
+    options=(
+        option(
+            "config",
+            "a recipe as for `gputrain train`, or the folder of a sweep to go on with",
+            metavar="CONFIG",
+        ),
+        *SETTINGS,
+        option(
+            "--seeds",
+            "train each with N seeds: the recipe's, the next, ... (default: 1)",
+            type=int,
+            metavar="N",
+        ),
+        option("--out", "where the folder of the sweep is made (default: runs)", type=Path, metavar="DIR"),
+        option(
+            "--metric",
+            "sort the table by it, as test_accuracy (default: the order of the grid)",
+            metavar="NAME",
+        ),
+        JSON,
+    ),
+)

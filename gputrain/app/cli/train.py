@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from gputrain.app.cli import parser as shared
+from gputrain.app import recipes
 from gputrain.app.cli.codes import FAILED, OK
+from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command, option
 from gputrain.app.cli.output import close_stdout, print_fields, print_json, report
+from gputrain.app.cli.settings import settings_of
 
 _EXAMPLES = """\
 examples:
@@ -23,32 +25,8 @@ again), history.csv, metrics.json, weights.npz, report.html and more; docs/runs.
 """
 
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "train",
-        _run,
-        help="train the model of a recipe",
-        description="Train the model of a recipe, test it, and keep the run in a folder of its own.",
-        examples=_EXAMPLES,
-    )
-    shared.add_config(parser)
-    shared.add_settings(parser)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs"),
-        metavar="DIR",
-        help="where run folders are made (default: runs)",
-    )
-    shared.add_json(parser)
-
-
 def _run(args: argparse.Namespace) -> int:
-    from gputrain.app import recipes
-
-    recipe = recipes.load(args.config, shared.settings_of(args))
+    recipe = recipes.load(args.config, settings_of(args))
     result = recipes.run(recipe, args.out)
     fields = {"run": str(result.folder), "report": str(result.report), **result.metrics}
     try:
@@ -64,3 +42,22 @@ def _run(args: argparse.Namespace) -> int:
         rule = f"the result could not be written to stdout: {error.strerror}. It is in {result.folder}."
         return report(rule, FAILED)
     return OK
+
+
+COMMAND = Command(
+    run=_run,
+    description="Train the model of a recipe, test it, and keep the run in a folder of its own.",
+    examples=_EXAMPLES,
+    options=(
+        CONFIG,
+        *SETTINGS,
+        option(
+            "--out",
+            "where run folders are made (default: runs)",
+            type=Path,
+            default=Path("runs"),
+            metavar="DIR",
+        ),
+        JSON,
+    ),
+)

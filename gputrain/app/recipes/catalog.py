@@ -13,7 +13,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from gputrain import callbacks, constraints, initializers, layers, losses, metrics, optimizers, regularizers
-from gputrain.utils.names import snake_case
+from gputrain.names import snake_case
 
 
 @dataclass(frozen=True)

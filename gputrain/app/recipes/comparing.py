@@ -15,7 +15,7 @@ from gputrain.app.recipes.schema import is_number
 from gputrain.app.recipes.stored_run import read_metrics, require_run_folder
 from gputrain.callbacks.monitor import rises_by_name
 from gputrain.errors import explain
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 
 _KIND = ("name", "type")
 _NOT_COMPARED = ("versions", "name")

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gputrain.errors import explain
+from gputrain.errors import UsageError, explain
 
 
-class RecipeError(ValueError):
+class RecipeError(UsageError):
     """A recipe cannot be used as it stands; the message names the file and the key path."""
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gputrain.app.recipes.errors import Source
-from gputrain.utils.names import nearest
+from gputrain.names import nearest
 from gputrain.utils.resources import configs_dir
 
 MAX_BYTES = 1 << 20

@@ -16,7 +16,7 @@ from gputrain import config
 from gputrain.app.recipes import data, overrides, reading, schema
 from gputrain.app.recipes.arguments import check_arguments, check_named, find_class
 from gputrain.app.recipes.errors import Source
-from gputrain.utils.names import snake_case
+from gputrain.names import snake_case
 
 _DEFAULT_METRIC = {"classification": "accuracy", "regression": "mean_absolute_error"}
 _GIVE_PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid", "sparsemax", "sparse_sigmoid")

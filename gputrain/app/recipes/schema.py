@@ -16,7 +16,7 @@ from typing import Any
 from gputrain.app.recipes.errors import Source
 from gputrain.app.recipes.known_data import DATASETS
 from gputrain.data.tabular import MISSING_VALUES
-from gputrain.utils.names import did_you_mean, nearest
+from gputrain.names import did_you_mean, nearest
 
 MAX_SEED = 2**63 - 1
 NAME_RULE = "1 to 64 letters, digits, '_' or '-', the first a letter or digit"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gputrain.app.reporting.classification import ClassifierAssessment
 from gputrain.app.reporting.regression import RegressionAssessment
 from gputrain.errors import DataError, explain
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 
 _CHANNELS = (1, 3, 4)
 _LARGEST_SIDE = 256  # of a shown image; larger ones are thinned out

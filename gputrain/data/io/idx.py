@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.data.io.errors import CorruptFileError
-from gputrain.datasets._files import DEFAULT_BUDGET, MAX_DEFLATE_RATIO, Readable, fill, open_regular
+from gputrain.data.io.files import DEFAULT_BUDGET, MAX_DEFLATE_RATIO, Readable, fill, open_regular
 
 DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.data.io.errors import CorruptFileError
+from gputrain.data.io.files import open_regular
 from gputrain.data.io.sniff import describe, kind_of
-from gputrain.datasets._files import open_regular
 from gputrain.errors import explain
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.data.io.errors import CorruptFileError
+from gputrain.data.io.files import DEFAULT_BUDGET, fill, open_regular
 from gputrain.data.io.npy_format import MAX_PREFIX, Header, as_array, check_truths, parse_header
-from gputrain.datasets._files import DEFAULT_BUDGET, fill, open_regular
 from gputrain.errors import explain
 
 _WHAT = "the file"

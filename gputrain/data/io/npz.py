@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from numpy.typing import NDArray
 
 from gputrain.data.io.errors import CorruptFileError
+from gputrain.data.io.files import DEFAULT_BUDGET, MAX_DEFLATE_RATIO, fill, open_regular
 from gputrain.data.io.npy import check_rows, portions
 from gputrain.data.io.npy_format import MAX_PREFIX, Header, as_array, parse_header
-from gputrain.datasets._files import DEFAULT_BUDGET, MAX_DEFLATE_RATIO, fill, open_regular
 
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo

@@ -8,10 +8,10 @@ import struct
 import zlib
 from os import PathLike
 
+from gputrain.data.io.files import open_regular
 from gputrain.data.io.idx import DTYPES as IDX_DTYPES
 from gputrain.data.io.idx import MAX_DIMS as IDX_MAX_DIMS
 from gputrain.data.io.npy_format import MAGIC as NPY_MAGIC
-from gputrain.datasets._files import open_regular
 
 _HEAD = 4096
 # The table of contents of a zip file stands at its end.

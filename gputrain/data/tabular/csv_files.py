@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from gputrain.data.io.files import open_regular
 from gputrain.data.io.sniff import describe, kind_of
 from gputrain.data.tabular.table import Table, concatenate
-from gputrain.datasets._files import open_regular
 from gputrain.errors import DataError, explain
 
 DELIMITERS = (",", ";", "\t", "|")

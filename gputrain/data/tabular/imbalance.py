@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gputrain.errors import DataError, explain
+from gputrain.names import did_you_mean
 from gputrain.utils import philox
-from gputrain.utils.names import did_you_mean
 
 Method = Literal["oversample", "undersample"]
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from gputrain.data.tabular import configs
 from gputrain.errors import DataError, explain
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 
 Missing = Literal["drop", "mean", "median", "predicted"]
 Scale = Literal["standard", "minmax", "quantile", "none"]

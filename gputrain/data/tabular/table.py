@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gputrain.errors import DataError, explain
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 
 Column = NDArray[Any]
 

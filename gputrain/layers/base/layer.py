@@ -13,11 +13,11 @@ from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Node, Shape, Spec, Trace, Value, current_trace, dtype_name, is_float, suspended
 from gputrain.layers.base.naming import auto_name
 from gputrain.layers.base.symbolic import eager_call, functional_call, output_specs
+from gputrain.names import did_you_mean
 from gputrain.ops import divide
 from gputrain.ops.base import cast, convert
 from gputrain.runtime.variable import Variable
 from gputrain.utils import tree
-from gputrain.utils.names import did_you_mean
 
 _REPORTED = (ShapeError, DTypeError)
 _BASE_ARGUMENTS = frozenset(("self", "activity_regularizer", "trainable", "dtype", "autocast", "name"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
-from gputrain.utils.names import snake_case
+from gputrain.names import snake_case
 
 _used: Counter[str] = Counter()
 _lock = threading.Lock()

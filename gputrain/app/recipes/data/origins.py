@@ -19,7 +19,7 @@ from gputrain.data.io.npz import names_and_shapes, read_npz
 from gputrain.data.tabular import Table, read_csv
 from gputrain.datasets import CorruptFileError
 from gputrain.errors import DataError, explain
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 from gputrain.utils.notes import note
 
 Array = NDArray[Any]
