@@ -14,7 +14,6 @@ from gputrain.app.recipes.run_folder import PLAN
 from gputrain.app.recipes.schema import is_number
 from gputrain.app.recipes.stored_run import read_metrics, require_run_folder
 from gputrain.callbacks.monitor import rises_by_name
-from gputrain.errors import explain
 from gputrain.names import did_you_mean
 
 _KIND = ("name", "type")
@@ -144,7 +143,7 @@ def _read(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
 def _sorted(lines: list[Line], metric: str, names: Sequence[str]) -> list[Line]:
     if metric not in names:
         rule = f"No run has a figure {metric!r}."
-        raise RecipeError(explain(rule, received=", ".join(names), fix=did_you_mean(metric, names)))
+        raise RecipeError(rule, received=", ".join(names), fix=did_you_mean(metric, names))
     sign = 1 if falls(metric) else -1
 
     def place(line: Line) -> tuple[bool, float]:

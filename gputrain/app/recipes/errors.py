@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gputrain.errors import UsageError, explain
+from gputrain.errors import UsageError
 
 
 class RecipeError(UsageError):
@@ -54,8 +54,8 @@ class Source:
         fix: str | None = None,
     ) -> RecipeError:
         """Return (not raise) the error that `rule` is broken at key path `path`."""
-        words = explain(rule, expected=expected, received=received, fix=fix)
-        return RecipeError(f"{self.place(path)}: {words}")
+        rule = f"{self.place(path)}: {rule}"
+        return RecipeError(rule, expected=expected, received=received, fix=fix)
 
 
 @contextmanager

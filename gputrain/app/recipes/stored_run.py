@@ -21,7 +21,6 @@ from gputrain.app.recipes.recipe import Recipe, load
 from gputrain.app.recipes.run_folder import METRICS, PREPARATION, WEIGHTS
 from gputrain.data.io.npz import names_and_shapes, read_npz
 from gputrain.datasets import CorruptFileError
-from gputrain.errors import explain
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def require_run_folder(path: str | Path) -> Path:
     known = sorted(str(config.parent) for config in Path("runs").glob(f"*/{CONFIG}"))[-5:]
     hint = f"Runs here: {', '.join(known)}." if known else "`gputrain train` makes one."
     received = "no such folder" if not folder.exists() else "a folder without it"
-    raise RecipeError(f"{path}: " + explain("A run folder holds a config.toml.", received=received, fix=hint))
+    raise RecipeError(f"{path}: A run folder holds a config.toml.", received=received, fix=hint)
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from gputrain.app.recipes.running import run
 from gputrain.app.recipes.schema import is_number
 from gputrain.app.recipes.stored_run import read_metrics
 from gputrain.app.recipes.toml_writer import dumps
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 from gputrain.utils.files import write_text, write_text_in_parts
 from gputrain.utils.progress.lines import Overall
 
@@ -250,7 +250,7 @@ def _points(grid: Sequence[tuple[str, Sequence[Any]]], seeds: Iterable[int]) -> 
     seeds = list(seeds)
     if len(combinations) * len(seeds) > MAX_POINTS:
         rule = f"A sweep is of at most {MAX_POINTS} trainings."
-        raise RecipeError(explain(rule, received=len(combinations) * len(seeds)))
+        raise RecipeError(rule, received=len(combinations) * len(seeds))
     for number, values in enumerate(combinations, start=1):
         for seed in seeds:
             yield Point(f"{number}-seed-{seed}", dict(zip(paths, values, strict=True)), seed)

@@ -95,7 +95,7 @@ def files_in(folder: str | PathLike[str], *, max_files: int = MAX_FILES) -> tupl
     files = walk.images()
     walk.tell_left_out()
     if not files:
-        raise DataError(explain(f"{folder} has no images.", expected=f"files named {_suffixes()}"))
+        raise DataError(f"{folder} has no images.", expected=f"files named {_suffixes()}")
     return tuple(files)
 
 
@@ -126,9 +126,7 @@ class _Walk:
     def _visit(self, entry: os.DirEntry[str], folder: Path, found: list[Path], folders: list[Path]) -> None:
         self._count += 1
         if self._count > self._max_files:
-            raise DataError(
-                explain(f"{self.root} has too many files.", expected=f"at most {self._max_files}")
-            )
+            raise DataError(f"{self.root} has too many files.", expected=f"at most {self._max_files}")
         path = folder / entry.name
         at_top = folder == self.root
         reason = self._reason(entry, path)
@@ -187,17 +185,15 @@ def _check_classes(folder: str | PathLike[str], walk: _Walk, by_class: dict[str,
     if not by_class:
         directly = f"{len(walk.outside)} images directly in it" if walk.outside else "no images"
         raise DataError(
-            explain(f"{folder} has no class folders.", expected="one a class", received=directly, fix=layout)
+            f"{folder} has no class folders.", expected="one a class", received=directly, fix=layout
         )
     empty = [name for name, files in by_class.items() if not files]
     if empty:
         raise DataError(
-            explain(
-                f"Each class folder of {folder} must have images.",
-                expected=f"files named {_suffixes()}",
-                received=f"none in {_quoted(empty)}",
-                fix="Add images or remove the folder.",
-            )
+            f"Each class folder of {folder} must have images.",
+            expected=f"files named {_suffixes()}",
+            received=f"none in {_quoted(empty)}",
+            fix="Add images or remove the folder.",
         )
     _check_meant(folder, by_class)
 
@@ -207,20 +203,16 @@ def _check_meant(folder: str | PathLike[str], by_class: dict[str, list[Path]]) -
     if {name.lower() for name in by_class} <= _PARTS:
         one = Path(folder) / next(iter(by_class))
         raise DataError(
-            explain(
-                f"The folders of {folder} are parts of a data set, not classes.",
-                received=_quoted(list(by_class)),
-                fix=f"Name one of them, as {one}.",
-            )
+            f"The folders of {folder} are parts of a data set, not classes.",
+            received=_quoted(list(by_class)),
+            fix=f"Name one of them, as {one}.",
         )
     if len(by_class) == 1:
         (name,) = by_class
         raise DataError(
-            explain(
-                f"{folder} must have at least two classes.",
-                received=f"one, {name!r}",
-                fix=f"If its own folders are the classes, give {Path(folder) / name}.",
-            )
+            f"{folder} must have at least two classes.",
+            received=f"one, {name!r}",
+            fix=f"If its own folders are the classes, give {Path(folder) / name}.",
         )
 
 

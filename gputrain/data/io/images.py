@@ -31,7 +31,7 @@ from gputrain.data.io.image_decoding import (
 )
 from gputrain.data.io.image_files import ImageFolder, files_in, scan
 from gputrain.data.io.npy import check_rows
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 from gputrain.utils.progress.lines import Counter
 
 __all__ = ["ImageFolder", "files_in", "load", "portions", "read_image", "scan"]
@@ -127,11 +127,9 @@ def _common_size(files: Sequence[Path], forms: list[Form]) -> Size:
         ]
         more = f"; and {len(counts) - _LISTED} sizes more" if len(counts) > _LISTED else ""
         raise DataError(
-            explain(
-                "All images must have one size (height x width) where none is set.",
-                received="; ".join(found) + more,
-                fix=f"Set data.image_size = {list(usual)}, or another size, to resize all.",
-            )
+            "All images must have one size (height x width) where none is set.",
+            received="; ".join(found) + more,
+            fix=f"Set data.image_size = {list(usual)}, or another size, to resize all.",
         )
     return usual
 
@@ -141,12 +139,10 @@ def _check_memory(shape: tuple[int, ...], max_bytes: int) -> None:
     if needed > max_bytes:
         count, height, width, channels = shape
         raise DataError(
-            explain(
-                f"{count} images of {height}x{width}x{channels} must fit the memory allowed.",
-                expected=f"at most {max_bytes / 2**30:.1f} GiB",
-                received=f"{needed / 2**30:.1f} GiB",
-                fix="Set a smaller data.image_size, or use fewer images.",
-            )
+            f"{count} images of {height}x{width}x{channels} must fit the memory allowed.",
+            expected=f"at most {max_bytes / 2**30:.1f} GiB",
+            received=f"{needed / 2**30:.1f} GiB",
+            fix="Set a smaller data.image_size, or use fewer images.",
         )
 
 

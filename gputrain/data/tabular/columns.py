@@ -15,7 +15,7 @@ from gputrain.data.tabular.checks import refuse_cells
 from gputrain.data.tabular.scaling import Scaler, fit_scaler, scaler_from_config
 from gputrain.data.tabular.settings import TableSettings
 from gputrain.data.tabular.table import Column, Table
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 from gputrain.utils.notes import note
 
 Numbers = NDArray[np.float64]
@@ -194,13 +194,11 @@ def _too_many(table: Table, name: str, found: set[str], settings: TableSettings)
     first = int(np.flatnonzero(bad)[0]) if bad.any() else 0
     text = str(table[name][first]).strip()
     return DataError(
-        explain(
-            f"Column {name!r} is neither numeric nor has it few enough different values for categories.",
-            expected=f"numbers, or at most {settings.max_categories} different texts",
-            received=f"{len(found)} different texts, as {text[:60]!r} in {table.place(first)}",
-            fix="Put it into `ignore`, raise max_categories, or mend the cells that should be "
-            f"numbers.{hint(text)}",
-        )
+        f"Column {name!r} is neither numeric nor has it few enough different values for categories.",
+        expected=f"numbers, or at most {settings.max_categories} different texts",
+        received=f"{len(found)} different texts, as {text[:60]!r} in {table.place(first)}",
+        fix="Put it into `ignore`, raise max_categories, or mend the cells that should be "
+        f"numbers.{hint(text)}",
     )
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from gputrain.data.io.files import open_regular
 from gputrain.data.io.sniff import describe, kind_of
 from gputrain.data.tabular.table import Table, concatenate
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_CSV_BYTES = 2 << 30
@@ -54,12 +54,10 @@ def read_csv(
     size = os.stat(path).st_size
     if size > max_bytes:
         raise DataError(
-            explain(
-                f"{os.fspath(path)}: a table read whole must fit the memory allowed.",
-                expected=f"at most {max_bytes} bytes",
-                received=f"{size} bytes",
-                fix="Raise max_bytes, or read it in portions with iter_csv.",
-            )
+            f"{os.fspath(path)}: a table read whole must fit the memory allowed.",
+            expected=f"at most {max_bytes} bytes",
+            received=f"{size} bytes",
+            fix="Raise max_bytes, or read it in portions with iter_csv.",
         )
     return concatenate(list(iter_csv(path, _PORTION, delimiter=delimiter)))
 
@@ -82,7 +80,7 @@ def iter_csv(path: str | PathLike[str], rows: int = 4096, *, delimiter: str | No
     ...     print(len(portion))
     """
     if rows < 1:
-        raise DataError(explain("A portion has at least one row.", received=rows))
+        raise DataError("A portion has at least one row.", received=rows)
     _refuse_other_kinds(path)
     with open_regular(path) as file:
         yield from _Reader(os.fspath(path), file, delimiter).portions(rows)
@@ -213,7 +211,7 @@ def _delimiter(path: str, first: str, given: str | None) -> str:
         bare = re.sub(r'"[^"]*"', "", first)
         return max(DELIMITERS, key=bare.count)  # the first of them where none occurs
     if len(given) != 1 or given in '"\r\n':
-        raise DataError(explain(f"{path}: a delimiter is one character.", received=repr(given)))
+        raise DataError(f"{path}: a delimiter is one character.", received=repr(given))
     return given
 
 
@@ -269,4 +267,4 @@ def _broken(
     fix: str | None = None,
 ) -> DataError:
     place = path if line is None else f"{path}, line {line}"
-    return DataError(f"{place}: {explain(rule, expected=expected, received=received, fix=fix)}")
+    return DataError(f"{place}: {rule}", expected=expected, received=received, fix=fix)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from gputrain.data.tabular import configs
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 from gputrain.names import did_you_mean
 
 Missing = Literal["drop", "mean", "median", "predicted"]
@@ -49,10 +49,10 @@ class ColumnCheck:
         for name in ("min", "max"):
             value = getattr(self, name)
             if value is not None and not _is_finite(value):
-                raise DataError(explain(f"ColumnCheck: {name} is a finite number.", received=repr(value)))
+                raise DataError(f"ColumnCheck: {name} is a finite number.", received=repr(value))
         if self.min is not None and self.max is not None and self.min > self.max:
             received = f"min={self.min}, max={self.max}"
-            raise DataError(explain("ColumnCheck: min is at most max.", received=received))
+            raise DataError("ColumnCheck: min is at most max.", received=received)
         for name in ("integer", "required", "unique"):
             _check_flag("ColumnCheck", name, getattr(self, name))
         object.__setattr__(self, "values", _texts("ColumnCheck", "values", self.values))
@@ -106,9 +106,7 @@ class TableSettings:
         _check_flag("TableSettings", "missing_indicators", self.missing_indicators)
         if type(self.max_categories) is not int or self.max_categories < 2:
             raise DataError(
-                explain(
-                    "TableSettings: max_categories is an integer >= 2.", received=repr(self.max_categories)
-                )
+                "TableSettings: max_categories is an integer >= 2.", received=repr(self.max_categories)
             )
         self._check_overlaps()
 
@@ -124,7 +122,7 @@ class TableSettings:
             both = sorted(set(getattr(self, one)) & set(getattr(self, other)))
             if both:
                 rule = f"TableSettings: a column cannot stand in both {one} and {other}."
-                raise DataError(explain(rule, received=", ".join(map(repr, both))))
+                raise DataError(rule, received=", ".join(map(repr, both)))
 
     def to_config(self) -> dict[str, Any]:
         """Return a dict of plain values (str, int, float, bool, list, dict)."""
@@ -159,7 +157,7 @@ def _is_finite(value: object) -> bool:
 
 def _check_flag(owner: str, name: str, value: object) -> None:
     if not isinstance(value, bool):
-        raise DataError(explain(f"{owner}: {name} is true or false.", received=repr(value)))
+        raise DataError(f"{owner}: {name} is true or false.", received=repr(value))
 
 
 def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
@@ -170,5 +168,5 @@ def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
 
 def _texts(owner: str, name: str, value: Any) -> tuple[str, ...]:
     if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise DataError(explain(f"{owner}: {name} is a list of texts.", received=reprlib.repr(value)))
+        raise DataError(f"{owner}: {name} is a list of texts.", received=reprlib.repr(value))
     return tuple(value)

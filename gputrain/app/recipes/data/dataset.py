@@ -25,7 +25,7 @@ from gputrain.data.tabular import (
     check_cost_matrix,
     resample,
 )
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 from gputrain.utils.notes import note
 
 Array = NDArray[Any]
@@ -130,7 +130,7 @@ def prepared(samples: Samples, preparation: Preparation) -> Part:
         samples = samples.take(np.flatnonzero(kept))
     if not len(samples):
         rule = "No sample is left once rows with missing cells are dropped."
-        raise DataError(explain(rule, fix='Fill them instead: data.table.missing = "median".'))
+        raise DataError(rule, fix='Fill them instead: data.table.missing = "median".')
     truth = preparation.targets.encode(samples.y)
     x = preparation.inputs(samples.x)
     return Part(x, preparation.targets.for_loss(truth), truth, samples)
@@ -159,7 +159,7 @@ def _divided(
         share = section.get("test_fraction", DEFAULT_TEST_FRACTION)
         train, test = halves(train, share, "test") if share else (train, None)
     elif section.get("test_fraction"):
-        raise DataError(explain("The data brings a test part.", fix="Leave out data.test_fraction."))
+        raise DataError("The data brings a test part.", fix="Leave out data.test_fraction.")
     validation = None
     if section["validation_fraction"]:
         train, validation = halves(train, section["validation_fraction"], "validation")
@@ -186,11 +186,9 @@ def _inputs(origin: Origin, settings: dict[str, Any], train: Samples) -> Inputs:
     shape = tuple(settings.setdefault("reshape", list(sample)))
     if math.prod(shape) != math.prod(sample):
         raise DataError(
-            explain(
-                "data.reshape must hold as many numbers as a sample.",
-                expected=f"sizes whose product is {math.prod(sample)}, as those of {list(sample)}",
-                received=f"{list(shape)}, product {math.prod(shape)}",
-            )
+            "data.reshape must hold as many numbers as a sample.",
+            expected=f"sizes whose product is {math.prod(sample)}, as those of {list(sample)}",
+            received=f"{list(shape)}, product {math.prod(shape)}",
         )
     return ArrayInputs(sample, shape, settings["scale"], white)
 

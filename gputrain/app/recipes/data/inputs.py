@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from gputrain import config
 from gputrain.data.io import images
 from gputrain.data.tabular import Table, TablePreparation
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 
 Array = NDArray[Any]
 Raw = Array | Table
@@ -50,14 +50,12 @@ class ArrayInputs:
         """
         if isinstance(raw, Table) or raw.dtype.kind not in "buif":
             received = "a table" if isinstance(raw, Table) else f"an array of {raw.dtype}"
-            raise DataError(explain("Inputs must be numbers.", received=received))
+            raise DataError("Inputs must be numbers.", received=received)
         if math.prod(raw.shape[1:]) != math.prod(self.shape) or raw.ndim == 0:
             raise DataError(
-                explain(
-                    "Samples must have the shape that the model was made for.",
-                    expected=f"(n, {', '.join(map(str, self.sample))})",
-                    received=f"shape {raw.shape}",
-                )
+                "Samples must have the shape that the model was made for.",
+                expected=f"(n, {', '.join(map(str, self.sample))})",
+                received=f"shape {raw.shape}",
             )
         with np.errstate(over="ignore"):  # what is too large for float32 is found below
             scaled = raw.astype(np.float32)
@@ -145,7 +143,7 @@ class TableInputs:
 def _table(raw: Raw) -> Table:
     if isinstance(raw, Table):
         return raw
-    raise DataError(explain("Inputs must be a table.", received=f"an array of shape {raw.shape}"))
+    raise DataError("Inputs must be a table.", received=f"an array of shape {raw.shape}")
 
 
 Inputs = ArrayInputs | TableInputs
@@ -177,11 +175,9 @@ def _refuse_non_finite(raw: Array, scaled: NDArray[np.float32]) -> None:
     sample, place = np.argwhere(~finite)[0].tolist()
     count = int((~finite).sum())
     raise DataError(
-        explain(
-            "Inputs must be finite numbers, as float32 too.",
-            received=f"{raw[sample, place]} in sample {sample} (counted from 0), {count} in all",
-            fix="Correct or remove such samples.",
-        )
+        "Inputs must be finite numbers, as float32 too.",
+        received=f"{raw[sample, place]} in sample {sample} (counted from 0), {count} in all",
+        fix="Correct or remove such samples.",
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.data.tabular import Labels
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 
 Array = NDArray[Any]
 
@@ -117,11 +117,9 @@ def class_targets(raw: Array, one_hot: bool, names: Sequence[str] | None = None)
     labels = Labels.fit(as_texts(raw) if names is None else as_texts(np.arange(len(names))))
     if len(labels.classes) < 2:
         raise DataError(
-            explain(
-                "A classifier needs at least two classes.",
-                received=f"the class {labels.classes[0]!r} alone" if labels.classes else "no sample",
-                fix='Is data.target the right one? For numbers to predict take loss = "mse".',
-            )
+            "A classifier needs at least two classes.",
+            received=f"the class {labels.classes[0]!r} alone" if labels.classes else "no sample",
+            fix='Is data.target the right one? For numbers to predict take loss = "mse".',
         )
     return ClassTargets(labels, tuple(names or labels.classes), one_hot)
 
@@ -149,17 +147,15 @@ def as_texts(raw: Array) -> NDArray[np.object_]:
         raw = raw[:, 0]
     if raw.ndim != 1:
         rule = "A classifier has one label for each sample."
-        raise DataError(explain(rule, expected="shape (n,)", received=f"shape {raw.shape}"))
+        raise DataError(rule, expected="shape (n,)", received=f"shape {raw.shape}")
     if raw.dtype.kind == "f":
         whole = np.isfinite(raw) & (np.floor(raw) == raw)
         if not whole.all():
             bad = int(np.flatnonzero(~whole)[0])
             raise DataError(
-                explain(
-                    "Classes are text or whole numbers.",
-                    received=f"{raw[bad]} as target {bad}",
-                    fix='For numbers to predict take a loss for them, as loss = "mse".',
-                )
+                "Classes are text or whole numbers.",
+                received=f"{raw[bad]} as target {bad}",
+                fix='For numbers to predict take a loss for them, as loss = "mse".',
             )
         raw = raw.astype(np.int64)
     return np.array([str(label) for label in raw.tolist()], dtype=object)
@@ -180,12 +176,10 @@ def as_numbers(raw: Array, names: Sequence[str]) -> NDArray[np.float64]:
     if not np.isfinite(numbers).all():
         row, column = np.argwhere(~np.isfinite(numbers))[0]
         raise DataError(
-            explain(
-                "A target to predict must be a finite number.",
-                received=f"{table[row, column]!r} in {names[column]!r}, sample {row} (counted from 0)",
-                fix="Correct or remove the sample; for classes take a loss for them, as "
-                '"sparse_categorical_crossentropy".',
-            )
+            "A target to predict must be a finite number.",
+            received=f"{table[row, column]!r} in {names[column]!r}, sample {row} (counted from 0)",
+            fix="Correct or remove the sample; for classes take a loss for them, as "
+            '"sparse_categorical_crossentropy".',
         )
     return numbers
 
