@@ -10,13 +10,12 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.data.io.errors import CorruptFileError
+from gputrain.data.io.errors import CorruptFileError, FilePath
 from gputrain.data.io.files import open_regular
 from gputrain.data.io.sniff import describe, kind_of
 from gputrain.errors import explain
@@ -63,7 +62,7 @@ class Form(NamedTuple):
     channels: int
 
 
-def read_image(path: str | PathLike[str], size: Size | None = None, channels: int | None = None) -> Pixels:
+def read_image(path: FilePath, size: Size | None = None, channels: int | None = None) -> Pixels:
     """Read one image file: PNG, JPEG, BMP, GIF, WebP or TIFF, of these the first frame or page.
 
     The EXIF orientation is applied. Transparent pixels are laid over white. 16-bit grey v becomes v / 257,
@@ -102,7 +101,7 @@ def read_image(path: str | PathLike[str], size: Size | None = None, channels: in
 
 
 @contextmanager
-def _opened(path: str | PathLike[str]) -> Iterator[Image]:
+def _opened(path: FilePath) -> Iterator[Image]:
     """Open an image file and read its header; damage found then or later is the documented error."""
     pillow = _pillow()
     with open_regular(path) as file:
@@ -137,7 +136,7 @@ def _pillow() -> Any:
     return Image
 
 
-def _check_file_bytes(path: str | PathLike[str], size: int) -> None:
+def _check_file_bytes(path: FilePath, size: int) -> None:
     if size > MAX_FILE_BYTES:
         raise CorruptFileError(
             path,
@@ -148,7 +147,7 @@ def _check_file_bytes(path: str | PathLike[str], size: int) -> None:
         )
 
 
-def _too_large(path: str | PathLike[str], received: str) -> CorruptFileError:
+def _too_large(path: FilePath, received: str) -> CorruptFileError:
     return CorruptFileError(
         path,
         "the size of an image is limited",
@@ -158,7 +157,7 @@ def _too_large(path: str | PathLike[str], received: str) -> CorruptFileError:
     )
 
 
-def _check_mode(path: str | PathLike[str], image: Image) -> None:
+def _check_mode(path: FilePath, image: Image) -> None:
     if image.mode not in _GREY | _COLOUR:
         raise CorruptFileError(
             path,
@@ -169,7 +168,7 @@ def _check_mode(path: str | PathLike[str], image: Image) -> None:
         )
 
 
-def _no_image(path: str | PathLike[str], error: Exception) -> CorruptFileError:
+def _no_image(path: FilePath, error: Exception) -> CorruptFileError:
     from PIL import UnidentifiedImageError
 
     kind = kind_of(path)
@@ -183,7 +182,7 @@ def _no_image(path: str | PathLike[str], error: Exception) -> CorruptFileError:
     return CorruptFileError(path, f"{describe(kind)} must be whole", "pixels to decode", received)
 
 
-def form_of(path: str | PathLike[str]) -> Form:
+def form_of(path: FilePath) -> Form:
     """Read the header of an image file."""
     with _opened(path) as image:
         width, height = image.size

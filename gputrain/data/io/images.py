@@ -15,11 +15,11 @@ import collections
 import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
+from gputrain.data.io.errors import FilePath
 from gputrain.data.io.image_decoding import (
     Form,
     Pixels,
@@ -89,9 +89,7 @@ def load(
     return images
 
 
-def portions(
-    files: Sequence[str | PathLike[str]], size: Size, channels: int, rows: int = 256
-) -> Iterator[Pixels]:
+def portions(files: Sequence[FilePath], size: Size, channels: int, rows: int = 256) -> Iterator[Pixels]:
     """Read many image files a few at a time: what to predict on where all together are too large.
 
     Args:

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from os import PathLike
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.data.io.errors import CorruptFileError
-from gputrain.data.io.files import DEFAULT_BUDGET, fill, open_regular
-from gputrain.data.io.npy_format import MAX_PREFIX, Header, as_array, check_truths, parse_header
+from gputrain.data.io.errors import FilePath
+from gputrain.data.io.files import (
+    DEFAULT_BUDGET,
+    Header,
+    open_regular,
+    read_exactly,
+    require_budget,
+    require_bytes,
+)
+from gputrain.data.io.npy_format import MAX_PREFIX, as_array, check_truths, parse_header
 from gputrain.errors import explain
 
 _WHAT = "the file"
 
 
-def read_npy(path: str | PathLike[str], *, max_bytes: int = DEFAULT_BUDGET) -> NDArray[Any]:
+def read_npy(path: FilePath, *, max_bytes: int = DEFAULT_BUDGET) -> NDArray[Any]:
     """Read an npy file of numbers or booleans into memory.
 
     Refused: pickled objects, records, strings and dates; shapes that do not fit the file; bytes left over.
@@ -43,21 +49,13 @@ def read_npy(path: str | PathLike[str], *, max_bytes: int = DEFAULT_BUDGET) -> N
     """
     with open_regular(path) as file:
         header = _read_header(path, file)
-        if header.data_bytes > max_bytes:
-            raise CorruptFileError(
-                path,
-                f"the shape {header.shape} must fit the memory allowed for one file",
-                f"at most {max_bytes} bytes",
-                f"{header.data_bytes} bytes",
-            )
+        require_budget(path, header, max_bytes)
         file.seek(header.size)
-        raw, filled = fill(file, header.data_bytes)
-    if filled != header.data_bytes:  # cut off since its size was looked at
-        raise CorruptFileError(path, "the file must stay whole", f"{header.data_bytes} bytes", filled)
+        raw = read_exactly(path, file, header.data_bytes, "the file must stay whole")
     return as_array(path, _WHAT, raw, header)
 
 
-def open_npy(path: str | PathLike[str]) -> NDArray[Any]:
+def open_npy(path: FilePath) -> NDArray[Any]:
     """Map an npy file into memory for reading, so that only the rows that are looked at are loaded.
 
     The rules are those of `read_npy`, without a budget. The file must not be shortened while the array is in
@@ -130,16 +128,10 @@ def check_rows(rows: int) -> int:
     return int(rows)
 
 
-def _read_header(path: str | PathLike[str], file: BinaryIO) -> Header:
+def _read_header(path: FilePath, file: BinaryIO) -> Header:
     header = parse_header(path, _WHAT, file.read(MAX_PREFIX))
     declared, actual = header.size + header.data_bytes, os.fstat(file.fileno()).st_size
-    if declared != actual:
-        raise CorruptFileError(
-            path,
-            f"the header declares {header.dtype} of shape {header.shape}",
-            f"{declared} bytes",
-            f"{actual} bytes",
-        )
+    require_bytes(path, f"the header declares {header.dtype} of shape {header.shape}", declared, actual)
     return header
 
 

@@ -6,8 +6,8 @@ import math
 import os
 import struct
 import zlib
-from os import PathLike
 
+from gputrain.data.io.errors import FilePath
 from gputrain.data.io.files import open_regular
 from gputrain.data.io.idx import DTYPES as IDX_DTYPES
 from gputrain.data.io.idx import MAX_DIMS as IDX_MAX_DIMS
@@ -89,7 +89,7 @@ _WORDS = {
 }
 
 
-def kind_of(path: str | PathLike[str]) -> str:
+def kind_of(path: FilePath) -> str:
     """Tell what a file is from its first bytes, of a zip file its last ones too.
 
     At most 68 KiB are read, nothing is parsed beyond fixed fields, and nothing is believed: the answer words
