@@ -8,8 +8,9 @@ from typing import Any
 
 from gputrain.app.recipes import catalog
 from gputrain.app.recipes.errors import Source
-from gputrain.app.recipes.schema import describe, is_number, join
+from gputrain.app.recipes.schema import describe, join
 from gputrain.names import did_you_mean
+from gputrain.utils.settings import is_number
 
 _MAX_NUMBER = 3.4e38  # about the largest float32
 _NAMED_ONLY = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)

@@ -11,10 +11,10 @@ from gputrain.app.recipes import reading
 from gputrain.app.recipes.errors import RecipeError, Source
 from gputrain.app.recipes.overrides import ORIGIN_KEYS
 from gputrain.app.recipes.run_folder import PLAN
-from gputrain.app.recipes.schema import is_number
 from gputrain.app.recipes.stored_run import read_metrics, require_run_folder
 from gputrain.callbacks.monitor import rises_by_name
 from gputrain.names import did_you_mean
+from gputrain.utils.settings import is_number
 
 _KIND = ("name", "type")
 _NOT_COMPARED = ("versions", "name")

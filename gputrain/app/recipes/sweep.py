@@ -23,12 +23,12 @@ from gputrain.app.recipes.reading import read_table
 from gputrain.app.recipes.recipe import Recipe, check
 from gputrain.app.recipes.run_folder import METRICS, PLAN, new_folder, remove
 from gputrain.app.recipes.running import run
-from gputrain.app.recipes.schema import is_number
 from gputrain.app.recipes.stored_run import read_metrics
 from gputrain.app.recipes.toml_writer import dumps
 from gputrain.errors import DataError
 from gputrain.utils.files import write_text, write_text_in_parts
 from gputrain.utils.progress.lines import Overall
+from gputrain.utils.settings import is_number
 
 RECIPE, RESULTS = "recipe.toml", "results.csv"
 MAX_POINTS = 10_000

@@ -13,12 +13,13 @@ from gputrain.data.tabular.cells import factorize, parse
 from gputrain.data.tabular.settings import MISSING_VALUES
 from gputrain.data.tabular.table import Column, Table
 from gputrain.errors import DataError
+from gputrain.utils.plain import Described
 
 MAX_CLASSES = 1000
 
 
 @dataclass(frozen=True)
-class Labels:
+class Labels(Described):
     """The classes of a target column.
 
     Attributes:
@@ -87,10 +88,6 @@ class Labels:
             received = f"from {chosen.min()} to {chosen.max()}" if whole else f"dtype {chosen.dtype}"
             raise DataError("Class indices name classes.", expected=expected, received=received)
         return np.array(self.classes, object)[chosen]
-
-    def to_config(self) -> dict[str, Any]:
-        """Return a dict of plain values."""
-        return {"classes": list(self.classes)}
 
     @classmethod
     def from_config(cls, config: Any) -> Labels:

@@ -18,7 +18,6 @@ from gputrain.app.recipes.data.preparation import Preparation
 from gputrain.app.recipes.data.splitting import some, split
 from gputrain.app.recipes.data.targets import ClassTargets, Targets, as_texts, class_targets, number_targets
 from gputrain.data.tabular import (
-    ColumnCheck,
     Table,
     TablePreparation,
     TableSettings,
@@ -179,7 +178,7 @@ def _numbers(section: Mapping[str, Any], train: Samples) -> Targets:
 def _inputs(origin: Origin, settings: dict[str, Any], train: Samples) -> Inputs:
     """Fit the preparation of inputs to the training samples, and note in `settings` what was found."""
     if isinstance(train.x, Table):
-        return TableInputs(TablePreparation.fit(train.x, table_settings(settings["table"])))
+        return TableInputs(TablePreparation.fit(train.x, _table_settings(settings["table"])))
     sample = tuple(int(size) for size in train.x.shape[1:])
     white = origin.white or 1.0
     settings["scale"] = float(settings.get("scale", white))
@@ -193,18 +192,11 @@ def _inputs(origin: Origin, settings: dict[str, Any], train: Samples) -> Inputs:
     return ArrayInputs(sample, shape, settings["scale"], white)
 
 
-def table_settings(section: Mapping[str, Any]) -> TableSettings:
-    """Return the checked section data.table as the tabular room takes it."""
-    plain = _with_tuples(section)
+def _table_settings(section: Mapping[str, Any]) -> TableSettings:
+    """The checked section data.table as the tabular room takes it."""
+    plain = dict(section)
     plain["scale"] = plain.pop("scaling")
-    plain["checks"] = {
-        column: ColumnCheck(**_with_tuples(check)) for column, check in section["checks"].items()
-    }
-    return TableSettings(**plain)
-
-
-def _with_tuples(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    return TableSettings.from_config(plain)
 
 
 def _balanced(part: Part, section: Mapping[str, Any]) -> Part:
