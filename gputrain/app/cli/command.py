@@ -52,10 +52,14 @@ BACKEND = option(
     "--backend", "same as --set backend=B: auto (a GPU where there is one), numpy or cupy", metavar="B"
 )
 _SET = "another value for a setting of the recipe, as training.batch_size=64; may be repeated"
+BUILDER_FILE = option(
+    "--builder-file", "the Python file of the recipe's model builder; its code is run", metavar="FILE"
+)
 # What changes a recipe.
 SETTINGS = (
     option("--set", _SET, dest="settings", action="append", default=[], metavar="KEY=VALUE"),
     BACKEND,
     option("--epochs", "same as --set training.epochs=N", type=int, metavar="N"),
     option("--seed", "same as --set seed=N", type=int, metavar="N"),
+    BUILDER_FILE,
 )

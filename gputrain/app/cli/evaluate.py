@@ -8,7 +8,7 @@ from typing import Any
 
 from gputrain.app import recipes
 from gputrain.app.cli.codes import OK
-from gputrain.app.cli.command import BACKEND, JSON, RUN, Command, option
+from gputrain.app.cli.command import BACKEND, BUILDER_FILE, JSON, RUN, Command, option
 from gputrain.app.cli.output import print_fields, print_json, print_table
 from gputrain.app.cli.settings import settings_of
 
@@ -53,6 +53,7 @@ COMMAND = Command(
         ),
         option("--targets", "the targets of an npy or IDX file", metavar="FILE"),
         BACKEND,
+        BUILDER_FILE,
         JSON,
     ),
 )

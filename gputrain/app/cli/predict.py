@@ -12,7 +12,7 @@ from typing import TextIO
 
 from gputrain.app import recipes
 from gputrain.app.cli.codes import OK
-from gputrain.app.cli.command import BACKEND, RUN, Command, option
+from gputrain.app.cli.command import BACKEND, BUILDER_FILE, RUN, Command, option
 from gputrain.app.cli.settings import settings_of
 from gputrain.app.recipes.data import Preparation
 from gputrain.app.recipes.predicting import Portion
@@ -78,6 +78,7 @@ COMMAND = Command(
             "--output", "write there instead of to stdout, whole or not at all", type=Path, metavar="FILE"
         ),
         BACKEND,
+        BUILDER_FILE,
         option("--json", "a JSON object a line instead of CSV", action="store_true"),
     ),
 )

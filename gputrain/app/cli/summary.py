@@ -12,7 +12,7 @@ from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command
 from gputrain.app.cli.output import print_json
 from gputrain.app.cli.settings import settings_of
 from gputrain.app.recipes import Recipe
-from gputrain.models import Sequential
+from gputrain.models import Model
 
 _EXAMPLES = """\
 examples:
@@ -48,7 +48,7 @@ def _run(args: argparse.Namespace) -> int:
     return OK
 
 
-def _built(name: str, settings: Sequence[tuple[str, Any, str]]) -> tuple[Recipe, Sequential]:
+def _built(name: str, settings: Sequence[tuple[str, Any, str]]) -> tuple[Recipe, Model]:
     """The recipe and its model: of a run without its data, which may be gone."""
     if recipes.is_run_folder(name):
         run = recipes.open_run(name, settings)

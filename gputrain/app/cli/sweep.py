@@ -51,7 +51,7 @@ def _sweep(args: argparse.Namespace) -> Sweep:
         for option in ("settings", "backend", "epochs", "seed", "seeds", "out"):
             if getattr(args, option):
                 args.parser.error(f"a sweep goes on as it was begun; leave out what changes it ({option})")
-        return Sweep.open(args.config)
+        return Sweep.open(args.config, None if args.builder_file is None else Path(args.builder_file))
     if args.seeds is not None and not 1 <= args.seeds <= 1000:
         args.parser.error(f"--seeds must be a number from 1 to 1000, not {args.seeds}")
     grid = [(path, split_values(value)) for path, value, _ in settings_of(args)]

@@ -104,6 +104,8 @@ def _told_by_kind(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _kinds(section: Any, key: str) -> str:
     """The kinds of a section's tables, in order, as "Dense Dropout Dense"."""
+    if isinstance(section, Mapping) and "builder" in section:
+        return str(section["builder"])
     tables = section.get("layers") if isinstance(section, Mapping) else section
     found = [table.get(key) for table in tables or () if isinstance(table, Mapping)]
     return " ".join(map(str, found)) or "none"

@@ -60,6 +60,7 @@ class RunFolder:
         self.history_lines = self.path / "history.jsonl"
         self.log = self.path / "log.txt"
         self.report = self.path / REPORT
+        self._kept: list[str] = []
 
     def write_config(self, config: Mapping[str, Any]) -> None:
         """Write config.toml."""
@@ -68,6 +69,11 @@ class RunFolder:
     def write_preparation(self, text: str) -> None:
         """Write preparation.json: how inputs are made and what outputs mean."""
         write_text(self.path / PREPARATION, text)
+
+    def keep(self, file: Path) -> None:
+        """Keep a copy of `file`, under its name."""
+        write_atomically(self.path / file.name, lambda stream: stream.write(file.read_bytes()))
+        self._kept.append(file.name)
 
     def write_summary(self, text: str) -> None:
         """Write summary.txt, the layers of the model."""
@@ -99,7 +105,7 @@ class RunFolder:
     def discard(self) -> None:
         """Remove what was written so far and then the folder, unless something else stands in it."""
         own = (CONFIG, PREPARATION, SUMMARY, self.log.name, self.history.name, self.history_lines.name)
-        remove(self.path, own)
+        remove(self.path, (*own, *self._kept))
 
 
 def new_folder(parent: Path, name: str) -> Path:

@@ -126,6 +126,8 @@ def _write_beginning(job: Job, folder: RunFolder, log: RunLog) -> None:
     summary: list[str] = []
     job.model.summary(print_fn=summary.append)
     folder.write_config(job.recipe.resolved())
+    if job.recipe.code is not None:
+        folder.keep(job.recipe.code)
     folder.write_preparation(job.dataset.preparation.to_json())
     folder.write_summary("\n".join(summary))
     sizes = ((name, getattr(job.dataset, name)) for name in ("train", "validation", "test"))

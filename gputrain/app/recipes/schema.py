@@ -37,6 +37,8 @@ TASKS = ("classification", "regression")
 MAX_SEED = 2**63 - 1
 NAME_RULE = "1 to 64 letters, digits, '_' or '-', the first a letter or digit"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+# A function in a Python file, which is named without a folder.
+CODE = re.compile(r"([A-Za-z0-9_-]{1,64}\.py):([A-Za-z_][A-Za-z0-9_]{0,63})")
 
 
 _is_rows = is_list_of(is_list_of(lambda cost: is_number(cost) and cost >= 0), low=2)
@@ -60,6 +62,10 @@ def is_name(value: object) -> bool:
     return isinstance(value, str) and NAME.fullmatch(value) is not None
 
 
+def _is_builder(value: object) -> bool:
+    return isinstance(value, str) and (value.isidentifier() or CODE.fullmatch(value) is not None)
+
+
 def _is_table_or_name(value: object) -> bool:
     return isinstance(value, str | dict)
 
@@ -81,7 +87,7 @@ TOP: Mapping[str, Key] = {
         "What is reported beside the loss. Default: 'accuracy', for regression 'mean_absolute_error'.",
     ),
     "data": table("The data and how it is prepared.", Required),
-    "model": table("The layers.", Required),
+    "model": table("The layers, or what makes them.", Required),
     "optimizer": Key(
         "a name or a table of arguments", _is_table_or_name, "How the weights are moved.", "adam"
     ),
@@ -162,8 +168,14 @@ MODEL: Mapping[str, Key] = {
         is_list_of(is_table, 1, 1000),
         "The layers in order, each with its 'type' and arguments. units = \"outputs\" means as many as there "
         "are classes or targets.",
-        Required,
     ),
+    "builder": Key(
+        "a name, or FILE.py:FUNCTION",
+        _is_builder,
+        "What makes the model where there are no layers: 'mlp', or a function of a Python file beside the "
+        "recipe, as 'my_models.py:build', whose code is run only with --builder-file my_models.py.",
+    ),
+    "arguments": table("What the builder is called with beside input_shape and outputs."),
 }
 
 TRAINING: Mapping[str, Key] = {

@@ -39,7 +39,7 @@ class StoredRun:
     preparation: Preparation
     metrics: Mapping[str, Any]
 
-    def bare_model(self) -> models.Sequential:
+    def bare_model(self) -> models.Model:
         """Return the compiled model with fresh weights; the run's backend becomes the process's.
 
         Raises:
@@ -49,7 +49,7 @@ class StoredRun:
         use_settings(self.recipe)
         return compiled_model(self.recipe, self.preparation)
 
-    def model(self) -> models.Sequential:
+    def model(self) -> models.Model:
         """Return the compiled model with the weights of the run.
 
         Raises:
@@ -120,7 +120,7 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
-def _load_weights(model: models.Sequential, path: Path) -> None:
+def _load_weights(model: models.Model, path: Path) -> None:
     """Set the model's weights; names and shapes are compared before anything is read."""
     wanted = {weight.path: tuple(weight.shape) for weight in model.weights}
     there = {name: tuple(shape) for name, shape in names_and_shapes(path).items()}

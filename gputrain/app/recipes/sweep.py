@@ -12,11 +12,12 @@ import itertools
 import json
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from gputrain.app.recipes import overrides
+from gputrain.app.recipes.builders import FILE_KEY, OPTION
 from gputrain.app.recipes.errors import RecipeError, Source
 from gputrain.app.recipes.json_files import read_json
 from gputrain.app.recipes.reading import read_table
@@ -83,12 +84,18 @@ class Sweep:
     """
 
     def __init__(
-        self, folder: Path, table: Mapping[str, Any], points: Sequence[Point], source: Source
+        self,
+        folder: Path,
+        table: Mapping[str, Any],
+        points: Sequence[Point],
+        source: Source,
+        code: Path | None = None,
     ) -> None:
         self.folder = folder
         self.points = points
         self._table = table
         self._source = source
+        self._code = code
 
     @classmethod
     def new(
@@ -114,7 +121,7 @@ class Sweep:
         points = list(_points(grid, range(recipe.settings["seed"], recipe.settings["seed"] + seeds)))
         source = Source(recipe.source.file, {path: "--set" for path, _ in grid}, recipe.source.base)
         for point in points:
-            _recipe(table, point, source)
+            _recipe(table, point, source, recipe.code)
         folder = new_folder(Path(out), f"{recipe.settings['name']}-sweep")
         plan = [{"folder": p.folder, "settings": p.settings, "seed": p.seed} for p in points]
         try:
@@ -123,11 +130,15 @@ class Sweep:
         except BaseException:
             remove(folder, (RECIPE, PLAN))
             raise
-        return cls(folder, table, points, source)
+        return cls(folder, table, points, source, recipe.code)
 
     @classmethod
-    def open(cls, folder: str | Path) -> Sweep:
+    def open(cls, folder: str | Path, code: Path | None = None) -> Sweep:
         """Open the folder of a sweep, to go on with it or to read its results.
+
+        Args:
+            folder: the folder.
+            code: the Python file of the model's builder, where it has one.
 
         Raises:
             RecipeError, CorruptFileError, OSError: it is none, or damaged.
@@ -135,7 +146,7 @@ class Sweep:
         folder = Path(folder)
         source = Source(str(folder / RECIPE))
         table = read_table(folder / RECIPE, source)
-        return cls(folder, table, _read_plan(folder / PLAN), source)
+        return cls(folder, table, _read_plan(folder / PLAN), source, code)
 
     @staticmethod
     def is_at(folder: str | Path) -> bool:
@@ -167,7 +178,7 @@ class Sweep:
         place = self.folder / point.folder
         place.mkdir(exist_ok=True)
         try:
-            result = run(_recipe(self._table, point, self._source), place, verbose=1)
+            result = run(_recipe(self._table, point, self._source, self._code), place, verbose=1)
         except (ArithmeticError, RecipeError, DataError) as error:
             write_text(place / "error.txt", f"{error}\n")
             return f"failed: {error}"
@@ -256,9 +267,12 @@ def _points(grid: Sequence[tuple[str, Sequence[Any]]], seeds: Iterable[int]) -> 
             yield Point(f"{number}-seed-{seed}", dict(zip(paths, values, strict=True)), seed)
 
 
-def _recipe(table: Mapping[str, Any], point: Point, source: Source) -> Recipe:
+def _recipe(table: Mapping[str, Any], point: Point, source: Source, code: Path | None) -> Recipe:
     changed = copy.deepcopy(dict(table))
     overrides.apply(changed, [*point.settings.items(), ("seed", point.seed)], source)
+    if code is not None:
+        changed["model"][FILE_KEY.rpartition(".")[2]] = str(code)
+        source = replace(source, options={**source.options, FILE_KEY: OPTION})
     return check(changed, source)
 
 
