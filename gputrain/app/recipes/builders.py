@@ -141,7 +141,7 @@ def _function(file: Path, builder: str) -> Builder:
     takes = parameters(found) if inspect.isroutine(found) else {}
     if not set(_GIVEN) <= takes.keys():
         raise TypeError(f"{name} must take {' and '.join(_GIVEN)}")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _line(error: Exception, file: Path | None) -> str:

@@ -106,7 +106,7 @@ def _read_header(path: FilePath, stream: Readable) -> Header:
     if not 1 <= ndim <= MAX_DIMS:
         raise CorruptFileError(path, "the fourth byte counts dimensions", f"1 to {MAX_DIMS}", ndim)
     sizes = read_exactly(path, stream, 4 * ndim, f"the header holds {ndim} dimensions")
-    return Header(DTYPES[code], struct.unpack(f">{ndim}I", sizes), 4 + 4 * ndim)
+    return Header(DTYPES[code], struct.unpack(f">{ndim}I", sizes.tobytes()), 4 + 4 * ndim)
 
 
 def _read_data(path: FilePath, stream: Readable, header: Header) -> NDArray[Any]:
