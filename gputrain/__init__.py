@@ -23,7 +23,7 @@ from gputrain.compiler import gradients
 from gputrain.errors import DataError, DeviceError, DTypeError, GraphError, NonFiniteError, ShapeError
 from gputrain.layers import Input, Layer
 from gputrain.models import Model, Sequential
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 __all__ = [
     "DTypeError",

@@ -146,7 +146,7 @@ def test_relu_rows_are_normalised_and_clipped_and_an_all_zero_row_costs_its_loga
     """Each row over its sum, clipped; a row of zeros gives -log(1e-7) and no gradient."""
     from gputrain.compiler import gradients
     from gputrain.ir import Spec, Trace, Value
-    from gputrain.runtime.executable import interpret
+    from gputrain.runtime import interpret
 
     rows = np.array([[2.0, 1.0, 1.0], [0.0, 0.0, 0.0], [0.0, 3.0, 0.0]])
     target = np.eye(3)

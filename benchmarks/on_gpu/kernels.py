@@ -17,8 +17,9 @@ from benchmarks.on_gpu.timing import in_a_line, summary
 from gputrain import backend
 from gputrain.compiler.rewrite import optimize
 from gputrain.ir import Graph, Spec, Trace, Value
-from gputrain.ops.base import Operation, run_once, spec_of
-from gputrain.runtime.executable import Executable
+from gputrain.ops.base import Operation, spec_of
+from gputrain.runtime import Executable
+from gputrain.runtime.eager import run_once
 
 POISONS = (0xFF, 0x3C)
 LARGEST_ERROR = 1e-3  # ||found - expected|| / ||expected||, float32

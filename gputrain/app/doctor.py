@@ -18,7 +18,6 @@ from gputrain.backend.cupy import environment, families, opening
 from gputrain.backend.cupy.environment import cuda_version, replace_line, version_numbers
 from gputrain.errors import DeviceError
 from gputrain.ops.base import REGISTRY, Constant, Operation
-from gputrain.runtime import control  # noqa: F401 - its operations are registered with it
 from gputrain.utils import resources
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
@@ -89,7 +88,7 @@ def without_kernel() -> list[str]:
         for name, cls in REGISTRY.items()
         if cls.__module__.startswith("gputrain.")
         and name not in served
-        and not (cls.view or cls is Constant or cls.on_host or cls.bind is not Operation.bind)
+        and not (cls.view or cls is Constant or cls.on_host or cls.bodies is not Operation.bodies)
     )
 
 

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gputrain import config
-from gputrain.backend.base import ALIGNMENT, Device, Feeder, InOrder, Kernel, Named, OnHost, Thunk, leaves
+from gputrain.backend.base import (
+    ALIGNMENT,
+    Device,
+    Feeder,
+    InOrder,
+    Kernel,
+    Loop,
+    Named,
+    OnHost,
+    Thunk,
+    leaves,
+)
+from gputrain.errors import DeviceError, explain
 
 __all__ = [
     "ALIGNMENT",
@@ -13,6 +25,7 @@ __all__ = [
     "Feeder",
     "InOrder",
     "Kernel",
+    "Loop",
     "Named",
     "OnHost",
     "Thunk",
@@ -43,8 +56,6 @@ def _automatic(number: int) -> Device:
 
 
 def _emulated(number: int) -> Device:
-    from gputrain.errors import DeviceError, explain
-
     raise DeviceError(
         explain(
             'backend="emulated" runs the GPU device on the host, for tests of gputrain itself.',

@@ -6,18 +6,19 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from gputrain.ir import Node, Spec
-    from gputrain.ops.base import Operation
+from gputrain.ir import Node, Spec
+from gputrain.ops.base import Operation
 
 ALIGNMENT = 256
 
 Thunk = Callable[[], None]
 Prepare = Callable[..., Thunk]
+ForStep = Callable[[int], None]  # of the number of a step
 
 
 class InOrder:
@@ -59,10 +60,63 @@ class OnHost(Named):
         self.reason = reason
 
 
+class Loop:
+    """The same thunks again and again; what differs from step to step is told the number of the step.
+
+    Args:
+        name: what it runs, for people.
+        order: numbers of the steps.
+        reads: called with the number before the body.
+        body: run in each step.
+        writes: called with the number after the body.
+        after: run at the end of each step.
+    """
+
+    __slots__ = ("after", "body", "name", "order", "reads", "writes")
+
+    def __init__(
+        self,
+        name: str,
+        order: Sequence[int],
+        reads: Sequence[ForStep],
+        body: Sequence[Thunk],
+        writes: Sequence[ForStep],
+        after: Sequence[Thunk],
+    ) -> None:
+        self.name, self.order = name, order
+        self.reads, self.body, self.writes, self.after = reads, body, writes, after
+
+    def __call__(self) -> None:
+        for t in self.order:
+            for read in self.reads:
+                read(t)
+            for thunk in self.body:
+                thunk()
+            for write in self.writes:
+                write(t)
+            for thunk in self.after:
+                thunk()
+
+    @property
+    def needs_host(self) -> bool:
+        """Whether a part of it needs the host while it runs."""
+        return any(isinstance(leaf, OnHost) for thunk in self.body for leaf in leaves(thunk))
+
+    def unrolled(self) -> Iterator[Thunk]:
+        """All that it runs, one after the other."""
+        for t in self.order:
+            yield from (partial(read, t) for read in self.reads)
+            yield from self.body
+            yield from (partial(write, t) for write in self.writes)
+            yield from self.after
+
+
 def leaves(thunk: Thunk) -> Iterator[Thunk]:
-    """What a thunk runs, one after the other."""
-    if isinstance(thunk, InOrder):
-        for part in thunk.parts:
+    """What a thunk runs, one after the other. A loop is one, unless the host is needed within it."""
+    if isinstance(thunk, Loop) and not thunk.needs_host:
+        yield thunk
+    elif isinstance(thunk, InOrder | Loop):
+        for part in thunk.parts if isinstance(thunk, InOrder) else thunk.unrolled():
             yield from leaves(part)
     else:
         yield thunk
@@ -217,6 +271,16 @@ class Device(ABC):
     def copy(self, target: Any, source: Any) -> Thunk:
         """A thunk that copies contiguous memory of one shape and dtype."""
 
+    def read_row(self, stack: Any, one: Any) -> ForStep:
+        """What copies row t of `stack` into `one`."""
+        copies = [self.copy(one, stack[t : t + 1].reshape(one.shape)) for t in range(len(stack))]
+        return lambda t: copies[t]()
+
+    def write_row(self, stack: Any, one: Any) -> ForStep:
+        """What copies `one` into row t of `stack`."""
+        copies = [self.copy(stack[t : t + 1].reshape(one.shape), one) for t in range(len(stack))]
+        return lambda t: copies[t]()
+
     def feeder(self) -> Feeder:
         """What brings a model's data to this device."""
         return Feeder(self)
@@ -253,7 +317,16 @@ class Device(ABC):
         out = outs[0] if op.n_outputs == 1 else tuple(outs)
         if kernel is not None:
             return kernel.prepare(op, out, *ins, scratch=tuple(scratch))
-        thunk, name = op.bind(self, out, ins, tuple(scratch)), type(op).__name__
-        if op.on_host is not None:
-            return OnHost(thunk, name, op.on_host)
-        return thunk if isinstance(thunk, InOrder) else Named(thunk, name)
+        own = vars(type(op)).get("cuda")
+        launch = self.bind_kernel(op, own, outs, ins) if own is not None else None
+        return launch if launch is not None else self._reference(op, out, tuple(ins), tuple(scratch))
+
+    def _reference(self, op: Operation, out: Any, ins: tuple[Any, ...], scratch: tuple[Any, ...]) -> Thunk:
+        """The operation's `compute` on these buffers."""
+        xp, compute, name = self.xp, op.compute, type(op).__name__
+        options = {"scratch": scratch} if scratch else {}
+
+        def run() -> None:
+            compute(xp, out, *ins, **options)
+
+        return Named(run, name) if op.on_host is None else OnHost(run, name, op.on_host)

@@ -8,14 +8,13 @@ import numpy as np
 
 from gputrain.compiler import rewrite as passes
 from gputrain.errors import GraphError, ShapeError, explain
-from gputrain.ir import Node, Value, current_trace, is_float, schedule
+from gputrain.ir import Node, Stored, Value, current_trace, is_float, schedule
 from gputrain.ops import add, sum_to
 from gputrain.ops.base import constant
-from gputrain.runtime.variable import Variable
 
 
 def gradients(
-    target: Value, sources: Sequence[Value | Variable], upstream: Value | None = None
+    target: Value, sources: Sequence[Value | Stored], upstream: Value | None = None
 ) -> list[Value | None]:
     """Gradients of `target` with respect to each source, as values of the same graph.
 
@@ -67,7 +66,7 @@ def pull_back(
     return [_total(cotangents.get(value, [])) for value in wanted]
 
 
-def _as_value(source: Value | Variable) -> Value:
+def _as_value(source: Value | Stored) -> Value:
     if isinstance(source, Value):
         return source
     trace = current_trace()
@@ -98,9 +97,9 @@ def _pull_back(node: Node, path: set[Value], cotangents: dict[Value, list[Value]
     saved = list(names)
     names[:] = [f"{node.path}'"] if node.path else []
     try:
-        found = node.op.vjp(
-            outer[0] if single else outer, node.outputs[0] if single else node.outputs, *node.inputs
-        )
+        ct, out = (outer[0], node.outputs[0]) if single else (outer, node.outputs)
+        inside = {"pull_back": pull_back} if node.op.bodies else {}
+        found = node.op.vjp(ct, out, *node.inputs, **inside)
     finally:
         names[:] = saved
     for value, gradient in zip(node.inputs, found, strict=True):

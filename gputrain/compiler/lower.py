@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from gputrain.backend import Device, current_device
+from gputrain.backend import Device
 from gputrain.compiler.rewrite import enabled
 from gputrain.ir import Graph, Node, Spec, Value, is_float
 from gputrain.ir.graph import State
 from gputrain.ops.activation import Relu
-from gputrain.ops.base import Cast, Constant, Operation, Sample, run_once
+from gputrain.ops.base import Cast, Constant, Operation, Sample, evaluate
 from gputrain.ops.custom import OwnGradient
 from gputrain.ops.elementwise import Add, Multiply, Where
 from gputrain.ops.optim import Gate
@@ -50,13 +50,12 @@ class Fused(Operation, eq=False):
         return tuple(v.spec for v in self.outputs)
 
     def compute(self, xp: Any, out: Any, *inputs: Any, scratch: tuple[Any, ...] = ()) -> None:
-        device = current_device()
         arrays = dict(zip(self.inputs, inputs, strict=True))
         for node in self.nodes:
-            made = run_once(node.op, [arrays[v] for v in node.inputs], device)
+            made = evaluate(node.op, xp, [arrays[v] for v in node.inputs])
             arrays.update(zip(node.outputs, made, strict=True))
         for target, value in zip(out if self.n_outputs > 1 else (out,), self.outputs, strict=True):
-            device.copy(target, arrays[value])()
+            xp.copyto(target, arrays[value])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -207,9 +206,7 @@ class _Simplified(_Rebuilt):
 
 def _broadcasts(node: Node) -> bool:
     """Whether the node computes elementwise on inputs that may be broadcast."""
-    from gputrain.ops.pointwise import _Binary
-
-    return isinstance(node.op, _Binary | Where)
+    return node.op.broadcasts
 
 
 class _Group:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from gputrain.backend import ALIGNMENT, Device
 from gputrain.compiler.lower import lower
-from gputrain.ir import Graph, Node, Spec, Value
-from gputrain.ops.base import Constant
+from gputrain.ir import Graph, Node, Spec, Stored, Value
+from gputrain.ops.base import Constant, Operation
 from gputrain.ops.optim import Pack
-from gputrain.runtime.variable import Variable
 
 
 @dataclass(eq=False, slots=True)
@@ -32,7 +32,7 @@ class Buffer:
     first: int
     last: int
     offset: int | None = None
-    variable: Variable | None = None
+    variable: Stored | None = None
     constant: Constant | None = None
     given: Value | None = None
 
@@ -100,6 +100,20 @@ def make_plan(graph: Graph, device: Device, given: Collection[Value] = ()) -> Pl
     return _Planner(lower(graph, device, given), device, given).run()
 
 
+def plan_body(body: Any, device: Device) -> Plan:
+    """The memory plan of a body graph (`ops.bodies.Body`) on a device, made once."""
+    if device.name not in body.plans:
+        body.plans[device.name] = make_plan(body.graph, device, body.graph.inputs)
+    plan: Plan = body.plans[device.name]
+    return plan
+
+
+def workspaces(op: Operation, specs: Sequence[Spec], device: Device) -> list[Spec]:
+    """What running `op` needs beside inputs and outputs: an arena for each body, then its own."""
+    arenas = [Spec((plan_body(body, device).nbytes,), "uint8") for body in op.bodies]
+    return [*arenas, *device.scratch(op, specs)]
+
+
 class _Planner:
     """One pass over the schedule decides sharing; a second packs the buffers into the arena."""
 
@@ -122,8 +136,8 @@ class _Planner:
             self._place(value, buffer)
         for i, node in enumerate(self.graph.nodes):
             self._place_outputs(i, node)
-            specs = [v.spec for v in node.inputs]
-            self.plan.scratch[node] = [self._buffer(s, i) for s in self.device.scratch(node.op, specs)]
+            needed = workspaces(node.op, [v.spec for v in node.inputs], self.device)
+            self.plan.scratch[node] = [self._buffer(s, i) for s in needed]
         self._finish()
         self.plan.nbytes = pack([b for b in self.plan.buffers if b.in_arena])
         return self.plan
@@ -161,7 +175,7 @@ class _Planner:
         return found
 
     def _buffer(
-        self, spec: Spec, first: int, variable: Variable | None = None, constant: Constant | None = None
+        self, spec: Spec, first: int, variable: Stored | None = None, constant: Constant | None = None
     ) -> Buffer:
         buffer = Buffer(spec.nbytes, first, first, variable=variable, constant=constant)
         self.plan.buffers.append(buffer)

@@ -34,6 +34,7 @@ from gputrain.ops.nn import (
 from gputrain.ops.normalization import BatchNormGrad, BatchNormWeightGrad
 from gputrain.ops.pool import MaxPool
 from gputrain.ops.reduction import ArgMax
+from gputrain.ops.shape import Reshape
 
 _disabled: ContextVar[frozenset[str]] = ContextVar("disabled_passes", default=frozenset())
 
@@ -119,7 +120,7 @@ def fuse_softmax_crossentropy(node: Node, uses: Uses) -> bool:
         return False
     (logits,) = softmax.inputs
     onehot = _made_by(target, OneHot) if target not in uses.kept else None
-    if onehot is not None and len(onehot.inputs) == 1 and onehot.op.axis in (-1, target.ndim - 1):  # type: ignore[attr-defined]
+    if onehot is not None and len(onehot.inputs) == 1 and onehot.op.axis in (-1, target.ndim - 1):
         loss = _make(SparseSoftmaxCrossentropy(), node, onehot.inputs[0], logits)[0]
     else:
         loss = _make(SoftmaxCrossentropy(), node, target, logits)[0]
@@ -153,7 +154,7 @@ def _with_number(value: Value, kind: type[Operation], uses: Uses) -> tuple[Value
     for other, number in (made.inputs, made.inputs[::-1]):
         constant = _made_by(number, Constant)
         if constant is not None and number.spec.size == 1 and other.spec == value.spec:
-            return other, constant.op.array().reshape(())  # type: ignore[attr-defined]
+            return other, constant.op.array().reshape(())
     return None
 
 
@@ -193,8 +194,6 @@ def fuse_sigmoid_crossentropy(node: Node, uses: Uses) -> bool:
 
 def _forward(node: Node, value: Value) -> None:
     """Let the single output of `node` be `value` under its old identity (a view of it)."""
-    from gputrain.ops.shape import Reshape
-
     _become(node, Reshape(value.spec.dims), value)
 
 
@@ -232,9 +231,9 @@ def fuse_conv_pool(node: Node, uses: Uses) -> bool:
         return False
     (y,) = node.inputs
     conv = _made_by(y, Conv)
-    if conv is None or uses.count(y) != 1 or conv.op.groups != 1:  # type: ignore[attr-defined]
+    if conv is None or uses.count(y) != 1 or conv.op.groups != 1:
         return False
-    op = ConvMaxPool(conv.op, node.op)  # type: ignore[arg-type]
+    op = ConvMaxPool(conv.op, node.op)
     _become(node, op, *conv.inputs)
     return True
 

@@ -11,8 +11,8 @@ import numpy as np
 from gputrain import config
 from gputrain.backend import current_device
 from gputrain.errors import DataError, explain
-from gputrain.ops.base import run_once
 from gputrain.ops.optim import AllFinite
+from gputrain.runtime.eager import run_once
 from gputrain.utils import philox, tree
 
 CHECK_BLOCK = 1 << 20

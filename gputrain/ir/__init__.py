@@ -1,6 +1,7 @@
-"""The graph: Spec, Value, Node, Graph, Variable and the Trace that records them."""
+"""The graph: Spec, Value, Node, Graph, and the interpreters that give operations their meaning."""
 
 from gputrain.ir.graph import Graph, State, schedule
+from gputrain.ir.interpreter import Interpreter, Stored
 from gputrain.ir.spec import (
     DTYPES,
     FLOATS,
@@ -17,7 +18,6 @@ from gputrain.ir.spec import (
 )
 from gputrain.ir.trace import Trace, current_trace, suspended
 from gputrain.ir.value import Node, Value
-from gputrain.runtime.variable import Variable
 
 __all__ = [
     "DTYPES",
@@ -25,13 +25,14 @@ __all__ = [
     "INTEGERS",
     "Dim",
     "Graph",
+    "Interpreter",
     "Node",
     "Shape",
     "Spec",
     "State",
+    "Stored",
     "Trace",
     "Value",
-    "Variable",
     "broadcast",
     "current_trace",
     "dtype_name",

@@ -5,20 +5,17 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from gputrain.errors import GraphError, explain
+from gputrain.ir.interpreter import Stored
 from gputrain.ir.value import Node, Value
-
-if TYPE_CHECKING:
-    from gputrain.runtime.variable import Variable
 
 
 @dataclass(frozen=True, slots=True)
 class State:
     """A variable a graph reads (`before`) and, if `after` is another value, writes."""
 
-    variable: Variable
+    variable: Stored
     before: Value
     after: Value
 

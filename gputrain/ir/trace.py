@@ -2,45 +2,32 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+import numpy as np
 
 from gputrain.errors import GraphError, ShapeError, explain
+from gputrain.ir import interpreter
 from gputrain.ir.graph import Graph, State
-from gputrain.ir.value import Value, _sequence
-
-if TYPE_CHECKING:
-    from gputrain.runtime.variable import Variable
-
-_local = threading.local()
-
-
-def _stack() -> list[Trace | None]:
-    if not hasattr(_local, "stack"):
-        _local.stack = []
-    return _local.stack
+from gputrain.ir.interpreter import Interpreter, Stored
+from gputrain.ir.value import Value, next_order
 
 
 def current_trace() -> Trace | None:
     """The innermost trace being recorded in this thread, or None."""
-    stack = _stack()
-    return stack[-1] if stack else None
+    now = interpreter.current()
+    return now if isinstance(now, Trace) else None
 
 
-@contextmanager
-def suspended() -> Iterator[None]:
+def suspended() -> AbstractContextManager[None]:
     """Compute at once within a `with` block, also while a trace is being recorded."""
-    _stack().append(None)
-    try:
-        yield
-    finally:
-        _stack().pop()
+    return interpreter.using(None)
 
 
-class Trace:
+class Trace(Interpreter):
     """Records state reads and writes, extra losses, effects and layer paths.
 
     Args:
@@ -61,7 +48,7 @@ class Trace:
         self,
         *,
         training: bool = False,
-        counter: Variable | None = None,
+        counter: Stored | None = None,
         parent: Trace | None = None,
         repeats: bool = False,
     ) -> None:
@@ -69,8 +56,8 @@ class Trace:
         self.counter = counter
         self.parent = parent
         self.repeats = repeats
-        self.before: dict[Variable, Value] = {}
-        self.after: dict[Variable, Value] = {}
+        self.before: dict[Stored, Value] = {}
+        self.after: dict[Stored, Value] = {}
         self.losses: list[tuple[Any, Value]] = []
         self.effects: list[Value] = []
         self.finite: Value | None = None
@@ -79,12 +66,26 @@ class Trace:
         self.names: list[str] = []
         self._keys: list[str] = []
         self._draws: Counter[str] = Counter()
-        self.start = next(_sequence)
+        self.start = next_order()
 
     @property
     def path(self) -> str:
         """Path of the layer being called, for people."""
         return "/".join(self.names)
+
+    # Arrays that a traced function computes with by the way are computed at once.
+
+    def compute(self, op: Any, inputs: Sequence[Any]) -> Any:
+        """The results of an operation on arrays."""
+        return interpreter.outside().compute(op, inputs)
+
+    def operand(self, x: Any, dtype: str | None) -> Any:
+        """An array, a list or a number as an operand."""
+        return interpreter.outside().operand(x, dtype)
+
+    def host(self, array: Any) -> np.ndarray:
+        """The contents of an array as a NumPy array."""
+        return interpreter.outside().host(array)
 
     @property
     def whole_path(self) -> str:
@@ -95,11 +96,8 @@ class Trace:
     @contextmanager
     def active(self) -> Iterator[Trace]:
         """Record in this trace within a `with` block."""
-        _stack().append(self)
-        try:
+        with interpreter.using(self):
             yield self
-        finally:
-            _stack().pop()
 
     @contextmanager
     def scope(self, name: str, key: str, training: bool | None = None) -> Iterator[None]:
@@ -166,7 +164,7 @@ class Trace:
                 )
             )
 
-    def read(self, variable: Variable) -> Value:
+    def read(self, variable: Stored) -> Value:
         """The variable's value at this point of the traced program."""
         if variable in self.after:
             return self.after[variable]
@@ -175,7 +173,7 @@ class Trace:
             self.before[variable] = Value(variable.spec, name=variable.path)
         return self.before[variable]
 
-    def write(self, variable: Variable, value: Value) -> Value:
+    def write(self, variable: Stored, value: Value) -> Value:
         """Make `value` the variable's new state."""
         if self.parent is not None:
             raise GraphError(
@@ -201,7 +199,3 @@ class Trace:
         states = [State(v, value, self.after.get(v, value)) for v, value in self.before.items()]
         return Graph(inputs, outputs, states, list(self.effects))
 
-
-def tracing(value: Any) -> bool:
-    """True where an operation on `value` must be recorded rather than computed."""
-    return isinstance(value, Value)

@@ -7,17 +7,19 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gputrain.errors import GraphError, explain
 from gputrain.ir.arithmetic import Arithmetic
 from gputrain.ir.spec import Shape, Spec
 
-if TYPE_CHECKING:
-    from gputrain.ops.base import Operation
-
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 _sequence = itertools.count()
+
+
+def next_order() -> int:
+    """A number larger than that of every node made before."""
+    return next(_sequence)
 
 
 def user_line() -> str:
@@ -147,7 +149,7 @@ class Node:
     __slots__ = ("frozen", "inputs", "op", "order", "outputs", "path", "source")
 
     def __init__(
-        self, op: Operation, inputs: tuple[Value, ...], specs: tuple[Spec, ...], path: str = ""
+        self, op: Any, inputs: tuple[Value, ...], specs: tuple[Spec, ...], path: str = ""
     ) -> None:
         self.op = op
         self.inputs = inputs
@@ -158,7 +160,7 @@ class Node:
         self.outputs = tuple(Value(spec, self, i) for i, spec in enumerate(specs))
 
     @classmethod
-    def alone(cls, op: Operation, inputs: tuple[Value, ...], specs: tuple[Spec, ...]) -> Node:
+    def alone(cls, op: Any, inputs: tuple[Value, ...], specs: tuple[Spec, ...]) -> Node:
         """A node of no graph, for a device to look at."""
         made = object.__new__(cls)
         made.op, made.inputs, made.path, made.source = op, inputs, "", ""
@@ -167,7 +169,7 @@ class Node:
         return made
 
     @classmethod
-    def like(cls, node: Node, op: Operation, inputs: tuple[Value, ...], specs: tuple[Spec, ...]) -> Node:
+    def like(cls, node: Node, op: Any, inputs: tuple[Value, ...], specs: tuple[Spec, ...]) -> Node:
         """A node that stands where `node` stood in the user's code and in the schedule."""
         made = cls.alone(op, inputs, specs)
         made.path, made.source = node.path, node.source

@@ -10,7 +10,7 @@ import numpy as np
 from gputrain import config, initializers
 from gputrain.ir import dtype_name
 from gputrain.names import snake_case
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from gputrain.utils import tree
 
 

@@ -12,7 +12,7 @@ from gputrain.losses.shapes import mask_of, operand, per_sample, require_equal
 from gputrain.metrics.base import Metric
 from gputrain.metrics.functions import check_one_of
 from gputrain.ops.pointwise import as_float
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 _EXACT = "float64"
 _NOTHING = 1e-9  # as in Keras: an output up to this size is no yes, though it be the largest of its row

@@ -21,7 +21,7 @@ from gputrain.errors import DeviceMemoryError, GraphError, NonFiniteError, expla
 from gputrain.ir import Graph, Node, Spec, Trace, Value
 from gputrain.ops.base import apply, constant
 from gputrain.ops.optim import Gate
-from gputrain.runtime.executable import Arena, Executable, interpret
+from gputrain.runtime import Arena, Executable, interpret
 from gputrain.utils import tree
 from gputrain.utils.notes import note
 

@@ -8,6 +8,7 @@ from gputrain.ir import Value
 from gputrain.ops.activation import *
 from gputrain.ops.base import REGISTRY, Operation, Sample, apply, cast, constant, convert
 from gputrain.ops.comparison import *
+from gputrain.ops.cond import *
 from gputrain.ops.conv import *
 from gputrain.ops.conv_pool import *
 from gputrain.ops.conversion import *
@@ -23,17 +24,10 @@ from gputrain.ops.pool import *
 from gputrain.ops.random import *
 from gputrain.ops.reduction import *
 from gputrain.ops.register import *
+from gputrain.ops.scan import *
 from gputrain.ops.shape import *
 from gputrain.ops.special import *
 
 Value.operators.update({name: fn for name, fn in globals().items() if callable(fn)})
 Value.operators["constant"] = constant
 
-
-def __getattr__(name: str) -> object:
-    """`cond` and `scan` own body graphs, so they live with the compiler and are only named here."""
-    if name in ("cond", "scan"):
-        from gputrain.runtime import control
-
-        return getattr(control, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,10 +9,9 @@ from typing import Any, ClassVar, Self, dataclass_transform
 
 import numpy as np
 
-from gputrain import backend, config
+from gputrain import config
 from gputrain.errors import DTypeError, explain
-from gputrain.ir import Node, Spec, Value, current_trace, dtype_name, is_float, promote
-from gputrain.runtime.variable import Variable
+from gputrain.ir import Node, Spec, Stored, Value, current_trace, dtype_name, interpreter, is_float, promote
 
 REGISTRY: dict[str, type[Operation]] = {}
 
@@ -57,13 +56,18 @@ class Operation:
         view: the output is the first input's memory under another shape; nothing is computed.
         overwrites: pairs (output, input): the output may use the input's memory when that input dies here
             and has the same bytes.
+        broadcasts: it computes elementwise, on inputs that may be broadcast.
         guarded: it takes a flag and leaves states alone where the flag does not hold.
         on_host: why it needs the host while it runs, for people; None where it does not.
+        cuda: a user's CUDA kernel, set by `register_op`; a subclass does not inherit it.
+        bodies: the body graphs that it owns; `vjp` gets a function `pull_back` where there are any.
     """
 
     view: ClassVar[bool] = False
     guarded: ClassVar[bool] = False
+    broadcasts: ClassVar[bool] = False
     on_host: ClassVar[str | None] = None
+    cuda: ClassVar[Any] = None
     _fields: ClassVar[dict[str, Any]] = {}  # name to default
     _by_value: ClassVar[bool] = True
 
@@ -118,6 +122,11 @@ class Operation:
         """Pairs (output, input): the output may lie on the input when that dies here."""
         return ()
 
+    @property
+    def bodies(self) -> tuple[Any, ...]:
+        """The body graphs that it owns, which run inside it."""
+        return ()
+
     # mypy takes any signature for an override of (*args: Any, **kwargs: Any).
 
     def infer(self, *args: Any, **kwargs: Any) -> Spec | tuple[Spec, ...]:
@@ -152,15 +161,6 @@ class Operation:
     def samples(cls) -> Sequence[Sample]:
         """Cases for the generic tests; an operation without any fails the suite."""
         return ()
-
-    def bind(
-        self, device: backend.Device, out: Any, ins: Sequence[Any], scratch: tuple[Any, ...]
-    ) -> Callable[[], None]:
-        """A function of no arguments that runs `compute` on these buffers."""
-        xp, compute, inputs = device.xp, self.compute, tuple(ins)
-        if scratch:
-            return lambda: compute(xp, out, *inputs, scratch=scratch)
-        return lambda: compute(xp, out, *inputs)
 
     def output_specs(self, *specs: Spec) -> tuple[Spec, ...]:
         """`infer`, always as a tuple."""
@@ -231,9 +231,9 @@ class Constant(Operation):
 
 def constant(array: Any) -> Value:
     """A Value holding `array` in the graph being built."""
-    op = Constant.of(np.asarray(backend.current_device().download(array)))
-    trace = current_trace()
-    return Node(op, (), op.output_specs(), trace.path if trace else "").outputs[0]
+    now = interpreter.current()
+    op = Constant.of(np.asarray(now.host(array)))
+    return Node(op, (), op.output_specs(), now.path).outputs[0]
 
 
 def convert(x: Any, dtype: str | None = None) -> Any:
@@ -241,22 +241,20 @@ def convert(x: Any, dtype: str | None = None) -> Any:
 
     Lists of floats become `config.floatx()`, as in Keras; arrays keep their dtype unless one is asked for.
     """
-    if isinstance(x, Variable):
-        trace = current_trace()
-        if trace is None:
-            x.require_here()
-        x = trace.read(x) if trace is not None else x.device.shown(x.array)
+    now = interpreter.current()
+    if isinstance(x, Stored):
+        x = now.read(x)
     if isinstance(x, Value):
         return cast(x, dtype) if dtype is not None and x.dtype != dtype else x
     if dtype is None and not hasattr(x, "dtype"):
         host = np.asarray(x)
         dtype = config.floatx() if host.dtype.kind == "f" else ("int32" if host.dtype.kind == "i" else None)
-    return backend.current_device().operand(x, dtype)
+    return now.operand(x, dtype)
 
 
 def is_symbolic(x: Any) -> bool:
     """True where an operation on `x` will be recorded instead of computed at once."""
-    return isinstance(x, Value) or (isinstance(x, Variable) and current_trace() is not None)
+    return isinstance(x, Value) or (isinstance(x, Stored) and current_trace() is not None)
 
 
 def cast(x: Any, dtype: str) -> Any:
@@ -266,8 +264,8 @@ def cast(x: Any, dtype: str) -> Any:
 
 
 def spec_of(x: Any) -> Spec:
-    """Spec of a Value, Variable or array."""
-    return x.spec if isinstance(x, Value | Variable) else Spec(tuple(x.shape), dtype_name(x.dtype))
+    """Spec of a value, a variable or an array."""
+    return x.spec if isinstance(x, Value | Stored) else Spec(tuple(x.shape), dtype_name(x.dtype))
 
 
 def is_number(x: Any) -> bool:
@@ -312,38 +310,16 @@ def apply(op: Operation, *inputs: Any) -> Any:
         rule = "ops.apply takes an operation, not its class."
         fix = f"Pass {op.__name__}(...) with its parameters."
         raise TypeError(explain(rule, received=op.__name__, fix=fix))
-    if any(isinstance(x, Value) for x in inputs):
-        return _record(op, inputs)
-    return _compute(op, inputs)
+    return interpreter.current().apply(op, inputs)
 
 
-def _record(op: Operation, inputs: Sequence[Any]) -> Any:
-    values = tuple(x if isinstance(x, Value) else constant(x) for x in inputs)
-    specs = op.output_specs(*(v.spec for v in values))
-    trace = current_trace()
-    outputs = Node(op, values, specs, trace.path if trace is not None else "").outputs
-    return outputs[0] if op.n_outputs == 1 else outputs
-
-
-def _compute(op: Operation, inputs: Sequence[Any]) -> Any:
-    device = backend.current_device()
-    outs = device.returned(run_once(op, [device.asarray(x) for x in inputs], device), inputs)
-    return outs[0] if op.n_outputs == 1 else outs
-
-
-def run_once(op: Operation, inputs: Sequence[Any], device: backend.Device) -> tuple[Any, ...]:
-    """Run an operation on arrays of the device into fresh buffers: eager use, interpreting node by node."""
-    specs = tuple(spec_of(x) for x in inputs)
-    outs = [device.empty(s.dims, s.dtype) for s in op.output_specs(*specs)]
-    scratch = [] if op.view else [device.empty(s.dims, s.dtype) for s in device.scratch(op, specs)]
-    with device.running():
-        if op.view:
-            device.copy(outs[0], inputs[0].reshape(outs[0].shape))()
-        elif isinstance(op, Constant):
-            device.upload(op.array(), outs[0])
-        else:
-            device.prepare(op, specs, outs, inputs, scratch)()
-    return tuple(outs)
+def evaluate(op: Operation, xp: Any, inputs: Sequence[Any]) -> tuple[Any, ...]:
+    """The plain reference of an operation on arrays of `xp`, into fresh memory."""
+    specs = [spec_of(x) for x in inputs]
+    outs = tuple(xp.empty(s.dims, s.dtype) for s in op.output_specs(*specs))
+    scratch = tuple(xp.empty(s.dims, s.dtype) for s in op.scratch(*specs))
+    op.compute(xp, outs[0] if op.n_outputs == 1 else outs, *inputs, scratch=scratch)
+    return outs
 
 
 class Cast(Operation):

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain import backend
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Value, dtype_name
+from gputrain.ir import Stored, Value, dtype_name, interpreter
 from gputrain.ops.base import convert
-from gputrain.runtime.variable import Variable
 
 __all__ = ["array", "convert_to_numpy", "convert_to_tensor"]
 
@@ -56,6 +54,6 @@ def convert_to_numpy(x: Any) -> NDArray[Any]:
                 fix="Compute with gputrain.ops there, or convert what predict() returns.",
             )
         )
-    if isinstance(x, Variable):
+    if isinstance(x, Stored):
         return np.asarray(x.numpy())
-    return np.asarray(backend.current_device().download(convert_to_tensor(x)))
+    return np.asarray(interpreter.current().host(convert_to_tensor(x)))

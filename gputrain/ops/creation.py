@@ -10,7 +10,7 @@ import numpy as np
 
 from gputrain import config
 from gputrain.errors import ShapeError, explain
-from gputrain.ir import Shape, Spec, Value, dtype_name
+from gputrain.ir import Shape, Spec, Stored, Value, dtype_name
 from gputrain.ops.base import (
     Operation,
     Sample,
@@ -24,7 +24,6 @@ from gputrain.ops.base import (
 )
 from gputrain.ops.pointwise import Gradients
 from gputrain.ops.shape import broadcast_to
-from gputrain.runtime.variable import Variable
 
 __all__ = [
     "FullLike",
@@ -107,7 +106,7 @@ def full_like(x: Any, fill_value: Any, dtype: str | None = None) -> Any:
         fill_value: a number, or an array that broadcasts to the shape.
         dtype: of the result.
     """
-    if not isinstance(x, Value | Variable):
+    if not isinstance(x, Value | Stored):
         x = convert(x)
     spec = spec_of(x)
     name = dtype_name(dtype or spec.dtype)
@@ -117,6 +116,12 @@ def full_like(x: Any, fill_value: Any, dtype: str | None = None) -> Any:
         return apply(FullLike(fill_value, name), convert(x))
     # Not made from x, so that x need not stay in memory for its shape.
     return broadcast_to(_symbolic_scalar(fill_value, name), spec.shape)
+
+
+def zeros_of(spec: Spec) -> Value:
+    """Zeros of this shape and dtype in the graph being built."""
+    zeros: Value = broadcast_to(constant(np.zeros((), spec.dtype)), spec.dims)
+    return zeros
 
 
 def _symbolic_scalar(value: Any, dtype: str) -> Any:

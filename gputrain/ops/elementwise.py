@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -377,6 +377,8 @@ class Erf(_Unary):
 
 class Where(Operation):
     """x where the condition holds, y elsewhere; all three broadcast together."""
+
+    broadcasts: ClassVar[bool] = True
 
     def infer(self, condition: Spec, x: Spec, y: Spec) -> Spec:
         if condition.dtype != "bool":

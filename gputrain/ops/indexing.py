@@ -16,6 +16,7 @@ from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import INTEGERS, Spec, Value, dtype_name, normalize_axis
 from gputrain.ir.spec import Dim, Shape
 from gputrain.ops.base import Operation, Sample, apply, convert, spec_of
+from gputrain.ops.shape import broadcast_to, ravel
 
 __all__ = [
     "GetItem",
@@ -611,8 +612,6 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """
     x, indices = convert(x), convert(indices)
     if axis is None:
-        from gputrain.ops.shape import ravel
-
         x, axis = ravel(x), 0
     axis = normalize_axis(axis, x.ndim, "take")
     if spec_of(indices).dtype in INTEGERS:
@@ -628,8 +627,6 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     Raises:
         IndexError: an index outside the axis, where the indices are an array.
     """
-    from gputrain.ops.shape import broadcast_to, ravel
-
     x, indices = convert(x), convert(indices)
     if axis is None:
         x, indices, axis = ravel(x), ravel(indices), 0

@@ -10,6 +10,7 @@ import numpy as np
 from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Shape, Spec, Value, broadcast
 from gputrain.ops.base import Operation, Sample, apply, harmonize, spec_of
+from gputrain.ops.elementwise import multiply
 from gputrain.ops.shape import reshape
 
 __all__ = ["MatMul", "dot", "matmul"]
@@ -131,8 +132,6 @@ def dot(x1: Any, x2: Any) -> Any:
     """Dot product: `matmul` for up to 2 dimensions, a plain product where one operand is a scalar."""
     a, b = harmonize(x1, x2)
     if spec_of(a).ndim == 0 or spec_of(b).ndim == 0:
-        from gputrain.ops.elementwise import multiply
-
         return multiply(a, b)
     if spec_of(b).ndim > 2:
         raise ShapeError(explain("dot takes a second operand of at most 2 dimensions.", received=spec_of(b)))

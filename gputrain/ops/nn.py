@@ -16,7 +16,7 @@ from gputrain.ops.elementwise import add, clip, divide, exp, log, multiply, nega
 from gputrain.ops.indexing import one_hot
 from gputrain.ops.pointwise import as_float, scalar_like
 from gputrain.ops.reduction import sum
-from gputrain.ops.shape import expand_dims, moveaxis
+from gputrain.ops.shape import expand_dims, moveaxis, squeeze
 from gputrain.utils.notes import note
 
 __all__ = [
@@ -501,8 +501,6 @@ def sparse_categorical_crossentropy(
     output, _ = _last(as_float(output), axis, "sparse_categorical_crossentropy")
     label, shape = convert(target), spec_of(output).shape
     if spec_of(label).ndim == len(shape) and spec_of(label).shape[-1] == 1:
-        from gputrain.ops.shape import squeeze
-
         label = squeeze(label, -1)
     if is_float(spec_of(label).dtype):
         label = cast(label, "int32")

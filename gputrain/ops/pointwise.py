@@ -42,6 +42,7 @@ class _Unary(Operation):
 class _Binary(Operation):
     """Two inputs of one dtype, broadcast together."""
 
+    broadcasts: ClassVar[bool] = True
     function: ClassVar[str] = ""
     overwrites: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0), (0, 1))
     floating: ClassVar[bool] = False

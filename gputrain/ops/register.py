@@ -128,7 +128,7 @@ def register_op(cls: Any = None, *, cuda: CudaKernel | None = None, differentiab
     if cuda is not None:
         if cuda.scalars is None:
             _scalar_kinds(cls)
-        cls.bind = _bound(cls, cuda, cls.bind)
+        cls.cuda = cuda
     return cls
 
 
@@ -138,22 +138,6 @@ def scalars_of(op: Operation, kernel: CudaKernel, specs: Sequence[Any], size: in
         return [("d" if isinstance(n, float) else "i", n) for n in kernel.scalars(op, *specs)]
     kinds = _scalar_kinds(type(op))
     return [*((kind, getattr(op, name)) for name, kind in kinds.items()), ("i", size)]
-
-
-def _bound(cls: type[Operation], kernel: CudaKernel, fallback: Callable[..., Any]) -> Callable[..., Any]:
-    """`Operation.bind` that launches the kernel on GPUs and is `fallback` elsewhere."""
-
-    def bind(
-        self: Operation, device: Any, out: Any, ins: Sequence[Any], scratch: tuple[Any, ...]
-    ) -> Callable[[], None]:
-        if type(self) is cls:
-            launch = device.bind_kernel(self, kernel, out if isinstance(out, tuple) else (out,), ins)
-            if launch is not None:
-                return launch
-        bound: Callable[[], None] = fallback(self, device, out, ins, scratch)
-        return bound
-
-    return bind
 
 
 def _check_class(cls: Any, differentiable: bool) -> None:

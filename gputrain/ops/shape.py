@@ -13,7 +13,6 @@ from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Spec, Value, is_float, normalize_axes, normalize_axis
 from gputrain.ir.spec import Dim, Shape
 from gputrain.ops.base import Operation, Sample, apply, convert, harmonize, spec_of
-from gputrain.ops.indexing import getitem
 from gputrain.ops.pointwise import scalar_like
 
 __all__ = [
@@ -316,7 +315,7 @@ class Concatenate(Operation):
         parts, start = [], 0
         for x in inputs:
             stop = start + x.spec.dims[self.axis]
-            parts.append(getitem(ct, (*before, builtins.slice(start, stop))) if is_float(x.dtype) else None)
+            parts.append(ct[(*before, builtins.slice(start, stop))] if is_float(x.dtype) else None)
             start = stop
         return parts
 
@@ -435,7 +434,7 @@ class Pad(Operation):
         return tuple(builtins.slice(a, n - b) for n, (a, b) in zip(shape, self.widths, strict=True))
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (getitem(ct, self._inner(out.spec.dims)),)
+        return (ct[self._inner(out.spec.dims)],)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         inner = self._inner(out.shape)

@@ -15,7 +15,7 @@ from gputrain.ops.base import apply, cast, convert
 from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments
 from gputrain.optimizers import schedules
 from gputrain.optimizers.schedules import LearningRateSchedule
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 RATES_AHEAD = 512  # steps for which a schedule is evaluated at a time
 

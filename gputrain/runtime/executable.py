@@ -2,48 +2,23 @@
 
 from __future__ import annotations
 
-import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from gputrain.backend import Device, Named, Thunk, current_device
-from gputrain.compiler.plan import Buffer, Place, Plan, make_plan
+from gputrain.backend import Device, Named, Thunk
+from gputrain.compiler.plan import Buffer, Place, Plan, make_plan, plan_body, workspaces
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Graph, Node, Spec, Value
-from gputrain.ops.base import Constant, run_once
+from gputrain.ops.base import Constant, Operation
+from gputrain.runtime.arena import Arena
+from gputrain.runtime.control import bind_bodies, inputs_of_bodies
 
 POISON = 0xFF  # bytes that are NaN as floats
 UNSCALED = (1.0, 0.0)
 KEPT_PROGRAMS = 4  # ways to fill the inputs whose programs are kept
-
-
-class Arena:
-    """The memory that all executables of one model share; only one of them runs at a time.
-
-    Args:
-        device: where it lies.
-        memory: bytes to begin with; None means none yet.
-    """
-
-    def __init__(self, device: Device, memory: Any = None) -> None:
-        self.device = device
-        self.users: weakref.WeakSet[Executable] = weakref.WeakSet()
-        self.generation = 0
-        self.memory = memory if memory is not None else device.empty((0,), "uint8")
-
-    def reserve(self, nbytes: int) -> None:
-        """Make room for a plan. Growing moves the memory, so executables bind anew before they run again."""
-        if nbytes <= self.memory.size:
-            return
-        self.device.require_room(nbytes - self.memory.size, "the memory plan of a step")
-        for user in list(self.users):
-            user.unbind()
-        self.memory = None  # so that the old memory is gone before the new one is asked for
-        self.memory = self.device.empty((nbytes,), "uint8")
-        self.generation += 1
 
 
 class Executable:
@@ -202,7 +177,9 @@ class Executable:
     def _constant(self, buffer: Buffer) -> Any:
         assert buffer.constant is not None
         if buffer not in self._constants:
-            self._constants[buffer] = run_once(buffer.constant, (), self.device)[0]
+            host = buffer.constant.array()
+            self._constants[buffer] = self.device.empty(host.shape, host.dtype.name)
+            self.device.upload(host, self._constants[buffer])
         return self._constants[buffer]
 
     def _runs(self, node: Node) -> bool:
@@ -210,12 +187,13 @@ class Executable:
 
     def _thunk(self, node: Node) -> Thunk:
         specs = [v.spec for v in node.inputs]
+        needed = workspaces(node.op, specs, self.device)
         scratch = [
             self._cut(Place(buffer), spec)
-            for buffer, spec in zip(self.plan.scratch[node], self.device.scratch(node.op, specs), strict=True)
+            for buffer, spec in zip(self.plan.scratch[node], needed, strict=True)
         ]
-        outs = [self._arrays[v] for v in node.outputs]
-        thunk = self.device.prepare(node.op, specs, outs, [self._arrays[v] for v in node.inputs], scratch)
+        outs, ins = ([self._arrays[v] for v in values] for values in (node.outputs, node.inputs))
+        thunk = prepare(node.op, self.device, specs, outs, ins, scratch)
         if isinstance(thunk, Named) and node.path:
             thunk.name = f"{thunk.name} of {node.path}"
         return thunk
@@ -225,47 +203,26 @@ class Executable:
         return [self.device.copy(target, source) for target, source in ends]
 
 
-def interpret(
-    graph: Graph,
-    feeds: Sequence[Any],
-    device: Device | None = None,
-    observe: Callable[[Node, tuple[Any, ...]], None] | None = None,
-    commit: bool = True,
-) -> list[Any]:
-    """Run a graph node by node in fresh memory, showing each result to `observe`.
+def prepare(
+    op: Operation,
+    device: Device,
+    specs: Sequence[Spec],
+    outs: Sequence[Any],
+    ins: Sequence[Any],
+    scratch: Sequence[Any],
+) -> Thunk:
+    """Bind `op` to its buffers, its bodies included; calling the result runs it.
 
     Args:
-        graph: what to compute.
-        feeds: one array per graph input.
-        device: where; None means the current one.
-        observe: called with each node and its output arrays, in order.
-        commit: whether new states are written to their variables.
-
-    Returns:
-        the output arrays, none of which is a feed or the memory of a variable: NumPy arrays, or arrays of the
-        device where a feed was one.
+        scratch: arrays of the specs that `workspaces` names.
     """
-    device = device if device is not None else current_device()
-    arrays: dict[Value, Any] = {s.before: s.variable.array for s in graph.states}
-    for value, feed in zip(graph.inputs, feeds, strict=True):
-        arrays[value] = device.asarray(feed, value.dtype)
-    for node in graph.nodes:
-        outs = run_once(node.op, [arrays[v] for v in node.inputs], device)
-        arrays.update(zip(node.outputs, outs, strict=True))
-        if observe is not None:
-            observe(node, outs)
-    outputs = [arrays[v] if v.node is not None else _copied(device, arrays[v]) for v in graph.outputs]
-    if commit:
-        written = [(s.variable.array, _copied(device, arrays[s.after])) for s in graph.states if s.written]
-        with device.running():
-            for array, new in written:
-                device.copy(array, new)()
-    return list(device.returned(outputs, feeds))
-
-
-def _copied(device: Device, array: Any) -> Any:
-    """The contents of an array in memory of its own."""
-    fresh = device.empty(array.shape, array.dtype.name)
-    with device.running():
-        device.copy(fresh, device.asarray(array))()
-    return fresh
+    if not op.bodies:
+        return device.prepare(op, specs, outs, ins, scratch)
+    memories, own = scratch[: len(op.bodies)], scratch[len(op.bodies) :]
+    bound = []
+    for body, memory, inputs in zip(op.bodies, memories, inputs_of_bodies(op, ins, own), strict=True):
+        given = dict(zip(body.graph.inputs, inputs, strict=True))
+        exe = Executable(body.graph, device, Arena(device, memory), given, plan_body(body, device))
+        exe.bind()
+        bound.append(exe)
+    return bind_bodies(op, device, bound, (outs, ins, own))

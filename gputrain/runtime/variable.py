@@ -9,15 +9,12 @@ import numpy as np
 
 from gputrain import backend
 from gputrain.errors import DeviceError, ShapeError, explain
-from gputrain.ir.arithmetic import Arithmetic
-from gputrain.ir.spec import Spec, dtype_name
-from gputrain.ir.trace import current_trace
-from gputrain.ir.value import Value
+from gputrain.ir import Spec, Stored, Value, current_trace, dtype_name
 
 SHOWN = 8  # elements up to which a variable shows its contents
 
 
-class Variable(Arithmetic):
+class Variable(Stored):
     """State kept on the device: a weight, a statistic, a metric total, an optimizer slot, a counter.
 
     Inside a traced function reading it gives a graph input and `assign` makes a new state of the graph;

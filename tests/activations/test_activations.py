@@ -13,7 +13,7 @@ from gputrain import activations
 from gputrain.compiler import gradients
 from gputrain.errors import ShapeError
 from gputrain.ir import Graph, Spec, Value
-from gputrain.runtime.executable import interpret
+from gputrain.runtime import interpret
 from tests.tolerances import GRADIENT, assert_close
 
 Function = Callable[..., Any]

@@ -11,7 +11,7 @@ import numpy as np
 import gputrain.ops as ops
 from gputrain.ir import Graph, Spec, Trace, Value
 from gputrain.ops.base import apply
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 ROWS, COLUMNS = 4, 6
 IMAGE, FILTER = (2, 6, 6, 2), (3, 3, 2, 3)

@@ -9,8 +9,7 @@ import gputrain.ops as ops
 from gputrain.compiler import gradients
 from gputrain.errors import GraphError, ShapeError
 from gputrain.ir import Graph, Spec, Trace, Value
-from gputrain.runtime.executable import interpret
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable, interpret
 from tests.compiler.random_graphs import Builder
 from tests.on_device import fewer
 from tests.tolerances import GRADIENT, assert_close

@@ -15,8 +15,7 @@ from gputrain.compiler.plan import Place
 from gputrain.compiler.rewrite import optimize
 from gputrain.ir import Graph, Spec, Trace, Value
 from gputrain.ops.base import Constant, Operation, apply
-from gputrain.runtime.executable import Executable, interpret
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Executable, Variable, interpret
 from tests.compiler.random_graphs import Program, random_program
 from tests.compiler.reference_cnn import reference_cnn, train_program
 from tests.on_device import fewer

@@ -14,8 +14,7 @@ from gputrain.compiler.rewrite import PASSES, disabled, enabled, optimize
 from gputrain.errors import GraphError
 from gputrain.ir import Graph, Spec, Trace, Value
 from gputrain.ops.base import Operation, apply
-from gputrain.runtime.executable import interpret
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable, interpret
 from tests.compiler.random_graphs import Builder, Program
 from tests.on_device import fewer
 from tests.tolerances import assert_close

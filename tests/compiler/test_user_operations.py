@@ -17,8 +17,7 @@ from gputrain.ir import Graph, Spec, Trace, Value
 from gputrain.ops.base import apply, require_float
 from gputrain.ops.custom import custom_gradient
 from gputrain.ops.custom import print as print_value
-from gputrain.runtime.executable import Executable, interpret
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Executable, Variable, interpret
 from tests.tolerances import assert_close
 
 F64 = "float64"

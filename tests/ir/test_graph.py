@@ -8,7 +8,7 @@ import pytest
 import gputrain.ops as ops
 from gputrain.errors import GraphError
 from gputrain.ir import Graph, Spec, State, Trace, Value, schedule
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from tests.compiler.random_graphs import random_program
 
 

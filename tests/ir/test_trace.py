@@ -8,8 +8,7 @@ import pytest
 import gputrain.ops as ops
 from gputrain.errors import GraphError, ShapeError
 from gputrain.ir import Spec, Trace, Value, current_trace
-from gputrain.runtime.executable import interpret
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable, interpret
 
 
 def variable(*shape: int) -> Variable:

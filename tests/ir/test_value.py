@@ -12,8 +12,7 @@ import pytest
 import gputrain.ops as ops
 from gputrain.errors import GraphError
 from gputrain.ir import Graph, Spec, Trace, Value
-from gputrain.runtime.executable import interpret
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable, interpret
 
 A, B = np.array([1.5, -2.0, 4.0]), np.array([2.0, 0.5, 4.0])
 

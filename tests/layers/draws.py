@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from gputrain.ir import Spec, Trace, Value
-from gputrain.runtime.executable import interpret
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable, interpret
 
 
 def at_step(layer: Any, x: np.ndarray, step: int, training: bool = True) -> np.ndarray:

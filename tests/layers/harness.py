@@ -11,8 +11,7 @@ import numpy as np
 from gputrain import ops
 from gputrain.compiler import gradients
 from gputrain.ir import Spec, Trace, Value
-from gputrain.runtime.executable import interpret
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable, interpret
 
 
 @dataclass

@@ -10,7 +10,7 @@ import pytest
 
 from gputrain import layers, ops
 from gputrain.ir import Spec, Trace, Value
-from gputrain.runtime.executable import interpret
+from gputrain.runtime import interpret
 from tests.layers.harness import run
 from tests.tolerances import assert_close
 

@@ -10,8 +10,7 @@ import pytest
 
 from gputrain import layers, ops
 from gputrain.ir import Spec, Trace, Value
-from gputrain.runtime.executable import interpret
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable, interpret
 from tests.layers.harness import run
 
 KEEP = np.array([[True, True, False], [True, False, False]])

@@ -11,7 +11,7 @@ import pytest
 from gputrain import losses
 from gputrain.errors import DataError, ShapeError
 from gputrain.ir import Graph, Spec, Value
-from gputrain.runtime.executable import interpret
+from gputrain.runtime import interpret
 
 P = np.full((4, 3), 1 / 3, "float32")
 LABELS = np.array([0, 2, 1, 1])

@@ -13,7 +13,7 @@ import pytest
 from gputrain import config, losses, ops
 from gputrain.compiler import gradients
 from gputrain.ir import Graph, Spec, Value
-from gputrain.runtime.executable import interpret
+from gputrain.runtime import interpret
 from tests.tolerances import GRADIENT, assert_close
 
 EPS = 1e-7

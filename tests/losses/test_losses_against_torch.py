@@ -11,7 +11,7 @@ import pytest
 from gputrain import losses
 from gputrain.compiler import gradients
 from gputrain.ir import Graph, Spec, Value
-from gputrain.runtime.executable import interpret
+from gputrain.runtime import interpret
 from tests.tolerances import assert_close
 
 pytestmark = [

@@ -12,7 +12,7 @@ import pytest
 
 from gputrain import metrics, ops
 from gputrain.ir import Spec, Trace, Value
-from gputrain.runtime.executable import interpret
+from gputrain.runtime import interpret
 
 RNG = np.random.default_rng(41)
 N, C = 53, 6

@@ -14,7 +14,7 @@ import pytest
 from gputrain import metrics
 from gputrain.errors import ShapeError
 from gputrain.ir import Spec, Trace, Value
-from gputrain.runtime.executable import interpret
+from gputrain.runtime import interpret
 
 RNG = np.random.default_rng(43)
 N = 61

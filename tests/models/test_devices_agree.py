@@ -13,8 +13,7 @@ import gputrain as keras
 from gputrain import backend, config, initializers, layers, ops
 from gputrain.datasets import fashion_mnist
 from gputrain.ir import Spec, Trace, Value
-from gputrain.runtime.executable import Executable
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Executable, Variable
 from tests.compiler.reference_cnn import reference_cnn
 from tests.on_device import using
 

@@ -94,7 +94,7 @@ def test_labels_outside_the_classes_name_none_fused_or_not() -> None:
     from gputrain.compiler import gradients
     from gputrain.compiler import rewrite as passes
     from gputrain.ir import Spec, Trace, Value
-    from gputrain.runtime.executable import interpret
+    from gputrain.runtime import interpret
 
     labels, logits = np.array([-1, 0, 2, 9]), np.random.default_rng(1).normal(size=(4, 3))
     found = []

@@ -10,7 +10,7 @@ import pytest
 import gputrain.ops as ops
 from gputrain.errors import DTypeError, ShapeError
 from gputrain.ir import Spec, Value
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from tests.tolerances import assert_close
 
 X = np.random.default_rng(5).uniform(0.5, 2, (3, 4)).astype("float32")

@@ -12,7 +12,7 @@ from gputrain.compiler import gradients
 from gputrain.errors import DTypeError, ShapeError
 from gputrain.ir import Graph, Spec, Value
 from gputrain.ops.base import apply
-from gputrain.runtime.executable import interpret
+from gputrain.runtime import interpret
 from tests.tolerances import assert_close
 
 X = np.arange(60, dtype="float32").reshape(3, 4, 5)

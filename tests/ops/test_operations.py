@@ -13,8 +13,9 @@ from gputrain import backend
 from gputrain.compiler import gradients
 from gputrain.errors import ShapeError
 from gputrain.ir import Graph, Node, Spec, Value
-from gputrain.ops.base import REGISTRY, Operation, Sample, apply, run_once, spec_of
-from gputrain.runtime.executable import interpret
+from gputrain.ops.base import REGISTRY, Operation, Sample, apply, spec_of
+from gputrain.runtime import interpret
+from gputrain.runtime.eager import run_once
 from tests.on_device import hosts, put
 from tests.tolerances import GRADIENT, TABLE, assert_close
 

@@ -12,9 +12,9 @@ import gputrain.ops as ops
 from gputrain.compiler import gradients
 from gputrain.errors import DTypeError, ShapeError
 from gputrain.ir import Graph, Spec, Value
-from gputrain.ops.base import run_once
 from gputrain.ops.reduction import Sum, SumTo
-from gputrain.runtime.executable import interpret
+from gputrain.runtime import interpret
+from gputrain.runtime.eager import run_once
 from tests.on_device import hosts, put
 from tests.tolerances import assert_close
 

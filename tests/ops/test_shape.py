@@ -12,7 +12,7 @@ from gputrain import config
 from gputrain.compiler import gradients
 from gputrain.errors import DTypeError, ShapeError
 from gputrain.ir import Graph, Spec, Value
-from gputrain.runtime.executable import interpret
+from gputrain.runtime import interpret
 
 X = np.arange(24, dtype="float32").reshape(2, 3, 4)
 

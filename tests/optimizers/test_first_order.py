@@ -12,7 +12,7 @@ import pytest
 
 from gputrain import config, optimizers
 from gputrain.optimizers import SGD, Adam, AdamW, RMSprop, schedules
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 RNG = np.random.default_rng(1)
 WEIGHTS = [RNG.normal(size=(3, 2)), RNG.normal(size=(5,))]

@@ -12,8 +12,7 @@ from gputrain import layers, ops
 from gputrain.compiler import gradients
 from gputrain.errors import GraphError, ShapeError
 from gputrain.ir import Spec, Trace, Value
-from gputrain.runtime.executable import Arena, Executable, interpret
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Arena, Executable, Variable, interpret
 
 F64 = "float64"
 

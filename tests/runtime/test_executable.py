@@ -14,8 +14,7 @@ from gputrain.backend import current_device
 from gputrain.errors import ShapeError
 from gputrain.ir import Graph, Node, Spec, Trace, Value
 from gputrain.models import program as program_module
-from gputrain.runtime.executable import Arena, Executable, interpret
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Arena, Executable, Variable, interpret
 from gputrain.utils import notes
 from tests.compiler.random_graphs import random_program
 from tests.on_device import lies_in

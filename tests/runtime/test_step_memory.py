@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gputrain import config
-from gputrain.runtime.executable import Executable
+from gputrain.runtime import Executable
 from tests.compiler.reference_cnn import reference_cnn, train_program
 from tests.on_device import allocated
 

@@ -111,7 +111,7 @@ def column_count(node: Node) -> int:
     if not 1 < width < x.size or x.size % width:
         return 0
     if name_of(node) == "Sum":
-        axes = node.op.axes  # type: ignore[attr-defined]
+        axes = node.op.axes
         leads = axes == tuple(range(len(axes))) and math.prod(x.dims[len(axes) :]) == width
         return width if leads else 0
     own = tuple(d for d in trailing if d != 1)

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any
 from gputrain.backend.base import InOrder, Thunk
 from gputrain.backend.cupy.launch import CUDA_TYPES
 from gputrain.errors import DeviceError, DTypeError, explain
-from gputrain.ops.base import spec_of
+from gputrain.ops.base import Operation, spec_of
+from gputrain.ops.register import CudaKernel, scalars_of
 
 if TYPE_CHECKING:
     from gputrain.backend.cupy.device import CupyDevice
     from gputrain.backend.cupy.launch import Function
-    from gputrain.ops.base import Operation
-    from gputrain.ops.register import CudaKernel
 
 SCALAR_TYPES = {"i": "i64", "d": "double"}
 LOG_LINES = 6  # of the compiler's report
@@ -37,8 +36,6 @@ def bind_kernel(
         DTypeError: the kernel is not for this dtype.
         DeviceError: it does not compile, or takes other parameters.
     """
-    from gputrain.ops.register import scalars_of
-
     dtype = (*ins, *outs)[0].dtype.name
     if dtype not in kernel.dtypes:
         raise _wrong_dtype(op, kernel, dtype)

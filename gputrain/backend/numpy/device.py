@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gputrain.backend.base import ALIGNMENT, Device, Thunk
+from gputrain.backend.base import ALIGNMENT, Device, ForStep, Thunk
 from gputrain.backend.numpy import conv, conv_pool, normalization, passes
 from gputrain.ir.spec import Spec
 
@@ -48,6 +48,18 @@ class NumpyDevice(Device):
 
     def copy(self, target: np.ndarray, source: np.ndarray) -> Thunk:
         return partial(np.copyto, target, source)
+
+    def read_row(self, stack: np.ndarray, one: np.ndarray) -> ForStep:
+        def read(t: int) -> None:
+            one[...] = stack[t]
+
+        return read
+
+    def write_row(self, stack: np.ndarray, one: np.ndarray) -> ForStep:
+        def write(t: int) -> None:
+            stack[t] = one
+
+        return write
 
     def gather(self, source: np.ndarray, rows: np.ndarray, out: np.ndarray) -> None:
         np.take(source, rows, axis=0, out=out, mode="clip")

@@ -6,7 +6,7 @@ from typing import Any
 
 from gputrain import activations, constraints, initializers, ops, regularizers
 from gputrain.layers.base.layer import Layer
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 
 class KernelLayer(Layer):

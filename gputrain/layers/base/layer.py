@@ -16,7 +16,7 @@ from gputrain.layers.base.symbolic import eager_call, functional_call, output_sp
 from gputrain.names import did_you_mean
 from gputrain.ops import divide
 from gputrain.ops.base import cast, convert
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from gputrain.utils import tree
 
 _REPORTED = (ShapeError, DTypeError)
@@ -424,7 +424,7 @@ class Layer:
     def output(self) -> Any:
         """Symbolic output(s) of the layer's only call in a functional model."""
         node = self._only_call()
-        return tree.pack(node.op.structure, node.outputs)  # type: ignore[attr-defined]
+        return tree.pack(node.op.structure, node.outputs)
 
     def _only_call(self) -> Node:
         if len(self.calls) != 1:

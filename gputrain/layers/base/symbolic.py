@@ -12,7 +12,7 @@ from gputrain import backend, config
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Node, Shape, Spec, Trace, Value
 from gputrain.ops.base import Operation, convert
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from gputrain.utils import tree
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def _step_variable() -> Variable:
 
 def eager_call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a layer on arrays: trace it for their shapes and run the graph at once. New states are kept."""
-    from gputrain.runtime.executable import interpret
+    from gputrain.runtime import interpret
 
     arguments = tree.map_leaves(lambda leaf: convert(leaf) if _is_array(leaf) else leaf, (args, kwargs))
     arrays = [leaf for leaf in tree.flatten(arguments) if _is_array(leaf)]

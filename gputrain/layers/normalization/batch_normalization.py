@@ -9,7 +9,7 @@ from gputrain.errors import explain
 from gputrain.ir import Shape, normalize_axis
 from gputrain.layers.base.arguments import known_size
 from gputrain.layers.base.layer import Layer
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 
 class BatchNormalization(Layer):

@@ -10,7 +10,7 @@ from gputrain.errors import explain
 from gputrain.ir import Shape, normalize_axes
 from gputrain.layers.base import arguments
 from gputrain.layers.base.layer import Layer
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 
 class LayerNormalization(Layer):

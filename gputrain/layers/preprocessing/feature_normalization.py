@@ -16,7 +16,7 @@ from gputrain.ir import Shape, current_trace, normalize_axis
 from gputrain.layers.base.arguments import known_size
 from gputrain.layers.base.layer import Layer
 from gputrain.layers.preprocessing.moments import Moments
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from gputrain.utils.notes import note
 
 BLOCK = 1 << 20  # numbers of an array that are looked at together

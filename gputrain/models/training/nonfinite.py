@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from gputrain.data.sources import Batch
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 
 if TYPE_CHECKING:
     from gputrain.models.training.trainer import Trainer

@@ -22,7 +22,7 @@ from gputrain.models.program import Program, ProgramCache, unpack_data
 from gputrain.models.training import checks
 from gputrain.models.training.nonfinite import HealthWatch
 from gputrain.models.training.objectives import CompiledLoss, CompiledMetrics, output_names
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from gputrain.utils import tree
 from gputrain.utils.notes import note
 

@@ -16,7 +16,7 @@ from gputrain.app.advice.steps import StepWatch
 from gputrain.app.advice.task import Task
 from gputrain.callbacks import Advice, Advisor, Callback, ProgbarLogger
 from gputrain.models import Sequential
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Variable
 from tests.app.advice.runs import (
     SPARSE,
     classifier,

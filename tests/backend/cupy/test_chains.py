@@ -17,8 +17,7 @@ from gputrain.ops.base import apply
 from gputrain.ops.optim import Gate
 from gputrain.ops.random import Dropout, DropoutGrad
 from gputrain.ops.reduction import AllTrue, SumTo
-from gputrain.runtime.executable import Arena, Executable, interpret
-from gputrain.runtime.variable import Variable
+from gputrain.runtime import Arena, Executable, Variable, interpret
 from tests.backend.cupy.world import emulated
 
 FLOATS = ("float32", "float64", "float16")

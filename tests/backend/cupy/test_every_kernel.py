@@ -16,7 +16,8 @@ from gputrain.backend.cupy import CupyDevice, elementwise
 from gputrain.backend.cupy.families import FAMILIES
 from gputrain.backend.numpy import NumpyDevice
 from gputrain.errors import DTypeError
-from gputrain.ops.base import REGISTRY, Operation, Sample, run_once, spec_of
+from gputrain.ops.base import REGISTRY, Operation, Sample, spec_of
+from gputrain.runtime.eager import run_once
 from tests.backend.cupy.running import FLOATS, check, run, samples
 from tests.on_device import using
 from tests.ops.test_operations import coarser, make_inputs, references

@@ -16,7 +16,7 @@ from gputrain.backend.cupy.recording import Recorded
 from gputrain.ir import Graph, Spec, Value
 from gputrain.models.program import Program
 from gputrain.ops.base import Operation, apply
-from gputrain.runtime.executable import Executable
+from gputrain.runtime import Executable
 from tests.backend.cupy.world import World, emulated
 from tests.compiler.reference_cnn import reference_cnn
 

@@ -21,7 +21,7 @@ from gputrain.compiler import gradients
 from gputrain.errors import DeviceError, DTypeError
 from gputrain.ir import Spec, Value
 from gputrain.ops import register
-from gputrain.ops.base import run_once
+from gputrain.runtime.eager import run_once
 from tests.cuda_emulator import Emulated, make, nvrtc
 from tests.tolerances import assert_close
 

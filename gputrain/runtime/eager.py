@@ -1,0 +1,52 @@
+"""Operations on arrays, computed at once on the current device."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from gputrain.backend import Device, current_device
+from gputrain.compiler.plan import workspaces
+from gputrain.ir import Interpreter, Stored
+from gputrain.ops.base import Constant, Operation, spec_of
+from gputrain.runtime.executable import prepare
+
+
+class Eager(Interpreter):
+    """The interpreter that is current where nothing is traced."""
+
+    def compute(self, op: Operation, inputs: Sequence[Any]) -> Any:
+        """The results of an operation on arrays: NumPy arrays, unless an input lay on the device."""
+        device = current_device()
+        outs = device.returned(run_once(op, [device.asarray(x) for x in inputs], device), inputs)
+        return outs[0] if op.n_outputs == 1 else outs
+
+    def operand(self, x: Any, dtype: str | None) -> Any:
+        """An array, a list or a number as an operand."""
+        return current_device().operand(x, dtype)
+
+    def host(self, array: Any) -> np.ndarray:
+        """The contents of an array as a NumPy array."""
+        return current_device().download(array)
+
+    def read(self, stored: Stored) -> Any:
+        """What a variable holds now, as an array."""
+        stored.require_here()
+        return stored.device.shown(stored.array)
+
+
+def run_once(op: Operation, inputs: Sequence[Any], device: Device) -> tuple[Any, ...]:
+    """Run an operation on arrays of the device into fresh buffers."""
+    specs = [spec_of(x) for x in inputs]
+    outs = [device.empty(s.dims, s.dtype) for s in op.output_specs(*specs)]
+    scratch = [] if op.view else [device.empty(s.dims, s.dtype) for s in workspaces(op, specs, device)]
+    with device.running():
+        if op.view:
+            device.copy(outs[0], inputs[0].reshape(outs[0].shape))()
+        elif isinstance(op, Constant):
+            device.upload(op.array(), outs[0])
+        else:
+            prepare(op, device, specs, outs, inputs, scratch)()
+    return tuple(outs)
