@@ -11,19 +11,9 @@ from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
+from urllib import request
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import (
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPRedirectHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
-    Request,
-    UnknownHandler,
-)
 
 from gputrain.data.io.errors import DownloadError
 from gputrain.utils.progress.lines import Counter
@@ -104,9 +94,9 @@ def _save(url: str, partial: Path, max_bytes: int, socket_seconds: float, deadli
 
 
 def _open(url: str, seconds: float) -> HTTPResponse:
-    request = Request(url, headers={"User-Agent": "gputrain", "Accept-Encoding": "identity"})
+    asked = request.Request(url, headers={"User-Agent": "gputrain", "Accept-Encoding": "identity"})
     try:
-        response = _opener().open(request, timeout=seconds)
+        response = _opener().open(asked, timeout=seconds)
     except HTTPError as error:
         error.close()
         status = f"status {error.code} {error.reason}"
@@ -116,19 +106,12 @@ def _open(url: str, seconds: float) -> HTTPResponse:
     return response
 
 
-def _opener() -> OpenerDirector:
+def _opener() -> request.OpenerDirector:
     """An opener without the file, ftp and data handlers, so that no redirect can lead there."""
-    opener = OpenerDirector()
-    for handler in (
-        ProxyHandler(),
-        UnknownHandler(),
-        HTTPHandler(),
-        HTTPSHandler(),
-        HTTPDefaultErrorHandler(),
-        HTTPRedirectHandler(),
-        HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
+    opener = request.OpenerDirector()
+    for name in ("Proxy", "Unknown", "HTTP", "HTTPS", "HTTPDefaultError", "HTTPRedirect"):
+        opener.add_handler(getattr(request, f"{name}Handler")())
+    opener.add_handler(request.HTTPErrorProcessor())
     return opener
 
 

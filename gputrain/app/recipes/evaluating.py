@@ -71,11 +71,8 @@ def _labels(found: images.ImageFolder, preparation: Preparation) -> Any:
     assert isinstance(targets, ClassTargets)
     unknown = sorted(set(found.classes) - set(targets.names))
     if unknown:
-        raise DataError(
-            "Class folders must be named as the classes of the run.",
-            expected=", ".join(targets.names),
-            received=", ".join(unknown),
-        )
+        rule = "Class folders must be named as the classes of the run."
+        raise DataError(rule, expected=", ".join(targets.names), received=", ".join(unknown))
     of_run = np.array(
         [targets.labels.classes[targets.names.index(name)] for name in found.classes], dtype=object
     )

@@ -73,10 +73,7 @@ def class_weight(recipe: Recipe, preparation: Preparation) -> str | dict[int, fl
         return None if given == "none" else given
     names = preparation.class_names or ()
     if set(given) != set(names):
-        raise recipe.source.error(
-            "training.class_weight",
-            "Each class needs a weight.",
-            expected=", ".join(names),
-            received=", ".join(given),
-        )
+        rule = "Each class needs a weight."
+        expected = ", ".join(names)
+        raise recipe.source.error("training.class_weight", rule, expected=expected, received=", ".join(given))
     return {names.index(name): float(weight) for name, weight in given.items()}

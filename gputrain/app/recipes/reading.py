@@ -44,12 +44,8 @@ def find_recipe(name: str) -> tuple[Path, Path | None]:
         return path, path.parent
     if path.exists():
         fix = "Name a file, or a run folder, which holds a config.toml." if path.is_dir() else None
-        raise source.error(
-            "",
-            "A recipe must be a regular file.",
-            received="a folder" if path.is_dir() else "a device or pipe",
-            fix=fix,
-        )
+        rule = "A recipe must be a regular file."
+        raise source.error("", rule, received="a folder" if path.is_dir() else "a device or pipe", fix=fix)
     known = shipped_recipes()
     if name in known:
         return configs_dir() / f"{name}.toml", None

@@ -13,14 +13,16 @@ from typing import Any
 import numpy as np
 
 from gputrain import callbacks
+from gputrain.app.recipes import toml_writer
 from gputrain.app.recipes.build import callbacks_of
 from gputrain.app.recipes.data.inputs import TableInputs
 from gputrain.app.recipes.data.targets import ClassTargets
 from gputrain.app.recipes.errors import RecipeError
 from gputrain.app.recipes.job import Job, class_weight, ready
+from gputrain.app.recipes.reading import CONFIG
 from gputrain.app.recipes.recipe import Recipe
 from gputrain.app.recipes.reports import write_report
-from gputrain.app.recipes.run_folder import REPORT, RunFolder
+from gputrain.app.recipes.run_folder import PREPARATION, REPORT, SUMMARY, RunFolder
 from gputrain.app.recipes.run_log import RunLog
 from gputrain.app.recipes.testing import Tested, test
 from gputrain.errors import DataError, explain
@@ -125,11 +127,11 @@ def _write_beginning(job: Job, folder: RunFolder, log: RunLog) -> None:
     """Write what is known before the first step."""
     summary: list[str] = []
     job.model.summary(print_fn=summary.append)
-    folder.write_config(job.recipe.resolved())
+    folder.write(CONFIG, toml_writer.dumps(job.recipe.resolved()))
     if job.recipe.code is not None:
         folder.keep(job.recipe.code)
-    folder.write_preparation(job.dataset.preparation.to_json())
-    folder.write_summary("\n".join(summary))
+    folder.write(PREPARATION, job.dataset.preparation.to_json())
+    folder.write(SUMMARY, "\n".join(summary) + "\n")
     sizes = ((name, getattr(job.dataset, name)) for name in ("train", "validation", "test"))
     parts = ", ".join(f"{len(part)} {name}" for name, part in sizes if part is not None)
     log.say(f"{folder.path}: {parts} samples; {job.model.count_params()} parameters")

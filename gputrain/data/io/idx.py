@@ -15,18 +15,8 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from gputrain.data.io import files
 from gputrain.data.io.errors import CorruptFileError, FilePath
-from gputrain.data.io.files import (
-    DEFAULT_BUDGET,
-    MAX_DEFLATE_RATIO,
-    Header,
-    Readable,
-    open_regular,
-    read_exactly,
-    require_at_most,
-    require_budget,
-    require_bytes,
-)
 
 DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
@@ -40,7 +30,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 MAX_DIMS = 32
 
 
-def read_idx(path: FilePath, *, max_bytes: int = DEFAULT_BUDGET) -> NDArray[Any]:
+def read_idx(path: FilePath, *, max_bytes: int = files.DEFAULT_BUDGET) -> NDArray[Any]:
     """Read one IDX file, raw or gzipped (told apart by content, not by name).
 
     The size that the header declares is compared with the file's own size, or with what a gzip file of that
@@ -60,7 +50,7 @@ def read_idx(path: FilePath, *, max_bytes: int = DEFAULT_BUDGET) -> NDArray[Any]
     >>> read_idx("train-labels-idx1-ubyte.gz").shape  # doctest: +SKIP
     (60000,)
     """
-    with open_regular(path) as file:
+    with files.open_regular(path) as file:
         if file.read(2) == _GZIP_MAGIC:
             file.seek(0)
             return _read_gzip(path, file, max_bytes)
@@ -70,9 +60,9 @@ def read_idx(path: FilePath, *, max_bytes: int = DEFAULT_BUDGET) -> NDArray[Any]
 
 def _read_raw(path: FilePath, file: BinaryIO, max_bytes: int) -> NDArray[Any]:
     header = _read_header(path, file)
-    require_budget(path, header, max_bytes)
+    files.require_budget(path, header, max_bytes)
     declared, actual = header.size + header.data_bytes, os.fstat(file.fileno()).st_size
-    require_bytes(path, f"the header declares the shape {header.shape}", declared, actual)
+    files.require_bytes(path, f"the header declares the shape {header.shape}", declared, actual)
     return _read_data(path, file, header)
 
 
@@ -83,9 +73,9 @@ def _read_gzip(path: FilePath, file: BinaryIO, max_bytes: int) -> NDArray[Any]:
     try:
         with gzip.GzipFile(fileobj=file) as stream:
             header = _read_header(path, stream)
-            require_budget(path, header, max_bytes)
+            files.require_budget(path, header, max_bytes)
             rule = f"the shape {header.shape} must fit what {compressed} compressed bytes can hold"
-            require_at_most(path, rule, compressed * MAX_DEFLATE_RATIO, header.data_bytes)
+            files.require_at_most(path, rule, compressed * files.MAX_DEFLATE_RATIO, header.data_bytes)
             array = _read_data(path, stream, header)
             if stream.read(1):
                 data = f"{header.data_bytes} bytes of data"
@@ -95,8 +85,8 @@ def _read_gzip(path: FilePath, file: BinaryIO, max_bytes: int) -> NDArray[Any]:
     return array
 
 
-def _read_header(path: FilePath, stream: Readable) -> Header:
-    magic = read_exactly(path, stream, 4, "the header starts with a magic number").tobytes()
+def _read_header(path: FilePath, stream: files.Readable) -> files.Header:
+    magic = files.read_exactly(path, stream, 4, "the header starts with a magic number").tobytes()
     if magic[:2] != b"\0\0":
         raise CorruptFileError(path, "an IDX file starts with two zero bytes", "00 00", magic[:2].hex(" "))
     code, ndim = magic[2], magic[3]
@@ -105,10 +95,10 @@ def _read_header(path: FilePath, stream: Readable) -> Header:
         raise CorruptFileError(path, "the third byte is a type code", f"one of {known}", f"{code:02x}")
     if not 1 <= ndim <= MAX_DIMS:
         raise CorruptFileError(path, "the fourth byte counts dimensions", f"1 to {MAX_DIMS}", ndim)
-    sizes = read_exactly(path, stream, 4 * ndim, f"the header holds {ndim} dimensions")
-    return Header(DTYPES[code], struct.unpack(f">{ndim}I", sizes.tobytes()), 4 + 4 * ndim)
+    sizes = files.read_exactly(path, stream, 4 * ndim, f"the header holds {ndim} dimensions")
+    return files.Header(DTYPES[code], struct.unpack(f">{ndim}I", sizes.tobytes()), 4 + 4 * ndim)
 
 
-def _read_data(path: FilePath, stream: Readable, header: Header) -> NDArray[Any]:
+def _read_data(path: FilePath, stream: files.Readable, header: files.Header) -> NDArray[Any]:
     rule = f"the data must fill the shape {header.shape}"
-    return header.array(read_exactly(path, stream, header.data_bytes, rule))
+    return header.array(files.read_exactly(path, stream, header.data_bytes, rule))

@@ -38,20 +38,9 @@ _QUARTER_TURNED = (5, 6, 7, 8)
 
 # What Pillow is known to raise on damaged files. The file is open by then, so OSError means bad content.
 _DAMAGE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError,
+    RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error,
+)  # fmt: skip
 
 
 class Form(NamedTuple):
@@ -138,34 +127,23 @@ def _pillow() -> Any:
 
 def _check_file_bytes(path: FilePath, size: int) -> None:
     if size > MAX_FILE_BYTES:
-        raise CorruptFileError(
-            path,
-            "the size of an image file is limited",
-            f"at most {MAX_FILE_BYTES} bytes",
-            f"{size} bytes",
-            "Make a smaller file of it.",
-        )
+        rule = "the size of an image file is limited"
+        expected = f"at most {MAX_FILE_BYTES} bytes"
+        raise CorruptFileError(path, rule, expected, f"{size} bytes", "Make a smaller file of it.")
 
 
 def _too_large(path: FilePath, received: str) -> CorruptFileError:
-    return CorruptFileError(
-        path,
-        "the size of an image is limited",
-        f"at most {MAX_PIXELS} pixels",
-        received,
-        "Make a smaller image of it.",
-    )
+    rule = "the size of an image is limited"
+    expected = f"at most {MAX_PIXELS} pixels"
+    return CorruptFileError(path, rule, expected, received, "Make a smaller image of it.")
 
 
 def _check_mode(path: FilePath, image: Image) -> None:
     if image.mode not in _GREY | _COLOUR:
-        raise CorruptFileError(
-            path,
-            "pixels are grey or colours of 8 bits, or grey of 16 bits",
-            "black and white, grey, palette, RGB, CMYK or YCbCr",
-            f"pixels of mode {image.mode!r}",
-            "Convert it to 8 bits.",
-        )
+        rule = "pixels are grey or colours of 8 bits, or grey of 16 bits"
+        expected = "black and white, grey, palette, RGB, CMYK or YCbCr"
+        received = f"pixels of mode {image.mode!r}"
+        raise CorruptFileError(path, rule, expected, received, "Convert it to 8 bits.")
 
 
 def _no_image(path: FilePath, error: Exception) -> CorruptFileError:

@@ -189,12 +189,10 @@ def _check_classes(folder: FilePath, walk: _Walk, by_class: dict[str, list[Path]
         )
     empty = [name for name, files in by_class.items() if not files]
     if empty:
-        raise DataError(
-            f"Each class folder of {folder} must have images.",
-            expected=f"files named {_suffixes()}",
-            received=f"none in {_quoted(empty)}",
-            fix="Add images or remove the folder.",
-        )
+        rule = f"Each class folder of {folder} must have images."
+        expected = f"files named {_suffixes()}"
+        received = f"none in {_quoted(empty)}"
+        raise DataError(rule, expected=expected, received=received, fix="Add images or remove the folder.")
     _check_meant(folder, by_class)
 
 
@@ -202,18 +200,12 @@ def _check_meant(folder: FilePath, by_class: dict[str, list[Path]]) -> None:
     """Refuse folders that are hardly meant as classes: training and test data, or a single one."""
     if {name.lower() for name in by_class} <= _PARTS:
         one = Path(folder) / next(iter(by_class))
-        raise DataError(
-            f"The folders of {folder} are parts of a data set, not classes.",
-            received=_quoted(list(by_class)),
-            fix=f"Name one of them, as {one}.",
-        )
+        rule = f"The folders of {folder} are parts of a data set, not classes."
+        raise DataError(rule, received=_quoted(list(by_class)), fix=f"Name one of them, as {one}.")
     if len(by_class) == 1:
         (name,) = by_class
-        raise DataError(
-            f"{folder} must have at least two classes.",
-            received=f"one, {name!r}",
-            fix=f"If its own folders are the classes, give {Path(folder) / name}.",
-        )
+        fix = f"If its own folders are the classes, give {Path(folder) / name}."
+        raise DataError(f"{folder} must have at least two classes.", received=f"one, {name!r}", fix=fix)
 
 
 def _quoted(names: list[str]) -> str:

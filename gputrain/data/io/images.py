@@ -124,11 +124,9 @@ def _common_size(files: Sequence[Path], forms: list[Form]) -> Size:
             for size, count in counts.most_common(_LISTED)
         ]
         more = f"; and {len(counts) - _LISTED} sizes more" if len(counts) > _LISTED else ""
-        raise DataError(
-            "All images must have one size (height x width) where none is set.",
-            received="; ".join(found) + more,
-            fix=f"Set data.image_size = {list(usual)}, or another size, to resize all.",
-        )
+        rule = "All images must have one size (height x width) where none is set."
+        fix = f"Set data.image_size = {list(usual)}, or another size, to resize all."
+        raise DataError(rule, received="; ".join(found) + more, fix=fix)
     return usual
 
 
@@ -136,12 +134,10 @@ def _check_memory(shape: tuple[int, ...], max_bytes: int) -> None:
     needed = math.prod(shape)
     if needed > max_bytes:
         count, height, width, channels = shape
-        raise DataError(
-            f"{count} images of {height}x{width}x{channels} must fit the memory allowed.",
-            expected=f"at most {max_bytes / 2**30:.1f} GiB",
-            received=f"{needed / 2**30:.1f} GiB",
-            fix="Set a smaller data.image_size, or use fewer images.",
-        )
+        rule = f"{count} images of {height}x{width}x{channels} must fit the memory allowed."
+        expected = f"at most {max_bytes / 2**30:.1f} GiB"
+        fix = "Set a smaller data.image_size, or use fewer images."
+        raise DataError(rule, expected=expected, received=f"{needed / 2**30:.1f} GiB", fix=fix)
 
 
 def _counter(title: str, folder: ImageFolder, progress: bool) -> Counter:

@@ -13,22 +13,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from gputrain.data.io import files
 from gputrain.data.io.errors import FilePath
-from gputrain.data.io.files import (
-    DEFAULT_BUDGET,
-    Header,
-    open_regular,
-    read_exactly,
-    require_budget,
-    require_bytes,
-)
 from gputrain.data.io.npy_format import MAX_PREFIX, as_array, check_truths, parse_header
 from gputrain.errors import explain
 
 _WHAT = "the file"
 
 
-def read_npy(path: FilePath, *, max_bytes: int = DEFAULT_BUDGET) -> NDArray[Any]:
+def read_npy(path: FilePath, *, max_bytes: int = files.DEFAULT_BUDGET) -> NDArray[Any]:
     """Read an npy file of numbers or booleans into memory.
 
     Refused: pickled objects, records, strings and dates; shapes that do not fit the file; bytes left over.
@@ -47,11 +40,11 @@ def read_npy(path: FilePath, *, max_bytes: int = DEFAULT_BUDGET) -> NDArray[Any]
     >>> read_npy("x_test.npy").shape  # doctest: +SKIP
     (10000, 28, 28)
     """
-    with open_regular(path) as file:
+    with files.open_regular(path) as file:
         header = _read_header(path, file)
-        require_budget(path, header, max_bytes)
+        files.require_budget(path, header, max_bytes)
         file.seek(header.size)
-        raw = read_exactly(path, file, header.data_bytes, "the file must stay whole")
+        raw = files.read_exactly(path, file, header.data_bytes, "the file must stay whole")
     return as_array(path, _WHAT, raw, header)
 
 
@@ -75,7 +68,7 @@ def open_npy(path: FilePath) -> NDArray[Any]:
     >>> for x in portions(open_npy("x_test.npy"), rows=1000):  # doctest: +SKIP
     ...     model.predict(x)
     """
-    with open_regular(path) as file:
+    with files.open_regular(path) as file:
         header = _read_header(path, file)
         if not header.data_bytes:  # nothing to map
             return _read_only(np.empty(header.shape, header.dtype))
@@ -128,10 +121,10 @@ def check_rows(rows: int) -> int:
     return int(rows)
 
 
-def _read_header(path: FilePath, file: BinaryIO) -> Header:
+def _read_header(path: FilePath, file: BinaryIO) -> files.Header:
     header = parse_header(path, _WHAT, file.read(MAX_PREFIX))
     declared, actual = header.size + header.data_bytes, os.fstat(file.fileno()).st_size
-    require_bytes(path, f"the header declares {header.dtype} of shape {header.shape}", declared, actual)
+    files.require_bytes(path, f"the header declares {header.dtype} of shape {header.shape}", declared, actual)
     return header
 
 

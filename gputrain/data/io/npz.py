@@ -16,16 +16,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from numpy.typing import NDArray
 
+from gputrain.data.io import files
 from gputrain.data.io.errors import CorruptFileError, FilePath
-from gputrain.data.io.files import (
-    DEFAULT_BUDGET,
-    MAX_DEFLATE_RATIO,
-    Header,
-    fill,
-    open_regular,
-    require_at_most,
-    require_bytes,
-)
 from gputrain.data.io.npy import check_rows, portions
 from gputrain.data.io.npy_format import MAX_PREFIX, as_array, parse_header
 
@@ -43,7 +35,7 @@ _UNSAFE_NAME = re.compile(r"^/|\\|^[A-Za-z]:|(^|/)\.\.?(/|$)|[\x00-\x1f]")
 
 
 def read_npz(
-    path: FilePath, names: Iterable[str] | None = None, *, max_bytes: int = DEFAULT_BUDGET
+    path: FilePath, names: Iterable[str] | None = None, *, max_bytes: int = files.DEFAULT_BUDGET
 ) -> dict[str, NDArray[Any]]:
     """Read arrays of numbers or booleans from an npz file.
 
@@ -93,7 +85,7 @@ def names_and_shapes(path: FilePath) -> dict[str, tuple[int, ...]]:
 
 
 def iter_member(
-    path: FilePath, name: str, rows: int = 256, *, max_bytes: int = DEFAULT_BUDGET
+    path: FilePath, name: str, rows: int = 256, *, max_bytes: int = files.DEFAULT_BUDGET
 ) -> Iterator[NDArray[Any]]:
     """Read one array of an npz file in portions, so that memory holds one portion and not the array.
 
@@ -136,7 +128,7 @@ def _opened(path: FilePath) -> Iterator[_Archive]:
     """Open the archive and check its table of contents; damage found meanwhile is the documented error."""
     from zipfile import ZipFile
 
-    with open_regular(path) as file:
+    with files.open_regular(path) as file:
         try:
             with ZipFile(_ShortReads(file)) as archive:
                 yield _Archive(path, archive, os.fstat(file.fileno()).st_size)
@@ -204,15 +196,15 @@ class _Archive:
     def require_budget(self, names: list[str], max_bytes: int) -> None:
         """Raise CorruptFileError if these members take more memory than allowed."""
         total = sum(self.members[name].file_size for name in names)
-        require_at_most(self._path, "the arrays must fit the memory allowed", max_bytes, total)
+        files.require_at_most(self._path, "the arrays must fit the memory allowed", max_bytes, total)
 
-    def header(self, name: str) -> Header:
+    def header(self, name: str) -> files.Header:
         """What the member declares, compared with its size."""
         with self._archive.open(self.members[name]) as stream:
             header = parse_header(self._path, _said(name), stream.read(MAX_PREFIX))
         rule = f"{_said(name)} declares {header.dtype} of shape {header.shape}"
         declared = header.size + header.data_bytes
-        require_bytes(self._path, rule, declared, self.members[name].file_size)
+        files.require_bytes(self._path, rule, declared, self.members[name].file_size)
         return header
 
     def read(self, name: str) -> NDArray[Any]:
@@ -220,7 +212,7 @@ class _Archive:
         header = self.header(name)
         with self._archive.open(self.members[name]) as stream:
             stream.read(header.size)
-            raw, filled = fill(stream, header.data_bytes)
+            raw, filled = files.fill(stream, header.data_bytes)
             rest = len(stream.read(1))
         self._require_filled(name, header, filled + rest)
         return as_array(self._path, _said(name), raw, header)
@@ -231,22 +223,22 @@ class _Archive:
         count, *row = header.shape
         rows = min(rows, max(count, 1))
         rule = f"{rows} rows of {_said(name)} must fit the memory allowed"
-        require_at_most(self._path, rule, max_bytes, header._replace(shape=(rows, *row)).data_bytes)
+        files.require_at_most(self._path, rule, max_bytes, header._replace(shape=(rows, *row)).data_bytes)
         done = 0
         with self._archive.open(self.members[name]) as stream:
             stream.read(header.size)
             for start in range(0, count, rows):
                 portion = header._replace(shape=(min(rows, count - start), *row))
-                raw, filled = fill(stream, portion.data_bytes)
+                raw, filled = files.fill(stream, portion.data_bytes)
                 done += filled
                 if filled != portion.data_bytes:
                     break
                 yield as_array(self._path, _said(name), raw, portion)
         self._require_filled(name, header, done)
 
-    def _require_filled(self, name: str, header: Header, filled: int) -> None:
+    def _require_filled(self, name: str, header: files.Header, filled: int) -> None:
         rule = f"{_said(name)} must fill the shape {header.shape}"
-        require_bytes(self._path, rule, header.data_bytes, filled)
+        files.require_bytes(self._path, rule, header.data_bytes, filled)
 
 
 def _check_member(path: FilePath, info: ZipInfo, file_bytes: int) -> None:
@@ -259,7 +251,7 @@ def _check_member(path: FilePath, info: ZipInfo, file_bytes: int) -> None:
     if info.compress_type not in (_STORED, _DEFLATED):
         method = f"method {info.compress_type}"
         raise CorruptFileError(path, f"{said} is stored or deflated", "method 0 or 8", method)
-    require_at_most(path, f"{said} must lie inside the file", file_bytes, info.compress_size)
-    ratio = 1 if info.compress_type == _STORED else MAX_DEFLATE_RATIO
+    files.require_at_most(path, f"{said} must lie inside the file", file_bytes, info.compress_size)
+    ratio = 1 if info.compress_type == _STORED else files.MAX_DEFLATE_RATIO
     rule = f"{said} must fit its {info.compress_size} bytes in the file"
-    require_at_most(path, rule, info.compress_size * ratio, info.file_size)
+    files.require_at_most(path, rule, info.compress_size * ratio, info.file_size)

@@ -14,12 +14,9 @@ from gputrain.errors import DataError
 
 def broken(where: str, expected: str, received: object) -> DataError:
     """Return (not raise) the error that a config does not hold what it should."""
-    return DataError(
-        f"A table's config is damaged at {where}.",
-        expected=expected,
-        received=reprlib.repr(received),
-        fix="Take it from the run that made it, or fit again.",
-    )
+    rule = f"A table's config is damaged at {where}."
+    fix = "Take it from the run that made it, or fit again."
+    return DataError(rule, expected=expected, received=reprlib.repr(received), fix=fix)
 
 
 def mapping(config: Any, where: str) -> dict[str, Any]:

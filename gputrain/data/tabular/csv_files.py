@@ -53,12 +53,9 @@ def read_csv(
     """
     size = os.stat(path).st_size
     if size > max_bytes:
-        raise DataError(
-            f"{os.fspath(path)}: a table read whole must fit the memory allowed.",
-            expected=f"at most {max_bytes} bytes",
-            received=f"{size} bytes",
-            fix="Raise max_bytes, or read it in portions with iter_csv.",
-        )
+        rule = f"{os.fspath(path)}: a table read whole must fit the memory allowed."
+        fix = "Raise max_bytes, or read it in portions with iter_csv."
+        raise DataError(rule, expected=f"at most {max_bytes} bytes", received=f"{size} bytes", fix=fix)
     return concatenate(list(iter_csv(path, _PORTION, delimiter=delimiter)))
 
 

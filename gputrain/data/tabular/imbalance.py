@@ -68,11 +68,8 @@ def check_cost_matrix(matrix: ArrayLike, classes: int) -> NDArray[np.float64]:
     except (TypeError, ValueError) as error:
         raise DataError("A cost matrix holds numbers.", received=reprlib.repr(matrix)) from error
     if costs.shape != (classes, classes):
-        raise DataError(
-            "A cost matrix has a row for each true class and a column for each decision.",
-            expected=f"shape {(classes, classes)}",
-            received=f"shape {costs.shape}",
-        )
+        rule = "A cost matrix has a row for each true class and a column for each decision."
+        raise DataError(rule, expected=f"shape {(classes, classes)}", received=f"shape {costs.shape}")
     wrong = np.argwhere(~np.isfinite(costs) | (costs < 0.0))
     if wrong.size:
         row, column = (int(place) for place in wrong[0])

@@ -230,11 +230,9 @@ class TablePreparation:
             return
         name = next(column.name for column, start in self._starts() if gaps[rows[0], start])
         more = f", and {rows.size - 1} rows more" if rows.size > 1 else ""
-        raise DataError(
-            'missing="drop": a row with a missing cell has no inputs.',
-            received=f"column {name!r} in {table.place(int(rows[0]))}{more}",
-            fix='Take the rows where kept(table) is True, or train with missing="median".',
-        )
+        rule = 'missing="drop": a row with a missing cell has no inputs.'
+        fix = 'Take the rows where kept(table) is True, or train with missing="median".'
+        raise DataError(rule, received=f"column {name!r} in {table.place(int(rows[0]))}{more}", fix=fix)
 
     def _note_first_gaps(self, gaps: NDArray[np.bool_]) -> None:
         for column, start in self._starts():

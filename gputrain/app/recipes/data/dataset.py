@@ -17,13 +17,7 @@ from gputrain.app.recipes.data.origins import Origin, Samples
 from gputrain.app.recipes.data.preparation import Preparation
 from gputrain.app.recipes.data.splitting import some, split
 from gputrain.app.recipes.data.targets import ClassTargets, Targets, as_texts, class_targets, number_targets
-from gputrain.data.tabular import (
-    Table,
-    TablePreparation,
-    TableSettings,
-    check_cost_matrix,
-    resample,
-)
+from gputrain.data import tabular
 from gputrain.errors import DataError
 from gputrain.utils.notes import note
 
@@ -97,7 +91,7 @@ def load(section: Mapping[str, Any], logits: bool = False) -> Dataset:
     targets = labels or _numbers(section, train)
     inputs = _inputs(origin, settings, train)
     cost = section.get("cost_matrix")
-    matrix = None if cost is None else check_cost_matrix(cost, targets.outputs)
+    matrix = None if cost is None else tabular.check_cost_matrix(cost, targets.outputs)
     preparation = Preparation(inputs, targets, logits, matrix)
     parts = [None if part is None else prepared(part, preparation) for part in (train, validation, test)]
     assert parts[0] is not None
@@ -177,33 +171,31 @@ def _numbers(section: Mapping[str, Any], train: Samples) -> Targets:
 
 def _inputs(origin: Origin, settings: dict[str, Any], train: Samples) -> Inputs:
     """Fit the preparation of inputs to the training samples, and note in `settings` what was found."""
-    if isinstance(train.x, Table):
-        return TableInputs(TablePreparation.fit(train.x, _table_settings(settings["table"])))
+    if isinstance(train.x, tabular.Table):
+        return TableInputs(tabular.TablePreparation.fit(train.x, _table_settings(settings["table"])))
     sample = tuple(int(size) for size in train.x.shape[1:])
     white = origin.white or 1.0
     settings["scale"] = float(settings.get("scale", white))
     shape = tuple(settings.setdefault("reshape", list(sample)))
     if math.prod(shape) != math.prod(sample):
-        raise DataError(
-            "data.reshape must hold as many numbers as a sample.",
-            expected=f"sizes whose product is {math.prod(sample)}, as those of {list(sample)}",
-            received=f"{list(shape)}, product {math.prod(shape)}",
-        )
+        rule = "data.reshape must hold as many numbers as a sample."
+        expected = f"sizes whose product is {math.prod(sample)}, as those of {list(sample)}"
+        raise DataError(rule, expected=expected, received=f"{list(shape)}, product {math.prod(shape)}")
     return ArrayInputs(sample, shape, settings["scale"], white)
 
 
-def _table_settings(section: Mapping[str, Any]) -> TableSettings:
+def _table_settings(section: Mapping[str, Any]) -> tabular.TableSettings:
     """The checked section data.table as the tabular room takes it."""
     plain = dict(section)
     plain["scale"] = plain.pop("scaling")
-    return TableSettings.from_config(plain)
+    return tabular.TableSettings.from_config(plain)
 
 
 def _balanced(part: Part, section: Mapping[str, Any]) -> Part:
     method = section.get("balance", "none")
     if method == "none":
         return part
-    return part.take(resample(part.truth, method, section["split_seed"]))
+    return part.take(tabular.resample(part.truth, method, section["split_seed"]))
 
 
 __all__ = ["Dataset", "Part", "load", "prepared"]

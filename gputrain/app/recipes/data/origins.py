@@ -219,11 +219,8 @@ def _folder(section: Mapping[str, Any]) -> Origin:
         return Origin(samples, None, found.classes, 255.0)
     held = images.scan(Path(section["test_folder"]))
     if held.classes != found.classes:
-        raise DataError(
-            f"{section['test_folder']}: the test folder must have the classes of the other one.",
-            expected=", ".join(found.classes),
-            received=", ".join(held.classes),
-        )
+        rule = f"{section['test_folder']}: the test folder must have the classes of the other one."
+        raise DataError(rule, expected=", ".join(found.classes), received=", ".join(held.classes))
     height, width, channels = pixels.shape[1:]
     test = Samples(images.load(held, size=(height, width), channels=channels), held.labels)
     return Origin(samples, test, found.classes, 255.0)

@@ -54,12 +54,9 @@ def resolve(given: Mapping[str, Any], loss: str, source: Source) -> dict[str, An
 def _origin(section: Mapping[str, Any], source: Source) -> str:
     found = [key for key in ORIGINS if key in section]
     if len(found) != 1:
-        raise source.error(
-            "data",
-            "The data comes from one place.",
-            expected="one of dataset, file and folder",
-            received=" and ".join(found) or "none of them",
-        )
+        rule = "The data comes from one place."
+        expected = "one of dataset, file and folder"
+        raise source.error("data", rule, expected=expected, received=" and ".join(found) or "none of them")
     return found[0]
 
 
@@ -107,12 +104,10 @@ def _task(section: Mapping[str, Any], loss: str, known: Any, source: Source) -> 
 def _shape(section: Mapping[str, Any], known: ImageSet, source: Source) -> list[int]:
     shape = list(section.get("reshape", known.shape))
     if math.prod(shape) != math.prod(known.shape):
-        raise source.error(
-            "data.reshape",
-            f"A sample of {section['dataset']} has the shape {known.shape}.",
-            expected=f"sizes whose product is {math.prod(known.shape)}, as {list(known.shape)}",
-            received=f"{shape}, product {math.prod(shape)}",
-        )
+        rule = f"A sample of {section['dataset']} has the shape {known.shape}."
+        expected = f"sizes whose product is {math.prod(known.shape)}, as {list(known.shape)}"
+        received = f"{shape}, product {math.prod(shape)}"
+        raise source.error("data.reshape", rule, expected=expected, received=received)
     return shape
 
 

@@ -99,8 +99,6 @@ def _require_two_of_each(labels: Array, what: str, names: Sequence[str]) -> None
     alone = [str(names[number]) if names else str(number) for number in numbers[counts < 2]]
     if alone:
         more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
-        raise DataError(
-            f"Training and {what} need a sample of each class.",
-            received=f"a single one of {', '.join(map(repr, alone[:5]))}{more}",
-            fix="Add samples of it, remove it, or set data.stratify = false.",
-        )
+        rule = f"Training and {what} need a sample of each class."
+        fix = "Add samples of it, remove it, or set data.stratify = false."
+        raise DataError(rule, received=f"a single one of {', '.join(map(repr, alone[:5]))}{more}", fix=fix)
