@@ -62,9 +62,8 @@ def fetch(
         raise
     except (OSError, HTTPException, ValueError) as error:
         received = f"{type(error).__name__}: {error}"
-        raise DownloadError(
-            url, f"the file must arrive in {target.parent}", "a download", received
-        ) from error
+        rule = f"the file must arrive in {target.parent}"
+        raise DownloadError(url, rule, "a download", received) from error
     finally:
         with suppress(OSError):  # it may never have come to be, or its folder not be a folder
             partial.unlink()
@@ -73,9 +72,8 @@ def fetch(
 def _check_scheme(url: str) -> None:
     scheme = urlsplit(url).scheme
     if scheme not in ("http", "https"):
-        raise DownloadError(
-            url, "only web addresses are fetched", "http:// or https://", f"scheme {scheme!r}"
-        )
+        rule = "only web addresses are fetched"
+        raise DownloadError(url, rule, "http:// or https://", f"scheme {scheme!r}")
 
 
 def _save(url: str, partial: Path, max_bytes: int, socket_seconds: float, deadline: float) -> str:

@@ -1,4 +1,12 @@
-"""`gputrain compare`: runs side by side."""
+"""Show the settings in which runs differ, and their results, side by side.
+
+examples:
+  gputrain compare runs/digits_cnn-1 runs/digits_cnn-2
+  gputrain compare runs/* --sort test_accuracy
+  gputrain compare runs/* --json
+
+The table has a line for each run: the settings in which they differ, then the results.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +16,6 @@ from gputrain.app.cli.codes import OK
 from gputrain.app.cli.command import JSON, Command, option
 from gputrain.app.cli.output import print_json, print_table
 from gputrain.app.recipes.comparing import compare
-
-_EXAMPLES = """\
-examples:
-  gputrain compare runs/digits_cnn-1 runs/digits_cnn-2
-  gputrain compare runs/* --sort test_accuracy
-  gputrain compare runs/* --json
-
-The table has a line for each run: the settings in which they differ, then the results.
-"""
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -38,14 +37,11 @@ def _run(args: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    run=_run,
-    description="Show the settings in which runs differ, and their results, side by side.",
-    examples=_EXAMPLES,
-    options=(
-        option("runs", "run folders", metavar="RUN", nargs="+"),
-        option(
-            "--sort", "the best first, as test_accuracy; losses and errors: the least first", metavar="METRIC"
-        ),
+    _run,
+    __doc__,
+    (
+        option("runs", "run folders", "RUN", nargs="+"),
+        option("--sort", "the best first, as test_accuracy; losses and errors: the least first", "METRIC"),
         JSON,
     ),
 )

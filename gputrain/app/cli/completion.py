@@ -1,4 +1,9 @@
-"""`gputrain completion`: what makes a shell complete commands, options and recipes."""
+"""Print shell code that completes commands, options, recipes and run folders.
+
+examples:
+  eval "$(gputrain completion bash)"                        # in ~/.bashrc, or ~/.zshrc with zsh
+  gputrain completion fish | source                         # in config.fish
+"""
 
 from __future__ import annotations
 
@@ -6,12 +11,6 @@ import argparse
 
 from gputrain.app.cli.codes import OK
 from gputrain.app.cli.command import Command, option
-
-_EXAMPLES = """\
-examples:
-  eval "$(gputrain completion bash)"                        # in ~/.bashrc, or ~/.zshrc with zsh
-  gputrain completion fish | source                         # in config.fish
-"""
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -25,9 +24,4 @@ def _run(args: argparse.Namespace) -> int:
     return OK
 
 
-COMMAND = Command(
-    run=_run,
-    description="Print shell code that completes commands, options, recipes and run folders.",
-    examples=_EXAMPLES,
-    options=(option("shell", "your shell", choices=("bash", "zsh", "fish")),),
-)
+COMMAND = Command(_run, __doc__, (option("shell", "your shell", choices=("bash", "zsh", "fish")),))

@@ -1,4 +1,12 @@
-"""`gputrain config show`: a recipe with every default."""
+"""Check a recipe and print it with every default, as TOML.
+
+examples:
+  gputrain config show digits_cnn
+  gputrain config show digits_cnn --set optimizer.name=sgd > my.toml
+  gputrain config show runs/digits_cnn-1 --json
+
+What is printed is a recipe again. docs/configuration.md says what each key means.
+"""
 
 from __future__ import annotations
 
@@ -12,15 +20,6 @@ from gputrain.app.cli.output import print_json
 from gputrain.app.cli.settings import settings_of
 from gputrain.app.recipes import toml_writer
 
-_EXAMPLES = """\
-examples:
-  gputrain config show digits_cnn
-  gputrain config show digits_cnn --set optimizer.name=sgd > my.toml
-  gputrain config show runs/digits_cnn-1 --json
-
-What is printed is a recipe again. docs/configuration.md says what each key means.
-"""
-
 
 def _show(args: argparse.Namespace) -> int:
     settings = recipes.load(args.config, settings_of(args)).settings
@@ -31,15 +30,9 @@ def _show(args: argparse.Namespace) -> int:
     return OK
 
 
-_SHOW = Command(
-    run=_show,
-    description="Check a recipe and print it with every default, as TOML.",
-    examples=_EXAMPLES,
-    options=(CONFIG, *SETTINGS, JSON),
-)
+_SHOW = Command(_show, __doc__, (CONFIG, *SETTINGS, JSON))
 COMMAND = Command(
-    run=None,
-    description="Look at recipes.",
-    examples=_EXAMPLES,
+    None,
+    "Look at recipes.\n\n" + str(__doc__).partition("\n\n")[2],
     commands={"show": ("print a recipe, checked, with every default", _SHOW)},
 )

@@ -1,4 +1,12 @@
-"""`gputrain datasets`: which data sets there are, and where."""
+"""List the data sets that a recipe can name, and where on this machine each is.
+
+examples:
+  gputrain datasets
+  gputrain datasets --json
+  GPUTRAIN_DATA=~/data gputrain datasets      # where else to look
+
+A set that is not on this machine is downloaded when it is first used, or asks for an extra.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +17,6 @@ from gputrain.app.cli.codes import OK
 from gputrain.app.cli.command import JSON, Command
 from gputrain.app.cli.output import print_json, print_table
 from gputrain.app.recipes.known_data import DATASETS
-
-_EXAMPLES = """\
-examples:
-  gputrain datasets
-  gputrain datasets --json
-  GPUTRAIN_DATA=~/data gputrain datasets      # where else to look
-
-A set that is not on this machine is downloaded when it is first used, or asks for an extra.
-"""
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -34,9 +33,4 @@ def _row(name: str, known: Any) -> dict[str, Any]:
     return {"name": name, "about": known.about, "place": known.place(name)}
 
 
-COMMAND = Command(
-    run=_run,
-    description="List the data sets that a recipe can name, and where on this machine each is.",
-    examples=_EXAMPLES,
-    options=(JSON,),
-)
+COMMAND = Command(_run, __doc__, (JSON,))

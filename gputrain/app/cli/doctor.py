@@ -1,4 +1,16 @@
-"""`gputrain doctor`: what works on this machine."""
+"""Look at Python, NumPy, cupy, driver and GPU, and run a kernel and a matrix product.
+
+examples:
+  gputrain doctor
+  gputrain doctor --json
+  GPUTRAIN_BACKEND=cupy gputrain doctor
+  GPUTRAIN_DEVICE=cuda:1 gputrain doctor
+
+Each line is ok, warning or problem; below a warning or a problem stands what to type to mend it.
+
+exit codes: 0 the configured backend works, 1 something that is asked for does not (backend = "cupy", or with
+backend = "auto" a GPU that is there), 2 wrong usage or a wrong setting, 130 interrupted with Ctrl-C
+"""
 
 from __future__ import annotations
 
@@ -8,21 +20,6 @@ from gputrain.app import doctor
 from gputrain.app.cli.codes import FAILED, OK
 from gputrain.app.cli.command import JSON, Command
 
-_EXAMPLES = """\
-examples:
-  gputrain doctor
-  gputrain doctor --json
-  GPUTRAIN_BACKEND=cupy gputrain doctor
-  GPUTRAIN_DEVICE=cuda:1 gputrain doctor
-
-Each line is ok, warning or problem; below a warning or a problem stands what to type to mend it.
-"""
-
-_EXIT_CODES = """\
-exit codes: 0 the configured backend works, 1 something that is asked for does not (backend = "cupy", or with
-backend = "auto" a GPU that is there), 2 wrong usage or a wrong setting, 130 interrupted with Ctrl-C
-"""
-
 
 def _run(args: argparse.Namespace) -> int:
     checks = doctor.examine()
@@ -30,10 +27,4 @@ def _run(args: argparse.Namespace) -> int:
     return OK if doctor.works(checks) else FAILED
 
 
-COMMAND = Command(
-    run=_run,
-    description="Look at Python, NumPy, cupy, driver and GPU, and run a kernel and a matrix product.",
-    examples=_EXAMPLES,
-    options=(JSON,),
-    exit_codes=_EXIT_CODES,
-)
+COMMAND = Command(_run, __doc__, (JSON,))

@@ -1,4 +1,12 @@
-"""`gputrain evaluate`: tests the model of a run."""
+"""Test the trained model of a run, on the test part of its own data or on other data.
+
+examples:
+  gputrain evaluate runs/digits_cnn-1                      # on the test part of its own data
+  gputrain evaluate runs/tabular-1 more_flowers.csv        # on other data of the same form
+  gputrain evaluate runs/photos-1 more_photos/             # a folder with class folders
+  gputrain evaluate runs/arrays-1 x.npy --targets y.npy
+  gputrain evaluate runs/digits_cnn-1 --json
+"""
 
 from __future__ import annotations
 
@@ -11,15 +19,6 @@ from gputrain.app.cli.codes import OK
 from gputrain.app.cli.command import BACKEND, BUILDER_FILE, JSON, RUN, Command, option
 from gputrain.app.cli.output import print_fields, print_json, print_table
 from gputrain.app.cli.settings import settings_of
-
-_EXAMPLES = """\
-examples:
-  gputrain evaluate runs/digits_cnn-1                      # on the test part of its own data
-  gputrain evaluate runs/tabular-1 more_flowers.csv        # on other data of the same form
-  gputrain evaluate runs/photos-1 more_photos/             # a folder with class folders
-  gputrain evaluate runs/arrays-1 x.npy --targets y.npy
-  gputrain evaluate runs/digits_cnn-1 --json
-"""
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -40,18 +39,17 @@ def _run(args: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    run=_run,
-    description="Test the trained model of a run, on the test part of its own data or on other data.",
-    examples=_EXAMPLES,
-    options=(
+    _run,
+    __doc__,
+    (
         RUN,
         option(
             "data",
             "a file like the one trained on, or a folder of images (default: the test part)",
-            metavar="DATA",
+            "DATA",
             nargs="?",
         ),
-        option("--targets", "the targets of an npy or IDX file", metavar="FILE"),
+        option("--targets", "the targets of an npy or IDX file", "FILE"),
         BACKEND,
         BUILDER_FILE,
         JSON,

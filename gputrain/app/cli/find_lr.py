@@ -1,4 +1,13 @@
-"""`gputrain find-lr`: the learning-rate range test."""
+"""Train with ever larger learning rates, and show where the loss falls fastest.
+
+examples:
+  gputrain find-lr digits_cnn
+  gputrain find-lr digits_cnn --low 1e-5 --high 1 --steps 100 --plot curve.png
+  gputrain find-lr tabular --set data.file=flowers.csv --json
+
+The rate grows from step to step; the table shows the smoothed loss at some of them. Suggested is the rate at
+which it fell fastest (Smith 2017). Try it with --set optimizer.learning_rate=RATE.
+"""
 
 from __future__ import annotations
 
@@ -14,15 +23,6 @@ from gputrain.app.cli.settings import settings_of
 from gputrain.app.recipes.find_lr import RangeTest, check_bounds, find_lr, ready
 from gputrain.utils.progress.lines import Counter
 
-_EXAMPLES = """\
-examples:
-  gputrain find-lr digits_cnn
-  gputrain find-lr digits_cnn --low 1e-5 --high 1 --steps 100 --plot curve.png
-  gputrain find-lr tabular --set data.file=flowers.csv --json
-
-The rate grows from step to step; the table shows the smoothed loss at some of them. Suggested is the rate at
-which it fell fastest (Smith 2017). Try it with --set optimizer.learning_rate=RATE.
-"""
 _ROWS = 15
 
 
@@ -58,16 +58,15 @@ def _print(found: RangeTest) -> None:
 
 
 COMMAND = Command(
-    run=_run,
-    description="Train with ever larger learning rates, and show where the loss falls fastest.",
-    examples=_EXAMPLES,
-    options=(
+    _run,
+    __doc__,
+    (
         CONFIG,
         *SETTINGS,
-        option("--low", "the first rate (default: 1e-6)", type=float, default=1e-6, metavar="RATE"),
-        option("--high", "the last rate (default: 10)", type=float, default=10.0, metavar="RATE"),
-        option("--steps", "how many rates (default: 200)", type=int, default=200, metavar="N"),
-        option("--plot", "draw the curve as a PNG (extra: plot)", type=Path, metavar="FILE"),
+        option("--low", "the first rate (default: 1e-6)", "RATE", type=float, default=1e-6),
+        option("--high", "the last rate (default: 10)", "RATE", type=float, default=10.0),
+        option("--steps", "how many rates (default: 200)", "N", type=int, default=200),
+        option("--plot", "draw the curve as a PNG (extra: plot)", "FILE", type=Path),
         JSON,
     ),
 )

@@ -64,8 +64,8 @@ def make_parser(words: Collection[str] | None = None) -> argparse.ArgumentParser
 
 def _fill(parser: argparse.ArgumentParser, command: Command) -> None:
     """Give a command's parser its texts, options and commands."""
-    parser.description = command.description
-    parser.epilog = f"{command.examples}\n{command.exit_codes}"
+    parser.description, _, more = (command.doc or "").partition("\n\n")
+    parser.epilog = more if "exit codes:" in more else f"{more}\n{EXPLAINED}"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     if command.commands:
         inner = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")

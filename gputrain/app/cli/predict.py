@@ -1,4 +1,14 @@
-"""`gputrain predict`: the answers of a run's model for other data."""
+"""Predict for a CSV, npy, npz or IDX file, an image, or a folder of images.
+
+examples:
+  gputrain predict runs/tabular-1 new.csv                  # CSV on stdout: a line for each row
+  gputrain predict runs/digits_cnn-1 scan.png              # one image, or a folder of them
+  gputrain predict runs/digits_cnn-1 images.npy --output answers.csv
+  gputrain predict runs/digits_cnn-1 data.npz --array x_test --json
+
+A line holds the sample (its number from 0, or its file), the prediction, and the probability of each class.
+With --json each line is a JSON object. Files of any size are read portion by portion.
+"""
 
 from __future__ import annotations
 
@@ -18,17 +28,6 @@ from gputrain.app.recipes.data import Preparation
 from gputrain.app.recipes.predicting import Portion
 from gputrain.utils.files import write_text_in_parts
 from gputrain.utils.plain import as_json
-
-_EXAMPLES = """\
-examples:
-  gputrain predict runs/tabular-1 new.csv                  # CSV on stdout: a line for each row
-  gputrain predict runs/digits_cnn-1 scan.png              # one image, or a folder of them
-  gputrain predict runs/digits_cnn-1 images.npy --output answers.csv
-  gputrain predict runs/digits_cnn-1 data.npz --array x_test --json
-
-A line holds the sample (its number from 0, or its file), the prediction, and the probability of each class.
-With --json each line is a JSON object. Files of any size are read portion by portion.
-"""
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -67,16 +66,13 @@ def _write_json(stream: TextIO, portions: Iterator[Portion], preparation: Prepar
 
 
 COMMAND = Command(
-    run=_run,
-    description="Predict for a CSV, npy, npz or IDX file, an image, or a folder of images.",
-    examples=_EXAMPLES,
-    options=(
+    _run,
+    __doc__,
+    (
         RUN,
-        option("data", "what to predict for", metavar="FILE"),
-        option("--array", "the array of an npz file that holds the inputs", metavar="NAME"),
-        option(
-            "--output", "write there instead of to stdout, whole or not at all", type=Path, metavar="FILE"
-        ),
+        option("data", "what to predict for", "FILE"),
+        option("--array", "the array of an npz file that holds the inputs", "NAME"),
+        option("--output", "write there instead of to stdout, whole or not at all", "FILE", type=Path),
         BACKEND,
         BUILDER_FILE,
         option("--json", "a JSON object a line instead of CSV", action="store_true"),

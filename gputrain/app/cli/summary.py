@@ -1,4 +1,12 @@
-"""`gputrain summary`: the layers of a model."""
+"""Build the model of a recipe or run, and show its layers, its size and its memory.
+
+examples:
+  gputrain summary digits_cnn
+  gputrain summary runs/digits_cnn-1
+  gputrain summary digits_cnn --set "model.layers[0].filters=16" --json
+
+The memory is what a training step with the recipe's batch size needs.
+"""
 
 from __future__ import annotations
 
@@ -13,15 +21,6 @@ from gputrain.app.cli.output import print_json
 from gputrain.app.cli.settings import settings_of
 from gputrain.app.recipes import Recipe
 from gputrain.models import Model
-
-_EXAMPLES = """\
-examples:
-  gputrain summary digits_cnn
-  gputrain summary runs/digits_cnn-1
-  gputrain summary digits_cnn --set "model.layers[0].filters=16" --json
-
-The memory is what a training step with the recipe's batch size needs.
-"""
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -57,9 +56,4 @@ def _built(name: str, settings: Sequence[tuple[str, Any, str]]) -> tuple[Recipe,
     return job.recipe, job.model
 
 
-COMMAND = Command(
-    run=_run,
-    description="Build the model of a recipe or run, and show its layers, its size and its memory.",
-    examples=_EXAMPLES,
-    options=(CONFIG, *SETTINGS, JSON),
-)
+COMMAND = Command(_run, __doc__, (CONFIG, *SETTINGS, JSON))

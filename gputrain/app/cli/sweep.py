@@ -1,4 +1,14 @@
-"""`gputrain sweep`: one recipe with all combinations of some settings."""
+"""Train a recipe with all combinations of some settings, or go on with such a sweep.
+
+examples:
+  gputrain sweep digits_mlp --set optimizer.name=sgd,adam,rmsprop --set training.batch_size=32,128 --seeds 3
+  gputrain sweep digits_cnn --set optimizer.learning_rate=1e-4,1e-3,1e-2
+  gputrain sweep runs/digits_mlp-sweep-1      # goes on with a sweep that was stopped
+
+Values are separated by commas; each key with one value is the same in all runs. The folder
+runs/<name>-sweep-<n>/ holds all runs and results.csv. The table at the end has the mean over the seeds and,
+after +-, the sample standard deviation.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +21,8 @@ from gputrain.app.cli.codes import FAILED, OK
 from gputrain.app.cli.command import JSON, SETTINGS, Command, option
 from gputrain.app.cli.output import print_json, print_table, shown
 from gputrain.app.cli.settings import settings_of
-from gputrain.app.recipes import RecipeError
-from gputrain.app.recipes.comparing import falls
+from gputrain.app.recipes.comparing import best_first
 from gputrain.app.recipes.sweep import Group, Sweep, split_values
-from gputrain.names import did_you_mean
-
-_EXAMPLES = """\
-examples:
-  gputrain sweep digits_mlp --set optimizer.name=sgd,adam,rmsprop --set training.batch_size=32,128 --seeds 3
-  gputrain sweep digits_cnn --set optimizer.learning_rate=1e-4,1e-3,1e-2
-  gputrain sweep runs/digits_mlp-sweep-1      # goes on with a sweep that was stopped
-
-Values are separated by commas; each key with one value is the same in all runs. The folder
-runs/<name>-sweep-<n>/ holds all runs and results.csv. The table at the end has the mean over the seeds and,
-after +-, the sample standard deviation.
-"""
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -37,7 +34,7 @@ def _run(args: argparse.Namespace) -> int:
     groups = sweep.table()
     metrics = _metrics(groups)
     if args.metric is not None:
-        groups = _sorted(groups, args.metric)
+        groups = best_first(groups, args.metric, lambda group: group.mean)
         metrics = [args.metric, *(name for name in metrics if name != args.metric)]
     if args.json:
         print_json({"sweep": str(sweep.folder), "results": [vars(group) for group in groups]})
@@ -65,15 +62,6 @@ def _metrics(groups: list[Group]) -> list[str]:
     return [name for name in names if name.startswith(("test_", "val_"))] or list(names)
 
 
-def _sorted(groups: list[Group], metric: str) -> list[Group]:
-    names = list(dict.fromkeys(name for group in groups for name in group.mean))
-    if metric not in names:
-        raise RecipeError(f"No run has a figure {metric!r}. {did_you_mean(metric, names)}".rstrip())
-    sign = 1 if falls(metric) else -1
-    worst = float("inf")
-    return sorted(groups, key=lambda group: sign * group.mean[metric] if metric in group.mean else worst)
-
-
 def _table(groups: list[Group], metrics: list[str]) -> tuple[list[str], list[list[Any]]]:
     paths = list(dict.fromkeys(path for group in groups for path in group.settings))
     failed = ["failed"] if any(group.failed for group in groups) else []
@@ -97,28 +85,16 @@ def _spread(group: Group, name: str) -> str:
 
 
 COMMAND = Command(
-    run=_run,
-    description="Train a recipe with all combinations of some settings, or go on with such a sweep.",
-    examples=_EXAMPLES,
-    options=(
+    _run,
+    __doc__,
+    (
         option(
-            "config",
-            "a recipe as for `gputrain train`, or the folder of a sweep to go on with",
-            metavar="CONFIG",
+            "config", "a recipe as for `gputrain train`, or the folder of a sweep to go on with", "CONFIG"
         ),
         *SETTINGS,
-        option(
-            "--seeds",
-            "train each with N seeds: the recipe's, the next, ... (default: 1)",
-            type=int,
-            metavar="N",
-        ),
-        option("--out", "where the folder of the sweep is made (default: runs)", type=Path, metavar="DIR"),
-        option(
-            "--metric",
-            "sort the table by it, as test_accuracy (default: the order of the grid)",
-            metavar="NAME",
-        ),
+        option("--seeds", "train each with N seeds: the recipe's, the next, ... (default: 1)", "N", type=int),
+        option("--out", "where the folder of the sweep is made (default: runs)", "DIR", type=Path),
+        option("--metric", "sort the table by it, as test_accuracy (default: the order of the grid)", "NAME"),
         JSON,
     ),
 )

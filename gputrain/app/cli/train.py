@@ -1,17 +1,5 @@
-"""`gputrain train`: the main job."""
+"""Train the model of a recipe, test it, and keep the run in a folder of its own.
 
-from __future__ import annotations
-
-import argparse
-from pathlib import Path
-
-from gputrain.app import recipes
-from gputrain.app.cli.codes import FAILED, OK
-from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command, option
-from gputrain.app.cli.output import close_stdout, print_fields, print_json, report
-from gputrain.app.cli.settings import settings_of
-
-_EXAMPLES = """\
 examples:
   gputrain train digits_cnn
   gputrain train configs/digits_cnn.toml --epochs 3 --seed 3
@@ -23,6 +11,17 @@ examples:
 The run folder runs/<name>-<n>/ then holds config.toml (every setting, also those not given; it can be trained
 again), history.csv, metrics.json, weights.npz, report.html and more; docs/runs.md lists them.
 """
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from gputrain.app import recipes
+from gputrain.app.cli.codes import FAILED, OK
+from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command, option
+from gputrain.app.cli.output import close_stdout, print_fields, print_json, report
+from gputrain.app.cli.settings import settings_of
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -45,19 +44,12 @@ def _run(args: argparse.Namespace) -> int:
 
 
 COMMAND = Command(
-    run=_run,
-    description="Train the model of a recipe, test it, and keep the run in a folder of its own.",
-    examples=_EXAMPLES,
-    options=(
+    _run,
+    __doc__,
+    (
         CONFIG,
         *SETTINGS,
-        option(
-            "--out",
-            "where run folders are made (default: runs)",
-            type=Path,
-            default=Path("runs"),
-            metavar="DIR",
-        ),
+        option("--out", "where run folders are made (default: runs)", "DIR", type=Path, default=Path("runs")),
         JSON,
     ),
 )

@@ -70,15 +70,13 @@ def read_table(path: Path, source: Source) -> dict[str, Any]:
     except OSError as error:
         raise source.error("", "The recipe cannot be read.", received=error.strerror or error) from error
     if len(data) > MAX_BYTES:
-        raise source.error(
-            "", f"A recipe must not be larger than {MAX_BYTES} bytes.", received="a larger file"
-        )
+        rule = f"A recipe must not be larger than {MAX_BYTES} bytes."
+        raise source.error("", rule, received="a larger file")
     try:
         return tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise source.error(
-            "", "A recipe must be text in UTF-8.", received=f"byte {error.start} is not"
-        ) from error
+        rule = "A recipe must be text in UTF-8."
+        raise source.error("", rule, received=f"byte {error.start} is not") from error
     except tomllib.TOMLDecodeError as error:
         raise source.error("", "A recipe must be valid TOML.", received=error) from error
     except (RecursionError, ValueError, OverflowError) as error:

@@ -186,9 +186,8 @@ def _layer(table: Mapping[str, Any], path: str, source: Source) -> dict[str, Any
     cls = find_class("layer", name, f"{path}.type", source)
     own = arguments.get("name", name)
     if not schema.is_name(own):
-        raise source.error(
-            f"{path}.name", "Wrong value.", expected=schema.NAME_RULE, received=schema.describe(own)
-        )
+        rule = "Wrong value."
+        raise source.error(f"{path}.name", rule, expected=schema.NAME_RULE, received=schema.describe(own))
     return {"type": name, **check_arguments(cls, arguments, path, source, beside=("type",))}
 
 

@@ -112,7 +112,8 @@ def run(recipe: Recipe, out: str | Path = "runs", verbose: int | str = "auto") -
             tested = test(job.model, job.dataset.test, job.dataset.preparation, _batch_size(job))
             metrics = {**tested.metrics, **trained}
             folder.write_metrics(metrics)
-            log.say(_result(metrics))
+            figures = test_figures(metrics)
+            log.say("result: " + ", ".join(figures) if figures else "done; there was no test part")
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_keep_interrupted(job, folder, watched)) from None
     except BaseException:
@@ -218,9 +219,9 @@ def _split_name(name: str) -> str:
     return name if name.startswith("val_") or name == "learning_rate" else f"train_{name}"
 
 
-def _result(metrics: Mapping[str, Any]) -> str:
-    shown = [f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("test_")]
-    return "result: " + ", ".join(shown) if shown else "done; there was no test part"
+def test_figures(metrics: Mapping[str, Any]) -> list[str]:
+    """Return the figures of the test part, in words."""
+    return [f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("test_")]
 
 
 def _write_report(

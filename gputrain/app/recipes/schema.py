@@ -227,9 +227,8 @@ def join(path: str, key: str) -> str:
 def _checked(table: Mapping[str, Any], name: str, key: Key, path: str, source: Source) -> Any:
     if name not in table:
         if key.required:
-            raise source.error(
-                path, "This key is required.", expected=key.rule, received="nothing", fix=key.help
-            )
+            rule = "This key is required."
+            raise source.error(path, rule, expected=key.rule, received="nothing", fix=key.help)
         return key.default
     value = table[name]
     if not key.holds(value):

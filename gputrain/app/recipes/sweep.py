@@ -23,7 +23,7 @@ from gputrain.app.recipes.json_files import read_json
 from gputrain.app.recipes.reading import read_table
 from gputrain.app.recipes.recipe import Recipe, check
 from gputrain.app.recipes.run_folder import METRICS, PLAN, new_folder, remove
-from gputrain.app.recipes.running import run
+from gputrain.app.recipes.running import run, test_figures
 from gputrain.app.recipes.stored_run import read_metrics
 from gputrain.app.recipes.toml_writer import dumps
 from gputrain.errors import DataError
@@ -73,8 +73,16 @@ class Group:
     deviation: Mapping[str, float | None]
 
 
+@dataclass(frozen=True)
 class Sweep:
     """A sweep and its folder.
+
+    Attributes:
+        folder: where its recipe, its plan and its runs are.
+        recipe: what is changed, as a table.
+        points: all trainings.
+        source: where the recipe comes from, for errors.
+        code: the Python file of the model's builder, where it has one.
 
     Example:
         >>> sweep = Sweep.new("digits_mlp", [("optimizer.name", ["sgd", "adam"])], seeds=3)  # doctest: +SKIP
@@ -83,19 +91,11 @@ class Sweep:
         0.9444
     """
 
-    def __init__(
-        self,
-        folder: Path,
-        table: Mapping[str, Any],
-        points: Sequence[Point],
-        source: Source,
-        code: Path | None = None,
-    ) -> None:
-        self.folder = folder
-        self.points = points
-        self._table = table
-        self._source = source
-        self._code = code
+    folder: Path
+    recipe: Mapping[str, Any]
+    points: Sequence[Point]
+    source: Source
+    code: Path | None = None
 
     @classmethod
     def new(
@@ -178,13 +178,11 @@ class Sweep:
         place = self.folder / point.folder
         place.mkdir(exist_ok=True)
         try:
-            result = run(_recipe(self._table, point, self._source, self._code), place, verbose=1)
+            result = run(_recipe(self.recipe, point, self.source, self.code), place, verbose=1)
         except (ArithmeticError, RecipeError, DataError) as error:
             write_text(place / "error.txt", f"{error}\n")
             return f"failed: {error}"
-        metrics = {key: value for key, value in result.metrics.items() if key.startswith("test_")}
-        shown = [f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float)]
-        return ", ".join(shown[:3])
+        return ", ".join(test_figures(result.metrics)[:3])
 
     def _is_done(self, point: Point) -> bool:
         return bool(self._metrics(point)) or self._failed(point)

@@ -151,9 +151,8 @@ def _no_image(path: FilePath, error: Exception) -> CorruptFileError:
 
     kind = kind_of(path)
     if kind.upper() not in FORMATS:
-        return CorruptFileError(
-            path, "the file must hold an image", "PNG, JPEG, BMP, GIF, WebP or TIFF", describe(kind)
-        )
+        rule = "the file must hold an image"
+        return CorruptFileError(path, rule, "PNG, JPEG, BMP, GIF, WebP or TIFF", describe(kind))
     received = "a header that cannot be read"
     if not isinstance(error, UnidentifiedImageError):
         received = f"{type(error).__name__}: {error}"

@@ -184,9 +184,8 @@ def _check_classes(folder: FilePath, walk: _Walk, by_class: dict[str, list[Path]
     layout = f"Make a folder for each class, as {Path(folder) / 'cat' / '1.png'}, and put its images there."
     if not by_class:
         directly = f"{len(walk.outside)} images directly in it" if walk.outside else "no images"
-        raise DataError(
-            f"{folder} has no class folders.", expected="one a class", received=directly, fix=layout
-        )
+        fix = layout
+        raise DataError(f"{folder} has no class folders.", expected="one a class", received=directly, fix=fix)
     empty = [name for name, files in by_class.items() if not files]
     if empty:
         rule = f"Each class folder of {folder} must have images."

@@ -44,9 +44,8 @@ def parse_header(path: FilePath, what: str, prefix: bytes) -> Header:
             shape, fortran, dtype = read_header(head, max_header_size=_MAX_HEADER)
     except _HEADER_DAMAGE as error:
         received = f"{type(error).__name__}: {error}"
-        raise CorruptFileError(
-            path, f"{what} starts with an npy header of version 1.0 or 2.0", "one", received
-        ) from error
+        rule = f"{what} starts with an npy header of version 1.0 or 2.0"
+        raise CorruptFileError(path, rule, "one", received) from error
     _check_dtype(path, what, dtype)
     _check_shape(path, what, shape)
     header = Header(dtype, shape, head.tell(), fortran)
@@ -68,9 +67,8 @@ def check_truths(path: FilePath, what: str, raw: NDArray[np.uint8], header: Head
 
 def _check_dtype(path: FilePath, what: str, dtype: np.dtype[Any]) -> None:
     if dtype.itemsize not in _ITEM_BYTES.get(dtype.kind, ()):
-        raise CorruptFileError(
-            path, f"{what} holds plain numbers or booleans", "bool, int, uint, float or complex", dtype
-        )
+        rule = f"{what} holds plain numbers or booleans"
+        raise CorruptFileError(path, rule, "bool, int, uint, float or complex", dtype)
 
 
 def _check_shape(path: FilePath, what: str, shape: tuple[int, ...]) -> None:
@@ -84,6 +82,5 @@ def _check_possible(path: FilePath, what: str, header: Header) -> None:
     """Refuse what NumPy could not hold even if a size of 0 makes it an array without data."""
     declared = math.prod(size for size in header.shape if size) * header.dtype.itemsize
     if declared > _MAX_BYTES:
-        raise CorruptFileError(
-            path, f"{what} has a shape that memory can address", f"at most {_MAX_BYTES} bytes", header.shape
-        )
+        rule = f"{what} has a shape that memory can address"
+        raise CorruptFileError(path, rule, f"at most {_MAX_BYTES} bytes", header.shape)

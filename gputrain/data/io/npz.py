@@ -136,9 +136,8 @@ def _opened(path: FilePath) -> Iterator[_Archive]:
             raise
         except _damage() as error:
             received = f"{type(error).__name__}: {error}"
-            raise CorruptFileError(
-                path, "the zip file must be whole", "a valid zip file", received
-            ) from error
+            rule = "the zip file must be whole"
+            raise CorruptFileError(path, rule, "a valid zip file", received) from error
 
 
 class _ShortReads:

@@ -8,11 +8,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
-from os import PathLike
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from gputrain.data.io.errors import FilePath
 from gputrain.data.io.files import open_regular
 from gputrain.data.io.sniff import describe, kind_of
 from gputrain.data.tabular.table import Table, concatenate
@@ -26,9 +26,7 @@ _PORTION = 65_536
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def read_csv(
-    path: str | PathLike[str], *, delimiter: str | None = None, max_bytes: int = MAX_CSV_BYTES
-) -> Table:
+def read_csv(path: FilePath, *, delimiter: str | None = None, max_bytes: int = MAX_CSV_BYTES) -> Table:
     """Read a CSV file (RFC 4180) whose first line names the columns.
 
     Cells stay text, exactly as they stand; blank lines are skipped; a column without a name is called
@@ -59,7 +57,7 @@ def read_csv(
     return concatenate(list(iter_csv(path, _PORTION, delimiter=delimiter)))
 
 
-def iter_csv(path: str | PathLike[str], rows: int = 4096, *, delimiter: str | None = None) -> Iterator[Table]:
+def iter_csv(path: FilePath, rows: int = 4096, *, delimiter: str | None = None) -> Iterator[Table]:
     """Read a CSV file of any size in portions.
 
     Args:
@@ -148,14 +146,10 @@ class _Reader:
             fix = f"Cells are missing from {self.names[len(row)]!r} on"
         else:
             fix = f"Put cells that hold {self.delimiter!r} in double quotes"
-        return _broken(
-            self.path,
-            line,
-            "Every row has as many cells as the header.",
-            expected=len(self.names),
-            received=f"{len(row)} cells, the first of them {row[0][:40]!r}",
-            fix=f"{fix}, or name another delimiter than {self.delimiter!r}.",
-        )
+        rule, expected = "Every row has as many cells as the header.", len(self.names)
+        received = f"{len(row)} cells, the first of them {row[0][:40]!r}"
+        fix = f"{fix}, or name another delimiter than {self.delimiter!r}."
+        return _broken(self.path, line, rule, expected=expected, received=received, fix=fix)
 
     def _table(self, cells: list[list[str]], lines: list[int]) -> Table:
         columns = {}
@@ -195,7 +189,7 @@ def _decoded(path: str, number: int, offset: int, raw: bytes) -> str:
     return text.removeprefix("\ufeff") if number == 1 else text
 
 
-def _refuse_other_kinds(path: str | PathLike[str]) -> None:
+def _refuse_other_kinds(path: FilePath) -> None:
     kind = kind_of(path)
     if kind not in ("text", "empty", "binary"):  # what is wrong with "binary" is found line by line
         rule = "A table is read from CSV text."
@@ -254,14 +248,6 @@ def _csv_error(path: str, line: int, error: csv.Error) -> DataError:
     return _broken(path, line, "Cells are quoted as RFC 4180 has it.", received=words, fix=fix)
 
 
-def _broken(
-    path: str,
-    line: int | None,
-    rule: str,
-    *,
-    expected: object = None,
-    received: object,
-    fix: str | None = None,
-) -> DataError:
+def _broken(path: str, line: int | None, rule: str, **words: Any) -> DataError:
     place = path if line is None else f"{path}, line {line}"
-    return DataError(f"{place}: {rule}", expected=expected, received=received, fix=fix)
+    return DataError(f"{place}: {rule}", **words)

@@ -255,9 +255,8 @@ def _complete(cells: Table, numeric: set[str], settings: TableSettings) -> NDArr
 
 def _without_columns(table: Table, absent: list[str]) -> DataError:
     more = f" and {len(absent) - 20} more" if len(absent) > 20 else ""
-    return DataError(
-        f"{table.source or 'The table'}: every column that the model was trained on must be there.",
-        expected=f"also {', '.join(map(repr, absent[:20]))}{more}",
-        received=f"the columns {', '.join(map(repr, table.names[:20]))}",
-        fix="Name the columns as in the training table.",
-    )
+    rule = f"{table.source or 'The table'}: every column that the model was trained on must be there."
+    expected = f"also {', '.join(map(repr, absent[:20]))}{more}"
+    received = f"the columns {', '.join(map(repr, table.names[:20]))}"
+    fix = "Name the columns as in the training table."
+    return DataError(rule, expected=expected, received=received, fix=fix)
