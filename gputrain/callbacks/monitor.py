@@ -8,27 +8,22 @@ from collections.abc import Iterable
 
 from gputrain.callbacks import arguments
 from gputrain.errors import explain
+from gputrain.metrics.directions import direction_of
 from gputrain.models.training.callback import Callback, Logs
 from gputrain.names import did_you_mean
 from gputrain.utils.plain import plain
 
 _MODES = ("auto", "min", "max")
-_RISING = ("accuracy", "acc", "auc", "precision", "recall", "iou", "f1", "r2")
-_FALLING = ("loss", "error", "mse", "mae", "rmse", "crossentropy", "entropy", "divergence")
 
 
 def rises_by_name(name: str) -> bool | None:
-    """Return whether greater is better, going by the words of a name; None where they do not tell.
+    """Return whether greater is better, going by a name; None where that does not tell.
 
     Example:
         >>> rises_by_name("val_accuracy"), rises_by_name("test_loss"), rises_by_name("epochs")
         (True, False, None)
     """
-    words = name.lower().split("_")
-    for known, rises in ((_FALLING, False), (_RISING, True)):
-        if any(word in known for word in words):
-            return rises
-    return None
+    return {"up": True, "down": False, None: None}[direction_of(name)]
 
 
 class MonitorCallback(Callback):
@@ -120,11 +115,9 @@ class MonitorCallback(Callback):
             return self.mode == "max"
         name = self.monitor.removeprefix("val_")
         for metric in getattr(self.model, "metrics", None) or ():
-            if getattr(metric, "name", None) == name and getattr(metric, "_direction", None) in (
-                "up",
-                "down",
-            ):
-                return bool(metric._direction == "up")
+            own = direction_of(metric) if getattr(metric, "name", None) == name else None
+            if own is not None:
+                return own == "up"
         rises = rises_by_name(name)
         if rises is not None:
             return rises

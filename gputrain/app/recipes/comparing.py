@@ -12,7 +12,7 @@ from gputrain.app.recipes.errors import RecipeError, Source
 from gputrain.app.recipes.overrides import ORIGIN_KEYS
 from gputrain.app.recipes.run_folder import PLAN
 from gputrain.app.recipes.stored_run import read_metrics, require_run_folder
-from gputrain.callbacks.monitor import rises_by_name
+from gputrain.metrics.directions import direction_of
 from gputrain.names import did_you_mean
 from gputrain.utils.settings import is_number
 
@@ -76,7 +76,7 @@ def compare(folders: Iterable[str | Path], sort: str | None = None) -> Compariso
 
 def falls(metric: str) -> bool:
     """Return whether less of `metric` is better, going by its name."""
-    return rises_by_name(metric) is False or any(word in metric.split("_") for word in _COSTS)
+    return direction_of(metric) == "down" or any(word in metric.split("_") for word in _COSTS)
 
 
 def flattened(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:

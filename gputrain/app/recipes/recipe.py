@@ -122,7 +122,7 @@ def check(table: Mapping[str, Any], source: Source) -> Recipe:
     """
     top = schema.check(table, schema.TOP, "", source)
     loss = check_named("loss", top["loss"], "loss", source)
-    loss_class = find_class("loss", loss["name"], "loss", source).__name__
+    loss_class = find_class("loss", loss["name"], "loss", source)
     section = data.resolve(top["data"], loss_class, source)
     model, code = _model(top["model"], source)
     metrics = top.get("metrics", [_DEFAULT_METRIC[section["task"]]])

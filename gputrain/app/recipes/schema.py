@@ -33,7 +33,6 @@ from gputrain.utils.settings import (
     text,
 )
 
-TASKS = ("classification", "regression")
 MAX_SEED = 2**63 - 1
 NAME_RULE = "1 to 64 letters, digits, '_' or '-', the first a letter or digit"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -104,7 +103,7 @@ DATA: Mapping[str, Key] = {
     "test_file": text("A file of the same form with the test data."),
     "test_folder": text("A folder of the same form with the test images."),
     "task": choice(
-        TASKS,
+        ("classification", "regression"),
         "What the target is: a class, or a number. Default: what the loss is for.",
     ),
     "inputs": text("Name of the array of inputs in an npz file. Default: x_train, x or the like."),

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gputrain.errors import DataError
+from gputrain.metrics.counting import confusion_matrix, roc_auc, shares
 
 WORST = 24
 """How many of the worst samples an assessment names."""
@@ -129,19 +130,19 @@ def assess_classifier(
     known = np.where(np.isnan(given), -np.inf, given)
     truth = _class_indices(labels, "labels", samples, count)
     chosen = known.argmax(1) if decided is None else _class_indices(decided, "decided", samples, count)
-    confusion = np.bincount(truth * count + chosen, minlength=count * count).reshape(count, count)
+    confusion = confusion_matrix(truth, chosen, count)
     per_class = _per_class(confusion, classes)
     support, predicted = confusion.sum(1), confusion.sum(0)
     return ClassifierAssessment(
         classes=tuple(str(name) for name in classes),
-        confusion=confusion.astype(np.int64),
+        confusion=confusion,
         accuracy=float(np.trace(confusion) / samples),
         balanced_accuracy=_mean_of(per_class, "recall", support > 0),
         macro_f1=_mean_of(per_class, "f1", (support > 0) | (predicted > 0)),
         per_class=per_class,
         mistakes=_mistakes(known, truth, chosen),
         cost=None if cost_matrix is None else _mean_cost(confusion, cost_matrix),
-        roc_auc=_roc_auc(given[:, 1], truth == 1) if count == 2 else None,
+        roc_auc=roc_auc(given[:, 1], truth == 1) if count == 2 else None,
     )
 
 
@@ -177,9 +178,7 @@ def _class_indices(values: ArrayLike, name: str, samples: int, count: int) -> ND
 
 
 def _per_class(confusion: NDArray[np.int64], classes: Sequence[str]) -> list[dict[str, Any]]:
-    hits, support, predicted = np.diag(confusion), confusion.sum(1), confusion.sum(0)
-    precision, recall = _ratio(hits, predicted), _ratio(hits, support)
-    f1 = _ratio(2 * hits, support + predicted)
+    (precision, recall, f1), support = shares(confusion), confusion.sum(1)
     return [
         {
             "name": str(name),
@@ -190,10 +189,6 @@ def _per_class(confusion: NDArray[np.int64], classes: Sequence[str]) -> list[dic
         }
         for i, name in enumerate(classes)
     ]
-
-
-def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.where(whole > 0, part / np.maximum(whole, 1), 0.0)
 
 
 def _mean_of(per_class: Sequence[dict[str, Any]], key: str, counted: NDArray[np.bool_]) -> float:
@@ -220,15 +215,3 @@ def _mean_cost(confusion: NDArray[np.int64], cost_matrix: ArrayLike) -> float:
             received=f"shape {costs.shape}" if costs.shape != confusion.shape else "NaN or infinity",
         )
     return float(np.sum(confusion * costs) / confusion.sum())
-
-
-def _roc_auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
-    """How often a sample of the second class scores higher than one of the first."""
-    positives = int(positive.sum())
-    negatives = len(positive) - positives
-    if not positives or not negatives or np.isnan(scores).any():
-        return float("nan")
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2  # ties share the mean of their ranks, counted from 1
-    u = ranks[place][positive].sum() - positives * (positives + 1) / 2
-    return float(u / (positives * negatives))

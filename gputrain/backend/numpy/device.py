@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gputrain.backend.base import ALIGNMENT, Device, ForStep, Thunk
-from gputrain.backend.numpy import conv, conv_pool, normalization, passes
+from gputrain.backend.numpy import conv, conv_pool, normalization, optim, passes
 from gputrain.ir.spec import Spec
 
 
@@ -21,7 +21,7 @@ class NumpyDevice(Device):
 
     def __init__(self) -> None:
         super().__init__()
-        for room in (conv, conv_pool, normalization, passes):
+        for room in (conv, conv_pool, normalization, optim, passes):
             self.kernels.update(room.KERNELS)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:

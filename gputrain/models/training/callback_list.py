@@ -184,8 +184,5 @@ def _flat(callbacks: Any) -> Iterator[Callback]:
 
 
 def _may_add_logs(callback: Callback) -> bool:
-    own = (
-        type(callback).__module__.startswith("gputrain.")
-        and type(callback).__name__ != "LambdaCallback"
-    )
+    own = type(callback).__module__.startswith("gputrain.") and type(callback).__name__ != "LambdaCallback"
     return not own and overrides(callback, "on_epoch_end")

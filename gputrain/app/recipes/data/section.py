@@ -11,6 +11,8 @@ from typing import Any
 from gputrain.app.recipes import schema
 from gputrain.app.recipes.errors import Source
 from gputrain.app.recipes.known_data import DATASETS, ImageSet
+from gputrain.losses import Loss
+from gputrain.losses.base import TASKS
 
 ORIGINS = ("dataset", "file", "folder")
 
@@ -24,12 +26,12 @@ PATHS = ("file", "folder", "test_file", "test_folder", "target_file", "test_targ
 _OF_CLASSES = ("one_hot", "balance", "cost_matrix", "stratify")
 
 
-def resolve(given: Mapping[str, Any], loss: str, source: Source) -> dict[str, Any]:
+def resolve(given: Mapping[str, Any], loss: type[Loss], source: Source) -> dict[str, Any]:
     """Return the data section with every default that is known before the data is read.
 
     Args:
         given: the section as read.
-        loss: the class name of the loss, which says what the task is unless the section does.
+        loss: its class says what the task is unless the section does.
         source: where it was read, for errors.
 
     Raises:
@@ -82,16 +84,15 @@ def _check_fitting(
         raise source.error("data.test_fraction", rule, fix="Leave the key out.")
 
 
-def _task(section: Mapping[str, Any], loss: str, known: Any, source: Source) -> str:
-    by_loss = "classification" if "entropy" in loss or "Hinge" in loss else "regression"
-    task = str(section.get("task", by_loss))
+def _task(section: Mapping[str, Any], loss: type[Loss], known: Any, source: Source) -> str:
+    task = str(section.get("task", TASKS.get(str(loss.target_kind), "regression")))
     right = "classification" if isinstance(known, ImageSet) else getattr(known, "task", None)
     if right and task != right:
         raise source.error(
             "data.task" if "task" in section else "loss",
             f"{section['dataset']} is for {right}.",
             expected=f"a loss for {right}",
-            received=f"{loss}, which is for {task}" if "task" not in section else task,
+            received=f"{loss.__name__}, which is for {task}" if "task" not in section else task,
             fix=None if "task" in section else f'Or say data.task = "{right}".',
         )
     if task == "regression":
