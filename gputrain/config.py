@@ -20,12 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from gputrain.utils.names import did_you_mean
+from gputrain.errors import UsageError
+from gputrain.names import did_you_mean
 
 Value = str | int | float | bool | None
 
 
-class ConfigError(ValueError):
+class ConfigError(UsageError):
     """A setting has a wrong name, type or value, or the config file cannot be read."""
 
 

@@ -13,7 +13,7 @@ from gputrain.models.training.callback import Callback
 from gputrain.models.training.callback_list import CallbackList
 from gputrain.models.training.history import History
 from gputrain.models.training.progbar_logger import ProgbarLogger
-from gputrain.utils.names import missing_name
+from gputrain.names import missing_name
 
 # The package sets these two: they stand above this room, in `gputrain.app.advice`.
 Advice: Any

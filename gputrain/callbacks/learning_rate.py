@@ -12,7 +12,7 @@ from gputrain.callbacks import arguments
 from gputrain.callbacks.monitor import MonitorCallback
 from gputrain.errors import explain
 from gputrain.models.training.callback import Callback, Logs
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 from gputrain.utils.plain import plain
 from gputrain.utils.progress.bar import show_line
 from gputrain.utils.states import check_names

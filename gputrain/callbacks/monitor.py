@@ -11,7 +11,7 @@ from gputrain.callbacks import arguments
 from gputrain.errors import explain
 from gputrain.metrics.directions import direction_of
 from gputrain.models.training.callback import Callback, Logs
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 from gputrain.utils.plain import plain
 from gputrain.utils.states import check_names
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from gputrain import config, initializers
 from gputrain.ir import dtype_name
+from gputrain.names import snake_case
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
-from gputrain.utils.names import snake_case
 from gputrain.utils.registry import Registry
 
 registry: Registry[Any] = Registry("metric", snake=True)

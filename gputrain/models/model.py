@@ -17,7 +17,7 @@ from gputrain.models.memory import memory_plan
 from gputrain.models.summary import summary_text
 from gputrain.models.training.objectives import takes_indices
 from gputrain.models.training.trainer import Trainer
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 
 _NOT_THERE = ("save", "save_weights", "load_weights", "export")
 

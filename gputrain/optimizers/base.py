@@ -12,12 +12,12 @@ import numpy as np
 from gputrain import ops
 from gputrain.errors import explain
 from gputrain.ir import current_trace
+from gputrain.names import did_you_mean
 from gputrain.ops.base import apply, cast, convert
 from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments, flat_size, segments
 from gputrain.optimizers import schedules
 from gputrain.optimizers.schedules import LearningRateSchedule
 from gputrain.runtime import Variable
-from gputrain.utils.names import did_you_mean
 from gputrain.utils.registry import Registry
 from gputrain.utils.states import check_names
 

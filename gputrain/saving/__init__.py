@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING
 
+from gputrain.names import missing_name
 from gputrain.saving.state_tree import set_state_tree, state_tree
-from gputrain.utils.names import missing_name
 
 __all__ = ["set_state_tree", "state_tree"]
 

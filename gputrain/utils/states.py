@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gputrain.errors import ShapeError, explain
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 
 
 class Stateful(Protocol):

@@ -15,7 +15,8 @@ from typing import Any
 
 import gputrain
 from gputrain.errors import explain
-from gputrain.utils.names import nearest
+from gputrain.layers.base.naming import forget_names
+from gputrain.names import nearest
 
 # What `keras.__version__` says: the first version of the API that is served. Scripts ask for it to see
 # whether Keras 3 is there, or to use what later versions brought; the oldest 3 promises them nothing that is
@@ -282,8 +283,6 @@ def clear_session(free_memory: bool = True) -> None:
     Args:
         free_memory: whether to collect garbage at once.
     """
-    from gputrain.layers.base.naming import forget_names
-
     forget_names()
     if free_memory:
         gc.collect()
