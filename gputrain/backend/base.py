@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gputrain.ir import Node, Spec
+from gputrain.compiler.target import ChainLimits
+from gputrain.ir import Spec
 from gputrain.ops.base import Operation
-
-ALIGNMENT = 256
 
 Thunk = Callable[[], None]
 Prepare = Callable[..., Thunk]
@@ -188,17 +187,12 @@ class Device(ABC):
     name: str
     description: str  # in words, for people: as a card's name
     xp: Any
-    # How several nodes run as one (nodes, values needed outside) -> chain or None; None where it never does.
-    chain: Callable[..., Any] | None = None
+    chain_limits: ChainLimits | None = None  # what elementwise chains run as one; None: none do
     # Whether work goes on after a call returns, so that to read a result is to wait for it.
     asynchronous = False
 
     def __init__(self) -> None:
         self.kernels: dict[str, Kernel] = {}  # by the operation's class name
-
-    def fusable(self, node: Node) -> bool:
-        """Whether the node may be one of several that run as one."""
-        return False
 
     @abstractmethod
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from gputrain import config, ops
-from gputrain.constraints.base import Constraint
+from gputrain.constraints.base import Constraint, registry
 
 Axis = int | Sequence[int]
 
 
+@registry.add()
 class NonNeg(Constraint):
     """Sets negative weights to 0.
 
@@ -23,6 +24,7 @@ class NonNeg(Constraint):
         return ops.maximum(w, 0.0)
 
 
+@registry.add()
 class MaxNorm(Constraint):
     """Shortens each weight vector that is longer than max_value to that length.
 
@@ -49,6 +51,7 @@ class MaxNorm(Constraint):
         return {"max_value": self.max_value, "axis": self.axis}
 
 
+@registry.add()
 class UnitNorm(Constraint):
     """Scales each weight vector to length 1.
 

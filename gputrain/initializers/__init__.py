@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gputrain.initializers.base import Initializer
+from gputrain.initializers.base import Initializer, registry
 from gputrain.initializers.constant import Constant, Identity, Ones, Zeros
 from gputrain.initializers.drawn import (
     Orthogonal,
@@ -23,8 +22,8 @@ from gputrain.initializers.scaling import (
     LecunUniform,
     VarianceScaling,
 )
-from gputrain.utils.names import missing_name
-from gputrain.utils.registry import Registry
+from gputrain.names import missing_name
+from gputrain.utils.registry import deserializer, serializer
 
 # Keras has each class under a second name.
 zeros = Zeros
@@ -42,32 +41,6 @@ he_normal = HeNormal
 lecun_uniform = LecunUniform
 lecun_normal = LecunNormal
 orthogonal = Orthogonal
-_CLASSES: tuple[type[Initializer], ...] = (
-    Zeros,
-    Ones,
-    Constant,
-    Identity,
-    RandomNormal,
-    RandomUniform,
-    TruncatedNormal,
-    VarianceScaling,
-    GlorotUniform,
-    GlorotNormal,
-    HeUniform,
-    HeNormal,
-    LecunUniform,
-    LecunNormal,
-    Orthogonal,
-)
-_ALIASES: dict[str, type[Initializer]] = {
-    "zero": Zeros,
-    "one": Ones,
-    "normal": RandomNormal,
-    "uniform": RandomUniform,
-    "IdentityInitializer": Identity,
-    "OrthogonalInitializer": Orthogonal,
-}
-registry: Registry[Initializer] = Registry("initializer", _CLASSES, _ALIASES)
 
 
 def get(identifier: Any) -> Any:
@@ -91,24 +64,8 @@ def get(identifier: Any) -> Any:
     return registry.get(identifier)
 
 
-def serialize(initializer: Any) -> Any:
-    """Return `initializer` as plain data: {"class_name", "config"}, a function's name, or None.
-
-    Args:
-        initializer: what is to be described.
-    """
-    return registry.serialize(initializer)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return the initializer that `serialize` described; only registered names and `custom_objects` load.
-
-    Args:
-        config: what `serialize` returned.
-        custom_objects: classes and functions of yours by the names in `config`.
-    """
-    return registry.deserialize(config, custom_objects)
-
+serialize = serializer(registry, __name__)
+deserialize = deserializer(registry, __name__)
 
 __all__ = [
     "Constant",

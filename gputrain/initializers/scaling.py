@@ -8,9 +8,10 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from gputrain.initializers.base import registry
 from gputrain.initializers.drawn import RandomInitializer, Seed
+from gputrain.names import did_you_mean
 from gputrain.utils.dtypes import as_shape
-from gputrain.utils.names import did_you_mean
 
 # Standard deviation of the standard normal distribution cut off at -2 and 2.
 TRUNCATED_STDDEV = 0.87962566103423978
@@ -44,6 +45,7 @@ def compute_fans(
     return shape[-2] * field, shape[-1] * field
 
 
+@registry.add()
 class VarianceScaling(RandomInitializer):
     """Draws with mean 0 and variance scale / n, n being the number of inputs, outputs or their mean.
 
@@ -120,6 +122,7 @@ class _Named(VarianceScaling):
         return self._seed_and_axes()
 
 
+@registry.add()
 class GlorotUniform(_Named):
     """Uniform in [-limit, limit], limit = sqrt(6 / (fan_in + fan_out)); the usual one of layers.
 
@@ -138,6 +141,7 @@ class GlorotUniform(_Named):
     _arguments = (1.0, "fan_avg", "uniform")
 
 
+@registry.add()
 class GlorotNormal(_Named):
     """Truncated normal, variance 2 / (fan_in + fan_out).
 
@@ -156,6 +160,7 @@ class GlorotNormal(_Named):
     _arguments = (1.0, "fan_avg", "truncated_normal")
 
 
+@registry.add()
 class HeUniform(_Named):
     """Uniform in [-limit, limit], limit = sqrt(6 / fan_in); suits relu.
 
@@ -173,6 +178,7 @@ class HeUniform(_Named):
     _arguments = (2.0, "fan_in", "uniform")
 
 
+@registry.add()
 class HeNormal(_Named):
     """Truncated normal, variance 2 / fan_in; suits relu.
 
@@ -190,6 +196,7 @@ class HeNormal(_Named):
     _arguments = (2.0, "fan_in", "truncated_normal")
 
 
+@registry.add()
 class LecunUniform(_Named):
     """Uniform in [-limit, limit], limit = sqrt(3 / fan_in).
 
@@ -207,6 +214,7 @@ class LecunUniform(_Named):
     _arguments = (1.0, "fan_in", "uniform")
 
 
+@registry.add()
 class LecunNormal(_Named):
     """Truncated normal, variance 1 / fan_in; suits selu.
 

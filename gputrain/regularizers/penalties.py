@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gputrain import ops
-from gputrain.regularizers.base import Regularizer, as_factor
+from gputrain.regularizers.base import Regularizer, as_factor, registry
 
 
+@registry.add()
 class L1(Regularizer):
     """l1 * sum(abs(x)).
 
@@ -33,6 +34,7 @@ class L1(Regularizer):
         return {"l1": self.l1}
 
 
+@registry.add()
 class L2(Regularizer):
     """l2 * sum(x ** 2).
 
@@ -58,6 +60,7 @@ class L2(Regularizer):
         return {"l2": self.l2}
 
 
+@registry.add("l1_l2")
 class L1L2(Regularizer):
     """l1 * sum(abs(x)) + l2 * sum(x ** 2).
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from gputrain.optimizers.schedules.base import LearningRateSchedule, check_positive
+from gputrain.optimizers.schedules.base import LearningRateSchedule, check_positive, registry
 
 
 def _cosine(fraction: float) -> float:
@@ -17,6 +17,7 @@ def _cosine(fraction: float) -> float:
     return 0.5 * (1.0 + math.cos(math.pi * fraction))
 
 
+@registry.add()
 class CosineDecay(LearningRateSchedule):
     """A straight rise over warmup_steps, if asked for, then half a cosine over decay_steps down to alpha.
 
@@ -80,6 +81,7 @@ class CosineDecay(LearningRateSchedule):
         return float(start * ((1.0 - self.alpha) * _cosine(fraction) + self.alpha))
 
 
+@registry.add()
 class CosineDecayRestarts(LearningRateSchedule):
     """Half cosines down to alpha, each period t_mul times as long and from m_mul times as high.
 

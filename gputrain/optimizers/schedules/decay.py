@@ -8,7 +8,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from gputrain.optimizers.schedules.base import LearningRateSchedule, check_positive
+from gputrain.optimizers.schedules.base import LearningRateSchedule, check_positive, registry
 
 
 class _RateDecay(LearningRateSchedule):
@@ -39,6 +39,7 @@ class _RateDecay(LearningRateSchedule):
         return math.floor(periods) if self.staircase else periods
 
 
+@registry.add()
 class ExponentialDecay(_RateDecay):
     """initial_learning_rate * decay_rate ** (step / decay_steps).
 
@@ -72,6 +73,7 @@ class ExponentialDecay(_RateDecay):
         return float(self.initial_learning_rate * self.decay_rate ** self._periods(step))
 
 
+@registry.add()
 class InverseTimeDecay(_RateDecay):
     """initial_learning_rate / (1 + decay_rate * step / decay_steps).
 
@@ -105,6 +107,7 @@ class InverseTimeDecay(_RateDecay):
         return float(self.initial_learning_rate / (1.0 + self.decay_rate * self._periods(step)))
 
 
+@registry.add()
 class PolynomialDecay(LearningRateSchedule):
     """end + (initial - end) * (1 - step / decay_steps) ** power, and `end` after decay_steps.
 
@@ -162,6 +165,7 @@ class PolynomialDecay(LearningRateSchedule):
         }
 
 
+@registry.add()
 class PiecewiseConstantDecay(LearningRateSchedule):
     """values[0] up to and with step boundaries[0], then values[1] up to and with boundaries[1], and so on.
 
