@@ -5,15 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gputrain import config
-from gputrain.backend.base import ALIGNMENT, Device, Feeder, InOrder, Kernel, Named, OnHost, Thunk, leaves
+from gputrain.backend.base import (
+    Device,
+    Feeder,
+    InOrder,
+    Kernel,
+    Loop,
+    Named,
+    OnHost,
+    Thunk,
+    leaves,
+)
 from gputrain.errors import DeviceError, explain
 
 __all__ = [
-    "ALIGNMENT",
     "Device",
     "Feeder",
     "InOrder",
     "Kernel",
+    "Loop",
     "Named",
     "OnHost",
     "Thunk",

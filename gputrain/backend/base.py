@@ -6,17 +6,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gputrain.ir import Node, Spec
+from gputrain.compiler.target import ChainLimits
+from gputrain.ir import Spec
 from gputrain.ops.base import Operation
-
-ALIGNMENT = 256
 
 Thunk = Callable[[], None]
 Prepare = Callable[..., Thunk]
+ForStep = Callable[[int], None]  # of the number of a step
 
 
 class InOrder:
@@ -58,10 +59,63 @@ class OnHost(Named):
         self.reason = reason
 
 
+class Loop:
+    """The same thunks again and again; what differs from step to step is told the number of the step.
+
+    Args:
+        name: what it runs, for people.
+        order: numbers of the steps.
+        reads: called with the number before the body.
+        body: run in each step.
+        writes: called with the number after the body.
+        after: run at the end of each step.
+    """
+
+    __slots__ = ("after", "body", "name", "order", "reads", "writes")
+
+    def __init__(
+        self,
+        name: str,
+        order: Sequence[int],
+        reads: Sequence[ForStep],
+        body: Sequence[Thunk],
+        writes: Sequence[ForStep],
+        after: Sequence[Thunk],
+    ) -> None:
+        self.name, self.order = name, order
+        self.reads, self.body, self.writes, self.after = reads, body, writes, after
+
+    def __call__(self) -> None:
+        for t in self.order:
+            for read in self.reads:
+                read(t)
+            for thunk in self.body:
+                thunk()
+            for write in self.writes:
+                write(t)
+            for thunk in self.after:
+                thunk()
+
+    @property
+    def needs_host(self) -> bool:
+        """Whether a part of it needs the host while it runs."""
+        return any(isinstance(leaf, OnHost) for thunk in self.body for leaf in leaves(thunk))
+
+    def unrolled(self) -> Iterator[Thunk]:
+        """All that it runs, one after the other."""
+        for t in self.order:
+            yield from (partial(read, t) for read in self.reads)
+            yield from self.body
+            yield from (partial(write, t) for write in self.writes)
+            yield from self.after
+
+
 def leaves(thunk: Thunk) -> Iterator[Thunk]:
-    """What a thunk runs, one after the other."""
-    if isinstance(thunk, InOrder):
-        for part in thunk.parts:
+    """What a thunk runs, one after the other. A loop is one, unless the host is needed within it."""
+    if isinstance(thunk, Loop) and not thunk.needs_host:
+        yield thunk
+    elif isinstance(thunk, InOrder | Loop):
+        for part in thunk.parts if isinstance(thunk, InOrder) else thunk.unrolled():
             yield from leaves(part)
     else:
         yield thunk
@@ -133,17 +187,12 @@ class Device(ABC):
     name: str
     description: str  # in words, for people: as a card's name
     xp: Any
-    # How several nodes run as one (nodes, values needed outside) -> chain or None; None where it never does.
-    chain: Callable[..., Any] | None = None
+    chain_limits: ChainLimits | None = None  # what elementwise chains run as one; None: none do
     # Whether work goes on after a call returns, so that to read a result is to wait for it.
     asynchronous = False
 
     def __init__(self) -> None:
         self.kernels: dict[str, Kernel] = {}  # by the operation's class name
-
-    def fusable(self, node: Node) -> bool:
-        """Whether the node may be one of several that run as one."""
-        return False
 
     @abstractmethod
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
@@ -216,6 +265,16 @@ class Device(ABC):
     def copy(self, target: Any, source: Any) -> Thunk:
         """A thunk that copies contiguous memory of one shape and dtype."""
 
+    def read_row(self, stack: Any, one: Any) -> ForStep:
+        """What copies row t of `stack` into `one`."""
+        copies = [self.copy(one, stack[t : t + 1].reshape(one.shape)) for t in range(len(stack))]
+        return lambda t: copies[t]()
+
+    def write_row(self, stack: Any, one: Any) -> ForStep:
+        """What copies `one` into row t of `stack`."""
+        copies = [self.copy(stack[t : t + 1].reshape(one.shape), one) for t in range(len(stack))]
+        return lambda t: copies[t]()
+
     def feeder(self) -> Feeder:
         """What brings a model's data to this device."""
         return Feeder(self)
@@ -254,9 +313,9 @@ class Device(ABC):
             return kernel.prepare(op, out, *ins, scratch=tuple(scratch))
         own = vars(type(op)).get("cuda")
         launch = self.bind_kernel(op, own, outs, ins) if own is not None else None
-        return launch if launch is not None else self._reference(op, out, tuple(ins), tuple(scratch))
+        return launch if launch is not None else self.reference(op, out, tuple(ins), tuple(scratch))
 
-    def _reference(self, op: Operation, out: Any, ins: tuple[Any, ...], scratch: tuple[Any, ...]) -> Thunk:
+    def reference(self, op: Operation, out: Any, ins: tuple[Any, ...], scratch: tuple[Any, ...]) -> Thunk:
         """The operation's `compute` on these buffers."""
         xp, compute, name = self.xp, op.compute, type(op).__name__
         options = {"scratch": scratch} if scratch else {}

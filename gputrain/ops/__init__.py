@@ -8,7 +8,7 @@ from gputrain.ir import Value
 from gputrain.ops.activation import *
 from gputrain.ops.base import REGISTRY, Operation, Sample, apply, cast, constant, convert
 from gputrain.ops.comparison import *
-from gputrain.ops.control import *
+from gputrain.ops.cond import *
 from gputrain.ops.conv import *
 from gputrain.ops.conv_pool import *
 from gputrain.ops.conversion import *
@@ -24,6 +24,7 @@ from gputrain.ops.pool import *
 from gputrain.ops.random import *
 from gputrain.ops.reduction import *
 from gputrain.ops.register import *
+from gputrain.ops.scan import *
 from gputrain.ops.shape import *
 from gputrain.ops.special import *
 

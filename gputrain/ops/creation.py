@@ -118,6 +118,12 @@ def full_like(x: Any, fill_value: Any, dtype: str | None = None) -> Any:
     return broadcast_to(_symbolic_scalar(fill_value, name), spec.shape)
 
 
+def zeros_of(spec: Spec) -> Value:
+    """Zeros of this shape and dtype in the graph being built."""
+    zeros: Value = broadcast_to(constant(np.zeros((), spec.dtype)), spec.dims)
+    return zeros
+
+
 def _symbolic_scalar(value: Any, dtype: str) -> Any:
     return constant(np.asarray(value, dtype)) if is_number(value) else cast(value, dtype)
 

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gputrain.backend.base import Device, InOrder, Kernel, Thunk
-from gputrain.backend.cupy import chain, memory, own
+from gputrain.backend.cupy import elementwise, memory, own
 from gputrain.backend.cupy.cublas import Cublas
 from gputrain.backend.cupy.families import FAMILIES
 from gputrain.backend.cupy.feeding import CupyFeeder
 from gputrain.backend.cupy.launch import Function, Library
 from gputrain.backend.cupy.recording import Copy, Recorded
-from gputrain.ir import Node
 from gputrain.ir.spec import Spec
 
 if TYPE_CHECKING:
@@ -57,11 +56,8 @@ class CupyDevice(Device):
                     partial(kernel.prepare, self), kernel.scratch, kernel.overwrites, kernel.accepts
                 )
 
-    chain = staticmethod(chain.analyse)
+    chain_limits = elementwise.LIMITS
     asynchronous = True
-
-    def fusable(self, node: Node) -> bool:
-        return chain.fusable(node)
 
     def kernel_function(self, family: str, name: str, params: str, *types: str) -> Function:
         """A kernel of `kernels/<family>.cu`; see `Library.get`."""

@@ -1,0 +1,180 @@
+"""Body graphs: what scan and cond own, and how a function becomes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from gputrain.errors import GraphError, explain
+from gputrain.ir import Graph, Node, Spec, Trace, Value, current_trace
+from gputrain.ops.base import apply, constant, evaluate
+from gputrain.utils import tree
+
+__all__: list[str] = []
+
+PullBack = Callable[[Sequence[Value], Sequence[Value | None], Sequence[Value]], list[Value | None]]
+
+
+class Body:
+    """A body graph. Values from around it are inputs of their own (`captured`).
+
+    Args:
+        graph: the body; its inputs are all brought by the operation that owns it.
+
+    Attributes:
+        plans: memory plans by the name of their device, made once (`compiler.plan.plan_body`).
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.plans: dict[str, Any] = {}
+
+    def compute(self, xp: Any, inputs: Sequence[Any]) -> list[Any]:
+        """The outputs on arrays of `xp`, by the plain references of the body's operations."""
+        known = dict(zip(self.graph.inputs, inputs, strict=True))
+        for node in self.graph.nodes:
+            made = evaluate(node.op, xp, [known[v] for v in node.inputs])
+            known.update(zip(node.outputs, made, strict=True))
+        return [known[v] for v in self.graph.outputs]
+
+    def inline(self, values: Sequence[Value]) -> dict[Value, Value]:
+        """The body's nodes again, on other values: what stands for each value of the body."""
+        known = dict(zip(self.graph.inputs, values, strict=True))
+        for node in self.graph.nodes:
+            made = apply(node.op, *(known[v] for v in node.inputs)) if node.inputs else _again(node)
+            known.update(zip(node.outputs, made if isinstance(made, tuple) else (made,), strict=True))
+        return known
+
+
+def _again(node: Node) -> tuple[Value, ...]:
+    return Node(node.op, (), node.op.output_specs()).outputs
+
+
+def trace_body(
+    function: Callable[..., Any],
+    specs: Sequence[Spec],
+    repeats: bool = False,
+    varying: Callable[[], Iterable[Value]] = tuple,
+) -> tuple[Any, Body, list[Value]]:
+    """(structure of the results, body, captured values) of a function of values with these specs.
+
+    What a body that repeats computes from captured values alone is computed once, around it.
+
+    Args:
+        function: what is traced.
+        specs: of its arguments.
+        repeats: whether it runs more than once in a step.
+        varying: asked after the trace for captured values that are not the same each time.
+
+    Raises:
+        GraphError: the body adds a loss, assigns a variable or requires a value, which would be lost; or
+            it draws random numbers although it `repeats`.
+    """
+    outer = current_trace()
+    trace = Trace(training=outer.training if outer else False, parent=outer, repeats=repeats)
+    inputs = [Value(spec) for spec in specs]
+    with trace.active():
+        results = function(*inputs)
+        leaves = [x if isinstance(x, Value) else constant(x) for x in tree.flatten(results)]
+    _check_losses(trace)
+    roots = [*leaves, *trace.effects]
+    fixed = _hoisted(roots, {*inputs, *varying()}, trace, outer) if repeats else set()
+    stand_ins = _captured(roots, inputs, trace, fixed)
+    captured = [value for value, _ in stand_ins]
+    known = dict(stand_ins)
+    graph = Graph(
+        [*inputs, *(inner for _, inner in stand_ins)],
+        _replaced(leaves, known),
+        effects=_replaced(trace.effects, known),
+    )
+    return results, Body(graph), [_from_outside(v, trace, outer) for v in captured]
+
+
+def _check_losses(trace: Trace) -> None:
+    """Losses added in a body are values of the body: the step around it cannot add them up."""
+    if not trace.losses:
+        return
+    names = [layer.name for layer, _ in trace.losses]
+    where = "/".join(part for part in (trace.whole_path, names[0]) if part)
+    raise GraphError(
+        explain(
+            f"{where}: a loss (add_loss, activity_regularizer) cannot be added inside the body of a scan "
+            "or cond.",
+            fix="Return its value from the body and add it outside with add_loss.",
+        )
+    )
+
+
+def _inner_nodes(roots: Sequence[Value], is_outer: Callable[[Value], bool]) -> list[Node]:
+    """The nodes under `roots` that were recorded in the body, in order."""
+    inner: set[Node] = set()
+    pending = [v for v in roots if not is_outer(v)]
+    while pending:
+        node = pending.pop().node
+        if node is None or node in inner:
+            continue
+        inner.add(node)
+        pending.extend(v for v in node.inputs if not is_outer(v))
+    return sorted(inner, key=lambda n: n.order)
+
+
+def _hoisted(
+    roots: Sequence[Value], own: set[Value], trace: Trace, outer: Trace | None
+) -> set[Node]:
+    """Nodes of the body whose results no step changes; they become nodes of the graph around it."""
+    fixed: set[Node] = set()
+
+    def before(value: Value) -> bool:
+        return value.node is None or value.node.order < trace.start
+
+    for node in _inner_nodes(roots, lambda v: v in own or before(v)):
+        moves = node.inputs and node.op.on_host is None and not node.op.bodies
+        if moves and all(
+            v not in own and (before(v) or v.node in fixed or not v.node.inputs)  # type: ignore[union-attr]
+            for v in node.inputs
+        ):
+            fixed.add(node)
+            node.inputs = tuple(_from_outside(v, trace, outer) for v in node.inputs)
+    return fixed
+
+
+def _captured(
+    roots: Sequence[Value], inputs: Sequence[Value], trace: Trace, fixed: set[Node]
+) -> list[tuple[Value, Value]]:
+    """(outer value, input that stands for it) of everything the body reads from around it."""
+    found: dict[Value, Value] = {}
+    own = set(inputs)
+
+    def is_outer(value: Value) -> bool:
+        node = value.node
+        return value not in own and (node is None or node.order < trace.start or node in fixed)
+
+    inner = _inner_nodes(roots, is_outer)
+    reads = [v for node in inner for v in node.inputs]
+    for value in (*reads, *roots):
+        if is_outer(value) and value not in found:
+            found[value] = Value(value.spec, name=value.name)
+    for node in inner:
+        node.inputs = tuple(found.get(v, v) for v in node.inputs)
+    return list(found.items())
+
+
+def keep_effects(outs: Sequence[Value], *bodies: Body) -> None:
+    """An operation whose bodies do something (ops.print) stays, also where nobody reads its outputs."""
+    trace = current_trace()
+    if trace is not None and any(body.graph.effects for body in bodies):
+        trace.effects.extend(outs[:1])
+
+
+def _replaced(leaves: Sequence[Value], stand_ins: dict[Value, Value]) -> list[Value]:
+    return [stand_ins.get(v, v) for v in leaves]
+
+
+def _from_outside(value: Value, trace: Trace, outer: Trace | None) -> Value:
+    """A captured value in the outer graph: variables are read there."""
+    for variable, read in trace.before.items():
+        if read is value:
+            if outer is None:
+                raise GraphError("A variable can be read in a body only inside a traced function.")
+            return outer.read(variable)
+    return value
