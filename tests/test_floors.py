@@ -54,6 +54,8 @@ DEFERRED = {
     ("backend.cupy.opening", "backend.cupy.launch"): "optional: needs CuPy",
     ("backend.cupy.opening", "backend.cupy.cublas"): "optional: needs CUDA's libraries",
     ("backend.cupy.opening", "backend.cupy.device"): "optional: needs CuPy",
+    ("compiler.lower", "compiler.chains"): "start-up: only devices that emit kernels need it",
+    ("models.training.callback_list", "models.training.progbar_logger"): "start-up: not all show a bar",
     ("datasets._load", "datasets._download"): "start-up: ssl and urllib cost more than all of gputrain",
     ("datasets._bundled", "data.tabular"): "start-up: tables are read by few programs",
 }
