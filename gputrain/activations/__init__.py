@@ -38,7 +38,7 @@ from gputrain.activations.functions import (
     tanh_shrink,
     threshold,
 )
-from gputrain.utils.names import missing_name
+from gputrain.names import missing_name
 from gputrain.utils.registry import serializer
 
 __all__ = [

@@ -14,9 +14,10 @@ import numpy as np
 
 import gputrain
 from gputrain import backend, config
-from gputrain.backend.cupy import environment, opening
+from gputrain.backend.cupy import environment, families, opening
 from gputrain.backend.cupy.environment import cuda_version, replace_line, version_numbers
 from gputrain.errors import DeviceError
+from gputrain.ops.base import REGISTRY, Constant, Operation
 from gputrain.utils import resources
 
 OK, WARNING, PROBLEM = "ok", "warning", "problem"
@@ -81,10 +82,7 @@ def as_json(checks: Sequence[Check]) -> str:
 
 def without_kernel() -> list[str]:
     """gputrain's operations without a kernel of their own, which CuPy's functions compute on a GPU."""
-    from gputrain.backend.cupy.families import FAMILIES
-    from gputrain.ops.base import REGISTRY, Constant, Operation
-
-    served = {name for family in FAMILIES for name in family.KERNELS}
+    served = {name for family in families.FAMILIES for name in family.KERNELS}
     return sorted(
         name
         for name, cls in REGISTRY.items()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gputrain.constraints.base import Constraint, registry
 from gputrain.constraints.norms import MaxNorm, NonNeg, UnitNorm
-from gputrain.utils.names import missing_name
+from gputrain.names import missing_name
 from gputrain.utils.registry import deserializer, serializer
 
 # Keras has each class under a second name.

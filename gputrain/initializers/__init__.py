@@ -22,7 +22,7 @@ from gputrain.initializers.scaling import (
     LecunUniform,
     VarianceScaling,
 )
-from gputrain.utils.names import missing_name
+from gputrain.names import missing_name
 from gputrain.utils.registry import deserializer, serializer
 
 # Keras has each class under a second name.

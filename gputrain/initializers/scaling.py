@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from gputrain.initializers.base import registry
 from gputrain.initializers.drawn import RandomInitializer, Seed
+from gputrain.names import did_you_mean
 from gputrain.utils.dtypes import as_shape
-from gputrain.utils.names import did_you_mean
 
 # Standard deviation of the standard normal distribution cut off at -2 and 2.
 TRUNCATED_STDDEV = 0.87962566103423978

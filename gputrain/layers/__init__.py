@@ -29,7 +29,7 @@ from gputrain.layers.pooling import *
 from gputrain.layers.preprocessing import *
 from gputrain.layers.regularization import *
 from gputrain.layers.reshaping import *
-from gputrain.utils.names import missing_name
+from gputrain.names import missing_name
 from gputrain.utils.registry import deserializer, serializer
 
 

@@ -42,7 +42,7 @@ from gputrain.losses.functions import (
     sparse_categorical_crossentropy,
 )
 from gputrain.losses.margins import categorical_hinge, hinge, squared_hinge
-from gputrain.utils.names import missing_name
+from gputrain.names import missing_name
 from gputrain.utils.registry import deserializer, serializer
 
 

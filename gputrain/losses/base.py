@@ -10,7 +10,7 @@ from gputrain.errors import explain
 from gputrain.ir import dtype_name
 from gputrain.losses.reduction import check_reduction, reduce_weighted
 from gputrain.losses.shapes import AVERAGING, align, mask_of, operand, per_sample
-from gputrain.utils.names import snake_case
+from gputrain.names import snake_case
 from gputrain.utils.registry import Registry
 from gputrain.utils.signatures import init_of, with_line
 

@@ -67,7 +67,7 @@ from gputrain.metrics.functions import (
 )
 from gputrain.metrics.means import Mean, MeanMetricWrapper, Sum
 from gputrain.metrics.scores import F1Score, FBetaScore, R2Score
-from gputrain.utils.names import missing_name
+from gputrain.names import missing_name
 from gputrain.utils.registry import deserializer, serializer
 
 

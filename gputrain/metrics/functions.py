@@ -10,7 +10,7 @@ from gputrain.errors import explain
 from gputrain.losses.base import FunctionLoss
 from gputrain.losses.functions import class_indices
 from gputrain.losses.shapes import align, operand, require_equal
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 from gputrain.utils.registry import Registry
 
 # What a saved MeanMetricWrapper may name as its function.

@@ -12,10 +12,10 @@ from gputrain.ir import Node, Value, is_float, schedule
 from gputrain.layers.base import Layer
 from gputrain.layers.base.symbolic import LayerCall
 from gputrain.layers.core.input_layer import InputLayer
+from gputrain.names import did_you_mean
 from gputrain.ops import expand_dims, squeeze
 from gputrain.ops.base import apply, cast, convert
 from gputrain.utils import tree
-from gputrain.utils.names import did_you_mean
 
 
 class FunctionalGraph:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gputrain.names import missing_name
 from gputrain.optimizers import schedules
 from gputrain.optimizers.base import Optimizer, registry
 from gputrain.optimizers.first_order import SGD, Adam, AdamW, RMSprop
-from gputrain.utils.names import missing_name
 from gputrain.utils.registry import deserializer, serializer
 
 __all__ = [

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gputrain.names import missing_name
 from gputrain.regularizers.base import Regularizer, registry
 from gputrain.regularizers.penalties import L1, L1L2, L2
-from gputrain.utils.names import missing_name
 from gputrain.utils.registry import deserializer, serializer
 
 # Keras has each class under a second name.

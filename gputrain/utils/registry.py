@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from inspect import Parameter
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from gputrain.utils.names import did_you_mean, snake_case
+from gputrain.names import did_you_mean, snake_case
 from gputrain.utils.signatures import called_with
 
 _NAMED = Parameter.POSITIONAL_OR_KEYWORD

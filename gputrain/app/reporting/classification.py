@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 from gputrain.metrics.counting import confusion_matrix, roc_auc, shares
 
 WORST = 24
@@ -150,21 +150,17 @@ def _probabilities(values: ArrayLike, classes: Sequence[str]) -> NDArray[np.floa
     given = np.asarray(values)
     if given.ndim != 2 or given.shape[1] != len(classes) or not given.size or given.dtype.kind not in "fiu":
         raise DataError(
-            explain(
-                "A classifier is assessed by the probability of each class for each sample.",
-                expected=f"numbers (n, {len(classes)}) with n of at least 1",
-                received=f"{given.dtype} {given.shape}",
-                fix="For one sigmoid output p pass np.column_stack([1 - p, p]).",
-            )
+            "A classifier is assessed by the probability of each class for each sample.",
+            expected=f"numbers (n, {len(classes)}) with n of at least 1",
+            received=f"{given.dtype} {given.shape}",
+            fix="For one sigmoid output p pass np.column_stack([1 - p, p]).",
         )
     given = given.astype(np.float64)
     if np.any((given < -_ROUNDING) | (given > 1 + _ROUNDING)):
         raise DataError(
-            explain(
-                "Probabilities lie in 0..1.",
-                received=f"values from {np.nanmin(given):.4g} to {np.nanmax(given):.4g}",
-                fix="Pass logits through softmax first.",
-            )
+            "Probabilities lie in 0..1.",
+            received=f"values from {np.nanmin(given):.4g} to {np.nanmax(given):.4g}",
+            fix="Pass logits through softmax first.",
         )
     return given
 
@@ -173,13 +169,11 @@ def _class_indices(values: ArrayLike, name: str, samples: int, count: int) -> ND
     given = np.asarray(values)
     if given.shape != (samples,) or given.dtype.kind not in "biu":
         rule = f"{name} must hold one class index for each sample."
-        raise DataError(
-            explain(rule, expected=f"integers ({samples},)", received=f"{given.dtype} {given.shape}")
-        )
+        raise DataError(rule, expected=f"integers ({samples},)", received=f"{given.dtype} {given.shape}")
     outside = given[(given < 0) | (given >= count)] if given.dtype.kind != "b" else given[:0]
     if outside.size:
         rule = f"{name} must be indices of the {count} classes."
-        raise DataError(explain(rule, expected=f"0..{count - 1}", received=outside[0]))
+        raise DataError(rule, expected=f"0..{count - 1}", received=outside[0])
     return given.astype(np.int64)
 
 
@@ -216,10 +210,8 @@ def _mean_cost(confusion: NDArray[np.int64], cost_matrix: ArrayLike) -> float:
     costs = np.asarray(cost_matrix, np.float64)
     if costs.shape != confusion.shape or not np.isfinite(costs).all():
         raise DataError(
-            explain(
-                "cost_matrix gives the cost of each decision, by [true class, decided class].",
-                expected=f"finite numbers {confusion.shape}",
-                received=f"shape {costs.shape}" if costs.shape != confusion.shape else "NaN or infinity",
-            )
+            "cost_matrix gives the cost of each decision, by [true class, decided class].",
+            expected=f"finite numbers {confusion.shape}",
+            received=f"shape {costs.shape}" if costs.shape != confusion.shape else "NaN or infinity",
         )
     return float(np.sum(confusion * costs) / confusion.sum())

@@ -15,7 +15,8 @@ from typing import Any
 
 import gputrain
 from gputrain.errors import explain
-from gputrain.utils.names import nearest
+from gputrain.layers.base.naming import forget_names
+from gputrain.names import nearest
 
 # What `keras.__version__` says: the first version of the API that is served. Scripts ask for it to see
 # whether Keras 3 is there, or to use what later versions brought; the oldest 3 promises them nothing that is
@@ -41,6 +42,7 @@ _ROOMS = (
     "optimizers.schedules",
     "random",
     "regularizers",
+    "saving",
     "utils",
 )
 # What is left of `keras.backend` in Keras 3; gputrain.config answers. gputrain.backend is another thing.
@@ -281,8 +283,6 @@ def clear_session(free_memory: bool = True) -> None:
     Args:
         free_memory: whether to collect garbage at once.
     """
-    from gputrain.layers.base.naming import forget_names
-
     forget_names()
     if free_memory:
         gc.collect()

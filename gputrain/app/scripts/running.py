@@ -19,8 +19,10 @@ from typing import Any
 
 from gputrain.app.scripts.keras_modules import is_machinery, serving_keras
 from gputrain.app.scripts.scan import TENSORFLOW_ADVICE, Missing, missing_names
+from gputrain.data.io.errors import CorruptFileError
+from gputrain.data.io.npz import read_npz
 from gputrain.errors import explain
-from gputrain.utils.names import nearest
+from gputrain.names import nearest
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 MAX_SCRIPT_BYTES = 1 << 24
@@ -125,9 +127,6 @@ def _nearest_script(path: str) -> str:
 
 
 def _read_arrays(path: str) -> dict[str, Any]:
-    from gputrain.data.io.errors import CorruptFileError
-    from gputrain.data.io.npz import read_npz
-
     try:
         found = read_npz(path)
     except CorruptFileError as error:

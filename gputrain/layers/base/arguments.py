@@ -10,8 +10,8 @@ import numpy as np
 from gputrain import config
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, normalize_axis
+from gputrain.names import did_you_mean
 from gputrain.random import SeedGenerator
-from gputrain.utils.names import did_you_mean
 
 Pair = tuple[int, int]
 _OR_MORE = {1: "", 2: " or two of them", 3: " or three of them"}

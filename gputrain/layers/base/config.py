@@ -11,8 +11,8 @@ from gputrain.errors import explain
 from gputrain.ir import Shape
 from gputrain.layers.base.declared import Argument
 from gputrain.layers.base.tracking import Tracked
+from gputrain.names import did_you_mean
 from gputrain.runtime import Variable
-from gputrain.utils.names import did_you_mean
 
 _BASE_ARGUMENTS = frozenset(("self", "activity_regularizer", "trainable", "dtype", "autocast", "name"))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gputrain import config, regularizers
 from gputrain.ir import dtype_name
@@ -40,25 +40,31 @@ class Layer(Called, Configured):
         if "build" in vars(cls):
             cls.build = building(cls.build)  # type: ignore[method-assign]
 
-    def __init__(
-        self,
-        *,
-        activity_regularizer: Any = None,
-        trainable: bool = True,
-        dtype: Any = None,
-        autocast: bool = True,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self.name = name if name is not None else auto_name(type(self).__name__)
-        self.batch_input_shape = input_shape_argument(type(self), kwargs)
-        self.activity_regularizer = regularizers.get(activity_regularizer)
-        self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
-        self.autocast = autocast
-        self.built = False
-        self.calls = []
-        self._trainable = bool(trainable)
-        self._weights = []
+    if TYPE_CHECKING:  # constructors of subclasses are made of their declared arguments
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
+    else:
+
+        def __init__(
+            self,
+            *,
+            activity_regularizer: Any = None,
+            trainable: bool = True,
+            dtype: Any = None,
+            autocast: bool = True,
+            name: str | None = None,
+            **kwargs: Any,
+        ) -> None:
+            self.name = name if name is not None else auto_name(type(self).__name__)
+            self.batch_input_shape = input_shape_argument(type(self), kwargs)
+            self.activity_regularizer = regularizers.get(activity_regularizer)
+            self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
+            self.autocast = autocast
+            self.built = False
+            self.calls = []
+            self._trainable = bool(trainable)
+            self._weights = []
 
     def __getattr__(self, name: str) -> Any:
         """Only reached for attributes that are missing: says so, and why everything may be missing."""

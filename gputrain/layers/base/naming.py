@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from gputrain.names import snake_case
 from gputrain.runtime import Variable
-from gputrain.utils.names import snake_case
 
 _used: Counter[str] = Counter()
 _lock = threading.Lock()

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from gputrain import constraints, initializers, regularizers
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Node, current_trace, dtype_name, is_float
+from gputrain.layers.base import places
 from gputrain.layers.base.naming import path_of
 from gputrain.layers.base.policy import Typed
 from gputrain.ops.base import convert
 from gputrain.runtime import Variable
-from gputrain.utils import tree
+from gputrain.utils import states, tree
 
 
 class Tracked(Typed):
@@ -207,6 +208,28 @@ class Tracked(Typed):
                 )
         for variable, array in zip(variables, weights, strict=True):
             variable.assign(array)
+
+    def named_variables(self) -> dict[str, Variable]:
+        """All weights by their place in the layer, in the order of `weights`; equal models have equal places.
+
+        Example:
+            >>> list(Sequential([Input(shape=(4,)), Dense(2)]).named_variables())
+            ['0/kernel', '0/bias']
+        """
+        return places.named_variables(self)
+
+    def state(self) -> dict[str, Any]:
+        """Copies of all weights as NumPy arrays, by their place in the layer."""
+        return states.of_variables(self.named_variables())
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Set all weights to what `state` gave; nothing is changed unless all fit.
+
+        Raises:
+            ValueError: a weight is missing or unknown.
+            ShapeError: an array has another shape than its weight.
+        """
+        states.assign(self.name, self.named_variables(), state)
 
     def count_params(self) -> int:
         """Number of numbers in the weights."""

@@ -11,8 +11,8 @@ from gputrain.data.labels import LabelRange, check_labels
 from gputrain.errors import DataError, ShapeError, explain
 from gputrain.ir import Spec, Value, is_float
 from gputrain.models.training.logits import check_logits
+from gputrain.names import did_you_mean
 from gputrain.utils import tree
-from gputrain.utils.names import did_you_mean
 from gputrain.utils.notes import note
 
 
