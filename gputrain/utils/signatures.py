@@ -58,11 +58,11 @@ def called_with(parameters: Iterable[Parameter], function: Callable[..., Any]) -
 
 def _misfit(signature: Signature, args: Sequence[Any], kwargs: dict[str, Any], error: TypeError) -> str:
     """What is wrong with arguments: a name that is not known, all that are missing, or what Python says."""
+    named = [p for p in signature.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
     unknown = [name for name in kwargs if name not in signature.parameters]
-    if unknown:
+    if unknown and len(named) == len(signature.parameters):
         return f"got an unexpected keyword argument {unknown[0]!r}"
-    left = list(signature.parameters.values())[len(args) :]
-    missing = [repr(p.name) for p in left if p.default is p.empty and p.name not in kwargs]
+    missing = [repr(p.name) for p in named[len(args) :] if p.default is p.empty and p.name not in kwargs]
     return f"missing required arguments: {', '.join(missing)}" if len(missing) > 1 else str(error)
 
 
