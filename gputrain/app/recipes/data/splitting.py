@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.errors import DataError
+from gputrain.names import listed
 from gputrain.utils import philox
 
 Array = NDArray[Any]
@@ -98,7 +99,6 @@ def _require_two_of_each(labels: Array, what: str, names: Sequence[str]) -> None
     numbers, counts = np.unique(labels, return_counts=True)
     alone = [str(names[number]) if names else str(number) for number in numbers[counts < 2]]
     if alone:
-        more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
         rule = f"Training and {what} need a sample of each class."
         fix = "Add samples of it, remove it, or set data.stratify = false."
-        raise DataError(rule, received=f"a single one of {', '.join(map(repr, alone[:5]))}{more}", fix=fix)
+        raise DataError(rule, received=f"a single one of {listed(list(map(repr, alone)), 5)}", fix=fix)
