@@ -17,13 +17,18 @@ from gputrain import (
     optimizers,
     random,
     regularizers,
+    saving,
     utils,
 )
+from gputrain.app import advice as _advice
 from gputrain.compiler import gradients
 from gputrain.errors import DataError, DeviceError, DTypeError, GraphError, NonFiniteError, ShapeError
 from gputrain.layers import Input, Layer
 from gputrain.models import Model, Sequential
 from gputrain.runtime import Variable
+
+# The advisor is a callback that uses models, so it stands above the room in which users look for it.
+callbacks.Advice, callbacks.Advisor = _advice.Advice, _advice.Advisor
 
 __all__ = [
     "DTypeError",
@@ -52,5 +57,6 @@ __all__ = [
     "optimizers",
     "random",
     "regularizers",
+    "saving",
     "utils",
 ]

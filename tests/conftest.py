@@ -22,6 +22,7 @@ WITHOUT_DEVICE = (
     "callbacks/test_callbacks.py",
     "callbacks/test_container.py",
     "callbacks/test_learning_rate.py",
+    "parity/test_signatures.py",
     "random/",  # the generator itself and the host's draws
     "app/recipes/test_comparing.py",
     "app/recipes/test_data.py",
@@ -36,9 +37,11 @@ WITHOUT_DEVICE = (
     "data/tabular/",
     "utils/",
     "test_import.py",
+    "test_public_names.py",
 )
 
 BACKENDS = ("numpy", "cupy", "emulated")
+MOST_PROCESSES = 4  # each collects all tests first, which takes a core some 10 s
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -48,6 +51,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="numpy",
         help="the device the suite runs on: the CPU, a GPU, or the GPU device on the emulator",
     )
+
+
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Share out whole folders. A few files begin sooner in one process, and a GPU is not shared."""
+    if config.getoption("--backend") == "cupy" or not any(Path(arg).is_dir() for arg in config.args):
+        return 0
+    return min(os.cpu_count() or 1, MOST_PROCESSES)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from gputrain.activations.functions import (
     celu,
@@ -20,6 +20,7 @@ from gputrain.activations.functions import (
     log_sigmoid,
     log_softmax,
     mish,
+    registry,
     relu,
     relu6,
     selu,
@@ -38,47 +39,10 @@ from gputrain.activations.functions import (
     threshold,
 )
 from gputrain.names import missing_name
-from gputrain.utils.registry import Registry
+from gputrain.utils.registry import serializer
 
 swish = silu
 hard_swish = hard_silu
-_FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    celu,
-    elu,
-    exponential,
-    gelu,
-    glu,
-    hard_shrink,
-    hard_sigmoid,
-    hard_silu,
-    hard_tanh,
-    leaky_relu,
-    linear,
-    log_sigmoid,
-    log_softmax,
-    mish,
-    relu,
-    relu6,
-    selu,
-    sigmoid,
-    silu,
-    soft_shrink,
-    softmax,
-    softplus,
-    softsign,
-    sparse_plus,
-    sparse_sigmoid,
-    sparsemax,
-    squareplus,
-    tanh,
-    tanh_shrink,
-    threshold,
-)
-registry: Registry[Any] = Registry("activation", ())
-for _function in _FUNCTIONS:
-    registry.register(cast("type[Any]", _function), _function.__name__)
-registry.register(cast("type[Any]", silu), "swish")
-registry.register(cast("type[Any]", hard_silu), "hard_swish")
 
 
 def get(identifier: Any) -> Any:
@@ -98,13 +62,7 @@ def get(identifier: Any) -> Any:
     return linear if identifier is None else registry.get(identifier)
 
 
-def serialize(activation: Any) -> Any:
-    """Return `activation` as plain data: a function's name, or {"class_name", "config"} of an object.
-
-    Args:
-        activation: what is to be described.
-    """
-    return registry.serialize(activation)
+serialize = serializer(registry, __name__)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from gputrain import config
 from gputrain.backend.base import (
-    ALIGNMENT,
     Device,
     Feeder,
     InOrder,
@@ -20,7 +19,6 @@ from gputrain.backend.base import (
 from gputrain.errors import DeviceError, explain
 
 __all__ = [
-    "ALIGNMENT",
     "Device",
     "Feeder",
     "InOrder",

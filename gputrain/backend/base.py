@@ -11,10 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from gputrain.ir import Node, Spec
+from gputrain.compiler.target import ChainLimits
+from gputrain.ir import Spec
 from gputrain.ops.base import Operation
-
-ALIGNMENT = 256
 
 Thunk = Callable[[], None]
 Prepare = Callable[..., Thunk]
@@ -188,17 +187,12 @@ class Device(ABC):
     name: str
     description: str  # in words, for people: as a card's name
     xp: Any
-    # How several nodes run as one (nodes, values needed outside) -> chain or None; None where it never does.
-    chain: Callable[..., Any] | None = None
+    chain_limits: ChainLimits | None = None  # what elementwise chains run as one; None: none do
     # Whether work goes on after a call returns, so that to read a result is to wait for it.
     asynchronous = False
 
     def __init__(self) -> None:
         self.kernels: dict[str, Kernel] = {}  # by the operation's class name
-
-    def fusable(self, node: Node) -> bool:
-        """Whether the node may be one of several that run as one."""
-        return False
 
     @abstractmethod
     def empty(self, shape: tuple[int, ...], dtype: str) -> Any:
@@ -319,9 +313,9 @@ class Device(ABC):
             return kernel.prepare(op, out, *ins, scratch=tuple(scratch))
         own = vars(type(op)).get("cuda")
         launch = self.bind_kernel(op, own, outs, ins) if own is not None else None
-        return launch if launch is not None else self._reference(op, out, tuple(ins), tuple(scratch))
+        return launch if launch is not None else self.reference(op, out, tuple(ins), tuple(scratch))
 
-    def _reference(self, op: Operation, out: Any, ins: tuple[Any, ...], scratch: tuple[Any, ...]) -> Thunk:
+    def reference(self, op: Operation, out: Any, ins: tuple[Any, ...], scratch: tuple[Any, ...]) -> Thunk:
         """The operation's `compute` on these buffers."""
         xp, compute, name = self.xp, op.compute, type(op).__name__
         options = {"scratch": scratch} if scratch else {}

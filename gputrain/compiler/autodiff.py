@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gputrain.compiler import rewrite as passes
+from gputrain.compiler.rewrite import rewrite
 from gputrain.errors import GraphError, ShapeError, explain
 from gputrain.ir import Node, Stored, Value, current_trace, is_float, schedule
 from gputrain.ops import add, sum_to
@@ -54,7 +54,7 @@ def pull_back(
     targets: Sequence[Value], upstreams: Sequence[Value | None], wanted: Sequence[Value]
 ) -> list[Value | None]:
     """Cotangents of `wanted`, given those of several targets (None where a target has none)."""
-    passes.rewrite(targets, wanted)
+    rewrite(targets, wanted)
     path = _path(targets, wanted)
     cotangents: dict[Value, list[Value]] = {}
     for target, upstream in zip(targets, upstreams, strict=True):

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gputrain.backend import ALIGNMENT, Device
 from gputrain.compiler.lower import lower
+from gputrain.compiler.target import ALIGNMENT, Target
 from gputrain.ir import Graph, Node, Spec, Stored, Value
 from gputrain.ops.base import Constant, Operation
 from gputrain.ops.optim import Pack, segments
@@ -89,7 +89,7 @@ def _aligned(nbytes: int) -> int:
     return -(-max(nbytes, 1) // ALIGNMENT) * ALIGNMENT
 
 
-def make_plan(graph: Graph, device: Device, given: Collection[Value] = ()) -> Plan:
+def make_plan(graph: Graph, device: Target, given: Collection[Value] = ()) -> Plan:
     """Place every value of `graph`: views on their input, updates in place, the rest packed by lifetime.
 
     Args:
@@ -100,7 +100,7 @@ def make_plan(graph: Graph, device: Device, given: Collection[Value] = ()) -> Pl
     return _Planner(lower(graph, device, given), device, given).run()
 
 
-def plan_body(body: Any, device: Device) -> Plan:
+def plan_body(body: Any, device: Target) -> Plan:
     """The memory plan of a body graph (`ops.bodies.Body`) on a device, made once."""
     if device.name not in body.plans:
         body.plans[device.name] = make_plan(body.graph, device, body.graph.inputs)
@@ -108,7 +108,7 @@ def plan_body(body: Any, device: Device) -> Plan:
     return plan
 
 
-def workspaces(op: Operation, specs: Sequence[Spec], device: Device) -> list[Spec]:
+def workspaces(op: Operation, specs: Sequence[Spec], device: Target) -> list[Spec]:
     """What running `op` needs beside inputs and outputs: an arena for each body, then its own."""
     arenas = [Spec((plan_body(body, device).nbytes,), "uint8") for body in op.bodies]
     return [*arenas, *device.scratch(op, specs)]
@@ -117,7 +117,7 @@ def workspaces(op: Operation, specs: Sequence[Spec], device: Device) -> list[Spe
 class _Planner:
     """One pass over the schedule decides sharing; a second packs the buffers into the arena."""
 
-    def __init__(self, graph: Graph, device: Device, given: Collection[Value]) -> None:
+    def __init__(self, graph: Graph, device: Target, given: Collection[Value]) -> None:
         self.graph, self.device, self.given = graph, device, set(given)
         self.plan = Plan(graph, {}, {}, [])
         self.end = len(graph.nodes)

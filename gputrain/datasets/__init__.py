@@ -11,6 +11,10 @@
 the readers of their file formats are in `gputrain.data.io`.
 """
 
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from gputrain.data.io.errors import CorruptFileError, DatasetUnavailableError, DownloadError
 from gputrain.datasets import breast_cancer, diabetes, digits, fashion_mnist, mnist, wine
 from gputrain.datasets._locate import locate, search_folders
@@ -28,3 +32,13 @@ __all__ = [
     "search_folders",
     "wine",
 ]
+
+_READERS = ("idx", "images", "npy", "npz", "sniff")
+
+if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
+
+    def __getattr__(name: str) -> ModuleType:
+        """The readers of files under the names that users know; imported when they are asked for."""
+        if name in _READERS:
+            return import_module(f"gputrain.data.io.{name}")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -11,7 +11,7 @@ from gputrain import config, initializers
 from gputrain.ir import dtype_name
 from gputrain.names import snake_case
 from gputrain.runtime import Variable
-from gputrain.utils import tree
+from gputrain.utils import states, tree
 from gputrain.utils.registry import Registry
 
 registry: Registry[Any] = Registry("metric", snake=True)
@@ -121,6 +121,19 @@ class Metric:
 
     def _inner(self) -> list[Metric]:
         return [x for x in self._attributes() if isinstance(x, Metric)]
+
+    def state(self) -> dict[str, Any]:
+        """Copies of all variables as NumPy arrays, by name."""
+        return states.of_variables(states.by_name(self.variables))
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Set all variables to what `state` gave; none is changed unless all fit.
+
+        Raises:
+            ValueError: a variable is missing or unknown.
+            ShapeError: an array has another shape than its variable.
+        """
+        states.assign(self.name, states.by_name(self.variables), state)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""

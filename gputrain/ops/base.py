@@ -314,9 +314,12 @@ def apply(op: Operation, *inputs: Any) -> Any:
 
 
 def evaluate(op: Operation, xp: Any, inputs: Sequence[Any]) -> tuple[Any, ...]:
-    """The plain reference of an operation on arrays of `xp`, into fresh memory."""
+    """The plain reference of an operation on arrays of `xp`, into fresh memory; a view shares its input."""
     specs = [spec_of(x) for x in inputs]
-    outs = tuple(xp.empty(s.dims, s.dtype) for s in op.output_specs(*specs))
+    made = op.output_specs(*specs)
+    if op.view:
+        return (inputs[0].reshape(made[0].dims),)
+    outs = tuple(xp.empty(s.dims, s.dtype) for s in made)
     scratch = tuple(xp.empty(s.dims, s.dtype) for s in op.scratch(*specs))
     op.compute(xp, outs[0] if op.n_outputs == 1 else outs, *inputs, scratch=scratch)
     return outs

@@ -76,6 +76,12 @@ class _Binary(Operation):
         ]
 
 
+def function_of(op: Operation) -> str:
+    """The function of NumPy and CuPy that is all of the operation's `compute`, if there is one."""
+    plain = type(op).compute in (_Unary.compute, _Binary.compute)
+    return op.function if plain and isinstance(op, _Unary | _Binary) else ""
+
+
 def dtype_of(x: Any) -> str:
     """Name of the dtype of a value or array."""
     return str(np.dtype(x.dtype).name)

@@ -494,7 +494,10 @@ def sum(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:
     Returns:
         The dtype of x; int32 or uint32 for booleans and narrower integers.
     """
-    return _reduce(Sum, convert(x), axis, keepdims, "sum")
+    x = convert(x)
+    if spec_of(x).ndim == 0 and axis is None:
+        return cast(x, _wide(spec_of(x).dtype))  # nothing to add up
+    return _reduce(Sum, x, axis, keepdims, "sum")
 
 
 def mean(x: Any, axis: Axes = None, keepdims: bool = False) -> Any:

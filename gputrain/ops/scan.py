@@ -54,6 +54,10 @@ class Scan(Operation, eq=False):
         return (self.body,)
 
     @property
+    def overwrites(self) -> tuple[tuple[int, int], ...]:
+        return tuple((i, i) for i in range(self.carries))
+
+    @property
     def order(self) -> range:
         """The numbers of the slices, in the order in which they are gone through."""
         return range(self.length - 1, -1, -1) if self.reverse else range(self.length)
@@ -83,10 +87,9 @@ class Scan(Operation, eq=False):
         return any(_seen_through(v) in carried for v in self.body.graph.outputs[: self.carries])
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        """The carries of a step, where they cross those of the next one, a slice of each x."""
+        """The carries of the next step, where they cross those of this one; a slice of each x."""
         slices = [v.spec for v in self.body.graph.inputs[self.carries : self.carries + self.xs]]
-        carried = specs[: self.carries]
-        return (*carried, *(carried if self.crosses else ()), *slices)
+        return (*(specs[: self.carries] if self.crosses else ()), *slices)
 
     def compute(self, xp: Any, out: Any, *inputs: Any, scratch: tuple[Any, ...] = ()) -> None:
         n, outs = self.carries, out if isinstance(out, tuple) else (out,)

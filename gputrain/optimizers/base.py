@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,14 @@ import numpy as np
 from gputrain import ops
 from gputrain.errors import explain
 from gputrain.ir import current_trace
+from gputrain.names import did_you_mean
 from gputrain.ops.base import apply, cast, convert
 from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments, flat_size, segments
 from gputrain.optimizers import schedules
 from gputrain.optimizers.schedules import LearningRateSchedule
 from gputrain.runtime import Variable
 from gputrain.utils.registry import Registry
+from gputrain.utils.states import check_names
 
 RATES_AHEAD = 512  # steps for which a schedule is evaluated at a time
 MASTER = "master"  # name of the slot with the float32 copy of a 16-bit variable
@@ -53,6 +55,8 @@ class Optimizer:
         slots: variables of the rule: flat ones, each for all variables of a dtype, or those that
             `add_variable_from_reference` made.
         version: counts what makes a traced step stale: other slots, or a schedule in place of a number.
+        reduce_gradients: function of all gradients of a dtype, packed in one vector, that gives those of all
+            processes together; a model's strategy sets it.
     """
 
     def __init__(
@@ -101,6 +105,7 @@ class Optimizer:
         self._kept: dict[Variable, dict[str, np.ndarray]] = {}
         self._no_decay: set[int] = set()
         self._no_decay_names: tuple[str, ...] = ()
+        self.reduce_gradients: Callable[[Any], Any] = _as_it_is
 
     # ---------------------------------------------------------------------------------------- learning rate
 
@@ -192,6 +197,7 @@ class Optimizer:
         self._require_built(variables)
         of, groups = dict(zip(variables, gradients, strict=True)), _by_dtype(variables)
         flat = {dtype: apply(Pack(), *(cast(of[v], dtype) for v in group)) for dtype, group in groups.items()}
+        flat = {dtype: self.reduce_gradients(vector) for dtype, vector in flat.items()}
         flag = self._finite(*flat.values())
         if current_trace() is None and not flag:
             return
@@ -458,6 +464,48 @@ class Optimizer:
             n in variable.path for n in self._no_decay_names
         )
 
+    # ------------------------------------------------------------------------------------------------- state
+
+    def state(self, names: Mapping[Variable, str] | None = None) -> dict[str, Any]:
+        """Iterations, learning rate and slots, as NumPy copies by name.
+
+        Args:
+            names: of the weights to which slots belong; default their paths.
+
+        Returns:
+            {"iterations", "learning_rate", "slots": {weight: {slot: array}}}.
+        """
+        named = names or {}
+        slots = {named.get(v, v.path): values for v, values in self.slot_values().items()}
+        return {"iterations": self.iterations.numpy(), "learning_rate": self._rate.numpy(), "slots": slots}
+
+    def set_state(self, state: Mapping[str, Any], variables: Mapping[str, Variable] | None = None) -> None:
+        """Set what `state` gave; slots that are not there yet are made.
+
+        Args:
+            state: what `state` gave.
+            variables: the weights by name; default by their paths, once the optimizer is built.
+
+        Raises:
+            ValueError: an entry, a weight or a slot is missing or unknown, or is of another shape.
+        """
+        check_names(self.name, ("iterations", "learning_rate", "slots"), state)
+        known = variables or {v.path: v for v in self._trained}
+        strange = [name for name in state["slots"] if name not in known]
+        if strange:
+            hint = did_you_mean(strange[0], known)
+            raise ValueError(f"{self.name}: slots of {strange[0]!r}, which is no weight here. {hint}")
+        slots = {known[name]: values for name, values in state["slots"].items()}
+        if not self.built and slots:
+            self.build(list(slots))
+        names, there = {v: name for name, v in known.items()}, self.slot_values()
+        check_names(f"{self.name}, slots", [names.get(v, v.path) for v in there], state["slots"])
+        for variable, own in there.items():
+            check_names(f"{self.name}, slots of {names[variable]!r}", own, slots[variable])
+        self.set_slot_values(slots)
+        self._rate.assign(state["learning_rate"])
+        self.iterations.assign(state["iterations"])
+
     # ------------------------------------------------------------------------------------------- description
 
     def get_config(self) -> dict[str, Any]:
@@ -478,6 +526,10 @@ class Optimizer:
     def from_config(cls, config: dict[str, Any]) -> Any:
         """An optimizer from `get_config()`, without state."""
         return cls(**config)
+
+
+def _as_it_is(flat: Any) -> Any:
+    return flat
 
 
 def wide(dtype: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from gputrain.backend import Device, InOrder, Loop, OnHost, Thunk
+from gputrain.backend import Device, InOrder, Loop, Named, OnHost, Thunk
 from gputrain.ops.base import Operation
 from gputrain.ops.cond import Cond
 from gputrain.ops.scan import Scan
@@ -13,9 +13,9 @@ from gputrain.ops.scan import Scan
 Arrays = Sequence[Any]
 
 
-def inputs_of_bodies(op: Operation, ins: Arrays, scratch: Arrays) -> list[Arrays]:
-    """The arrays that each body of `op` reads."""
-    return _INPUTS[type(op)](op, ins, scratch)
+def inputs_of_bodies(op: Operation, outs: Arrays, ins: Arrays, scratch: Arrays) -> list[Arrays]:
+    """The arrays that each body of `op` reads. A loop keeps its carries where its results will be."""
+    return _INPUTS[type(op)](op, outs, ins, scratch)
 
 
 def bind_bodies(op: Operation, device: Device, bodies: Sequence[Any], buffers: Sequence[Arrays]) -> Thunk:
@@ -30,27 +30,29 @@ def bind_bodies(op: Operation, device: Device, bodies: Sequence[Any], buffers: S
     return _BINDERS[type(op)](op, device, bodies, *buffers)
 
 
-def _inputs_of_scan(op: Scan, ins: Arrays, scratch: Arrays) -> list[Arrays]:
+def _inputs_of_scan(op: Scan, outs: Arrays, ins: Arrays, scratch: Arrays) -> list[Arrays]:
     n = op.carries
-    return [[*scratch[:n], *scratch[2 * n if op.crosses else n :], *ins[n + op.xs :]]]
+    return [[*outs[:n], *scratch[n if op.crosses else 0 :], *ins[n + op.xs :]]]
 
 
 def _bind_scan(op: Scan, device: Device, bodies: Any, outs: Arrays, ins: Arrays, scratch: Arrays) -> Thunk:
     (exe,), n = bodies, op.carries
-    current, rest = scratch[:n], scratch[n:]
-    staged, slices = (rest[:n], rest[n:]) if op.crosses else (exe.outputs[:n], rest)
+    carries = outs[:n]
+    staged, slices = (scratch[:n], scratch[n:]) if op.crosses else (exe.outputs[:n], scratch)
 
     def copies(targets: Arrays, sources: Arrays) -> list[Thunk]:
         return [device.copy(t, s) for t, s in zip(targets, sources, strict=True)]
 
     reads = [device.read_row(x, one) for x, one in zip(ins[n : n + op.xs], slices, strict=True)]
     writes = [device.write_row(y, one) for y, one in zip(outs[n:], exe.outputs[n:], strict=True)]
-    after = [*(copies(staged, exe.outputs[:n]) if op.crosses else ()), *copies(current, staged)]
-    loop = Loop(str(op), op.order, reads, exe.thunks, writes, after)
-    return InOrder([*copies(current, ins[:n]), loop, *copies(outs[:n], current)])
+    body = [thunk.run if type(thunk) is Named else thunk for thunk in exe.thunks]
+    after = [*(copies(staged, exe.outputs[:n]) if op.crosses else ()), *copies(carries, staged)]
+    apart = [(c, x) for c, x in zip(carries, ins, strict=False) if not device.xp.may_share_memory(c, x)]
+    starts = [device.copy(c, x) for c, x in apart]
+    return InOrder([*starts, Loop(str(op), op.order, reads, body, writes, after)])
 
 
-def _inputs_of_cond(op: Cond, ins: Arrays, scratch: Arrays) -> list[Arrays]:
+def _inputs_of_cond(op: Cond, outs: Arrays, ins: Arrays, scratch: Arrays) -> list[Arrays]:
     return [ins[1:], ins[1:]]
 
 

@@ -220,7 +220,7 @@ def prepare(
         return device.prepare(op, specs, outs, ins, scratch)
     memories, own = scratch[: len(op.bodies)], scratch[len(op.bodies) :]
     bound = []
-    for body, memory, inputs in zip(op.bodies, memories, inputs_of_bodies(op, ins, own), strict=True):
+    for body, memory, inputs in zip(op.bodies, memories, inputs_of_bodies(op, outs, ins, own), strict=True):
         given = dict(zip(body.graph.inputs, inputs, strict=True))
         exe = Executable(body.graph, device, Arena(device, memory), given, plan_body(body, device))
         exe.bind()

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gputrain.backend import ALIGNMENT, current_device
+from gputrain.backend import current_device
+from gputrain.compiler.target import ALIGNMENT
 from gputrain.ir import Spec
 from gputrain.ops.base import REGISTRY, Sample, spec_of
 from tests.on_device import address, fewer, fill, host, hosts, lies_in, on_cpu, put, using

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import gputrain.ops as ops
-from gputrain.backend import ALIGNMENT, current_device
+from gputrain.backend import current_device
 from gputrain.compiler import Plan, make_plan
 from gputrain.compiler.plan import Place
 from gputrain.compiler.rewrite import optimize
+from gputrain.compiler.target import ALIGNMENT
 from gputrain.ir import Graph, Spec, Trace, Value
 from gputrain.ops.base import Constant, Operation, apply
 from gputrain.runtime import Executable, Variable, interpret

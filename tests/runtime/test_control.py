@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 import gputrain
-from gputrain import layers, ops
+from gputrain import backend, layers, ops
 from gputrain.compiler import gradients
+from gputrain.data import make_arrays
 from gputrain.errors import GraphError, ShapeError
 from gputrain.ir import Spec, Trace, Value
 from gputrain.runtime import Arena, Executable, Variable, interpret
@@ -291,3 +292,85 @@ def test_a_branch_may_draw() -> None:
     first, second = (model.predict(ones, verbose=0) for _ in range(2))
     assert len(np.unique(np.concatenate([first, second]))) == 12
     np.testing.assert_array_equal(model.predict(-ones, verbose=0), -ones)
+
+
+def planned_steps(length: int) -> Executable:
+    """The train step of a recurrent model over `length` steps."""
+    x, y = np.ones((32, length, 8), np.float32), np.ones((32, 1), np.float32)
+    model = gputrain.Sequential([layers.Input((length, 8)), Recurrent(16), layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.train_on_batch(x, y)
+    program = model._programs.get("train", make_arrays(x, y, None, "fit"), 32)
+    assert program is model._programs.get("train", make_arrays(x, y, None, "fit"), 32)
+    return program.executable
+
+
+def test_a_body_is_planned_once_whatever_the_number_of_steps() -> None:
+    calls = {}
+    for length in (3, 200):
+        exe = planned_steps(length)
+        found = [leaf for thunk in exe.thunks for leaf in backend.leaves(thunk)]
+        loops = [leaf for leaf in found if isinstance(leaf, backend.Loop)]
+        assert [len(loop.order) for loop in loops] == [length, length]
+        calls[length] = len(found) - len(loops), [len(loop.body) for loop in loops]
+    assert calls[3][1] == calls[200][1]
+    assert abs(calls[3][0] - calls[200][0]) <= 2  # a device may split what is larger
+    outside, (forward, backward) = calls[200]
+    assert outside <= 42, outside  # as many as a model without a loop has, and two products for the weights
+    assert forward <= 4, forward  # a product, two sums, tanh: the slices' product is made before the loop
+    assert backward <= 5, backward
+
+
+def test_captured_matrices_get_their_gradient_from_one_product_over_all_steps() -> None:
+    def program(x: Value, u: Value, b: Value) -> list[Value]:
+        last, _ = ops.scan(lambda h, row: (ops.tanh(h @ u + row + b), None), ops.zeros((4, 5), F64), x)
+        return [ops.sum(last), *gradients(ops.sum(last), [u, b])]  # type: ignore[list-item]
+
+    specs = [Spec((7, 4, 5), F64), Spec((5, 5), F64), Spec((5,), F64)]
+    outputs, inputs, trace = traced(specs, program)
+    graph = trace.graph(inputs, outputs)
+    products = [n for n in graph.nodes if type(n.op).__name__ == "MatMul"]
+    assert [p.inputs[0].shape for p in products] == [(28, 5)]  # 7 steps of 4 rows
+    for node in graph.nodes:
+        for body in node.op.bodies:
+            inner = [n for n in body.graph.nodes if type(n.op).__name__ == "MatMul"]
+            assert len(inner) == 1, body.graph.dump()  # h @ u forward, d @ u' backward; nothing again
+
+
+def test_what_no_step_changes_is_computed_before_the_loop() -> None:
+    def program(x: Value, w: Value) -> list[Value]:
+        last, ys = ops.scan(lambda h, row: (h * ops.exp(w) + row, h), ops.zeros((3,), F64), x)
+        return [last, ys]
+
+    outputs, inputs, trace = traced([Spec((6, 3), F64), Spec((3,), F64)], program)
+    graph = trace.graph(inputs, outputs)
+    (scan,) = (n for n in graph.nodes if n.op.bodies)
+    assert [type(n.op).__name__ for n in graph.nodes if not n.op.bodies].count("Exp") == 1
+    assert [type(n.op).__name__ for n in scan.op.body.graph.nodes] == ["Multiply", "Add"]
+    x, w = np.random.default_rng(0).normal(size=(6, 3)), np.array([0.1, -0.2, 0.3])
+    last, ys = interpret(graph, [x, w])
+    h, before = np.zeros(3), []
+    for row in x:
+        before.append(h)
+        h = h * np.exp(w) + row
+    np.testing.assert_allclose(last, h, rtol=1e-12)
+    np.testing.assert_allclose(ys, before, rtol=1e-12)
+
+
+def test_second_gradients_go_through_a_loop() -> None:
+    def loss(x: Value, u: Value) -> Value:
+        last, _ = ops.scan(lambda h, row: (ops.tanh(h @ u + row), None), ops.zeros((2, 3), F64), x)
+        return ops.sum(last)
+
+    def program(x: Value, u: Value) -> list[Value]:
+        (first,) = gradients(loss(x, u), [u])
+        (second,) = gradients(ops.sum(first * first), [u])  # type: ignore[operator]
+        return [first, second]  # type: ignore[list-item]
+
+    rng = np.random.default_rng(4)
+    x, u, direction = rng.normal(size=(4, 2, 3)), rng.normal(size=(3, 3)) * 0.3, rng.normal(size=(3, 3))
+    outputs, inputs, trace = traced([Spec(x.shape, F64), Spec(u.shape, F64)], program)
+    graph = trace.graph(inputs, outputs)
+    _, second = interpret(graph, [x, u])
+    ends = [(interpret(graph, [x, u + s * 1e-6 * direction])[0] ** 2).sum() for s in (1, -1)]
+    assert (second * direction).sum() == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)

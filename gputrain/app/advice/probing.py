@@ -12,7 +12,7 @@ from gputrain.app.advice.record import ProbeResult, ReluUnits
 from gputrain.app.advice.task import Task
 from gputrain.data.arrays import on_host
 from gputrain.layers.activation.activation import ReLU
-from gputrain.models.model import Model
+from gputrain.models import Model
 from gputrain.utils import tree
 
 MOST_SAMPLES, MOST_BYTES, BATCH = 512, 2**26, 64

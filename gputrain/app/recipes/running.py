@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gputrain import callbacks
+from gputrain.app.advice import Advisor
 from gputrain.app.recipes import toml_writer
 from gputrain.app.recipes.build import callbacks_of
 from gputrain.app.recipes.data.inputs import TableInputs
@@ -194,9 +195,9 @@ def _train(job: Job, folder: RunFolder, watched: _Training, log: RunLog, verbose
         log.write(advice.text())
 
 
-def _advisor(job: Job, verbose: int | str) -> callbacks.Advisor:
+def _advisor(job: Job, verbose: int | str) -> Advisor:
     preparation, train = job.dataset.preparation, job.dataset.train
-    return callbacks.Advisor(
+    return Advisor(
         train.x,
         train.y,
         feature_names=preparation.inputs.names,

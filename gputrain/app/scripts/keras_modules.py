@@ -42,6 +42,7 @@ _ROOMS = (
     "optimizers.schedules",
     "random",
     "regularizers",
+    "saving",
     "utils",
 )
 # What is left of `keras.backend` in Keras 3; gputrain.config answers. gputrain.backend is another thing.

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from gputrain.backend.base import InOrder, Kernel, Thunk
-from gputrain.backend.cupy.chain import (
+from gputrain.backend.cupy.launch import CUDA_TYPES
+from gputrain.compiler.chains.analysis import (
     AFTER,
     BEFORE,
     EACH,
@@ -21,11 +22,10 @@ from gputrain.backend.cupy.chain import (
     Chain,
     Site,
     analyse,
-    block_of_columns,
     name_of,
 )
-from gputrain.backend.cupy.expressions import EXPRESSIONS, cast_to, computed_in
-from gputrain.backend.cupy.launch import CUDA_TYPES
+from gputrain.compiler.chains.expressions import EXPRESSIONS, cast_to, computed_in
+from gputrain.compiler.target import ChainLimits
 from gputrain.ir import Node, Spec, Value
 from gputrain.utils import philox
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from gputrain.backend.cupy.device import CupyDevice
 
 BLOCK = 256
+WIDEST = 1024  # threads of a block
 MOST_PARTS = 256  # blocks whose partial results the last one folds
 SMALL = 4096  # elements that one block folds alone
 LANES = 16  # elements that one block of Philox words decides
@@ -355,6 +356,21 @@ def workspaces(chain: Chain) -> tuple[Spec, ...]:
     return tuple(Spec((_parts(chain),), part_dtype(fold.kind)) for fold in text.folds)
 
 
+def block_of_columns(columns: int) -> int:
+    """Threads of a block, so that a thread always meets one column; 0 where there is no such number.
+
+    A multiple of `columns`, or a part of it.
+    """
+    if columns <= WIDEST // 2:
+        return columns * (WIDEST // 2 // columns)
+    parts = [d for d in range(64, WIDEST + 1) if columns % d == 0]
+    return parts[-1] if parts else 0
+
+
+# A launch takes 4 KiB of parameters.
+LIMITS = ChainLimits(nodes=128, pointers=96, column_block=block_of_columns)
+
+
 def _parts(chain: Chain) -> int:
     if not chain.columns:
         return MOST_PARTS
@@ -414,7 +430,7 @@ def _fused(gpu: CupyDevice, op: Any, out: Any, *inputs: Any, scratch: Any) -> Th
 
 
 def _chain_of(op: Any) -> Chain:
-    chain = analyse(op.nodes, set(op.outputs))
+    chain = analyse(op.nodes, set(op.outputs), LIMITS)
     assert chain is not None, op
     return chain
 
@@ -427,7 +443,7 @@ def _single(gpu: CupyDevice, op: Any, out: Any, *inputs: Any, scratch: Any) -> T
     values = tuple(Value(Spec(tuple(x.shape), x.dtype.name)) for x in inputs)
     specs = tuple(Spec(tuple(o.shape), o.dtype.name) for o in outs)
     node = Node.alone(op, values, specs)
-    chain = analyse((node,), set(node.outputs))
+    chain = analyse((node,), set(node.outputs), LIMITS)
     assert chain is not None, op
     places = dict(zip(values, inputs, strict=True))
     return launch(gpu, chain, outs, [places[v] for v in chain.inputs], ())

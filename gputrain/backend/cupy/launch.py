@@ -15,23 +15,11 @@ from typing import Any
 import numpy as np
 
 from gputrain.backend.base import InOrder, Thunk, leaves
+from gputrain.compiler.chains.expressions import C_TYPES
 from gputrain.errors import DeviceError, explain
 from gputrain.utils.resources import kernels_dir
 
-CUDA_TYPES = {
-    "float16": "__half",
-    "float32": "float",
-    "float64": "double",
-    "bool": "bool",
-    "int8": "signed char",
-    "int16": "short",
-    "int32": "int",
-    "int64": "long long",
-    "uint8": "unsigned char",
-    "uint16": "unsigned short",
-    "uint32": "unsigned int",
-    "uint64": "unsigned long long",
-}
+CUDA_TYPES = {"float16": "__half", **C_TYPES}
 # Scalars of a kernel: what stands in its signature, and what is passed.
 SCALARS: dict[str, type[np.generic]] = {"i": np.int64, "u": np.uint64, "d": np.float64}
 

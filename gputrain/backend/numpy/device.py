@@ -7,9 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from gputrain.backend.base import ALIGNMENT, Device, ForStep, Thunk
-from gputrain.backend.numpy import conv, conv_pool, normalization, optim, passes
+from gputrain.backend.base import Device, ForStep, Named, Thunk
+from gputrain.backend.numpy import conv, conv_pool, linalg, normalization, optim, passes
+from gputrain.compiler.target import ALIGNMENT
 from gputrain.ir.spec import Spec
+from gputrain.ops.base import Operation
+from gputrain.ops.pointwise import function_of
 
 
 class NumpyDevice(Device):
@@ -21,7 +24,7 @@ class NumpyDevice(Device):
 
     def __init__(self) -> None:
         super().__init__()
-        for room in (conv, conv_pool, normalization, optim, passes):
+        for room in (conv, conv_pool, linalg, normalization, optim, passes):
             self.kernels.update(room.KERNELS)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
@@ -48,6 +51,13 @@ class NumpyDevice(Device):
 
     def copy(self, target: np.ndarray, source: np.ndarray) -> Thunk:
         return partial(np.copyto, target, source)
+
+    def reference(self, op: Operation, out: Any, ins: tuple[Any, ...], scratch: tuple[Any, ...]) -> Thunk:
+        """The operation's `compute`; where that is one function of NumPy's, no more than its call."""
+        name = function_of(op)
+        if name:
+            return Named(partial(getattr(np, name), *ins, out=out), type(op).__name__)
+        return super().reference(op, out, ins, scratch)
 
     def read_row(self, stack: np.ndarray, one: np.ndarray) -> ForStep:
         def read(t: int) -> None:

@@ -11,8 +11,9 @@ from gputrain.app.recipes.arguments import parameters
 from gputrain.app.recipes.catalog import classes
 from gputrain.app.recipes.errors import RecipeError, Source
 from tests.app.recipes.material import CLASSIFIER, changed, pictures, recipe
+from tests.selection import quick
 
-pytestmark = [pytest.mark.slow, pytest.mark.cpu_only("what is computed is shown elsewhere")]
+pytestmark = pytest.mark.cpu_only("what is computed is shown elsewhere")
 VALUES = [True, -1, 2.5, 1e300, 10**400, "zzz", "", [], ["a"], [[1]], {"name": "l2"}, {"name": "zzz"}, {}]
 # Where a class needs arguments to be built.
 NEEDED = {
@@ -63,7 +64,7 @@ KINDS = [
 ]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", quick(("loss", "callback", "regularizer"), KINDS))
 def test_arguments_are_taken_or_refused_as_a_wrong_recipe(kind, dataset):
     """Nothing but a RecipeError that names the place comes out, whatever an argument is given."""
     refusals = []

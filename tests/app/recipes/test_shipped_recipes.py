@@ -9,10 +9,7 @@ from gputrain.app.recipes import evaluate, load, open_run, run
 from gputrain.app.recipes.reading import shipped_recipes
 from tests.test_reference_programs import DATA, few_images
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.cpu_only("that recipes train on a GPU is shown by the tests of runs"),
-]
+pytestmark = pytest.mark.cpu_only("that recipes train on a GPU is shown by the tests of runs")
 
 # Recipe, changes, figure, and what it must be at least. docs/recipes.md has the figures of whole trainings.
 BUDGETS = [
@@ -42,11 +39,15 @@ def trained(name, changes):
     return run(load(name, [(path, value, "--set") for path, value in changes.items()]), verbose=0)
 
 
-@pytest.mark.parametrize(("name", "changes", "figure", "least"), BUDGETS)
+@pytest.mark.parametrize(
+    ("name", "changes", "figure", "least"),
+    [BUDGETS[0], *(pytest.param(*case, marks=pytest.mark.slow) for case in BUDGETS[1:])],
+)
 def test_a_recipe_reaches_its_mark(name, changes, figure, least):
     assert trained(name, changes).metrics[figure] >= least
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_IMAGES)
 def test_recipes_of_large_sets_learn_from_a_few_images(name, tmp_path, monkeypatch):
     monkeypatch.setenv("GPUTRAIN_DATA", str(DATA))
@@ -56,6 +57,7 @@ def test_recipes_of_large_sets_learn_from_a_few_images(name, tmp_path, monkeypat
     assert metrics[OF_IMAGES[name]] > 0.55
 
 
+@pytest.mark.slow
 def test_the_overfitting_twin_overfits_and_is_told_so():
     bad, good = trained("overfitting", {}), trained("early_stopping", {})
     assert bad.metrics["train_loss"] < 0.1 < 0.3 < bad.metrics["val_loss"]
@@ -84,6 +86,7 @@ def draw_shapes(folder, each):
             image.save(folder / name / f"{number}.png")
 
 
+@pytest.mark.slow
 def test_images_learns_from_a_small_folder_what_it_also_tells_outside_of_training(tmp_path):
     """Few steps: the averages of BatchNormalization must have come to where the batches' are."""
     pytest.importorskip("PIL", reason="folders of images need the extra images")

@@ -10,8 +10,10 @@ import pytest
 
 from gputrain import ops
 from gputrain.backend.cupy import CupyDevice
-from gputrain.backend.cupy.chain import analyse
-from gputrain.compiler.lower import Fused, lower
+from gputrain.backend.cupy.elementwise import LIMITS
+from gputrain.compiler.chains.analysis import analyse
+from gputrain.compiler.chains.fused import Fused
+from gputrain.compiler.lower import lower
 from gputrain.ir import Graph, Spec, Value
 from gputrain.ops.base import apply
 from gputrain.ops.optim import Gate
@@ -243,7 +245,7 @@ def test_chains_have_a_limit(gpu: CupyDevice) -> None:
     graph = lower(Graph([x], [value]), gpu)
     assert 2 < len(fused(graph)) < 10
     for op in fused(graph):
-        assert analyse(op.nodes, set(op.outputs)) is not None
+        assert analyse(op.nodes, set(op.outputs), LIMITS) is not None
 
 
 def test_the_pass_can_be_switched_off(gpu: CupyDevice, monkeypatch: pytest.MonkeyPatch) -> None:

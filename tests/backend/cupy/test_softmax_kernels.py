@@ -17,6 +17,7 @@ from gputrain.ops.nn import (
     SparseSoftmaxCrossentropy,
 )
 from tests.backend.cupy.running import FLOATS, check, run, samples
+from tests.selection import quick
 from tests.tolerances import assert_close
 
 
@@ -42,7 +43,7 @@ def log_softmax(x: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("columns", [1, 5, 37, 1024, 1025, 20000])
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", quick(("float32",), FLOATS))
 def test_rows_of_every_length(gpu: CupyDevice, columns: int, dtype: str) -> None:
     rng = np.random.default_rng(columns)
     x = np.sort(rng.uniform(-8, 8, (3, columns)).astype(dtype))  # each element a new top

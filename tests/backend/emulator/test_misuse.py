@@ -280,16 +280,15 @@ print("ran to its end")
 """
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(sanitized.runtime() is None, reason="the compiler has no address sanitizer")
 @pytest.mark.parametrize(
     ("name", "fault", "report"),
     [
         ("outside", 1, "heap-buffer-overflow"),
-        ("shared", 1, "heap-buffer-overflow"),
-        ("overflow", 1, "signed integer overflow"),
-        ("misaligned", 1, "misaligned address"),
-        ("freed", 1, "heap-use-after-free"),
+        pytest.param("shared", 1, "heap-buffer-overflow", marks=pytest.mark.slow),
+        pytest.param("overflow", 1, "signed integer overflow", marks=pytest.mark.slow),
+        pytest.param("misaligned", 1, "misaligned address", marks=pytest.mark.slow),
+        pytest.param("freed", 1, "heap-use-after-free", marks=pytest.mark.slow),
     ],
 )
 def test_sanitizers_find_what_nobody_else_sees(name, fault, report):

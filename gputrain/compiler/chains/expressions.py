@@ -1,7 +1,8 @@
-"""What each elementwise operation is in CUDA C++: text of names, numbers and the operations' own classes.
+"""What each elementwise operation is in C++: one table for all devices that emit code.
 
-Operands are variables of the type an element is computed in (float for float16). Nothing a user writes
-reaches the text: parameters are numbers, printed as such.
+Texts are made of names, numbers and the operations' own classes. Operands are variables of the type an
+element is computed in (float for float16); the functions are those of kernels/elementwise.cuh. Nothing a
+user writes reaches the text: parameters are numbers, printed as such.
 """
 
 from __future__ import annotations
@@ -10,15 +11,29 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from gputrain.backend.cupy.launch import CUDA_TYPES
 from gputrain.utils import philox
+
+# The types in which elements are computed; float16 is computed in float.
+C_TYPES = {
+    "float32": "float",
+    "float64": "double",
+    "bool": "bool",
+    "int8": "signed char",
+    "int16": "short",
+    "int32": "int",
+    "int64": "long long",
+    "uint8": "unsigned char",
+    "uint16": "unsigned short",
+    "uint32": "unsigned int",
+    "uint64": "unsigned long long",
+}
 
 Expression = Callable[..., str]  # f(op, type computed in, *operands) -> C++ expression
 
 
 def computed_in(dtype: str) -> str:
     """The C++ type in which elements of a dtype are computed."""
-    return "float" if dtype == "float16" else CUDA_TYPES[dtype]
+    return C_TYPES.get(dtype, "float")
 
 
 def number(value: float, kind: str) -> str:

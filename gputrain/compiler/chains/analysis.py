@@ -1,4 +1,4 @@
-"""Which nodes can be one generated kernel, and what each of their values is in it.
+"""Which nodes can be one kernel, and what each of their values is in it.
 
 A chain computes over a space of `n` elements, one after the other in flat order. Its values are of three
 kinds: elements of that space (EACH); scalars known before it (BEFORE), which every thread computes for
@@ -13,12 +13,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from gputrain.backend.cupy.expressions import EXPRESSIONS
+from gputrain.compiler.chains.expressions import EXPRESSIONS
+from gputrain.compiler.target import ChainLimits
 from gputrain.ir import Node, Spec, Value, is_float
 
 EACH, BEFORE, AFTER = "each", "before", "after"
-MOST_NODES, MOST_POINTERS = 128, 96  # a launch takes 4 KiB of parameters
-WIDEST = 1024  # threads of a block
 FOLDED = {"Sum", "Mean", "SumTo", "Max", "Min", "AllTrue", "AnyTrue", "AllFinite"}
 MOVED = {"Reshape", "ExpandDims", "Squeeze", "StopGradient", "BroadcastTo"}
 
@@ -44,6 +43,7 @@ class Chain:
 
     Attributes:
         nodes: in order.
+        limits: of the device that will run it.
         inputs: values from outside, in the order in which they are first read.
         outputs: values that somebody outside reads, in order.
         n: elements of the space.
@@ -53,6 +53,7 @@ class Chain:
     """
 
     nodes: Sequence[Node]
+    limits: ChainLimits
     inputs: list[Value] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
     n: int = 1
@@ -128,17 +129,6 @@ def _first_kept(x: Spec, out: Spec) -> int:
     return len(x.dims)
 
 
-def block_of_columns(columns: int) -> int:
-    """Threads of a block, so that a thread always meets one column; 0 where there is no such number.
-
-    A multiple of `columns`, or a part of it.
-    """
-    if columns <= WIDEST // 2:
-        return columns * (WIDEST // 2 // columns)
-    parts = [d for d in range(64, WIDEST + 1) if columns % d == 0]
-    return parts[-1] if parts else 0
-
-
 def is_map(node: Node) -> bool:
     """Whether the node computes each element from elements at the same place."""
     name = name_of(node)
@@ -157,23 +147,24 @@ def fusable(node: Node) -> bool:
     return is_map(node) or name_of(node) in MOVED or folds_all(node) or bool(column_count(node))
 
 
-def analyse(nodes: Sequence[Node], needed: Collection[Value]) -> Chain | None:
+def analyse(nodes: Sequence[Node], needed: Collection[Value], limits: ChainLimits) -> Chain | None:
     """The chain of these nodes, or None where they cannot be one kernel.
 
     Args:
         nodes: fusable, in order.
         needed: values that somebody outside reads.
+        limits: what the device can run.
     """
-    if len(nodes) > MOST_NODES:
+    if len(nodes) > limits.nodes:
         return None
-    chain = Chain(nodes)
+    chain = Chain(nodes, limits)
     inside = {v for node in nodes for v in node.outputs}
     chain.inputs = list(dict.fromkeys(v for node in nodes for v in _read(node) if v not in inside))
     chain.outputs = [v for node in nodes for v in node.outputs if v in needed]
     sizes = {v.spec.size for node in nodes for v in node.outputs if not column_count(node)}
     sizes |= {node.inputs[0].spec.size for node in nodes if folds_all(node) or column_count(node)}
     chain.n = max(sizes)
-    fits = len(chain.inputs) + len(chain.outputs) <= MOST_POINTERS and sizes <= {1, chain.n}
+    fits = len(chain.inputs) + len(chain.outputs) <= limits.pointers and sizes <= {1, chain.n}
     if not fits or not all(_take(chain, node, inside) for node in nodes):
         return None
     return chain if _consistent(chain) else None
@@ -251,7 +242,7 @@ def _take_columns(chain: Chain, node: Node) -> bool:
     columns = column_count(node)
     if chain.columns not in (0, columns) or chain.kinds[node.inputs[0]] != EACH:
         return False
-    if node.inputs[0].spec.size != chain.n or not block_of_columns(columns):
+    if node.inputs[0].spec.size != chain.n or not chain.limits.column_block(columns):
         return False
     chain.columns = columns
     chain.kinds[node.outputs[0]] = AFTER
