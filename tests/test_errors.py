@@ -27,5 +27,5 @@ def test_a_wrong_recipe_and_a_wrong_setting_are_wrong_usage() -> None:
 
 @pytest.mark.parametrize("error", [DataError("No.", received=3), RecipeError("a.toml: No.")])
 def test_an_error_goes_to_another_process(error: Exception) -> None:
-    again = pickle.loads(pickle.dumps(error))
+    again = pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
     assert (type(again), str(again)) == (type(error), str(error))
