@@ -86,7 +86,7 @@ class ArrayInputs(Described):
 
 
 @dataclass(frozen=True)
-class TableInputs:
+class TableInputs(Described):
     """Samples that are rows of a table."""
 
     preparation: TablePreparation

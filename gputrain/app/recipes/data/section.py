@@ -66,12 +66,8 @@ def _check_fitting(
     given: Mapping[str, Any], section: Mapping[str, Any], origin: str, known: Any, source: Source
 ) -> None:
     """Refuse keys that would be silently without effect."""
-    if origin == "file":
-        fitting: tuple[str, ...] = _OF_FILES
-    elif origin == "folder":
-        fitting = _OF_FOLDERS
-    else:
-        fitting = _OF_ARRAYS if isinstance(known, ImageSet) else _OF_TABLES
+    of_known = _OF_ARRAYS if isinstance(known, ImageSet) else _OF_TABLES
+    fitting = {"file": _OF_FILES, "folder": _OF_FOLDERS}.get(origin, of_known)
     for key in _SPECIAL:
         if key in given and key not in fitting and given[key] != {}:
             what = f"the data set {section['dataset']}" if origin == "dataset" else f"data.{origin}"
