@@ -115,7 +115,9 @@ DATA: Mapping[str, Key] = {
     ),
     "target_file": text("An npy or IDX file with the targets of `file`, where that is npy or IDX."),
     "test_target_file": text("Likewise for `test_file`."),
-    "one_hot": flag("Whether the loss gets a class as a row of zeros and a one.", False),
+    "one_hot": flag(
+        "Whether the loss gets a class as a row of zeros and a one. Default: what the loss takes."
+    ),
     "scale_targets": flag("Whether numbers to predict are scaled to mean 0 and deviation 1.", True),
     "scale": Key(
         "a number from 1e-30 to 1e30",

@@ -50,6 +50,9 @@ def resolve(given: Mapping[str, Any], loss: type[Loss], source: Source) -> dict[
         if key in section:
             section[key] = _absolute(section[key], f"data.{key}", source)
     _drop_idle(section, origin, known)
+    if section["task"] == "classification":
+        section.setdefault("stratify", True)
+        section.setdefault("one_hot", loss.target_kind == "one-hot")
     return {key: section[key] for key in schema.DATA if key in section}
 
 
@@ -131,4 +134,3 @@ def _drop_idle(section: dict[str, Any], origin: str, known: Any) -> None:
             section.pop(key, None)
     else:
         del section["scale_targets"]
-        section.setdefault("stratify", True)
