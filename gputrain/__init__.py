@@ -1,7 +1,5 @@
 """gputrain: training neural networks with the Keras API on an engine of its own."""
 
-__version__ = "0.1.0"
-
 from gputrain import (
     activations,
     callbacks,
@@ -26,6 +24,7 @@ from gputrain.errors import DataError, DeviceError, DTypeError, GraphError, NonF
 from gputrain.layers import Input, Layer
 from gputrain.models import Model, Sequential
 from gputrain.runtime import Variable
+from gputrain.version import __version__ as __version__
 
 # The advisor is a callback that uses models, so it stands above the room in which users look for it.
 callbacks.Advice, callbacks.Advisor = _advice.Advice, _advice.Advisor
