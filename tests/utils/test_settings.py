@@ -20,7 +20,7 @@ class Section:
     most: float | None = settings.number("The most.")
     names: tuple[str, ...] = settings.texts("What they are called.", ("a",))
     way: str = settings.choice(("up", "down"), "Where to.", "up", called="direction")
-    deep: dict[str, Any] = settings.tables("Tables.")
+    deep: dict[str, Any] = settings.tables("Tables.")  # noqa: RUF009 - a key
 
     def __post_init__(self) -> None:
         settings.check_fields(self)
