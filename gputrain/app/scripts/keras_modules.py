@@ -128,8 +128,8 @@ def keras_modules() -> dict[str, KerasModule]:
         >>> keras_modules()["keras"].layers.Dense is gputrain.layers.Dense
         True
     """
-    rooms: dict[str, ModuleType | None] = {"keras": importlib.import_module("gputrain")}
-    rooms["keras.backend"] = None
+    whole = importlib.import_module("gputrain")
+    rooms: dict[str, ModuleType | None] = {"keras": whole, "keras.backend": None}
     rooms |= {f"keras.{name}": importlib.import_module(f"gputrain.{name}") for name in _ROOMS}
     own = _own_names()
     modules = {name: KerasModule(name, room, own.get(name, {})) for name, room in rooms.items()}
