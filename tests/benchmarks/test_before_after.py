@@ -12,10 +12,13 @@ from typing import Any
 
 import pytest
 
+import gputrain
+
 pytestmark = pytest.mark.cpu_only("it measures the NumPy device, in processes of its own")
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / "benchmarks" / "before_after.py"
+CHECKOUT = str(Path(gputrain.__file__).resolve().parents[1])
 NAMES = runpy.run_path(str(PROGRAM))
 
 
@@ -32,7 +35,7 @@ def found(*times: float, counter: int = 1) -> list[dict[str, Any]]:
 def test_it_compares_two_checkouts_and_keeps_what_it_found(tmp_path: Path) -> None:
     kept = tmp_path / "found.jsonl"
     options = ["--pairs", "2", "--steps", "2", "--limit", "1000", "--json", str(kept)]
-    done = run(str(ROOT), str(ROOT), *options, "--workloads", "MLP", "import")
+    done = run(CHECKOUT, CHECKOUT, *options, "--workloads", "MLP", "import")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "No ratio of CPU time is above 1000.0, and no counter rose." in done.stdout
     lines = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
@@ -81,6 +84,6 @@ def test_a_checkout_that_does_not_run_is_named(tmp_path: Path) -> None:
 
 
 def test_one_checkout_is_refused() -> None:
-    done = run(str(ROOT))
+    done = run(CHECKOUT)
     assert done.returncode == 2
     assert "give the folders of two checkouts. Received: 1" in done.stderr
