@@ -24,7 +24,11 @@ from gputrain.backend.cupy.families import FAMILIES
 from gputrain.callbacks import Callback
 from gputrain.compiler.rewrite.rules import RULES
 from gputrain.compiler.target import Target
+from gputrain.data.sources import Source
+from gputrain.layers import Layer
+from gputrain.metrics import Metric
 from gputrain.ops import Operation
+from gputrain.optimizers import Optimizer
 from gputrain.utils.resources import configs_dir, kernels_dir
 from tests.docs.pages import DOCS, ROOT
 from tests.test_floors import FLOORS, PACKAGE
@@ -161,6 +165,13 @@ def test_what_leads_nowhere_is_found() -> None:
     gone = ["gputrain/gone.py", "ir.Gone", "compiler.gone.f", "gputrain.ops.gone(x)", "no_such_word()"]
     assert missing(there) == []
     assert missing(" ".join(f"`{span}`" for span in gone)) == gone
+
+
+@pytest.mark.parametrize("cls", [Layer, Optimizer, Metric, Callback, Source])
+def test_what_has_state_gives_and_takes_it(cls: type) -> None:
+    assert cls.__name__.lower() in TEXT.partition("## Where state lives")[2].lower()
+    assert callable(getattr(cls, "state", None))
+    assert callable(getattr(cls, "set_state", None))
 
 
 def test_the_compiler_asks_a_device_what_the_page_lists() -> None:
