@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from gputrain.app.advice.advice import Advice
 from gputrain.app.advice.task import Task
 
 NAN = float("nan")
@@ -155,10 +154,6 @@ class RunRecord:
         if np.isnan(known).all() and self.task.baseline is not None:
             known = [1.0 - loss / self.task.baseline for loss in (row.loss, row.val_loss)]
         return max((value for value in known if not np.isnan(value)), default=NAN)
-
-    def advice(self, key: str, sign: str, *tries: str | None) -> Advice:
-        """An advice at the last epoch; tries that are None do not apply."""
-        return Advice(key, self.epoch, sign, tuple(text for text in tries if text))
 
 
 def _progress(accuracy: float, chance: float) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -39,9 +39,9 @@ class Task:
         """Share of the most frequent class: the accuracy of predicting it always."""
         return None if self.counts is None else float(self.counts.max() / self.counts.sum())
 
-    def name_of(self, index: int) -> str:
-        """What a class is called in sentences."""
-        return repr(self.class_names[index]) if index < len(self.class_names) else str(index)
+    def names_of(self, classes: Iterable[int]) -> list[str]:
+        """What classes are called in sentences."""
+        return [repr(self.class_names[c]) if c < len(self.class_names) else str(c) for c in classes]
 
 
 def task_of(loss: Any, y: np.ndarray | None, class_names: Sequence[str] | None = None) -> Task:
