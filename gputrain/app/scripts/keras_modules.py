@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import SequenceMatcher
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType
@@ -15,6 +16,7 @@ from typing import Any
 
 import gputrain
 from gputrain.errors import explain
+from gputrain.layers.base.naming import forget_names
 from gputrain.utils.names import nearest
 
 # What `keras.__version__` says: the first version of the API that is served. Scripts ask for it to see
@@ -22,48 +24,18 @@ from gputrain.utils.names import nearest
 # missing, and three plain numbers are understood by all the ways in which scripts take a version apart.
 KERAS_VERSION = "3.0.0"
 
-# The modules of Keras that are rooms of gputrain under the same name.
-_ROOMS = (
-    "activations",
-    "callbacks",
-    "config",
-    "constraints",
-    "datasets",
-    "datasets.fashion_mnist",
-    "datasets.mnist",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "ops",
-    "optimizers",
-    "optimizers.schedules",
-    "random",
-    "regularizers",
-    "utils",
-)
-# What is left of `keras.backend` in Keras 3; gputrain.config answers. gputrain.backend is another thing.
-_BACKEND = (
-    "backend",
-    "epsilon",
-    "floatx",
-    "image_data_format",
-    "set_epsilon",
-    "set_floatx",
-    "set_image_data_format",
-)
+# The modules of Keras that are rooms of gputrain under the same name: all public ones, and these in them.
+_INNER_ROOMS = ("datasets.fashion_mnist", "datasets.mnist", "optimizers.schedules")
+# What is left of `keras.backend` in Keras 3, with a function that sets it; gputrain.config answers.
+# gputrain.backend is another thing.
+_BACKEND_SETTINGS = ("epsilon", "floatx", "image_data_format")
 _PUBLIC = "That is not a public module of Keras 3. Import the name from {}."
+_FORMER_LAYERS = ("advanced_activations", "convolutional", "core", "merge", "normalization", "pooling")
 # Where names went that older scripts import from inner modules, and what is said of all that begins so.
 _INSTEAD = {
     "keras.src": "That is the inside of Keras. Import the public name, as from keras.layers import Dense.",
     "keras.engine": _PUBLIC.format("keras or keras.layers"),
-    "keras.layers.advanced_activations": _PUBLIC.format("keras.layers"),
-    "keras.layers.convolutional": _PUBLIC.format("keras.layers"),
-    "keras.layers.core": _PUBLIC.format("keras.layers"),
-    "keras.layers.merge": _PUBLIC.format("keras.layers"),
-    "keras.layers.normalization": _PUBLIC.format("keras.layers"),
-    "keras.layers.pooling": _PUBLIC.format("keras.layers"),
+    **{f"keras.layers.{name}": _PUBLIC.format("keras.layers") for name in _FORMER_LAYERS},
     "keras.optimizers.legacy": _PUBLIC.format("keras.optimizers"),
     "keras.utils.np_utils": "That is not a part of Keras 3. Use keras.utils.to_categorical.",
 }
@@ -94,8 +66,8 @@ class KerasModule(ModuleType):
             return self.names()
         if name.startswith("_"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        found = getattr(self._room, name, None)
-        if found is None or isinstance(found, ModuleType):
+        found = self._in_room(name)
+        if found is None:
             path = f"{self.__name__}.{name}"
             # With a name of its own, Python does not add a second guess to the message.
             raise AttributeError(_told(path, self), name=path, obj=None)
@@ -104,12 +76,14 @@ class KerasModule(ModuleType):
     def __dir__(self) -> list[str]:
         return self.names()
 
+    def _in_room(self, name: str) -> Any:
+        """What the room calls `name`, or None."""
+        found = None if name.startswith("_") else getattr(self._room, name, None)
+        return None if isinstance(found, ModuleType) else found
+
     def has(self, name: str) -> bool:
         """Return whether a script finds `name` here."""
-        if name in vars(self) or hasattr(ModuleType, name):
-            return True
-        found = None if name.startswith("_") else getattr(self._room, name, None)
-        return found is not None and not isinstance(found, ModuleType)
+        return name in vars(self) or hasattr(ModuleType, name) or self._in_room(name) is not None
 
     def names(self) -> list[str]:
         """Return the public names, sorted; what `from keras.layers import *` brings."""
@@ -125,8 +99,10 @@ def keras_modules() -> dict[str, KerasModule]:
         >>> keras_modules()["keras"].layers.Dense is gputrain.layers.Dense
         True
     """
+    public = [name for name in gputrain.__all__ if isinstance(getattr(gputrain, name), ModuleType)]
     rooms: dict[str, ModuleType | None] = {"keras": gputrain, "keras.backend": None}
-    rooms |= {f"keras.{name}": importlib.import_module(f"gputrain.{name}") for name in _ROOMS}
+    for name in (*public, *_INNER_ROOMS):
+        rooms[f"keras.{name}"] = importlib.import_module(f"gputrain.{name}")
     own = _own_names()
     modules = {name: KerasModule(name, room, own.get(name, {})) for name, room in rooms.items()}
     for name, module in modules.items():
@@ -232,8 +208,6 @@ def _told(path: str, room: KerasModule | None) -> str:
 
 
 def _alike(name: str, other: str) -> bool:
-    from difflib import SequenceMatcher
-
     return SequenceMatcher(None, name.lower(), other.lower()).ratio() >= _ALIKE
 
 
@@ -262,7 +236,8 @@ def _own_names() -> dict[str, dict[str, Any]]:
         "Optimizer": gputrain.optimizers.Optimizer,
         "Regularizer": gputrain.regularizers.Regularizer,
     }
-    backend = {name: getattr(gputrain.config, name) for name in _BACKEND}
+    names = ("backend", *_BACKEND_SETTINGS, *(f"set_{name}" for name in _BACKEND_SETTINGS))
+    backend = {name: getattr(gputrain.config, name) for name in names}
     return {
         "keras": top,
         "keras.backend": {**backend, "clear_session": clear_session},
@@ -281,8 +256,6 @@ def clear_session(free_memory: bool = True) -> None:
     Args:
         free_memory: whether to collect garbage at once.
     """
-    from gputrain.layers.base.naming import forget_names
-
     forget_names()
     if free_memory:
         gc.collect()

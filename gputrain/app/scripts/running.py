@@ -19,6 +19,8 @@ from typing import Any
 
 from gputrain.app.scripts.keras_modules import is_machinery, serving_keras
 from gputrain.app.scripts.scan import TENSORFLOW_ADVICE, Missing, missing_names
+from gputrain.data.io.errors import CorruptFileError
+from gputrain.data.io.npz import read_npz
 from gputrain.errors import explain
 from gputrain.utils.names import nearest
 
@@ -87,31 +89,28 @@ def _read_script(path: str) -> ast.Module:
         shown = f": {error.text.strip()}" if error.text and error.text.strip() else ""
         raise ScriptError(f"{path}{line}: the script must be valid Python. {error.msg}{shown}") from None
     except (ValueError, RecursionError, MemoryError) as error:
-        reason = str(error) or type(error).__name__
-        raise ScriptError(f"{path}: the script must be valid Python. {reason}") from None
+        raise ScriptError(f"{path}: the script must be valid Python. {_reason(error)}") from None
     return tree
 
 
 def _read_source(path: str) -> bytes:
     try:
         status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise ScriptError(_not_a_script(path, "a folder" if stat.S_ISDIR(status.st_mode) else "no file"))
-        if status.st_size > MAX_SCRIPT_BYTES:
-            raise ScriptError(_not_a_script(path, f"{status.st_size} bytes"))
-        return Path(path).read_bytes()
+        is_file = stat.S_ISREG(status.st_mode)
+        if is_file and status.st_size <= MAX_SCRIPT_BYTES:
+            return Path(path).read_bytes()
     except FileNotFoundError:
         raise ScriptError(f"There is no script {path!r}. {_nearest_script(path)}".rstrip()) from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        if isinstance(error, ScriptError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise ScriptError(f"The script {path!r} cannot be read: {reason}.") from None
-
-
-def _not_a_script(path: str, received: str) -> str:
+        raise ScriptError(f"The script {path!r} cannot be read: {_reason(error)}.") from None
+    other = "a folder" if stat.S_ISDIR(status.st_mode) else "no file"
+    received = f"{status.st_size} bytes" if is_file else other
     expected = f"a Python file of at most {MAX_SCRIPT_BYTES >> 20} MiB"
-    return explain(f"{path!r} is not a script.", expected=expected, received=received)
+    raise ScriptError(explain(f"{path!r} is not a script.", expected=expected, received=received))
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _nearest_script(path: str) -> str:
@@ -125,16 +124,12 @@ def _nearest_script(path: str) -> str:
 
 
 def _read_arrays(path: str) -> dict[str, Any]:
-    from gputrain.data.io.errors import CorruptFileError
-    from gputrain.data.io.npz import read_npz
-
     try:
         found = read_npz(path)
     except CorruptFileError as error:
         raise ScriptError(f"--arrays: {error}") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ScriptError(f"--arrays: {path!r} cannot be read: {reason}.") from None
+        raise ScriptError(f"--arrays: {path!r} cannot be read: {_reason(error)}.") from None
     for name in found:
         if not name.isidentifier() or keyword.iskeyword(name) or name[0] == "_" or hasattr(builtins, name):
             words = explain(

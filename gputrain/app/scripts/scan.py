@@ -169,50 +169,17 @@ class _Reader(ast.NodeVisitor):
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
-    def visit_If(self, node: ast.If) -> None:
-        if _asks_for_main(node.test):
-            self._visit(node.body)
-            self._visit(node.orelse, perhaps=True)
-        else:
-            self._visit([node.test])
-            self._visit([*node.body, *node.orelse], perhaps=True)
-
-    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
-        self._visit([node.iter])
-        self._visit([node.target, *node.body], perhaps=True)
-        self._visit(node.orelse, perhaps=True)
-
-    visit_AsyncFor = visit_For
-
-    def visit_While(self, node: ast.While) -> None:
-        self._visit([node.test])
-        self._visit([*node.body, *node.orelse], perhaps=True)
-
-    def visit_IfExp(self, node: ast.IfExp) -> None:
-        self._visit([node.test])
-        self._visit([node.body, node.orelse], perhaps=True)
-
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
         self._visit(node.values[:1])
         self._visit(node.values[1:], perhaps=True)
 
-    def visit_Match(self, node: ast.Match) -> None:
-        self._visit([node.subject])
-        self._visit(node.cases, perhaps=True)
-
-    def visit_With(self, node: ast.With | ast.AsyncWith) -> None:
-        self._visit(node.items)
-        self._visit(node.body, perhaps=any(_suppresses(item.context_expr) for item in node.items))
-
-    visit_AsyncWith = visit_With
-
-    def visit_Try(self, node: ast.Try | ast.TryStar) -> None:
-        caught = any(_catches(handler.type) for handler in node.handlers)
-        self._visit(node.body, perhaps=caught)
-        self._visit([*node.handlers, *node.orelse], perhaps=True)
-        self._visit(node.finalbody)
-
-    visit_TryStar = visit_Try
+    def generic_visit(self, node: ast.AST) -> None:
+        reached = _reached_parts(node)
+        if reached is None:
+            return super().generic_visit(node)
+        for name, part in ast.iter_fields(node):
+            nodes = part if isinstance(part, list) else [part]
+            self._visit([one for one in nodes if isinstance(one, ast.AST)], perhaps=name not in reached)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
         self._visit([node.annotation], perhaps=True)
@@ -284,6 +251,25 @@ class _Reader(ast.NodeVisitor):
         missing = self.found.setdefault(lacking, Missing(lacking, [], False, words))
         missing.lines = sorted({*missing.lines, line})
         missing.certain = missing.certain or self.certain
+
+
+def _reached_parts(node: ast.AST) -> tuple[str, ...] | None:
+    """The parts of a statement or expression that are reached for certain where it is; None: all."""
+    match node:
+        case ast.If():
+            return ("test", "body") if _asks_for_main(node.test) else ("test",)
+        case ast.While() | ast.IfExp():
+            return ("test",)
+        case ast.For() | ast.AsyncFor():
+            return ("iter",)
+        case ast.Match():
+            return ("subject",)
+        case ast.With() | ast.AsyncWith():
+            return ("items",) if any(_suppresses(item.context_expr) for item in node.items) else None
+        case ast.Try() | ast.TryStar():
+            caught = any(_catches(handler.type) for handler in node.handlers)
+            return ("finalbody",) if caught else ("body", "finalbody")
+    return None
 
 
 def _asks_for_main(test: ast.expr) -> bool:
