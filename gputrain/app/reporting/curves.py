@@ -49,7 +49,7 @@ def curves_of(history: Sequence[Mapping[str, Any]]) -> list[Curve]:
     names = dict.fromkeys(name.removeprefix("val_") for logs in history for name in logs if name != "epoch")
     ordered = sorted(names, key=lambda name: (name in LEARNING_RATES, name != "loss"))
     curves = (_curve(name, history) for name in ordered)
-    return [curve for curve in curves if np.isfinite(_all_values(curve)).any()]
+    return [curve for curve in curves if curve.validation is not None or np.isfinite(curve.training).any()]
 
 
 def epoch_of(logs: Mapping[str, Any], place: int) -> int:
@@ -88,8 +88,3 @@ def _as_float(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         return float("nan")
-
-
-def _all_values(curve: Curve) -> NDArray[np.float64]:
-    parts = [curve.training] if curve.validation is None else [curve.training, curve.validation]
-    return np.concatenate(parts)

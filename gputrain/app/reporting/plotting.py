@@ -58,10 +58,8 @@ def require_plot() -> None:
         MissingExtraError: they cannot; the message has the line for pip.
     """
     if not has_plot():
-        raise MissingExtraError(
-            explain("Pictures need matplotlib, which is not installed.", fix=f"Run: {INSTALL}"),
-            name="matplotlib",
-        )
+        words = explain("Pictures need matplotlib, which is not installed.", fix=f"Run: {INSTALL}")
+        raise MissingExtraError(words, name="matplotlib")
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,8 @@ class RegressionAssessment:
     def metrics(self) -> dict[str, float]:
         """Return the figures for metrics.json: mae, rmse, r2, and for several targets mae_<name> ... too."""
         figures = {"mae": self.mae, "rmse": self.rmse, "r2": self.r2}
-        if len(self.names) > 1:
-            figures |= {
-                f"{key}_{row['name']}": row[key] for row in self.per_target for key in ("mae", "rmse", "r2")
-            }
-        return figures
+        targets = self.per_target if len(self.names) > 1 else []
+        return figures | {f"{key}_{row['name']}": row[key] for row in targets for key in figures}
 
     def worst_rows(self) -> list[dict[str, Any]]:
         """Return the worst samples in numbers: sample, true, predicted and error.
@@ -56,12 +53,12 @@ class RegressionAssessment:
 
     def _compared(self, index: int) -> dict[str, float]:
         row: dict[str, float] = {}
-        for column, name in enumerate(self.names):
+        for name, true, predicted in zip(
+            self.names, self.targets[index], self.predictions[index], strict=True
+        ):
+            figures = {"true": true, "predicted": predicted, "error": predicted - true}
             label = f" {name}" if len(self.names) > 1 else ""
-            true, predicted = self.targets[index, column], self.predictions[index, column]
-            row[f"true{label}"] = float(true)
-            row[f"predicted{label}"] = float(predicted)
-            row[f"error{label}"] = float(predicted - true)
+            row |= {f"{key}{label}": float(value) for key, value in figures.items()}
         return row
 
 
@@ -90,20 +87,17 @@ def assess_regression(
         rule = "predictions and targets must be of the same samples."
         raise DataError(explain(rule, expected=f"{len(truth)} predictions", received=len(given)))
     errors = given - truth
-    mae = np.abs(errors).mean(0)
     rmse = np.sqrt(np.square(errors).mean(0))
-    r2 = _r2(errors, truth)
+    figures = {"mae": np.abs(errors).mean(0), "rmse": rmse, "r2": _r2(errors, truth)}
     return RegressionAssessment(
         names=tuple(str(name) for name in names),
         predictions=given,
         targets=truth,
         per_target=[
-            {"name": str(name), "mae": float(mae[i]), "rmse": float(rmse[i]), "r2": float(r2[i])}
+            {"name": str(name), **{key: float(values[i]) for key, values in figures.items()}}
             for i, name in enumerate(names)
         ],
-        mae=float(mae.mean()),
-        rmse=float(rmse.mean()),
-        r2=float(r2.mean()),
+        **{key: float(values.mean()) for key, values in figures.items()},
         worst=_worst(errors, truth),
     )
 

@@ -23,9 +23,8 @@ _MOST_LOG_LINES = 2000
 
 def advice(report: Report) -> str:
     """Return what was noticed while training, and what to try."""
-    if not report.advice:
-        return section("advice", "Advice", paragraph("No sign of trouble was seen while training."))
-    return section("advice", "Advice", *(_advice(item) for item in report.advice))
+    none = [paragraph("No sign of trouble was seen while training.")]
+    return section("advice", "Advice", *([_advice(item) for item in report.advice] or none))
 
 
 def curves(report: Report) -> str:
@@ -35,7 +34,7 @@ def curves(report: Report) -> str:
         return ""
     left_out = len(curves_of(report.history)) - len(drawn)
     more = f"The first {MOST_CURVES} quantities; {left_out} more stand in the history." if left_out else ""
-    return section("curves", "Curves", _gallery(curve_panels(drawn)), paragraph(more) if more else "")
+    return section("curves", "Curves", _gallery(curve_panels(drawn)), paragraph(more))
 
 
 def confusion(report: Report) -> str:
@@ -44,8 +43,7 @@ def confusion(report: Report) -> str:
     if not isinstance(assessment, ClassifierAssessment):
         return ""
     if len(assessment.classes) <= MOST_CLASSES:
-        listed = confusion_table(assessment)
-        return section("confusion", "Confusion matrix", listed, kind="beside")
+        return section("confusion", "Confusion matrix", confusion_table(assessment), kind="beside")
     drawn = _gallery([confusion_panel(assessment)], "single") if has_plot() else ""
     return section("confusion", "Most confused classes", drawn, confused_pairs(assessment))
 
@@ -55,15 +53,10 @@ def per_class(report: Report) -> str:
     assessment = report.assessment
     if not isinstance(assessment, ClassifierAssessment):
         return ""
-    predicted = assessment.confusion.sum(0)
+    predicted, support = assessment.confusion.sum(0), assessment.confusion.sum(1)
+    wholes = {"precision": predicted, "recall": support, "f1": support + predicted}
     rows = [
-        (
-            row["name"],
-            row["precision"] if predicted[place] else None,
-            row["recall"] if row["support"] else None,
-            row["f1"] if row["support"] + predicted[place] else None,
-            row["support"],
-        )
+        (row["name"], *(row[key] if wholes[key][place] else None for key in wholes), row["support"])
         for place, row in enumerate(assessment.per_class)
     ]
     names = ["Class", "Precision", "Recall", "F1", "Support"]
@@ -79,7 +72,7 @@ def targets(report: Report) -> str:
     drawn = _gallery(drawn_residuals(assessment)) if has_plot() else ""
     more = f"Pictures of the first {MOST_TARGETS} targets." if drawn and len(rows) > MOST_TARGETS else ""
     figures = table("Figures of each target on the test data", ["Target", "MAE", "RMSE", "R²"], rows)
-    return section("errors", "Errors", drawn, paragraph(more) if more else "", figures)
+    return section("errors", "Errors", drawn, paragraph(more), figures)
 
 
 def worst(report: Report) -> str:
@@ -114,7 +107,7 @@ def history(report: Report) -> str:
         for place, logs in enumerate(report.history)
     ]
     listed = table("Values of each epoch", ["epoch", *names], rows, "names")
-    return section("history", "History", paragraph(words) if words else "", listed)
+    return section("history", "History", paragraph(words), listed)
 
 
 def model(report: Report) -> str:
