@@ -30,10 +30,8 @@ def non_finite(record: RunRecord) -> Advice | None:
     """A step gave NaN or infinity."""
     if not record.failed and (not record.epochs or np.isfinite(record.losses[-1])):
         return None
-    sign = (
-        f"The loss or a gradient became NaN or infinite in step {record.good_steps + 1} of the run, at a "
-        f"learning rate of {record.rate:.3g}."
-    )
+    where = f"in step {record.good_steps + 1} of the run, at a learning rate of {record.rate:.3g}"
+    sign = f"The loss or a gradient became NaN or infinite {where}."
     return advise("non_finite", sign, record)
 
 
@@ -43,12 +41,10 @@ def exploding(record: RunRecord) -> Advice | None:
     if len(losses) < 2 or not np.isfinite(losses).all() or not _comparable(record):
         return None
     start = max(losses[0], record.scale)
-    if not losses[-1] > max(EXPLODED * start, losses[-2]) or start <= 0:
+    if start <= 0 or losses[-1] <= max(EXPLODED * start, losses[-2]):
         return None
-    sign = (
-        f"The loss explodes: {losses[-1]:.4g} after epoch {record.epoch}, {losses[-1] / losses[0]:.3g} times "
-        f"that of epoch {record.first} ({losses[0]:.4g})."
-    )
+    times = f"{losses[-1] / losses[0]:.3g} times that of epoch {record.first} ({losses[0]:.4g})"
+    sign = f"The loss explodes: {losses[-1]:.4g} after epoch {record.epoch}, {times}."
     return advise("exploding_loss", sign, record)
 
 
@@ -82,15 +78,14 @@ def oscillating(record: RunRecord) -> Advice | None:
     window = record.losses[-7:]
     if len(window) < 7 or not np.isfinite(window).all() or not _comparable(record):
         return None
-    swings = np.diff(window)
-    turns = int((np.sign(swings[1:]) * np.sign(swings[:-1]) < 0).sum())
-    width = float(np.median(np.abs(swings)))
+    changes = np.diff(window)
+    turns = int((np.sign(changes[1:]) * np.sign(changes[:-1]) < 0).sum())
+    width = float(np.median(np.abs(changes)))
     if turns < 3 or width < WIDE_SWING * record.scale or window[:3].mean() - window[-3:].mean() > width:
         return None
-    sign = (
-        f"The loss oscillates: over the last 7 epochs it changed direction {turns} times, by {width:.3g} "
-        f"from epoch to epoch, between {window.min():.4g} and {window.max():.4g}."
-    )
+    swings = f"{turns} times, by {width:.3g} from epoch to epoch"
+    between = f"between {window.min():.4g} and {window.max():.4g}"
+    sign = f"The loss oscillates: over the last 7 epochs it changed direction {swings}, {between}."
     return advise("oscillating_loss", sign, record)
 
 
@@ -103,11 +98,9 @@ def slow(record: RunRecord) -> Advice | None:
         return None
     if not (np.diff(recent) < 0).all() or not recent[0] - recent[-1] >= FLAT * abs(recent[0]):
         return None
-    sign = (
-        f"Training ends too early: the loss still falls with every epoch, from {recent[0]:.4g} to "
-        f"{recent[-1]:.4g} in the last 4, and {max(0.0, record.progress()):.0%} of what there is to learn "
-        "is learned."
-    )
+    fall = f"from {recent[0]:.4g} to {recent[-1]:.4g} in the last 4"
+    learned = f"{max(0.0, record.progress()):.0%} of what there is to learn is learned"
+    sign = f"Training ends too early: the loss still falls with every epoch, {fall}, and {learned}."
     return advise("slow_convergence", sign, record)
 
 

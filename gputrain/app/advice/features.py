@@ -32,10 +32,8 @@ def constant(x: np.ndarray, names: Sequence[str]) -> Advice | None:
     background = (rows.min(), rows.max()) if is_pixels(x) else ()
     candidates = [c for c in np.flatnonzero(low == high) if low[c] not in background]
     found = [names[c] for c in candidates if (x[:, c] == x[0, c]).all()]
-    if not found or len(x) < 2:
-        return None
-    same = f"{_count(found, x, 'is', 'are')} the same in all {len(x)} samples"
-    return advise("constant_feature", f"{same} and tell nothing: {listed(found)}.")
+    same = f"{_count(found, x, 'is', 'are')} the same in all {len(x)} samples and tell nothing"
+    return advise("constant_feature", f"{same}: {listed(found)}.") if found and len(x) > 1 else None
 
 
 def duplicate(x: np.ndarray, names: Sequence[str]) -> Advice | None:
@@ -52,9 +50,8 @@ def duplicate(x: np.ndarray, names: Sequence[str]) -> Advice | None:
         for other in others
         if np.array_equal(x[:, first], x[:, other])
     ]
-    if not found:
-        return None
-    return advise("duplicate_feature", f"{_count(found, x, 'repeats', 'repeat')} another: {listed(found)}.")
+    sign = f"{_count(found, x, 'repeats', 'repeat')} another: {listed(found)}."
+    return advise("duplicate_feature", sign) if found else None
 
 
 def missing(x: np.ndarray, names: Sequence[str]) -> Advice | None:
@@ -91,11 +88,10 @@ def unscaled(x: np.ndarray, names: Sequence[str]) -> Advice | None:
     big, small = int(usual.argmax()), int(largest.argmin())
     if usual[big] < APART * largest[small]:
         return None
-    sign = (
-        f"Features are of different scales: {names[varied[big]]} is about {usual[big]:.3g}, "
-        f"{names[varied[small]]} at most {largest[small]:.3g}."
+    said = (
+        f"{names[varied[big]]} is about {usual[big]:.3g}, {names[varied[small]]} at most {largest[small]:.3g}"
     )
-    return advise("unscaled_input", sign)
+    return advise("unscaled_input", f"Features are of different scales: {said}.")
 
 
 def out_of_scale(x: np.ndarray) -> Advice | None:
@@ -124,9 +120,8 @@ def is_pixels(x: np.ndarray) -> bool:
 def _zeros_stand_apart(column: np.ndarray) -> bool:
     others = np.abs(column[column != 0]).astype(np.float64)
     one_sided = column.min() >= 0 or column.max() <= 0
-    if not one_sided or len(column) - others.size < 2 or len(np.unique(others)) <= DISTINCT:
-        return False
-    return bool(others.min() >= others.std())
+    enough = len(column) - others.size >= 2 and len(np.unique(others)) > DISTINCT
+    return one_sided and enough and bool(others.min() >= others.std())
 
 
 def _count(found: Sequence[object], x: np.ndarray, one: str, many: str) -> str:

@@ -41,10 +41,9 @@ def overfitting(record: RunRecord) -> Advice | None:
     gap = val - loss
     if not np.median(loss[-patience:]) < loss[best] or not np.median(gap[-PATIENCE:]) > gap[best]:
         return None
-    sign = (
-        f"The model overfits: the validation loss was best after epoch {epochs[best]} ({val[best]:.4g}) and "
-        f"is {val[-1]:.4g} now, while the training loss fell from {loss[best]:.4g} to {loss[-1]:.4g}."
-    )
+    validation = f"best after epoch {epochs[best]} ({val[best]:.4g}) and is {val[-1]:.4g} now"
+    training = f"fell from {loss[best]:.4g} to {loss[-1]:.4g}"
+    sign = f"The model overfits: the validation loss was {validation}, while the training loss {training}."
     return advise("overfitting", sign, record)
 
 
@@ -88,10 +87,8 @@ def underfitting(record: RunRecord) -> Advice | None:
     if val - losses[-1] > CLOSE * record.scale:  # False where there is no validation
         return None
     beside = "" if np.isnan(val) else f", that of validation at {val:.4g}"
-    sign = (
-        f"The model underfits: the training loss is flat at {losses[-1]:.4g}{beside}, where "
-        f"{record.progress():.0%} of what there is to learn is learned."
-    )
+    learned = f"{record.progress():.0%} of what there is to learn is learned"
+    sign = f"The model underfits: the training loss is flat at {losses[-1]:.4g}{beside}, where {learned}."
     return advise("underfitting", sign, record)
 
 

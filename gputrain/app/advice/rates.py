@@ -45,10 +45,8 @@ def updates_too_small(record: RunRecord) -> Advice | None:
     unknown = np.isnan(learned) and not record.fresh
     if unknown or learned > 0.5 or np.ptp(losses) > 0.02 * abs(record.scale):
         return None
-    sign = (
-        f"Steps are too small: one changes {_said(found, largest=False)} of its norm; about 0.001 is "
-        f"healthy. The loss went from {losses[0]:.4g} to {losses[-1]:.4g}."
-    )
+    least = f"one changes {_said(found, largest=False)} of its norm; about 0.001 is healthy"
+    sign = f"Steps are too small: {least}. The loss went from {losses[0]:.4g} to {losses[-1]:.4g}."
     return advise("update_ratio_low", sign, record)
 
 

@@ -29,21 +29,23 @@ def other_optimizer(record: RunRecord) -> str:
     return f"another optimizer: {other} (now {record.optimizer})"
 
 
-def larger_batch(record: RunRecord, factor: int = 4) -> str | None:
+def larger_batch(record: RunRecord) -> str | None:
     """A larger batch, where there are samples for one."""
     now = record.batch_size
-    if now is None:
-        return "a larger batch_size"
-    size = min(now * factor, record.samples or now)
-    return f"a batch_size of {size} (now {now})" if size > now else None
+    size = None if now is None else min(4 * now, record.samples or now)
+    return _batch("larger", now, size)
 
 
-def smaller_batch(record: RunRecord, factor: int = 4) -> str | None:
+def smaller_batch(record: RunRecord) -> str | None:
     """A smaller batch, where it can be smaller."""
     now = record.batch_size
+    return _batch("smaller", now, now // 4 if now is not None and now >= 8 else now)
+
+
+def _batch(kind: str, now: int | None, size: int | None) -> str | None:
     if now is None:
-        return "a smaller batch_size"
-    return f"a batch_size of {now // factor} (now {now})" if now >= 2 * factor else None
+        return f"a {kind} batch_size"
+    return f"a batch_size of {size} (now {now})" if size != now else None
 
 
 def more_epochs(record: RunRecord) -> str:
@@ -108,8 +110,13 @@ FILLINGS = (
     'samples without missing values only: data.table.missing = "drop" in a recipe',
 )
 
+BY_CLASS = "metrics that do not go by the frequent class: recall or F1 of each class"
+ZERO_IS_MISSING = "zeros taken as missing: data.table.zero_is_missing in a recipe"
+
 MORE_SAMPLES = (MORE_DATA, AUGMENTATION)
 REGULARIZATION = (L2, DROPOUT)
+BOTH_ENDS = (SCALING, LAST_LAYER)
+OTHER_MODEL = (OTHER_SEED, ACTIVATION, BIGGER_MODEL)
 BALANCE = (CLASS_WEIGHT, RESAMPLING, COSTS)
 
 TRIES: dict[str, tuple[Try, ...]] = {
@@ -120,37 +127,19 @@ TRIES: dict[str, tuple[Try, ...]] = {
     ),
     "duplicate_feature": (f"without the copies: {DROP_COLUMNS}",),
     "missing_values": FILLINGS,
-    "zeros_for_missing": (
-        "zeros taken as missing: data.table.zero_is_missing in a recipe",
-        *FILLINGS,
-        *REGULARIZATION,
-    ),
+    "zeros_for_missing": (ZERO_IS_MISSING, *FILLINGS, *REGULARIZATION),
     "unscaled_input": (SCALING, NORMALIZATION),
     "rare_class": ("more samples of it", "joining it with another class", "leaving it out", RESAMPLING),
-    "class_imbalance": (
-        f"{CLASS_WEIGHT} (unless it is set)",
-        RESAMPLING,
-        COSTS,
-        "metrics that do not go by the frequent class: recall or F1 of each class",
-    ),
+    "class_imbalance": (f"{CLASS_WEIGHT} (unless it is set)", RESAMPLING, COSTS, BY_CLASS),
     "unscaled_target": (
         "targets of mean 0 and deviation 1: data.scale_targets in a recipe",
         "the logarithm of the targets, if they are positive and spread over orders of magnitude",
     ),
     "few_samples": (*MORE_SAMPLES, GENERATED, SMALLER_MODEL, PRETRAINED, *REGULARIZATION, EARLY_STOPPING),
     # in the course of the loss
-    "non_finite": (lower_rate, CLIPPING, SCALING, LAST_LAYER, EAGERLY, NORMALIZATION),
+    "non_finite": (lower_rate, CLIPPING, *BOTH_ENDS, EAGERLY, NORMALIZATION),
     "exploding_loss": (lower_rate, CLIPPING, SCALING, other_optimizer, NORMALIZATION, larger_batch),
-    "loss_not_falling": (
-        other_optimizer,
-        SCALING,
-        LAST_LAYER,
-        smaller_batch,
-        OTHER_SEED,
-        ACTIVATION,
-        BIGGER_MODEL,
-        BY_HEART,
-    ),
+    "loss_not_falling": (other_optimizer, *BOTH_ENDS, smaller_batch, *OTHER_MODEL, BY_HEART),
     "oscillating_loss": (lower_rate, larger_batch, other_optimizer, CLIPPING, OTHER_SEED, *REGULARIZATION),
     "slow_convergence": (triple_rate, more_epochs, other_optimizer, smaller_batch, SCALING, NORMALIZATION),
     # beside validation
