@@ -110,6 +110,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     add("--rounds", type=positive, help=f"rounds of each side ({FULL.rounds}; {QUICK.rounds} with --quick)")
     add("--steps", type=positive, help=f"steps of a round, about ({FULL.steps}; {QUICK.steps} with --quick)")
+    add("--no-models", action="store_true", help="the kernels alone: no steps, launches or epoch")
     add("--no-kernels", action="store_true", help="leave out the kernels one by one")
     add(
         "--families",
@@ -119,6 +120,14 @@ def make_parser() -> argparse.ArgumentParser:
         help=f"kernels: of {families}; default: all",
     )
     add("--no-peers", action="store_true", help="time gputrain alone")
+    add(
+        "--peers",
+        nargs="+",
+        choices=peers.NAMES,
+        default=list(peers.NAMES),
+        metavar="PEER",
+        help=f"of {list(peers.NAMES)}; default: all",
+    )
     add(
         "--tf32", choices=["on", "off", "both"], default="both", help="for all sides (default: both, in turn)"
     )
@@ -279,7 +288,8 @@ class Run:
         with ours.using(self.options.backend):
             mine = ours.Ours(task, data, epochs)
             setting = self._setting(task, data, mine.weights(), expected, tf32, epochs)
-            chosen = () if self.options.no_peers else peers.PEERS
+            names = () if self.options.no_peers else self.options.peers
+            chosen = [peer for peer in peers.PEERS if peer.name in names]
             others, skipped = peers.all_ready(chosen, setting, say)
             if failed := timing.warm_up(mine):
                 raise RuntimeError(failed)
@@ -358,11 +368,12 @@ class Run:
 
     def everything(self) -> None:
         """All that the options ask for; the report is written after each part."""
-        self.guarded("launches of a step", self.launches)
-        self.save()
-        self.models()
-        self.guarded("one epoch", self.epoch)
-        self.save()
+        if not self.options.no_models:
+            self.guarded("launches of a step", self.launches)
+            self.save()
+            self.models()
+            self.guarded("one epoch", self.epoch)
+            self.save()
         if not self.options.no_kernels:
             self.guarded("kernels", self.kernels)
         self.save()

@@ -39,6 +39,7 @@ ROOMS = {
     "gputrain.optimizers": "Optimizers. All take the arguments of `Optimizer` too.",
     "gputrain.optimizers.schedules": "Learning rates that change from step to step.",
     "gputrain.callbacks": "What takes part in training.",
+    "gputrain.saving": "The state of a training, by name.",
     "gputrain.activations": "Activations: functions of one array or value.",
     "gputrain.initializers": "What weights begin with.",
     "gputrain.regularizers": "Penalties on weights and activations.",

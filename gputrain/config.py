@@ -20,12 +20,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
-from gputrain.utils.names import did_you_mean
+from gputrain.errors import UsageError
+from gputrain.names import did_you_mean
 
 Value = str | int | float | bool | None
 
 
-class ConfigError(ValueError):
+class ConfigError(UsageError):
     """A setting has a wrong name, type or value, or the config file cannot be read."""
 
 
@@ -71,6 +72,7 @@ SETTINGS: dict[str, Setting] = {
     "image_data_format": _choice("channels_last", "channels_first"),
     "allow_tf32": _flag(False, "GPUTRAIN_ALLOW_TF32"),
     "nan_inputs": _choice("error", "allow", env="GPUTRAIN_NAN_INPUTS"),
+    "nonfinite_steps": _choice("stop", "skip", env="GPUTRAIN_NONFINITE_STEPS"),
     "deterministic": _flag(True, "GPUTRAIN_DETERMINISTIC"),
     "cuda_graphs": _flag(True, "GPUTRAIN_CUDA_GRAPHS"),
     "read_ahead": _flag(True, "GPUTRAIN_READ_AHEAD"),
@@ -89,7 +91,11 @@ class _State:
         self.given: dict[str, Value] = {}
         self.file: dict[str, Value] | None = None
         self.drawn_seed: int | None = None
-        self.draws = itertools.count()
+        self.count_draws(0)
+
+    def count_draws(self, number: int) -> None:
+        """Give the next draw this number."""
+        self.draws, self.drawn = itertools.count(number), number
 
 
 _state = _State()
@@ -269,6 +275,24 @@ def set_nan_inputs(policy: str) -> None:
     put("nan_inputs", policy)
 
 
+def nonfinite_steps() -> str:
+    """Return what becomes of training at a step that gives NaN or infinity: "stop" (default) or "skip"."""
+    return cast(str, get("nonfinite_steps")[0])
+
+
+def set_nonfinite_steps(policy: str) -> None:
+    """Set what becomes of training at a step that gives NaN or infinity: "stop" or "skip".
+
+    Such a step never changes anything. With "stop" it ends training, with an error that names the operation
+    that began it. With "skip" it is counted (`model.skipped_steps`, and "skipped_steps" in the history) and
+    training goes on; 20 in a row end it, with the same error.
+
+    Args:
+        policy: one of those.
+    """
+    put("nonfinite_steps", policy)
+
+
 def deterministic() -> bool:
     """Return whether two runs with one seed on one device must be bit-equal (True by default)."""
     return cast(bool, get("deterministic")[0])
@@ -338,12 +362,28 @@ def set_seed(n: int | None) -> None:
     """
     put("seed", n)
     _state.drawn_seed = None
-    _state.draws = itertools.count()
+    _state.count_draws(0)
 
 
 def next_draw() -> int:
     """Return 0, 1, 2 ...: how many draws without a seed of their own came before, since `set_seed`."""
-    return next(_state.draws)
+    number = next(_state.draws)
+    _state.drawn = number + 1
+    return number
+
+
+def draws() -> int:
+    """Return how many draws without a seed of their own were made since `set_seed`."""
+    return _state.drawn
+
+
+def set_draws(number: int) -> None:
+    """Let the next draw without a seed of its own be that of `number`, as in a run that is resumed.
+
+    Args:
+        number: what `draws` returned.
+    """
+    _state.count_draws(number)
 
 
 def _setting(name: str, where: str) -> Setting:

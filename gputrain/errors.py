@@ -3,6 +3,27 @@
 from __future__ import annotations
 
 
+class ExplainedError(Exception):
+    """An error that words itself as `explain` does.
+
+    >>> str(DataError("y needs a label a sample.", expected=4, received=3))
+    'y needs a label a sample. Expected: 4. Received: 3.'
+
+    Args:
+        rule: what must hold, as a sentence; or the whole message.
+        expected, received, fix: as in `explain`.
+    """
+
+    def __init__(
+        self, rule: object = "", *, expected: object = None, received: object = None, fix: str | None = None
+    ) -> None:
+        super().__init__(explain(str(rule), expected=expected, received=received, fix=fix))
+
+
+class UsageError(ExplainedError, ValueError):
+    """A setting, a recipe or an option is wrong: what somebody wrote, not what became of it."""
+
+
 class ShapeError(ValueError):
     """Shapes that do not fit an operation, a layer or a model."""
 
@@ -15,7 +36,7 @@ class GraphError(RuntimeError):
     """A graph that is not well formed, or a value used outside the graph it belongs to."""
 
 
-class DataError(ValueError):
+class DataError(ExplainedError, ValueError):
     """Training data that cannot be used as given (lengths, labels, NaN, ranges)."""
 
 

@@ -1,5 +1,5 @@
 // The two sides of convolution as matrix products: im2col lays out patches of images as rows of a matrix, col2im adds
-// such rows up where they overlap. Images are (N, H, W, C), channels last.
+// such rows up where they overlap. Images are (N, H, W, C) or (N, D, H, W, C), channels last.
 //
 // cols (groups, N*OH*OW, KH*KW*C/groups): one matrix for each group of channels, patches as rows.
 //
@@ -8,34 +8,36 @@
 
 //! include vectors.cuh
 //! include walking.cuh
+//! include window.cuh
 
-// A window sliding over images: sizes, strides, dilation, and the border of zeros before the first row and column.
-#define WINDOW_PARAMS                                                                                           \
-    i64 images, i64 height, i64 width, i64 channels, i64 out_height, i64 out_width, i64 kernel_height,          \
-        i64 kernel_width, i64 stride_h, i64 stride_w, i64 dilation_h, i64 dilation_w, i64 top, i64 left,        \
-        i64 groups
+// A thread's place in cols: the group, the image, the position of the window, the tap, and packs of channels.
+enum { GROUP, IMAGE, POSITION };
 
-// cols from images x (first + images, H, W, C), C/groups divisible by E: each thread copies E channels at a time.
-template <typename T, int E>
-__global__ void im2col_channels(const T* x, T* cols, i64 first, WINDOW_PARAMS) {
-    const int run = (int)(channels / groups), packs = run / E;
-    const i64 total = groups * images * out_height * out_width * kernel_height * kernel_width * packs;
-    enum { GROUP, IMAGE, OH, OW, KH, KW, PACK };
-    Odometer<7> place;
+template <int R> __device__ __forceinline__ Odometer<2 * R + 3> place_in(const Window<R>& w, i64 images, int packs) {
+    Odometer<2 * R + 3> place;
     place.size[IMAGE] = (int)images;
-    place.size[OH] = (int)out_height;
-    place.size[OW] = (int)out_width;
-    place.size[KH] = (int)kernel_height;
-    place.size[KW] = (int)kernel_width;
-    place.size[PACK] = packs;
+    for (int d = 0; d < R; ++d) {
+        place.size[POSITION + d] = w.out[d];
+        place.size[POSITION + R + d] = w.kernel[d];
+    }
+    place.size[POSITION + 2 * R] = packs;
+    return place;
+}
+
+// cols from images x (first + images, ..., C), C/groups divisible by E: each thread copies E channels at a time.
+template <typename T, int E, int R>
+__global__ void im2col_channels(const T* x, T* cols, i64 first, i64 groups, WINDOW_PARAMS) {
+    WINDOW(w);
+    const int run = (int)(channels / groups), packs = run / E;
+    const i64 total = groups * images * product<R>(w.out) * product<R>(w.kernel) * packs;
+    Odometer<2 * R + 3> place = place_in(w, images, packs);
     if (THREAD < total) place.set(THREAD, THREADS);
     GPUTRAIN_GRID_STRIDE(i, total) {
-        const int row = place.at[OH] * (int)stride_h - (int)top + place.at[KH] * (int)dilation_h;
-        const int column = place.at[OW] * (int)stride_w - (int)left + place.at[KW] * (int)dilation_w;
+        const int* position = place.at + POSITION;
+        const i64 pixel = pixel_under(w, first + place.at[IMAGE], position, position + R);
         Vector<T, E> pack;
-        if (row >= 0 && row < height && column >= 0 && column < width) {
-            const i64 pixel = ((first + place.at[IMAGE]) * height + row) * width + column;
-            pack = load_as<Vector<T, E>>(x + pixel * channels + place.at[GROUP] * run + place.at[PACK] * E);
+        if (pixel >= 0) {
+            pack = load_as<Vector<T, E>>(x + pixel * channels + place.at[GROUP] * run + position[2 * R] * E);
         } else {
             for (int e = 0; e < E; ++e) pack.at[e] = narrow<T>(0);
         }
@@ -44,31 +46,24 @@ __global__ void im2col_channels(const T* x, T* cols, i64 first, WINDOW_PARAMS) {
     }
 }
 
-// cols from images x (first + images, H, W, C), any number of channels: each thread fills E neighbouring elements of
+// cols from images x (first + images, ..., C), any number of channels: each thread fills E neighbouring elements of
 // the matrix, wherever they come from, so that the matrix is still written in large pieces.
-template <typename T, int E>
-__global__ void im2col_elements(const T* x, T* cols, i64 first, WINDOW_PARAMS) {
+template <typename T, int E, int R>
+__global__ void im2col_elements(const T* x, T* cols, i64 first, i64 groups, WINDOW_PARAMS) {
+    WINDOW(w);
     const int run = (int)(channels / groups);
-    const i64 total = groups * images * out_height * out_width * kernel_height * kernel_width * run;
-    enum { GROUP, IMAGE, OH, OW, KH, KW, CHANNEL };
-    Odometer<7> place;
-    place.size[IMAGE] = (int)images;
-    place.size[OH] = (int)out_height;
-    place.size[OW] = (int)out_width;
-    place.size[KH] = (int)kernel_height;
-    place.size[KW] = (int)kernel_width;
-    place.size[CHANNEL] = run;
+    const i64 total = groups * images * product<R>(w.out) * product<R>(w.kernel) * run;
+    Odometer<2 * R + 3> place = place_in(w, images, run);
     // A thread walks E elements by `next`; the rest of its step is one move.
     if (THREAD * (i64)E < total) place.set(THREAD * E, (THREADS - 1) * E);
     GPUTRAIN_GRID_STRIDE(i, (total + E - 1) / E) {
         const int count = total - i * E < E ? (int)(total - i * E) : E;
         Vector<T, E> pack;
         for (int e = 0; e < count; ++e) {
-            const int row = place.at[OH] * (int)stride_h - (int)top + place.at[KH] * (int)dilation_h;
-            const int column = place.at[OW] * (int)stride_w - (int)left + place.at[KW] * (int)dilation_w;
-            const i64 pixel = ((first + place.at[IMAGE]) * height + row) * width + column;
-            const bool inside = row >= 0 && row < height && column >= 0 && column < width;
-            pack.at[e] = inside ? x[pixel * channels + place.at[GROUP] * run + place.at[CHANNEL]] : narrow<T>(0);
+            const int* position = place.at + POSITION;
+            const i64 pixel = pixel_under(w, first + place.at[IMAGE], position, position + R);
+            const i64 channel = place.at[GROUP] * run + position[2 * R];
+            pack.at[e] = pixel >= 0 ? x[pixel * channels + channel] : narrow<T>(0);
             place.next();
         }
         if (count == E) {
@@ -80,55 +75,33 @@ __global__ void im2col_elements(const T* x, T* cols, i64 first, WINDOW_PARAMS) {
     }
 }
 
-// The taps of a window that meet one pixel: along one axis tap, tap + every, tap + 2*every ... while below `end`.
-// The output position of a tap falls by `back` from each to the next.
-struct Taps {
-    int tap, out;
-};
-
-__device__ __forceinline__ Taps first_tap(int padded, int stride, int dilation, int every) {
-    for (int tap = 0; tap < every; ++tap) {
-        const int rest = padded - tap * dilation;
-        if (rest < 0) break;
-        if (rest % stride == 0) return {tap, rest / stride};
-    }
-    return {0, -1};  // none: output positions below 0 end the loops
-}
-
-// dx (first + images, H, W, C) from cols: each thread sums E channels of a pixel over the patches it is in.
-// every = stride / gcd(stride, dilation): taps between those that meet a pixel; back = dilation / gcd.
-template <typename T, int E>
-__global__ void col2im(
-    const T* cols, T* dx, i64 first, i64 every_h, i64 every_w, i64 back_h, i64 back_w, WINDOW_PARAMS
-) {
+// dx (first + images, ..., C) from cols: each thread sums E channels of a pixel over the patches it is in.
+template <typename T, int E, int R>
+__global__ void col2im(const T* cols, T* dx, i64 first, i64 groups, WINDOW_PARAMS) {
+    WINDOW(w);
     const int run = (int)(channels / groups), packs = run / E;
-    const i64 total = images * height * width * groups * packs;
-    const i64 patch = kernel_height * kernel_width * run, rows = images * out_height * out_width;
-    enum { IMAGE, ROW, COLUMN, GROUP, PACK };
-    Odometer<5> place;
-    place.size[ROW] = (int)height;
-    place.size[COLUMN] = (int)width;
-    place.size[GROUP] = (int)groups;
+    const i64 pixels = product<R>(w.size), total = images * pixels * groups * packs;
+    const i64 patch = product<R>(w.kernel) * run, rows = images * product<R>(w.out);
+    enum { OF_IMAGE, PIXEL, OF_GROUP = R + 1, PACK };
+    Odometer<R + 3> place;
+    for (int d = 0; d < R; ++d) place.size[PIXEL + d] = w.size[d];
+    place.size[OF_GROUP] = (int)groups;
     place.size[PACK] = packs;
     if (THREAD < total) place.set(THREAD, THREADS);
     GPUTRAIN_GRID_STRIDE(i, total) {
         wide_t<T> sum[E];
         for (int e = 0; e < E; ++e) sum[e] = 0;
-        const Taps down = first_tap(place.at[ROW] + (int)top, (int)stride_h, (int)dilation_h, (int)every_h);
-        const Taps across = first_tap(place.at[COLUMN] + (int)left, (int)stride_w, (int)dilation_w, (int)every_w);
-        const T* group = cols + place.at[GROUP] * rows * patch + place.at[PACK] * E;
-        for (int kh = down.tap, oh = down.out; kh < kernel_height && oh >= 0; kh += every_h, oh -= back_h) {
-            if (oh >= out_height) continue;
-            for (int kw = across.tap, ow = across.out; kw < kernel_width && ow >= 0; kw += every_w, ow -= back_w) {
-                if (ow >= out_width) continue;
-                const i64 row = (place.at[IMAGE] * out_height + oh) * out_width + ow;
-                const Vector<T, E> pack = load_as<Vector<T, E>>(group + row * patch + (kh * kernel_width + kw) * run);
-                for (int e = 0; e < E; ++e) sum[e] += wide(pack.at[e]);
-            }
-        }
+        const T* group = cols + place.at[OF_GROUP] * rows * patch + place.at[PACK] * E;
+        Meeting first_of[R];
+        int at[R];
+        first_meetings(w, place.at + PIXEL, first_of);
+        each_meeting(w, first_of, at, 0, place.at[OF_IMAGE], [&](int tap, i64 row, const int*) {
+            const Vector<T, E> pack = load_as<Vector<T, E>>(group + row * patch + tap * run);
+            for (int e = 0; e < E; ++e) sum[e] += wide(pack.at[e]);
+        });
         Vector<T, E> result;
         for (int e = 0; e < E; ++e) result.at[e] = narrow<T>(sum[e]);
-        store_as(dx + (first * height * width * groups * packs + i) * E, result);
+        store_as(dx + (first * pixels * groups * packs + i) * E, result);
         place.advance();
     }
 }

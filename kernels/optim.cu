@@ -124,7 +124,7 @@ template <typename T> struct Slots {
 };
 
 // Rows of the table of chunks.
-enum { WEIGHTS, NEW_WEIGHTS, OFFSET, COUNT, DECAYS, COLUMNS };
+enum { WEIGHTS, NEW_WEIGHTS, OFFSET, COUNT, PADDING, DECAYS, COLUMNS };
 
 // N neighbouring elements of a chunk: w, w_to  in the variable, g, slots  in the flat vectors at `place`.
 template <typename T, int N, typename Rule>
@@ -168,6 +168,9 @@ __device__ void update_chunks(
             update_some<T, FOUR>(w + i, w_to + i, gradient + offset + i, slots, offset + i, rule, holds, decays);
         for (i64 i = vectors * FOUR + threadIdx.x; i < count; i += blockDim.x)
             update_some<T, 1>(w + i, w_to + i, gradient + offset + i, slots, offset + i, rule, holds, decays);
+        // What follows a variable in the flat vectors goes along where new slots lie elsewhere.
+        for (i64 i = offset + count + threadIdx.x; i < offset + count + row[PADDING]; i += blockDim.x)
+            for (int s = 0; s < Rule::SLOTS; ++s) slots.to[s][i] = slots.from[s][i];
     }
 }
 

@@ -22,6 +22,7 @@ WITHOUT_DEVICE = (
     "callbacks/test_callbacks.py",
     "callbacks/test_container.py",
     "callbacks/test_learning_rate.py",
+    "parity/test_signatures.py",
     "random/",  # the generator itself and the host's draws
     "app/recipes/test_comparing.py",
     "app/recipes/test_data.py",

@@ -223,9 +223,15 @@ def products(sizes: Sizes) -> Iterator[Case]:
     yield _product((n, 128), (5408, 128), transpose_b=True)
 
 
-def _product(a: tuple[int, int], b: tuple[int, int], **transposes: bool) -> Case:
+def long_sums(sizes: Sizes) -> Iterator[Case]:
+    """The filters' gradient of the reference CNN as a product: 9 x 32 sums over 128 x 26 x 26 rows."""
+    rows = min(sizes.images, 128) * 26 * 26
+    yield _product((rows, 9), (rows, 32), family="wgrad", transpose_a=True)
+
+
+def _product(a: tuple[int, int], b: tuple[int, int], family: str = "products", **transposes: bool) -> Case:
     flops = 2 * a[0] * a[1] * (b[0] if transposes.get("transpose_b") else b[1])
-    return Case("products", op("MatMul", **transposes), (Draw(a), Draw(b)), flops=flops)
+    return Case(family, op("MatMul", **transposes), (Draw(a), Draw(b)), flops=flops)
 
 
 CONVOLUTIONS = (  # images' size, channels, filters, padding
@@ -441,6 +447,7 @@ MAKERS: tuple[Callable[[Sizes], Iterator[Case | Launched]], ...] = (
     pooled_convolutions,
     pools,
     products,
+    long_sums,
     softmaxes,
     singles,
     chains,

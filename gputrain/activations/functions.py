@@ -8,6 +8,9 @@ from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import normalize_axis
 from gputrain.ops.pointwise import as_float
+from gputrain.utils.registry import Registry
+
+registry: Registry[Any] = Registry("activation")
 
 # Chosen so that activations of mean 0 and variance 1 keep both (Klambauer et al. 2017, Self-Normalizing
 # Neural Networks, equation 14).
@@ -15,6 +18,7 @@ _SELU_ALPHA = 1.6732632423543772
 _SELU_SCALE = 1.0507009873554805
 
 
+@registry.add()
 def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
     """`x` above the threshold, at most `max_value`; negative_slope * (x - threshold) elsewhere.
 
@@ -40,6 +44,7 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
     return ops.where(ops.less_equal(x, threshold), below, above)
 
 
+@registry.add()
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     """`x` where positive, negative_slope * x elsewhere (Maas et al. 2013).
 
@@ -50,6 +55,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     return relu(x, negative_slope=negative_slope)
 
 
+@registry.add()
 def relu6(x: Any) -> Any:
     """`x` limited to 0..6 (Krizhevsky 2010).
 
@@ -59,6 +65,7 @@ def relu6(x: Any) -> Any:
     return relu(x, max_value=6.0)
 
 
+@registry.add()
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)).
 
@@ -68,6 +75,7 @@ def sigmoid(x: Any) -> Any:
     return ops.sigmoid(x)
 
 
+@registry.add()
 def hard_sigmoid(x: Any) -> Any:
     """(x + 3) / 6, limited to 0..1.
 
@@ -77,6 +85,7 @@ def hard_sigmoid(x: Any) -> Any:
     return ops.multiply(relu6(ops.add(x, 3.0)), 1.0 / 6.0)
 
 
+@registry.add("hard_swish")
 def hard_silu(x: Any) -> Any:
     """x * hard_sigmoid(x), also known as hard_swish (Howard et al. 2019, MobileNetV3).
 
@@ -87,6 +96,7 @@ def hard_silu(x: Any) -> Any:
     return ops.multiply(x, hard_sigmoid(x))
 
 
+@registry.add()
 def sparse_sigmoid(x: Any) -> Any:
     """(x + 1) / 2, limited to 0..1.
 
@@ -96,6 +106,7 @@ def sparse_sigmoid(x: Any) -> Any:
     return ops.multiply(ops.clip(ops.add(as_float(x), 1.0), 0.0, 2.0), 0.5)
 
 
+@registry.add()
 def tanh(x: Any) -> Any:
     """Hyperbolic tangent.
 
@@ -105,6 +116,7 @@ def tanh(x: Any) -> Any:
     return ops.tanh(x)
 
 
+@registry.add()
 def hard_tanh(x: Any) -> Any:
     """`x` limited to -1..1.
 
@@ -114,6 +126,7 @@ def hard_tanh(x: Any) -> Any:
     return ops.clip(as_float(x), -1.0, 1.0)
 
 
+@registry.add()
 def tanh_shrink(x: Any) -> Any:
     """x - tanh(x).
 
@@ -124,6 +137,7 @@ def tanh_shrink(x: Any) -> Any:
     return ops.subtract(x, ops.tanh(x))
 
 
+@registry.add()
 def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
     """`x` where |x| exceeds the threshold, 0 elsewhere.
 
@@ -135,6 +149,7 @@ def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
     return ops.where(ops.greater(ops.absolute(x), threshold), x, 0.0)
 
 
+@registry.add()
 def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
     """`x` moved toward 0 by the threshold, and 0 where it would pass it.
 
@@ -146,6 +161,7 @@ def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
     return ops.subtract(x, ops.clip(x, -threshold, threshold))
 
 
+@registry.add()
 def threshold(x: Any, threshold: float, default_value: float) -> Any:
     """`x` where it exceeds the threshold, `default_value` elsewhere.
 
@@ -162,6 +178,7 @@ def threshold(x: Any, threshold: float, default_value: float) -> Any:
     return ops.where(ops.greater(x, threshold), x, default_value)
 
 
+@registry.add()
 def softmax(x: Any, axis: int = -1) -> Any:
     """exp(x) / sum(exp(x)) along `axis`.
 
@@ -176,6 +193,7 @@ def softmax(x: Any, axis: int = -1) -> Any:
     return ops.softmax(x, axis=axis)
 
 
+@registry.add()
 def log_softmax(x: Any, axis: int = -1) -> Any:
     """log(softmax(x)) along `axis`, without forming small probabilities.
 
@@ -186,6 +204,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
     return ops.log_softmax(x, axis=axis)
 
 
+@registry.add()
 def sparsemax(x: Any, axis: int = -1) -> Any:
     """The distribution along `axis` that is nearest to `x`; most of it may be exactly 0.
 
@@ -213,6 +232,7 @@ def sparsemax(x: Any, axis: int = -1) -> Any:
     return ops.moveaxis(ops.relu(ops.subtract(x, tau)), -1, axis)
 
 
+@registry.add()
 def elu(x: Any, alpha: float = 1.0) -> Any:
     """`x` where positive, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2015).
 
@@ -223,6 +243,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
     return ops.elu(x, alpha=alpha)
 
 
+@registry.add()
 def selu(x: Any) -> Any:
     """Scaled `elu` that keeps mean 0 and variance 1 (Klambauer et al. 2017).
 
@@ -232,6 +253,7 @@ def selu(x: Any) -> Any:
     return ops.multiply(ops.elu(x, alpha=_SELU_ALPHA), _SELU_SCALE)
 
 
+@registry.add()
 def gelu(x: Any, approximate: bool = False) -> Any:
     """x * Phi(x), Phi being the normal distribution function (Hendrycks & Gimpel 2016).
 
@@ -242,6 +264,7 @@ def gelu(x: Any, approximate: bool = False) -> Any:
     return ops.gelu(x, approximate=approximate)
 
 
+@registry.add("swish")
 def silu(x: Any) -> Any:
     """x * sigmoid(x), also known as swish (Elfwing et al. 2017).
 
@@ -251,6 +274,7 @@ def silu(x: Any) -> Any:
     return ops.silu(x)
 
 
+@registry.add()
 def celu(x: Any, alpha: float = 1.0) -> Any:
     """max(x, 0) + alpha * (exp(min(x, 0) / alpha) - 1), smooth for every alpha (Barron 2017).
 
@@ -268,6 +292,7 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
     return ops.add(ops.relu(x), ops.multiply(below, alpha))
 
 
+@registry.add()
 def glu(x: Any, axis: int = -1) -> Any:
     """a * sigmoid(b), a and b being the two halves of `x` along `axis` (Dauphin et al. 2017).
 
@@ -294,6 +319,7 @@ def glu(x: Any, axis: int = -1) -> Any:
     return ops.multiply(values, ops.sigmoid(gates))
 
 
+@registry.add()
 def mish(x: Any) -> Any:
     """x * tanh(softplus(x)) (Misra 2019).
 
@@ -304,6 +330,7 @@ def mish(x: Any) -> Any:
     return ops.multiply(x, ops.tanh(ops.softplus(x)))
 
 
+@registry.add()
 def softplus(x: Any) -> Any:
     """log(1 + exp(x)).
 
@@ -313,6 +340,7 @@ def softplus(x: Any) -> Any:
     return ops.softplus(x)
 
 
+@registry.add()
 def log_sigmoid(x: Any) -> Any:
     """log(sigmoid(x)), computed as -softplus(-x), which cannot reach log(0).
 
@@ -322,6 +350,7 @@ def log_sigmoid(x: Any) -> Any:
     return ops.negative(ops.softplus(ops.negative(x)))
 
 
+@registry.add()
 def softsign(x: Any) -> Any:
     """x / (1 + |x|).
 
@@ -331,6 +360,7 @@ def softsign(x: Any) -> Any:
     return ops.divide(x, ops.add(ops.absolute(x), 1.0))
 
 
+@registry.add()
 def squareplus(x: Any, b: float = 4) -> Any:
     """(x + sqrt(x * x + b)) / 2, close to softplus without exp and log (Barron 2021).
 
@@ -342,6 +372,7 @@ def squareplus(x: Any, b: float = 4) -> Any:
     return ops.multiply(ops.add(x, ops.sqrt(ops.add(ops.square(x), float(b)))), 0.5)
 
 
+@registry.add()
 def sparse_plus(x: Any) -> Any:
     """0 below -1, `x` above 1, and (x + 1)**2 / 4 between.
 
@@ -353,6 +384,7 @@ def sparse_plus(x: Any) -> Any:
     return ops.add(between, ops.relu(ops.subtract(x, 1.0)))
 
 
+@registry.add()
 def exponential(x: Any) -> Any:
     """exp(x).
 
@@ -362,6 +394,7 @@ def exponential(x: Any) -> Any:
     return ops.exp(x)
 
 
+@registry.add()
 def linear(x: Any) -> Any:
     """`x` itself.
 

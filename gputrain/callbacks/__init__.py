@@ -1,8 +1,7 @@
 """What takes part in training, with Keras's names."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from gputrain.app.advice import Advice, Advisor
 from gputrain.callbacks.csv_logger import CSVLogger
 from gputrain.callbacks.early_stopping import EarlyStopping
 from gputrain.callbacks.functions import LambdaCallback
@@ -14,7 +13,11 @@ from gputrain.models.training.callback import Callback
 from gputrain.models.training.callback_list import CallbackList
 from gputrain.models.training.history import History
 from gputrain.models.training.progbar_logger import ProgbarLogger
-from gputrain.utils.names import missing_name
+from gputrain.names import missing_name
+
+if TYPE_CHECKING:  # they stand above this room, in `gputrain.app.advice`; the package serves them here
+    Advice: Any
+    Advisor: Any
 
 __all__ = [
     "Advice",

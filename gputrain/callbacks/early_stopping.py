@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gputrain.callbacks import arguments
 from gputrain.callbacks.monitor import MonitorCallback
 from gputrain.models.training.callback import Logs
 from gputrain.utils.progress.bar import show_line
+from gputrain.utils.states import check_names
 
 
 class EarlyStopping(MonitorCallback):
@@ -32,6 +34,7 @@ class EarlyStopping(MonitorCallback):
         >>> model.fit(x, y, epochs=100, validation_split=0.1, callbacks=[stop])
     """
 
+    remembered = (*MonitorCallback.remembered, "wait", "stopped_epoch", "best_epoch")
     wait: int
     stopped_epoch: int
     best_epoch: int
@@ -55,6 +58,25 @@ class EarlyStopping(MonitorCallback):
         self.restore_best_weights = arguments.flag(self, "restore_best_weights", restore_best_weights)
         self.start_from_epoch = arguments.whole(self, "start_from_epoch", start_from_epoch)
         self._reset()
+
+    def state(self) -> dict[str, Any]:
+        """What `remembered` names, and the best weights by their places, where they are kept."""
+        best = self.best_weights
+        names = self.model.named_variables() if best is not None else ()
+        return {**super().state(), "best_weights": dict(zip(names, best or (), strict=True))}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Remember what `state` gave.
+
+        Raises:
+            ValueError: an entry is missing or unknown, or best weights are not those of the model.
+        """
+        check_names("EarlyStopping", (*self.remembered, "best_weights"), state)
+        best = state["best_weights"]
+        if best:
+            check_names("EarlyStopping, best_weights", self.model.named_variables(), best)
+        super().set_state({name: state[name] for name in self.remembered})
+        self.best_weights = [best[name] for name in self.model.named_variables()] if best else None
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Forget an earlier fit."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gputrain.models.training.callback import Callback
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 
 Hook = Callable[..., Any] | None
 

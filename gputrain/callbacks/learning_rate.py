@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from gputrain.callbacks import arguments
 from gputrain.callbacks.monitor import MonitorCallback
 from gputrain.errors import explain
 from gputrain.models.training.callback import Callback, Logs
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 from gputrain.utils.plain import plain
 from gputrain.utils.progress.bar import show_line
+from gputrain.utils.states import check_names
 
 
 class LearningRateScheduler(Callback):
@@ -40,13 +41,27 @@ class LearningRateScheduler(Callback):
         self._arguments = _count_arguments(schedule)
         self.schedule = schedule
         self.verbose = arguments.verbosity(self, verbose)
+        self._epoch = -1  # whose rate is set
+
+    def state(self) -> dict[str, Any]:
+        """The epoch whose rate is set; the rate itself is the optimizer's."""
+        return {"epoch": self._epoch}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Remember which epoch has its rate: where training goes on in its middle, it is not set again."""
+        check_names("LearningRateScheduler", ("epoch",), state)
+        self._epoch = int(state["epoch"])
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Refuse an optimizer whose rate is not to be set."""
+        self._epoch = -1
         _require_settable(self)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Ask the schedule and set the rate."""
+        if epoch == self._epoch:
+            return
+        self._epoch = epoch
         rate = self.schedule(*(epoch, _rate(self.model))[: self._arguments])
         if not isinstance(rate, float | np.floating):
             raise ValueError(
@@ -91,6 +106,7 @@ class ReduceLROnPlateau(MonitorCallback):
         >>> model.fit(x, y, epochs=100, validation_split=0.1, callbacks=[plateau])
     """
 
+    remembered = (*MonitorCallback.remembered, "wait", "cooldown_counter")
     wait: int
     cooldown_counter: int
 

@@ -4,31 +4,28 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
 
 from gputrain.callbacks import arguments
 from gputrain.errors import explain
+from gputrain.metrics.directions import direction_of
 from gputrain.models.training.callback import Callback, Logs
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 from gputrain.utils.plain import plain
+from gputrain.utils.states import check_names
 
 _MODES = ("auto", "min", "max")
-_RISING = ("accuracy", "acc", "auc", "precision", "recall", "iou", "f1", "r2")
-_FALLING = ("loss", "error", "mse", "mae", "rmse", "crossentropy", "entropy", "divergence")
 
 
 def rises_by_name(name: str) -> bool | None:
-    """Return whether greater is better, going by the words of a name; None where they do not tell.
+    """Return whether greater is better, going by a name; None where that does not tell.
 
     Example:
         >>> rises_by_name("val_accuracy"), rises_by_name("test_loss"), rises_by_name("epochs")
         (True, False, None)
     """
-    words = name.lower().split("_")
-    for known, rises in ((_FALLING, False), (_RISING, True)):
-        if any(word in known for word in words):
-            return rises
-    return None
+    return {"up": True, "down": False, None: None}[direction_of(name)]
 
 
 class MonitorCallback(Callback):
@@ -43,6 +40,8 @@ class MonitorCallback(Callback):
         ValueError: an unknown mode, a monitor that is no text, a min_delta that is not finite.
     """
 
+    remembered: ClassVar[tuple[str, ...]] = ("best", "rises", "seen")  # from epoch to epoch: its state
+
     def __init__(self, monitor: str = "val_loss", mode: str = "auto", min_delta: float = 0.0) -> None:
         super().__init__()
         if mode not in _MODES:
@@ -56,18 +55,28 @@ class MonitorCallback(Callback):
         self.mode = mode
         self.min_delta = abs(arguments.number(self, "min_delta", min_delta))
         self.best: float | None = None
-        self._rises: bool | None = None
-        self._seen = False
+        self.rises: bool | None = None
+        self.seen = False
+
+    def state(self) -> dict[str, Any]:
+        """The best value so far, which way is better, and whether the value has come at all."""
+        return {name: getattr(self, name) for name in self.remembered}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Remember what `state` gave."""
+        check_names(type(self).__name__, self.remembered, state)
+        for name in self.remembered:
+            setattr(self, name, state[name])
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Forget an earlier fit."""
         self.best = None
-        self._rises = None
-        self._seen = False
+        self.rises = None
+        self.seen = False
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Warn when the monitored value never came."""
-        if not self._seen and logs:
+        if not self.seen and logs:
             warnings.warn(
                 f"{type(self).__name__} did nothing: {self.monitor!r} came in no epoch. "
                 f"Pass validation data, or monitor one of: {', '.join(sorted(logs))}.",
@@ -92,11 +101,11 @@ class MonitorCallback(Callback):
         """
         logs = {} if logs is None else logs
         if self.monitor in logs:
-            self._seen = True
+            self.seen = True
             return float(plain(logs[self.monitor]))
         validated = any(name.startswith("val_") for name in logs)
         awaited = self.monitor.startswith("val_") and self.monitor[4:] in logs
-        if self._seen or (awaited and not validated):
+        if self.seen or (awaited and not validated):
             return None
         raise ValueError(self._unknown(logs))
 
@@ -106,13 +115,13 @@ class MonitorCallback(Callback):
         Raises:
             ValueError: mode is "auto" and nothing tells which way is better.
         """
-        if self._rises is None:
-            self._rises = self._direction()
+        if self.rises is None:
+            self.rises = self._direction()
         if math.isnan(value):
             return False
         if reference is None:
             return True
-        return value - self.min_delta > reference if self._rises else value + self.min_delta < reference
+        return value - self.min_delta > reference if self.rises else value + self.min_delta < reference
 
     def _direction(self) -> bool:
         """Return True when greater is better."""
@@ -120,11 +129,9 @@ class MonitorCallback(Callback):
             return self.mode == "max"
         name = self.monitor.removeprefix("val_")
         for metric in getattr(self.model, "metrics", None) or ():
-            if getattr(metric, "name", None) == name and getattr(metric, "_direction", None) in (
-                "up",
-                "down",
-            ):
-                return bool(metric._direction == "up")
+            own = direction_of(metric) if getattr(metric, "name", None) == name else None
+            if own is not None:
+                return own == "up"
         rises = rises_by_name(name)
         if rises is not None:
             return rises

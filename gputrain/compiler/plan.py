@@ -12,7 +12,7 @@ from gputrain.compiler.lower import lower
 from gputrain.compiler.target import ALIGNMENT, Target
 from gputrain.ir import Graph, Node, Spec, Stored, Value
 from gputrain.ops.base import Constant, Operation
-from gputrain.ops.optim import Pack
+from gputrain.ops.optim import Pack, segments
 
 
 @dataclass(eq=False, slots=True)
@@ -167,11 +167,10 @@ class _Planner:
         for node in self.graph.nodes:
             if type(node.op) is not Pack:
                 continue
-            offset = 0
-            for value in node.inputs:
+            places = segments([v.spec.size for v in node.inputs])
+            for value, place in zip(node.inputs, places, strict=True):
                 if value.node is not None and value not in found:
-                    found[value] = (node, offset)
-                offset += value.spec.nbytes
+                    found[value] = (node, place.start * value.spec.itemsize)
         return found
 
     def _buffer(

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gputrain.constraints.base import Constraint
+from gputrain.constraints.base import Constraint, registry
 from gputrain.constraints.norms import MaxNorm, NonNeg, UnitNorm
-from gputrain.utils.names import missing_name
-from gputrain.utils.registry import Registry
+from gputrain.names import missing_name
+from gputrain.utils.registry import deserializer, serializer
+
+__all__ = [
+    "Constraint",
+    "MaxNorm",
+    "NonNeg",
+    "UnitNorm",
+    "deserialize",
+    "get",
+    "max_norm",
+    "non_neg",
+    "registry",
+    "serialize",
+    "unit_norm",
+]
 
 # Keras has each class under a second name.
 max_norm = MaxNorm
 non_neg = NonNeg
 unit_norm = UnitNorm
-_CLASSES: tuple[type[Constraint], ...] = (MaxNorm, NonNeg, UnitNorm)
-registry: Registry[Constraint] = Registry("constraint", _CLASSES)
 
 
 def get(identifier: Any) -> Any:
@@ -36,38 +47,9 @@ def get(identifier: Any) -> Any:
     return registry.get(identifier)
 
 
-def serialize(constraint: Any) -> Any:
-    """Return `constraint` as plain data: {"class_name", "config"}, a function's name, or None.
+serialize = serializer(registry, __name__)
+deserialize = deserializer(registry, __name__)
 
-    Args:
-        constraint: what is to be described.
-    """
-    return registry.serialize(constraint)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return the constraint that `serialize` described; only registered names and `custom_objects` load.
-
-    Args:
-        config: what `serialize` returned.
-        custom_objects: classes and functions of yours by the names in `config`.
-    """
-    return registry.deserialize(config, custom_objects)
-
-
-__all__ = [
-    "Constraint",
-    "MaxNorm",
-    "NonNeg",
-    "UnitNorm",
-    "deserialize",
-    "get",
-    "max_norm",
-    "non_neg",
-    "registry",
-    "serialize",
-    "unit_norm",
-]
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__ = missing_name("constraint", __name__, __all__)

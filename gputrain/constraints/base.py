@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from gputrain.utils.registry import Registry
+
+registry: Registry[Constraint] = Registry("constraint", snake=True)
+
 
 class Constraint:
     """Moves a weight back to where it may be, after each step of the optimizer.

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 from gputrain import config, ops
-from gputrain.constraints.base import Constraint
+from gputrain.constraints.base import Constraint, registry
+from gputrain.utils.signatures import ArgumentsAsConfig
 
 Axis = int | Sequence[int]
 
 
+@registry.add()
 class NonNeg(Constraint):
     """Sets negative weights to 0.
 
@@ -23,7 +25,8 @@ class NonNeg(Constraint):
         return ops.maximum(w, 0.0)
 
 
-class MaxNorm(Constraint):
+@registry.add()
+class MaxNorm(ArgumentsAsConfig, Constraint):
     """Shortens each weight vector that is longer than max_value to that length.
 
     Args:
@@ -44,12 +47,9 @@ class MaxNorm(Constraint):
         length = _length(w, self.axis)
         return w * (ops.clip(length, 0.0, self.max_value) / (length + config.epsilon()))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return {"max_value", "axis"}."""
-        return {"max_value": self.max_value, "axis": self.axis}
 
-
-class UnitNorm(Constraint):
+@registry.add()
+class UnitNorm(ArgumentsAsConfig, Constraint):
     """Scales each weight vector to length 1.
 
     Args:
@@ -65,10 +65,6 @@ class UnitNorm(Constraint):
     def __call__(self, w: Any) -> Any:
         """Return w / (epsilon + length), of the shape of `w`."""
         return w / (_length(w, self.axis) + config.epsilon())
-
-    def get_config(self) -> dict[str, Any]:
-        """Return {"axis"}."""
-        return {"axis": self.axis}
 
 
 def _length(w: Any, axis: Axis) -> Any:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -16,8 +15,10 @@ from gputrain.data.ahead import Ahead
 from gputrain.data.arrays import Arrays, Batches, make_arrays
 from gputrain.errors import DataError, explain
 from gputrain.utils.notes import note
+from gputrain.utils.states import check_names
 
 Check = Callable[[Any], None]
+Cursor = tuple[int, int]  # number of the pass, batches of it that were given out
 _END = object()
 
 
@@ -53,17 +54,119 @@ class Batch:
         return feeder.load(self.arrays, self.arrays.leaves, *rows, buffers, scales)
 
 
-class ArraySource:
+class Source:
+    """Batches, epoch by epoch.
+
+    A source knows where it stands: which pass over the data it is in, and how many of its batches were given
+    out. The number of a pass names its order. Where an epoch is a pass, that is the step with which it
+    begins; where epochs have `steps` of their own, passes are counted from the step with which the run began.
+
+    Args:
+        what: the method that was called, for notes and errors.
+        steps: batches per epoch; None means once through the data.
+        there: batches of a pass, where that is known.
+        repeat: whether an epoch of `steps` goes on where the last one ended, pass after pass (training);
+            otherwise each epoch begins with the first batch and ends with the data at the latest.
+
+    Attributes:
+        steps: batches per epoch; None where nobody knows.
+    """
+
+    def __init__(self, what: str, steps: int | None, there: int | None, repeat: bool) -> None:
+        self.what, self._there = what, there
+        self.steps: int | None = _steps(steps, there, repeat, what)
+        self._goes_on = steps is not None and repeat
+        self._cursor: Cursor | None = None
+
+    def first(self) -> Batch:
+        """A batch of the usual size, to trace a step with."""
+        raise NotImplementedError
+
+    def check_with(self, check: Check) -> None:
+        """Check the targets: all at once, or those of each batch as it comes."""
+        raise NotImplementedError
+
+    def epoch(self, number: int, done: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch.
+
+        Args:
+            number: the training step, which names the order of a pass that begins with it.
+            done: batches of this epoch that were trained on before it was interrupted.
+        """
+        cursor = self._cursor if self._goes_on or done else None
+        for batch, after in self._given_out(cursor or (number - done, done), done):
+            self._cursor = after
+            yield batch
+
+    def begin(self, step: Any, epoch: int) -> None:
+        """Stand where a run stands that trained `epoch` epochs, up to the training step `step`."""
+        if epoch and self._goes_on and self.steps is not None:
+            self._stand_after(epoch * self.steps, int(step))
+
+    def state(self) -> dict[str, Any]:
+        """Where the source stands: {"pass": number of the pass, "batch": batches of it given out}."""
+        number, batch = self._cursor or (0, 0)
+        return {"pass": number, "batch": batch}
+
+    def set_state(self, state: Mapping[str, int]) -> None:
+        """Stand where `state` says.
+
+        Raises:
+            ValueError: an entry is missing or unknown.
+        """
+        check_names(f"the source of {self.what}", ("pass", "batch"), state)
+        self._cursor = int(state["pass"]), int(state["batch"])
+
+    def _stand_after(self, done: int, step: int) -> None:
+        """Stand after `done` batches of a run that has come to `step`."""
+        passes, batch = divmod(done, self._there) if self._there else (0, done)
+        self._cursor = max(step - done, 0) + passes, batch
+
+    def _given_out(self, cursor: Cursor, done: int) -> Iterable[tuple[Batch, Cursor]]:
+        """What is left of an epoch from the cursor on: each batch, and the cursor after it."""
+        raise NotImplementedError
+
+
+class _PassSource(Source):
+    """A source that knows its batches by number, so that a pass has an order and can begin anywhere."""
+
+    batch_size = 1
+
+    def _given_out(self, cursor: Cursor, done: int) -> Iterable[tuple[Batch, Cursor]]:
+        number, first = cursor
+        left = (self.steps or 0) - done
+        while left > 0:
+            order = self._order(number)
+            count = -(-len(order) // self.batch_size)
+            stop = max(first, min(count, first + left))
+            for i in range(first, stop):
+                yield self._batch(order, i), (number, i + 1)
+            left -= stop - first
+            if first < stop == count:
+                self._end_pass()
+            if not self._goes_on:
+                return
+            number, first = number + 1, 0
+
+    def _order(self, number: int) -> np.ndarray:
+        """All rows in the order of a pass."""
+        raise NotImplementedError
+
+    def _batch(self, order: np.ndarray, number: int) -> Batch:
+        raise NotImplementedError
+
+    def _end_pass(self) -> None:
+        """Called when a pass is through."""
+
+
+class ArraySource(_PassSource):
     """Batches of arrays in memory.
 
     Args:
         arrays: the data.
         batch_size: samples per batch; the last one may be smaller.
-        shuffle: whether each epoch has an order of its own.
-        steps: batches per epoch; None means once through the data.
-        repeat: whether an epoch of `steps` goes on where the last one ended, pass after pass (training);
-            otherwise each epoch begins with the first batch and ends with the data at the latest.
-        what: the method that was called, for notes.
+        shuffle: whether each pass has an order of its own.
+        steps, repeat, what: as for `Source`.
     """
 
     def __init__(
@@ -75,11 +178,10 @@ class ArraySource:
         repeat: bool = False,
         what: str = "fit",
     ) -> None:
-        self.arrays = arrays
+        self.arrays, self.batch_size = arrays, batch_size
         self.batches = Batches(arrays.count, batch_size, shuffle)
-        self._goes_on = steps is not None and repeat
-        self.steps: int | None = _steps(steps, self.batches.steps, repeat, what)
-        self._endless: Iterator[Batch] | None = None
+        super().__init__(what, steps, self.batches.steps, repeat)
+        self._known: tuple[int, np.ndarray] | None = None  # the order that was asked for last
 
     def first(self) -> Batch:
         """A batch of the usual size, to trace a step with."""
@@ -92,111 +194,166 @@ class ArraySource:
         """Check the targets, all of them at once."""
         check(self.arrays.y)
 
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of an epoch, in the order that follows from `number`."""
-        if not self._goes_on:
-            yield from islice(self._pass(number), self.steps)
-            return
-        if self._endless is None:
-            self._endless = self._pass_after_pass(number)
-        yield from islice(self._endless, self.steps)
+    def _order(self, number: int) -> np.ndarray:
+        if self._known is None or self._known[0] != number:
+            self._known = number, self.batches.order(number)
+        return self._known[1]
 
-    def _pass(self, number: int) -> Iterator[Batch]:
-        """All rows once."""
-        order, size = self.batches.order(number), self.batches.batch_size
-        for start in range(0, len(order), size):
-            yield Batch(self.arrays, order, start, min(start + size, len(order)))
-
-    def _pass_after_pass(self, number: int) -> Iterator[Batch]:
-        """Batches without end, for steps_per_epoch: a new pass begins when the data is through."""
-        while True:
-            yield from self._pass(number)
-            number += 1
+    def _batch(self, order: np.ndarray, number: int) -> Batch:
+        start = number * self.batch_size
+        return Batch(self.arrays, order, start, min(start + self.batch_size, len(order)))
 
 
-class IteratorSource:
-    """Batches from a generator, an iterator, an iterable that can begin again, or a sequence of batches.
+class _Reading(Source):
+    """What the sources share that read batches from a user's object."""
 
-    Each batch is x, (x, y) or (x, y, sample_weight).
-
-    Args:
-        source: where they come from; a sequence of batches has __len__ and __getitem__.
-        steps: batches per epoch; None means to the end.
-        shuffle: whether a sequence of batches is read in another order in each epoch.
-        what: the method that was called, for errors.
-        repeat: whether an iterable begins again within an epoch of `steps` (training); otherwise each epoch
-            begins with its first batch and ends with the data at the latest.
-    """
-
-    def __init__(
-        self, source: Any, steps: int | None, shuffle: bool, what: str, repeat: bool = False
-    ) -> None:
-        self.source, self.what = source, what
-        self.indexed = hasattr(source, "__len__") and hasattr(source, "__getitem__")
-        self.steps = _steps(steps, len(source) if hasattr(source, "__len__") else None, repeat, what)
-        self.shuffle = shuffle and self.indexed
-        self._goes_on = steps is not None and repeat
-        self._iterator: Iterator[Any] | None = None
-        self._peeked: list[Batch] = []
-        self._check: Check | None = None
-
-    def first(self) -> Batch:
-        """The first batch, kept for the first epoch."""
-        if not self._peeked:
-            batch = self._convert(self._item(0)) if self.indexed else self._following(0)
-            if batch is None:
-                raise DataError(explain(f"{self.what}: the iterator gave no batch.", fix="Pass a fresh one."))
-            self._peeked.append(batch)
-        return self._peeked[0]
+    _peeked: Batch | None = None
+    _check: Check | None = None
 
     def check_with(self, check: Check) -> None:
         """Check the targets of each batch as it comes."""
         self._check = check
-        for batch in self._peeked:
-            check(batch.arrays.y)
+        if self._peeked is not None:
+            check(self._peeked.arrays.y)
 
-    def _item(self, index: int) -> Any:
-        if len(self.source) == 0:
-            raise DataError(explain(f"{self.what} needs at least one batch.", received="an empty sequence"))
-        return self.source[index]
-
-    def epoch(self, number: int) -> Iterator[Batch]:
-        """The batches of an epoch, read ahead where the device works by itself meanwhile."""
-        batches = self._indexed_epoch(number) if self.indexed else self._streamed_epoch()
+    def _ahead(self, coming: Iterator[tuple[Batch, Cursor]]) -> Iterable[tuple[Batch, Cursor]]:
+        """The same batches, read by a thread of their own where the device works by itself meanwhile."""
         device = current_device()
-        reads_ahead = config.read_ahead() and device.asynchronous
-        yield from Ahead(batches, device.carried()) if reads_ahead else batches
+        return Ahead(coming, device.carried()) if config.read_ahead() and device.asynchronous else coming
 
-    def _indexed_epoch(self, number: int) -> Iterator[Batch]:
-        self._peeked.clear()
-        for i in Batches(len(self.source), 1, self.shuffle).order(number)[: self.steps]:
-            yield self._convert(self._item(int(i)))
-        if hasattr(self.source, "on_epoch_end"):
-            self.source.on_epoch_end()
+    def _convert(self, item: Any) -> Batch:
+        """A batch from x, (x, y) or (x, y, sample_weight)."""
+        parts = item if isinstance(item, tuple) else (item,)
+        if not 1 <= len(parts) <= 3:
+            rule = f"{self.what}: a batch is x, (x, y) or (x, y, sample_weight)."
+            raise DataError(explain(rule, received=f"{len(parts)} parts"))
+        x, y, sample_weight = (*parts, None, None)[:3]
+        arrays = make_arrays(x, y, sample_weight, self.what)
+        if self._check is not None:
+            self._check(arrays.y)
+        # A generator may fill its buffers again before a device that works by itself has read them.
+        return Batch(arrays.copied() if current_device().asynchronous else arrays)
 
-    def _streamed_epoch(self) -> Iterator[Batch]:
-        done = 0
+
+class SequenceSource(_Reading, _PassSource):
+    """Batches by number, from an object with __len__ and __getitem__.
+
+    Its `on_epoch_end`, if it has one, is called at the end of each pass.
+
+    Args:
+        sequence: gives x, (x, y) or (x, y, sample_weight) for a number.
+        shuffle: whether each pass has an order of its own.
+        steps, repeat, what: as for `Source`.
+    """
+
+    def __init__(
+        self, sequence: Any, steps: int | None, shuffle: bool, what: str, repeat: bool = False
+    ) -> None:
+        super().__init__(what, steps, len(sequence), repeat)
+        self.sequence, self.shuffle = sequence, shuffle
+
+    def first(self) -> Batch:
+        """The batch of number 0, to trace a step with."""
+        if self._peeked is None and self._count():
+            self._peeked = self._convert(self.sequence[0])
+        assert self._peeked is not None
+        return self._peeked
+
+    def _given_out(self, cursor: Cursor, done: int) -> Iterable[tuple[Batch, Cursor]]:
+        self._peeked = None
+        return self._ahead(iter(super()._given_out(cursor, done)))
+
+    def _order(self, number: int) -> np.ndarray:
+        return Batches(self._count(), 1, self.shuffle).order(number)
+
+    def _batch(self, order: np.ndarray, number: int) -> Batch:
+        return self._convert(self.sequence[int(order[number])])
+
+    def _count(self) -> int:
+        if len(self.sequence) == 0:
+            raise DataError(explain(f"{self.what} needs at least one batch.", received="an empty sequence"))
+        return len(self.sequence)
+
+    def _end_pass(self) -> None:
+        if hasattr(self.sequence, "on_epoch_end"):
+            self.sequence.on_epoch_end()
+
+
+class StreamSource(_Reading):
+    """Batches from a generator, an iterator, or an iterable that can begin again.
+
+    Args:
+        stream: gives x, (x, y) or (x, y, sample_weight), one after the other.
+        steps, repeat, what: as for `Source`. An iterable begins again within an epoch of `steps`.
+    """
+
+    def __init__(self, stream: Any, steps: int | None, what: str, repeat: bool = False) -> None:
+        super().__init__(what, steps, len(stream) if hasattr(stream, "__len__") else None, repeat)
+        self.stream = stream
+        self._begins_again = not hasattr(stream, "__next__")
+        self._iterator: Iterator[Any] | None = None
+        self._behind = False  # what comes next is not yet what the cursor says
+
+    def first(self) -> Batch:
+        """The first batch, kept for the first epoch."""
+        if self._peeked is None:
+            self._iterator = self._iterator if self._goes_on else None
+            item, _ = self._next(0)
+            if item is _END:
+                raise DataError(explain(f"{self.what}: the iterator gave no batch.", fix="Pass a fresh one."))
+            self._peeked = self._convert(item)
+        return self._peeked
+
+    def set_state(self, state: Mapping[str, int]) -> None:
+        """Stand where `state` says: what is passed by is read, and dropped."""
+        super().set_state(state)
+        self._behind = True
+
+    def _stand_after(self, done: int, step: int) -> None:
+        if self._begins_again:  # an iterator stands where it stands
+            super()._stand_after(done, step)
+            self._behind = True
+
+    def _given_out(self, cursor: Cursor, done: int) -> Iterable[tuple[Batch, Cursor]]:
+        return self._ahead(self._coming(cursor, done))
+
+    def _coming(self, cursor: Cursor, done: int) -> Iterator[tuple[Batch, Cursor]]:
+        number, place = cursor
+        if not self._goes_on and self._peeked is None:
+            self._iterator = None  # an iterable begins again with each epoch
+        if self._behind and place:
+            self._drop(place)
+        self._behind = False
         while self.steps is None or done < self.steps:
-            batch = self._peeked.pop() if self._peeked else self._following(done)
+            batch, self._peeked = self._peeked, None
             if batch is None:
-                break
-            yield batch
-            done += 1
-        if not self._goes_on:
-            self._iterator = None  # an iterable begins again with the next epoch
+                item, again = self._next(done)
+                if item is _END:
+                    return
+                number, place = (number + 1, 0) if again else (number, place)
+                batch = self._convert(item)
+            done, place = done + 1, place + 1
+            yield batch, (number, place)
 
-    def _following(self, done: int) -> Batch | None:
-        """The next batch; None at the end. Where steps were promised, an iterable begins again by itself."""
+    def _drop(self, count: int) -> None:
+        """Read and drop the first batches."""
+        dropped = int(self._peeked is not None)
+        self._peeked = None
+        while dropped < count and self._next(0)[0] is not _END:
+            dropped += 1
+
+    def _next(self, done: int) -> tuple[Any, bool]:
+        """(the next item or _END, whether the stream began again, as it does where steps were promised)."""
         if self._iterator is None:
-            self._iterator = iter(self.source)
+            self._iterator = iter(self.stream)
         item = next(self._iterator, _END)
-        if item is _END and self._goes_on and not hasattr(self.source, "__next__"):
-            self._iterator = iter(self.source)
+        again = item is _END and self._goes_on and self._begins_again
+        if again:
+            self._iterator = iter(self.stream)
             item = next(self._iterator, _END)
         if item is _END:
             self._check_end(done)
-            return None
-        return self._convert(item)
+        return item, again
 
     def _check_end(self, done: int) -> None:
         """The end of an iterator is the end of the epoch, if steps were not promised."""
@@ -212,17 +369,23 @@ class IteratorSource:
         if self.steps is not None and not self._goes_on:
             _say_ended(self.what, done, self.steps)
 
-    def _convert(self, batch: Any) -> Batch:
-        parts = batch if isinstance(batch, tuple) else (batch,)
-        if not 1 <= len(parts) <= 3:
-            rule = f"{self.what}: a batch is x, (x, y) or (x, y, sample_weight)."
-            raise DataError(explain(rule, received=f"{len(parts)} parts"))
-        x, y, sample_weight = (*parts, None, None)[:3]
-        arrays = make_arrays(x, y, sample_weight, self.what)
-        if self._check is not None:
-            self._check(arrays.y)
-        # A generator may fill its buffers again before a device that works by itself has read them.
-        return Batch(arrays.copied() if current_device().asynchronous else arrays)
+
+def make_source(
+    data: Any, batch_size: int, shuffle: bool, steps: int | None, what: str, repeat: bool = False
+) -> Source:
+    """The source of the batches of arrays, of a sequence of batches, or of a stream of them.
+
+    Args:
+        data: `Arrays`, or what `is_iterator` knows.
+        batch_size: samples per batch of arrays.
+        shuffle: whether each pass over arrays or a sequence has an order of its own.
+        steps, what, repeat: as for `Source`.
+    """
+    if isinstance(data, Arrays):
+        return ArraySource(data, batch_size, shuffle, steps, repeat, what)
+    if hasattr(data, "__len__") and hasattr(data, "__getitem__"):
+        return SequenceSource(data, steps, shuffle, what, repeat)
+    return StreamSource(data, steps, what, repeat)
 
 
 def _steps(asked: int | None, there: int | None, repeat: bool, what: str) -> int | None:
@@ -235,9 +398,6 @@ def _steps(asked: int | None, there: int | None, repeat: bool, what: str) -> int
 
 def _say_ended(what: str, done: int, asked: int) -> None:
     note(f"{what}: the data ended after {done} of {asked} steps; the results are those of {done}.")
-
-
-Source = ArraySource | IteratorSource
 
 
 def is_iterator(x: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Data sets with Keras's `load_data()`, and the safe readers of their file formats.
+"""Data sets with Keras's `load_data()`.
 
     digits         1,797 images, 8x8, shipped with gputrain
     mnist          70,000 images, 28x28, found on this machine or downloaded
@@ -8,8 +8,7 @@
     diabetes       442 patients, 10 measurements, a number to predict, from scikit-learn
 
 `locate(name)` says where a set is, `search_folders(name)` where it is looked for;
-`gputrain.datasets.idx.read_idx` and `gputrain.datasets.npz.read_npz` read files from strangers, as do the
-modules `npy` (also mapped into memory) and `images` (folders of image files); `sniff` tells what a file is.
+the readers of their file formats are in `gputrain.data.io`.
 """
 
 from importlib import import_module

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.data.io.errors import DatasetUnavailableError
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 from gputrain.utils import philox
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def split(inputs: NDArray[Any], targets: NDArray[Any], test_split: float, seed: 
     kept = math.floor(len(inputs) * (1.0 - test_split))
     if not 0 < kept < len(inputs):
         rule = "test_split is a share that leaves samples in both parts."
-        raise DataError(explain(rule, expected="a number between 0 and 1", received=test_split))
+        raise DataError(rule, expected="a number between 0 and 1", received=test_split)
     order = philox.permutation(len(inputs), seed, philox.stream_id("datasets/split"), 0)
     train, test = order[:kept], order[kept:]
     return (inputs[train], targets[train]), (inputs[test], targets[test])

@@ -11,19 +11,9 @@ from contextlib import suppress
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import BinaryIO
+from urllib import request
 from urllib.error import HTTPError
 from urllib.parse import urlsplit
-from urllib.request import (
-    HTTPDefaultErrorHandler,
-    HTTPErrorProcessor,
-    HTTPHandler,
-    HTTPRedirectHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    ProxyHandler,
-    Request,
-    UnknownHandler,
-)
 
 from gputrain.data.io.errors import DownloadError
 from gputrain.utils.progress.lines import Counter
@@ -72,9 +62,8 @@ def fetch(
         raise
     except (OSError, HTTPException, ValueError) as error:
         received = f"{type(error).__name__}: {error}"
-        raise DownloadError(
-            url, f"the file must arrive in {target.parent}", "a download", received
-        ) from error
+        rule = f"the file must arrive in {target.parent}"
+        raise DownloadError(url, rule, "a download", received) from error
     finally:
         with suppress(OSError):  # it may never have come to be, or its folder not be a folder
             partial.unlink()
@@ -83,9 +72,8 @@ def fetch(
 def _check_scheme(url: str) -> None:
     scheme = urlsplit(url).scheme
     if scheme not in ("http", "https"):
-        raise DownloadError(
-            url, "only web addresses are fetched", "http:// or https://", f"scheme {scheme!r}"
-        )
+        rule = "only web addresses are fetched"
+        raise DownloadError(url, rule, "http:// or https://", f"scheme {scheme!r}")
 
 
 def _save(url: str, partial: Path, max_bytes: int, socket_seconds: float, deadline: float) -> str:
@@ -104,9 +92,9 @@ def _save(url: str, partial: Path, max_bytes: int, socket_seconds: float, deadli
 
 
 def _open(url: str, seconds: float) -> HTTPResponse:
-    request = Request(url, headers={"User-Agent": "gputrain", "Accept-Encoding": "identity"})
+    asked = request.Request(url, headers={"User-Agent": "gputrain", "Accept-Encoding": "identity"})
     try:
-        response = _opener().open(request, timeout=seconds)
+        response = _opener().open(asked, timeout=seconds)
     except HTTPError as error:
         error.close()
         status = f"status {error.code} {error.reason}"
@@ -116,19 +104,12 @@ def _open(url: str, seconds: float) -> HTTPResponse:
     return response
 
 
-def _opener() -> OpenerDirector:
+def _opener() -> request.OpenerDirector:
     """An opener without the file, ftp and data handlers, so that no redirect can lead there."""
-    opener = OpenerDirector()
-    for handler in (
-        ProxyHandler(),
-        UnknownHandler(),
-        HTTPHandler(),
-        HTTPSHandler(),
-        HTTPDefaultErrorHandler(),
-        HTTPRedirectHandler(),
-        HTTPErrorProcessor(),
-    ):
-        opener.add_handler(handler)
+    opener = request.OpenerDirector()
+    for name in ("Proxy", "Unknown", "HTTP", "HTTPS", "HTTPDefaultError", "HTTPRedirect"):
+        opener.add_handler(getattr(request, f"{name}Handler")())
+    opener.add_handler(request.HTTPErrorProcessor())
     return opener
 
 

@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from gputrain.data.io.idx import read_idx
 from gputrain.datasets._catalog import CATALOG, DatasetInfo
+from gputrain.names import did_you_mean
 
 DATA_VARIABLE = "GPUTRAIN_DATA"
 DIGITS_FILE = Path(__file__).parent / "files" / "digits.npz"
@@ -113,12 +115,8 @@ def idx_file(folder: Path, name: str) -> Path | None:
 
 def _info(dataset: str) -> DatasetInfo:
     if dataset not in CATALOG:
-        from difflib import get_close_matches
-
-        names = ["digits", *CATALOG]
-        close = get_close_matches(str(dataset), names, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ValueError(f"A data set is named. Expected: one of {names}. Received: {dataset!r}.{hint}")
+        known = did_you_mean(str(dataset), ["digits", *CATALOG])
+        raise ValueError(f"A data set is named. Received: {dataset!r}. {known}")
     return CATALOG[dataset]
 
 
@@ -152,7 +150,5 @@ def _find_idx(info: DatasetInfo, place: Place) -> tuple[tuple[Path, ...], str]:
 
 
 def _first_labels_match(info: DatasetInfo, labels: Path) -> bool:
-    from gputrain.data.io.idx import read_idx
-
     first = read_idx(labels).ravel()[: len(info.first_labels)]
     return tuple(first.tolist()) == info.first_labels

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from gputrain.initializers.base import Initializer
+from gputrain.initializers.base import Initializer, registry
 from gputrain.initializers.constant import Constant, Identity, Ones, Zeros
 from gputrain.initializers.drawn import (
     Orthogonal,
@@ -23,92 +22,8 @@ from gputrain.initializers.scaling import (
     LecunUniform,
     VarianceScaling,
 )
-from gputrain.utils.names import missing_name
-from gputrain.utils.registry import Registry
-
-# Keras has each class under a second name.
-zeros = Zeros
-ones = Ones
-constant = Constant
-identity = Identity
-random_normal = RandomNormal
-random_uniform = RandomUniform
-truncated_normal = TruncatedNormal
-variance_scaling = VarianceScaling
-glorot_uniform = GlorotUniform
-glorot_normal = GlorotNormal
-he_uniform = HeUniform
-he_normal = HeNormal
-lecun_uniform = LecunUniform
-lecun_normal = LecunNormal
-orthogonal = Orthogonal
-_CLASSES: tuple[type[Initializer], ...] = (
-    Zeros,
-    Ones,
-    Constant,
-    Identity,
-    RandomNormal,
-    RandomUniform,
-    TruncatedNormal,
-    VarianceScaling,
-    GlorotUniform,
-    GlorotNormal,
-    HeUniform,
-    HeNormal,
-    LecunUniform,
-    LecunNormal,
-    Orthogonal,
-)
-_ALIASES: dict[str, type[Initializer]] = {
-    "zero": Zeros,
-    "one": Ones,
-    "normal": RandomNormal,
-    "uniform": RandomUniform,
-    "IdentityInitializer": Identity,
-    "OrthogonalInitializer": Orthogonal,
-}
-registry: Registry[Initializer] = Registry("initializer", _CLASSES, _ALIASES)
-
-
-def get(identifier: Any) -> Any:
-    """Return the initializer that `identifier` stands for.
-
-    Args:
-        identifier: a name ("he_normal", "HeNormal"), a dict as `serialize` gives, a class, an instance,
-            a callable (shape, dtype) -> array, or None.
-
-    Returns:
-        An initializer or callable; None for None.
-
-    Raises:
-        ValueError: an unknown name, with the nearest one.
-        TypeError: anything else.
-
-    Example:
-        >>> get("he_normal")((3, 4)).shape
-        (3, 4)
-    """
-    return registry.get(identifier)
-
-
-def serialize(initializer: Any) -> Any:
-    """Return `initializer` as plain data: {"class_name", "config"}, a function's name, or None.
-
-    Args:
-        initializer: what is to be described.
-    """
-    return registry.serialize(initializer)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return the initializer that `serialize` described; only registered names and `custom_objects` load.
-
-    Args:
-        config: what `serialize` returned.
-        custom_objects: classes and functions of yours by the names in `config`.
-    """
-    return registry.deserialize(config, custom_objects)
-
+from gputrain.names import missing_name
+from gputrain.utils.registry import deserializer, serializer
 
 __all__ = [
     "Constant",
@@ -148,6 +63,49 @@ __all__ = [
     "variance_scaling",
     "zeros",
 ]
+
+# Keras has each class under a second name.
+zeros = Zeros
+ones = Ones
+constant = Constant
+identity = Identity
+random_normal = RandomNormal
+random_uniform = RandomUniform
+truncated_normal = TruncatedNormal
+variance_scaling = VarianceScaling
+glorot_uniform = GlorotUniform
+glorot_normal = GlorotNormal
+he_uniform = HeUniform
+he_normal = HeNormal
+lecun_uniform = LecunUniform
+lecun_normal = LecunNormal
+orthogonal = Orthogonal
+
+
+def get(identifier: Any) -> Any:
+    """Return the initializer that `identifier` stands for.
+
+    Args:
+        identifier: a name ("he_normal", "HeNormal"), a dict as `serialize` gives, a class, an instance,
+            a callable (shape, dtype) -> array, or None.
+
+    Returns:
+        An initializer or callable; None for None.
+
+    Raises:
+        ValueError: an unknown name, with the nearest one.
+        TypeError: anything else.
+
+    Example:
+        >>> get("he_normal")((3, 4)).shape
+        (3, 4)
+    """
+    return registry.get(identifier)
+
+
+serialize = serializer(registry, __name__)
+deserialize = deserializer(registry, __name__)
+
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__ = missing_name("initializer", __name__, __all__)

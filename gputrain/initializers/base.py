@@ -6,6 +6,10 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 
+from gputrain.utils.registry import Registry
+
+registry: Registry[Initializer] = Registry("initializer", snake=True)
+
 
 class Initializer:
     """Gives the first values of a weight. Subclass it and write `__call__`.

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.initializers.base import Initializer
+from gputrain.initializers.base import Initializer, registry
 from gputrain.utils.dtypes import as_dtype, as_shape
 
 
+@registry.add("zero")
 class Zeros(Initializer):
     """All values 0.
 
@@ -24,6 +25,7 @@ class Zeros(Initializer):
         return np.zeros(as_shape(shape, "Zeros"), as_dtype(dtype, "Zeros"))
 
 
+@registry.add("one")
 class Ones(Initializer):
     """All values 1.
 
@@ -37,6 +39,7 @@ class Ones(Initializer):
         return np.ones(as_shape(shape, "Ones"), as_dtype(dtype, "Ones"))
 
 
+@registry.add()
 class Constant(Initializer):
     """All values `value`.
 
@@ -71,6 +74,7 @@ class Constant(Initializer):
         return {"value": np.asarray(self.value).tolist()}
 
 
+@registry.add("IdentityInitializer")
 class Identity(Initializer):
     """`gain` on the main diagonal, 0 elsewhere; for weights of two dimensions.
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.initializers.base import Initializer
+from gputrain.initializers.base import Initializer, registry
 from gputrain.random.draws import standard_normal, standard_truncated_normal
 from gputrain.random.seeds import Draw, SeedGenerator, next_draw
 from gputrain.utils.dtypes import as_float_dtype, as_shape
@@ -66,6 +66,7 @@ class RandomInitializer(Initializer):
         return (low + (high - low) * values).reshape(dims).astype(kind)
 
 
+@registry.add("normal")
 class RandomNormal(RandomInitializer):
     """Draws from the normal distribution.
 
@@ -93,6 +94,7 @@ class RandomNormal(RandomInitializer):
         return {"mean": self.mean, "stddev": self.stddev, **super().get_config()}
 
 
+@registry.add()
 class TruncatedNormal(RandomNormal):
     """Draws from the normal distribution without what is over two standard deviations from the mean.
 
@@ -111,6 +113,7 @@ class TruncatedNormal(RandomNormal):
         return self._truncated(shape, dtype, self.mean, self.stddev)
 
 
+@registry.add("uniform")
 class RandomUniform(RandomInitializer):
     """Draws evenly from [minval, maxval).
 
@@ -138,6 +141,7 @@ class RandomUniform(RandomInitializer):
         return {"minval": self.minval, "maxval": self.maxval, **super().get_config()}
 
 
+@registry.add("OrthogonalInitializer")
 class Orthogonal(RandomInitializer):
     """A random matrix with orthonormal columns or rows, whichever are fewer, times `gain`.
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from gputrain.initializers.base import registry
 from gputrain.initializers.drawn import RandomInitializer, Seed
+from gputrain.names import did_you_mean
 from gputrain.utils.dtypes import as_shape
-from gputrain.utils.names import did_you_mean
+from gputrain.utils.signatures import with_line
 
 # Standard deviation of the standard normal distribution cut off at -2 and 2.
 TRUNCATED_STDDEV = 0.87962566103423978
@@ -44,6 +46,7 @@ def compute_fans(
     return shape[-2] * field, shape[-1] * field
 
 
+@registry.add()
 class VarianceScaling(RandomInitializer):
     """Draws with mean 0 and variance scale / n, n being the number of inputs, outputs or their mean.
 
@@ -112,6 +115,10 @@ class _Named(VarianceScaling):
 
     _arguments: tuple[float, str, str]
 
+    def __init_subclass__(cls) -> None:
+        for line in ("seed: as in RandomInitializer.", "input_axes, output_axes: as in `compute_fans`."):
+            cls.__doc__ = with_line(cls.__doc__, line)
+
     def __init__(self, seed: Seed = None, input_axes: Axes = None, output_axes: Axes = None) -> None:
         super().__init__(*self._arguments, seed, input_axes, output_axes)
 
@@ -120,15 +127,12 @@ class _Named(VarianceScaling):
         return self._seed_and_axes()
 
 
+@registry.add()
 class GlorotUniform(_Named):
     """Uniform in [-limit, limit], limit = sqrt(6 / (fan_in + fan_out)); the usual one of layers.
 
     Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", 2010.
-
-    Args:
-        seed: as in RandomInitializer.
-        input_axes, output_axes: as in `compute_fans`.
 
     Example:
         >>> bool(abs(GlorotUniform(seed=1)((3, 3))).max() <= 1.0)
@@ -138,15 +142,12 @@ class GlorotUniform(_Named):
     _arguments = (1.0, "fan_avg", "uniform")
 
 
+@registry.add()
 class GlorotNormal(_Named):
     """Truncated normal, variance 2 / (fan_in + fan_out).
 
     Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", 2010.
-
-    Args:
-        seed: as in RandomInitializer.
-        input_axes, output_axes: as in `compute_fans`.
 
     Example:
         >>> GlorotNormal(seed=1)((3, 4)).shape
@@ -156,14 +157,11 @@ class GlorotNormal(_Named):
     _arguments = (1.0, "fan_avg", "truncated_normal")
 
 
+@registry.add()
 class HeUniform(_Named):
     """Uniform in [-limit, limit], limit = sqrt(6 / fan_in); suits relu.
 
     Source: K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", 2015.
-
-    Args:
-        seed: as in RandomInitializer.
-        input_axes, output_axes: as in `compute_fans`.
 
     Example:
         >>> HeUniform(seed=1)((3, 4)).shape
@@ -173,14 +171,11 @@ class HeUniform(_Named):
     _arguments = (2.0, "fan_in", "uniform")
 
 
+@registry.add()
 class HeNormal(_Named):
     """Truncated normal, variance 2 / fan_in; suits relu.
 
     Source: K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", 2015.
-
-    Args:
-        seed: as in RandomInitializer.
-        input_axes, output_axes: as in `compute_fans`.
 
     Example:
         >>> HeNormal(seed=1)((3, 4)).shape
@@ -190,14 +185,11 @@ class HeNormal(_Named):
     _arguments = (2.0, "fan_in", "truncated_normal")
 
 
+@registry.add()
 class LecunUniform(_Named):
     """Uniform in [-limit, limit], limit = sqrt(3 / fan_in).
 
     Source: Y. LeCun, L. Bottou, G. Orr, K.-R. Müller, "Efficient BackProp", 1998.
-
-    Args:
-        seed: as in RandomInitializer.
-        input_axes, output_axes: as in `compute_fans`.
 
     Example:
         >>> LecunUniform(seed=1)((3, 4)).shape
@@ -207,14 +199,11 @@ class LecunUniform(_Named):
     _arguments = (1.0, "fan_in", "uniform")
 
 
+@registry.add()
 class LecunNormal(_Named):
     """Truncated normal, variance 1 / fan_in; suits selu.
 
     Source: Y. LeCun, L. Bottou, G. Orr, K.-R. Müller, "Efficient BackProp", 1998.
-
-    Args:
-        seed: as in RandomInitializer.
-        input_axes, output_axes: as in `compute_fans`.
 
     Example:
         >>> LecunNormal(seed=1)((3, 4)).shape

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from gputrain import config, ops
 from gputrain.errors import explain
 from gputrain.ir import dtype_name
 from gputrain.losses.reduction import check_reduction, reduce_weighted
 from gputrain.losses.shapes import AVERAGING, align, mask_of, operand, per_sample
-from gputrain.utils.names import snake_case
+from gputrain.names import snake_case
+from gputrain.utils.registry import Registry
+from gputrain.utils.signatures import init_of, with_line
+
+registry: Registry[Any] = Registry("loss")
+
+# What a loss learns from, and the task of a model that learns from it.
+TASKS = {
+    "indices": "classification",  # class numbers
+    "one-hot": "classification",  # a row of shares of the classes
+    "binary": "classification",  # independent 0 and 1
+    "signs": "classification",  # -1 and 1
+    "distributions": "regression",
+    "numbers": "regression",
+}
 
 
 class Loss:
@@ -21,6 +35,13 @@ class Loss:
         reduction: "sum_over_batch_size" (the mean of all losses), "mean" (the same), "sum",
             "mean_with_sample_weight" (divided by the sum of the weights), None or "none".
         dtype: dtype of the computation; default `config.floatx()`.
+
+    Attributes:
+        target_kind: of a class, what targets it takes: "indices", "one-hot", "binary", "signs",
+            "distributions" or "numbers"; None where nothing is known.
+        activation: of a class, the activation that makes the probabilities it reads ("softmax", "sigmoid");
+            with from_logits it takes what comes before. None where it reads no probabilities.
+        task: "classification" or "regression", by the kind of target; None where nothing is known.
 
     Raises:
         ValueError: an unknown reduction.
@@ -35,6 +56,8 @@ class Loss:
 
     # Class indices stay integers; all other targets are converted to the loss's dtype.
     integer_targets = False
+    target_kind: ClassVar[str | None] = None
+    activation: ClassVar[str | None] = None
 
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
@@ -42,6 +65,11 @@ class Loss:
         self.name = name or snake_case(type(self).__name__)
         self.reduction = check_reduction(reduction)
         self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
+
+    @property
+    def task(self) -> str | None:
+        """ "classification" or "regression"; None where nothing is known of the loss."""
+        return None if self.target_kind is None else TASKS[self.target_kind]
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
         """The loss of a batch.
@@ -88,6 +116,7 @@ class Loss:
         return f"<{type(self).__name__} name={self.name}>"
 
 
+@registry.add()
 class LossFunctionWrapper(Loss):
     """A function of (y_true, y_pred) as a loss.
 
@@ -125,14 +154,39 @@ class LossFunctionWrapper(Loss):
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data, `fn` by its name."""
-        from gputrain.losses import serialize
-
         own = type(self) is LossFunctionWrapper
-        return {**super().get_config(), **({"fn": serialize(self.fn)} if own else {}), **self.fn_kwargs}
+        return {
+            **super().get_config(),
+            **({"fn": registry.serialize(self.fn)} if own else {}),
+            **self.fn_kwargs,
+        }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Return the loss whose `get_config` gave `config`."""
-        from gputrain.losses import get
+        return cls(**{key: registry.get(value) if key == "fn" else value for key, value in config.items()})
 
-        return cls(**{key: get(value) if key == "fn" else value for key, value in config.items()})
+
+class FunctionLoss(LossFunctionWrapper):
+    """Base of the losses that stand for one function."""
+
+    of_function: ClassVar[dict[Callable[..., Any], type[FunctionLoss]]] = {}
+
+    def __init_subclass__(
+        cls, function: Callable[..., Any] | None = None, name: str = "", order: Sequence[str] = ()
+    ) -> None:
+        """Make the constructor: its arguments are those of the function, then those of a loss.
+
+        Args:
+            function: f(y_true, y_pred, **settings) -> losses; None in a class that adds to another one.
+            name: default name of the loss; default the function's.
+            order: names of the arguments in another order.
+        """
+        if function is not None:
+            cls.of_function[function] = cls
+            cls.__init__ = init_of(cls, LossFunctionWrapper, function, name, order)  # type: ignore[method-assign]
+            cls.__doc__ = with_line(cls.__doc__, "reduction, name, dtype: see `Loss`.")
+
+    if TYPE_CHECKING:  # which cannot see what is made
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...

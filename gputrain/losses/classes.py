@@ -1,329 +1,232 @@
-"""The losses as classes, with Keras's names and arguments."""
+"""The losses as classes, with Keras's names: a function, its kind of targets, the outputs that it reads."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from gputrain.losses import distances, focal, functions, margins
-from gputrain.losses.base import LossFunctionWrapper
-
-_MEAN = "sum_over_batch_size"
+from gputrain.losses.base import FunctionLoss, registry
 
 
-class MeanSquaredError(LossFunctionWrapper):
+@registry.add()
+class MeanSquaredError(FunctionLoss, function=functions.mean_squared_error):
     """Mean of (y_true - y_pred)**2; see `losses.mean_squared_error`.
-
-    Args:
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> float(MeanSquaredError()([[0.0], [0.0]], [[1.0], [3.0]]))
         5.0
     """
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str | None = "mean_squared_error", dtype: Any = None
-    ) -> None:
-        super().__init__(functions.mean_squared_error, reduction, name, dtype)
+    target_kind = "numbers"
 
 
-class MeanAbsoluteError(LossFunctionWrapper):
+@registry.add()
+class MeanAbsoluteError(FunctionLoss, function=functions.mean_absolute_error):
     """Mean of |y_true - y_pred|; see `losses.mean_absolute_error`.
-
-    Args:
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> float(MeanAbsoluteError()([[0.0], [0.0]], [[1.0], [3.0]]))
         2.0
     """
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str | None = "mean_absolute_error", dtype: Any = None
-    ) -> None:
-        super().__init__(functions.mean_absolute_error, reduction, name, dtype)
+    target_kind = "numbers"
 
 
-class MeanAbsolutePercentageError(LossFunctionWrapper):
+@registry.add()
+class MeanAbsolutePercentageError(FunctionLoss, function=distances.mean_absolute_percentage_error):
     """100 * mean of |(y_true - y_pred) / y_true|; see `losses.mean_absolute_percentage_error`.
-
-    Args:
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> float(MeanAbsolutePercentageError()([[2.0], [4.0]], [[1.0], [5.0]]))
         37.5
     """
 
-    def __init__(
-        self,
-        reduction: str | None = _MEAN,
-        name: str | None = "mean_absolute_percentage_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(distances.mean_absolute_percentage_error, reduction, name, dtype)
+    target_kind = "numbers"
 
 
-class MeanSquaredLogarithmicError(LossFunctionWrapper):
+@registry.add()
+class MeanSquaredLogarithmicError(FunctionLoss, function=distances.mean_squared_logarithmic_error):
     """Mean of (log(1 + y_true) - log(1 + y_pred))**2; see `losses.mean_squared_logarithmic_error`.
-
-    Args:
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> round(float(MeanSquaredLogarithmicError()([[0.0]], [[1.0]])), 4)
         0.4805
     """
 
-    def __init__(
-        self,
-        reduction: str | None = _MEAN,
-        name: str | None = "mean_squared_logarithmic_error",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(distances.mean_squared_logarithmic_error, reduction, name, dtype)
+    target_kind = "numbers"
 
 
-class Huber(LossFunctionWrapper):
+@registry.add()
+class Huber(FunctionLoss, function=distances.huber, name="huber_loss"):
     """Square near 0, a straight line beyond delta; see `losses.huber`.
 
     Args:
         delta: where the square goes over into the line.
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> float(Huber()([[0.0], [0.0]], [[1.0], [3.0]]))
         1.5
     """
 
-    def __init__(
-        self,
-        delta: float = 1.0,
-        reduction: str | None = _MEAN,
-        name: str | None = "huber_loss",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(distances.huber, reduction, name, dtype, delta=delta)
-        self.delta = delta
+    target_kind = "numbers"
 
 
-class LogCosh(LossFunctionWrapper):
+@registry.add()
+class LogCosh(FunctionLoss, function=distances.log_cosh):
     """Mean of log(cosh(y_pred - y_true)); see `losses.log_cosh`.
-
-    Args:
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> round(float(LogCosh()([[0.0]], [[2.0]])), 4)
         1.325
     """
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str | None = "log_cosh", dtype: Any = None
-    ) -> None:
-        super().__init__(distances.log_cosh, reduction, name, dtype)
+    target_kind = "numbers"
 
 
-class Poisson(LossFunctionWrapper):
+@registry.add()
+class Poisson(FunctionLoss, function=distances.poisson):
     """Mean of y_pred - y_true * log(y_pred); see `losses.poisson`.
-
-    Args:
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> round(float(Poisson()([[3.0]], [[1.0]])), 4)
         1.0
     """
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str | None = "poisson", dtype: Any = None
-    ) -> None:
-        super().__init__(distances.poisson, reduction, name, dtype)
+    target_kind = "numbers"
 
 
-class KLDivergence(LossFunctionWrapper):
+@registry.add()
+class KLDivergence(FunctionLoss, function=distances.kl_divergence):
     """Sum of y_true * log(y_true / y_pred); see `losses.kl_divergence`.
-
-    Args:
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> round(float(KLDivergence()([[0.5, 0.5]], [[0.25, 0.75]])), 4)
         0.1438
     """
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str | None = "kl_divergence", dtype: Any = None
-    ) -> None:
-        super().__init__(distances.kl_divergence, reduction, name, dtype)
+    target_kind = "distributions"
 
 
-class CosineSimilarity(LossFunctionWrapper):
+@registry.add()
+class CosineSimilarity(FunctionLoss, function=distances.cosine_similarity):
     """Cosine of the angle between target and output, negative; see `losses.cosine_similarity`.
 
     Args:
         axis: the axis of the vectors.
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> round(float(CosineSimilarity()([[0.0, 2.0]], [[3.0, 4.0]])), 4)
         -0.8
     """
 
-    def __init__(
-        self,
-        axis: int = -1,
-        reduction: str | None = _MEAN,
-        name: str | None = "cosine_similarity",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(distances.cosine_similarity, reduction, name, dtype, axis=axis)
-        self.axis = axis
+    target_kind = "numbers"
 
 
-class Hinge(LossFunctionWrapper):
+@registry.add()
+class Hinge(FunctionLoss, function=margins.hinge):
     """Mean of max(1 - y_true * y_pred, 0); see `losses.hinge`.
-
-    Args:
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> float(Hinge()([[1.0, 0.0]], [[0.5, -3.0]]))
         0.25
     """
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str | None = "hinge", dtype: Any = None
-    ) -> None:
-        super().__init__(margins.hinge, reduction, name, dtype)
+    target_kind = "signs"
 
 
-class SquaredHinge(LossFunctionWrapper):
+@registry.add()
+class SquaredHinge(FunctionLoss, function=margins.squared_hinge):
     """Mean of max(1 - y_true * y_pred, 0)**2; see `losses.squared_hinge`.
-
-    Args:
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> float(SquaredHinge()([[1.0, 0.0]], [[0.5, -3.0]]))
         0.125
     """
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str | None = "squared_hinge", dtype: Any = None
-    ) -> None:
-        super().__init__(margins.squared_hinge, reduction, name, dtype)
+    target_kind = "signs"
 
 
-class CategoricalHinge(LossFunctionWrapper):
+@registry.add()
+class CategoricalHinge(FunctionLoss, function=margins.categorical_hinge):
     """max(1 + the largest wrong score - the right one, 0); see `losses.categorical_hinge`.
-
-    Args:
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> float(CategoricalHinge()([[0.0, 1.0]], [[0.5, 0.75]]))
         0.75
     """
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str | None = "categorical_hinge", dtype: Any = None
-    ) -> None:
-        super().__init__(margins.categorical_hinge, reduction, name, dtype)
+    target_kind = "one-hot"
 
 
-class BinaryCrossentropy(LossFunctionWrapper):
+@registry.add()
+class BinaryCrossentropy(FunctionLoss, function=functions.binary_crossentropy):
     """Crossentropy of targets of 0 and 1; see `losses.binary_crossentropy`.
 
     Args:
         from_logits: whether the outputs are logits instead of probabilities.
         label_smoothing: 0..1; targets move this far toward 0.5.
         axis: the axis of the mean.
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> round(float(BinaryCrossentropy()([[1.0]], [[0.5]])), 4)
         0.6931
     """
 
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = _MEAN,
-        name: str | None = "binary_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        settings = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(functions.binary_crossentropy, reduction, name, dtype, **settings)
-        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+    target_kind = "binary"
+    activation = "sigmoid"
 
 
-class CategoricalCrossentropy(LossFunctionWrapper):
+@registry.add()
+class CategoricalCrossentropy(FunctionLoss, function=functions.categorical_crossentropy):
     """Crossentropy of one-hot rows or distributions; see `losses.categorical_crossentropy`.
 
     Args:
         from_logits: whether the outputs are logits instead of probabilities.
         label_smoothing: 0..1; targets move this far toward 1 / C.
         axis: the axis of the classes.
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> round(float(CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
         0.6931
     """
 
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = _MEAN,
-        name: str | None = "categorical_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        settings = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(functions.categorical_crossentropy, reduction, name, dtype, **settings)
-        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+    target_kind = "one-hot"
+    activation = "softmax"
 
 
-class SparseCategoricalCrossentropy(LossFunctionWrapper):
+# The order of Keras's arguments, which is that of its other losses but for one.
+_SPARSE_ORDER = ("from_logits", "ignore_class", "reduction", "axis", "name", "dtype")
+
+
+@registry.add()
+class SparseCategoricalCrossentropy(
+    FunctionLoss, function=functions.sparse_categorical_crossentropy, order=_SPARSE_ORDER
+):
     """Crossentropy of class indices; see `losses.sparse_categorical_crossentropy`.
 
     Args:
         from_logits: whether the outputs are logits instead of probabilities.
         ignore_class: a class index whose positions do not count.
         axis: the axis of the classes.
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> round(float(SparseCategoricalCrossentropy()([1], [[0.5, 0.5]])), 4)
         0.6931
     """
 
+    target_kind = "indices"
+    activation = "softmax"
     integer_targets = True
-
-    def __init__(
-        self,
-        from_logits: bool = False,
-        ignore_class: int | None = None,
-        reduction: str | None = _MEAN,
-        axis: int = -1,
-        name: str | None = "sparse_categorical_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        settings = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
-        super().__init__(functions.sparse_categorical_crossentropy, reduction, name, dtype, **settings)
-        self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
+    ignore_class: int | None
+    axis: int
 
     def target_mask(self, y_true: Any, y_pred: Any) -> Any:
         """True where a label is not `ignore_class`."""
         return functions.counted_labels(y_true, y_pred, self.ignore_class, self.axis)
 
 
-class BinaryFocalCrossentropy(LossFunctionWrapper):
+@registry.add()
+class BinaryFocalCrossentropy(FunctionLoss, function=focal.binary_focal_crossentropy):
     """Binary crossentropy that attends to what is still wrong; see `losses.binary_focal_crossentropy`.
 
     Args:
@@ -333,39 +236,18 @@ class BinaryFocalCrossentropy(LossFunctionWrapper):
         from_logits: whether the outputs are logits instead of probabilities.
         label_smoothing: 0..1; targets move this far toward 0.5.
         axis: the axis of the mean.
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> round(float(BinaryFocalCrossentropy()([[1.0]], [[0.5]])), 4)
         0.1733
     """
 
-    def __init__(
-        self,
-        apply_class_balancing: bool = False,
-        alpha: float = 0.25,
-        gamma: float = 2.0,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = _MEAN,
-        name: str | None = "binary_focal_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        settings = {
-            "apply_class_balancing": apply_class_balancing,
-            "alpha": alpha,
-            "gamma": gamma,
-            "from_logits": from_logits,
-            "label_smoothing": label_smoothing,
-            "axis": axis,
-        }
-        super().__init__(focal.binary_focal_crossentropy, reduction, name, dtype, **settings)
-        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
-        self.apply_class_balancing, self.alpha, self.gamma = apply_class_balancing, alpha, gamma
+    target_kind = "binary"
+    activation = "sigmoid"
 
 
-class CategoricalFocalCrossentropy(LossFunctionWrapper):
+@registry.add()
+class CategoricalFocalCrossentropy(FunctionLoss, function=focal.categorical_focal_crossentropy):
     """Crossentropy that attends to what is still wrong; see `losses.categorical_focal_crossentropy`.
 
     Args:
@@ -374,31 +256,11 @@ class CategoricalFocalCrossentropy(LossFunctionWrapper):
         from_logits: whether the outputs are logits instead of probabilities.
         label_smoothing: 0..1; targets move this far toward 1 / C.
         axis: the axis of the classes.
-        reduction, name, dtype: see `Loss`.
 
     Example:
         >>> round(float(CategoricalFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]])), 4)
         0.0433
     """
 
-    def __init__(
-        self,
-        alpha: float | Sequence[float] = 0.25,
-        gamma: float = 2.0,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = _MEAN,
-        name: str | None = "categorical_focal_crossentropy",
-        dtype: Any = None,
-    ) -> None:
-        settings = {
-            "alpha": alpha,
-            "gamma": gamma,
-            "from_logits": from_logits,
-            "label_smoothing": label_smoothing,
-            "axis": axis,
-        }
-        super().__init__(focal.categorical_focal_crossentropy, reduction, name, dtype, **settings)
-        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
-        self.alpha, self.gamma = alpha, gamma
+    target_kind = "one-hot"
+    activation = "softmax"

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gputrain import config, ops
+from gputrain.losses.base import registry
 from gputrain.losses.shapes import averaging, numeric_pair
 
 
+@registry.add("mape", "MAPE")
 @averaging
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
     """100 * mean of |(y_true - y_pred) / y_true| over the last axis; |y_true| counts as epsilon at least.
@@ -32,6 +34,7 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
     return ops.multiply(ops.mean(parts, axis=-1), 100.0)
 
 
+@registry.add("msle", "MSLE")
 @averaging
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
     """Mean of (log(1 + y_true) - log(1 + y_pred))**2 over the last axis; both count as epsilon at least.
@@ -51,6 +54,7 @@ def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(ops.square(ops.subtract(first, second)), axis=-1)
 
 
+@registry.add()
 @averaging
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
     """Mean over the last axis of e**2 / 2 where |e| <= delta and delta * (|e| - delta / 2) elsewhere.
@@ -81,6 +85,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
     return ops.mean(ops.add(ops.multiply(ops.square(near), 0.5), beyond), axis=-1)
 
 
+@registry.add()
 @averaging
 def log_cosh(y_true: Any, y_pred: Any) -> Any:
     """Mean of log(cosh(y_pred - y_true)) over the last axis, as |e| + log((1 + exp(-2 * |e|)) / 2).
@@ -101,6 +106,7 @@ def log_cosh(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(ops.add(size, ops.log1p(half)), axis=-1)
 
 
+@registry.add()
 @averaging
 def poisson(y_true: Any, y_pred: Any) -> Any:
     """Mean of y_pred - y_true * log(y_pred + epsilon) over the last axis.
@@ -124,6 +130,7 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(ops.subtract(y_pred, ops.multiply(y_true, log)), axis=-1)
 
 
+@registry.add("kld", "KLD")
 def kl_divergence(y_true: Any, y_pred: Any) -> Any:
     """Sum of y_true * log(y_true / y_pred) over the last axis, both limited to epsilon..1.
 
@@ -149,6 +156,7 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Any:
     return ops.sum(ops.multiply(y_true, ops.log(ops.divide(y_true, y_pred))), axis=-1)
 
 
+@registry.add()
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     """The cosine of the angle between target and output along `axis`, negative: -1 where they agree.
 

@@ -10,10 +10,12 @@ import numpy as np
 from gputrain import config, ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import normalize_axis
+from gputrain.losses.base import registry
 from gputrain.losses.functions import smoothed
 from gputrain.losses.shapes import averaging, numeric_pair
 
 
+@registry.add()
 @averaging
 def binary_focal_crossentropy(
     y_true: Any,
@@ -63,6 +65,7 @@ def binary_focal_crossentropy(
     return ops.mean(losses, axis=axis)
 
 
+@registry.add()
 def categorical_focal_crossentropy(
     y_true: Any,
     y_pred: Any,

@@ -10,6 +10,7 @@ import numpy as np
 from gputrain import ops
 from gputrain.errors import DataError, ShapeError, explain
 from gputrain.ir import Shape, Value, is_float, normalize_axis
+from gputrain.losses.base import registry
 from gputrain.losses.shapes import averaging, fits, numeric_pair, operand, require_equal
 from gputrain.ops.pointwise import as_float
 
@@ -18,6 +19,7 @@ _ONE_HOT = 'Class indices need to_categorical(y), or loss="sparse_categorical_cr
 _INDICES = "One-hot rows belong to the loss or metric without 'sparse'; y.argmax(-1) gives class indices."
 
 
+@registry.add("mse", "MSE")
 @averaging
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     """Mean of (y_true - y_pred)**2 over the last axis.
@@ -40,6 +42,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(ops.square(ops.subtract(y_true, y_pred)), axis=-1)
 
 
+@registry.add("mae", "MAE")
 @averaging
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     """Mean of |y_true - y_pred| over the last axis; shapes as in `mean_squared_error`.
@@ -56,6 +59,7 @@ def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(ops.absolute(ops.subtract(y_true, y_pred)), axis=-1)
 
 
+@registry.add("bce", "BCE")
 @averaging
 def binary_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
@@ -84,6 +88,7 @@ def binary_crossentropy(
     return ops.mean(ops.binary_crossentropy(y_true, y_pred, from_logits=from_logits), axis=axis)
 
 
+@registry.add()
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Any:
@@ -122,6 +127,7 @@ def categorical_crossentropy(
     return ops.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
 
 
+@registry.add()
 def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
 ) -> Any:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from gputrain import ops
+from gputrain.losses.base import registry
 from gputrain.losses.shapes import averaging, numeric_pair
 
 
+@registry.add()
 @averaging
 def hinge(y_true: Any, y_pred: Any) -> Any:
     """Mean of max(1 - y_true * y_pred, 0) over the last axis.
@@ -30,6 +32,7 @@ def hinge(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(_short_of_margin(y_true, y_pred), axis=-1)
 
 
+@registry.add()
 @averaging
 def squared_hinge(y_true: Any, y_pred: Any) -> Any:
     """Mean of max(1 - y_true * y_pred, 0)**2 over the last axis; all else as in `hinge`.
@@ -46,6 +49,7 @@ def squared_hinge(y_true: Any, y_pred: Any) -> Any:
     return ops.mean(ops.square(_short_of_margin(y_true, y_pred)), axis=-1)
 
 
+@registry.add()
 def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
     """max(1 + the largest score of a wrong class - the score of the right one, 0).
 

@@ -8,7 +8,7 @@ from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape
 from gputrain.losses.shapes import fits, operand
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gputrain.losses import (
@@ -32,7 +31,7 @@ from gputrain.metrics.accuracy import (
     TopKCategoricalAccuracy,
 )
 from gputrain.metrics.auc import AUC
-from gputrain.metrics.base import Metric
+from gputrain.metrics.base import Metric, registry
 from gputrain.metrics.confusion import (
     FalseNegatives,
     FalsePositives,
@@ -68,115 +67,8 @@ from gputrain.metrics.functions import (
 )
 from gputrain.metrics.means import Mean, MeanMetricWrapper, Sum
 from gputrain.metrics.scores import F1Score, FBetaScore, R2Score
-from gputrain.utils.names import missing_name
-from gputrain.utils.registry import Registry
-
-_CLASSES: tuple[type[Metric], ...] = (
-    AUC,
-    Accuracy,
-    BinaryAccuracy,
-    BinaryCrossentropy,
-    CategoricalAccuracy,
-    CategoricalCrossentropy,
-    CategoricalHinge,
-    CosineSimilarity,
-    F1Score,
-    FBetaScore,
-    FalseNegatives,
-    FalsePositives,
-    Hinge,
-    KLDivergence,
-    LogCoshError,
-    Mean,
-    MeanAbsoluteError,
-    MeanAbsolutePercentageError,
-    MeanMetricWrapper,
-    MeanSquaredError,
-    MeanSquaredLogarithmicError,
-    Poisson,
-    Precision,
-    R2Score,
-    Recall,
-    RootMeanSquaredError,
-    SparseCategoricalAccuracy,
-    SparseCategoricalCrossentropy,
-    SparseTopKCategoricalAccuracy,
-    SquaredHinge,
-    Sum,
-    TopKCategoricalAccuracy,
-    TrueNegatives,
-    TruePositives,
-)
-_ALIASES: dict[str, type[Metric]] = {
-    "mse": MeanSquaredError,
-    "MSE": MeanSquaredError,
-    "rmse": RootMeanSquaredError,
-    "RMSE": RootMeanSquaredError,
-    "mae": MeanAbsoluteError,
-    "MAE": MeanAbsoluteError,
-    "mape": MeanAbsolutePercentageError,
-    "MAPE": MeanAbsolutePercentageError,
-    "msle": MeanSquaredLogarithmicError,
-    "MSLE": MeanSquaredLogarithmicError,
-    "bce": BinaryCrossentropy,
-    "BCE": BinaryCrossentropy,
-}
-registry: Registry[Any] = Registry("metric", _CLASSES, _ALIASES)
-
-
-def get(identifier: Any) -> Any:
-    """Return the metric that `identifier` stands for.
-
-    Args:
-        identifier: a class name, also in snake case ("categorical_accuracy", "mse"), a dict as `serialize`
-            gives, a class, an instance, a callable, or None.
-
-    Returns:
-        a new metric for a name, class or dict; `identifier` itself for a callable; None for None.
-
-    Raises:
-        ValueError: an unknown name, with the nearest one.
-        TypeError: anything else.
-
-    Example:
-        >>> get("mse").name
-        'mean_squared_error'
-    """
-    return identifier if isinstance(identifier, Metric) else registry.get(identifier)
-
-
-def as_metric(identifier: Any) -> Any:
-    """Return the Metric object that `identifier` stands for, as `compile` needs it; None for None.
-
-    Args:
-        identifier: as for `get`. A function becomes a MeanMetricWrapper of its name.
-
-    Example:
-        >>> as_metric(mean_squared_error).name
-        'mean_squared_error'
-    """
-    found = get(identifier)
-    return found if found is None or isinstance(found, Metric) else MeanMetricWrapper(found)
-
-
-def serialize(metric: Any) -> Any:
-    """Return `metric` as plain data: {"class_name", "config"}, a function's name, or None.
-
-    Args:
-        metric: what is to be described.
-    """
-    return registry.serialize(metric)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return the metric that `serialize` described; only registered names and `custom_objects` load.
-
-    Args:
-        config: what `serialize` returned.
-        custom_objects: classes and functions of yours by the names in `config`.
-    """
-    return registry.deserialize(config, custom_objects)
-
+from gputrain.names import missing_name
+from gputrain.utils.registry import deserializer, serializer
 
 __all__ = [
     "AUC",
@@ -242,6 +134,46 @@ __all__ = [
     "squared_hinge",
     "top_k_categorical_accuracy",
 ]
+
+
+def get(identifier: Any) -> Any:
+    """Return the metric that `identifier` stands for.
+
+    Args:
+        identifier: a class name, also in snake case ("categorical_accuracy", "mse"), a dict as `serialize`
+            gives, a class, an instance, a callable, or None.
+
+    Returns:
+        a new metric for a name, class or dict; `identifier` itself for a callable; None for None.
+
+    Raises:
+        ValueError: an unknown name, with the nearest one.
+        TypeError: anything else.
+
+    Example:
+        >>> get("mse").name
+        'mean_squared_error'
+    """
+    return identifier if isinstance(identifier, Metric) else registry.get(identifier)
+
+
+def as_metric(identifier: Any) -> Any:
+    """Return the Metric object that `identifier` stands for, as `compile` needs it; None for None.
+
+    Args:
+        identifier: as for `get`. A function becomes a MeanMetricWrapper of its name.
+
+    Example:
+        >>> as_metric(mean_squared_error).name
+        'mean_squared_error'
+    """
+    found = get(identifier)
+    return found if found is None or isinstance(found, Metric) else MeanMetricWrapper(found)
+
+
+serialize = serializer(registry, __name__)
+deserialize = deserializer(registry, __name__)
+
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__ = missing_name("metric", __name__, __all__)

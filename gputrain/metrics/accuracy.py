@@ -7,10 +7,12 @@ from typing import Any
 
 from gputrain.errors import explain
 from gputrain.metrics import functions
-from gputrain.metrics.means import MeanMetricWrapper
+from gputrain.metrics.base import registry
+from gputrain.metrics.means import FunctionMetric, MeanMetricWrapper
 
 
-class Accuracy(MeanMetricWrapper):
+@registry.add()
+class Accuracy(FunctionMetric, function=functions.accuracy):
     """How often outputs equal targets; see `metrics.accuracy`.
 
     Example:
@@ -18,10 +20,8 @@ class Accuracy(MeanMetricWrapper):
         0.75
     """
 
-    def __init__(self, name: str | None = "accuracy", dtype: Any = None) -> None:
-        super().__init__(functions.accuracy, name, dtype)
 
-
+@registry.add()
 class BinaryAccuracy(MeanMetricWrapper):
     """How often outputs lie on the target's side of a threshold; see `metrics.binary_accuracy`.
 
@@ -37,6 +37,8 @@ class BinaryAccuracy(MeanMetricWrapper):
         0.75
     """
 
+    _direction = "up"
+
     def __init__(
         self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float | None = 0.5
     ) -> None:
@@ -49,7 +51,8 @@ class BinaryAccuracy(MeanMetricWrapper):
         self.threshold = chosen
 
 
-class CategoricalAccuracy(MeanMetricWrapper):
+@registry.add()
+class CategoricalAccuracy(FunctionMetric, function=functions.categorical_accuracy):
     """How often the largest output is that of a one-hot target; see `metrics.categorical_accuracy`.
 
     Example:
@@ -57,11 +60,9 @@ class CategoricalAccuracy(MeanMetricWrapper):
         0.5
     """
 
-    def __init__(self, name: str | None = "categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(functions.categorical_accuracy, name, dtype)
 
-
-class SparseCategoricalAccuracy(MeanMetricWrapper):
+@registry.add()
+class SparseCategoricalAccuracy(FunctionMetric, function=functions.sparse_categorical_accuracy):
     """How often the largest output is that of the class index; see `metrics.sparse_categorical_accuracy`.
 
     Example:
@@ -69,10 +70,8 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
         0.5
     """
 
-    def __init__(self, name: str | None = "sparse_categorical_accuracy", dtype: Any = None) -> None:
-        super().__init__(functions.sparse_categorical_accuracy, name, dtype)
 
-
+@registry.add()
 class TopKCategoricalAccuracy(MeanMetricWrapper):
     """How often a one-hot target's class is among the k largest outputs.
 
@@ -85,6 +84,8 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
         1.0
     """
 
+    _direction = "up"
+
     def __init__(
         self, k: int = 5, name: str | None = "top_k_categorical_accuracy", dtype: Any = None
     ) -> None:
@@ -92,6 +93,7 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
         self.k = k
 
 
+@registry.add()
 class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     """How often a class index is among those of the k largest outputs.
 
@@ -103,6 +105,8 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
         >>> float(SparseTopKCategoricalAccuracy(k=2)([2], [[0.5, 0.2, 0.3]]))
         1.0
     """
+
+    _direction = "up"
 
     def __init__(
         self, k: int = 5, name: str | None = "sparse_top_k_categorical_accuracy", dtype: Any = None

@@ -9,6 +9,7 @@ from gputrain import config, ops
 from gputrain.errors import explain
 from gputrain.losses.reduction import safe_divide
 from gputrain.losses.shapes import operand
+from gputrain.metrics.base import registry
 from gputrain.metrics.confusion import ConfusionMetric
 from gputrain.metrics.functions import check_one_of
 
@@ -16,6 +17,7 @@ CURVES = ("ROC", "PR")
 SUMMATIONS = ("interpolation", "minoring", "majoring")
 
 
+@registry.add()
 class AUC(ConfusionMetric):
     """Area under the ROC curve, or under that of precision over recall, by sums over fixed thresholds.
 

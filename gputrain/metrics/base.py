@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Self
 
 import numpy as np
 
 from gputrain import config, initializers
 from gputrain.ir import dtype_name
+from gputrain.names import snake_case
 from gputrain.runtime import Variable
-from gputrain.utils import tree
-from gputrain.utils.names import snake_case
+from gputrain.utils import states, tree
+from gputrain.utils.registry import Registry
+
+registry: Registry[Any] = Registry("metric", snake=True)
 
 
 class Metric:
@@ -22,6 +25,10 @@ class Metric:
     Args:
         dtype: dtype of the result and of variables; default `config.floatx()`.
         name: default is the class name in snake case.
+
+    Attributes:
+        direction: "up" where more is better, "down" where less is, None where that is not known; a class of
+            yours says it as Keras's do, by `_direction = "up"`.
 
     Example:
         >>> class Largest(Metric):
@@ -38,11 +45,18 @@ class Metric:
         3.0
     """
 
+    _direction: str | None = None
+
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or snake_case(type(self).__name__)
         self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
         self._variables: list[Variable] = []
         self._first: dict[Variable, np.ndarray] = {}
+
+    @property
+    def direction(self) -> str | None:
+        """ "up" where more is better, "down" where less is; None where that is not known."""
+        return self._direction
 
     def add_variable(
         self, shape: Any, initializer: Any = None, dtype: Any = None, name: str | None = None
@@ -107,6 +121,19 @@ class Metric:
 
     def _inner(self) -> list[Metric]:
         return [x for x in self._attributes() if isinstance(x, Metric)]
+
+    def state(self) -> dict[str, Any]:
+        """Copies of all variables as NumPy arrays, by name."""
+        return states.of_variables(states.by_name(self.variables))
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Set all variables to what `state` gave; none is changed unless all fit.
+
+        Raises:
+            ValueError: a variable is missing or unknown.
+            ShapeError: an array has another shape than its variable.
+        """
+        states.assign(self.name, states.by_name(self.variables), state)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""

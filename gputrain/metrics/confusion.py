@@ -12,7 +12,7 @@ from gputrain.errors import explain
 from gputrain.ir import normalize_axis
 from gputrain.losses.reduction import match_mask, match_weights, safe_divide
 from gputrain.losses.shapes import align, mask_of, operand, require_equal
-from gputrain.metrics.base import Metric
+from gputrain.metrics.base import Metric, registry
 from gputrain.metrics.functions import check_k
 from gputrain.ops.pointwise import as_float
 
@@ -32,6 +32,8 @@ class ConfusionMetric(Metric):
     Raises:
         ValueError: a threshold outside 0..1, or a top_k that is not a positive int.
     """
+
+    _direction = "up"
 
     def __init__(
         self,
@@ -132,6 +134,7 @@ class _Count(ConfusionMetric):
         super().__init__(thresholds, name, dtype)
 
 
+@registry.add()
 class TruePositives(_Count):
     """How many ones are taken for ones.
 
@@ -149,6 +152,7 @@ class TruePositives(_Count):
         return self._result(self.true_positives.value)
 
 
+@registry.add()
 class TrueNegatives(_Count):
     """How many zeros are taken for zeros; arguments as in `TruePositives`.
 
@@ -162,6 +166,7 @@ class TrueNegatives(_Count):
         return self._result(self.true_negatives.value)
 
 
+@registry.add()
 class FalsePositives(_Count):
     """How many zeros are taken for ones; arguments as in `TruePositives`.
 
@@ -170,11 +175,14 @@ class FalsePositives(_Count):
         1.0
     """
 
+    _direction = "down"
+
     def result(self) -> Any:
         """The count, a scalar, or one for each threshold."""
         return self._result(self.false_positives.value)
 
 
+@registry.add()
 class FalseNegatives(_Count):
     """How many ones are taken for zeros; arguments as in `TruePositives`.
 
@@ -182,6 +190,8 @@ class FalseNegatives(_Count):
         >>> float(FalseNegatives()([0, 1, 1, 1], [0.9, 0.2, 0.8, 0.7]))
         1.0
     """
+
+    _direction = "down"
 
     def result(self) -> Any:
         """The count, a scalar, or one for each threshold."""
@@ -206,6 +216,7 @@ class _Share(ConfusionMetric):
         return {**super().get_config(), "top_k": self.top_k, "class_id": self.class_id}
 
 
+@registry.add()
 class Precision(_Share):
     """How many of the outputs taken for 1 are 1; 0 where none is.
 
@@ -226,6 +237,7 @@ class Precision(_Share):
         return self._result(safe_divide(self.true_positives.value, taken))
 
 
+@registry.add()
 class Recall(_Share):
     """How many of the ones are taken for 1; 0 where there are none. Arguments as in `Precision`.
 

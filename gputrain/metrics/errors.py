@@ -6,10 +6,16 @@ from typing import Any
 
 from gputrain import losses, ops
 from gputrain.losses.functions import counted_labels
-from gputrain.metrics.means import MeanMetricWrapper
+from gputrain.metrics.base import registry
+from gputrain.metrics.means import FunctionMetric
 
 
-class MeanSquaredError(MeanMetricWrapper):
+def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+    return ops.negative(losses.cosine_similarity(y_true, y_pred, axis))
+
+
+@registry.add("mse", "MSE")
+class MeanSquaredError(FunctionMetric, function=losses.mean_squared_error):
     """Mean of (y_true - y_pred)**2.
 
     Example:
@@ -17,11 +23,11 @@ class MeanSquaredError(MeanMetricWrapper):
         5.0
     """
 
-    def __init__(self, name: str | None = "mean_squared_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_squared_error, name, dtype)
 
-
-class RootMeanSquaredError(MeanMetricWrapper):
+@registry.add("rmse", "RMSE")
+class RootMeanSquaredError(
+    FunctionMetric, function=losses.mean_squared_error, name="root_mean_squared_error"
+):
     """Square root of the mean of (y_true - y_pred)**2 over the epoch.
 
     Example:
@@ -29,15 +35,13 @@ class RootMeanSquaredError(MeanMetricWrapper):
         2.0
     """
 
-    def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_squared_error, name, dtype)
-
     def result(self) -> Any:
         """The root, a scalar."""
         return ops.sqrt(super().result())
 
 
-class MeanAbsoluteError(MeanMetricWrapper):
+@registry.add("mae", "MAE")
+class MeanAbsoluteError(FunctionMetric, function=losses.mean_absolute_error):
     """Mean of |y_true - y_pred|.
 
     Example:
@@ -45,11 +49,9 @@ class MeanAbsoluteError(MeanMetricWrapper):
         2.0
     """
 
-    def __init__(self, name: str | None = "mean_absolute_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_absolute_error, name, dtype)
 
-
-class MeanAbsolutePercentageError(MeanMetricWrapper):
+@registry.add("mape", "MAPE")
+class MeanAbsolutePercentageError(FunctionMetric, function=losses.mean_absolute_percentage_error):
     """100 * mean of |(y_true - y_pred) / y_true|.
 
     Example:
@@ -57,11 +59,9 @@ class MeanAbsolutePercentageError(MeanMetricWrapper):
         37.5
     """
 
-    def __init__(self, name: str | None = "mean_absolute_percentage_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_absolute_percentage_error, name, dtype)
 
-
-class MeanSquaredLogarithmicError(MeanMetricWrapper):
+@registry.add("msle", "MSLE")
+class MeanSquaredLogarithmicError(FunctionMetric, function=losses.mean_squared_logarithmic_error):
     """Mean of (log(1 + y_true) - log(1 + y_pred))**2.
 
     Example:
@@ -69,11 +69,9 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper):
         0.4805
     """
 
-    def __init__(self, name: str | None = "mean_squared_logarithmic_error", dtype: Any = None) -> None:
-        super().__init__(losses.mean_squared_logarithmic_error, name, dtype)
 
-
-class LogCoshError(MeanMetricWrapper):
+@registry.add()
+class LogCoshError(FunctionMetric, function=losses.log_cosh, name="logcosh"):
     """Mean of log(cosh(y_pred - y_true)).
 
     Example:
@@ -81,11 +79,9 @@ class LogCoshError(MeanMetricWrapper):
         1.325
     """
 
-    def __init__(self, name: str | None = "logcosh", dtype: Any = None) -> None:
-        super().__init__(losses.log_cosh, name, dtype)
 
-
-class Poisson(MeanMetricWrapper):
+@registry.add()
+class Poisson(FunctionMetric, function=losses.poisson):
     """Mean of y_pred - y_true * log(y_pred).
 
     Example:
@@ -93,11 +89,9 @@ class Poisson(MeanMetricWrapper):
         1.0
     """
 
-    def __init__(self, name: str | None = "poisson", dtype: Any = None) -> None:
-        super().__init__(losses.poisson, name, dtype)
 
-
-class KLDivergence(MeanMetricWrapper):
+@registry.add()
+class KLDivergence(FunctionMetric, function=losses.kl_divergence):
     """Mean of the sums of y_true * log(y_true / y_pred).
 
     Example:
@@ -105,11 +99,11 @@ class KLDivergence(MeanMetricWrapper):
         0.1438
     """
 
-    def __init__(self, name: str | None = "kl_divergence", dtype: Any = None) -> None:
-        super().__init__(losses.kl_divergence, name, dtype)
 
-
-class CosineSimilarity(MeanMetricWrapper):
+@registry.add()
+class CosineSimilarity(
+    FunctionMetric, function=_cosine, name="cosine_similarity", order=("name", "dtype", "axis")
+):
     """Mean cosine of the angle between target and output: 1 where they agree (the loss is the negative).
 
     Args:
@@ -121,12 +115,11 @@ class CosineSimilarity(MeanMetricWrapper):
         0.8
     """
 
-    def __init__(self, name: str | None = "cosine_similarity", dtype: Any = None, axis: int = -1) -> None:
-        super().__init__(_cosine, name, dtype, axis=axis)
-        self.axis = axis
+    _direction = "up"
 
 
-class Hinge(MeanMetricWrapper):
+@registry.add()
+class Hinge(FunctionMetric, function=losses.hinge):
     """Mean of max(1 - y_true * y_pred, 0).
 
     Example:
@@ -134,11 +127,9 @@ class Hinge(MeanMetricWrapper):
         0.25
     """
 
-    def __init__(self, name: str | None = "hinge", dtype: Any = None) -> None:
-        super().__init__(losses.hinge, name, dtype)
 
-
-class SquaredHinge(MeanMetricWrapper):
+@registry.add()
+class SquaredHinge(FunctionMetric, function=losses.squared_hinge):
     """Mean of max(1 - y_true * y_pred, 0)**2.
 
     Example:
@@ -146,11 +137,9 @@ class SquaredHinge(MeanMetricWrapper):
         0.125
     """
 
-    def __init__(self, name: str | None = "squared_hinge", dtype: Any = None) -> None:
-        super().__init__(losses.squared_hinge, name, dtype)
 
-
-class CategoricalHinge(MeanMetricWrapper):
+@registry.add()
+class CategoricalHinge(FunctionMetric, function=losses.categorical_hinge):
     """Mean of max(1 + the largest wrong score - the right one, 0).
 
     Example:
@@ -158,11 +147,13 @@ class CategoricalHinge(MeanMetricWrapper):
         0.75
     """
 
-    def __init__(self, name: str | None = "categorical_hinge", dtype: Any = None) -> None:
-        super().__init__(losses.categorical_hinge, name, dtype)
 
-
-class BinaryCrossentropy(MeanMetricWrapper):
+@registry.add("bce", "BCE")
+class BinaryCrossentropy(
+    FunctionMetric,
+    function=losses.binary_crossentropy,
+    order=("name", "dtype", "from_logits", "label_smoothing"),
+):
     """Mean of `losses.binary_crossentropy`.
 
     Args:
@@ -174,19 +165,13 @@ class BinaryCrossentropy(MeanMetricWrapper):
         0.6931
     """
 
-    def __init__(
-        self,
-        name: str | None = "binary_crossentropy",
-        dtype: Any = None,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-    ) -> None:
-        settings = {"from_logits": from_logits, "label_smoothing": label_smoothing}
-        super().__init__(losses.binary_crossentropy, name, dtype, **settings)
-        self.from_logits, self.label_smoothing = from_logits, label_smoothing
 
-
-class CategoricalCrossentropy(MeanMetricWrapper):
+@registry.add()
+class CategoricalCrossentropy(
+    FunctionMetric,
+    function=losses.categorical_crossentropy,
+    order=("name", "dtype", "from_logits", "label_smoothing", "axis"),
+):
     """Mean of `losses.categorical_crossentropy`.
 
     Args:
@@ -198,20 +183,13 @@ class CategoricalCrossentropy(MeanMetricWrapper):
         0.6931
     """
 
-    def __init__(
-        self,
-        name: str | None = "categorical_crossentropy",
-        dtype: Any = None,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-    ) -> None:
-        settings = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(losses.categorical_crossentropy, name, dtype, **settings)
-        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
 
-
-class SparseCategoricalCrossentropy(MeanMetricWrapper):
+@registry.add()
+class SparseCategoricalCrossentropy(
+    FunctionMetric,
+    function=losses.sparse_categorical_crossentropy,
+    order=("name", "dtype", "from_logits", "ignore_class", "axis"),
+):
     """Mean of `losses.sparse_categorical_crossentropy`.
 
     Args:
@@ -223,22 +201,9 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
         0.6931
     """
 
-    def __init__(
-        self,
-        name: str | None = "sparse_categorical_crossentropy",
-        dtype: Any = None,
-        from_logits: bool = False,
-        ignore_class: int | None = None,
-        axis: int = -1,
-    ) -> None:
-        settings = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
-        super().__init__(losses.sparse_categorical_crossentropy, name, dtype, **settings)
-        self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
+    ignore_class: int | None
+    axis: int
 
     def target_mask(self, y_true: Any, y_pred: Any) -> Any:
         """True where a label is not `ignore_class`."""
         return counted_labels(y_true, y_pred, self.ignore_class, self.axis)
-
-
-def _cosine(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    return ops.negative(losses.cosine_similarity(y_true, y_pred, axis))

@@ -5,16 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
-from gputrain import config, losses, ops
+from gputrain import config, ops
 from gputrain.errors import explain
+from gputrain.losses.base import FunctionLoss
 from gputrain.losses.functions import class_indices
 from gputrain.losses.shapes import align, operand, require_equal
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 from gputrain.utils.registry import Registry
+
+# What a saved MeanMetricWrapper may name as its function.
+registry: Registry[Any] = Registry("metric function")
+for _loss in FunctionLoss.of_function:
+    registry.register(cast("type[Any]", _loss), _loss.__name__)
+
+
+def direction_of_function(function: Callable[..., Any]) -> str | None:
+    """Which way a metric that averages a function improves: a loss down, a share of hits up; else None."""
+    if any(function is loss for loss in FunctionLoss.of_function):
+        return "down"
+    return "up" if any(registry.get(name) is function for name in registry.names()) else None
+
 
 _ONE_HOT = "Class indices need to_categorical(y), or SparseCategoricalAccuracy."
 
 
+@registry.add()
 def accuracy(y_true: Any, y_pred: Any) -> Any:
     """Where targets and outputs are equal, elementwise.
 
@@ -36,6 +51,7 @@ def accuracy(y_true: Any, y_pred: Any) -> Any:
     return _hits(ops.equal(y_true, y_pred))
 
 
+@registry.add()
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
     """Where outputs lie on the target's side of the threshold, elementwise.
 
@@ -59,6 +75,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
     return _hits(ops.equal(y_true, ops.cast(ops.greater(y_pred, threshold), y_true.dtype)))
 
 
+@registry.add()
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     """Where the largest output is that of the target's class; of equal outputs the first counts.
 
@@ -81,6 +98,7 @@ def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     return _hits(ops.equal(ops.argmax(y_true, axis=-1), ops.argmax(y_pred, axis=-1)))
 
 
+@registry.add()
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     """Where the largest output is that of the target's class; of equal outputs the first counts.
 
@@ -103,6 +121,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     return _hits(ops.equal(ops.cast(labels, "int32"), ops.argmax(y_pred, axis=-1)))
 
 
+@registry.add()
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     """Where the target's class is among the `k` largest outputs; shapes as in `categorical_accuracy`.
 
@@ -120,6 +139,7 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     return _among_largest(ops.argmax(y_true, axis=-1), y_pred, k)
 
 
+@registry.add()
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     """Where the target's class is among the `k` largest outputs; shapes as in `sparse_categorical_accuracy`.
 
@@ -169,34 +189,3 @@ def _among_largest(labels: Any, y_pred: Any, k: int) -> Any:
 
 def _hits(flags: Any) -> Any:
     return ops.cast(flags, config.floatx())
-
-
-_FUNCTIONS: tuple[Callable[..., Any], ...] = (
-    accuracy,
-    binary_accuracy,
-    categorical_accuracy,
-    sparse_categorical_accuracy,
-    sparse_top_k_categorical_accuracy,
-    top_k_categorical_accuracy,
-    losses.binary_crossentropy,
-    losses.binary_focal_crossentropy,
-    losses.categorical_crossentropy,
-    losses.categorical_focal_crossentropy,
-    losses.categorical_hinge,
-    losses.cosine_similarity,
-    losses.hinge,
-    losses.huber,
-    losses.kl_divergence,
-    losses.log_cosh,
-    losses.mean_absolute_error,
-    losses.mean_absolute_percentage_error,
-    losses.mean_squared_error,
-    losses.mean_squared_logarithmic_error,
-    losses.poisson,
-    losses.sparse_categorical_crossentropy,
-    losses.squared_hinge,
-)
-# What a saved MeanMetricWrapper may name as its function.
-registry: Registry[Any] = Registry("metric function", ())
-for _function in _FUNCTIONS:
-    registry.register(cast("type[Any]", _function), _function.__name__)

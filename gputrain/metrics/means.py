@@ -5,16 +5,18 @@ Totals and counts are float64, so that the value of an epoch does not depend on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Self
 
 from gputrain import ops
 from gputrain.errors import explain
 from gputrain.losses.reduction import both, match_mask, match_weights, safe_divide
 from gputrain.losses.shapes import AVERAGING, align, mask_of, operand, per_sample
-from gputrain.metrics.base import Metric
-from gputrain.metrics.functions import registry
+from gputrain.metrics.base import Metric, registry
+from gputrain.metrics.functions import direction_of_function
+from gputrain.metrics.functions import registry as functions
 from gputrain.ops.pointwise import as_float
+from gputrain.utils.signatures import init_of
 
 _EXACT = "float64"
 
@@ -38,6 +40,7 @@ def _samplewise(values: Any, weights: Any) -> tuple[Any, Any]:
     return _each(ops.multiply(values, weights)), _each(weights)
 
 
+@registry.add()
 class Sum(Metric):
     """Weighted sum of all that came.
 
@@ -64,6 +67,7 @@ class Sum(Metric):
         return operand(self.total.value, self.dtype)
 
 
+@registry.add()
 class Mean(Metric):
     """Weighted mean of what came: sum(weight * value) / sum(weight); 0 before anything came.
 
@@ -94,6 +98,7 @@ class Mean(Metric):
         return operand(safe_divide(self.total.value, self.count.value), self.dtype)
 
 
+@registry.add()
 class MeanMetricWrapper(Mean):
     """Mean of a function of targets and outputs.
 
@@ -119,6 +124,7 @@ class MeanMetricWrapper(Mean):
         super().__init__(name or getattr(fn, "__name__", "metric"), dtype)
         self._fn = fn
         self._fn_kwargs = kwargs
+        self._direction = self._direction or direction_of_function(fn)
 
     def update_state(  # type: ignore[override]
         self, y_true: Any, y_pred: Any, sample_weight: Any = None
@@ -155,11 +161,33 @@ class MeanMetricWrapper(Mean):
         own = type(self) is MeanMetricWrapper
         return {
             **super().get_config(),
-            **({"fn": registry.serialize(self._fn)} if own else {}),
+            **({"fn": functions.serialize(self._fn)} if own else {}),
             **self._fn_kwargs,
         }
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Self:
         """Return a new metric whose `get_config` gave `config`."""
-        return cls(**{key: registry.get(value) if key == "fn" else value for key, value in config.items()})
+        return cls(**{key: functions.get(value) if key == "fn" else value for key, value in config.items()})
+
+
+class FunctionMetric(MeanMetricWrapper):
+    """Base of the metrics that are the mean of one function."""
+
+    def __init_subclass__(
+        cls, function: Callable[..., Any] | None = None, name: str = "", order: Sequence[str] = ()
+    ) -> None:
+        """Make the constructor: its arguments are those of the function, then those of a metric.
+
+        Args:
+            function: f(y_true, y_pred, **settings) -> values; None in a class that adds to another one.
+            name: default name of the metric; default the function's.
+            order: names of the arguments that it takes, in order.
+        """
+        if function is not None:
+            cls._direction = vars(cls).get("_direction") or direction_of_function(function)
+            cls.__init__ = init_of(cls, MeanMetricWrapper, function, name, order)  # type: ignore[method-assign]
+
+    if TYPE_CHECKING:  # which cannot see what is made
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...

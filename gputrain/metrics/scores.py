@@ -9,7 +9,7 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import suspended
 from gputrain.losses.reduction import match_mask, match_weights, safe_divide
 from gputrain.losses.shapes import mask_of, operand, per_sample, require_equal
-from gputrain.metrics.base import Metric
+from gputrain.metrics.base import Metric, registry
 from gputrain.metrics.functions import check_one_of
 from gputrain.ops.pointwise import as_float
 from gputrain.runtime import Variable
@@ -21,6 +21,7 @@ _NOTHING = 1e-9  # as in Keras: an output up to this size is no yes, though it b
 class _Score(Metric):
     """Base of the scores, whose variables have a number for each output, known with the first batch."""
 
+    _direction = "up"
     totals: tuple[str, ...] = ()
 
     def __init__(self, name: str | None, dtype: Any) -> None:
@@ -58,6 +59,7 @@ class _Score(Metric):
         return self._totals[name].value if self._totals else ops.zeros((1,), _EXACT)
 
 
+@registry.add()
 class R2Score(_Score):
     """1 - sum of squared errors / sum of squares around the mean: 1 is perfect, 0 as good as the mean.
 
@@ -161,6 +163,7 @@ class R2Score(_Score):
         return {**super().get_config(), **own}
 
 
+@registry.add()
 class FBetaScore(_Score):
     """(1 + beta**2) * precision * recall / (beta**2 * precision + recall), for each class.
 
@@ -242,6 +245,7 @@ class FBetaScore(_Score):
         return {**super().get_config(), **own}
 
 
+@registry.add()
 class F1Score(FBetaScore):
     """2 * precision * recall / (precision + recall), for each class.
 

@@ -2,47 +2,54 @@
 
 from __future__ import annotations
 
-import inspect
-from typing import TYPE_CHECKING, Any
+import itertools
+from collections.abc import Sequence
+from typing import Any
 
 from gputrain import layers as layers_
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Value
-from gputrain.layers.base.layer import Layer
-from gputrain.layers.base.symbolic import Slot, _LayerCall
+from gputrain.layers.base import Layer
+from gputrain.layers.base.symbolic import LayerCall, Slot
 from gputrain.layers.core.input_layer import InputLayer
+from gputrain.models.functional import FunctionalGraph
 from gputrain.utils import tree
 
-if TYPE_CHECKING:
-    from gputrain.models.model import Functional, Model
-    from gputrain.models.sequential import Sequential
+_MODELS: dict[str, type[Any]] = {}
 
 
-def sequential_config(model: Sequential) -> dict[str, Any]:
+def as_nested_model(cls: type[Layer]) -> type[Layer]:
+    """Let a class of models be described inside of other models, by its name; a decorator."""
+    _MODELS[cls.__name__] = cls
+    return cls
+
+
+def sequential_config(model: Layer, stack: Sequence[Layer]) -> dict[str, Any]:
     """{"name", "trainable", "layers": [{"class_name", "config"}, ...]}, with the input layer if any."""
     return {
         "name": model.name,
         "trainable": model.trainable,
-        "layers": [layers_.serialize(layer) for layer in model._stack],
+        "layers": [layers_.serialize(layer) for layer in stack],
     }
 
 
-def sequential_from_config(
-    cls: type[Sequential], config: dict[str, Any], custom_objects: Any = None
-) -> Sequential:
+def sequential_from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
     """A Sequential from its config, with new weights."""
     stack = [_layer(item, custom_objects) for item in config["layers"]]
     return cls(stack, trainable=config.get("trainable", True), name=config.get("name"))
 
 
-def functional_config(model: Functional) -> dict[str, Any]:
-    """{"name", "layers", "calls", "inputs", "outputs"}: values are numbered in order of their making."""
-    graph = model.graph
+def functional_config(model: Layer, graph: FunctionalGraph) -> dict[str, Any]:
+    """{"name", "layers", "calls", "inputs", "outputs"}: values are numbered in order of their making.
+
+    The mask of value n has the number -1 - n.
+    """
     numbers: dict[Value, int] = {v: i for i, v in enumerate(graph.input_values)}
+    fresh = itertools.count(len(numbers))
     found = {layer: i for i, layer in enumerate(graph.layers)}
     calls = []
     for node in graph.nodes:
-        if not isinstance(node.op, _LayerCall):
+        if not isinstance(node.op, LayerCall):
             raise GraphError(
                 explain(
                     f"{model.name}: get_config() needs a model made of layers.",
@@ -52,8 +59,10 @@ def functional_config(model: Functional) -> dict[str, Any]:
             )
         ins = [numbers[v] for v in node.inputs]
         calls.append({"layer": found[node.op.layer], "arguments": _plain(node.op.arguments, ins)})
-        for value in node.outputs:
-            numbers[value] = len(numbers)
+        for value in tree.flatten(node.op.packed(node.outputs)):
+            numbers[value] = next(fresh)
+            if value.mask is not None:
+                numbers[value.mask] = -1 - numbers[value]
     return {
         "name": model.name,
         "trainable": model.trainable,
@@ -64,39 +73,31 @@ def functional_config(model: Functional) -> dict[str, Any]:
     }
 
 
-def functional_from_config(cls: type[Model], config: dict[str, Any], custom_objects: Any = None) -> Model:
+def functional_from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
     """A functional model from its config, with new weights."""
-    from gputrain.models.model import takes_graph
-
-    if not takes_graph(cls):
-        raise TypeError(
-            explain(
-                f"{cls.__name__}.from_config() hands inputs and outputs to the constructor.",
-                expected="__init__(self, inputs, outputs, ...)",
-                received=f"{cls.__name__}.__init__ with other arguments",
-                fix="Override get_config and from_config in the class.",
-            )
-        )
     made = [_layer(item, custom_objects) for item in config["layers"]]
     values: list[Value] = [layer.value for layer in made if isinstance(layer, InputLayer)]
     for call in config["calls"]:
         args, kwargs = _rebuilt(call["arguments"], values)
         values.extend(tree.flatten(made[call["layer"]](*args, **kwargs)))
-    inputs = tree.map_leaves(lambda i: values[i], config["inputs"])
-    outputs = tree.map_leaves(lambda i: values[i], config["outputs"])
+    inputs, outputs = (
+        tree.map_leaves(lambda i: _value(values, i), config[key]) for key in ("inputs", "outputs")
+    )
     return cls(inputs=inputs, outputs=outputs, name=config["name"], trainable=config.get("trainable", True))
+
+
+def _value(values: list[Value], number: int) -> Any:
+    """The value of a number, or the mask of one."""
+    return values[number] if number >= 0 else values[-1 - number].mask
 
 
 def _layer(item: Any, custom_objects: Any) -> Layer:
     """The layer or nested model that a config describes."""
-    from gputrain.models.model import Functional
-    from gputrain.models.sequential import Sequential
-
-    own = {cls.__name__: cls for cls in (Functional, Sequential)}
     name = item.get("class_name") if isinstance(item, dict) else None
-    target = {**own, **(custom_objects or {})}.get(name)
-    if inspect.isclass(target) and issubclass(target, Functional):
-        return target.from_config(item["config"], custom_objects)
+    target: Any = {**_MODELS, **(custom_objects or {})}.get(name)
+    if isinstance(target, type) and issubclass(target, tuple(_MODELS.values())):
+        model: Any = target
+        return model.from_config(item["config"], custom_objects)
     return layers_.deserialize(item, custom_objects)
 
 
@@ -124,7 +125,7 @@ def _rebuilt(structure: Any, values: list[Value]) -> Any:
     def rebuild(item: Any) -> Any:
         if isinstance(item, dict):
             if set(item) == {"value"}:
-                return values[item["value"]]
+                return _value(values, item["value"])
             return {key: rebuild(value) for key, value in item.items()}
         return [rebuild(value) for value in item] if isinstance(item, list) else item
 

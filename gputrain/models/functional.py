@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from gputrain.errors import GraphError, ShapeError, explain
 from gputrain.ir import Node, Value, is_float, schedule
-from gputrain.layers.base.layer import Layer
-from gputrain.layers.base.symbolic import _LayerCall
+from gputrain.layers.base import Layer
+from gputrain.layers.base.symbolic import LayerCall
 from gputrain.layers.core.input_layer import InputLayer
+from gputrain.names import did_you_mean
 from gputrain.ops import expand_dims, squeeze
 from gputrain.ops.base import apply, cast, convert
 from gputrain.utils import tree
-from gputrain.utils.names import did_you_mean
 
 
 class FunctionalGraph:
@@ -32,11 +33,12 @@ class FunctionalGraph:
         self.output_values: list[Value] = _values(outputs, name, "outputs")
         self.nodes = _between(self.input_values, self.output_values, name)
         self.input_layers = [_input_layer(v) for v in self.input_values]
+        _require_unique_names(self)
 
     @property
     def layers(self) -> list[Layer]:
         """Input layers and called layers, in order, each once."""
-        called = [node.op.layer for node in self.nodes if isinstance(node.op, _LayerCall)]
+        called = [node.op.layer for node in self.nodes if isinstance(node.op, LayerCall)]
         return list(dict.fromkeys([*self.input_layers, *called]))
 
     def run(self, args: Any) -> Any:
@@ -47,7 +49,7 @@ class FunctionalGraph:
             known[value] = self._checked(value, convert(x))
         for node in self.nodes:
             ins = [known[v] for v in node.inputs]
-            made = node.op.call(ins) if isinstance(node.op, _LayerCall) else apply(node.op, *ins)
+            made = node.op.call(ins) if isinstance(node.op, LayerCall) else apply(node.op, *ins)
             known.update(zip(node.outputs, made if isinstance(made, list | tuple) else [made], strict=True))
         return tree.pack(self.outputs, [known[v] for v in self.output_values])
 
@@ -136,6 +138,23 @@ def _values(structure: Any, name: str, what: str) -> list[Value]:
             )
         )
     return leaves
+
+
+def _require_unique_names(graph: FunctionalGraph) -> None:
+    """Refuse two layers of one name: neither could be asked for by it."""
+    names = Counter(layer.name for layer in graph.layers)
+    for value, layer in zip(graph.input_values, graph.input_layers, strict=True):
+        if value.origin is None:  # where a model is cut open, the input has the name of what it stands for
+            names[layer.name] -= 1
+    name, count = max(names.items(), key=lambda item: item[1])
+    if count > 1:
+        raise ValueError(
+            explain(
+                f"{graph.name}: layer names must be unique.",
+                received=f"{name!r} for {count} layers",
+                fix="Pass name= to one of them.",
+            )
+        )
 
 
 def _between(inputs: Sequence[Value], outputs: Sequence[Value], name: str) -> list[Node]:

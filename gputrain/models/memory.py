@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,12 +11,9 @@ from gputrain.compiler import make_plan
 from gputrain.data import Arrays
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Spec
-from gputrain.models.model import Functional
-from gputrain.models.program import trace_step
 from gputrain.models.summary import readable_bytes
-
-if TYPE_CHECKING:
-    from gputrain.models.model import Model
+from gputrain.models.training.steps import Stepped, trace_step
+from gputrain.runtime import Variable
 
 
 @dataclass(frozen=True)
@@ -57,35 +54,42 @@ class MemoryPlan:
         )
 
 
-def memory_plan(model: Model, batch_size: int, kind: str) -> MemoryPlan:
+class Planned(Stepped, Protocol):
+    """A model as its memory plan sees it."""
+
+    optimizer: Any
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights."""
+
+    def step_specs(self) -> tuple[list[Spec], list[Spec]]:
+        """Specs of the inputs and of the targets of a step, flat."""
+
+
+def memory_plan(model: Planned, batch_size: int, kind: str) -> MemoryPlan:
     """Trace and plan a step for batches of zeros of the model's input shape; nothing runs."""
     example = _example(model, kind)
     specs = [Spec((batch_size, *a.shape[1:]), a.dtype.name) for a in example.leaves]
     _, graph, _ = trace_step(model, kind, example, specs)
-    plan = make_plan(graph, model.step_counter.device)
-    optimizer = getattr(model, "optimizer", None)
-    slots = (
-        sum(v.spec.nbytes for v in optimizer.variables) if optimizer is not None and kind == "train" else 0
-    )
+    plan = make_plan(graph, model._state.step.device)
+    state = model.optimizer.variables if model.optimizer is not None and kind == "train" else []
+    slots = sum(v.spec.nbytes for v in state)
     weights = sum(v.spec.nbytes for v in model.weights)
     return MemoryPlan(batch_size, kind, weights, slots, plan.nbytes, plan.unshared())
 
 
-def _example(model: Model, kind: str) -> Arrays:
+def _example(model: Planned, kind: str) -> Arrays:
     """Arrays of one sample: zeros of the input shapes, and of the targets that the losses take."""
     if kind not in ("train", "test", "predict"):
         raise ValueError(
             explain("kind names a step.", expected='"train", "test" or "predict"', received=kind)
         )
-    if not isinstance(model, Functional) or model.graph is None:
-        raise ShapeError(
-            f"{model.name}: memory_plan() needs a model with known inputs (functional or Sequential)."
-        )
-
-    x = [_zeros(v.spec) for v in model.inputs]
+    inputs, targets = model.step_specs()
+    x = [_zeros(spec) for spec in inputs]
     if kind == "predict":
         return Arrays(x[0] if len(x) == 1 else x)
-    y = [_zeros(spec) for spec in model.target_specs()]
+    y = [_zeros(spec) for spec in targets]
     return Arrays(x[0] if len(x) == 1 else x, y[0] if len(y) == 1 else y)
 
 

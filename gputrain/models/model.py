@@ -7,14 +7,17 @@ import re
 from typing import Any
 
 from gputrain import losses
-from gputrain.errors import explain
+from gputrain.errors import ShapeError, explain
 from gputrain.ir import Spec, Value
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer, masking
+from gputrain.layers.base.naming import make_paths_unique
+from gputrain.models.configs import as_nested_model, functional_config, functional_from_config
 from gputrain.models.functional import FunctionalGraph
+from gputrain.models.memory import memory_plan
 from gputrain.models.summary import summary_text
 from gputrain.models.training.objectives import takes_indices
 from gputrain.models.training.trainer import Trainer
-from gputrain.utils.names import did_you_mean
+from gputrain.names import did_you_mean
 
 _NOT_THERE = ("save", "save_weights", "load_weights", "export")
 
@@ -142,9 +145,17 @@ class Model(Trainer, Layer):
         Returns:
             a `MemoryPlan`: bytes by purpose; printing it gives a table.
         """
-        from gputrain.models.memory import memory_plan
-
         return memory_plan(self, batch_size, kind)
+
+    def step_specs(self) -> tuple[list[Spec], list[Spec]]:
+        """Specs of the inputs and of the targets of a step, flat.
+
+        Raises:
+            ShapeError: the model's inputs are not known.
+        """
+        raise ShapeError(
+            f"{self.name}: memory_plan() needs a model with known inputs (functional or Sequential)."
+        )
 
     def build(self, input_shape: Any = None) -> None:
         """Create the weights of a subclassed model for inputs of this shape, or list or dict of shapes."""
@@ -155,13 +166,10 @@ class Model(Trainer, Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """A model from `get_config()`, with new weights; a functional class keeps `Model`'s constructor."""
-        from gputrain.models.configs import functional_from_config
-
-        return (
-            functional_from_config(cls, config, custom_objects)
-            if "calls" in config
-            else super().from_config(config)
-        )
+        if "calls" not in config:
+            return super().from_config(config)
+        _require_graph_constructor(cls)
+        return functional_from_config(cls, config, custom_objects)
 
     def _ensure_built(self, inputs: Any) -> None:
         """A `call` builds the layers it calls, unless the class has a `build` of its own."""
@@ -170,6 +178,7 @@ class Model(Trainer, Layer):
         super()._ensure_built(inputs)
 
 
+@as_nested_model
 class Functional(Model):
     """A model given by symbolic inputs and outputs; made by `Model(inputs, outputs)`.
 
@@ -179,6 +188,8 @@ class Functional(Model):
         name: default is the class name in snake case, numbered.
         trainable: whether an optimizer may change the weights.
     """
+
+    heads_paths = False  # its layers may be built before it is there
 
     def __init__(
         self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any
@@ -190,11 +201,15 @@ class Functional(Model):
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         self.graph = FunctionalGraph(inputs, outputs, self.name)
+        make_paths_unique(self.variables)
         self.input_names = (
             list(inputs) if isinstance(inputs, dict) else [v.name for v in self.graph.input_values]
         )
         self.output_names = _output_names(outputs, self.graph)
         self.built = True
+
+    def _has_graph(self) -> bool:
+        return isinstance(getattr(self, "graph", None), FunctionalGraph)
 
     @property
     def inputs(self) -> list[Value]:
@@ -228,6 +243,16 @@ class Functional(Model):
         shapes = [v.shape for v in self.outputs]
         return shapes[0] if len(shapes) == 1 else shapes
 
+    def known_values(self) -> tuple[list[Value], list[Value]] | None:
+        """Symbolic inputs and outputs, once the model has them."""
+        return (self.inputs, self.outputs) if self._has_graph() else None
+
+    def step_specs(self) -> tuple[list[Spec], list[Spec]]:
+        """Specs of the inputs and of the targets of a step, flat."""
+        if not self._has_graph():
+            return super().step_specs()
+        return [v.spec for v in self.inputs], self.target_specs()
+
     def target_specs(self) -> list[Spec]:
         """Specs of the targets that the compiled losses take, flat: class indices, or the outputs' own."""
         outputs = [v.spec for v in self.outputs]
@@ -245,7 +270,7 @@ class Functional(Model):
     def sublayers(self) -> list[Layer]:
         return list(dict.fromkeys([*self.layers, *super().sublayers()]))
 
-    def child_key(self, child: Layer) -> str:
+    def child_key(self, child: Any) -> str:
         """Number of the layer, so that random streams do not depend on names."""
         for i, layer in enumerate(self.layers):
             if layer is child:
@@ -253,16 +278,15 @@ class Functional(Model):
         return super().child_key(child)
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        return self.graph.run(inputs)
+        with masking.carried(inputs, mask):
+            return self.graph.run(inputs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         return None  # masks travel with the values inside the model
 
     def get_config(self) -> dict[str, Any]:
         """Layers, calls between them, inputs and outputs, as plain data."""
-        from gputrain.models.configs import functional_config
-
-        return functional_config(self)
+        return functional_config(self, self.graph)
 
 
 def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -280,10 +304,18 @@ def _functional_class(cls: type[Model]) -> type[Model]:
     return cls._functional  # type: ignore[attr-defined]
 
 
-def takes_graph(cls: type[Model]) -> bool:
-    """Whether the constructor of `cls` is that of a functional model, so that a config can remake it."""
+def _require_graph_constructor(cls: type[Model]) -> None:
+    """Refuse a class that a config cannot remake: its constructor is not that of a functional model."""
     names = list(inspect.signature(cls.__init__).parameters)[1:3]
-    return names == ["inputs", "outputs"] or cls.__init__ is Model.__init__
+    if names != ["inputs", "outputs"] and cls.__init__ is not Model.__init__:
+        raise TypeError(
+            explain(
+                f"{cls.__name__}.from_config() hands inputs and outputs to the constructor.",
+                expected="__init__(self, inputs, outputs, ...)",
+                received=f"{cls.__name__}.__init__ with other arguments",
+                fix="Override get_config and from_config in the class.",
+            )
+        )
 
 
 def _between(layers: list[Layer], names: Any) -> list[Layer]:

@@ -5,31 +5,34 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
-from gputrain import config, ops
-from gputrain.backend import Device, Feeder
+from gputrain.backend import Feeder
 from gputrain.compiler import make_plan
-from gputrain.compiler.rewrite import optimize
 from gputrain.data import Arrays
 from gputrain.data.arrays import on_host
 from gputrain.data.sources import Batch
-from gputrain.errors import DeviceMemoryError, GraphError, NonFiniteError, explain
-from gputrain.ir import Graph, Node, Spec, Trace, Value
-from gputrain.ops.base import apply, constant
-from gputrain.ops.optim import Gate
+from gputrain.errors import DeviceMemoryError, NonFiniteError
+from gputrain.ir import Spec
+from gputrain.models.training.nonfinite import NonFiniteFinder, is_finite
+from gputrain.models.training.steps import Stepped, trace_step
 from gputrain.runtime import Arena, Executable, interpret
-from gputrain.utils import tree
 from gputrain.utils.notes import note
-
-if TYPE_CHECKING:
-    from gputrain.models.model import Model
 
 MANY_RETRACES = 8
 KEPT_STATES = 32  # states of a model (switches, metrics, seed) that are told apart at a time
+
+
+class Programmed(Stepped, Protocol):
+    """A model as its programs see it."""
+
+    _programs: ProgramCache
+
+    def trace_key(self) -> Any:
+        """What traced steps depend on beside their data."""
 
 
 class Program:
@@ -43,7 +46,7 @@ class Program:
     """
 
     def __init__(
-        self, model: Model, kind: str, example: Arrays, size: int, arena: Arena, feeder: Feeder
+        self, model: Programmed, kind: str, example: Arrays, size: int, arena: Arena, feeder: Feeder
     ) -> None:
         self.model, self.kind, self.size = model, kind, size
         self.feeder, self.device = feeder, feeder.device
@@ -86,7 +89,7 @@ class Program:
         outputs = interpret(self.graph, self._feeds(batch), self.device, finder)
         for buffer, array in zip(self.executable.outputs, outputs, strict=True):
             self.device.upload(array, buffer)
-        if self.kind != "train" and not all(_finite(array) for array in self.outputs()):
+        if self.kind != "train" and not all(is_finite(array) for array in self.outputs()):
             raise NonFiniteError(
                 f"{self.model.name}: a {self.kind} step gave NaN or infinity. {finder.describe()}"
             )
@@ -118,10 +121,6 @@ class Program:
         pairs = zip(self.graph.inputs, buffers, strict=True)
         ranges = ", ".join(f"{v.name} in {b.min():.4g}..{b.max():.4g}" for v, b in pairs if b.size)
         return f"{finder.describe()} Inputs of the step: {ranges}."
-
-
-def _finite(array: np.ndarray) -> bool:
-    return array.dtype.kind != "f" or bool(np.isfinite(array).all())
 
 
 class BatchLogs(Mapping[str, float]):
@@ -159,127 +158,12 @@ class BatchLogs(Mapping[str, float]):
         return repr(dict(self))
 
 
-class NonFiniteFinder:
-    """Remembers the first node whose output holds NaN or infinity."""
-
-    def __init__(self, device: Device) -> None:
-        self.device = device
-        self.found: tuple[Node, int, int, int] | None = None
-
-    def __call__(self, node: Node, outs: tuple[Any, ...]) -> None:
-        if self.found is not None or not node.inputs:
-            return
-        for out in outs:
-            host = self.device.download(out)
-            if not _finite(host):
-                self.found = (node, int(np.isnan(host).sum()), int(np.isinf(host).sum()), host.size)
-                return
-
-    def describe(self) -> str:
-        if self.found is None:
-            return "Run again node by node, no operation gave NaN or infinity."
-        node, nan, inf, size = self.found
-        backward = node.path.endswith("'")
-        where = node.path.rstrip("'") or "the step itself"
-        return (
-            f"First bad operation: {node.op} of {where}, in the {'backward' if backward else 'forward'} pass "
-            f"({nan} NaN and {inf} infinite of {size} elements; from {node.source})."
-        )
-
-
-def trace_step(model: Model, kind: str, example: Arrays, specs: list[Spec]) -> tuple[Any, Graph, list[Any]]:
-    """(structure of the results, graph, host functions to call before each run) of a model's step."""
-    values = [Value(spec) for spec in specs]
-    fresh = iter(values)
-    data = (example.x, example.y, example.sample_weight)
-    parts = tree.map_leaves(lambda a: None if a is None else next(fresh), data)
-    _name_inputs(parts)
-    counter = model.step_counter if kind == "train" else model.draw_counter
-    trace = Trace(training=kind == "train", counter=counter)
-    with trace.active():
-        if kind == "train":
-            trace.require(trace.read(model.healthy))
-        step: Callable[[Any], Any] = getattr(model, f"{kind}_step")
-        results = step(pack_data(parts[0]) if kind == "predict" else pack_data(*parts))
-        leaves = [_as_value(leaf, kind) for leaf in tree.flatten(results)]
-        if kind == "train":
-            trace.write(model.step_counter, ops.add(trace.read(model.step_counter), 1))
-            _guard(trace, model)
-        elif counter in trace.before:  # something drew: the next step draws anew
-            trace.write(counter, ops.add(trace.read(counter), 1))
-    structure = tree.map_leaves(lambda leaf: None, results)
-    return structure, optimize(trace.graph(values, leaves)), trace.preparations
-
-
-def _name_inputs(parts: tuple[Any, ...]) -> None:
-    for name, part in zip(("x", "y", "sample_weight"), parts, strict=True):
-        leaves = [v for v in tree.flatten(part) if v is not None]
-        for i, value in enumerate(leaves):
-            value.name = name if len(leaves) == 1 else f"{name}[{i}]"
-
-
-def _as_value(leaf: Any, kind: str) -> Value:
-    if isinstance(leaf, Value):
-        return leaf
-    if isinstance(leaf, int | float | np.ndarray | np.number):
-        return constant(np.asarray(leaf, config.floatx()))
-    raise GraphError(
-        explain(
-            f"{kind}_step() must return values or numbers.",
-            received=f"{leaf!r} of type {type(leaf).__name__}",
-        )
-    )
-
-
-def _guard(trace: Trace, model: Model) -> None:
-    """Keep every state as it was unless the whole step was finite: one Gate over all that needs it."""
-    flag = trace.finite
-    assert flag is not None
-    pending = [
-        (v, after) for v, after in trace.after.items() if not _is_guarded(after, trace.before[v], flag)
-    ]
-    new = [after for _, after in pending]
-    old = [trace.before[v] for v, _ in pending]
-    kept = apply(Gate(len(pending)), flag, *new, *old)
-    for (variable, _), value in zip(pending, kept if len(pending) > 1 else [kept], strict=True):
-        trace.after[variable] = value
-    trace.after[model.healthy] = flag
-
-
-def _is_guarded(after: Value, before: Value, flag: Value) -> bool:
-    """Whether one update from `before` that obeys this very flag made the state."""
-    node = after.node
-    return (
-        node is not None
-        and node.op.guarded
-        and node.inputs[0] is flag
-        and any(v is before for v in node.inputs)
-    )
-
-
-def pack_data(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """What a train_step gets: x, (x, y) or (x, y, sample_weight), as in Keras."""
-    if sample_weight is not None:
-        return x, y, sample_weight
-    if y is not None:
-        return x, y
-    return (x,) if isinstance(x, list | tuple) else x
-
-
-def unpack_data(data: Any) -> tuple[Any, Any, Any]:
-    """(x, y, sample_weight) of what a train_step got."""
-    if not isinstance(data, tuple):
-        return data, None, None
-    x, y, sample_weight = (*data, None, None)[:3]
-    return x, y, sample_weight
-
-
 class ProgramCache:
     """A model's programs, the least recently used dropped first. They share one arena."""
 
-    def __init__(self, model: Model, size: int = 8) -> None:
+    def __init__(self, model: Programmed, size: int = 8) -> None:
         self.model, self.size = model, size
-        self.device = model.step_counter.device
+        self.device = model._state.step.device
         self.arena, self.feeder = Arena(self.device), self.device.feeder()
         self._programs: OrderedDict[Any, Program] = OrderedDict()
         self._traced: dict[str, list[Any]] = {}
@@ -333,6 +217,11 @@ class ProgramCache:
         self._kept_logs = weakref.ref(logs)
         return logs
 
+    def current_logs(self) -> dict[str, float]:
+        """Logs of the step that ran last, where somebody still holds them."""
+        logs = self._kept_logs() if self._kept_logs is not None else None
+        return logs.copy() if logs is not None else {}
+
     def settle_logs(self) -> None:
         """Before a step: let logs that somebody kept have their values."""
         logs = self._kept_logs() if self._kept_logs is not None else None
@@ -349,6 +238,10 @@ class ProgramCache:
         self._programs.clear()
         self._model_states.clear()
         self._traced.clear()
+
+    def has_traced(self, kind: str) -> bool:
+        """Whether a step of this kind was traced since the model was compiled."""
+        return kind in self._traced
 
     def _warn_of_retraces(self, kind: str, size: int, arrays: Arrays) -> None:
         """Say once which dimension keeps changing."""

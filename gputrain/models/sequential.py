@@ -6,12 +6,13 @@ from typing import Any
 
 from gputrain.errors import explain
 from gputrain.ir import Value
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer
 from gputrain.layers.core.input_layer import InputLayer
-from gputrain.models.functional import FunctionalGraph
+from gputrain.models.configs import as_nested_model, sequential_config, sequential_from_config
 from gputrain.models.model import Functional, Model
 
 
+@as_nested_model
 class Sequential(Functional):
     """A stack of layers, each fed by the one before.
 
@@ -131,20 +132,13 @@ class Sequential(Functional):
         """The layers without the input."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
-    def _has_graph(self) -> bool:
-        return isinstance(self.graph, FunctionalGraph)
-
     def get_config(self) -> dict[str, Any]:
         """The layers as plain data, with the input layer if there is one."""
-        from gputrain.models.configs import sequential_config
-
-        return sequential_config(self)
+        return sequential_config(self, self._stack)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """A Sequential from `get_config()`, with new weights."""
-        from gputrain.models.configs import sequential_from_config
-
         return sequential_from_config(cls, config, custom_objects)
 
 
@@ -152,4 +146,4 @@ def _input_dtype(layer: Layer) -> str:
     """Floats for most layers; layers that read indices say so, and models within."""
     if isinstance(layer, Functional) and getattr(layer, "graph", None) is not None:
         return layer.inputs[0].dtype
-    return getattr(layer, "input_dtype", None) or layer.dtype
+    return getattr(layer, "input_dtype", None) or layer.compute_dtype

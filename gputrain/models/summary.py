@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer
 from gputrain.utils import tree
-
-if TYPE_CHECKING:
-    from gputrain.models.model import Model
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 
@@ -23,7 +20,7 @@ def readable_bytes(nbytes: float) -> str:
 
 
 def summary_text(
-    model: Model, layers: list[Layer], line_length: int | None, expand_nested: bool, show_trainable: bool
+    model: Layer, layers: list[Layer], line_length: int | None, expand_nested: bool, show_trainable: bool
 ) -> str:
     """Layers with output shapes and numbers of weights, and the totals of the model."""
     header = ["Layer (type)", "Output shape", "Param #", *(["Trainable"] if show_trainable else [])]
@@ -67,7 +64,7 @@ def _count(layer: Layer) -> str:
     return f"{sum(v.spec.size for v in layer.weights):,}" if known else "0 (unbuilt)"
 
 
-def _totals(model: Model) -> list[str]:
+def _totals(model: Layer) -> list[str]:
     groups: list[tuple[str, Any]] = [
         ("Total", model.weights),
         ("Trainable", model.trainable_weights),

@@ -1,4 +1,4 @@
-"""Convolution and max pooling in one: the convolution's output exists only a few images at a time."""
+"""Convolution and max pooling in one: the convolution's output need not exist as a whole."""
 
 from __future__ import annotations
 
@@ -10,17 +10,10 @@ import numpy as np
 from gputrain.ir import Spec, Value
 from gputrain.ops.base import Operation, Sample, apply
 from gputrain.ops.conv import Conv, ConvFilterGrad, ConvInputGrad, conv_loops, filter_grad_loops
-from gputrain.ops.pool import MaxPool, MaxPoolGrad, pool_grad_loops, pool_loops
+from gputrain.ops.pool import MaxPool, MaxPoolGather, MaxPoolGrad, pool_grad_loops, pool_loops
+from gputrain.ops.window import Ints
 
 __all__ = ["ConvMaxPool", "ConvMaxPoolFilterGrad"]
-
-BLOCK_BYTES = 1 << 20  # convolution output worked on at once
-
-
-def _block_images(y: Spec) -> int:
-    """Images whose convolution output fits BLOCK_BYTES."""
-    per_image = y.with_shape(y.dims[1:]).nbytes
-    return max(1, min(y.dims[0], BLOCK_BYTES // max(1, per_image)))
 
 
 class ConvMaxPool(Operation):
@@ -38,30 +31,19 @@ class ConvMaxPool(Operation):
     ) -> Sequence[Value | None]:
         if ct[0] is None:
             return None, None
-        y = self.conv.infer(x.spec, w.spec).dims
-        how = (self.conv.strides, self.conv.padding, self.conv.dilation, self.conv.groups)
-        spread = apply(
-            MaxPoolGrad((y[1], y[2]), self.pool.pool, self.pool.strides, self.pool.padding), ct[0], out[1]
-        )
-        dx = apply(ConvInputGrad((x.spec.dims[1], x.spec.dims[2]), *how), spread, w)
-        kernel = (w.spec.dims[0], w.spec.dims[1])
-        return dx, apply(ConvMaxPoolFilterGrad(self.conv, self.pool, kernel), x, ct[0], out[1])
+        y = self.conv.infer(x.spec, w.spec)
+        spread = apply(MaxPoolGrad(y.dims[1:-1], *self.pool.how), ct[0], out[1])
+        dx = apply(ConvInputGrad(x.spec.dims[1:-1], *self.conv.how), spread, w)
+        return dx, apply(ConvMaxPoolFilterGrad(self.conv, self.pool, w.spec.dims[:-2]), x, ct[0], out[1])
 
     def scratch(self, x: Spec, w: Spec) -> tuple[Spec, ...]:
         y = self.conv.infer(x, w)
-        block = _block_images(y)
-        y = y.with_shape((block, *y.shape[1:]))
-        x = x.with_shape((block, *x.shape[1:]))
         return y, *self.pool.scratch(y), *self.conv.scratch(x, w)
 
     def compute(self, xp: Any, out: Any, x: Any, w: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        (best, winner), (y, padded, better, *conv_scratch) = out, scratch
-        for start in range(0, len(x), len(y)):
-            stop = min(start + len(y), len(x))
-            n = stop - start
-            self.conv.compute(xp, y[:n], x[start:stop], w, scratch=tuple(conv_scratch))
-            block = (best[start:stop], winner[start:stop])
-            self.pool.compute(xp, block, y[:n], scratch=(padded[:n], better[:n]))
+        y, padded, better, *of_conv = scratch
+        self.conv.compute(xp, y, x, w, scratch=tuple(of_conv))
+        self.pool.compute(xp, out, y, scratch=(padded, better))
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -76,57 +58,41 @@ class ConvMaxPoolFilterGrad(Operation):
 
     conv: Conv
     pool: MaxPool
-    kernel: tuple[int, int]
+    kernel: Ints
 
     @property
     def wgrad(self) -> ConvFilterGrad:
-        how = (self.conv.strides, self.conv.padding, self.conv.dilation, self.conv.groups)
-        return ConvFilterGrad(self.kernel, *how)
+        return ConvFilterGrad(self.kernel, *self.conv.how)
 
     def spread(self, y: Spec) -> MaxPoolGrad:
-        return MaxPoolGrad((y.dims[1], y.dims[2]), self.pool.pool, self.pool.strides, self.pool.padding)
+        return MaxPoolGrad(y.dims[1:-1], *self.pool.how)
 
     def conv_output(self, x: Spec, dy: Spec) -> Spec:
         """What the convolution gave, before pooling."""
-        return self.conv.infer(x, Spec((*self.kernel, x.dims[3], dy.dims[3]), x.dtype))
+        return self.conv.infer(x, Spec((*self.kernel, x.dims[-1], dy.dims[-1]), x.dtype))
 
     def infer(self, x: Spec, dy: Spec, winner: Spec) -> Spec:
-        return Spec((*self.kernel, x.dims[3], dy.shape[3]), x.dtype)
+        return Spec((*self.kernel, x.dims[-1], dy.shape[-1]), x.dtype)
 
     def vjp(self, ct: Value, out: Value, x: Value, dy: Value, winner: Value) -> Sequence[Value | None]:
-        from gputrain.ops.pool import MaxPoolGather
-
-        how = (self.conv.strides, self.conv.padding, self.conv.dilation, self.conv.groups)
         spread = apply(self.spread(self.conv_output(x.spec, dy.spec)), dy, winner)
-        dx = apply(ConvInputGrad((x.spec.dims[1], x.spec.dims[2]), *how), spread, ct)
-        gather = MaxPoolGather(self.pool.pool, self.pool.strides, self.pool.padding)
-        return dx, apply(gather, apply(self.conv, x, ct), winner), None
+        dx = apply(ConvInputGrad(x.spec.dims[1:-1], *self.conv.how), spread, ct)
+        return dx, apply(MaxPoolGather(*self.pool.how), apply(self.conv, x, ct), winner), None
 
     def scratch(self, x: Spec, dy: Spec, winner: Spec) -> tuple[Spec, ...]:
         y = self.conv_output(x, dy)
-        block = _block_images(y)
-        y = y.with_shape((block, *y.shape[1:]))
-        x, dy, winner = (s.with_shape((block, *s.shape[1:])) for s in (x, dy, winner))
-        partial = self.infer(x, dy, winner)
-        return y, partial, *self.spread(y).scratch(dy, winner), *self.wgrad.scratch(x, y)
+        return y, *self.spread(y).scratch(dy, winner), *self.wgrad.scratch(x, y)
 
     def compute(
         self, xp: Any, out: Any, x: Any, dy: Any, winner: Any, *, scratch: tuple[Any, ...] = ()
     ) -> None:
-        y, partial, padded, won, share, *conv_scratch = scratch
-        spread, wgrad = self.spread(Spec(y.shape)), self.wgrad
-        out[...] = 0
-        for start in range(0, len(x), len(y)):
-            stop = min(start + len(y), len(x))
-            n = stop - start
-            workspace = (padded[:n], won[:n], share[:n])
-            spread.compute(xp, y[:n], dy[start:stop], winner[start:stop], scratch=workspace)
-            wgrad.compute(xp, partial, x[start:stop], y[:n], scratch=tuple(conv_scratch))
-            xp.add(out, partial, out=out)
+        y, padded, won, share, *of_conv = scratch
+        self.spread(Spec(y.shape)).compute(xp, y, dy, winner, scratch=(padded, won, share))
+        self.wgrad.compute(xp, out, x, y, scratch=tuple(of_conv))
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
-        def reference(op: ConvMaxPool, x: tuple[int, ...], w: tuple[int, ...]) -> Any:
+        def reference(op: ConvMaxPool, x: Ints, w: Ints) -> Any:
             y = op.conv.infer(Spec(x), Spec(w)).dims
 
             def run(images: np.ndarray, dy: np.ndarray, winner: np.ndarray) -> np.ndarray:
@@ -139,15 +105,16 @@ class ConvMaxPoolFilterGrad(Operation):
             random = np.random.default_rng(0)
             y = conv_loops(op.conv)(random.normal(size=x), random.normal(size=w))
             winner = pool_loops(op.pool)(y)[1]
-            grad = cls(op.conv, op.pool, (w[0], w[1]))
+            grad = cls(op.conv, op.pool, w[:-2])
             found.append(
                 Sample(grad, (Spec(x), Spec(winner.shape), winner), reference(op, x, w), label=f"{x}*{w}")
             )
         return found
 
 
-def _cases() -> list[tuple[ConvMaxPool, tuple[int, ...], tuple[int, ...]]]:
+def _cases() -> list[tuple[ConvMaxPool, Ints, Ints]]:
     two, same = MaxPool((2, 2), (2, 2)), Conv((1, 1), "same")
+    causal, cube = Conv((1,), "causal", (1,)), MaxPool((2, 2, 1), (2, 2, 1))
     return [
         (ConvMaxPool(Conv(), two), (3, 8, 8, 1), (3, 3, 1, 4)),
         (ConvMaxPool(Conv(), two), (2, 7, 8, 3), (3, 2, 3, 5)),
@@ -155,4 +122,7 @@ def _cases() -> list[tuple[ConvMaxPool, tuple[int, ...], tuple[int, ...]]]:
         (ConvMaxPool(Conv((2, 2), "same", (1, 1)), two), (1, 9, 9, 1), (3, 3, 1, 2)),
         (ConvMaxPool(Conv((1, 1), "valid", (2, 2)), two), (1, 9, 9, 2), (3, 3, 2, 2)),
         (ConvMaxPool(Conv(), two), (0, 6, 6, 1), (3, 3, 1, 2)),
+        (ConvMaxPool(Conv((1,), "valid", (1,)), MaxPool((3,), (3,))), (2, 9, 2), (2, 2, 3)),
+        (ConvMaxPool(causal, MaxPool((2,), (2,))), (2, 5, 2), (3, 2, 3)),
+        (ConvMaxPool(Conv((1, 1, 1), "valid", (1, 1, 1)), cube), (2, 3, 4, 3, 2), (2, 2, 2, 2, 2)),
     ]

@@ -6,6 +6,7 @@ operations that make them write straight into it. An update is one operation ove
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Spec, Value
 from gputrain.ops.base import Operation, Sample, apply
+from gputrain.ops.shape import reshape
 
 __all__ = [
     "AdamUpdate",
@@ -27,7 +29,7 @@ __all__ = [
     "ScaleSegments",
 ]
 
-BLOCK = 16384  # elements a pass works on at once, so that all its operands stay in cache
+ALIGNED = 8  # elements: a segment of a flat vector starts at a multiple, 16 bytes or more in any float dtype
 
 Sizes = tuple[int, ...]
 
@@ -36,38 +38,68 @@ def _flat(array: Any) -> Any:
     return array.reshape(-1)
 
 
+def segments(sizes: Sequence[int]) -> list[slice]:
+    """Where arrays of these sizes lie in a flat vector. What lies between them is padding.
+
+    Example:
+        >>> segments([3, 8, 1])
+        [slice(0, 3, None), slice(8, 16, None), slice(16, 17, None)]
+    """
+    starts = itertools.accumulate((-(-size // ALIGNED) * ALIGNED for size in sizes), initial=0)
+    return [slice(start, start + size) for start, size in zip(starts, sizes, strict=False)]
+
+
+def spans(sizes: Sequence[int]) -> list[slice]:
+    """The segments, each with the padding that follows it."""
+    places = segments(sizes)
+    ends = [*(place.start for place in places[1:]), *(place.stop for place in places[-1:])]
+    return [slice(place.start, end) for place, end in zip(places, ends, strict=True)]
+
+
+def gaps(sizes: Sequence[int]) -> list[slice]:
+    """Where the padding of a flat vector lies."""
+    ends = [(place.stop, span.stop) for place, span in zip(segments(sizes), spans(sizes), strict=True)]
+    return [slice(stop, end) for stop, end in ends if stop < end]
+
+
+def flat_size(sizes: Sequence[int]) -> int:
+    """Elements of a flat vector of arrays of these sizes, padding included."""
+    return segments(sizes)[-1].stop if sizes else 0
+
+
 class Pack(Operation):
-    """All inputs, flattened, one after the other; those that lie inside the output already are not moved."""
+    """All inputs, flattened, in `segments` of one vector, with zeros between them.
+
+    Inputs that lie inside the output already are not moved.
+    """
 
     def infer(self, *specs: Spec) -> Spec:
         if len({s.dtype for s in specs}) != 1:
             raise ShapeError(explain("Pack needs inputs of one dtype.", received=[str(s) for s in specs]))
-        return Spec((sum(s.size for s in specs),), specs[0].dtype)
+        return Spec((flat_size([s.size for s in specs]),), specs[0].dtype)
 
     def vjp(self, ct: Value, out: Value, *inputs: Value) -> Sequence[Value]:
-        from gputrain.ops.shape import reshape
-
-        ends = np.cumsum([v.spec.size for v in inputs])
-        return [
-            reshape(ct[int(e) - v.spec.size : int(e)], v.spec.dims) for e, v in zip(ends, inputs, strict=True)
-        ]
+        places = segments([v.spec.size for v in inputs])
+        return [reshape(ct[place], v.spec.dims) for place, v in zip(places, inputs, strict=True)]
 
     def compute(self, xp: Any, out: Any, *inputs: Any, scratch: tuple[Any, ...] = ()) -> None:
-        start = 0
-        for x in inputs:
-            part = out[start : start + x.size]
-            if not xp.may_share_memory(part, x):
-                xp.copyto(part, _flat(x))
-            start += x.size
+        sizes = [x.size for x in inputs]
+        for place, x in zip(segments(sizes), inputs, strict=True):
+            if not xp.may_share_memory(out[place], x):
+                xp.copyto(out[place], _flat(x))
+        for gap in gaps(sizes):
+            out[gap] = 0
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
         def reference(*xs: np.ndarray) -> np.ndarray:
-            return np.concatenate([x.ravel() for x in xs])
+            rows = [np.append(x.ravel(), np.zeros(-x.size % 8)) for x in xs[:-1]]
+            return np.concatenate([*rows, xs[-1].ravel()])
 
         return [
-            Sample(cls(), (Spec((2, 3)), Spec(()), Spec((0,)), Spec((4,))), reference),
+            Sample(cls(), (Spec((2, 3)), Spec(()), Spec((0,)), Spec((4, 4)), Spec((9,))), reference),
             Sample(cls(), (Spec((5,)),), reference),
+            Sample(cls(), (Spec((3, 5)), Spec((0,))), reference),
         ]
 
 
@@ -81,17 +113,13 @@ class AllFinite(Operation):
         return [None] * len(inputs)
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
-        return (Spec((BLOCK,), "bool"),)
+        return (Spec((max((s.size for s in specs), default=0),), "bool"),)
 
     def compute(self, xp: Any, out: Any, *inputs: Any, scratch: tuple[Any, ...] = ()) -> None:
         out[...] = True
         for x in inputs:
-            flat = _flat(x)
-            for start in range(0, flat.size, BLOCK):
-                block = flat[start : start + BLOCK]
-                flags = scratch[0][: block.size]
-                xp.isfinite(block, out=flags)
-                xp.logical_and(out, flags.all(), out=out)
+            flags = xp.isfinite(_flat(x), out=scratch[0][: x.size])
+            xp.logical_and(out, flags.all(), out=out)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -171,22 +199,23 @@ class ClipFactors(Operation):
         return (None,)
 
     def compute(self, xp: Any, out: Any, flat: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        start = 0
-        for i, size in enumerate(self.sizes):
-            part = flat[start : start + size]
-            out[i] = xp.dot(part, part)
-            start += size
+        for i, place in enumerate(segments(self.sizes)):
+            out[i] = xp.dot(flat[place], flat[place])
+        self.limited(xp, out)
+
+    def limited(self, xp: Any, squares: Any) -> None:
+        """From the sum of squares of each segment to its factor, in place."""
         if self.together:
-            out[...] = out.sum()
-        xp.sqrt(out, out=out)
-        xp.maximum(out, self.limit, out=out)
-        xp.divide(self.limit, out, out=out)
+            squares[...] = squares.sum()
+        xp.sqrt(squares, out=squares)
+        xp.maximum(squares, self.limit, out=squares)
+        xp.divide(self.limit, squares, out=squares)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
         def reference(together: bool) -> Any:
             def run(flat: np.ndarray) -> np.ndarray:
-                parts = [flat[:3], flat[3:8], flat[8:]]
+                parts = [flat[:3], flat[8:13], flat[16:17]]
                 norms = [math.sqrt(float((p * p).sum())) for p in parts]
                 if together:
                     norms = [math.sqrt(sum(n * n for n in norms))] * 3
@@ -198,7 +227,7 @@ class ClipFactors(Operation):
         return [
             Sample(
                 cls(sizes, 1.5, together),
-                (Spec((9,)),),
+                (Spec((17,)),),
                 reference(together),
                 differentiable=(),
                 label=str(together),
@@ -208,7 +237,7 @@ class ClipFactors(Operation):
 
 
 class ScaleSegments(Operation):
-    """Each segment of a flat vector times its own factor."""
+    """Each segment of a flat vector, and the padding after it, times its own factor."""
 
     sizes: Sizes
     overwrites = ((0, 0),)
@@ -220,18 +249,15 @@ class ScaleSegments(Operation):
         return apply(ScaleSegments(self.sizes), ct, factors), None
 
     def compute(self, xp: Any, out: Any, flat: Any, factors: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        start = 0
-        for i, size in enumerate(self.sizes):
-            part = slice(start, start + size)
-            xp.multiply(flat[part], factors[i : i + 1], out=out[part])
-            start += size
+        for i, place in enumerate(spans(self.sizes)):
+            xp.multiply(flat[place], factors[i : i + 1], out=out[place])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
         def reference(flat: np.ndarray, factors: np.ndarray) -> np.ndarray:
-            return flat * np.repeat(factors, [3, 5, 1])
+            return flat * np.repeat(factors, [8, 16, 1])
 
-        return [Sample(cls((3, 5, 1)), (Spec((9,)), Spec((3,))), reference, differentiable=(0,))]
+        return [Sample(cls((3, 9, 1)), (Spec((25,)), Spec((3,))), reference, differentiable=(0,))]
 
 
 # ------------------------------------------------------------------------------------------------- updates
@@ -244,9 +270,9 @@ class _Update:
 
     `step` is the number of this step, counted from 1.
 
-    `gradient` and slots are flat, of the variables' total length. Where the flag does not hold, nothing
+    `gradient` and slots are flat, in the variables' `segments`. Where the flag does not hold, nothing
     changes. `decay` says which variables weight decay applies to (decoupled: w -= w * rate * weight_decay).
-    Subclasses write the arithmetic of one block in `block`.
+    Subclasses write the arithmetic in `rule`; a device's kernels do the same faster.
     """
 
     guarded = True
@@ -254,7 +280,6 @@ class _Update:
     sizes: Sizes
     decay: tuple[bool, ...]
     weight_decay: float
-    workspaces: int = 2
 
     @property
     def slots(self) -> int:
@@ -268,14 +293,13 @@ class _Update:
     def overwrites(self) -> tuple[tuple[int, int], ...]:
         return tuple((i, 4 + i) for i in range(self.n_outputs))
 
-    def infer(
-        self, flag: Spec, rate: Spec, step: Spec, gradient: Spec, *states: Spec
-    ) -> tuple[Spec, ...]:
-        if gradient.size != sum(self.sizes):
+    def infer(self, flag: Spec, rate: Spec, step: Spec, gradient: Spec, *states: Spec) -> tuple[Spec, ...]:
+        if gradient.size != flat_size(self.sizes):
             raise ShapeError(
                 explain(
-                    "An update needs one gradient element per weight.",
-                    expected=sum(self.sizes),
+                    "An update needs one gradient element per weight, each variable's from a multiple of "
+                    f"{ALIGNED} on.",
+                    expected=flat_size(self.sizes),
                     received=gradient,
                 )
             )
@@ -284,79 +308,61 @@ class _Update:
     def vjp(self, ct: Any, out: Any, *inputs: Value) -> Sequence[None]:
         return [None] * len(inputs)
 
-    def scratch(
-        self, flag: Spec, rate: Spec, step: Spec, gradient: Spec, *states: Spec
-    ) -> tuple[Spec, ...]:
-        return (Spec((self.workspaces, BLOCK), gradient.dtype),)
-
     def compute(
-        self,
-        xp: Any,
-        out: Any,
-        flag: Any,
-        rate: Any,
-        step: Any,
-        gradient: Any,
-        *states: Any,
+        self, xp: Any, out: Any, flag: Any, rate: Any, step: Any, gradient: Any, *states: Any,
         scratch: Any = (),
-    ) -> None:
+    ) -> None:  # fmt: skip
         outs = out if isinstance(out, tuple) else (out,)
         for target, old in zip(outs, states, strict=True):
             if target is not old:
                 xp.copyto(target, old)
         if not flag:
             return
-        scalars = self.scalars(float(rate), int(step))
-        for part, start, stop, decays in self.table():
-            weights = _flat(outs[self.slots + part])
-            for first in range(start, stop, BLOCK):
-                last = min(first + BLOCK, stop)
-                w = weights[first - start : last - start]
-                if decays:
-                    xp.multiply(w, self.kept(float(rate)), out=w)
-                slots = [s[first:last] for s in outs[: self.slots]]
-                work = [scratch[0][i, : last - first] for i in range(self.workspaces)]
-                self.block(xp, scalars, w, gradient[first:last], slots, work)
+        size = self.step_size(float(rate), int(step))
+        for number, place, decays in self.table():
+            w = _flat(outs[self.slots + number])
+            slots = [slot[place] for slot in outs[: self.slots]]
+            kept = w * self.kept(float(rate)) if decays else w
+            new = self.rule(xp, size, kept, gradient[place], *slots)
+            for target, values in zip((w, *slots), new, strict=True):
+                xp.copyto(target, values)
 
-    def table(self) -> list[tuple[int, int, int, bool]]:
-        """(variable, first element, last element, weight decay applies) of each variable."""
-        ends = np.cumsum(self.sizes, dtype=np.int64)
-        return [
-            (i, int(e) - n, int(e), bool(d and self.weight_decay))
-            for i, (e, n, d) in enumerate(zip(ends, self.sizes, self.decay, strict=True))
-        ]
+    def table(self) -> list[tuple[int, slice, bool]]:
+        """(variable, its place in the flat vectors, whether weight decay applies) of each variable."""
+        rows = enumerate(zip(segments(self.sizes), self.decay, strict=True))
+        return [(number, place, bool(decays and self.weight_decay)) for number, (place, decays) in rows]
 
     def kept(self, rate: float) -> float:
         """Share of a decaying weight that a step keeps."""
         return 1.0 - rate * self.weight_decay
 
-    def scalars(self, rate: float, step: int) -> Any:
-        """What `block` needs of learning rate and step number (from 1)."""
+    def step_size(self, rate: float, step: int) -> float:
+        """The learning rate, corrected for the number of this step where the rule asks for it."""
         return rate
 
-    def block(self, xp: Any, scalars: Any, w: Any, g: Any, slots: list[Any], work: list[Any]) -> None:
-        """Update weights and slots in place, all of one block; `work` is workspace."""
+    def rule(self, xp: Any, rate: float, w: Any, g: Any, *slots: Any) -> tuple[Any, ...]:
+        """New weights and new slots of a variable."""
         raise NotImplementedError
 
 
 def _case(op: Any, reference: Any, steps: int = 4, label: str = "") -> Sample:
     """A sample: flag set, rate 0.1, the step after `steps` others, positive second moments."""
-    inputs: list[Any] = [
-        np.array(True),
-        np.array(0.1),
-        np.array(steps + 1, np.int64),
-        Spec((sum(op.sizes),)),
-    ]
-    inputs += [Spec((sum(op.sizes),))] * op.slots + [Spec((n,)) for n in op.sizes]
+    flat = Spec((flat_size(op.sizes),))
+    numbers = [np.array(True), np.array(0.1), np.array(steps + 1, np.int64)]
+    states = [*[flat] * op.slots, *(Spec((n,)) for n in op.sizes)]
+    inside = np.concatenate([np.arange(s.start, s.stop) for s in segments(op.sizes)])
 
     def run(flag: Any, rate: Any, step: Any, g: Any, *states: Any) -> Any:
         w = np.concatenate(states[op.slots :])
         if op.weight_decay:
             w = w * (1 - rate * op.weight_decay * np.repeat(op.decay, op.sizes))
-        slots, w = reference(float(rate), steps + 1, g, list(states[: op.slots]), w)
+        slots = [s.copy() for s in states[: op.slots]]
+        new, w = reference(float(rate), steps + 1, g[inside], [s[inside] for s in slots], w)
+        for slot, values in zip(slots, new, strict=True):
+            slot[inside] = values
         return (*slots, *np.split(w, np.cumsum(op.sizes)[:-1]))
 
-    return Sample(op, tuple(inputs), run, 0.1, 1.0, differentiable=(), label=label)
+    return Sample(op, (*numbers, flat, *states), run, 0.1, 1.0, differentiable=(), label=label)
 
 
 class SGDUpdate(_Update, Operation):
@@ -367,27 +373,16 @@ class SGDUpdate(_Update, Operation):
     weight_decay: float = 0.0
     momentum: float = 0.0
     nesterov: bool = False
-    workspaces = 1
 
     @property
     def slots(self) -> int:
         return 1 if self.momentum else 0
 
-    def block(self, xp: Any, rate: float, w: Any, g: Any, slots: list[Any], work: list[Any]) -> None:
-        (step,) = work
-        xp.multiply(g, rate, out=step)
+    def rule(self, xp: Any, rate: float, w: Any, g: Any, *slots: Any) -> tuple[Any, ...]:
         if not self.momentum:
-            xp.subtract(w, step, out=w)
-            return
-        (v,) = slots
-        xp.multiply(v, self.momentum, out=v)
-        xp.subtract(v, step, out=v)
-        if self.nesterov:
-            xp.subtract(w, step, out=w)
-            xp.multiply(v, self.momentum, out=step)
-            xp.add(w, step, out=w)
-        else:
-            xp.add(w, v, out=w)
+            return (w - rate * g,)
+        v = self.momentum * slots[0] - rate * g
+        return (w + self.momentum * v - rate * g if self.nesterov else w + v), v
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -422,27 +417,17 @@ class RMSpropUpdate(_Update, Operation):
     def slots(self) -> int:
         return 1 + bool(self.momentum) + bool(self.centered)
 
-    def block(self, xp: Any, rate: float, w: Any, g: Any, slots: list[Any], work: list[Any]) -> None:
-        square, step = work
-        velocity = slots[0]
-        _decayed_mean(xp, velocity, xp.multiply(g, g, out=square), self.rho)
+    def rule(self, xp: Any, rate: float, w: Any, g: Any, *slots: Any) -> tuple[Any, ...]:
+        square = self.rho * slots[0] + (1.0 - self.rho) * g * g
+        new, variance = [square], square
         if self.centered:
-            average = slots[-1]
-            xp.copyto(step, g)
-            _decayed_mean(xp, average, step, self.rho)
-            xp.multiply(average, average, out=square)
-            xp.subtract(velocity, square, out=square)
-            xp.add(square, self.epsilon, out=square)
-        else:
-            xp.add(velocity, self.epsilon, out=square)
-        xp.sqrt(square, out=square)
-        xp.multiply(g, rate, out=step)
-        xp.divide(step, square, out=step)
+            mean = self.rho * slots[-1] + (1.0 - self.rho) * g
+            variance = square - mean * mean
+        change = rate * g / xp.sqrt(variance + self.epsilon)
         if self.momentum:
-            m = slots[1]
-            xp.multiply(m, self.momentum, out=m)
-            step = xp.add(m, step, out=m)
-        xp.subtract(w, step, out=w)
+            change = self.momentum * slots[1] + change
+            new.append(change)
+        return w - change, *new, *([mean] if self.centered else [])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -466,18 +451,11 @@ class RMSpropUpdate(_Update, Operation):
         plain = [cls(sizes, decay, 0.01), cls(sizes, decay, momentum=0.9)]
         found = [_case(op, reference(op), label=str(op.momentum)) for op in plain]
         # A centered second moment must exceed the square of the mean, as it does in training.
-        op = cls((4,), (True,), 0.0, momentum=0.5, centered=True)
-        arrays = [np.array(True), np.array(0.1), np.array(1, np.int64), np.linspace(-1, 1, 4)]
-        arrays += [np.full(4, 2.0), np.full(4, 0.1), np.full(4, 0.2), np.linspace(0, 1, 4)]
+        op = cls((8,), (True,), 0.0, momentum=0.5, centered=True)
+        arrays = [np.array(True), np.array(0.1), np.array(1, np.int64), np.linspace(-1, 1, 8)]
+        arrays += [np.full(8, 2.0), np.full(8, 0.1), np.full(8, 0.2), np.linspace(0, 1, 8)]
         centered = _case(op, reference(op)).reference
         return [*found, Sample(op, tuple(arrays), centered, differentiable=(), label="centered")]
-
-
-def _decayed_mean(xp: Any, mean: Any, new: Any, keep: float) -> None:
-    """mean = keep * mean + (1 - keep) * new; `new` is overwritten."""
-    xp.multiply(mean, keep, out=mean)
-    xp.multiply(new, 1.0 - keep, out=new)
-    xp.add(mean, new, out=mean)
 
 
 class AdamUpdate(_Update, Operation):
@@ -498,26 +476,15 @@ class AdamUpdate(_Update, Operation):
     def slots(self) -> int:
         return 3 if self.amsgrad else 2
 
-    def scalars(self, rate: float, step: int) -> float:
+    def step_size(self, rate: float, step: int) -> float:
         return rate * math.sqrt(1 - self.beta_2**step) / (1 - self.beta_1**step)
 
-    def block(self, xp: Any, rate: float, w: Any, g: Any, slots: list[Any], work: list[Any]) -> None:
-        m, v = slots[:2]
-        change, root = work
-        xp.subtract(g, m, out=change)
-        xp.multiply(change, 1 - self.beta_1, out=change)
-        xp.add(m, change, out=m)
-        xp.multiply(g, g, out=change)
-        xp.subtract(change, v, out=change)
-        xp.multiply(change, 1 - self.beta_2, out=change)
-        xp.add(v, change, out=v)
-        if self.amsgrad:
-            v = xp.maximum(slots[2], v, out=slots[2])
-        xp.sqrt(v, out=root)
-        xp.add(root, self.epsilon, out=root)
-        xp.divide(m, root, out=root)
-        xp.multiply(root, rate, out=root)
-        xp.subtract(w, root, out=w)
+    def rule(self, xp: Any, rate: float, w: Any, g: Any, *slots: Any) -> tuple[Any, ...]:
+        m = slots[0] + (1.0 - self.beta_1) * (g - slots[0])
+        v = slots[1] + (1.0 - self.beta_2) * (g * g - slots[1])
+        largest = xp.maximum(slots[2], v) if self.amsgrad else v
+        w = w - rate * m / (xp.sqrt(largest) + self.epsilon)
+        return w, m, v, *([largest] if self.amsgrad else [])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gputrain.names import missing_name
 from gputrain.optimizers import schedules
-from gputrain.optimizers.base import Optimizer
+from gputrain.optimizers.base import Optimizer, registry
 from gputrain.optimizers.first_order import SGD, Adam, AdamW, RMSprop
-from gputrain.utils.names import missing_name
-from gputrain.utils.registry import Registry
+from gputrain.utils.registry import deserializer, serializer
 
 __all__ = [
     "SGD",
@@ -22,10 +22,6 @@ __all__ = [
     "schedules",
     "serialize",
 ]
-
-registry: Registry[Optimizer] = Registry(
-    "optimizer", [SGD, RMSprop, Adam, AdamW], {"RMSProp": RMSprop, "rmsprop": RMSprop, "adamw": AdamW}
-)
 
 
 def get(identifier: Any) -> Optimizer:
@@ -44,24 +40,8 @@ def get(identifier: Any) -> Optimizer:
     return found
 
 
-def serialize(optimizer: Optimizer) -> Any:
-    """The optimizer as plain data.
-
-    Args:
-        optimizer: what is to be described.
-    """
-    return registry.serialize(optimizer)
-
-
-def deserialize(config: Any, custom_objects: Any = None) -> Optimizer:
-    """The optimizer that `serialize` described.
-
-    Args:
-        config: what `serialize` returned.
-        custom_objects: classes and functions of yours by the names in `config`.
-    """
-    return registry.deserialize(config, custom_objects)
-
+serialize = serializer(registry, __name__)
+deserialize = deserializer(registry, __name__)
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__ = missing_name("optimizer", __name__, __all__)

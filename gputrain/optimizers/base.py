@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,20 @@ import numpy as np
 from gputrain import ops
 from gputrain.errors import explain
 from gputrain.ir import current_trace
+from gputrain.names import did_you_mean
 from gputrain.ops.base import apply, cast, convert
-from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments
+from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments, flat_size, segments
 from gputrain.optimizers import schedules
 from gputrain.optimizers.schedules import LearningRateSchedule
 from gputrain.runtime import Variable
+from gputrain.utils.registry import Registry
+from gputrain.utils.states import check_names
 
 RATES_AHEAD = 512  # steps for which a schedule is evaluated at a time
+MASTER = "master"  # name of the slot with the float32 copy of a 16-bit variable
+
+
+registry: Registry[Optimizer] = Registry("optimizer", snake=True)
 
 
 class Optimizer:
@@ -38,9 +46,17 @@ class Optimizer:
 
     Where a gradient is NaN or infinite the step changes nothing.
 
+    Variables of 16 bits are trained in float32: the optimizer keeps a float32 copy of each (its master),
+    which follows the variable where that is set from outside, and float32 slots. Slots of other variables
+    have the variable's dtype; a model may hold several dtypes.
+
     Attributes:
         iterations: number of steps done, a variable.
+        slots: variables of the rule: flat ones, each for all variables of a dtype, or those that
+            `add_variable_from_reference` made.
         version: counts what makes a traced step stale: other slots, or a schedule in place of a number.
+        reduce_gradients: function of all gradients of a dtype, packed in one vector, that gives those of all
+            processes together; a model's strategy sets it.
     """
 
     def __init__(
@@ -83,9 +99,13 @@ class Optimizer:
         self.built = False
         self.slots: list[Variable] = []
         self._trained: list[Variable] = []
-        self._kept: dict[Variable, list[np.ndarray]] = {}
+        self._flat: dict[str, list[Variable]] = {}  # the flat slots of the variables computed in a dtype
+        self._own: dict[Variable, dict[str, Variable]] = {}  # slots of one variable, by name
+        self._masters: dict[Variable, Variable] = {}
+        self._kept: dict[Variable, dict[str, np.ndarray]] = {}
         self._no_decay: set[int] = set()
         self._no_decay_names: tuple[str, ...] = ()
+        self.reduce_gradients: Callable[[Any], Any] = _as_it_is
 
     # ---------------------------------------------------------------------------------------- learning rate
 
@@ -175,21 +195,28 @@ class Optimizer:
         given = list(trainable_variables) if trainable_variables is not None else self._trained
         gradients, variables = self._pairs(list(grads), given)
         self._require_built(variables)
-        flat = apply(Pack(), *(cast(g, variables[0].dtype) for g in gradients))
-        flag = self._finite(flat)
+        of, groups = dict(zip(variables, gradients, strict=True)), _by_dtype(variables)
+        flat = {dtype: apply(Pack(), *(cast(of[v], dtype) for v in group)) for dtype, group in groups.items()}
+        flat = {dtype: self.reduce_gradients(vector) for dtype, vector in flat.items()}
+        flag = self._finite(*flat.values())
         if current_trace() is None and not flag:
             return
-        flat = self._clipped(flat, tuple(v.spec.size for v in variables))
+        flat = self._clipped(flat, groups)
+        self._refresh_masters(variables)
         rate = self._current_rate()
         done = ops.add(self.iterations, ops.cast(flag, "int64"))
-        if self._is_fused:
-            self._apply_fused(flag, rate, done, flat, variables)
-        else:
-            self._apply_steps(rate, flat, variables)
+        for dtype, group in groups.items():
+            if self._is_fused:
+                self._apply_fused(flag, rate, done, flat[dtype], group, self._flat.get(dtype, []))
+            else:
+                self._apply_steps(rate, flat[dtype], group)
         self.iterations.assign(done)
         for variable in variables:
+            state = self._state(variable)
             if variable.constraint is not None:
-                variable.assign(variable.constraint(variable))
+                state.assign(variable.constraint(state))
+            if state is not variable:
+                variable.assign(state)
 
     def apply_gradients(self, grads_and_vars: Any) -> None:
         """As `apply`, from pairs (gradient, variable)."""
@@ -198,11 +225,11 @@ class Optimizer:
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Create the slots for these variables. Variables that had slots before keep their values."""
-        self._keep_slots()
+        self._kept.update(self.slot_values())
         self._trained, self.built = list(variables), True
-        self.slots = (
-            [self._flat_slot(i, name) for i, name in enumerate(self.slot_names)] if self._is_fused else []
-        )
+        self._masters = {v: self._master(v) for v in variables if wide(v.dtype) != v.dtype}
+        self._flat, self._own = self._flat_slots(), {}
+        self.slots = [slot for slots in self._flat.values() for slot in slots]
         self.version += 1
 
     def _require_built(self, variables: list[Variable]) -> None:
@@ -221,27 +248,88 @@ class Optimizer:
                 )
             self.build(variables)
 
-    def _flat_slot(self, number: int, name: str) -> Variable:
-        """One slot of all variables, with the values kept from an earlier list of variables."""
-        kept = [self._kept[v][number] if v in self._kept else np.zeros(v.spec.size) for v in self._trained]
-        flat = np.concatenate(kept).astype(self._trained[0].dtype)
-        return Variable(flat, trainable=False, name=name, path=f"{self.name}/{name}")
+    def _flat_slots(self) -> dict[str, list[Variable]]:
+        """Slots for all variables of a dtype, with the values kept from an earlier list of variables."""
+        found: dict[str, list[Variable]] = {}
+        for dtype, group in _by_dtype(self._trained).items():
+            ending = f"_{dtype}" if found else ""
+            for name in self.slot_names:
+                flat = _put(self._kept, name, group, np.zeros(flat_size(_sizes(group)), dtype))
+                slot = Variable(flat, trainable=False, name=name, path=f"{self.name}/{name}{ending}")
+                found.setdefault(dtype, []).append(slot)
+        return found
 
-    def _keep_slots(self) -> None:
-        """Remember each variable's part of the flat slots."""
-        if not self._is_fused:
-            return
-        flat = [slot.numpy() for slot in self.slots]
-        start = 0
-        for variable in self._trained:
-            part = slice(start, start + variable.spec.size)
-            self._kept[variable] = [slot[part] for slot in flat]
-            start = part.stop
+    def _master(self, variable: Variable) -> Variable:
+        """The float32 copy of a 16-bit variable."""
+        first = self._kept.get(variable, {}).get(MASTER, variable.numpy())
+        path = f"{self.name}/{variable.path}/{MASTER}"
+        return Variable(first, dtype=wide(variable.dtype), trainable=False, name=MASTER, path=path)
+
+    def _state(self, variable: Variable) -> Variable:
+        """What a step changes: the master of a 16-bit variable, else the variable itself."""
+        return self._masters.get(variable, variable)
+
+    def _refresh_masters(self, variables: list[Variable]) -> None:
+        """Take over what was written into 16-bit variables from outside: a master rounds to its variable."""
+        for variable in variables:
+            if variable in self._masters:
+                master = self._masters[variable]
+                follows = ops.equal(cast(master, variable.dtype), variable)
+                master.assign(ops.where(follows, master, cast(variable, master.dtype)))
+
+    def slot_values(self) -> dict[Variable, dict[str, np.ndarray]]:
+        """Copies of the slots of each variable by their names, of its shape; "master" is its float32 copy.
+
+        Example:
+            >>> {v.path: list(slots) for v, slots in optimizer.slot_values().items()}
+            {'dense/kernel': ['momentum', 'velocity'], 'dense/bias': ['momentum', 'velocity']}
+        """
+        single = {v: self._single_slots(v) for v in self._trained}
+        found = {v: {name: slot.numpy() for name, slot in slots.items()} for v, slots in single.items()}
+        for dtype, group in _by_dtype(self._trained).items():
+            for slot in self._flat.get(dtype, ()):
+                flat = slot.numpy()
+                for variable, place in zip(group, segments(_sizes(group)), strict=True):
+                    found[variable][slot.name] = flat[place].reshape(variable.shape)
+        return found
+
+    def set_slot_values(self, values: Mapping[Variable, Mapping[str, Any]]) -> None:
+        """Set slots, as `slot_values` gives them; what is not named keeps its value. Not in a traced step.
+
+        Raises:
+            ValueError: a slot that a variable does not have, or of another shape than the variable's.
+        """
+        self._check_slots(values)
+        for dtype, group in _by_dtype(self._trained).items():
+            for slot in self._flat.get(dtype, ()):
+                slot.assign(_put(values, slot.name, group, slot.numpy()))
+        for variable, slots in values.items():
+            for name, slot in self._single_slots(variable).items():
+                if name in slots:
+                    slot.assign(slots[name])
+
+    def _check_slots(self, values: Mapping[Variable, Mapping[str, Any]]) -> None:
+        trained = set(self._trained)
+        for variable, slots in values.items():
+            flat = self._flat.get(wide(variable.dtype), ()) if variable in trained else ()
+            known = [*(slot.name for slot in flat), *self._single_slots(variable)]
+            for name, value in slots.items():
+                if name not in known:
+                    rule = f"{self.name}: {variable.path} has no slot {name!r}."
+                    raise ValueError(explain(rule, expected=known or "a variable that this optimizer trains"))
+                if np.shape(value) != variable.shape:
+                    rule = f"{self.name}: slot {name!r} has the shape of its variable, {variable.path}."
+                    raise ValueError(explain(rule, expected=variable.shape, received=np.shape(value)))
+
+    def _single_slots(self, variable: Variable) -> dict[str, Variable]:
+        """Slots of one variable alone."""
+        master = {MASTER: self._masters[variable]} if variable in self._masters else {}
+        return {**self._own.get(variable, {}), **master}
 
     @property
     def variables(self) -> list[Variable]:
-        """State of the optimizer: iterations, learning rate, slots."""
-        return [self.iterations, self._rate, *self.slots]
+        """State of the optimizer: iterations, learning rate, slots, masters."""
+        return [self.iterations, self._rate, *self.slots, *self._masters.values()]
 
     @property
     def slot_names(self) -> tuple[str, ...]:
@@ -258,26 +346,30 @@ class Optimizer:
 
     def assign(self, variable: Variable, value: Any) -> None:
         """Set a variable in `update_step`."""
-        variable.assign(value)
+        self._state(variable).assign(value)
 
     def assign_add(self, variable: Variable, value: Any) -> None:
         """Add to a variable in `update_step`."""
-        variable.assign_add(value)
+        self._state(variable).assign_add(value)
 
     def assign_sub(self, variable: Variable, value: Any) -> None:
         """Subtract from a variable in `update_step`."""
-        variable.assign_sub(value)
+        self._state(variable).assign_sub(value)
 
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: str = "zeros"
     ) -> Variable:
-        """A new slot of a variable's shape and dtype."""
+        """A new slot of a variable's shape, in the dtype that the variable is computed in.
+
+        A variable that had a slot of this name before a change of the list of variables keeps its value.
+        """
+        own = self._own.setdefault(reference_variable, {})
+        name = name or f"slot_{len(own)}"
         fill = np.ones if initializer == "ones" else np.zeros
-        name = name or f"slot_{len(self.slots)}"
+        first = self._kept.get(reference_variable, {}).get(name, fill(reference_variable.shape))
         path = f"{self.name}/{reference_variable.path}/{name}"
-        slot = Variable(
-            fill(reference_variable.shape, reference_variable.dtype), trainable=False, name=name, path=path
-        )
+        slot = Variable(first, dtype=wide(reference_variable.dtype), trainable=False, name=name, path=path)
+        own[name] = slot
         self.slots.append(slot)
         return slot
 
@@ -327,47 +419,92 @@ class Optimizer:
             )
         return [g for g, _ in pairs], [v for _, v in pairs]
 
-    def _finite(self, flat: Any) -> Any:
+    def _finite(self, *flat: Any) -> Any:
         """Whether this step may change anything: gradients and everything checked before are finite."""
-        flag = apply(AllFinite(), flat)
+        flag = apply(AllFinite(), *flat)
         trace = current_trace()
         return flag if trace is None else trace.require(flag)
 
-    def _clipped(self, flat: Any, sizes: tuple[int, ...]) -> Any:
+    def _clipped(self, flat: dict[str, Any], groups: dict[str, list[Variable]]) -> dict[str, Any]:
+        """The gradients of each dtype, within the limits."""
         if self.clipvalue is not None:
-            return ops.clip(flat, -float(self.clipvalue), float(self.clipvalue))
+            most = float(self.clipvalue)
+            return {dtype: ops.clip(g, -most, most) for dtype, g in flat.items()}
         limit = self.clipnorm if self.clipnorm is not None else self.global_clipnorm
         if limit is None:
             return flat
-        factors = apply(ClipFactors(sizes, float(limit), self.clipnorm is None), flat)
-        return apply(ScaleSegments(sizes), flat, factors)
+        together = self.clipnorm is None
+        if together and len(flat) > 1:
+            return _clipped_together(flat, float(limit))
+        clipped = {}
+        for dtype, gradient in flat.items():
+            sizes = _sizes(groups[dtype])
+            factors = apply(ClipFactors(sizes, float(limit), together), gradient)
+            clipped[dtype] = apply(ScaleSegments(sizes), gradient, factors)
+        return clipped
 
     def _apply_fused(
-        self, flag: Any, rate: Any, step: Any, flat: Any, variables: list[Variable]
+        self, flag: Any, rate: Any, step: Any, flat: Any, group: list[Variable], slots: list[Variable]
     ) -> None:
-        sizes = tuple(v.spec.size for v in variables)
-        decay = tuple(self._decays(v) for v in variables)
-        op = self.fused_update(sizes, decay)
-        states = [*self.slots, *variables]
+        op = self.fused_update(_sizes(group), tuple(self._decays(v) for v in group))
+        states = [*slots, *(self._state(v) for v in group)]
         new = apply(op, flag, rate, step, flat, *(convert(s) for s in states))
         for state, value in zip(states, new if op.n_outputs > 1 else [new], strict=True):
             state.assign(value)
 
-    def _apply_steps(self, rate: Any, flat: Any, variables: list[Variable]) -> None:
-        start = 0
-        for variable in variables:
+    def _apply_steps(self, rate: Any, flat: Any, group: list[Variable]) -> None:
+        for variable, place in zip(group, segments(_sizes(group)), strict=True):
+            state = self._state(variable)
             if self.weight_decay and self._decays(variable):
-                variable.assign(
-                    ops.subtract(variable, ops.multiply(variable, ops.multiply(rate, self.weight_decay)))
-                )
-            part = ops.reshape(flat[start : start + variable.spec.size], variable.shape)
-            self.update_step(part, variable, rate)
-            start += variable.spec.size
+                state.assign(ops.subtract(state, ops.multiply(state, ops.multiply(rate, self.weight_decay))))
+            self.update_step(ops.reshape(flat[place], variable.shape), variable, rate)
 
     def _decays(self, variable: Variable) -> bool:
         return id(variable) not in self._no_decay and not any(
             n in variable.path for n in self._no_decay_names
         )
+
+    # ------------------------------------------------------------------------------------------------- state
+
+    def state(self, names: Mapping[Variable, str] | None = None) -> dict[str, Any]:
+        """Iterations, learning rate and slots, as NumPy copies by name.
+
+        Args:
+            names: of the weights to which slots belong; default their paths.
+
+        Returns:
+            {"iterations", "learning_rate", "slots": {weight: {slot: array}}}.
+        """
+        named = names or {}
+        slots = {named.get(v, v.path): values for v, values in self.slot_values().items()}
+        return {"iterations": self.iterations.numpy(), "learning_rate": self._rate.numpy(), "slots": slots}
+
+    def set_state(self, state: Mapping[str, Any], variables: Mapping[str, Variable] | None = None) -> None:
+        """Set what `state` gave; slots that are not there yet are made.
+
+        Args:
+            state: what `state` gave.
+            variables: the weights by name; default by their paths, once the optimizer is built.
+
+        Raises:
+            ValueError: an entry, a weight or a slot is missing or unknown, or is of another shape.
+        """
+        check_names(self.name, ("iterations", "learning_rate", "slots"), state)
+        known = variables or {v.path: v for v in self._trained}
+        strange = [name for name in state["slots"] if name not in known]
+        if strange:
+            hint = did_you_mean(strange[0], known)
+            raise ValueError(f"{self.name}: slots of {strange[0]!r}, which is no weight here. {hint}")
+        slots = {known[name]: values for name, values in state["slots"].items()}
+        if not self.built and slots:
+            self.build(list(slots))
+        names, there = {v: name for name, v in known.items()}, self.slot_values()
+        check_names(f"{self.name}, slots", [names.get(v, v.path) for v in there], state["slots"])
+        for variable, own in there.items():
+            check_names(f"{self.name}, slots of {names[variable]!r}", own, slots[variable])
+        self.set_slot_values(slots)
+        self._rate.assign(state["learning_rate"])
+        self.iterations.assign(state["iterations"])
 
     # ------------------------------------------------------------------------------------------- description
 
@@ -389,6 +526,45 @@ class Optimizer:
     def from_config(cls, config: dict[str, Any]) -> Any:
         """An optimizer from `get_config()`, without state."""
         return cls(**config)
+
+
+def _as_it_is(flat: Any) -> Any:
+    return flat
+
+
+def wide(dtype: str) -> str:
+    """The dtype in which variables of `dtype` are trained: float32 for 16-bit ones."""
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
+
+
+def _by_dtype(variables: Sequence[Variable]) -> dict[str, list[Variable]]:
+    """Variables by the dtype in which they are trained."""
+    groups: dict[str, list[Variable]] = {}
+    for variable in variables:
+        groups.setdefault(wide(variable.dtype), []).append(variable)
+    return groups
+
+
+def _sizes(variables: Sequence[Variable]) -> tuple[int, ...]:
+    return tuple(v.spec.size for v in variables)
+
+
+def _put(
+    values: Mapping[Variable, Mapping[str, Any]], name: str, group: Sequence[Variable], flat: np.ndarray
+) -> np.ndarray:
+    """The flat slot `name` of a group, with what `values` has of it written in."""
+    for variable, place in zip(group, segments(_sizes(group)), strict=True):
+        if name in values.get(variable, {}):
+            flat[place] = np.reshape(values[variable][name], -1)
+    return flat
+
+
+def _clipped_together(flat: dict[str, Any], limit: float) -> dict[str, Any]:
+    """Gradients of several dtypes, whose norm together is at most `limit`; float64 counts the squares."""
+    squares = [ops.sum(ops.square(cast(g, "float64"))) for g in flat.values()]
+    norm = ops.sqrt(functools.reduce(ops.add, squares))
+    factor = ops.divide(limit, ops.maximum(norm, limit))
+    return {dtype: ops.multiply(g, cast(factor, dtype)) for dtype, g in flat.items()}
 
 
 def _refuse(name: str, **options: Any) -> None:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, Self
 
+from gputrain.utils.registry import Registry
+
+registry: Registry[Regularizer] = Registry("regularizer", snake=True)
+
 
 class Regularizer:
     """A penalty on a weight or an activation that is added to the loss.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from gputrain import ops
-from gputrain.regularizers.base import Regularizer, as_factor
+from gputrain.regularizers.base import Regularizer, as_factor, registry
+from gputrain.utils.signatures import ArgumentsAsConfig
 
 
-class L1(Regularizer):
+@registry.add()
+class L1(ArgumentsAsConfig, Regularizer):
     """l1 * sum(abs(x)).
 
     Args:
@@ -28,12 +30,9 @@ class L1(Regularizer):
         """Return the penalty, a scalar."""
         return self.l1 * ops.sum(ops.absolute(x))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return {"l1"}."""
-        return {"l1": self.l1}
 
-
-class L2(Regularizer):
+@registry.add()
+class L2(ArgumentsAsConfig, Regularizer):
     """l2 * sum(x ** 2).
 
     Args:
@@ -53,12 +52,9 @@ class L2(Regularizer):
         """Return the penalty, a scalar."""
         return self.l2 * ops.sum(ops.square(x))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return {"l2"}."""
-        return {"l2": self.l2}
 
-
-class L1L2(Regularizer):
+@registry.add("l1_l2")
+class L1L2(ArgumentsAsConfig, Regularizer):
     """l1 * sum(abs(x)) + l2 * sum(x ** 2).
 
     Args:
@@ -82,7 +78,3 @@ class L1L2(Regularizer):
             return self.l1 * ops.sum(ops.absolute(x))
         squares = self.l2 * ops.sum(ops.square(x))
         return squares if self.l1 == 0.0 else self.l1 * ops.sum(ops.absolute(x)) + squares
-
-    def get_config(self) -> dict[str, Any]:
-        """Return {"l1", "l2"}."""
-        return {"l1": self.l1, "l2": self.l2}

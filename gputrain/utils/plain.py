@@ -4,12 +4,35 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 
 def plain(value: Any) -> Any:
     """Return a 0-dimensional array or NumPy scalar as a Python number; anything else as it is."""
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
+
+
+class Described:
+    """A dataclass that says all of itself as plain data.
+
+    Attributes:
+        kind: str, said first where the data may be of another class as well.
+    """
+
+    kind: ClassVar[str] = ""
+
+    def to_config(self) -> dict[str, Any]:
+        """Return a dict of plain values, as JSON has them."""
+        kind = {"kind": self.kind} if self.kind else {}
+        return {**kind, **{name: _described(value) for name, value in vars(self).items()}}
+
+
+def _described(value: Any) -> Any:
+    if isinstance(value, Described):
+        return value.to_config()
+    if isinstance(value, Mapping):
+        return {name: _described(item) for name, item in value.items()}
+    return value.tolist() if hasattr(value, "tolist") else list(value) if isinstance(value, tuple) else value
 
 
 def as_json(value: Any) -> Any:

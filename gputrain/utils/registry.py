@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from inspect import Parameter
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from gputrain.utils.names import did_you_mean, snake_case
+from gputrain.names import did_you_mean, snake_case
+from gputrain.utils.signatures import called_with
 
+_NAMED = Parameter.POSITIONAL_OR_KEYWORD
 _ALLOWED_KEYS = ("class_name", "config", "module", "registered_name")
 
 
@@ -21,30 +24,54 @@ class Configurable(Protocol):
 
 
 T = TypeVar("T", bound=Configurable)
+Named = TypeVar("Named", bound=Callable[..., Any])
 
 
 class Registry(Generic[T]):
     """Names of one kind of object (initializers, constraints, schedules ...) and their classes.
 
+    Classes enter where they are defined, by the decorator `add`, or all at once.
+
     Args:
         kind: the word for one such object in errors, as "initializer".
         classes: the classes; each is known by its own name and by that name in snake_case.
         aliases: further names, each with its class.
+        snake: whether `add` makes a class known by its name in snake_case too.
 
     Example:
-        >>> registry = Registry("initializer", [Zeros], {"zero": Zeros})
+        >>> registry = Registry("initializer")
+        >>> @registry.add("zeros")
+        ... class Zeros(Initializer): ...
         >>> registry.get("zeros")  # a new Zeros()
     """
 
     def __init__(
-        self, kind: str, classes: Iterable[type[T]], aliases: Mapping[str, type[T]] | None = None
+        self,
+        kind: str,
+        classes: Iterable[type[T]] = (),
+        aliases: Mapping[str, type[T]] | None = None,
+        snake: bool = False,
     ) -> None:
-        self.kind = kind
+        self.kind, self.snake = kind, snake
         self._classes: dict[str, type[T]] = {}
         for cls in classes:
             self.register(cls)
         for name, cls in (aliases or {}).items():
             self.register(cls, name)
+
+    def add(self, *aliases: str) -> Callable[[Named], Named]:
+        """Decorate a class, or a function, so that it is known by its own name and by `aliases`.
+
+        Raises:
+            ValueError: a name already stands for another class.
+        """
+
+        def decorate(item: Named) -> Named:
+            names = (snake_case(item.__name__),) if self.snake else ()
+            self.register(cast("type[T]", item), item.__name__, *names, *aliases)
+            return item
+
+        return decorate
 
     def register(self, cls: type[T], *names: str) -> type[T]:
         """Make `cls` known by `names`, or by its class name and that name in snake_case; return `cls`.
@@ -60,6 +87,14 @@ class Registry(Generic[T]):
                     f"received {cls.__qualname__}. Choose another name."
                 )
         return cls
+
+    def find(self, name: str) -> type[T] | Callable[..., Any]:
+        """Return the class or function that `name` stands for.
+
+        Raises:
+            ValueError: an unknown name, with the nearest one.
+        """
+        return self._find(name, None)
 
     def names(self) -> list[str]:
         """Return all known names, sorted."""
@@ -170,3 +205,53 @@ class Registry(Generic[T]):
         if not isinstance(arguments, Mapping):
             raise ValueError(f"'config' of a saved {self.kind} must be a dict. Received {arguments!r}.")
         return config["class_name"], dict(arguments)
+
+
+def serializer(registry: Registry[Any], module: str, argument: str = "") -> Callable[..., Any]:
+    """The function serialize of a room, as Keras has it.
+
+    Args:
+        registry: whose.
+        module: the room's `__name__`.
+        argument: what the function calls what it is given; default the kind of the registry.
+    """
+    argument = argument or registry.kind
+
+    def serialize(**given: Any) -> Any:
+        return registry.serialize(given[argument])
+
+    serialize.__doc__ = f"""Return the {registry.kind} as plain data: a dict, a function's name, or None.
+
+    Args:
+        {argument}: what is to be described.
+    """
+    return _of_room(serialize, module, Parameter(argument, _NAMED))
+
+
+def deserializer(registry: Registry[Any], module: str, argument: str = "config") -> Callable[..., Any]:
+    """The function deserialize of a room, as Keras has it.
+
+    Args:
+        registry: whose.
+        module: the room's `__name__`.
+        argument: what the function calls what it is given.
+    """
+
+    def deserialize(custom_objects: Any, **given: Any) -> Any:
+        return registry.deserialize(given[argument], custom_objects)
+
+    kind = registry.kind
+    deserialize.__doc__ = f"""Return the {kind} that `serialize` described. Only registered names load.
+
+    Args:
+        {argument}: what `serialize` returned.
+        custom_objects: classes and functions of yours by the names in `{argument}`, which load too.
+    """
+    taken = Parameter(argument, _NAMED), Parameter("custom_objects", _NAMED, default=None)
+    return _of_room(deserialize, module, *taken)
+
+
+def _of_room(function: Callable[..., Any], module: str, *taken: Parameter) -> Callable[..., Any]:
+    function.__module__, function.__qualname__ = module, function.__name__
+    made: Callable[..., Any] = called_with(taken, function)
+    return made

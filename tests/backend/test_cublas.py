@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -279,10 +283,95 @@ def test_plans_of_broadcast_axes() -> None:
     assert batches((2, 1, 2, 3), (7, 3, 4), (2, 7, 2, 4)) == (7, (0, 12, 8), [(0, 0, 0), (6, 0, 56)], 1)
 
 
-def test_a_missing_library_names_the_pip_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str, *args: Any, **kwargs: Any) -> Any:
-        raise OSError(f"{name}: cannot open shared object file")
+# ------------------------------------------------------------------------------------ looking for the library
 
-    monkeypatch.setattr(ctypes, "CDLL", missing)
+
+class Found:
+    """A cuBLAS that was loaded from a path, for the version of CUDA that its name ends with."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+
+    def cublasGetProperty(self, kind: ctypes.c_int, result: Any) -> int:
+        assert kind.value == cublas.MAJOR_VERSION
+        result._obj.value = int(self.path.rpartition(".")[2])
+        return 0
+
+
+@dataclass
+class Machine:
+    """What is installed on a machine, and what was loaded there.
+
+    Attributes:
+        wheels: folder in which NVIDIA's wheels lie.
+        by_pathfinder: what cuda-pathfinder finds; it takes the newest.
+        by_loader: names that the loader finds.
+    """
+
+    wheels: Path
+    by_pathfinder: str = ""
+    by_loader: tuple[str, ...] = ()
+    loaded: list[str] = field(default_factory=list)
+
+    def put_wheel(self, folder: str, name: str) -> str:
+        path = self.wheels / folder / "lib" / name
+        path.parent.mkdir(parents=True)
+        path.touch()
+        return str(path)
+
+    def load(self, path: str, *args: Any, **kwargs: Any) -> Found:
+        if "/" not in path and path not in self.by_loader:
+            raise OSError(f"{path}: cannot open shared object file")
+        self.loaded.append(path)
+        return Found(path)
+
+    def find(self, name: str) -> Any:
+        assert name == "cublas"
+        if not self.by_pathfinder:
+            raise RuntimeError('Failure finding "libcublas.so"')
+        return SimpleNamespace(abs_path=self.by_pathfinder)
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Machine:
+    made = Machine(tmp_path / "nvidia")
+    pathfinder = SimpleNamespace(load_nvidia_dynamic_lib=made.find)
+    monkeypatch.setitem(sys.modules, "cuda", SimpleNamespace(pathfinder=pathfinder))
+    monkeypatch.setitem(sys.modules, "cuda.pathfinder", pathfinder)
+    monkeypatch.setattr(ctypes, "CDLL", made.load)
+    spec = SimpleNamespace(submodule_search_locations=[str(made.wheels)])
+    monkeypatch.setattr(cublas, "find_spec", lambda name: spec if name == "nvidia" else None)
+    return made
+
+
+@pytest.mark.parametrize("major, folder", [(12, "cublas"), (13, "cu13")])
+def test_the_wheel_of_cupys_own_cuda_comes_first(machine: Machine, major: int, folder: str) -> None:
+    """Beside PyTorch's wheel of another version, which cuda-pathfinder would take."""
+    names = {12: "libcublas.so.12", 13: "libcublas.so.13"}
+    mine = machine.put_wheel(folder, names[major])
+    machine.by_pathfinder = machine.put_wheel("of_pytorch", names[25 - major])
+    assert cublas.find_library(major).path == mine
+    assert machine.loaded == [mine]
+
+
+def test_without_wheels_cudas_usual_places_are_searched(machine: Machine) -> None:
+    machine.by_pathfinder = "/usr/local/cuda/lib64/libcublas.so.12"
+    assert cublas.find_library(12).path == machine.by_pathfinder
+
+
+def test_another_version_than_cupys_is_passed_over(machine: Machine) -> None:
+    machine.by_pathfinder = "/site-packages/nvidia/cu13/lib/libcublas.so.13"
+    machine.by_loader = ("libcublas.so.12",)
+    assert cublas.find_library(12).path == "libcublas.so.12"
+    machine.by_loader = ("libcublas.so.13",)
+    with pytest.raises(DeviceError, match=r"cuBLAS for CUDA 12.*cuda-pathfinder: one for CUDA 13; loader: "):
+        cublas.find_library(12)
+
+
+def test_a_missing_library_names_the_pip_line(machine: Machine) -> None:
     with pytest.raises(DeviceError, match=r"need NVIDIA's cuBLAS.*libcublas\.so\.13.*cupy-cuda12x\[ctk\]"):
-        cublas.find_library()
+        cublas.find_library(13)
+
+
+def test_the_standins_cublas_says_its_version() -> None:
+    assert cublas._major_of(make().blas) == 12

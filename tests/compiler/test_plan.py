@@ -276,6 +276,7 @@ def check_packs(plan: Plan) -> int:
                 seen.add(value)
                 assert plan.places[value] == Place(plan.places[node.outputs[0]].buffer, offset)
             offset += value.spec.nbytes
+            offset += -offset % (8 * value.spec.itemsize)
     return len(seen)
 
 

@@ -71,18 +71,22 @@ def _drawn(dtype: str) -> Iterator[Case]:
 
 def _images(dtype: str) -> Iterator[Case]:
     """Convolutions and poolings of channels for wide loads."""
-    x, w, y = Spec((2, 6, 6, 16), dtype), Spec((3, 3, 16, 8), dtype), Spec((2, 4, 4, 8), dtype)
-    yield Conv(), [x, w]
-    yield ConvInputGrad((6, 6)), [y, w]
-    yield ConvFilterGrad((3, 3)), [x, y]
-    for size in ((2, 2), (20, 20)):  # winners of one byte, and of more
-        images = Spec((2, 40, 40, 16), dtype)
+    for rank in (2, 3):  # a sequence is an image to the kernels
+        ones = (1,) * rank
+        how = (ones, "valid", ones)
+        x = Spec((2, *(6,) * rank, 16), dtype)
+        w, y = Spec((*(3,) * rank, 16, 8), dtype), Spec((2, *(4,) * rank, 8), dtype)
+        yield Conv(*how), [x, w]
+        yield ConvInputGrad((6,) * rank, *how), [y, w]
+        yield ConvFilterGrad((3,) * rank, *how), [x, y]
+    for size in ((2, 2), (20, 20), (2, 2, 2), (8, 8, 8)):  # winners of one byte, and of more
+        images = Spec((2, *(2 * k for k in size), 16), dtype)
         pooled, winners = MaxPool(size, size).output_specs(images)
         yield MaxPool(size, size), [images]
-        yield MaxPoolGrad((40, 40), size, size), [pooled, winners]
+        yield MaxPoolGrad(images.dims[1:-1], size, size), [pooled, winners]
         yield MaxPoolGather(size, size), [images, winners]
         yield AveragePool(size, size), [images]
-        yield AveragePoolGrad((40, 40), size, size), [pooled]
+        yield AveragePoolGrad(images.dims[1:-1], size, size), [pooled]
 
 
 def _rows(columns: int, dtype: str) -> Iterator[Case]:

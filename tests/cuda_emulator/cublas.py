@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import math
+import os
+import zlib
 from collections.abc import Callable
 from ctypes import POINTER, c_int, c_longlong, c_size_t, c_void_p
 from typing import Any
@@ -18,6 +21,9 @@ OP_N, OP_T, OP_C = 0, 1, 2
 R_32F, R_64F, R_16F = 0, 1, 2
 COMPUTE_16F, COMPUTE_32F, COMPUTE_64F, COMPUTE_32F_FAST_16F, COMPUTE_32F_FAST_TF32 = 64, 68, 70, 74, 77
 VERSION = 120900
+SUMS = "GPUTRAIN_EMULATOR_SUMS"  # environment: "plain" sums all products in one way
+VECTOR = 32  # bytes up to which a card's library looks at alignment
+MOST_SUMS = 4
 
 _TYPES: dict[int, Any] = {
     R_32F: np.dtype(np.float32),
@@ -39,6 +45,7 @@ SIGNATURES: dict[str, tuple[Any, ...]] = {
     "cublasCreate_v2": (POINTER(c_void_p),),
     "cublasDestroy_v2": (c_void_p,),
     "cublasGetVersion_v2": (c_void_p, POINTER(c_int)),
+    "cublasGetProperty": (c_int, POINTER(c_int)),
     "cublasSetStream_v2": (c_void_p, c_void_p),
     "cublasGetStream_v2": (c_void_p, POINTER(c_void_p)),
     "cublasSetWorkspace_v2": (c_void_p, c_void_p, c_size_t),
@@ -99,8 +106,8 @@ class Operand:
 class Cublas:
     """Attributes are C functions, as on a library that ctypes has loaded."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
+    def __init__(self, world: World, as_on_a_card: bool) -> None:
+        self._world, self._as_on_a_card = world, as_on_a_card
         self._handles: dict[int, Handle] = {}
         for name, arguments in SIGNATURES.items():
             prototype = ctypes.CFUNCTYPE(c_int, *arguments)
@@ -120,6 +127,12 @@ class Cublas:
 
     def _cublasGetVersion(self, handle: int, result: Any) -> int:
         result[0] = VERSION
+        return SUCCESS
+
+    def _cublasGetProperty(self, kind: int, result: Any) -> int:
+        if kind not in (0, 1, 2):
+            return INVALID_VALUE
+        result[0] = (VERSION // 10000, VERSION // 100 % 100, VERSION % 100)[kind]
         return SUCCESS
 
     def _cublasSetStream(self, handle: int, stream: int | None) -> int:
@@ -197,7 +210,8 @@ class Cublas:
         if any(x.ld < max(1, x.rows) for x in (a, b, c)) or (batch > 1 and 0 < c.stride < m):
             return INVALID_VALUE
         factors = [_scalar(pointer, _COMPUTE[compute][0]) for pointer in (alpha, beta)]  # by value, now
-        product = _product(a, b, c, (transa != OP_N, transb != OP_N), factors, k, batch)
+        sums = number_of_sums((a, b, c), k, batch) if self._as_on_a_card else 1
+        product = _product(a, b, c, (transa != OP_N, transb != OP_N), factors, k, batch, sums)
         return self._submit(name, handle, product, (a, b, c), k, batch)
 
     def _submit(
@@ -243,9 +257,29 @@ def _scalar(pointer: int, dtype: Any) -> Any:
     return np.frombuffer(ctypes.string_at(pointer, np.dtype(dtype).itemsize), dtype)[0]
 
 
+def as_on_a_card(sums: str | None) -> bool:
+    """Whether sums depend on alignment and sizes: as asked for, as the environment says, else they do."""
+    chosen = sums or os.environ.get(SUMS, "as on a card")
+    if chosen not in ("as on a card", "plain"):
+        raise ValueError(f'sums are "as on a card" or "plain", not "{chosen}"')
+    return chosen == "as on a card"
+
+
+def number_of_sums(operands: tuple[Operand, ...], k: int, batch: int) -> int:
+    """Into how many sums, added up at the end, a product is split.
+
+    A card's library has many kernels, which add in different orders, and takes one by the sizes and by how
+    far the operands are aligned. The same call on the same memory takes the same one.
+    """
+    aligned = [math.gcd(VECTOR, x.address, x.ld * x.dtype.itemsize) for x in operands]
+    sizes = [(x.rows, x.columns) for x in operands]
+    return 1 + zlib.crc32(repr((aligned, sizes, k, batch)).encode()) % MOST_SUMS
+
+
 def _product(
-    a: Operand, b: Operand, c: Operand, transposed: tuple[bool, bool], factors: list[Any], k: int, batch: int
-) -> Callable[[], None]:
+    a: Operand, b: Operand, c: Operand, transposed: tuple[bool, bool], factors: list[Any], k: int, batch: int,
+    sums: int,
+) -> Callable[[], None]:  # fmt: skip
     """C = alpha A B + beta C for each matrix of a batch; C is not read when beta is 0."""
     wide: Any = np.float64 if c.dtype == np.float64 else np.float32
     alpha, beta = (wide(factor) for factor in factors)
@@ -255,7 +289,8 @@ def _product(
         total = np.zeros(target.shape, wide)
         if k and alpha != 0:
             left, right = (x.at(i).T if t else x.at(i) for x, t in zip((a, b), transposed, strict=True))
-            total = alpha * (left.astype(wide) @ right.astype(wide))
+            left, right = left.astype(wide), right.astype(wide)
+            total = alpha * sum(left[:, i::sums] @ right[i::sums] for i in range(sums))
         if beta != 0:
             total = total + beta * target.astype(wide)
         target[...] = total.astype(c.dtype)

@@ -1,15 +1,26 @@
-"""NVRTC by ctypes, of the wheels nvidia-cuda-nvrtc-cu12 and nvidia-cuda-runtime-cu12. It needs no driver."""
+"""NVRTC by ctypes, of NVIDIA's wheels. It needs no driver.
+
+`GPUTRAIN_NVRTC_MAJOR` chooses between CUDA 12 (the default) and 13, which is what cupy-cuda13x compiles with.
+"""
 
 from __future__ import annotations
 
 import ctypes
+import os
 from collections.abc import Sequence
 from ctypes import POINTER, byref, c_char_p, c_int, c_size_t, c_void_p
 from functools import cache
 from importlib.metadata import PackageNotFoundError, files
+from importlib.metadata import version as version_of
 from pathlib import Path
 from typing import NamedTuple
 
+MAJOR = "GPUTRAIN_NVRTC_MAJOR"  # environment: the version of CUDA whose NVRTC and headers are used
+# For each, the wheel of NVRTC and that of CUDA's headers.
+WHEELS = {
+    12: ("nvidia-cuda-nvrtc-cu12", "nvidia-cuda-runtime-cu12"),
+    13: ("nvidia-cuda-nvrtc", "nvidia-cuda-runtime"),
+}
 # CuPy adds the last two to every compilation.
 OPTIONS = ("-std=c++17", "-ftz=true", "--device-as-default-execution-space")
 
@@ -32,16 +43,33 @@ class Compiled(NamedTuple):
     lowered: dict[str, str]
 
 
+def major() -> int:
+    """The version of CUDA that the environment asks for."""
+    chosen = os.environ.get(MAJOR, "12")
+    if chosen not in map(str, WHEELS):
+        raise ValueError(f"{MAJOR} is one of {', '.join(map(str, WHEELS))}, not {chosen!r}")
+    return int(chosen)
+
+
+def missing() -> str:
+    """What pip installs for the chosen version; "" where it is there."""
+    there = _library_file() is not None and include_dir() is not None
+    return "" if there else " ".join(WHEELS[major()])
+
+
 def available() -> bool:
-    """Whether both wheels are installed."""
-    return _file("nvidia-cuda-nvrtc-cu12", "libnvrtc.so.12") is not None and include_dir() is not None
+    """Whether both wheels of the chosen version are installed."""
+    return not missing()
 
 
-@cache
 def include_dir() -> Path | None:
     """The folder with cuda_fp16.h."""
-    header = _file("nvidia-cuda-runtime-cu12", "cuda_fp16.h")
+    header = _file(WHEELS[major()][1], "cuda_fp16.h", major())
     return None if header is None else header.parent
+
+
+def _library_file() -> Path | None:
+    return _file(WHEELS[major()][0], f"libnvrtc.so.{major()}", major())
 
 
 def version() -> tuple[int, int]:
@@ -79,13 +107,15 @@ def compile(
         library.nvrtcDestroyProgram(byref(program))
 
 
-@cache
 def _library() -> ctypes.CDLL:
-    path = _file("nvidia-cuda-nvrtc-cu12", "libnvrtc.so.12")
+    path = _library_file()
     if path is None:
-        raise NvrtcError(
-            "NVRTC is not installed: pip install nvidia-cuda-nvrtc-cu12 nvidia-cuda-runtime-cu12"
-        )
+        raise NvrtcError(f"NVRTC is not installed: pip install {missing()}")
+    return _loaded(path)
+
+
+@cache
+def _loaded(path: Path) -> ctypes.CDLL:
     # Opened here, because NVRTC looks for it by its name alone and a sanitizer hides where NVRTC itself lies.
     for builtins in sorted(path.parent.glob("libnvrtc-builtins.so.*")):
         ctypes.CDLL(str(builtins))
@@ -102,12 +132,13 @@ def _library() -> ctypes.CDLL:
 
 
 @cache
-def _file(package: str, name: str) -> Path | None:
+def _file(package: str, name: str, of: int) -> Path | None:
+    """A file of a wheel, if that is for this version of CUDA: from 13 on the names no longer tell."""
     try:
-        listed = files(package) or ()
+        listed = files(package) if int(version_of(package).partition(".")[0]) == of else ()
     except PackageNotFoundError:
         return None
-    return next((Path(str(f.locate())) for f in listed if f.name == name), None)
+    return next((Path(str(f.locate())) for f in listed or () if f.name == name), None)
 
 
 def _bytes(program: c_void_p, what: str) -> bytes:

@@ -226,6 +226,10 @@ class Races:
             if not self._over(act, {}):
                 self.later(RaceError(_FREED.format(act=act, stream=stream_name(act.stream))))
 
+    def is_pinned(self, address: int) -> bool:
+        """Whether an address lies in page-locked memory."""
+        return any(start <= address < start + size for start, size in list(self._pinned.items()))
+
     def block_of(self, address: int) -> tuple[int, int] | None:
         """(start, size) of device memory or page-locked memory."""
         for start, size in list(self._pinned.items()):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tests.cuda_emulator.cublas import Cublas
+from tests.cuda_emulator.cublas import Cublas, as_on_a_card
 from tests.cuda_emulator.orders import Orders
 from tests.cuda_emulator.races import Races, checked
 from tests.cuda_emulator.standin.assemble import assemble
@@ -34,7 +34,9 @@ class Emulated:
     world: World
 
 
-def make(memory: int = 8 << 30, multiprocessors: int = 4, streams: str | None = None) -> Emulated:
+def make(
+    memory: int = 8 << 30, multiprocessors: int = 4, streams: str | None = None, sums: str | None = None
+) -> Emulated:
     """A new emulated device that shares nothing with others.
 
     Args:
@@ -42,7 +44,10 @@ def make(memory: int = 8 << 30, multiprocessors: int = 4, streams: str | None = 
         multiprocessors: from which programs size their grids.
         streams: "checked" raises RaceError where a wait between streams is missing, "unchecked" does not;
             None leaves it to the environment.
+        sums: "as on a card" lets the order in which a matrix product adds depend on sizes and alignment,
+            "plain" does not; None leaves it to the environment.
     """
     world = World(memory, multiprocessors, checked(streams))
     module = assemble(world)
-    return Emulated(module, Cublas(world), world.statistics, world.orders, world.races, world)
+    blas = Cublas(world, as_on_a_card(sums))
+    return Emulated(module, blas, world.statistics, world.orders, world.races, world)

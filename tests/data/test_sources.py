@@ -10,7 +10,7 @@ import pytest
 
 from gputrain.backend import current_device
 from gputrain.data import make_arrays
-from gputrain.data.sources import ArraySource, Batch, IteratorSource, is_iterator
+from gputrain.data.sources import ArraySource, Batch, is_iterator, make_source
 from gputrain.errors import DataError
 from gputrain.utils.notes import forget
 from tests.on_device import fill, host
@@ -81,14 +81,15 @@ SOURCES: dict[str, tuple[Callable[[], Any], int | None, list[list[list[int]]]]] 
     "an iterable": (Again, None, [ONCE, ONCE]),
     "an iterable by steps": (Again, 2, [ONCE[:2], [ONCE[2], ONCE[0]], ONCE[1:]]),
     "a sequence": (Indexed, None, [ONCE, ONCE]),
-    "a sequence by steps": (Indexed, 2, [ONCE[:2], ONCE[:2]]),
+    "a sequence by steps": (Indexed, 2, [ONCE[:2], [ONCE[2], ONCE[0]], ONCE[1:]]),
+    "a sequence by more steps than it has": (Indexed, 4, [[*ONCE, ONCE[0]], [*ONCE[1:], *ONCE[:2]]]),
 }
 
 
 @pytest.mark.parametrize(("make", "steps", "epochs"), SOURCES.values(), ids=SOURCES)
 @pytest.mark.parametrize("peek", [False, True])
 def test_epochs_of_iterators(make: Any, steps: int | None, epochs: list[Any], peek: bool) -> None:
-    source = IteratorSource(make(), steps, False, "fit", repeat=True)
+    source = make_source(make(), 4, False, steps, "fit", repeat=True)
     if peek:
         assert _rows(iter([source.first()])) == ONCE[:1]
     assert [_rows(source.epoch(n)) for n in range(len(epochs))] == epochs
@@ -100,9 +101,7 @@ def test_steps_of_an_evaluation_begin_with_the_first_batch_and_end_with_the_data
 ) -> None:
     def source(steps: int) -> Any:
         data = make()
-        if isinstance(data, np.ndarray):
-            return ArraySource(make_arrays(data), 4, steps=steps, what="evaluate")
-        return IteratorSource(data, steps, False, "evaluate")
+        return make_source(make_arrays(data) if data is X else data, 4, False, steps, "evaluate")
 
     forget()
     some = source(2)
@@ -117,14 +116,14 @@ def test_steps_of_an_evaluation_begin_with_the_first_batch_and_end_with_the_data
 
 
 def test_a_shuffled_sequence_is_read_in_another_order() -> None:
-    source = IteratorSource(Indexed(), None, True, "fit")
+    source = make_source(Indexed(), 4, True, None, "fit")
     orders = [_rows(source.epoch(n)) for n in range(6)]
     assert all(sorted(order) == ONCE for order in orders)
     assert len({str(order) for order in orders}) > 1
 
 
 def test_an_ended_generator_is_named() -> None:
-    source = IteratorSource(_stream(), 3, False, "fit", repeat=True)
+    source = make_source(_stream(), 4, False, 3, "fit", repeat=True)
     list(source.epoch(0))
     with pytest.raises(DataError, match=r"the iterator ended. Expected: 3 batches per epoch.*while True"):
         list(source.epoch(1))
@@ -132,7 +131,7 @@ def test_an_ended_generator_is_named() -> None:
 
 def test_targets_of_each_batch_are_checked() -> None:
     seen: list[Any] = []
-    source = IteratorSource(((X, X + n) for n in range(3)), None, False, "fit")
+    source = make_source(((X, X + n) for n in range(3)), 4, False, None, "fit")
     source.first()
     source.check_with(lambda y: seen.append(float(y[0, 0])))
     list(source.epoch(0))
@@ -160,4 +159,4 @@ def test_what_counts_as_an_iterator(x: Any, expected: bool) -> None:
 
 def test_an_empty_sequence() -> None:
     with pytest.raises(DataError, match=r"needs at least one batch. Received: an empty sequence"):
-        IteratorSource(Indexed(0), None, False, "fit").first()
+        make_source(Indexed(0), 4, False, None, "fit").first()

@@ -58,7 +58,7 @@ ARGUMENTS: list[tuple[Callable[[], Any], str]] = [
     ),
     (lambda: layers.GaussianNoise(-1), r"GaussianNoise: stddev must be a number, 0 <= number < inf"),
     (lambda: layers.GaussianDropout(1), r"GaussianDropout: rate must be a number, 0 <= number < 1\. .*: 1"),
-    (lambda: layers.SpatialDropout2D(2), r"Dropout: rate is a share"),
+    (lambda: layers.SpatialDropout2D(2), r"SpatialDropout2D: rate is a share"),
     (lambda: layers.ActivityRegularization(l1=-1), r"L1L2: l1"),
     (lambda: layers.LayerNormalization(epsilon=0), r"LayerNormalization: epsilon is added to the variance"),
     (lambda: layers.Dot(0), r"Dot: axes is an axis of both inputs, or one of each, but that of the samples"),

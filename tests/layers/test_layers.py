@@ -351,3 +351,35 @@ def test_get() -> None:
 def test_an_axis_may_be_an_integer_of_numpy(make: Callable[..., Layer]) -> None:
     assert make(axis=np.int64(1)).get_config()["axis"] == 1
     assert json.dumps(make(axis=np.array([1, 2])).get_config()["axis"]) == "[1, 2]"
+
+
+# The dtypes of variables beside the layer's own; Keras's are those of the layer there too. Statistics of a
+# float16 layer stay float32: their squares overflow float16.
+OTHERWISE = {"moving_mean": "float32", "moving_variance": "float32"}
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@each
+def test_variables_have_the_dtype_of_the_layer(case: Case, dtype: str) -> None:
+    layer, arrays = case.layer(dtype=dtype), _arrays(case)
+    output = layer(arrays[0] if len(arrays) == 1 else arrays, training=case.training)
+    assert (output.dtype, layer.compute_dtype, layer.variable_dtype) == (dtype, dtype, dtype)
+    for weight in layer.weights:
+        assert weight.dtype == (OTHERWISE.get(weight.name, dtype) if dtype == "float16" else dtype)
+
+
+def test_add_weight_takes_the_dtype_of_the_layer_or_its_own() -> None:
+    class Mixed(Layer):
+        def build(self, input_shape: Any) -> None:
+            self.own = self.add_weight((4,), name="own")
+            self.wide = self.add_weight((4,), "ones", "float64", name="wide")
+            self.count = self.add_weight((), dtype="int32", name="count")
+
+        def call(self, inputs: Any) -> Any:
+            return inputs * self.own
+
+    for dtype in ("float16", "float32", "float64"):
+        layer = Mixed(dtype=dtype)
+        assert layer(np.ones((2, 4), "float32")).dtype == dtype
+        assert [v.dtype for v in layer.weights] == [dtype, "float64", "int32"]
+        assert layer.count.numpy() == 0

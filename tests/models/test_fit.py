@@ -374,7 +374,7 @@ def test_run_eagerly_gives_the_same() -> None:
         results.append((history, model.get_weights(), model.predict(X, **QUIET)))
     for name, values in results[0][0].items():
         assert values == pytest.approx(results[1][0][name])
-    if current_device().chain is None:
+    if current_device().chain_limits is None:
         assert same([results[0][2]], [results[1][2]])
     else:  # several operations run as one kernel, which rounds otherwise than they do one by one
         assert_close(results[0][2], results[1][2], "float32")

@@ -10,7 +10,7 @@ import pytest
 import gputrain as keras
 from gputrain import config, layers, losses, metrics, ops
 from gputrain.data import Arrays
-from gputrain.models.program import unpack_data
+from gputrain.models.training.steps import unpack_data
 from tests.models.small import LABELS, ONE_HOT, QUIET, X, classifier, regressor, same
 
 COLUMN = X[:, 0]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import gputrain.ops as ops
+from gputrain import backend
 from gputrain.compiler import gradients
 from gputrain.errors import DTypeError, ShapeError
 from gputrain.ir import Graph, Spec, Value
@@ -234,6 +235,6 @@ def test_gradient_of_var() -> None:
 
 def test_same_bits_each_time() -> None:
     x = RNG.standard_normal((1003, 7)).astype("float32")
-    device = ops.base.backend.current_device()
+    device = backend.current_device()
     first, second = (hosts(run_once(Sum((0,)), put([x]), device))[0] for _ in range(2))
     assert first.tobytes() == second.tobytes()

@@ -1,7 +1,5 @@
-"""Learning-rate schedules against formulas written out by hand, and against Keras if it is there."""
+"""Learning-rate schedules against formulas written out by hand."""
 
-import importlib
-import importlib.util
 import json
 import math
 
@@ -110,17 +108,6 @@ def test_config_round_trip(schedule):
     assert other.get_config() == schedule.get_config()
     assert [other(step) for step in STEPS] == [schedule(step) for step in STEPS]
     assert schedules.get(schedule) is schedule
-
-
-@pytest.mark.parametrize("schedule", [case[0] for case in CASES])
-@pytest.mark.peer
-def test_against_keras(schedule):
-    if importlib.util.find_spec("keras") is None:
-        pytest.skip("Keras is not installed")
-    theirs = importlib.import_module("keras.optimizers.schedules")
-    other = getattr(theirs, type(schedule).__name__)(**schedule.get_config())
-    for step in STEPS:
-        assert schedule(step) == pytest.approx(float(other(step)), rel=1e-4, abs=1e-8), step
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from gputrain import layers, losses
-from gputrain.utils.names import did_you_mean, nearest, snake_case
+from gputrain.names import did_you_mean, nearest, snake_case
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from gputrain.app.advice.record import ProbeResult, ReluUnits
 from gputrain.app.advice.task import Task
 from gputrain.data.arrays import on_host
 from gputrain.layers.activation.activation import ReLU
+from gputrain.models import Model
 from gputrain.utils import tree
 
 MOST_SAMPLES, MOST_BYTES, BATCH = 512, 2**26, 64
@@ -34,8 +35,6 @@ class Probe:
     """
 
     def __init__(self, model: Any, x: Any, task: Task) -> None:
-        from gputrain.models.model import Model  # not above: models import callbacks
-
         relus = _relu_outputs(model)
         self._layers = [name for name, _ in relus]
         self._task = task

@@ -11,6 +11,9 @@ import numpy as np
 from gputrain import losses
 
 MOST_CLASSES = 100_000
+_CROSSENTROPIES = (
+    losses.BinaryCrossentropy, losses.CategoricalCrossentropy, losses.SparseCategoricalCrossentropy,
+)  # fmt: skip
 _MEANS = ("sum_over_batch_size", "mean")  # what the loss of an epoch is the mean of; a sum goes by the batch
 
 
@@ -90,11 +93,10 @@ def _numbers(y: np.ndarray, absolute: bool) -> Task:
 
 def _labels(loss: Any, y: np.ndarray) -> np.ndarray | None:
     """Class of each sample, given by a number or by a one-hot row."""
-    kinds = losses.BinaryCrossentropy | losses.CategoricalCrossentropy | losses.SparseCategoricalCrossentropy
-    if not isinstance(loss, kinds):
+    if not isinstance(loss, _CROSSENTROPIES):
         return None
     if y.shape[1] > 1:
-        return np.asarray(y.argmax(1)) if isinstance(loss, losses.CategoricalCrossentropy) else None
+        return np.asarray(y.argmax(1)) if loss.target_kind == "one-hot" else None
     flat = y[:, 0]
     ignores = getattr(loss, "ignore_class", None) is not None
     if ignores or (flat != np.floor(flat)).any() or flat.min() < 0 or flat.max() >= MOST_CLASSES:

@@ -1,4 +1,4 @@
-"""The command line: `gputrain train CONFIG` and its kin.
+"""The command line: `gputrain train CONFIG` and the other commands.
 
 Results go to stdout, everything said on the way to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage or a
 wrong recipe, 130 interrupted with Ctrl-C.
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from gputrain.app.cli.codes import FAILED, INTERRUPTED, USAGE
 from gputrain.app.cli.output import close_stdout, close_stdout_if_full, report
 from gputrain.app.cli.parser import make_parser
+from gputrain.errors import UsageError
 
 __all__ = ["main"]
 
@@ -53,25 +54,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         if args.debug:
             raise
         close_stdout_if_full()
-        return report(_message(error), USAGE if _is_usage(error) else FAILED)
+        return report(_message(error), USAGE if isinstance(error, UsageError) else FAILED)
 
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     """The arguments; argparse ends the process, with a SystemExit, for --help and wrong usage."""
-    parser = make_parser()
     if "_ARGCOMPLETE" in os.environ:
-        _complete(parser)
-    args, unknown = parser.parse_known_args(argv)
+        _complete(make_parser(os.environ.get("COMP_LINE", "").split()))
+    typed = sys.argv[1:] if argv is None else list(argv)
+    args, unknown = make_parser(typed).parse_known_args(typed)
     if unknown:
         args.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     return args
-
-
-def _is_usage(error: BaseException) -> bool:
-    from gputrain.app.recipes import RecipeError
-    from gputrain.config import ConfigError
-
-    return isinstance(error, RecipeError | ConfigError)
 
 
 def _message(error: BaseException) -> str:

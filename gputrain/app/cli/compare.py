@@ -1,14 +1,5 @@
-"""`gputrain compare`: runs side by side."""
+"""Show the settings in which runs differ, and their results, side by side.
 
-from __future__ import annotations
-
-import argparse
-
-from gputrain.app.cli import parser as shared
-from gputrain.app.cli.codes import OK
-from gputrain.app.cli.output import print_json, print_table
-
-_EXAMPLES = """\
 examples:
   gputrain compare runs/digits_cnn-1 runs/digits_cnn-2
   gputrain compare runs/* --sort test_accuracy
@@ -17,29 +8,17 @@ examples:
 The table has a line for each run: the settings in which they differ, then the results.
 """
 
+from __future__ import annotations
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "compare",
-        _run,
-        help="compare runs: in which settings they differ, and what came out",
-        description="Show the settings in which runs differ, and their results, side by side.",
-        examples=_EXAMPLES,
-    )
-    parser.add_argument("runs", metavar="RUN", nargs="+", help="run folders")
-    parser.add_argument(
-        "--sort",
-        metavar="METRIC",
-        help="the best first, as test_accuracy; losses and errors: the least first",
-    )
-    shared.add_json(parser)
+import argparse
+
+from gputrain.app.cli.codes import OK
+from gputrain.app.cli.command import JSON, Command, option
+from gputrain.app.cli.output import print_json, print_table
+from gputrain.app.recipes.comparing import compare
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gputrain.app.recipes.comparing import compare
-
     table = compare(args.runs, args.sort)
     if args.json:
         print_json(
@@ -55,3 +34,14 @@ def _run(args: argparse.Namespace) -> int:
         ],
     )
     return OK
+
+
+COMMAND = Command(
+    _run,
+    __doc__,
+    (
+        option("runs", "run folders", "RUN", nargs="+"),
+        option("--sort", "the best first, as test_accuracy; losses and errors: the least first", "METRIC"),
+        JSON,
+    ),
+)

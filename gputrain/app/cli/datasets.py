@@ -1,15 +1,5 @@
-"""`gputrain datasets`: which data sets there are, and where."""
+"""List the data sets that a recipe can name, and where on this machine each is.
 
-from __future__ import annotations
-
-import argparse
-from typing import Any
-
-from gputrain.app.cli import parser as shared
-from gputrain.app.cli.codes import OK
-from gputrain.app.cli.output import print_json, print_table
-
-_EXAMPLES = """\
 examples:
   gputrain datasets
   gputrain datasets --json
@@ -18,23 +8,18 @@ examples:
 A set that is not on this machine is downloaded when it is first used, or asks for an extra.
 """
 
+from __future__ import annotations
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "datasets",
-        _run,
-        help="list the data sets that recipes can name, and where they are",
-        description="List the data sets that a recipe can name, and where on this machine each is.",
-        examples=_EXAMPLES,
-    )
-    shared.add_json(parser)
+import argparse
+from typing import Any
+
+from gputrain.app.cli.codes import OK
+from gputrain.app.cli.command import JSON, Command
+from gputrain.app.cli.output import print_json, print_table
+from gputrain.app.recipes.known_data import DATASETS
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gputrain.app.recipes.known_data import DATASETS
-
     rows = [_row(name, known) for name, known in DATASETS.items()]
     if args.json:
         print_json(rows)
@@ -46,3 +31,6 @@ def _run(args: argparse.Namespace) -> int:
 
 def _row(name: str, known: Any) -> dict[str, Any]:
     return {"name": name, "about": known.about, "place": known.place(name)}
+
+
+COMMAND = Command(_run, __doc__, (JSON,))

@@ -1,13 +1,5 @@
-"""`gputrain doctor`: what works on this machine."""
+"""Look at Python, NumPy, cupy, driver and GPU, and run a kernel and a matrix product.
 
-from __future__ import annotations
-
-import argparse
-
-from gputrain.app.cli import parser as shared
-from gputrain.app.cli.codes import FAILED, OK
-
-_EXAMPLES = """\
 examples:
   gputrain doctor
   gputrain doctor --json
@@ -15,31 +7,24 @@ examples:
   GPUTRAIN_DEVICE=cuda:1 gputrain doctor
 
 Each line is ok, warning or problem; below a warning or a problem stands what to type to mend it.
-"""
 
-_EXIT_CODES = """\
 exit codes: 0 the configured backend works, 1 something that is asked for does not (backend = "cupy", or with
 backend = "auto" a GPU that is there), 2 wrong usage or a wrong setting, 130 interrupted with Ctrl-C
 """
 
+from __future__ import annotations
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "doctor",
-        _run,
-        help="say what works on this machine, and how to mend what does not",
-        description="Look at Python, NumPy, cupy, driver and GPU, and run a kernel and a matrix product.",
-        examples=_EXAMPLES,
-        exit_codes=_EXIT_CODES,
-    )
-    shared.add_json(parser)
+import argparse
+
+from gputrain.app import doctor
+from gputrain.app.cli.codes import FAILED, OK
+from gputrain.app.cli.command import JSON, Command
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gputrain.app import doctor
-
     checks = doctor.examine()
     print(doctor.as_json(checks) if args.json else doctor.as_table(checks))
     return OK if doctor.works(checks) else FAILED
+
+
+COMMAND = Command(_run, __doc__, (JSON,))

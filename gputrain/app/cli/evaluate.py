@@ -1,16 +1,5 @@
-"""`gputrain evaluate`: tests the model of a run."""
+"""Test the trained model of a run, on the test part of its own data or on other data.
 
-from __future__ import annotations
-
-import argparse
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-from gputrain.app.cli import parser as shared
-from gputrain.app.cli.codes import OK
-from gputrain.app.cli.output import print_fields, print_json, print_table
-
-_EXAMPLES = """\
 examples:
   gputrain evaluate runs/digits_cnn-1                      # on the test part of its own data
   gputrain evaluate runs/tabular-1 more_flowers.csv        # on other data of the same form
@@ -19,33 +8,21 @@ examples:
   gputrain evaluate runs/digits_cnn-1 --json
 """
 
+from __future__ import annotations
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "evaluate",
-        _run,
-        help="test the model of a run",
-        description="Test the trained model of a run, on the test part of its own data or on other data.",
-        examples=_EXAMPLES,
-    )
-    parser.add_argument("run", metavar="RUN", help="a run folder, as runs/digits_cnn-1")
-    parser.add_argument(
-        "data",
-        metavar="DATA",
-        nargs="?",
-        help="a file like the one trained on, or a folder of images (default: the test part)",
-    )
-    parser.add_argument("--targets", metavar="FILE", help="the targets of an npy or IDX file")
-    shared.add_backend(parser)
-    shared.add_json(parser)
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gputrain.app import recipes
+from gputrain.app.cli.codes import OK
+from gputrain.app.cli.command import BACKEND, BUILDER_FILE, JSON, RUN, Command, option
+from gputrain.app.cli.output import print_fields, print_json, print_table
+from gputrain.app.cli.settings import settings_of
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gputrain.app import recipes
-
-    run = recipes.open_run(args.run, shared.settings_of(args))
+    run = recipes.open_run(args.run, settings_of(args))
     tested = recipes.evaluate(run, args.data, args.targets)
     by_class: Sequence[Mapping[str, Any]] = getattr(tested.assessment, "per_class", ())
     if args.json:
@@ -59,3 +36,22 @@ def _run(args: argparse.Namespace) -> int:
         columns = ("name", "precision", "recall", "f1", "support")
         print_table(("class", *columns[1:]), [[row[column] for column in columns] for row in by_class])
     return OK
+
+
+COMMAND = Command(
+    _run,
+    __doc__,
+    (
+        RUN,
+        option(
+            "data",
+            "a file like the one trained on, or a folder of images (default: the test part)",
+            "DATA",
+            nargs="?",
+        ),
+        option("--targets", "the targets of an npy or IDX file", "FILE"),
+        BACKEND,
+        BUILDER_FILE,
+        JSON,
+    ),
+)

@@ -1,20 +1,5 @@
-"""`gputrain find-lr`: the learning-rate range test."""
+"""Train with ever larger learning rates, and show where the loss falls fastest.
 
-from __future__ import annotations
-
-import argparse
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
-
-from gputrain.app.cli import parser as shared
-from gputrain.app.cli.codes import OK
-from gputrain.app.cli.output import print_json, print_table
-
-if TYPE_CHECKING:
-    from gputrain.app.recipes.find_lr import RangeTest
-
-_EXAMPLES = """\
 examples:
   gputrain find-lr digits_cnn
   gputrain find-lr digits_cnn --low 1e-5 --high 1 --steps 100 --plot curve.png
@@ -23,39 +8,27 @@ examples:
 The rate grows from step to step; the table shows the smoothed loss at some of them. Suggested is the rate at
 which it fell fastest (Smith 2017). Try it with --set optimizer.learning_rate=RATE.
 """
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from gputrain.app import recipes, reporting
+from gputrain.app.cli.codes import OK
+from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command, option
+from gputrain.app.cli.output import print_json, print_table
+from gputrain.app.cli.settings import settings_of
+from gputrain.app.recipes.find_lr import RangeTest, check_bounds, find_lr, ready
+from gputrain.utils.progress.lines import Counter
+
 _ROWS = 15
 
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "find-lr",
-        _run,
-        help="find a learning rate for a recipe",
-        description="Train with ever larger learning rates, and show where the loss falls fastest.",
-        examples=_EXAMPLES,
-    )
-    shared.add_config(parser)
-    shared.add_settings(parser)
-    parser.add_argument(
-        "--low", type=float, default=1e-6, metavar="RATE", help="the first rate (default: 1e-6)"
-    )
-    parser.add_argument(
-        "--high", type=float, default=10.0, metavar="RATE", help="the last rate (default: 10)"
-    )
-    parser.add_argument("--steps", type=int, default=200, metavar="N", help="how many rates (default: 200)")
-    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw the curve as a PNG (extra: plot)")
-    shared.add_json(parser)
-
-
 def _run(args: argparse.Namespace) -> int:
-    from gputrain.app import recipes, reporting
-    from gputrain.app.recipes.find_lr import check_bounds, find_lr, ready
-    from gputrain.utils.progress.lines import Counter
-
     check_bounds(args.low, args.high, args.steps)
-    job = ready(recipes.load(args.config, shared.settings_of(args)), args.low)
+    job = ready(recipes.load(args.config, settings_of(args)), args.low)
     with Counter("range test", args.steps, unit="steps", stream=sys.stderr) as counter:
         found = find_lr(job, args.low, args.high, args.steps, lambda step, loss: counter.advance())
     if args.plot is not None:
@@ -82,3 +55,18 @@ def _print(found: RangeTest) -> None:
     else:
         print(f"suggested learning rate: {found.suggestion:.2e} (the loss fell fastest there)")
         print(f"least loss at:           {found.largest:.2e} (larger rates make it rise)")
+
+
+COMMAND = Command(
+    _run,
+    __doc__,
+    (
+        CONFIG,
+        *SETTINGS,
+        option("--low", "the first rate (default: 1e-6)", "RATE", type=float, default=1e-6),
+        option("--high", "the last rate (default: 10)", "RATE", type=float, default=10.0),
+        option("--steps", "how many rates (default: 200)", "N", type=int, default=200),
+        option("--plot", "draw the curve as a PNG (extra: plot)", "FILE", type=Path),
+        JSON,
+    ),
+)

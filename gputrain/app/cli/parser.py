@@ -1,16 +1,32 @@
-"""All commands of the command line, and the options they share."""
+"""The parser of the whole command line, made from the table of commands."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Collection
+from importlib import import_module
 
-import gputrain
-from gputrain.app.cli import codes
-from gputrain.utils.names import did_you_mean
+from gputrain.app.cli.codes import EXPLAINED
+from gputrain.app.cli.command import Command
+from gputrain.names import did_you_mean
+from gputrain.version import __version__
 
-Commands = Any  # what ArgumentParser.add_subparsers returns; argparse does not name its class
+# What is typed, its line in the list of commands, and the module in this room whose COMMAND it is. A module
+# is imported when its command is typed: `gputrain --help` needs none of them.
+COMMANDS = (
+    ("train", "train the model of a recipe", "train"),
+    ("sweep", "train a recipe with all combinations of some settings, each with several seeds", "sweep"),
+    ("find-lr", "find a learning rate for a recipe", "find_lr"),
+    ("evaluate", "test the model of a run", "evaluate"),
+    ("predict", "predict with the model of a run", "predict"),
+    ("compare", "compare runs: in which settings they differ, and what came out", "compare"),
+    ("summary", "show the layers of a recipe's model, its size and its memory", "summary"),
+    ("config", "show a recipe with every default", "config"),
+    ("datasets", "list the data sets that recipes can name, and where they are", "datasets"),
+    ("run", "run a Keras script: `import keras` gives gputrain", "run"),
+    ("doctor", "say what works on this machine, and how to mend what does not", "doctor"),
+    ("completion", "print what makes your shell complete gputrain's commands", "completion"),
+)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -23,123 +39,40 @@ class _Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(None, rule.rstrip())
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """Return the parser of the whole command line."""
-    from gputrain.app.cli import (  # fmt: skip
-        compare,
-        completion,
-        config,
-        datasets,
-        doctor,
-        evaluate,
-        find_lr,
-        predict,
-        run,
-        summary,
-        sweep,
-        train,
-    )
+def make_parser(words: Collection[str] | None = None) -> argparse.ArgumentParser:
+    """Return the parser of the whole command line.
 
+    Args:
+        words: what was typed: only the commands among these get their options. None gives all of them theirs.
+    """
     parser = _Parser(
         prog="gputrain",
         description="Train neural networks from recipes, test them and compare them.",
-        epilog=codes.EXPLAINED,
+        epilog=EXPLAINED,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"gputrain {gputrain.__version__}")
+    parser.add_argument("--version", action="version", version=f"gputrain {__version__}")
     commands = parser.add_subparsers(
         title="commands", required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser
     )
-    training, results, around = (
-        (train, sweep, find_lr),
-        (evaluate, predict, compare),
-        (summary, config, datasets),
-    )
-    for module in (*training, *results, *around, run, doctor, completion):
-        module.add(commands)
+    for name, help, module in COMMANDS:
+        added = commands.add_parser(name, help=help, allow_abbrev=False)
+        if words is None or name in words:
+            _fill(added, import_module(f"gputrain.app.cli.{module}").COMMAND)
     return parser
 
 
-def add_command(
-    commands: Commands,
-    name: str,
-    run: Callable[[argparse.Namespace], int],
-    *,
-    help: str,
-    description: str,
-    examples: str,
-    exit_codes: str = codes.EXPLAINED,
-) -> argparse.ArgumentParser:
-    """Add a command, with --debug, and return its parser.
-
-    Args:
-        commands: where it is added.
-        name: what is typed.
-        run: takes the parsed arguments, returns the exit code.
-        help: a line in the list of commands.
-        description: a sentence or two at the top of its help.
-        examples: lines to type, at the end of its help.
-        exit_codes: what its exit codes mean.
-    """
-    parser: argparse.ArgumentParser = commands.add_parser(
-        name,
-        help=help,
-        description=description,
-        epilog=f"{examples}\n{exit_codes}",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.set_defaults(command=run, parser=parser)
+def _fill(parser: argparse.ArgumentParser, command: Command) -> None:
+    """Give a command's parser its texts, options and commands."""
+    parser.description, _, more = (command.doc or "").partition("\n\n")
+    parser.epilog = more if "exit codes:" in more else f"{more}\n{EXPLAINED}"
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    if command.commands:
+        inner = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+        for name, (help, below) in command.commands.items():
+            _fill(inner.add_parser(name, help=help, allow_abbrev=False), below)
+        return
+    parser.set_defaults(command=command.run, parser=parser)
     parser.add_argument("--debug", action="store_true", help="show the traceback of an error")
-    return parser
-
-
-def add_json(parser: argparse.ArgumentParser) -> None:
-    """Add --json."""
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
-
-
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """Add the argument CONFIG."""
-    parser.add_argument(
-        "config",
-        metavar="CONFIG",
-        help="a recipe: a TOML file, the name of a shipped recipe, or a run folder",
-    )
-
-
-def add_backend(parser: argparse.ArgumentParser) -> None:
-    """Add --backend."""
-    parser.add_argument(
-        "--backend",
-        metavar="B",
-        help="same as --set backend=B: auto (a GPU where there is one), numpy or cupy",
-    )
-
-
-def add_settings(parser: argparse.ArgumentParser) -> None:
-    """Add the options that change a recipe: --set, --backend, --epochs, --seed."""
-    parser.add_argument(
-        "--set",
-        dest="settings",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="another value for a setting of the recipe, as training.batch_size=64; may be repeated",
-    )
-    add_backend(parser)
-    parser.add_argument("--epochs", type=int, metavar="N", help="same as --set training.epochs=N")
-    parser.add_argument("--seed", type=int, metavar="N", help="same as --set seed=N")
-
-
-def settings_of(args: argparse.Namespace) -> list[tuple[str, Any, str]]:
-    """Return (key path, value, the option that gave it) for all options that change the recipe."""
-    from gputrain.app.recipes import parse_setting
-
-    given = getattr(args, "settings", [])
-    settings: list[tuple[str, Any, str]] = [(*parse_setting(text), "--set") for text in given]
-    for option, path in (("epochs", "training.epochs"), ("seed", "seed"), ("backend", "backend")):
-        value = getattr(args, option, None)
-        if value is not None:
-            settings.append((path, value, f"--{option}"))
-    return settings
+    for name, details in command.options:
+        parser.add_argument(name, **details)

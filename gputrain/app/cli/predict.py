@@ -1,24 +1,5 @@
-"""`gputrain predict`: the answers of a run's model for other data."""
+"""Predict for a CSV, npy, npz or IDX file, an image, or a folder of images.
 
-from __future__ import annotations
-
-import argparse
-import csv
-import json
-import sys
-from collections.abc import Iterator
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
-
-from gputrain.app.cli import parser as shared
-from gputrain.app.cli.codes import OK
-from gputrain.utils.plain import as_json
-
-if TYPE_CHECKING:
-    from gputrain.app.recipes.data import Preparation
-    from gputrain.app.recipes.predicting import Portion
-
-_EXAMPLES = """\
 examples:
   gputrain predict runs/tabular-1 new.csv                  # CSV on stdout: a line for each row
   gputrain predict runs/digits_cnn-1 scan.png              # one image, or a folder of them
@@ -29,32 +10,28 @@ A line holds the sample (its number from 0, or its file), the prediction, and th
 With --json each line is a JSON object. Files of any size are read portion by portion.
 """
 
+from __future__ import annotations
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "predict",
-        _run,
-        help="predict with the model of a run",
-        description="Predict for a CSV, npy, npz or IDX file, an image, or a folder of images.",
-        examples=_EXAMPLES,
-    )
-    parser.add_argument("run", metavar="RUN", help="a run folder, as runs/digits_cnn-1")
-    parser.add_argument("data", metavar="FILE", help="what to predict for")
-    parser.add_argument("--array", metavar="NAME", help="the array of an npz file that holds the inputs")
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="write there instead of to stdout, whole or not at all"
-    )
-    shared.add_backend(parser)
-    parser.add_argument("--json", action="store_true", help="a JSON object a line instead of CSV")
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from gputrain.app import recipes
+from gputrain.app.cli.codes import OK
+from gputrain.app.cli.command import BACKEND, BUILDER_FILE, RUN, Command, option
+from gputrain.app.cli.settings import settings_of
+from gputrain.app.recipes.data import Preparation
+from gputrain.app.recipes.predicting import Portion
+from gputrain.utils.files import write_text_in_parts
+from gputrain.utils.plain import as_json
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gputrain.app import recipes
-    from gputrain.utils.files import write_text_in_parts
-
-    run = recipes.open_run(args.run, shared.settings_of(args))
+    run = recipes.open_run(args.run, settings_of(args))
     found = recipes.predict(run, args.data, args.array)
     write = _write_json if args.json else _write_csv
     if args.output is None:
@@ -86,3 +63,18 @@ def _write_json(stream: TextIO, portions: Iterator[Portion], preparation: Prepar
             line = json.dumps(as_json({"sample": name, **row}), ensure_ascii=False, allow_nan=False)
             stream.write(line + "\n")
         stream.flush()
+
+
+COMMAND = Command(
+    _run,
+    __doc__,
+    (
+        RUN,
+        option("data", "what to predict for", "FILE"),
+        option("--array", "the array of an npz file that holds the inputs", "NAME"),
+        option("--output", "write there instead of to stdout, whole or not at all", "FILE", type=Path),
+        BACKEND,
+        BUILDER_FILE,
+        option("--json", "a JSON object a line instead of CSV", action="store_true"),
+    ),
+)

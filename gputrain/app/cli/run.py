@@ -1,12 +1,5 @@
-"""`gputrain run`: a Keras script on gputrain."""
+"""Run a Python script in which `import keras` gives gputrain.
 
-from __future__ import annotations
-
-import argparse
-
-from gputrain.app.cli import parser as shared
-
-_EXAMPLES = """\
 examples:
   gputrain run program.py                     # `import keras` in it gives gputrain
   gputrain run program.py --epochs 3          # what follows the script is the script's
@@ -14,39 +7,35 @@ examples:
   gputrain run --backend numpy program.py
 
 What the script uses of Keras and gputrain does not have is listed before it starts.
-"""
 
-_EXIT_CODES = """\
 exit codes: that of the script; 1 it raised an error, 2 it cannot be read, 130 interrupted with Ctrl-C
 """
 
+from __future__ import annotations
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "run",
-        _run,
-        help="run a Keras script: `import keras` gives gputrain",
-        description="Run a Python script in which `import keras` gives gputrain.",
-        examples=_EXAMPLES,
-        exit_codes=_EXIT_CODES,
-    )
-    parser.add_argument(
-        "--arrays", metavar="FILE", help="an npz file whose arrays become variables of the script"
-    )
-    parser.add_argument("--backend", metavar="B", help="where to compute: auto, numpy or cupy")
-    parser.add_argument("script", metavar="SCRIPT", help="a Python file")
-    parser.add_argument("arguments", metavar="ARGS", nargs=argparse.REMAINDER, help="given to the script")
+import argparse
+
+from gputrain import config
+from gputrain.app.cli.command import Command, option
+from gputrain.app.scripts import run_script
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gputrain import config
-    from gputrain.app.scripts import run_script
-
     if args.backend is not None:
         try:
             config.set_backend(args.backend)
         except config.ConfigError as error:
             args.parser.error(f"argument --backend: {error}")
     return run_script(args.script, args.arguments, args.arrays)
+
+
+COMMAND = Command(
+    _run,
+    __doc__,
+    (
+        option("--arrays", "an npz file whose arrays become variables of the script", "FILE"),
+        option("--backend", "where to compute: auto, numpy or cupy", "B"),
+        option("script", "a Python file", "SCRIPT"),
+        option("arguments", "given to the script", "ARGS", nargs=argparse.REMAINDER),
+    ),
+)

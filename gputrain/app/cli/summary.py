@@ -1,20 +1,5 @@
-"""`gputrain summary`: the layers of a model."""
+"""Build the model of a recipe or run, and show its layers, its size and its memory.
 
-from __future__ import annotations
-
-import argparse
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-from gputrain.app.cli import parser as shared
-from gputrain.app.cli.codes import OK
-from gputrain.app.cli.output import print_json
-
-if TYPE_CHECKING:
-    from gputrain.app.recipes import Recipe
-    from gputrain.models import Sequential
-
-_EXAMPLES = """\
 examples:
   gputrain summary digits_cnn
   gputrain summary runs/digits_cnn-1
@@ -23,24 +8,23 @@ examples:
 The memory is what a training step with the recipe's batch size needs.
 """
 
+from __future__ import annotations
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "summary",
-        _run,
-        help="show the layers of a recipe's model, its size and its memory",
-        description="Build the model of a recipe or run, and show its layers, its size and its memory.",
-        examples=_EXAMPLES,
-    )
-    shared.add_config(parser)
-    shared.add_settings(parser)
-    shared.add_json(parser)
+import argparse
+from collections.abc import Sequence
+from typing import Any
+
+from gputrain.app import recipes
+from gputrain.app.cli.codes import OK
+from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command
+from gputrain.app.cli.output import print_json
+from gputrain.app.cli.settings import settings_of
+from gputrain.app.recipes import Recipe
+from gputrain.models import Model
 
 
 def _run(args: argparse.Namespace) -> int:
-    recipe, model = _built(args.config, shared.settings_of(args))
+    recipe, model = _built(args.config, settings_of(args))
     batch = int(recipe.settings["training"]["batch_size"])
     plan = model.memory_plan(batch)
     if args.json:
@@ -63,12 +47,13 @@ def _run(args: argparse.Namespace) -> int:
     return OK
 
 
-def _built(name: str, settings: Sequence[tuple[str, Any, str]]) -> tuple[Recipe, Sequential]:
+def _built(name: str, settings: Sequence[tuple[str, Any, str]]) -> tuple[Recipe, Model]:
     """The recipe and its model: of a run without its data, which may be gone."""
-    from gputrain.app import recipes
-
     if recipes.is_run_folder(name):
         run = recipes.open_run(name, settings)
         return run.recipe, run.bare_model()
     job = recipes.ready(recipes.load(name, settings))
     return job.recipe, job.model
+
+
+COMMAND = Command(_run, __doc__, (CONFIG, *SETTINGS, JSON))

@@ -1,19 +1,5 @@
-"""`gputrain sweep`: one recipe with all combinations of some settings."""
+"""Train a recipe with all combinations of some settings, or go on with such a sweep.
 
-from __future__ import annotations
-
-import argparse
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-from gputrain.app.cli import parser as shared
-from gputrain.app.cli.codes import FAILED, OK
-from gputrain.app.cli.output import print_json, print_table, shown
-
-if TYPE_CHECKING:
-    from gputrain.app.recipes.sweep import Group, Sweep
-
-_EXAMPLES = """\
 examples:
   gputrain sweep digits_mlp --set optimizer.name=sgd,adam,rmsprop --set training.batch_size=32,128 --seeds 3
   gputrain sweep digits_cnn --set optimizer.learning_rate=1e-4,1e-3,1e-2
@@ -24,38 +10,19 @@ runs/<name>-sweep-<n>/ holds all runs and results.csv. The table at the end has 
 after +-, the sample standard deviation.
 """
 
+from __future__ import annotations
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "sweep",
-        _run,
-        help="train a recipe with all combinations of some settings, each with several seeds",
-        description="Train a recipe with all combinations of some settings, or go on with such a sweep.",
-        examples=_EXAMPLES,
-    )
-    parser.add_argument(
-        "config",
-        metavar="CONFIG",
-        help="a recipe as for `gputrain train`, or the folder of a sweep to go on with",
-    )
-    shared.add_settings(parser)
-    parser.add_argument(
-        "--seeds",
-        type=int,
-        metavar="N",
-        help="train each with N seeds: the recipe's, the next, ... (default: 1)",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="DIR", help="where the folder of the sweep is made (default: runs)"
-    )
-    parser.add_argument(
-        "--metric",
-        metavar="NAME",
-        help="sort the table by it, as test_accuracy (default: the order of the grid)",
-    )
-    shared.add_json(parser)
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gputrain.app import recipes
+from gputrain.app.cli.codes import FAILED, OK
+from gputrain.app.cli.command import JSON, SETTINGS, Command, option
+from gputrain.app.cli.output import print_json, print_table, shown
+from gputrain.app.cli.settings import settings_of
+from gputrain.app.recipes.comparing import best_first
+from gputrain.app.recipes.sweep import Group, Sweep, split_values
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -67,7 +34,7 @@ def _run(args: argparse.Namespace) -> int:
     groups = sweep.table()
     metrics = _metrics(groups)
     if args.metric is not None:
-        groups = _sorted(groups, args.metric)
+        groups = best_first(groups, args.metric, lambda group: group.mean)
         metrics = [args.metric, *(name for name in metrics if name != args.metric)]
     if args.json:
         print_json({"sweep": str(sweep.folder), "results": [vars(group) for group in groups]})
@@ -77,17 +44,14 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _sweep(args: argparse.Namespace) -> Sweep:
-    from gputrain.app import recipes
-    from gputrain.app.recipes.sweep import Sweep, split_values
-
     if Sweep.is_at(args.config):
         for option in ("settings", "backend", "epochs", "seed", "seeds", "out"):
             if getattr(args, option):
                 args.parser.error(f"a sweep goes on as it was begun; leave out what changes it ({option})")
-        return Sweep.open(args.config)
+        return Sweep.open(args.config, None if args.builder_file is None else Path(args.builder_file))
     if args.seeds is not None and not 1 <= args.seeds <= 1000:
         args.parser.error(f"--seeds must be a number from 1 to 1000, not {args.seeds}")
-    grid = [(path, split_values(value)) for path, value, _ in shared.settings_of(args)]
+    grid = [(path, split_values(value)) for path, value, _ in settings_of(args)]
     fixed = [(path, values[0], "--set") for path, values in grid if len(values) == 1]
     varied = [(path, values) for path, values in grid if len(values) > 1]
     return Sweep.new(recipes.load(args.config, fixed), varied, args.seeds or 1, args.out or Path("runs"))
@@ -96,19 +60,6 @@ def _sweep(args: argparse.Namespace) -> Sweep:
 def _metrics(groups: list[Group]) -> list[str]:
     names = dict.fromkeys(name for group in groups for name in group.mean)
     return [name for name in names if name.startswith(("test_", "val_"))] or list(names)
-
-
-def _sorted(groups: list[Group], metric: str) -> list[Group]:
-    from gputrain.app.recipes import RecipeError
-    from gputrain.app.recipes.comparing import falls
-    from gputrain.utils.names import did_you_mean
-
-    names = list(dict.fromkeys(name for group in groups for name in group.mean))
-    if metric not in names:
-        raise RecipeError(f"No run has a figure {metric!r}. {did_you_mean(metric, names)}".rstrip())
-    sign = 1 if falls(metric) else -1
-    worst = float("inf")
-    return sorted(groups, key=lambda group: sign * group.mean[metric] if metric in group.mean else worst)
 
 
 def _table(groups: list[Group], metrics: list[str]) -> tuple[list[str], list[list[Any]]]:
@@ -131,3 +82,19 @@ def _spread(group: Group, name: str) -> str:
         return ""
     deviation = group.deviation[name]
     return shown(group.mean[name]) + (f" +- {shown(deviation)}" if deviation is not None else "")
+
+
+COMMAND = Command(
+    _run,
+    __doc__,
+    (
+        option(
+            "config", "a recipe as for `gputrain train`, or the folder of a sweep to go on with", "CONFIG"
+        ),
+        *SETTINGS,
+        option("--seeds", "train each with N seeds: the recipe's, the next, ... (default: 1)", "N", type=int),
+        option("--out", "where the folder of the sweep is made (default: runs)", "DIR", type=Path),
+        option("--metric", "sort the table by it, as test_accuracy (default: the order of the grid)", "NAME"),
+        JSON,
+    ),
+)

@@ -1,15 +1,5 @@
-"""`gputrain train`: the main job."""
+"""Train the model of a recipe, test it, and keep the run in a folder of its own.
 
-from __future__ import annotations
-
-import argparse
-from pathlib import Path
-
-from gputrain.app.cli import parser as shared
-from gputrain.app.cli.codes import FAILED, OK
-from gputrain.app.cli.output import close_stdout, print_fields, print_json, report
-
-_EXAMPLES = """\
 examples:
   gputrain train digits_cnn
   gputrain train configs/digits_cnn.toml --epochs 3 --seed 3
@@ -22,33 +12,20 @@ The run folder runs/<name>-<n>/ then holds config.toml (every setting, also thos
 again), history.csv, metrics.json, weights.npz, report.html and more; docs/runs.md lists them.
 """
 
+from __future__ import annotations
 
-def add(commands: shared.Commands) -> None:
-    """Add the command."""
-    parser = shared.add_command(
-        commands,
-        "train",
-        _run,
-        help="train the model of a recipe",
-        description="Train the model of a recipe, test it, and keep the run in a folder of its own.",
-        examples=_EXAMPLES,
-    )
-    shared.add_config(parser)
-    shared.add_settings(parser)
-    parser.add_argument(
-        "--out",
-        type=Path,
-        default=Path("runs"),
-        metavar="DIR",
-        help="where run folders are made (default: runs)",
-    )
-    shared.add_json(parser)
+import argparse
+from pathlib import Path
+
+from gputrain.app import recipes
+from gputrain.app.cli.codes import FAILED, OK
+from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command, option
+from gputrain.app.cli.output import close_stdout, print_fields, print_json, report
+from gputrain.app.cli.settings import settings_of
 
 
 def _run(args: argparse.Namespace) -> int:
-    from gputrain.app import recipes
-
-    recipe = recipes.load(args.config, shared.settings_of(args))
+    recipe = recipes.load(args.config, settings_of(args))
     result = recipes.run(recipe, args.out)
     fields = {"run": str(result.folder), "report": str(result.report), **result.metrics}
     try:
@@ -64,3 +41,15 @@ def _run(args: argparse.Namespace) -> int:
         rule = f"the result could not be written to stdout: {error.strerror}. It is in {result.folder}."
         return report(rule, FAILED)
     return OK
+
+
+COMMAND = Command(
+    _run,
+    __doc__,
+    (
+        CONFIG,
+        *SETTINGS,
+        option("--out", "where run folders are made (default: runs)", "DIR", type=Path, default=Path("runs")),
+        JSON,
+    ),
+)

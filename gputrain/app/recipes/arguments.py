@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from gputrain.app.recipes import catalog
 from gputrain.app.recipes.errors import Source
-from gputrain.app.recipes.schema import describe, is_number, join
-from gputrain.utils.names import did_you_mean
+from gputrain.app.recipes.schema import describe, join
+from gputrain.names import did_you_mean
+from gputrain.utils.settings import is_number
 
 _MAX_NUMBER = 3.4e38  # about the largest float32
 _NAMED_ONLY = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -17,15 +18,18 @@ _NAMED_ONLY = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWOR
 _HIDDEN = ("input_shape", "input_dim", "batch_input_shape", "batch_size")
 
 
-def parameters(cls: type) -> dict[str, inspect.Parameter]:
-    """Return the named arguments of `cls`, with those of its bases as far as **kwargs hands them on.
+def parameters(made_by: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    """Return the named arguments of a function, or of a class and its bases as far as **kwargs hands them on.
 
     Example:
         >>> list(parameters(Dropout))
         ['rate', 'noise_shape', 'seed', 'name', 'trainable', 'dtype']
     """
+    if not isinstance(made_by, type):
+        signature = inspect.signature(made_by).parameters
+        return {name: item for name, item in signature.items() if item.kind in _NAMED_ONLY}
     found: dict[str, inspect.Parameter] = {}
-    for base in cls.__mro__:
+    for base in made_by.__mro__:
         if "__init__" not in vars(base) or base is object:
             continue
         signature = inspect.signature(vars(base)["__init__"]).parameters
@@ -78,7 +82,7 @@ def find_class(kind: str, name: object, path: str, source: Source) -> type[Any]:
 
 
 def check_arguments(
-    cls: type,
+    cls: Callable[..., Any],
     given: Mapping[str, Any],
     path: str,
     source: Source,
@@ -89,7 +93,7 @@ def check_arguments(
     """Return `given` with the defaults of `cls` filled in, as far as TOML can say them.
 
     Args:
-        cls: the class that will be built.
+        cls: the class that will be built, or the function that will be called.
         given: arguments as read from the recipe.
         path: key path of the table they stand in.
         source: where they were read, for errors.
@@ -117,7 +121,7 @@ def check_arguments(
 def _checked(name: str, value: Any, path: str, source: Source) -> Any:
     """Check one value: plain data, or a table that names an object of the kind this argument takes."""
     if not isinstance(value, dict):
-        _check_plain(value, path, source)
+        check_plain(value, path, source)
         return value
     kind = _kind(name)
     if kind is None:
@@ -144,11 +148,15 @@ def _is_plain(value: object) -> bool:
     return isinstance(value, bool | int | float | str)
 
 
-def _check_plain(value: Any, path: str, source: Source) -> None:
-    """Refuse what TOML can say but no argument can be: dates, tables in arrays, what no float32 holds."""
+def check_plain(value: Any, path: str, source: Source) -> None:
+    """Refuse what TOML can say but no argument can be: dates, tables in arrays, what no float32 holds.
+
+    Raises:
+        RecipeError: `value`, at key path `path`, is such a thing.
+    """
     if isinstance(value, list):
         for index, inner in enumerate(value):
-            _check_plain(inner, f"{path}[{index}]", source)
+            check_plain(inner, f"{path}[{index}]", source)
     elif not isinstance(value, bool | str) and not (is_number(value) and abs(value) <= _MAX_NUMBER):
         expected = "text, true or false, or a finite number up to 3.4e38"
         raise source.error(path, "Wrong value.", expected=expected, received=describe(value))

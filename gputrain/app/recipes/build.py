@@ -9,17 +9,18 @@ from typing import Any
 from numpy.typing import NDArray
 
 from gputrain import callbacks, layers, losses, metrics, models, optimizers
+from gputrain.app.recipes import builders
 from gputrain.app.recipes.arguments import find_class
 from gputrain.app.recipes.data import Preparation
 from gputrain.app.recipes.data.targets import ClassTargets, Targets
 from gputrain.app.recipes.errors import Source, blaming
-from gputrain.app.recipes.recipe import OUTPUTS, Recipe
+from gputrain.app.recipes.recipe import GIVE_PROBABILITIES, OUTPUTS, Recipe
 
 # What a constructor raises for arguments that it does not take.
 _REFUSALS = (ValueError, TypeError, OverflowError, MemoryError)
 
 
-def compiled_model(recipe: Recipe, preparation: Preparation) -> models.Sequential:
+def compiled_model(recipe: Recipe, preparation: Preparation) -> models.Model:
     """Return the recipe's model, built and compiled.
 
     Args:
@@ -31,9 +32,14 @@ def compiled_model(recipe: Recipe, preparation: Preparation) -> models.Sequentia
             not fit on the one before it, or the last one has too few or too many outputs; the message names
             the key path.
     """
-    settings, source = recipe.settings, recipe.source
-    model = _sequential(settings["name"], preparation.inputs.shape, settings["model"]["layers"], source)
-    _check_outputs(model, preparation.targets, source)
+    settings, source, section = recipe.settings, recipe.source, recipe.settings["model"]
+    shape, outputs = preparation.inputs.shape, preparation.targets.outputs
+    model = (
+        _sequential(settings["name"], shape, section["layers"], source)
+        if "layers" in section
+        else builders.build(section, recipe.code, shape, outputs, source)
+    )
+    _check_outputs(model, preparation.targets, recipe)
     with blaming(source.file, _REFUSALS):
         model.compile(
             optimizer=_object("optimizer", settings["optimizer"], "optimizer", source),
@@ -46,15 +52,16 @@ def compiled_model(recipe: Recipe, preparation: Preparation) -> models.Sequentia
     return model
 
 
-def _check_outputs(model: models.Sequential, targets: Targets, source: Source) -> None:
+def _check_outputs(model: models.Model, targets: Targets, recipe: Recipe) -> None:
     """Refuse a last layer that does not have an output for each class or number (or one for two classes)."""
     found, wanted = math.prod(model.output_shape[1:]), targets.outputs
     is_binary = isinstance(targets, ClassTargets) and wanted == 2 and not targets.one_hot
     if found == wanted or (is_binary and found == 1):
         return
     things = "classes" if isinstance(targets, ClassTargets) else "numbers to predict"
-    raise source.error(
-        f"model.layers[{len(model.layers) - 1}]",
+    stack = _stack(model)
+    raise recipe.source.error(
+        _layer_path(recipe, len(stack) - 1, stack[-1]),
         f"The last layer must have as many outputs as there are {things}.",
         expected=f"{wanted}, or 1" if is_binary else wanted,
         received=found,
@@ -89,18 +96,36 @@ def callbacks_of(recipe: Recipe) -> list[callbacks.Callback]:
     return built
 
 
-def adapt(model: models.Sequential, x: NDArray[Any], source: Source) -> None:
+def gives_probabilities(model: models.Model) -> bool:
+    """Return whether the last layer of a model is one that gives probabilities."""
+    last = model.layers[-1]
+    activation = getattr(getattr(last, "activation", None), "__name__", "")
+    return isinstance(last, layers.Softmax) or activation in GIVE_PROBABILITIES
+
+
+def adapt(model: models.Model, x: NDArray[Any], recipe: Recipe) -> None:
     """Give Normalization layers the mean and variance of the training inputs `x`.
 
     Raises:
         RecipeError: such a layer is not the first, so that what it gets is not the inputs.
     """
-    for index, layer in enumerate(model.layers):
+    for index, layer in enumerate(_stack(model)):
         if isinstance(layer, layers.Normalization) and layer.input_mean is None:
             if index:
                 rule = "A Normalization layer is adapted to the inputs, so it must be the first layer."
-                raise source.error(f"model.layers[{index}]", rule, fix="Or give it mean and variance.")
+                fix = "Or give it mean and variance."
+                raise recipe.source.error(_layer_path(recipe, index, layer), rule, fix=fix)
             layer.adapt(x)
+
+
+def _stack(model: models.Model) -> list[layers.Layer]:
+    return [layer for layer in model.layers if not isinstance(layer, layers.InputLayer)]
+
+
+def _layer_path(recipe: Recipe, index: int, layer: layers.Layer) -> str:
+    """Where a layer stands in the recipe; one of a builder has no place of its own there."""
+    in_list = "layers" in recipe.settings["model"]
+    return f"model.layers[{index}]" if in_list else f"model.builder (layer {layer.name})"
 
 
 def _object(kind: str, table: Mapping[str, Any], path: str, source: Source) -> Any:

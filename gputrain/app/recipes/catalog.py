@@ -13,7 +13,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any
 
 from gputrain import callbacks, constraints, initializers, layers, losses, metrics, optimizers, regularizers
-from gputrain.utils.names import snake_case
+from gputrain.names import snake_case
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,12 @@ class _Room:
     left_out: tuple[str, ...] = ()
 
 
+# A run has these of its own, or they take a function or a path, which a recipe does not give.
+_NOT_FOR_RECIPES = (
+    "Advisor", "CSVLogger", "CallbackList", "History", "JSONLinesLogger", "LambdaCallback",
+    "LearningRateScheduler", "MonitorCallback", "ProgbarLogger",
+)  # fmt: skip
+
 _ROOMS = {
     # The data section says what goes in, so a recipe has no input layer of its own.
     "layer": _Room(layers, layers.Layer, str, left_out=("InputLayer",)),
@@ -51,18 +57,7 @@ _ROOMS = {
         callbacks,
         callbacks.Callback,
         snake_case,
-        # A run has these of its own, or they take a function or a path, which a recipe does not give.
-        left_out=(
-            "Advisor",
-            "CSVLogger",
-            "CallbackList",
-            "History",
-            "JSONLinesLogger",
-            "LambdaCallback",
-            "LearningRateScheduler",
-            "MonitorCallback",
-            "ProgbarLogger",
-        ),
+        left_out=_NOT_FOR_RECIPES,
     ),
     "schedule": _Room(optimizers.schedules, optimizers.schedules.LearningRateSchedule, snake_case),
     "initializer": _Room(initializers, initializers.Initializer, snake_case, left_out=("RandomInitializer",)),

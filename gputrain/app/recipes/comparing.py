@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gputrain.app.recipes import reading
 from gputrain.app.recipes.errors import RecipeError, Source
 from gputrain.app.recipes.overrides import ORIGIN_KEYS
 from gputrain.app.recipes.run_folder import PLAN
-from gputrain.app.recipes.schema import is_number
 from gputrain.app.recipes.stored_run import read_metrics, require_run_folder
-from gputrain.callbacks.monitor import rises_by_name
-from gputrain.errors import explain
-from gputrain.utils.names import did_you_mean
+from gputrain.metrics.directions import direction_of
+from gputrain.names import did_you_mean
+from gputrain.utils.settings import is_number
 
+T = TypeVar("T")
 _KIND = ("name", "type")
 _NOT_COMPARED = ("versions", "name")
 _COSTS = ("cost", "seconds")
@@ -70,13 +70,13 @@ def compare(folders: Iterable[str | Path], sort: str | None = None) -> Compariso
     names = dict.fromkeys(name for line in lines for name in line.metrics)
     shown = [name for name in names if name.startswith(("test_", "val_")) or name in ("epochs", "seconds")]
     if sort is not None:
-        lines = _sorted(lines, sort, list(names))
+        lines = best_first(lines, sort, lambda line: line.metrics)
     return Comparison(differing, shown, lines)
 
 
 def falls(metric: str) -> bool:
     """Return whether less of `metric` is better, going by its name."""
-    return rises_by_name(metric) is False or any(word in metric.split("_") for word in _COSTS)
+    return direction_of(metric) == "down" or any(word in metric.split("_") for word in _COSTS)
 
 
 def flattened(value: Any, path: str = "") -> Iterable[tuple[str, Any]]:
@@ -105,6 +105,8 @@ def _told_by_kind(runs: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 def _kinds(section: Any, key: str) -> str:
     """The kinds of a section's tables, in order, as "Dense Dropout Dense"."""
+    if isinstance(section, Mapping) and "builder" in section:
+        return str(section["builder"])
     tables = section.get("layers") if isinstance(section, Mapping) else section
     found = [table.get(key) for table in tables or () if isinstance(table, Mapping)]
     return " ".join(map(str, found)) or "none"
@@ -141,14 +143,20 @@ def _read(folder: Path) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     return reading.read_table(config, Source(str(config))), read_metrics(folder)
 
 
-def _sorted(lines: list[Line], metric: str, names: Sequence[str]) -> list[Line]:
+def best_first(items: Sequence[T], metric: str, figures: Callable[[T], Mapping[str, Any]]) -> list[T]:
+    """Return runs, or groups of them, sorted by a figure; those without it come last.
+
+    Raises:
+        RecipeError: none has it.
+    """
+    names = list(dict.fromkeys(name for item in items for name in figures(item)))
     if metric not in names:
         rule = f"No run has a figure {metric!r}."
-        raise RecipeError(explain(rule, received=", ".join(names), fix=did_you_mean(metric, names)))
+        raise RecipeError(rule, received=", ".join(names), fix=did_you_mean(metric, names))
     sign = 1 if falls(metric) else -1
 
-    def place(line: Line) -> tuple[bool, float]:
-        value: Any = line.metrics.get(metric)
+    def place(item: T) -> tuple[bool, float]:
+        value: Any = figures(item).get(metric)
         return (False, sign * value) if is_number(value) else (True, 0.0)
 
-    return sorted(lines, key=place)
+    return sorted(items, key=place)

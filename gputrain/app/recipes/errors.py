@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gputrain.errors import explain
+from gputrain.errors import UsageError
 
 
-class RecipeError(ValueError):
+class RecipeError(UsageError):
     """A recipe cannot be used as it stands; the message names the file and the key path."""
 
 
@@ -54,8 +54,8 @@ class Source:
         fix: str | None = None,
     ) -> RecipeError:
         """Return (not raise) the error that `rule` is broken at key path `path`."""
-        words = explain(rule, expected=expected, received=received, fix=fix)
-        return RecipeError(f"{self.place(path)}: {words}")
+        rule = f"{self.place(path)}: {rule}"
+        return RecipeError(rule, expected=expected, received=received, fix=fix)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from gputrain.app.recipes.data.targets import ClassTargets
 from gputrain.app.recipes.stored_run import StoredRun
 from gputrain.app.recipes.testing import Tested, test
 from gputrain.data.io import images
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 
 
 def evaluate(run: StoredRun, data: str | Path | None = None, target_file: str | None = None) -> Tested:
@@ -30,7 +30,7 @@ def evaluate(run: StoredRun, data: str | Path | None = None, target_file: str | 
         OSError, DataError, CorruptFileError: the data is not there, or does not fit the model.
     """
     if data is None and target_file is not None:
-        raise DataError(explain("Targets belong to inputs.", fix="Name the file of inputs as well."))
+        raise DataError("Targets belong to inputs.", fix="Name the file of inputs as well.")
     model = run.model()
     samples = _own_part(run) if data is None else _samples(run, Path(data), target_file)
     part = prepared(samples, run.preparation)
@@ -41,7 +41,7 @@ def _own_part(run: StoredRun) -> Samples:
     samples = dataset.test_samples(run.recipe.settings["data"])
     if samples is None:
         rule = f"{run.folder}: the run kept no part of its data to test on."
-        raise DataError(explain(rule, fix="Name a file or folder to test on."))
+        raise DataError(rule, fix="Name a file or folder to test on.")
     return samples
 
 
@@ -51,7 +51,7 @@ def _samples(run: StoredRun, path: Path, target_file: str | None) -> Samples:
     is_csv, takes_csv = origins.file_kind(path) == "csv", isinstance(run.preparation.inputs, TableInputs)
     if is_csv != takes_csv:
         rule = f"{path}: the model of {run.folder} was trained on {'tables' if takes_csv else 'arrays'}."
-        raise DataError(explain(rule, expected="a CSV file" if takes_csv else "npz, npy or IDX"))
+        raise DataError(rule, expected="a CSV file" if takes_csv else "npz, npy or IDX")
     samples, test_part = origins.read_file(path, run.recipe.settings["data"], target_file)
     return samples if test_part is None else test_part
 
@@ -60,7 +60,7 @@ def _pictures(run: StoredRun, path: Path) -> Samples:
     inputs = run.preparation.inputs
     if not (isinstance(inputs, ArrayInputs) and inputs.is_image and run.preparation.class_names):
         rule = f"{path}: the model of {run.folder} was not trained on images of classes."
-        raise DataError(explain(rule, fix="Name a file of the form that it was trained on."))
+        raise DataError(rule, fix="Name a file of the form that it was trained on.")
     found = images.scan(path)
     return Samples(inputs.read_pictures(found.files), _labels(found, run.preparation))
 
@@ -71,13 +71,8 @@ def _labels(found: images.ImageFolder, preparation: Preparation) -> Any:
     assert isinstance(targets, ClassTargets)
     unknown = sorted(set(found.classes) - set(targets.names))
     if unknown:
-        raise DataError(
-            explain(
-                "Class folders must be named as the classes of the run.",
-                expected=", ".join(targets.names),
-                received=", ".join(unknown),
-            )
-        )
+        rule = "Class folders must be named as the classes of the run."
+        raise DataError(rule, expected=", ".join(targets.names), received=", ".join(unknown))
     of_run = np.array(
         [targets.labels.classes[targets.names.index(name)] for name in found.classes], dtype=object
     )

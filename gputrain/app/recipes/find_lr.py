@@ -16,7 +16,7 @@ from gputrain.app.recipes import job
 from gputrain.app.recipes.errors import RecipeError
 from gputrain.app.recipes.job import Job
 from gputrain.app.recipes.recipe import Recipe
-from gputrain.errors import NonFiniteError, explain
+from gputrain.errors import NonFiniteError
 from gputrain.utils import philox
 
 SMOOTHING = 0.95  # of the exponential mean of the losses
@@ -100,7 +100,7 @@ def check_bounds(low: float, high: float, steps: int) -> None:
     if not 1e-12 <= low < high <= 1e6 or not 10 <= steps <= 100_000:
         rule = "The range test goes from a small rate to a larger one, some steps apart."
         expected = "rates from 1e-12 to 1e6, 10 to 100000 steps"
-        raise RecipeError(explain(rule, expected=expected, received=f"{low} to {high} in {steps} steps"))
+        raise RecipeError(rule, expected=expected, received=f"{low} to {high} in {steps} steps")
 
 
 def _batches(work: Job, steps: int) -> list[np.ndarray]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gputrain import backend, config, models
 from gputrain.app.recipes import data
-from gputrain.app.recipes.build import adapt, compiled_model
+from gputrain.app.recipes.build import adapt, compiled_model, gives_probabilities
 from gputrain.app.recipes.data import Dataset, Preparation
 from gputrain.app.recipes.recipe import Recipe
 
@@ -25,7 +25,7 @@ class Job:
 
     recipe: Recipe
     dataset: Dataset
-    model: models.Sequential
+    model: models.Model
 
 
 def ready(recipe: Recipe) -> Job:
@@ -44,7 +44,10 @@ def ready(recipe: Recipe) -> Job:
     recipe = recipe.with_data(dataset.settings, dataset.outputs, len(dataset.train))
     config.set_seed(recipe.settings["seed"])
     model = compiled_model(recipe, dataset.preparation)
-    adapt(model, dataset.train.x, recipe.source)
+    if "builder" in recipe.settings["model"] and "from_logits" not in recipe.settings["loss"]:
+        preparation = replace(dataset.preparation, logits=not gives_probabilities(model))
+        dataset = replace(dataset, preparation=preparation)
+    adapt(model, dataset.train.x, recipe)
     return Job(recipe, dataset, model)
 
 
@@ -70,10 +73,7 @@ def class_weight(recipe: Recipe, preparation: Preparation) -> str | dict[int, fl
         return None if given == "none" else given
     names = preparation.class_names or ()
     if set(given) != set(names):
-        raise recipe.source.error(
-            "training.class_weight",
-            "Each class needs a weight.",
-            expected=", ".join(names),
-            received=", ".join(given),
-        )
+        rule = "Each class needs a weight."
+        expected = ", ".join(names)
+        raise recipe.source.error("training.class_weight", rule, expected=expected, received=", ".join(given))
     return {names.index(name): float(weight) for name, weight in given.items()}

@@ -19,7 +19,7 @@ from gputrain.app.recipes.stored_run import StoredRun
 from gputrain.data.io import images, npy, npz, sniff
 from gputrain.data.io.idx import read_idx
 from gputrain.data.tabular import iter_csv
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 from gputrain.utils.notes import note
 
 ROWS = 4096  # of a portion
@@ -78,7 +78,7 @@ def portions(
     inputs = preparation.inputs
     if array is not None and (path.is_dir() or sniff.kind_of(path) != "npz"):
         rule = f"{path}: only an npz file has arrays to choose from."
-        raise DataError(explain(rule, fix="Leave --array out."))
+        raise DataError(rule, fix="Leave --array out.")
     if not isinstance(inputs, ArrayInputs):
         _require(path, ("text",), "tables", "a CSV file")
         return _numbered(iter_csv(path, rows=ROWS))
@@ -97,7 +97,7 @@ def _require(path: Path, kinds: Sequence[str], trained_on: str, expected: str) -
     if found not in kinds:
         received = sniff.describe(found) if found else "a folder"
         rule = f"{path}: the model was trained on {trained_on}."
-        raise DataError(explain(rule, expected=expected, received=received))
+        raise DataError(rule, expected=expected, received=received)
 
 
 def _rows(inputs: ArrayInputs) -> int:
@@ -118,12 +118,12 @@ def _arrays(path: Path, array: str | None, rows: int) -> Iterator[Raw]:
 def _array_name(path: Path, given: str | None) -> str:
     there = list(npz.names_and_shapes(path))
     if given is not None and given not in there:
-        raise DataError(explain(f"{path}: there is no array {given!r}.", received=", ".join(there)))
+        raise DataError(f"{path}: there is no array {given!r}.", received=", ".join(there))
     usual = [name for name in _INPUT_ARRAYS if name in there]
     name = given or (there[0] if len(there) == 1 else next(iter(usual), None))
     if name is None:
         rule = f"{path}: which array holds the inputs?"
-        raise DataError(explain(rule, received=", ".join(there), fix="Name it with --array."))
+        raise DataError(rule, received=", ".join(there), fix="Name it with --array.")
     return name
 
 
@@ -136,7 +136,7 @@ def _numbered(raws: Iterator[Raw]) -> Iterator[tuple[list[str], Raw]]:
 
 def _pictures(inputs: ArrayInputs, path: Path) -> Iterator[tuple[list[str], Raw]]:
     if not inputs.is_image:
-        raise DataError(explain(f"{path}: the model was not trained on images."))
+        raise DataError(f"{path}: the model was not trained on images.")
     files = images.files_in(path) if path.is_dir() else [path]
     rows = _rows(inputs)
     for start in range(0, len(files), rows):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gputrain.app.recipes.errors import Source
-from gputrain.utils.names import nearest
+from gputrain.names import nearest
 from gputrain.utils.resources import configs_dir
 
 MAX_BYTES = 1 << 20
@@ -44,12 +44,8 @@ def find_recipe(name: str) -> tuple[Path, Path | None]:
         return path, path.parent
     if path.exists():
         fix = "Name a file, or a run folder, which holds a config.toml." if path.is_dir() else None
-        raise source.error(
-            "",
-            "A recipe must be a regular file.",
-            received="a folder" if path.is_dir() else "a device or pipe",
-            fix=fix,
-        )
+        rule = "A recipe must be a regular file."
+        raise source.error("", rule, received="a folder" if path.is_dir() else "a device or pipe", fix=fix)
     known = shipped_recipes()
     if name in known:
         return configs_dir() / f"{name}.toml", None
@@ -74,15 +70,13 @@ def read_table(path: Path, source: Source) -> dict[str, Any]:
     except OSError as error:
         raise source.error("", "The recipe cannot be read.", received=error.strerror or error) from error
     if len(data) > MAX_BYTES:
-        raise source.error(
-            "", f"A recipe must not be larger than {MAX_BYTES} bytes.", received="a larger file"
-        )
+        rule = f"A recipe must not be larger than {MAX_BYTES} bytes."
+        raise source.error("", rule, received="a larger file")
     try:
         return tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise source.error(
-            "", "A recipe must be text in UTF-8.", received=f"byte {error.start} is not"
-        ) from error
+        rule = "A recipe must be text in UTF-8."
+        raise source.error("", rule, received=f"byte {error.start} is not") from error
     except tomllib.TOMLDecodeError as error:
         raise source.error("", "A recipe must be valid TOML.", received=error) from error
     except (RecursionError, ValueError, OverflowError) as error:

@@ -11,16 +11,17 @@ from typing import Any
 
 import numpy as np
 
-import gputrain
 from gputrain import config
-from gputrain.app.recipes import data, overrides, reading, schema
+from gputrain.app.recipes import builders, data, overrides, reading, schema
 from gputrain.app.recipes.arguments import check_arguments, check_named, find_class
 from gputrain.app.recipes.errors import Source
-from gputrain.utils.names import snake_case
+from gputrain.names import snake_case
+from gputrain.version import __version__
 
 _DEFAULT_METRIC = {"classification": "accuracy", "regression": "mean_absolute_error"}
-_GIVE_PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid", "sparsemax", "sparse_sigmoid")
+GIVE_PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid", "sparsemax", "sparse_sigmoid")
 OUTPUTS = "outputs"  # units = "outputs": as many as there are classes or targets
+_CODE = builders.FILE_KEY.rpartition(".")[2]
 ALL = "all"  # decay_steps = "all": over all steps of the training
 
 
@@ -33,16 +34,18 @@ class Recipe:
             gives the same recipe.
         source: where it came from, for errors.
         given: the table as it was read and changed, without defaults.
+        code: the Python file of the model's builder, named by whoever runs the recipe.
     """
 
     settings: Mapping[str, Any]
     source: Source
     given: Mapping[str, Any]
+    code: Path | None = None
 
     def resolved(self) -> dict[str, Any]:
         """Return the settings and, for the reader, the versions they ran with."""
         versions = {
-            "gputrain": gputrain.__version__,
+            "gputrain": __version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
         }
@@ -61,12 +64,14 @@ class Recipe:
     def logits(self) -> bool:
         """Whether the model's outputs are scores that are no probabilities.
 
-        A loss that takes probabilities or logits says which; with another one it goes by the last activation.
+        A loss that takes probabilities or logits says which; with another one it goes by the last activation,
+        which only the model can tell where a builder makes it (see `job.ready`).
         """
-        loss, last = self.settings["loss"], self.settings["model"]["layers"][-1]
+        loss, model = self.settings["loss"], self.settings["model"]
         if "from_logits" in loss:
             return bool(loss["from_logits"])
-        return last["type"] != "Softmax" and last.get("activation") not in _GIVE_PROBABILITIES
+        last = model["layers"][-1] if "layers" in model else {"type": ""}
+        return last["type"] != "Softmax" and last.get("activation") not in GIVE_PROBABILITIES
 
     def with_data(self, data: Mapping[str, Any], outputs: int, samples: int) -> Recipe:
         """Return the recipe with what was found in its data.
@@ -76,9 +81,11 @@ class Recipe:
             outputs: how many outputs a model of it has, for units = "outputs".
             samples: how many samples there are to train on, for decay_steps = "all".
         """
-        layers = [_sized(table, outputs) for table in self.settings["model"]["layers"]]
+        model = dict(self.settings["model"])
+        if "layers" in model:
+            model["layers"] = [_sized(table, outputs) for table in model["layers"]]
         optimizer = _timed(self.settings["optimizer"], self.settings["training"], samples)
-        found = {"data": dict(data), "model": {"layers": layers}, "optimizer": optimizer}
+        found = {"data": dict(data), "model": model, "optimizer": optimizer}
         return replace(self, settings={**self.settings, **found})
 
 
@@ -115,9 +122,9 @@ def check(table: Mapping[str, Any], source: Source) -> Recipe:
     """
     top = schema.check(table, schema.TOP, "", source)
     loss = check_named("loss", top["loss"], "loss", source)
-    loss_class = find_class("loss", loss["name"], "loss", source).__name__
+    loss_class = find_class("loss", loss["name"], "loss", source)
     section = data.resolve(top["data"], loss_class, source)
-    model = schema.check(top["model"], schema.MODEL, "model", source)
+    model, code = _model(top["model"], source)
     metrics = top.get("metrics", [_DEFAULT_METRIC[section["task"]]])
     training = schema.check(top["training"], schema.TRAINING, "training", source)
     if section["task"] == "regression" and training["class_weight"] != "none":
@@ -127,7 +134,7 @@ def check(table: Mapping[str, Any], source: Source) -> Recipe:
         "seed": top.get("seed", config.seed() % (schema.MAX_SEED + 1)),
         "backend": top.get("backend", config.backend()),
         "data": section,
-        "model": {"layers": _layers(model["layers"], source)},
+        "model": model,
         "optimizer": check_named("optimizer", top["optimizer"], "optimizer", source, default="adam"),
         "loss": loss,
         "metrics": [_metric(item, f"metrics[{i}]", source) for i, item in enumerate(metrics)],
@@ -137,7 +144,29 @@ def check(table: Mapping[str, Any], source: Source) -> Recipe:
             for i, item in enumerate(top["callbacks"])
         ],
     }
-    return Recipe(settings, source, table)
+    return Recipe(settings, source, {**table, "model": _without_code(table["model"])}, code)
+
+
+def _model(given: Mapping[str, Any], source: Source) -> tuple[dict[str, Any], Path | None]:
+    """The checked model section, and the file whose code may be run to make it."""
+    file = given.get(_CODE)
+    model = schema.check(_without_code(given), schema.MODEL, "model", source)
+    if ("layers" in model) == ("builder" in model):
+        received = "both" if "layers" in model else "none of them"
+        rule = "A model is a list of layers, or what a builder makes."
+        raise source.error("model", rule, expected="one of layers and builder", received=received)
+    if file is not None and (builders.FILE_KEY not in source.options or builders.file_name(model) is None):
+        rule = "Only whoever runs a recipe with a builder in a file can name that file."
+        raise source.error(builders.FILE_KEY, rule, fix=f"Leave it out, or use {builders.OPTION}.")
+    if "builder" in model:
+        return builders.check_builder(model, file, source), None if file is None else Path(file)
+    if "arguments" in model:
+        raise source.error("model.arguments", "These are for a builder.", fix="Leave them out.")
+    return {"layers": _layers(model["layers"], source)}, None
+
+
+def _without_code(model: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in model.items() if key != _CODE}
 
 
 def _layers(tables: list[Mapping[str, Any]], source: Source) -> list[dict[str, Any]]:
@@ -157,9 +186,8 @@ def _layer(table: Mapping[str, Any], path: str, source: Source) -> dict[str, Any
     cls = find_class("layer", name, f"{path}.type", source)
     own = arguments.get("name", name)
     if not schema.is_name(own):
-        raise source.error(
-            f"{path}.name", "Wrong value.", expected=schema.NAME_RULE, received=schema.describe(own)
-        )
+        rule = "Wrong value."
+        raise source.error(f"{path}.name", rule, expected=schema.NAME_RULE, received=schema.describe(own))
     return {"type": name, **check_arguments(cls, arguments, path, source, beside=("type",))}
 
 

@@ -12,7 +12,6 @@ from typing import Any, BinaryIO, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.app.recipes import toml_writer
 from gputrain.app.recipes.reading import CONFIG
 from gputrain.errors import explain
 from gputrain.utils.files import write_atomically, write_text
@@ -60,18 +59,16 @@ class RunFolder:
         self.history_lines = self.path / "history.jsonl"
         self.log = self.path / "log.txt"
         self.report = self.path / REPORT
+        self._kept: list[str] = []
 
-    def write_config(self, config: Mapping[str, Any]) -> None:
-        """Write config.toml."""
-        write_text(self.path / CONFIG, toml_writer.dumps(config))
+    def write(self, name: str, text: str) -> None:
+        """Write a file of text."""
+        write_text(self.path / name, text)
 
-    def write_preparation(self, text: str) -> None:
-        """Write preparation.json: how inputs are made and what outputs mean."""
-        write_text(self.path / PREPARATION, text)
-
-    def write_summary(self, text: str) -> None:
-        """Write summary.txt, the layers of the model."""
-        write_text(self.path / SUMMARY, text + "\n")
+    def keep(self, file: Path) -> None:
+        """Keep a copy of `file`, under its name."""
+        write_atomically(self.path / file.name, lambda stream: stream.write(file.read_bytes()))
+        self._kept.append(file.name)
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Write metrics.json. A number that is not finite becomes null, as JSON has no word for it."""
@@ -99,7 +96,7 @@ class RunFolder:
     def discard(self) -> None:
         """Remove what was written so far and then the folder, unless something else stands in it."""
         own = (CONFIG, PREPARATION, SUMMARY, self.log.name, self.history.name, self.history_lines.name)
-        remove(self.path, own)
+        remove(self.path, (*own, *self._kept))
 
 
 def new_folder(parent: Path, name: str) -> Path:

@@ -13,14 +13,17 @@ from typing import Any
 import numpy as np
 
 from gputrain import callbacks
+from gputrain.app.advice import Advisor
+from gputrain.app.recipes import toml_writer
 from gputrain.app.recipes.build import callbacks_of
 from gputrain.app.recipes.data.inputs import TableInputs
 from gputrain.app.recipes.data.targets import ClassTargets
 from gputrain.app.recipes.errors import RecipeError
 from gputrain.app.recipes.job import Job, class_weight, ready
+from gputrain.app.recipes.reading import CONFIG
 from gputrain.app.recipes.recipe import Recipe
 from gputrain.app.recipes.reports import write_report
-from gputrain.app.recipes.run_folder import REPORT, RunFolder
+from gputrain.app.recipes.run_folder import PREPARATION, REPORT, SUMMARY, RunFolder
 from gputrain.app.recipes.run_log import RunLog
 from gputrain.app.recipes.testing import Tested, test
 from gputrain.errors import DataError, explain
@@ -110,7 +113,8 @@ def run(recipe: Recipe, out: str | Path = "runs", verbose: int | str = "auto") -
             tested = test(job.model, job.dataset.test, job.dataset.preparation, _batch_size(job))
             metrics = {**tested.metrics, **trained}
             folder.write_metrics(metrics)
-            log.say(_result(metrics))
+            figures = test_figures(metrics)
+            log.say("result: " + ", ".join(figures) if figures else "done; there was no test part")
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_keep_interrupted(job, folder, watched)) from None
     except BaseException:
@@ -125,9 +129,11 @@ def _write_beginning(job: Job, folder: RunFolder, log: RunLog) -> None:
     """Write what is known before the first step."""
     summary: list[str] = []
     job.model.summary(print_fn=summary.append)
-    folder.write_config(job.recipe.resolved())
-    folder.write_preparation(job.dataset.preparation.to_json())
-    folder.write_summary("\n".join(summary))
+    folder.write(CONFIG, toml_writer.dumps(job.recipe.resolved()))
+    if job.recipe.code is not None:
+        folder.keep(job.recipe.code)
+    folder.write(PREPARATION, job.dataset.preparation.to_json())
+    folder.write(SUMMARY, "\n".join(summary) + "\n")
     sizes = ((name, getattr(job.dataset, name)) for name in ("train", "validation", "test"))
     parts = ", ".join(f"{len(part)} {name}" for name, part in sizes if part is not None)
     log.say(f"{folder.path}: {parts} samples; {job.model.count_params()} parameters")
@@ -195,9 +201,9 @@ def _train(job: Job, folder: RunFolder, watched: _Training, log: RunLog, verbose
         log.write(advice.text())
 
 
-def _advisor(job: Job, verbose: int | str) -> callbacks.Advisor:
+def _advisor(job: Job, verbose: int | str) -> Advisor:
     preparation, train = job.dataset.preparation, job.dataset.train
-    return callbacks.Advisor(
+    return Advisor(
         train.x,
         train.y,
         feature_names=preparation.inputs.names,
@@ -214,9 +220,9 @@ def _split_name(name: str) -> str:
     return name if name.startswith("val_") or name == "learning_rate" else f"train_{name}"
 
 
-def _result(metrics: Mapping[str, Any]) -> str:
-    shown = [f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("test_")]
-    return "result: " + ", ".join(shown) if shown else "done; there was no test part"
+def test_figures(metrics: Mapping[str, Any]) -> list[str]:
+    """Return the figures of the test part, in words."""
+    return [f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("test_")]
 
 
 def _write_report(

@@ -1,131 +1,59 @@
 """The settings a recipe knows, section by section, each with its type, range, default and meaning.
 
-These tables are the only description of the plain sections: validation, defaults and the resolved config are
-made from them. The arguments of layers, optimizers, losses and metrics are described by their classes (see
-`arguments`).
+These keys are the only description of the plain sections: validation, defaults, the resolved config and the
+documentation are made from them; those of tables stand with the dataclasses that use them. The arguments of
+layers, optimizers, losses and metrics are described by their classes (see `arguments`).
 """
 
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args
 
 from gputrain.app.recipes.errors import Source
 from gputrain.app.recipes.known_data import DATASETS
-from gputrain.data.tabular import MISSING_VALUES
-from gputrain.utils.names import did_you_mean, nearest
+from gputrain.data.tabular import ColumnCheck, TableSettings
+from gputrain.data.tabular.imbalance import Method
+from gputrain.names import did_you_mean, nearest
+from gputrain.utils.settings import (
+    Key,
+    Required,
+    choice,
+    flag,
+    integer,
+    is_integer,
+    is_list_of,
+    is_number,
+    is_table,
+    is_text,
+    is_texts,
+    keys_of,
+    table,
+    text,
+)
 
 MAX_SEED = 2**63 - 1
 NAME_RULE = "1 to 64 letters, digits, '_' or '-', the first a letter or digit"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+# A function in a Python file, which is named without a folder.
+CODE = re.compile(r"([A-Za-z0-9_-]{1,64}\.py):([A-Za-z_][A-Za-z0-9_]{0,63})")
 
 
-class Required:
-    """Stands where a default would, for a key that has none."""
-
-
-@dataclass(frozen=True)
-class Key:
-    """One setting.
-
-    Attributes:
-        rule: what a value must be, in words, as it stands in errors.
-        holds: says whether a value is allowed.
-        help: what the setting does.
-        default: the value when none is given; None leaves it out; Required demands one.
-        names: the values, where they are some names.
-    """
-
-    rule: str
-    holds: Callable[[Any], bool]
-    help: str
-    default: Any = None
-    names: Sequence[str] = ()
-
-    @property
-    def required(self) -> bool:
-        """Whether a recipe must give this key."""
-        return self.default is Required
-
-
-def is_integer(value: object) -> bool:
-    """Return whether `value` is an integer and not a boolean."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def is_number(value: Any) -> bool:
-    """Return whether `value` is an integer or float that a float can hold, and finite."""
-    return (is_integer(value) or isinstance(value, float)) and abs(value) <= sys.float_info.max
-
-
-def integer(low: int, high: int, help: str, default: Any = None) -> Key:
-    """Return a key for an integer from `low` to `high`."""
-    rule = f"an integer from {low} to {high}"
-    return Key(rule, lambda value: is_integer(value) and low <= value <= high, help, default)
-
-
-def choice(names: Sequence[str], help: str, default: Any = None) -> Key:
-    """Return a key for one of `names`."""
-    rule = f"one of {', '.join(map(repr, names))}"
-    return Key(rule, lambda value: isinstance(value, str) and value in names, help, default, names)
-
-
-def flag(help: str, default: Any = None) -> Key:
-    """Return a key for true or false."""
-    return Key("true or false", lambda value: isinstance(value, bool), help, default)
-
-
-def text(help: str, default: Any = None) -> Key:
-    """Return a key for text that is not empty."""
-    return Key("text", _is_text, help, default)
-
-
-def texts(help: str, default: Any = None) -> Key:
-    """Return a key for a list of texts."""
-    return Key("a list of texts", _is_texts, help, default)
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value) and "\0" not in value
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(item, str) for item in value)
-
-
-def _is_row(value: object) -> bool:
-    return isinstance(value, list) and all(is_number(item) and item >= 0 for item in value)
-
-
-def _is_matrix(value: object) -> bool:
-    return isinstance(value, list) and len(value) > 1 and all(map(_is_row, value))
+_is_rows = is_list_of(is_list_of(lambda cost: is_number(cost) and cost >= 0), low=2)
+_is_sizes = is_list_of(lambda size: is_integer(size) and 1 <= size <= 2**31, 1, 8)
 
 
 def _is_weights(value: object) -> bool:
     return isinstance(value, dict) and bool(value) and all(is_number(w) and w >= 0 for w in value.values())
 
 
-def _is_table_of_tables(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_is_table, value.values()))
-
-
-def _is_shape(value: object) -> bool:
-    return (
-        isinstance(value, list)
-        and 1 <= len(value) <= 8
-        and all(is_integer(size) and 1 <= size <= 2**31 for size in value)
-    )
-
-
 def _is_scale(value: Any) -> bool:
     return is_number(value) and 1e-30 <= value <= 1e30
 
 
-def _is_fraction(value: Any) -> bool:
-    return is_number(value) and 0 <= value < 1
+def _fraction(help: str, default: float | None = None) -> Key:
+    return Key("a number from 0 to below 1", lambda value: is_number(value) and 0 <= value < 1, help, default)
 
 
 def is_name(value: object) -> bool:
@@ -133,16 +61,17 @@ def is_name(value: object) -> bool:
     return isinstance(value, str) and NAME.fullmatch(value) is not None
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, dict)
+def _is_builder(value: object) -> bool:
+    return isinstance(value, str) and (value.isidentifier() or CODE.fullmatch(value) is not None)
 
 
 def _is_table_or_name(value: object) -> bool:
     return isinstance(value, str | dict)
 
 
-def _is_list_of_those(value: object) -> bool:
-    return isinstance(value, list) and all(_is_table_or_name(item) for item in value)
+def _named_things(what: str, help: str, default: Any = None) -> Key:
+    rule = f"a list of {what} names or tables with 'name'"
+    return Key(rule, is_list_of(_is_table_or_name), help, default)
 
 
 TOP: Mapping[str, Key] = {
@@ -152,25 +81,19 @@ TOP: Mapping[str, Key] = {
         ("auto", "numpy", "cupy", "emulated"),
         "Where to compute. Default: gputrain's setting, which is 'auto'.",
     ),
-    "metrics": Key(
-        "a list of metric names or tables with 'name'",
-        _is_list_of_those,
+    "metrics": _named_things(
+        "metric",
         "What is reported beside the loss. Default: 'accuracy', for regression 'mean_absolute_error'.",
     ),
-    "data": Key("a table", _is_table, "The data and how it is prepared.", Required),
-    "model": Key("a table", _is_table, "The layers.", Required),
+    "data": table("The data and how it is prepared.", Required),
+    "model": table("The layers, or what makes them.", Required),
     "optimizer": Key(
         "a name or a table of arguments", _is_table_or_name, "How the weights are moved.", "adam"
     ),
     "loss": Key("a name or a table with 'name'", _is_table_or_name, "What is made small.", Required),
-    "training": Key("a table", _is_table, "How long and in which portions.", {}),
-    "callbacks": Key(
-        "a list of callback names or tables with 'name'",
-        _is_list_of_those,
-        "What takes part in training, as early_stopping.",
-        [],
-    ),
-    "versions": Key("a table", _is_table, "Written by a run into its config.toml; not used.", {}),
+    "training": table("How long and in which portions.", {}),
+    "callbacks": _named_things("callback", "What takes part in training, as early_stopping.", []),
+    "versions": table("Written by a run into its config.toml; not used.", {}),
 }
 
 DATA: Mapping[str, Key] = {
@@ -186,7 +109,7 @@ DATA: Mapping[str, Key] = {
     "inputs": text("Name of the array of inputs in an npz file. Default: x_train, x or the like."),
     "target": Key(
         "a name, or a list of names",
-        lambda value: _is_text(value) or (_is_texts(value) and bool(value)),
+        lambda value: is_text(value) or (is_texts(value) and bool(value)),
         "Column of a CSV file (several for regression) or array in an npz file that is to be predicted. "
         "Default: 'target' in a CSV file; y_train, y or the like in npz.",
     ),
@@ -201,12 +124,12 @@ DATA: Mapping[str, Key] = {
     ),
     "reshape": Key(
         "a list of 1 to 8 sizes, each at least 1",
-        _is_shape,
+        _is_sizes,
         "Shape of one sample for the model, as [8, 8, 1]. Default: as the data has it.",
     ),
     "image_size": Key(
         "two sizes, [height, width]",
-        lambda value: _is_shape(value) and len(value) == 2,
+        is_list_of(lambda size: is_integer(size) and 1 <= size <= 2**31, 2, 2),
         "Images of a folder are scaled to it. Default: their own size, which must be one.",
     ),
     "image_channels": Key(
@@ -214,70 +137,44 @@ DATA: Mapping[str, Key] = {
         lambda value: is_integer(value) and value in (1, 3),
         "Grey or RGB. Default: what the images have.",
     ),
-    "validation_fraction": Key(
-        "a number from 0 to below 1", _is_fraction, "Share of the training samples to validate on.", 0.0
-    ),
-    "test_fraction": Key(
-        "a number from 0 to below 1",
-        _is_fraction,
-        "Share of all samples to test on. Default: 0.2 where the data brings no test part.",
+    "validation_fraction": _fraction("Share of the training samples to validate on.", 0.0),
+    "test_fraction": _fraction(
+        "Share of all samples to test on. Default: 0.2 where the data brings no test part."
     ),
     "stratify": flag("Whether each part gets its share of each class. Default: yes, of classes."),
     "split_seed": integer(0, MAX_SEED, "Decides which samples go to which part, whatever `seed` is.", 0),
     "train_samples": integer(1, 2**40, "Train on so many samples only. Default: all."),
     "balance": choice(
-        ("none", "oversample", "undersample"),
+        ("none", *get_args(Method)),
         "How training samples of rare classes are made as many as of the most frequent one.",
         "none",
     ),
     "cost_matrix": Key(
         "a list of rows of numbers, 0 or above",
-        _is_matrix,
+        _is_rows,
         "cost_matrix[i][j] is what it costs to take class i for class j: the class of least expected cost is "
         "decided for.",
     ),
-    "table": Key("a table", _is_table, "How the columns of a table become inputs.", {}),
+    "table": table("How the columns of a table become inputs.", {}),
 }
 
-TABLE: Mapping[str, Key] = {
-    "ignore": texts("Columns that are no inputs.", []),
-    "numeric": texts("Columns that hold numbers. Default: those whose cells all are numbers.", []),
-    "categorical": texts("Columns that hold categories. Default: all others.", []),
-    "missing": choice(
-        ("drop", "mean", "median", "predicted"),
-        "What stands in for a missing number: its row is left out, or the column's mean or median, or what "
-        "a linear model predicts from the other columns.",
-        "median",
-    ),
-    "missing_values": texts("Cells that mean: missing.", list(MISSING_VALUES)),
-    "zero_is_missing": texts("Numeric columns in which 0 means: missing.", []),
-    "missing_indicators": flag("Whether an input says for each column that its number was missing.", True),
-    "scaling": choice(
-        ("standard", "minmax", "quantile", "none"),
-        "Numbers to mean 0 and deviation 1, to 0..1, to the quantiles of a normal distribution, or as is.",
-        "standard",
-    ),
-    "max_categories": integer(2, 10_000, "Different cells that a column of categories may have.", 100),
-    "checks": Key("a table of tables", _is_table_of_tables, "What must hold of a column.", {}),
-}
-
-CHECK: Mapping[str, Key] = {
-    "min": Key("a number", is_number, "The least number."),
-    "max": Key("a number", is_number, "The greatest number."),
-    "integer": flag("Whether all numbers must be whole.", False),
-    "values": texts("The cells that may stand in it.", []),
-    "required": flag("Whether no cell may be missing.", False),
-    "unique": flag("Whether no cell may come twice.", False),
-}
+TABLE = keys_of(TableSettings)
+CHECK = keys_of(ColumnCheck)
 
 MODEL: Mapping[str, Key] = {
     "layers": Key(
         "a list of 1 to 1000 tables, written [[model.layers]]",
-        lambda value: isinstance(value, list) and 1 <= len(value) <= 1000 and all(map(_is_table, value)),
+        is_list_of(is_table, 1, 1000),
         "The layers in order, each with its 'type' and arguments. units = \"outputs\" means as many as there "
         "are classes or targets.",
-        Required,
     ),
+    "builder": Key(
+        "a name, or FILE.py:FUNCTION",
+        _is_builder,
+        "What makes the model where there are no layers: 'mlp', or a function of a Python file beside the "
+        "recipe, as 'my_models.py:build', whose code is run only with --builder-file my_models.py.",
+    ),
+    "arguments": table("What the builder is called with beside input_shape and outputs."),
 }
 
 TRAINING: Mapping[str, Key] = {
@@ -329,9 +226,8 @@ def join(path: str, key: str) -> str:
 def _checked(table: Mapping[str, Any], name: str, key: Key, path: str, source: Source) -> Any:
     if name not in table:
         if key.required:
-            raise source.error(
-                path, "This key is required.", expected=key.rule, received="nothing", fix=key.help
-            )
+            rule = "This key is required."
+            raise source.error(path, rule, expected=key.rule, received="nothing", fix=key.help)
         return key.default
     value = table[name]
     if not key.holds(value):

@@ -21,7 +21,6 @@ from gputrain.app.recipes.recipe import Recipe, load
 from gputrain.app.recipes.run_folder import METRICS, PREPARATION, WEIGHTS
 from gputrain.data.io.npz import names_and_shapes, read_npz
 from gputrain.datasets import CorruptFileError
-from gputrain.errors import explain
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class StoredRun:
     preparation: Preparation
     metrics: Mapping[str, Any]
 
-    def bare_model(self) -> models.Sequential:
+    def bare_model(self) -> models.Model:
         """Return the compiled model with fresh weights; the run's backend becomes the process's.
 
         Raises:
@@ -50,7 +49,7 @@ class StoredRun:
         use_settings(self.recipe)
         return compiled_model(self.recipe, self.preparation)
 
-    def model(self) -> models.Sequential:
+    def model(self) -> models.Model:
         """Return the compiled model with the weights of the run.
 
         Raises:
@@ -102,7 +101,7 @@ def require_run_folder(path: str | Path) -> Path:
     known = sorted(str(config.parent) for config in Path("runs").glob(f"*/{CONFIG}"))[-5:]
     hint = f"Runs here: {', '.join(known)}." if known else "`gputrain train` makes one."
     received = "no such folder" if not folder.exists() else "a folder without it"
-    raise RecipeError(f"{path}: " + explain("A run folder holds a config.toml.", received=received, fix=hint))
+    raise RecipeError(f"{path}: A run folder holds a config.toml.", received=received, fix=hint)
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:
@@ -121,7 +120,7 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
-def _load_weights(model: models.Sequential, path: Path) -> None:
+def _load_weights(model: models.Model, path: Path) -> None:
     """Set the model's weights; names and shapes are compared before anything is read."""
     wanted = {weight.path: tuple(weight.shape) for weight in model.weights}
     there = {name: tuple(shape) for name, shape in names_and_shapes(path).items()}

@@ -12,23 +12,24 @@ import itertools
 import json
 import statistics
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
 from gputrain.app.recipes import overrides
+from gputrain.app.recipes.builders import FILE_KEY, OPTION
 from gputrain.app.recipes.errors import RecipeError, Source
 from gputrain.app.recipes.json_files import read_json
 from gputrain.app.recipes.reading import read_table
 from gputrain.app.recipes.recipe import Recipe, check
 from gputrain.app.recipes.run_folder import METRICS, PLAN, new_folder, remove
-from gputrain.app.recipes.running import run
-from gputrain.app.recipes.schema import is_number
+from gputrain.app.recipes.running import run, test_figures
 from gputrain.app.recipes.stored_run import read_metrics
 from gputrain.app.recipes.toml_writer import dumps
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 from gputrain.utils.files import write_text, write_text_in_parts
 from gputrain.utils.progress.lines import Overall
+from gputrain.utils.settings import is_number
 
 RECIPE, RESULTS = "recipe.toml", "results.csv"
 MAX_POINTS = 10_000
@@ -72,8 +73,16 @@ class Group:
     deviation: Mapping[str, float | None]
 
 
+@dataclass(frozen=True)
 class Sweep:
     """A sweep and its folder.
+
+    Attributes:
+        folder: where its recipe, its plan and its runs are.
+        recipe: what is changed, as a table.
+        points: all trainings.
+        source: where the recipe comes from, for errors.
+        code: the Python file of the model's builder, where it has one.
 
     Example:
         >>> sweep = Sweep.new("digits_mlp", [("optimizer.name", ["sgd", "adam"])], seeds=3)  # doctest: +SKIP
@@ -82,13 +91,11 @@ class Sweep:
         0.9444
     """
 
-    def __init__(
-        self, folder: Path, table: Mapping[str, Any], points: Sequence[Point], source: Source
-    ) -> None:
-        self.folder = folder
-        self.points = points
-        self._table = table
-        self._source = source
+    folder: Path
+    recipe: Mapping[str, Any]
+    points: Sequence[Point]
+    source: Source
+    code: Path | None = None
 
     @classmethod
     def new(
@@ -114,7 +121,7 @@ class Sweep:
         points = list(_points(grid, range(recipe.settings["seed"], recipe.settings["seed"] + seeds)))
         source = Source(recipe.source.file, {path: "--set" for path, _ in grid}, recipe.source.base)
         for point in points:
-            _recipe(table, point, source)
+            _recipe(table, point, source, recipe.code)
         folder = new_folder(Path(out), f"{recipe.settings['name']}-sweep")
         plan = [{"folder": p.folder, "settings": p.settings, "seed": p.seed} for p in points]
         try:
@@ -123,11 +130,15 @@ class Sweep:
         except BaseException:
             remove(folder, (RECIPE, PLAN))
             raise
-        return cls(folder, table, points, source)
+        return cls(folder, table, points, source, recipe.code)
 
     @classmethod
-    def open(cls, folder: str | Path) -> Sweep:
+    def open(cls, folder: str | Path, code: Path | None = None) -> Sweep:
         """Open the folder of a sweep, to go on with it or to read its results.
+
+        Args:
+            folder: the folder.
+            code: the Python file of the model's builder, where it has one.
 
         Raises:
             RecipeError, CorruptFileError, OSError: it is none, or damaged.
@@ -135,7 +146,7 @@ class Sweep:
         folder = Path(folder)
         source = Source(str(folder / RECIPE))
         table = read_table(folder / RECIPE, source)
-        return cls(folder, table, _read_plan(folder / PLAN), source)
+        return cls(folder, table, _read_plan(folder / PLAN), source, code)
 
     @staticmethod
     def is_at(folder: str | Path) -> bool:
@@ -167,13 +178,11 @@ class Sweep:
         place = self.folder / point.folder
         place.mkdir(exist_ok=True)
         try:
-            result = run(_recipe(self._table, point, self._source), place, verbose=1)
+            result = run(_recipe(self.recipe, point, self.source, self.code), place, verbose=1)
         except (ArithmeticError, RecipeError, DataError) as error:
             write_text(place / "error.txt", f"{error}\n")
             return f"failed: {error}"
-        metrics = {key: value for key, value in result.metrics.items() if key.startswith("test_")}
-        shown = [f"{name} {value:.4f}" for name, value in metrics.items() if isinstance(value, float)]
-        return ", ".join(shown[:3])
+        return ", ".join(test_figures(result.metrics)[:3])
 
     def _is_done(self, point: Point) -> bool:
         return bool(self._metrics(point)) or self._failed(point)
@@ -250,15 +259,18 @@ def _points(grid: Sequence[tuple[str, Sequence[Any]]], seeds: Iterable[int]) -> 
     seeds = list(seeds)
     if len(combinations) * len(seeds) > MAX_POINTS:
         rule = f"A sweep is of at most {MAX_POINTS} trainings."
-        raise RecipeError(explain(rule, received=len(combinations) * len(seeds)))
+        raise RecipeError(rule, received=len(combinations) * len(seeds))
     for number, values in enumerate(combinations, start=1):
         for seed in seeds:
             yield Point(f"{number}-seed-{seed}", dict(zip(paths, values, strict=True)), seed)
 
 
-def _recipe(table: Mapping[str, Any], point: Point, source: Source) -> Recipe:
+def _recipe(table: Mapping[str, Any], point: Point, source: Source, code: Path | None) -> Recipe:
     changed = copy.deepcopy(dict(table))
     overrides.apply(changed, [*point.settings.items(), ("seed", point.seed)], source)
+    if code is not None:
+        changed["model"][FILE_KEY.rpartition(".")[2]] = str(code)
+        source = replace(source, options={**source.options, FILE_KEY: OPTION})
     return check(changed, source)
 
 

@@ -28,7 +28,7 @@ class Tested:
     assessment: Assessment | None
 
 
-def test(model: models.Sequential, part: Part | None, preparation: Preparation, batch_size: int) -> Tested:
+def test(model: models.Model, part: Part | None, preparation: Preparation, batch_size: int) -> Tested:
     """Test a compiled model on a part of its data.
 
     Args:

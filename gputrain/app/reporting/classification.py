@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
+from gputrain.metrics.counting import confusion_matrix, roc_auc, shares
 
 WORST = 24
 """How many of the worst samples an assessment names."""
@@ -129,19 +130,19 @@ def assess_classifier(
     known = np.where(np.isnan(given), -np.inf, given)
     truth = _class_indices(labels, "labels", samples, count)
     chosen = known.argmax(1) if decided is None else _class_indices(decided, "decided", samples, count)
-    confusion = np.bincount(truth * count + chosen, minlength=count * count).reshape(count, count)
+    confusion = confusion_matrix(truth, chosen, count)
     per_class = _per_class(confusion, classes)
     support, predicted = confusion.sum(1), confusion.sum(0)
     return ClassifierAssessment(
         classes=tuple(str(name) for name in classes),
-        confusion=confusion.astype(np.int64),
+        confusion=confusion,
         accuracy=float(np.trace(confusion) / samples),
         balanced_accuracy=_mean_of(per_class, "recall", support > 0),
         macro_f1=_mean_of(per_class, "f1", (support > 0) | (predicted > 0)),
         per_class=per_class,
         mistakes=_mistakes(known, truth, chosen),
         cost=None if cost_matrix is None else _mean_cost(confusion, cost_matrix),
-        roc_auc=_roc_auc(given[:, 1], truth == 1) if count == 2 else None,
+        roc_auc=roc_auc(given[:, 1], truth == 1) if count == 2 else None,
     )
 
 
@@ -149,21 +150,17 @@ def _probabilities(values: ArrayLike, classes: Sequence[str]) -> NDArray[np.floa
     given = np.asarray(values)
     if given.ndim != 2 or given.shape[1] != len(classes) or not given.size or given.dtype.kind not in "fiu":
         raise DataError(
-            explain(
-                "A classifier is assessed by the probability of each class for each sample.",
-                expected=f"numbers (n, {len(classes)}) with n of at least 1",
-                received=f"{given.dtype} {given.shape}",
-                fix="For one sigmoid output p pass np.column_stack([1 - p, p]).",
-            )
+            "A classifier is assessed by the probability of each class for each sample.",
+            expected=f"numbers (n, {len(classes)}) with n of at least 1",
+            received=f"{given.dtype} {given.shape}",
+            fix="For one sigmoid output p pass np.column_stack([1 - p, p]).",
         )
     given = given.astype(np.float64)
     if np.any((given < -_ROUNDING) | (given > 1 + _ROUNDING)):
         raise DataError(
-            explain(
-                "Probabilities lie in 0..1.",
-                received=f"values from {np.nanmin(given):.4g} to {np.nanmax(given):.4g}",
-                fix="Pass logits through softmax first.",
-            )
+            "Probabilities lie in 0..1.",
+            received=f"values from {np.nanmin(given):.4g} to {np.nanmax(given):.4g}",
+            fix="Pass logits through softmax first.",
         )
     return given
 
@@ -172,20 +169,16 @@ def _class_indices(values: ArrayLike, name: str, samples: int, count: int) -> ND
     given = np.asarray(values)
     if given.shape != (samples,) or given.dtype.kind not in "biu":
         rule = f"{name} must hold one class index for each sample."
-        raise DataError(
-            explain(rule, expected=f"integers ({samples},)", received=f"{given.dtype} {given.shape}")
-        )
+        raise DataError(rule, expected=f"integers ({samples},)", received=f"{given.dtype} {given.shape}")
     outside = given[(given < 0) | (given >= count)] if given.dtype.kind != "b" else given[:0]
     if outside.size:
         rule = f"{name} must be indices of the {count} classes."
-        raise DataError(explain(rule, expected=f"0..{count - 1}", received=outside[0]))
+        raise DataError(rule, expected=f"0..{count - 1}", received=outside[0])
     return given.astype(np.int64)
 
 
 def _per_class(confusion: NDArray[np.int64], classes: Sequence[str]) -> list[dict[str, Any]]:
-    hits, support, predicted = np.diag(confusion), confusion.sum(1), confusion.sum(0)
-    precision, recall = _ratio(hits, predicted), _ratio(hits, support)
-    f1 = _ratio(2 * hits, support + predicted)
+    (precision, recall, f1), support = shares(confusion), confusion.sum(1)
     return [
         {
             "name": str(name),
@@ -196,10 +189,6 @@ def _per_class(confusion: NDArray[np.int64], classes: Sequence[str]) -> list[dic
         }
         for i, name in enumerate(classes)
     ]
-
-
-def _ratio(part: NDArray[np.int64], whole: NDArray[np.int64]) -> NDArray[np.float64]:
-    return np.where(whole > 0, part / np.maximum(whole, 1), 0.0)
 
 
 def _mean_of(per_class: Sequence[dict[str, Any]], key: str, counted: NDArray[np.bool_]) -> float:
@@ -221,22 +210,8 @@ def _mean_cost(confusion: NDArray[np.int64], cost_matrix: ArrayLike) -> float:
     costs = np.asarray(cost_matrix, np.float64)
     if costs.shape != confusion.shape or not np.isfinite(costs).all():
         raise DataError(
-            explain(
-                "cost_matrix gives the cost of each decision, by [true class, decided class].",
-                expected=f"finite numbers {confusion.shape}",
-                received=f"shape {costs.shape}" if costs.shape != confusion.shape else "NaN or infinity",
-            )
+            "cost_matrix gives the cost of each decision, by [true class, decided class].",
+            expected=f"finite numbers {confusion.shape}",
+            received=f"shape {costs.shape}" if costs.shape != confusion.shape else "NaN or infinity",
         )
     return float(np.sum(confusion * costs) / confusion.sum())
-
-
-def _roc_auc(scores: NDArray[np.float64], positive: NDArray[np.bool_]) -> float:
-    """How often a sample of the second class scores higher than one of the first."""
-    positives = int(positive.sum())
-    negatives = len(positive) - positives
-    if not positives or not negatives or np.isnan(scores).any():
-        return float("nan")
-    _, place, counts = np.unique(scores, return_inverse=True, return_counts=True)
-    ranks = np.cumsum(counts) - (counts - 1) / 2  # ties share the mean of their ranks, counted from 1
-    u = ranks[place][positive].sum() - positives * (positives + 1) / 2
-    return float(u / (positives * negatives))

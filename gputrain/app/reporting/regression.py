@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gputrain.app.reporting.classification import WORST
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def assess_regression(
     given, truth = _columns(predictions, "predictions", names), _columns(targets, "targets", names)
     if given.shape != truth.shape:
         rule = "predictions and targets must be of the same samples."
-        raise DataError(explain(rule, expected=f"{len(truth)} predictions", received=len(given)))
+        raise DataError(rule, expected=f"{len(truth)} predictions", received=len(given))
     errors = given - truth
     rmse = np.sqrt(np.square(errors).mean(0))
     figures = {"mae": np.abs(errors).mean(0), "rmse": rmse, "r2": _r2(errors, truth)}
@@ -107,11 +107,9 @@ def _columns(values: ArrayLike, what: str, names: Sequence[str]) -> NDArray[np.f
     columns = given[:, None] if given.ndim == 1 else given
     if columns.ndim != 2 or columns.shape[1] != len(names) or not given.size or given.dtype.kind not in "fiu":
         raise DataError(
-            explain(
-                f"{what} must hold a number for each sample and each of the {len(names)} named target(s).",
-                expected=f"numbers (n, {len(names)})" + (" or (n,)" if len(names) == 1 else ""),
-                received=f"{given.dtype} {given.shape}",
-            )
+            f"{what} must hold a number for each sample and each of the {len(names)} named target(s).",
+            expected=f"numbers (n, {len(names)})" + (" or (n,)" if len(names) == 1 else ""),
+            received=f"{given.dtype} {given.shape}",
         )
     return columns.astype(np.float64)
 

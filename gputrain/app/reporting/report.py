@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from gputrain.app.reporting.classification import ClassifierAssessment
 from gputrain.app.reporting.regression import RegressionAssessment
-from gputrain.errors import DataError, explain
-from gputrain.utils.names import did_you_mean
+from gputrain.errors import DataError
+from gputrain.names import did_you_mean
 
 _CHANNELS = (1, 3, 4)
 _LARGEST_SIDE = 256  # of a shown image; larger ones are thinned out
@@ -91,12 +91,10 @@ def _check_images(images: NDArray[Any]) -> None:
     channels = images.shape[3] if images.ndim == 4 else 1
     if images.ndim not in (3, 4) or channels not in _CHANNELS or images.dtype.kind not in "biuf":
         raise DataError(
-            explain(
-                "samples: images must be numbers that a picture can be made of.",
-                expected="(k, H, W) or (k, H, W, C) with C of 1, 3 or 4",
-                received=f"{images.dtype} {images.shape}",
-                fix="Pass other samples as rows.",
-            )
+            "samples: images must be numbers that a picture can be made of.",
+            expected="(k, H, W) or (k, H, W, C) with C of 1, 3 or 4",
+            received=f"{images.dtype} {images.shape}",
+            fix="Pass other samples as rows.",
         )
 
 

@@ -22,7 +22,7 @@ from gputrain.app.scripts.scan import TENSORFLOW_ADVICE, Missing, missing_names
 from gputrain.data.io.errors import CorruptFileError
 from gputrain.data.io.npz import read_npz
 from gputrain.errors import explain
-from gputrain.utils.names import nearest
+from gputrain.names import nearest
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 MAX_SCRIPT_BYTES = 1 << 24

@@ -2,7 +2,7 @@
 
 With groups, the im2col matrix is (groups, rows, patch), and one strided-batched product does all groups:
 filters and outputs of a group are columns of the whole, which a leading dimension expresses without a copy.
-A 1x1 convolution of stride 1 needs no im2col, its images are the matrix.
+A convolution of one tap and stride 1 needs no im2col, its images are the matrix.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ import numpy as np
 
 from gputrain.backend.base import InOrder, Kernel, Thunk
 from gputrain.backend.cupy.cublas import Matrix, zeros
+from gputrain.backend.cupy.window import WINDOW, axes, scalars
 from gputrain.ir.spec import Spec
-from gputrain.ops.conv import Pair, Window
+from gputrain.ops.window import Ints, Window
 
 if TYPE_CHECKING:
     from gputrain.backend.cupy.device import CupyDevice
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 WORKSPACE_BYTES = 256 << 20  # most of an im2col matrix at a time
 
 VECTOR_BYTES = 16  # of one load or store
-WINDOW = " i" * 15  # the scalars of WINDOW_PARAMS in kernels/conv.cu
 
 
 def vector_elements(dtype: str, run: int, *arrays: Any) -> int:
@@ -52,24 +52,23 @@ class Geometry:
     dtype: str
 
     @classmethod
-    def of(cls, op: Any, x: tuple[int, ...], kernel: Pair, filters: int, dtype: str) -> Geometry:
+    def of(cls, op: Any, x: Ints, kernel: Ints, filters: int, dtype: str) -> Geometry:
         """Of a Conv, ConvInputGrad or ConvFilterGrad with images of shape x."""
-        window = Window((x[1], x[2]), kernel, op.strides, op.dilation, op.padding)
-        return cls(window, x[0], x[3], filters, op.groups, dtype)
+        return cls(op.window(tuple(x[1:-1]), tuple(kernel)), x[0], x[-1], filters, op.groups, dtype)
 
     @property
     def rows_per_image(self) -> int:
-        return self.window.out[0] * self.window.out[1]
+        return self.window.positions
 
     @property
     def patch(self) -> int:
         """Elements that one output element of a group depends on."""
-        return self.window.kernel[0] * self.window.kernel[1] * (self.channels // self.groups)
+        return math.prod(self.window.kernel) * (self.channels // self.groups)
 
     @property
     def direct(self) -> bool:
         """Whether the images themselves are the im2col matrix."""
-        return self.window.kernel == (1, 1) and self.window.strides == (1, 1)
+        return {*self.window.kernel, *self.window.strides} == {1} and not self.window.padded
 
     @property
     def bytes_per_image(self) -> int:
@@ -87,12 +86,6 @@ class Geometry:
         for first in range(0, self.images, size):
             yield first, min(size, self.images - first)
 
-    def scalars(self, images: int) -> tuple[int, ...]:
-        """WINDOW_PARAMS of kernels/conv.cu for so many images."""
-        (top, _), (left, _) = self.window.pads
-        sizes = (images, *self.window.size, self.channels, *self.window.out, *self.window.kernel)
-        return (*sizes, *self.window.strides, *self.window.dilation, top, left, self.groups)
-
     # ----------------------------------------------------------------------------------------------- matrices
 
     def patches(self, source: Any, first: int, images: int) -> Matrix:
@@ -104,13 +97,13 @@ class Geometry:
         return Matrix(source, rows, self.patch, stride=rows * self.patch)
 
     def outputs(self, array: Any, first: int, images: int) -> Matrix:
-        """Each group's columns of (N*OH*OW, F)."""
+        """Each group's columns of (positions, F)."""
         width = self.filters // self.groups
         start = first * self.rows_per_image * self.filters
         return Matrix(array, images * self.rows_per_image, width, start, self.filters, width)
 
     def filter_matrix(self, array: Any) -> Matrix:
-        """Each group's columns of (KH*KW*C/groups, F)."""
+        """Each group's columns of (taps * C/groups, F)."""
         width = self.filters // self.groups
         return Matrix(array, self.patch, width, 0, self.filters, width)
 
@@ -123,8 +116,7 @@ def im2col(gpu: CupyDevice, g: Geometry, x: Any, cols: Any, first: int, images: 
     name, work = "im2col_channels", math.prod(g.cols(images).dims)
     if elements == 1:
         name, elements = "im2col_elements", vector_elements(g.dtype, 0, cols)
-    kernel = gpu.kernel_function("conv", name, "T T i" + WINDOW, g.dtype, str(elements))
-    return kernel.bind(x, cols, first, *g.scalars(images), threads=math.ceil(work / elements))
+    return _launch(gpu, g, name, elements, (x, cols), first, images, math.ceil(work / elements))
 
 
 def col2im(gpu: CupyDevice, g: Geometry, cols: Any, out: Any, first: int, images: int) -> Thunk:
@@ -132,12 +124,23 @@ def col2im(gpu: CupyDevice, g: Geometry, cols: Any, out: Any, first: int, images
     if g.direct:
         return InOrder(())
     elements = vector_elements(g.dtype, g.channels // g.groups, out, cols)
-    kernel = gpu.kernel_function("conv", "col2im", "T T i i i i i" + WINDOW, g.dtype, str(elements))
-    steps = list(zip(g.window.strides, g.window.dilation, strict=True))
-    every = [stride // math.gcd(stride, dilation) for stride, dilation in steps]
-    back = [dilation // math.gcd(stride, dilation) for stride, dilation in steps]
-    work = images * g.window.size[0] * g.window.size[1] * g.channels
-    return kernel.bind(cols, out, first, *every, *back, *g.scalars(images), threads=work // elements)
+    work = images * math.prod(g.window.size) * g.channels
+    return _launch(gpu, g, "col2im", elements, (cols, out), first, images, work // elements)
+
+
+def _launch(
+    gpu: CupyDevice,
+    g: Geometry,
+    name: str,
+    elements: int,
+    arrays: tuple[Any, Any],
+    first: int,
+    images: int,
+    threads: int,
+) -> Thunk:
+    """A kernel from some images to their matrix, or back, that moves so many elements at a time."""
+    kernel = gpu.kernel_function("conv", name, "T T i i" + WINDOW, g.dtype, str(elements), axes(g.window))
+    return kernel.bind(*arrays, first, g.groups, *scalars(g.window, images, g.channels), threads=threads)
 
 
 # ------------------------------------------------------------------------------------------------------ fprop
@@ -145,7 +148,7 @@ def col2im(gpu: CupyDevice, g: Geometry, cols: Any, out: Any, first: int, images
 
 def fprop_geometry(op: Any, x: Any, w: Any) -> Geometry:
     """Of a Conv; x and w are arrays or specs."""
-    return Geometry.of(op, x.shape, (w.shape[0], w.shape[1]), w.shape[3], str(x.dtype))
+    return Geometry.of(op, x.shape, w.shape[:-2], w.shape[-1], str(x.dtype))
 
 
 def _chunk_scratch(g: Geometry) -> tuple[Spec, ...]:
@@ -178,8 +181,8 @@ def _fprop(gpu: CupyDevice, op: Any, out: Any, x: Any, w: Any, *, scratch: tuple
 
 
 def _dgrad_geometry(op: Any, dy: Any, w: Any) -> Geometry:
-    x = (dy.shape[0], *op.size, w.shape[2] * op.groups)
-    return Geometry.of(op, x, (w.shape[0], w.shape[1]), w.shape[3], str(dy.dtype))
+    x = (dy.shape[0], *op.size, w.shape[-2] * op.groups)
+    return Geometry.of(op, x, w.shape[:-2], w.shape[-1], str(dy.dtype))
 
 
 def _dgrad(gpu: CupyDevice, op: Any, out: Any, dy: Any, w: Any, *, scratch: tuple[Any, ...]) -> Thunk:
@@ -215,7 +218,7 @@ def wgrad_chunk(
 
 
 def _wgrad(gpu: CupyDevice, op: Any, out: Any, x: Any, dy: Any, *, scratch: tuple[Any, ...]) -> Thunk:
-    g, (cols,) = wgrad_geometry(op, x, dy.shape[3]), scratch
+    g, (cols,) = wgrad_geometry(op, x, dy.shape[-1]), scratch
     if dy.size == 0:
         return zeros(gpu, out)
     return InOrder(
@@ -227,5 +230,5 @@ def _wgrad(gpu: CupyDevice, op: Any, out: Any, x: Any, dy: Any, *, scratch: tupl
 KERNELS = {
     "Conv": Kernel(_fprop, lambda op, x, w: _chunk_scratch(fprop_geometry(op, x, w))),
     "ConvInputGrad": Kernel(_dgrad, lambda op, dy, w: _chunk_scratch(_dgrad_geometry(op, dy, w))),
-    "ConvFilterGrad": Kernel(_wgrad, lambda op, x, dy: _chunk_scratch(wgrad_geometry(op, x, dy.dims[3]))),
+    "ConvFilterGrad": Kernel(_wgrad, lambda op, x, dy: _chunk_scratch(wgrad_geometry(op, x, dy.dims[-1]))),
 }

@@ -12,7 +12,9 @@ import weakref
 from collections.abc import Sequence
 from ctypes import c_double, c_float, c_int, c_longlong, c_size_t, c_void_p
 from dataclasses import dataclass
+from importlib.util import find_spec
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gputrain import config
@@ -22,7 +24,6 @@ from gputrain.errors import DeviceError, explain
 if TYPE_CHECKING:
     from gputrain.backend.cupy.device import CupyDevice
 
-LIBRARY_NAMES = ("libcublas.so.13", "libcublas.so.12")
 PIP_LINE = (
     "pip install 'cupy-cuda12x[ctk]>=14,<15' (driver for CUDA 12) or "
     "pip install 'cupy-cuda13x[ctk]>=14,<15' (CUDA 13)"
@@ -31,6 +32,7 @@ PIP_LINE = (
 # What cuBLAS recommends for capability 9.x and newer, and before.
 WORKSPACE_BYTES, SMALL_WORKSPACE_BYTES = 32 << 20, 4 << 20
 LARGEST_SIZE = 2**31 - 1  # sizes are C ints
+MAJOR_VERSION = 0  # of libraryPropertyType
 
 NO_TRANSPOSE, TRANSPOSE = 0, 1
 DEFAULT_ALGORITHM = -1
@@ -87,35 +89,65 @@ SIGNATURES: dict[str, list[Any]] = {
 }
 
 
-def find_library(major: int = 0) -> Any:
-    """cuBLAS, loaded: NVIDIA's wheels and CUDA's usual places first, then the loader's path.
+def find_library(major: int) -> Any:
+    """cuBLAS for CuPy's version of CUDA, from NVIDIA's wheels, CUDA's usual places or the loader's path.
+
+    Where there are wheels for several versions (PyTorch may bring another one), cuda-pathfinder takes the
+    newest, which the driver need not serve. So the wheel of this version comes first, and each is asked.
 
     Args:
-        major: the version of CUDA that CuPy was built for, which is looked for first.
+        major: the version of CUDA that CuPy was built for.
 
     Raises:
         DeviceError: there is none; the message has the pip line.
     """
-    tried = []
-    try:
-        from cuda import pathfinder
-
-        return ctypes.CDLL(pathfinder.load_nvidia_dynamic_lib("cublas").abs_path)
-    except (ImportError, OSError, RuntimeError) as error:
-        tried.append(f"cuda-pathfinder: {_first_line(error)}")
-    for name in sorted(LIBRARY_NAMES, key=lambda name: not name.endswith(f".{major}")):
+    name, tried = f"libcublas.so.{major}", []
+    for place, find in (("wheel", _in_wheel), ("cuda-pathfinder", _by_pathfinder), ("loader", _by_name)):
         try:
-            return ctypes.CDLL(name)
-        except OSError as error:
-            tried.append(_first_line(error))
+            library = ctypes.CDLL(find(major))
+            found = _major_of(library)
+        except (ImportError, OSError, RuntimeError, AttributeError) as error:
+            tried.append(f"{place}: {_first_line(error)}")
+            continue
+        if found == major:
+            return library
+        tried.append(f"{place}: one for CUDA {found}")
     raise DeviceError(
         explain(
-            "Matrix products on the GPU need NVIDIA's cuBLAS.",
-            expected=f"cuBLAS in a wheel, under CUDA_PATH, or as {' or '.join(LIBRARY_NAMES)}",
+            f"Matrix products on the GPU need NVIDIA's cuBLAS for CUDA {major}, as cupy does.",
+            expected=f"{name} in a wheel, under CUDA_PATH, or where the loader looks",
             received="; ".join(tried),
             fix=f"Install it with {PIP_LINE}.",
         )
     )
+
+
+def _in_wheel(major: int) -> str:
+    """The file in the wheel for this version of CUDA."""
+    spec = find_spec("nvidia")
+    folder = "cublas" if major < 13 else f"cu{major}"
+    for root in (spec and spec.submodule_search_locations) or ():
+        path = Path(root, folder, "lib", f"libcublas.so.{major}")
+        if path.exists():
+            return str(path)
+    raise OSError(f"nvidia/{folder} is not installed")
+
+
+def _by_pathfinder(major: int) -> str:
+    from cuda import pathfinder
+
+    return str(pathfinder.load_nvidia_dynamic_lib("cublas").abs_path)
+
+
+def _by_name(major: int) -> str:
+    return f"libcublas.so.{major}"
+
+
+def _major_of(library: Any) -> int:
+    """The version of CUDA that a cuBLAS is for."""
+    number = c_int()
+    check("cublasGetProperty", library.cublasGetProperty(c_int(MAJOR_VERSION), ctypes.byref(number)))
+    return number.value
 
 
 def _first_line(error: Exception) -> str:

@@ -17,6 +17,7 @@ from gputrain.backend.cupy.families import FAMILIES
 from gputrain.backend.cupy.feeding import CupyFeeder
 from gputrain.backend.cupy.launch import Function, Library
 from gputrain.backend.cupy.recording import Copy, Recorded
+from gputrain.errors import DeviceError, explain
 from gputrain.ir.spec import Spec
 
 if TYPE_CHECKING:
@@ -47,7 +48,10 @@ class CupyDevice(Device):
         self.gpu = cupy.cuda.Device(number)
         with self.gpu:
             self.stream = cupy.cuda.Stream(non_blocking=True)
-            self.multiprocessors = int(self.gpu.attributes["MultiProcessorCount"])
+            attributes = self.gpu.attributes
+            self.multiprocessors = int(attributes["MultiProcessorCount"])
+            # As on Grace Hopper: copies read any memory of the host by themselves, when they come to it.
+            self._reads_host_pages = bool(attributes.get("PageableMemoryAccessUsesHostPageTables"))
             self.kernel_library = Library(cupy, self.multiprocessors * RESIDENT_THREADS // 256)
             self.blas = Cublas(self, blas)
         for family in FAMILIES:
@@ -79,12 +83,12 @@ class CupyDevice(Device):
         return CupyFeeder(self)
 
     def free_memory(self) -> int:
-        """Bytes that can still be had: what the driver has, and what CuPy's pool keeps."""
-        with self.gpu:
-            pool = self.cupy.get_default_memory_pool()
-            free = int(self.gpu.mem_info[0]) + int(pool.free_bytes())
-            limit = int(pool.get_limit())
-            return min(free, limit - int(pool.used_bytes())) if limit else free
+        """Bytes that can still be had in one piece; CuPy's pool gives back what it keeps for that."""
+        return memory.released_room(self.cupy, self.gpu)
+
+    def fits(self, nbytes: int, share: float = 1.0) -> bool:
+        """Whether so many bytes can still be had, from this share of what is free."""
+        return nbytes <= share * memory.room(self.cupy, self.gpu) or nbytes <= share * self.free_memory()
 
     # -------------------------------------------------------------------------------------- memory and copies
 
@@ -113,7 +117,7 @@ class CupyDevice(Device):
         return str(memory.batch_error(batch, plan_of(batch), free, best))
 
     def require_room(self, nbytes: int, what: str) -> None:
-        if nbytes > self.free_memory():
+        if not self.fits(nbytes):
             raise memory.memory_error(self, what, nbytes)
 
     def upload(self, host: Any, out: Any) -> None:
@@ -124,7 +128,10 @@ class CupyDevice(Device):
             self._before_user()
             return
         with self.running(), np.errstate(all="ignore"):
-            out.set(np.ascontiguousarray(host, out.dtype).reshape(out.shape), stream=self.stream)
+            source = np.ascontiguousarray(host, out.dtype).reshape(out.shape)
+            out.set(source, stream=self.stream)
+            if self._copied_later(source):  # and what the user writes there meanwhile would be copied
+                self.stream.synchronize()
 
     def download(self, array: Any) -> np.ndarray:
         if not self.owns(array):
@@ -146,7 +153,7 @@ class CupyDevice(Device):
         return out
 
     def operand(self, array: Any, dtype: str | None = None) -> Any:
-        if not self.owns(array) and hasattr(array, "__dlpack__") and not isinstance(array, np.ndarray):
+        if not self.owns(array) and not isinstance(array, np.ndarray):
             array = self._imported(array)
         if self.owns(array):
             return array if dtype is None else array.astype(dtype, copy=False)
@@ -185,10 +192,30 @@ class CupyDevice(Device):
     def view(self, arena: Any, offset: int, spec: Spec) -> Any:
         return arena[offset : offset + spec.nbytes].view(spec.dtype).reshape(spec.dims)
 
+    def _copied_later(self, host: np.ndarray) -> bool:
+        """Whether copies from there go on by themselves; from ordinary memory the driver takes all now."""
+        runtime = self.cupy.cuda.runtime
+        kind = runtime.pointerGetAttributes(host.ctypes.data).type
+        return self._reads_host_pages or bool(kind != runtime.memoryTypeUnregistered)
+
     def _imported(self, array: Any) -> Any:
         """An array of another library, shared without a copy where it lies on a GPU."""
-        on_gpu = array.__dlpack_device__()[0] in (2, 13)  # kDLCUDA, kDLCUDAManaged
-        return self.cupy.from_dlpack(array) if on_gpu else array
+        if hasattr(array, "__dlpack__"):
+            on_gpu = array.__dlpack_device__()[0] in (2, 13)  # kDLCUDA, kDLCUDAManaged
+            return self.cupy.from_dlpack(array) if on_gpu else array
+        if not hasattr(array, "__cuda_array_interface__"):
+            return array
+        try:
+            return self.cupy.asarray(array)  # CuPy waits for the stream that the array names
+        except ValueError as error:
+            raise DeviceError(
+                explain(
+                    f"An array of {type(array).__module__} cannot be shared by its __cuda_array_interface__.",
+                    expected="version 3 of the interface: no mask, stream None, 1, 2 or a handle",
+                    received=str(error),
+                    fix="Hand it over by DLPack, or copy it to the host.",
+                )
+            ) from error
 
     def _after_user(self, array: Any) -> None:
         """Let our stream wait for what the user's current stream was asked to do before."""

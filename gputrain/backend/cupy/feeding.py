@@ -97,7 +97,7 @@ class CupyFeeder(Feeder):
             self._residents.remove(resident)
             resident.forget_buffers()
         needed = sum(a.nbytes for a in arrays if not self.gpu.owns(a)) + 8 * len(arrays[0])
-        if needed > SHARE * self.gpu.free_memory():
+        if not self.gpu.fits(needed, SHARE):
             self._too_large.add(owner)
             return None
         self._residents.append(Resident(self.gpu, key, owner, arrays))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -36,6 +36,30 @@ def in_words(nbytes: int) -> str:
 def ran_out(error: BaseException) -> bool:
     """Whether an error of CuPy means that the GPU's memory is full."""
     return isinstance(error, MemoryError) or str(error).startswith(OUT_OF_MEMORY)
+
+
+def room(cupy: Any, gpu: Any) -> int:
+    """Bytes that CuPy's pool can still take from the driver.
+
+    Args:
+        cupy: the module `cupy`, or what stands in for it.
+        gpu: the `cupy.cuda.Device`.
+    """
+    with gpu:
+        pool = cupy.get_default_memory_pool()
+        free, limit = int(gpu.mem_info[0]), int(pool.get_limit())
+        return min(free, limit - int(pool.total_bytes())) if limit else free
+
+
+def released_room(cupy: Any, gpu: Any) -> int:
+    """The same, after the pool has given back what it keeps.
+
+    It cannot give back blocks of which a part is in use. Those are no room: what is free of them lies in
+    pieces, and nobody tells how large they are.
+    """
+    with gpu:
+        cupy.get_default_memory_pool().free_all_blocks()
+    return room(cupy, gpu)
 
 
 def memory_error(device: CupyDevice, what: str, nbytes: int) -> DeviceMemoryError:

@@ -15,7 +15,7 @@ import numpy as np
 
 from gputrain.backend.cupy import environment
 from gputrain.backend.cupy.environment import complete_line, cuda_version, install_line, replace_line
-from gputrain.backend.cupy.memory import REMEDY, in_words, ran_out
+from gputrain.backend.cupy.memory import REMEDY, in_words, ran_out, released_room, room
 from gputrain.errors import DeviceError, explain
 from gputrain.utils.notes import note
 
@@ -295,10 +295,9 @@ def _dotted(capability: tuple[int, int]) -> str:
 
 
 def _check_free(cupy: Any, number: int) -> None:
-    free, total = cupy.cuda.Device(number).mem_info
-    free += cupy.get_default_memory_pool().free_bytes()
-    if free < LEAST_FREE:
-        raise _full(number, free, total)
+    gpu = cupy.cuda.Device(number)
+    if room(cupy, gpu) < LEAST_FREE and (free := released_room(cupy, gpu)) < LEAST_FREE:
+        raise _full(number, free, gpu.mem_info[1])
 
 
 def _full(number: int, free: int, total: int) -> DeviceError:

@@ -10,6 +10,7 @@ import numpy as np
 from gputrain.backend.base import InOrder, Kernel, Thunk
 from gputrain.backend.cupy.launch import BLOCK, Launch
 from gputrain.ir import FLOATS, Spec
+from gputrain.ops.optim import ALIGNED, gaps, segments, spans
 
 if TYPE_CHECKING:
     from gputrain.backend.cupy.device import CupyDevice
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 CHUNK = 4096  # elements that a block works on at once
 COPIED = 32768  # bytes of a chunk of a copy
 MOST_SLOTS = 3
+COLUMNS = 6  # of the table of an update
 
 
 class Keeping:
@@ -79,12 +81,15 @@ def _copies(gpu: CupyDevice, moves: Sequence[tuple[Any, Any, Any, int]], flag: A
 
 
 def _pack(gpu: CupyDevice, op: Any, out: Any, *inputs: Any, scratch: tuple[Any, ...]) -> Thunk:
-    moves, target = [], out.data.ptr
-    for x in inputs:
-        if x.data.ptr != target:
-            moves.append((target, x.data.ptr, x.data.ptr, x.nbytes))
-        target += x.nbytes
-    return keeping(_copies(gpu, moves, None), (out, *inputs))
+    sizes = [x.size for x in inputs]
+    zeros = gpu.zeroed((ALIGNED,), out.dtype.name)
+    pieces = [*zip(segments(sizes), inputs, strict=True), *((gap, zeros) for gap in gaps(sizes))]
+    size, moves = out.itemsize, []
+    for place, source in pieces:
+        target, address = out.data.ptr + place.start * size, source.data.ptr
+        if target != address:
+            moves.append((target, address, address, (place.stop - place.start) * size))
+    return keeping(_copies(gpu, moves, None), (out, zeros, *inputs))
 
 
 def _gate(gpu: CupyDevice, op: Any, out: Any, flag: Any, *states: Any, scratch: tuple[Any, ...]) -> Thunk:
@@ -137,8 +142,8 @@ def _finite_rows(arrays: Sequence[Any]) -> list[tuple[int, int]]:
 
 def _segment_rows(sizes: Sequence[int]) -> list[tuple[int, int, int]]:
     """(first element of the flat vector, elements, segment) of each chunk."""
-    starts = np.cumsum([0, *sizes], dtype=np.int64)
-    return [(int(starts[segment]) + start, count, segment) for segment, start, count in chunks(sizes, CHUNK)]
+    places = segments(sizes)
+    return [(places[segment].start + start, count, segment) for segment, start, count in chunks(sizes, CHUNK)]
 
 
 def _clip_scratch(op: Any, flat: Spec) -> tuple[Spec, ...]:
@@ -165,7 +170,7 @@ def _clip_factors(gpu: CupyDevice, op: Any, out: Any, flat: Any, scratch: tuple[
 def _scale_segments(
     gpu: CupyDevice, op: Any, out: Any, flat: Any, factors: Any, scratch: tuple[Any, ...]
 ) -> Thunk:
-    rows = _segment_rows(op.sizes)
+    rows = _segment_rows([span.stop - span.start for span in spans(op.sizes)])
     kernel = gpu.kernel_function("optim", "scale_segments", "T T T int64 i", flat.dtype.name)
     return kernel.bind(flat, factors, out, table(gpu, rows, 3), len(rows), threads=len(rows) * BLOCK)
 
@@ -180,14 +185,16 @@ def _accepts_update(op: Any, flag: Spec, rate: Spec, step: Spec, gradient: Spec,
 
 
 def _update_rows(op: Any, weights: Sequence[Any], targets: Sequence[Any]) -> list[tuple[int, ...]]:
-    """Addresses of old and new weights, place in the flat vectors, elements and decay of each chunk."""
-    variables = op.table()
+    """Addresses of old and new weights, place in flat vectors, elements, padding and decay of each chunk."""
+    variables, ends = op.table(), [span.stop for span in spans(op.sizes)]
     rows: list[tuple[int, ...]] = []
     for variable, start, count in chunks(op.sizes, CHUNK):
-        _, offset, _, decays = variables[variable]
+        _, place, decays = variables[variable]
         skipped = start * weights[variable].dtype.itemsize
         old, new = weights[variable].data.ptr + skipped, targets[variable].data.ptr + skipped
-        rows.append((old, new, offset + start, count, int(decays)))
+        offset = place.start + start
+        padding = ends[variable] - place.stop if offset + count == place.stop else 0
+        rows.append((old, new, offset, count, padding, int(decays)))
     return rows
 
 
@@ -211,7 +218,7 @@ def _update(
             gradient.dtype.name, rate.dtype.name, *map(str, variant(op)),
         )  # fmt: skip
         launch = kernel.bind(
-            table(gpu, rows, 5), len(rows), in_place, flag, rate, step, gradient, *slots, *values,
+            table(gpu, rows, COLUMNS), len(rows), in_place, flag, rate, step, gradient, *slots, *values,
             threads=len(rows) * BLOCK,
         )  # fmt: skip
         return keeping(launch, (*outs, *states))

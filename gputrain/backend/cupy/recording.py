@@ -7,6 +7,7 @@ launched. A thunk that cannot be recorded runs between the graphs of what comes 
 
 from __future__ import annotations
 
+import gc
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -131,25 +132,38 @@ def _capture(device: CupyDevice, thunks: Sequence[Thunk]) -> tuple[Any, tuple[in
     cuda = device.cupy.cuda
     stream, failed = device.stream, None
     graph: Any = None
-    stream.begin_capture(mode=cuda.runtime.streamCaptureModeThreadLocal)
-    try:
-        with _no_allocation(device):
-            for i, thunk in enumerate(thunks):
-                try:
-                    thunk()
-                except Exception as error:  # noqa: BLE001 - whatever it is, running it as it is shows it again
-                    failed = (i, error)
-                    break
-    finally:
+    with _no_collection():
+        stream.begin_capture(mode=cuda.runtime.streamCaptureModeThreadLocal)
         try:
-            graph = stream.end_capture()
-        except Exception as error:  # a capture that was broken ends in an error
-            if failed is None:
-                raise _Disturbed(f"{type(error).__name__}: {error}") from error
+            with _no_allocation(device):
+                for i, thunk in enumerate(thunks):
+                    try:
+                        thunk()
+                    except Exception as error:  # noqa: BLE001 - running it as it is shows it again
+                        failed = (i, error)
+                        break
+        finally:
+            try:
+                graph = stream.end_capture()
+            except Exception as error:  # a capture that was broken ends in an error
+                if failed is None:
+                    raise _Disturbed(f"{type(error).__name__}: {error}") from error
     if failed is None:
         graph.upload(stream)
         return graph, None
     return None, failed
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Garbage may hold modules and pinned memory, and to give those back would end the capture."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 @contextmanager

@@ -1,8 +1,8 @@
-"""Convolution followed by max pooling, a few images at a time.
+"""Convolution followed by max pooling, a few images at a time: nothing larger leaves the cache.
 
-The columns of the im2col matrix are ordered by position inside the pooling window, so that the product
-gives one contiguous plane per position and pooling is contiguous passes over planes. Nothing larger than
-a block of images leaves the cache, forward or backward.
+For images of few channels the columns of the im2col matrix are ordered by position inside the pooling window,
+so that the product gives one contiguous plane per position and pooling is contiguous passes over planes. In
+all other cases convolution and pooling run one after the other on each block.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gputrain.backend.base import Kernel
+from gputrain.backend.numpy.conv import loops
 from gputrain.backend.numpy.threads import one_blas_thread
 from gputrain.ir.spec import Spec
 
@@ -20,6 +21,77 @@ BLOCK_BYTES = 1 << 20  # of convolution output: half of a core's L2 cache
 MAX_CHANNELS = 8  # with more, rows of the im2col matrix copy faster than its columns
 
 Array = Any
+Way = tuple[Callable[..., Callable[[], None]], Callable[..., tuple[Spec, ...]]]
+
+
+# ---------------------------------------------------------------------------------------- one after the other
+
+
+def _block(spec: Spec, images: int) -> Spec:
+    return spec.with_shape((images, *spec.dims[1:]))
+
+
+def _block_images(y: Spec) -> int:
+    """Images whose convolution output fits BLOCK_BYTES."""
+    per_image = _block(y, 1).nbytes
+    return max(1, min(y.dims[0], BLOCK_BYTES // max(1, per_image)))
+
+
+def _slices(images: int, step: int) -> list[slice]:
+    return [slice(i, min(i + step, images)) for i in range(0, images, step)]
+
+
+def _blocks_scratch(op: Any, x: Spec, w: Spec) -> tuple[Spec, ...]:
+    """A block's convolution, and what the two need."""
+    y = op.conv.infer(x, w)
+    images = _block_images(y)
+    y, x = _block(y, images), _block(x, images)
+    return y, *op.pool.scratch(y), *loops(op.conv, x, w).scratch(summed=False)
+
+
+def _blocks(op: Any, out: Any, x: Array, w: Array, *, scratch: Any) -> Callable[[], None]:
+    (best, winner), (y, padded, better, *of_conv) = out, scratch
+    convolve = loops(op.conv, x[: len(y)], w).fprop
+
+    def run() -> None:
+        for images in _slices(len(x), len(y)):
+            n = images.stop - images.start
+            convolve(y[:n], x[images], w, of_conv)
+            op.pool.compute(np, (best[images], winner[images]), y[:n], scratch=(padded[:n], better[:n]))
+
+    return run
+
+
+def _blocks_grad_scratch(op: Any, x: Spec, dy: Spec, winner: Spec) -> tuple[Spec, ...]:
+    """A block's gradient before pooling, the sum over it, and what the two need."""
+    y = op.conv_output(x, dy)
+    images = _block_images(y)
+    partial = op.infer(x, dy, winner)
+    y, x, dy, winner = (_block(spec, images) for spec in (y, x, dy, winner))
+    of_conv = loops(op.wgrad, x, y).scratch(summed=False)
+    return y, partial, *op.spread(y).scratch(dy, winner), *of_conv
+
+
+def _blocks_grad(
+    op: Any, out: Array, x: Array, dy: Array, winner: Array, *, scratch: Any
+) -> Callable[[], None]:
+    y, partial, padded, won, share, *of_conv = scratch
+    spread = op.spread(Spec(y.shape))
+    wgrad = loops(op.wgrad, x[: len(y)], y).wgrad
+
+    def run() -> None:
+        out[...] = 0
+        for images in _slices(len(x), len(y)):
+            n = images.stop - images.start
+            workspace = (padded[:n], won[:n], share[:n])
+            spread.compute(np, y[:n], dy[images], winner[images], scratch=workspace)
+            wgrad(partial, x[images], y[:n], of_conv)
+            np.add(out, partial, out=out)
+
+    return run
+
+
+# --------------------------------------------------------------------------------------------- plane by plane
 
 
 class _Geometry:
@@ -101,18 +173,11 @@ class _Geometry:
         ]
 
 
-def _accepts(op: Any, x: Spec, *others: Spec) -> bool:
-    conv = op.conv
-    plain = (
-        conv.strides == (1, 1) and conv.dilation == (1, 1) and conv.padding == "valid" and conv.groups == 1
-    )
-    return (
-        plain
-        and x.dims[3] <= MAX_CHANNELS
-        and x.size > 0
-        and op.pool.tiled
-        and op.pool.winner_dtype == "uint8"
-    )
+def _by_planes(op: Any, x: Any) -> bool:
+    """Whether planes, which know plain convolutions of images alone, serve and are faster."""
+    plain = op.conv.how == ((1, 1), "valid", (1, 1), 1)
+    few = x.shape[-1] <= MAX_CHANNELS
+    return plain and few and op.pool.tiled and op.pool.winner_dtype == "uint8"
 
 
 # -------------------------------------------------------------------------------------------------- forward
@@ -206,7 +271,25 @@ def _backward(op: Any, out: Array, x: Array, dy: Array, winner: Array, *, scratc
     return run
 
 
+# ------------------------------------------------------------------------------------------------- the choice
+
+
+def _kernel(planes: Way, blocks: Way) -> Kernel:
+    """(prepare, scratch) of planes where they serve, else of blocks."""
+
+    def way(op: Any, x: Any) -> Way:
+        return planes if _by_planes(op, x) else blocks
+
+    def prepare(op: Any, out: Any, x: Array, *others: Array, scratch: Any) -> Callable[[], None]:
+        return way(op, x)[0](op, out, x, *others, scratch=scratch)
+
+    def workspaces(op: Any, x: Spec, *others: Spec) -> tuple[Spec, ...]:
+        return way(op, x)[1](op, x, *others)
+
+    return Kernel(prepare, workspaces, accepts=lambda op, x, *others: x.static and x.size > 0)
+
+
 KERNELS = {
-    "ConvMaxPool": Kernel(_forward, _forward_scratch, accepts=_accepts),
-    "ConvMaxPoolFilterGrad": Kernel(_backward, _backward_scratch, accepts=_accepts),
+    "ConvMaxPool": _kernel((_forward, _forward_scratch), (_blocks, _blocks_scratch)),
+    "ConvMaxPoolFilterGrad": _kernel((_backward, _backward_scratch), (_blocks_grad, _blocks_grad_scratch)),
 }

@@ -90,75 +90,8 @@ def _relu_grad(op: Any, out: Array, ct: Array, y: Array, *, scratch: Any) -> Cal
     return run
 
 
-# ---------------------------------------------------------------------------------------------- optimizers
-
-
-def _all_finite(op: Any, out: Array, *inputs: Array, scratch: Any) -> Callable[[], None]:
-    (zeros,) = scratch
-    parts = [x.reshape(-1)[s] for x in inputs for s in blocks(x.size)]
-
-    def run() -> None:
-        zeros[...] = 0
-        # 0 * x is 0 for finite x and NaN otherwise; a dot product adds them up in one fast pass.
-        with np.errstate(invalid="ignore"):
-            out[...] = all(np.dot(part, zeros[: part.size]) == 0 for part in parts)
-
-    return run
-
-
-def _all_finite_scratch(op: Any, *specs: Spec) -> tuple[Spec, ...]:
-    return (Spec((BLOCK,), specs[0].dtype),)
-
-
-def _all_finite_accepts(op: Any, *specs: Spec) -> bool:
-    return all(s.dtype in ("float32", "float64") for s in specs) and len({s.dtype for s in specs}) == 1
-
-
-def _update_scratch(op: Any, *specs: Spec) -> tuple[Spec, ...]:
-    return (Spec((op.workspaces, BLOCK), specs[3].dtype),)
-
-
-def _update(
-    op: Any,
-    out: Any,
-    flag: Array,
-    rate: Array,
-    step: Array,
-    gradient: Array,
-    *states: Array,
-    scratch: Any,
-) -> Callable[[], None]:
-    """Any fused optimizer step: blocks that stay in cache, each with its views made once."""
-    outs = [a.reshape(-1) for a in (out if isinstance(out, tuple) else (out,))]
-    copies = [(a, s.reshape(-1)) for a, s in zip(outs, states, strict=True) if not np.may_share_memory(a, s)]
-    parts = []
-    for number, start, stop, decays in op.table():
-        for s in blocks(stop - start):
-            inside = slice(start + s.start, start + s.stop)
-            slots = [slot[inside] for slot in outs[: op.slots]]
-            work = [w[: s.stop - s.start] for w in scratch[0]]
-            parts.append((outs[op.slots + number][s], gradient[inside], slots, work, decays))
-
-    def run() -> None:
-        for target, source in copies:
-            np.copyto(target, source)
-        if not flag:
-            return
-        scalars, kept = op.scalars(float(rate), int(step)), op.kept(float(rate))
-        for weights, g, slots, work, decays in parts:
-            if decays:
-                np.multiply(weights, kept, out=weights)
-            op.block(np, scalars, weights, g, slots, work)
-
-    return run
-
-
-UPDATE = Kernel(_update, _update_scratch)
-
 KERNELS = {
-    **dict.fromkeys(("SGDUpdate", "RMSpropUpdate", "AdamUpdate"), UPDATE),
     "Dropout": Kernel(_dropout, _mask_scratch),
     "DropoutGrad": Kernel(_dropout_grad, _mask_scratch),
     "ReluGrad": Kernel(_relu_grad, _relu_grad_scratch),
-    "AllFinite": Kernel(_all_finite, _all_finite_scratch, accepts=_all_finite_accepts),
 }

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from os import PathLike, fspath
 
+FilePath = str | PathLike[str]
+
 
 class CorruptFileError(ValueError):
     """A data file breaks a rule of its format; nothing of it was used.
@@ -22,7 +24,7 @@ class CorruptFileError(ValueError):
 
     def __init__(
         self,
-        path: str | PathLike[str],
+        path: FilePath,
         rule: str,
         expected: object,
         received: object,

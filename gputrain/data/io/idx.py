@@ -7,18 +7,16 @@ The format is described by Y. LeCun, C. Cortes and C. Burges, "The MNIST databas
 
 from __future__ import annotations
 
-import math
 import os
 import struct
 import zlib
-from os import PathLike
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.data.io.errors import CorruptFileError
-from gputrain.datasets._files import DEFAULT_BUDGET, MAX_DEFLATE_RATIO, Readable, fill, open_regular
+from gputrain.data.io import files
+from gputrain.data.io.errors import CorruptFileError, FilePath
 
 DTYPES: dict[int, np.dtype[Any]] = {
     0x08: np.dtype(">u1"),
@@ -32,20 +30,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 MAX_DIMS = 32
 
 
-class _Header(NamedTuple):
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-
-    @property
-    def header_bytes(self) -> int:
-        return 4 + 4 * len(self.shape)
-
-    @property
-    def data_bytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
-
-
-def read_idx(path: str | PathLike[str], *, max_bytes: int = DEFAULT_BUDGET) -> NDArray[Any]:
+def read_idx(path: FilePath, *, max_bytes: int = files.DEFAULT_BUDGET) -> NDArray[Any]:
     """Read one IDX file, raw or gzipped (told apart by content, not by name).
 
     The size that the header declares is compared with the file's own size, or with what a gzip file of that
@@ -65,7 +50,7 @@ def read_idx(path: str | PathLike[str], *, max_bytes: int = DEFAULT_BUDGET) -> N
     >>> read_idx("train-labels-idx1-ubyte.gz").shape  # doctest: +SKIP
     (60000,)
     """
-    with open_regular(path) as file:
+    with files.open_regular(path) as file:
         if file.read(2) == _GZIP_MAGIC:
             file.seek(0)
             return _read_gzip(path, file, max_bytes)
@@ -73,39 +58,35 @@ def read_idx(path: str | PathLike[str], *, max_bytes: int = DEFAULT_BUDGET) -> N
         return _read_raw(path, file, max_bytes)
 
 
-def _read_raw(path: str | PathLike[str], file: BinaryIO, max_bytes: int) -> NDArray[Any]:
+def _read_raw(path: FilePath, file: BinaryIO, max_bytes: int) -> NDArray[Any]:
     header = _read_header(path, file)
-    _check_budget(path, header, max_bytes)
-    declared = header.header_bytes + header.data_bytes
-    actual = os.fstat(file.fileno()).st_size
-    if actual != declared:
-        raise CorruptFileError(
-            path, f"the header declares the shape {header.shape}", f"{declared} bytes", f"{actual} bytes"
-        )
+    files.require_budget(path, header, max_bytes)
+    declared, actual = header.size + header.data_bytes, os.fstat(file.fileno()).st_size
+    files.require_bytes(path, f"the header declares the shape {header.shape}", declared, actual)
     return _read_data(path, file, header)
 
 
-def _read_gzip(path: str | PathLike[str], file: BinaryIO, max_bytes: int) -> NDArray[Any]:
+def _read_gzip(path: FilePath, file: BinaryIO, max_bytes: int) -> NDArray[Any]:
     import gzip
 
     compressed = os.fstat(file.fileno()).st_size
     try:
         with gzip.GzipFile(fileobj=file) as stream:
             header = _read_header(path, stream)
-            _check_budget(path, header, max_bytes)
-            _check_ratio(path, header, compressed)
+            files.require_budget(path, header, max_bytes)
+            rule = f"the shape {header.shape} must fit what {compressed} compressed bytes can hold"
+            files.require_at_most(path, rule, compressed * files.MAX_DEFLATE_RATIO, header.data_bytes)
             array = _read_data(path, stream, header)
             if stream.read(1):
-                raise CorruptFileError(
-                    path, "nothing may follow the data", f"{header.data_bytes} bytes of data", "more"
-                )
+                data = f"{header.data_bytes} bytes of data"
+                raise CorruptFileError(path, "nothing may follow the data", data, "more")
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise CorruptFileError(path, "the gzip stream must be whole", "a valid stream", error) from error
     return array
 
 
-def _read_header(path: str | PathLike[str], stream: Readable) -> _Header:
-    magic = _read_exactly(path, stream, 4, "the header starts with a magic number")
+def _read_header(path: FilePath, stream: files.Readable) -> files.Header:
+    magic = files.read_exactly(path, stream, 4, "the header starts with a magic number").tobytes()
     if magic[:2] != b"\0\0":
         raise CorruptFileError(path, "an IDX file starts with two zero bytes", "00 00", magic[:2].hex(" "))
     code, ndim = magic[2], magic[3]
@@ -114,46 +95,10 @@ def _read_header(path: str | PathLike[str], stream: Readable) -> _Header:
         raise CorruptFileError(path, "the third byte is a type code", f"one of {known}", f"{code:02x}")
     if not 1 <= ndim <= MAX_DIMS:
         raise CorruptFileError(path, "the fourth byte counts dimensions", f"1 to {MAX_DIMS}", ndim)
-    sizes = _read_exactly(path, stream, 4 * ndim, f"the header holds {ndim} dimensions")
-    return _Header(DTYPES[code], struct.unpack(f">{ndim}I", sizes))
+    sizes = files.read_exactly(path, stream, 4 * ndim, f"the header holds {ndim} dimensions")
+    return files.Header(DTYPES[code], struct.unpack(f">{ndim}I", sizes.tobytes()), 4 + 4 * ndim)
 
 
-def _check_budget(path: str | PathLike[str], header: _Header, max_bytes: int) -> None:
-    if header.data_bytes > max_bytes:
-        raise CorruptFileError(
-            path,
-            f"the shape {header.shape} must fit the memory allowed for one file",
-            f"at most {max_bytes} bytes",
-            f"{header.data_bytes} bytes",
-        )
-
-
-def _check_ratio(path: str | PathLike[str], header: _Header, compressed: int) -> None:
-    limit = compressed * MAX_DEFLATE_RATIO
-    if header.data_bytes > limit:
-        raise CorruptFileError(
-            path,
-            f"the shape {header.shape} must fit what {compressed} compressed bytes can hold",
-            f"at most {limit} bytes",
-            f"{header.data_bytes} bytes",
-        )
-
-
-def _read_data(path: str | PathLike[str], stream: Readable, header: _Header) -> NDArray[Any]:
-    raw, filled = fill(stream, header.data_bytes)
-    if filled != header.data_bytes:
-        raise CorruptFileError(
-            path,
-            f"the data must fill the shape {header.shape}",
-            f"{header.data_bytes} bytes",
-            f"{filled} bytes",
-        )
-    array = raw.view(header.dtype).reshape(header.shape)
-    return array.astype(header.dtype.newbyteorder("="), copy=False)
-
-
-def _read_exactly(path: str | PathLike[str], stream: Readable, size: int, rule: str) -> bytes:
-    raw, filled = fill(stream, size)
-    if filled != size:
-        raise CorruptFileError(path, rule, f"{size} bytes", f"{filled} bytes")
-    return raw.tobytes()
+def _read_data(path: FilePath, stream: files.Readable, header: files.Header) -> NDArray[Any]:
+    rule = f"the data must fill the shape {header.shape}"
+    return header.array(files.read_exactly(path, stream, header.data_bytes, rule))

@@ -10,15 +10,14 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from os import PathLike
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.data.io.errors import CorruptFileError
+from gputrain.data.io.errors import CorruptFileError, FilePath
+from gputrain.data.io.files import open_regular
 from gputrain.data.io.sniff import describe, kind_of
-from gputrain.datasets._files import open_regular
 from gputrain.errors import explain
 
 if TYPE_CHECKING:
@@ -39,20 +38,9 @@ _QUARTER_TURNED = (5, 6, 7, 8)
 
 # What Pillow is known to raise on damaged files. The file is open by then, so OSError means bad content.
 _DAMAGE = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    EOFError,
-    LookupError,
-    MemoryError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError,
+    RuntimeError, SyntaxError, TypeError, ValueError, struct.error, zlib.error,
+)  # fmt: skip
 
 
 class Form(NamedTuple):
@@ -63,7 +51,7 @@ class Form(NamedTuple):
     channels: int
 
 
-def read_image(path: str | PathLike[str], size: Size | None = None, channels: int | None = None) -> Pixels:
+def read_image(path: FilePath, size: Size | None = None, channels: int | None = None) -> Pixels:
     """Read one image file: PNG, JPEG, BMP, GIF, WebP or TIFF, of these the first frame or page.
 
     The EXIF orientation is applied. Transparent pixels are laid over white. 16-bit grey v becomes v / 257,
@@ -102,7 +90,7 @@ def read_image(path: str | PathLike[str], size: Size | None = None, channels: in
 
 
 @contextmanager
-def _opened(path: str | PathLike[str]) -> Iterator[Image]:
+def _opened(path: FilePath) -> Iterator[Image]:
     """Open an image file and read its header; damage found then or later is the documented error."""
     pillow = _pillow()
     with open_regular(path) as file:
@@ -137,53 +125,41 @@ def _pillow() -> Any:
     return Image
 
 
-def _check_file_bytes(path: str | PathLike[str], size: int) -> None:
+def _check_file_bytes(path: FilePath, size: int) -> None:
     if size > MAX_FILE_BYTES:
-        raise CorruptFileError(
-            path,
-            "the size of an image file is limited",
-            f"at most {MAX_FILE_BYTES} bytes",
-            f"{size} bytes",
-            "Make a smaller file of it.",
-        )
+        rule = "the size of an image file is limited"
+        expected = f"at most {MAX_FILE_BYTES} bytes"
+        raise CorruptFileError(path, rule, expected, f"{size} bytes", "Make a smaller file of it.")
 
 
-def _too_large(path: str | PathLike[str], received: str) -> CorruptFileError:
-    return CorruptFileError(
-        path,
-        "the size of an image is limited",
-        f"at most {MAX_PIXELS} pixels",
-        received,
-        "Make a smaller image of it.",
-    )
+def _too_large(path: FilePath, received: str) -> CorruptFileError:
+    rule = "the size of an image is limited"
+    expected = f"at most {MAX_PIXELS} pixels"
+    return CorruptFileError(path, rule, expected, received, "Make a smaller image of it.")
 
 
-def _check_mode(path: str | PathLike[str], image: Image) -> None:
+def _check_mode(path: FilePath, image: Image) -> None:
     if image.mode not in _GREY | _COLOUR:
-        raise CorruptFileError(
-            path,
-            "pixels are grey or colours of 8 bits, or grey of 16 bits",
-            "black and white, grey, palette, RGB, CMYK or YCbCr",
-            f"pixels of mode {image.mode!r}",
-            "Convert it to 8 bits.",
-        )
+        rule = "pixels are grey or colours of 8 bits, or grey of 16 bits"
+        expected = "black and white, grey, palette, RGB, CMYK or YCbCr"
+        received = f"pixels of mode {image.mode!r}"
+        raise CorruptFileError(path, rule, expected, received, "Convert it to 8 bits.")
 
 
-def _no_image(path: str | PathLike[str], error: Exception) -> CorruptFileError:
+def _no_image(path: FilePath, error: Exception) -> CorruptFileError:
     from PIL import UnidentifiedImageError
 
     kind = kind_of(path)
     if kind.upper() not in FORMATS:
-        return CorruptFileError(
-            path, "the file must hold an image", "PNG, JPEG, BMP, GIF, WebP or TIFF", describe(kind)
-        )
+        rule = "the file must hold an image"
+        return CorruptFileError(path, rule, "PNG, JPEG, BMP, GIF, WebP or TIFF", describe(kind))
     received = "a header that cannot be read"
     if not isinstance(error, UnidentifiedImageError):
         received = f"{type(error).__name__}: {error}"
     return CorruptFileError(path, f"{describe(kind)} must be whole", "pixels to decode", received)
 
 
-def form_of(path: str | PathLike[str]) -> Form:
+def form_of(path: FilePath) -> Form:
     """Read the header of an image file."""
     with _opened(path) as image:
         width, height = image.size

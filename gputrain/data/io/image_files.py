@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gputrain.data.io.errors import FilePath
 from gputrain.data.io.sniff import describe, kind_of
 from gputrain.errors import DataError, explain
 from gputrain.utils.notes import note
@@ -38,7 +38,7 @@ class ImageFolder:
     classes: tuple[str, ...]
 
 
-def scan(folder: str | PathLike[str], *, max_files: int = MAX_FILES) -> ImageFolder:
+def scan(folder: FilePath, *, max_files: int = MAX_FILES) -> ImageFolder:
     """Find the images of a folder whose own folders are the classes.
 
     Classes are the folders one level down, sorted by name; their images may lie deeper. Files are told by
@@ -73,7 +73,7 @@ def scan(folder: str | PathLike[str], *, max_files: int = MAX_FILES) -> ImageFol
     return ImageFolder(tuple(ordered), labels.astype(np.int64), tuple(by_class))
 
 
-def files_in(folder: str | PathLike[str], *, max_files: int = MAX_FILES) -> tuple[Path, ...]:
+def files_in(folder: FilePath, *, max_files: int = MAX_FILES) -> tuple[Path, ...]:
     """Find all images in a folder and below it, without classes: what to predict on.
 
     Args:
@@ -95,7 +95,7 @@ def files_in(folder: str | PathLike[str], *, max_files: int = MAX_FILES) -> tupl
     files = walk.images()
     walk.tell_left_out()
     if not files:
-        raise DataError(explain(f"{folder} has no images.", expected=f"files named {_suffixes()}"))
+        raise DataError(f"{folder} has no images.", expected=f"files named {_suffixes()}")
     return tuple(files)
 
 
@@ -126,9 +126,7 @@ class _Walk:
     def _visit(self, entry: os.DirEntry[str], folder: Path, found: list[Path], folders: list[Path]) -> None:
         self._count += 1
         if self._count > self._max_files:
-            raise DataError(
-                explain(f"{self.root} has too many files.", expected=f"at most {self._max_files}")
-            )
+            raise DataError(f"{self.root} has too many files.", expected=f"at most {self._max_files}")
         path = folder / entry.name
         at_top = folder == self.root
         reason = self._reason(entry, path)
@@ -171,7 +169,7 @@ class _Walk:
         return ", ".join(names) + (", ..." if len(paths) > _LISTED else "")
 
 
-def _checked_folder(folder: str | PathLike[str]) -> Path:
+def _checked_folder(folder: FilePath) -> Path:
     path = Path(folder)
     if not path.exists():
         raise FileNotFoundError(explain(f"There is no folder {path}.", fix="Check the path."))
@@ -182,46 +180,31 @@ def _checked_folder(folder: str | PathLike[str]) -> Path:
     return path
 
 
-def _check_classes(folder: str | PathLike[str], walk: _Walk, by_class: dict[str, list[Path]]) -> None:
+def _check_classes(folder: FilePath, walk: _Walk, by_class: dict[str, list[Path]]) -> None:
     layout = f"Make a folder for each class, as {Path(folder) / 'cat' / '1.png'}, and put its images there."
     if not by_class:
         directly = f"{len(walk.outside)} images directly in it" if walk.outside else "no images"
-        raise DataError(
-            explain(f"{folder} has no class folders.", expected="one a class", received=directly, fix=layout)
-        )
+        fix = layout
+        raise DataError(f"{folder} has no class folders.", expected="one a class", received=directly, fix=fix)
     empty = [name for name, files in by_class.items() if not files]
     if empty:
-        raise DataError(
-            explain(
-                f"Each class folder of {folder} must have images.",
-                expected=f"files named {_suffixes()}",
-                received=f"none in {_quoted(empty)}",
-                fix="Add images or remove the folder.",
-            )
-        )
+        rule = f"Each class folder of {folder} must have images."
+        expected = f"files named {_suffixes()}"
+        received = f"none in {_quoted(empty)}"
+        raise DataError(rule, expected=expected, received=received, fix="Add images or remove the folder.")
     _check_meant(folder, by_class)
 
 
-def _check_meant(folder: str | PathLike[str], by_class: dict[str, list[Path]]) -> None:
+def _check_meant(folder: FilePath, by_class: dict[str, list[Path]]) -> None:
     """Refuse folders that are hardly meant as classes: training and test data, or a single one."""
     if {name.lower() for name in by_class} <= _PARTS:
         one = Path(folder) / next(iter(by_class))
-        raise DataError(
-            explain(
-                f"The folders of {folder} are parts of a data set, not classes.",
-                received=_quoted(list(by_class)),
-                fix=f"Name one of them, as {one}.",
-            )
-        )
+        rule = f"The folders of {folder} are parts of a data set, not classes."
+        raise DataError(rule, received=_quoted(list(by_class)), fix=f"Name one of them, as {one}.")
     if len(by_class) == 1:
         (name,) = by_class
-        raise DataError(
-            explain(
-                f"{folder} must have at least two classes.",
-                received=f"one, {name!r}",
-                fix=f"If its own folders are the classes, give {Path(folder) / name}.",
-            )
-        )
+        fix = f"If its own folders are the classes, give {Path(folder) / name}."
+        raise DataError(f"{folder} must have at least two classes.", received=f"one, {name!r}", fix=fix)
 
 
 def _quoted(names: list[str]) -> str:

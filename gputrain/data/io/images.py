@@ -15,11 +15,11 @@ import collections
 import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
 
+from gputrain.data.io.errors import FilePath
 from gputrain.data.io.image_decoding import (
     Form,
     Pixels,
@@ -31,7 +31,7 @@ from gputrain.data.io.image_decoding import (
 )
 from gputrain.data.io.image_files import ImageFolder, files_in, scan
 from gputrain.data.io.npy import check_rows
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 from gputrain.utils.progress.lines import Counter
 
 __all__ = ["ImageFolder", "files_in", "load", "portions", "read_image", "scan"]
@@ -89,9 +89,7 @@ def load(
     return images
 
 
-def portions(
-    files: Sequence[str | PathLike[str]], size: Size, channels: int, rows: int = 256
-) -> Iterator[Pixels]:
+def portions(files: Sequence[FilePath], size: Size, channels: int, rows: int = 256) -> Iterator[Pixels]:
     """Read many image files a few at a time: what to predict on where all together are too large.
 
     Args:
@@ -126,13 +124,9 @@ def _common_size(files: Sequence[Path], forms: list[Form]) -> Size:
             for size, count in counts.most_common(_LISTED)
         ]
         more = f"; and {len(counts) - _LISTED} sizes more" if len(counts) > _LISTED else ""
-        raise DataError(
-            explain(
-                "All images must have one size (height x width) where none is set.",
-                received="; ".join(found) + more,
-                fix=f"Set data.image_size = {list(usual)}, or another size, to resize all.",
-            )
-        )
+        rule = "All images must have one size (height x width) where none is set."
+        fix = f"Set data.image_size = {list(usual)}, or another size, to resize all."
+        raise DataError(rule, received="; ".join(found) + more, fix=fix)
     return usual
 
 
@@ -140,14 +134,10 @@ def _check_memory(shape: tuple[int, ...], max_bytes: int) -> None:
     needed = math.prod(shape)
     if needed > max_bytes:
         count, height, width, channels = shape
-        raise DataError(
-            explain(
-                f"{count} images of {height}x{width}x{channels} must fit the memory allowed.",
-                expected=f"at most {max_bytes / 2**30:.1f} GiB",
-                received=f"{needed / 2**30:.1f} GiB",
-                fix="Set a smaller data.image_size, or use fewer images.",
-            )
-        )
+        rule = f"{count} images of {height}x{width}x{channels} must fit the memory allowed."
+        expected = f"at most {max_bytes / 2**30:.1f} GiB"
+        fix = "Set a smaller data.image_size, or use fewer images."
+        raise DataError(rule, expected=expected, received=f"{needed / 2**30:.1f} GiB", fix=fix)
 
 
 def _counter(title: str, folder: ImageFolder, progress: bool) -> Counter:

@@ -8,21 +8,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from os import PathLike
 from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.data.io.errors import CorruptFileError
-from gputrain.data.io.npy_format import MAX_PREFIX, Header, as_array, check_truths, parse_header
-from gputrain.datasets._files import DEFAULT_BUDGET, fill, open_regular
+from gputrain.data.io import files
+from gputrain.data.io.errors import FilePath
+from gputrain.data.io.npy_format import MAX_PREFIX, as_array, check_truths, parse_header
 from gputrain.errors import explain
 
 _WHAT = "the file"
 
 
-def read_npy(path: str | PathLike[str], *, max_bytes: int = DEFAULT_BUDGET) -> NDArray[Any]:
+def read_npy(path: FilePath, *, max_bytes: int = files.DEFAULT_BUDGET) -> NDArray[Any]:
     """Read an npy file of numbers or booleans into memory.
 
     Refused: pickled objects, records, strings and dates; shapes that do not fit the file; bytes left over.
@@ -41,23 +40,15 @@ def read_npy(path: str | PathLike[str], *, max_bytes: int = DEFAULT_BUDGET) -> N
     >>> read_npy("x_test.npy").shape  # doctest: +SKIP
     (10000, 28, 28)
     """
-    with open_regular(path) as file:
+    with files.open_regular(path) as file:
         header = _read_header(path, file)
-        if header.data_bytes > max_bytes:
-            raise CorruptFileError(
-                path,
-                f"the shape {header.shape} must fit the memory allowed for one file",
-                f"at most {max_bytes} bytes",
-                f"{header.data_bytes} bytes",
-            )
+        files.require_budget(path, header, max_bytes)
         file.seek(header.size)
-        raw, filled = fill(file, header.data_bytes)
-    if filled != header.data_bytes:  # cut off since its size was looked at
-        raise CorruptFileError(path, "the file must stay whole", f"{header.data_bytes} bytes", filled)
+        raw = files.read_exactly(path, file, header.data_bytes, "the file must stay whole")
     return as_array(path, _WHAT, raw, header)
 
 
-def open_npy(path: str | PathLike[str]) -> NDArray[Any]:
+def open_npy(path: FilePath) -> NDArray[Any]:
     """Map an npy file into memory for reading, so that only the rows that are looked at are loaded.
 
     The rules are those of `read_npy`, without a budget. The file must not be shortened while the array is in
@@ -77,7 +68,7 @@ def open_npy(path: str | PathLike[str]) -> NDArray[Any]:
     >>> for x in portions(open_npy("x_test.npy"), rows=1000):  # doctest: +SKIP
     ...     model.predict(x)
     """
-    with open_regular(path) as file:
+    with files.open_regular(path) as file:
         header = _read_header(path, file)
         if not header.data_bytes:  # nothing to map
             return _read_only(np.empty(header.shape, header.dtype))
@@ -130,16 +121,10 @@ def check_rows(rows: int) -> int:
     return int(rows)
 
 
-def _read_header(path: str | PathLike[str], file: BinaryIO) -> Header:
+def _read_header(path: FilePath, file: BinaryIO) -> files.Header:
     header = parse_header(path, _WHAT, file.read(MAX_PREFIX))
     declared, actual = header.size + header.data_bytes, os.fstat(file.fileno()).st_size
-    if declared != actual:
-        raise CorruptFileError(
-            path,
-            f"the header declares {header.dtype} of shape {header.shape}",
-            f"{declared} bytes",
-            f"{actual} bytes",
-        )
+    files.require_bytes(path, f"the header declares {header.dtype} of shape {header.shape}", declared, actual)
     return header
 
 

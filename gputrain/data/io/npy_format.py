@@ -6,13 +6,13 @@ import math
 import tokenize
 import warnings
 from io import BytesIO
-from os import PathLike
-from typing import Any, Literal, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.data.io.errors import CorruptFileError
+from gputrain.data.io.errors import CorruptFileError, FilePath
+from gputrain.data.io.files import Header
 
 MAGIC = b"\x93NUMPY"
 # Enough for 32 dimensions of 20 digits; a longer text is no plain array's header.
@@ -25,41 +25,11 @@ _ITEM_BYTES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), 
 
 # What NumPy's header parser is known to raise on text that is no header.
 _HEADER_DAMAGE = (
-    KeyError,
-    MemoryError,
-    RecursionError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-    tokenize.TokenError,
-)
+    KeyError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError, tokenize.TokenError,
+)  # fmt: skip
 
 
-class Header(NamedTuple):
-    """What an npy header declares, once it is known to be possible.
-
-    Attributes:
-        dtype: bool, int, uint, float or complex, in the file's byte order.
-        shape: sizes >= 0, at most 32 of them.
-        fortran: whether the first index runs fastest.
-        size: how many bytes the header takes itself.
-    """
-
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    fortran: bool
-    size: int
-
-    @property
-    def data_bytes(self) -> int:
-        return math.prod(self.shape) * self.dtype.itemsize
-
-    @property
-    def order(self) -> Literal["C", "F"]:
-        return "F" if self.fortran else "C"
-
-
-def parse_header(path: str | PathLike[str], what: str, prefix: bytes) -> Header:
+def parse_header(path: FilePath, what: str, prefix: bytes) -> Header:
     """Parse the npy header at the start of `prefix`, up to MAX_PREFIX bytes of an array named `what`.
 
     Raises:
@@ -74,47 +44,43 @@ def parse_header(path: str | PathLike[str], what: str, prefix: bytes) -> Header:
             shape, fortran, dtype = read_header(head, max_header_size=_MAX_HEADER)
     except _HEADER_DAMAGE as error:
         received = f"{type(error).__name__}: {error}"
-        raise CorruptFileError(
-            path, f"{what} starts with an npy header of version 1.0 or 2.0", "one", received
-        ) from error
+        rule = f"{what} starts with an npy header of version 1.0 or 2.0"
+        raise CorruptFileError(path, rule, "one", received) from error
     _check_dtype(path, what, dtype)
     _check_shape(path, what, shape)
-    header = Header(dtype, shape, fortran, head.tell())
+    header = Header(dtype, shape, head.tell(), fortran)
     _check_possible(path, what, header)
     return header
 
 
-def as_array(path: str | PathLike[str], what: str, raw: NDArray[np.uint8], header: Header) -> NDArray[Any]:
+def as_array(path: FilePath, what: str, raw: NDArray[np.uint8], header: Header) -> NDArray[Any]:
     """View the bytes, uint8 (data_bytes,), as the declared array in native byte order."""
     check_truths(path, what, raw, header)
-    array = raw.view(header.dtype).reshape(header.shape, order=header.order)
-    return array.astype(header.dtype.newbyteorder("="), copy=False)
+    return header.array(raw)
 
 
-def check_truths(path: str | PathLike[str], what: str, raw: NDArray[np.uint8], header: Header) -> None:
+def check_truths(path: FilePath, what: str, raw: NDArray[np.uint8], header: Header) -> None:
     """Raise CorruptFileError if `raw`, bytes of booleans, holds others than 0 and 1."""
     if header.dtype.kind == "b" and raw.size and raw.max() > 1:
         raise CorruptFileError(path, f"{what} holds booleans", "bytes 0 and 1", f"byte {raw.max()}")
 
 
-def _check_dtype(path: str | PathLike[str], what: str, dtype: np.dtype[Any]) -> None:
+def _check_dtype(path: FilePath, what: str, dtype: np.dtype[Any]) -> None:
     if dtype.itemsize not in _ITEM_BYTES.get(dtype.kind, ()):
-        raise CorruptFileError(
-            path, f"{what} holds plain numbers or booleans", "bool, int, uint, float or complex", dtype
-        )
+        rule = f"{what} holds plain numbers or booleans"
+        raise CorruptFileError(path, rule, "bool, int, uint, float or complex", dtype)
 
 
-def _check_shape(path: str | PathLike[str], what: str, shape: tuple[int, ...]) -> None:
+def _check_shape(path: FilePath, what: str, shape: tuple[int, ...]) -> None:
     if len(shape) > _MAX_DIMS:
         raise CorruptFileError(path, f"{what} has few dimensions", f"at most {_MAX_DIMS}", len(shape))
     if any(isinstance(size, bool) or size < 0 for size in shape):
         raise CorruptFileError(path, f"{what} has a shape of counts", "integers >= 0", shape)
 
 
-def _check_possible(path: str | PathLike[str], what: str, header: Header) -> None:
+def _check_possible(path: FilePath, what: str, header: Header) -> None:
     """Refuse what NumPy could not hold even if a size of 0 makes it an array without data."""
     declared = math.prod(size for size in header.shape if size) * header.dtype.itemsize
     if declared > _MAX_BYTES:
-        raise CorruptFileError(
-            path, f"{what} has a shape that memory can address", f"at most {_MAX_BYTES} bytes", header.shape
-        )
+        rule = f"{what} has a shape that memory can address"
+        raise CorruptFileError(path, rule, f"at most {_MAX_BYTES} bytes", header.shape)

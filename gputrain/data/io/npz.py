@@ -12,15 +12,14 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from os import PathLike
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from numpy.typing import NDArray
 
-from gputrain.data.io.errors import CorruptFileError
+from gputrain.data.io import files
+from gputrain.data.io.errors import CorruptFileError, FilePath
 from gputrain.data.io.npy import check_rows, portions
-from gputrain.data.io.npy_format import MAX_PREFIX, Header, as_array, parse_header
-from gputrain.datasets._files import DEFAULT_BUDGET, MAX_DEFLATE_RATIO, fill, open_regular
+from gputrain.data.io.npy_format import MAX_PREFIX, as_array, parse_header
 
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
@@ -36,7 +35,7 @@ _UNSAFE_NAME = re.compile(r"^/|\\|^[A-Za-z]:|(^|/)\.\.?(/|$)|[\x00-\x1f]")
 
 
 def read_npz(
-    path: str | PathLike[str], names: Iterable[str] | None = None, *, max_bytes: int = DEFAULT_BUDGET
+    path: FilePath, names: Iterable[str] | None = None, *, max_bytes: int = files.DEFAULT_BUDGET
 ) -> dict[str, NDArray[Any]]:
     """Read arrays of numbers or booleans from an npz file.
 
@@ -58,14 +57,14 @@ def read_npz(
     >>> sorted(read_npz("mnist.npz", ["x_test", "y_test"]))  # doctest: +SKIP
     ['x_test', 'y_test']
     """
-    with _opened(path) as (archive, members):
-        wanted = list(members) if names is None else list(names)
-        _check_wanted(path, members, wanted)
-        _check_budget(path, [members[name] for name in wanted], max_bytes)
-        return {name: _read_member(path, archive, members[name]) for name in wanted}
+    with _opened(path) as archive:
+        wanted = list(archive.members) if names is None else list(names)
+        archive.require(wanted)
+        archive.require_budget(wanted, max_bytes)
+        return {name: archive.read(name) for name in wanted}
 
 
-def names_and_shapes(path: str | PathLike[str]) -> dict[str, tuple[int, ...]]:
+def names_and_shapes(path: FilePath) -> dict[str, tuple[int, ...]]:
     """Tell what an npz file holds without reading the arrays: only their headers are read.
 
     Args:
@@ -81,12 +80,12 @@ def names_and_shapes(path: str | PathLike[str]) -> dict[str, tuple[int, ...]]:
     >>> names_and_shapes("mnist.npz")["x_test"]  # doctest: +SKIP
     (10000, 28, 28)
     """
-    with _opened(path) as (archive, members):
-        return {name: _member_header(path, archive, info).shape for name, info in members.items()}
+    with _opened(path) as archive:
+        return {name: archive.header(name).shape for name in archive.members}
 
 
 def iter_member(
-    path: str | PathLike[str], name: str, rows: int = 256, *, max_bytes: int = DEFAULT_BUDGET
+    path: FilePath, name: str, rows: int = 256, *, max_bytes: int = files.DEFAULT_BUDGET
 ) -> Iterator[NDArray[Any]]:
     """Read one array of an npz file in portions, so that memory holds one portion and not the array.
 
@@ -111,34 +110,34 @@ def iter_member(
     (32, 28, 28)
     """
     rows = check_rows(rows)
-    with _opened(path) as (archive, members):
-        _check_wanted(path, members, [name])
-        info = members[name]
-        header = _member_header(path, archive, info)
-        _check_has_rows(path, info.filename, header)
+    with _opened(path) as archive:
+        archive.require([name])
+        header = archive.header(name)
+        if not header.shape or 0 in header.shape[1:]:
+            rule = f"{_said(name)} has rows of numbers"
+            raise CorruptFileError(path, rule, "a shape (rows, ...)", header.shape)
         if header.fortran:
-            _check_budget(path, [info], max_bytes)
-            yield from portions(_read_member(path, archive, info), rows)
+            archive.require_budget([name], max_bytes)
+            yield from portions(archive.read(name), rows)
         else:
-            yield from _stream_member(path, archive, info, header, rows, max_bytes)
+            yield from archive.stream(name, rows, max_bytes)
 
 
 @contextmanager
-def _opened(path: str | PathLike[str]) -> Iterator[tuple[ZipFile, dict[str, ZipInfo]]]:
+def _opened(path: FilePath) -> Iterator[_Archive]:
     """Open the archive and check its table of contents; damage found meanwhile is the documented error."""
     from zipfile import ZipFile
 
-    with open_regular(path) as file:
+    with files.open_regular(path) as file:
         try:
             with ZipFile(_ShortReads(file)) as archive:
-                yield archive, _check_members(path, archive.infolist(), _size(file))
+                yield _Archive(path, archive, os.fstat(file.fileno()).st_size)
         except CorruptFileError:
             raise
         except _damage() as error:
             received = f"{type(error).__name__}: {error}"
-            raise CorruptFileError(
-                path, "the zip file must be whole", "a valid zip file", received
-            ) from error
+            rule = "the zip file must be whole"
+            raise CorruptFileError(path, rule, "a valid zip file", received) from error
 
 
 class _ShortReads:
@@ -156,148 +155,102 @@ class _ShortReads:
         return self._file.read(size)
 
 
-def _size(file: BinaryIO) -> int:
-    return os.fstat(file.fileno()).st_size
-
-
 def _damage() -> tuple[type[Exception], ...]:
     """What broken input makes zipfile raise. The file is open by then, so OSError means a bad offset."""
     from zipfile import BadZipFile
 
-    return (
-        BadZipFile,
-        zlib.error,
-        struct.error,
-        EOFError,
-        OSError,
-        ValueError,
-        OverflowError,
-        NotImplementedError,
-        RuntimeError,
-    )
+    return (BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, OverflowError, RuntimeError)
 
 
-def _check_members(path: str | PathLike[str], infos: list[ZipInfo], file_bytes: int) -> dict[str, ZipInfo]:
-    if len(infos) > _MAX_MEMBERS:
-        raise CorruptFileError(
-            path, "the number of members is limited", f"at most {_MAX_MEMBERS}", len(infos)
-        )
-    members: dict[str, ZipInfo] = {}
-    for info in infos:
-        _check_member(path, info, file_bytes)
-        name = info.filename.removesuffix(".npy")
-        if name in members:
-            raise CorruptFileError(path, "member names must be unique", "each name once", f"{name!r} twice")
-        members[name] = info
-    return members
+def _said(name: str) -> str:
+    return f"member {f'{name}.npy'!r}"
 
 
-def _check_member(path: str | PathLike[str], info: ZipInfo, file_bytes: int) -> None:
-    name = info.filename
+class _Archive:
+    """An open npz file; its members, by name without `.npy`, are checked as far as the contents show them."""
+
+    def __init__(self, path: FilePath, archive: ZipFile, file_bytes: int) -> None:
+        self._path = path
+        self._archive = archive
+        self.members: dict[str, ZipInfo] = {}
+        infos = archive.infolist()
+        if len(infos) > _MAX_MEMBERS:
+            rule = "the number of members is limited"
+            raise CorruptFileError(path, rule, f"at most {_MAX_MEMBERS}", len(infos))
+        for info in infos:
+            _check_member(path, info, file_bytes)
+            name = info.filename.removesuffix(".npy")
+            if name in self.members:
+                rule = "member names must be unique"
+                raise CorruptFileError(path, rule, "each name once", f"{name!r} twice")
+            self.members[name] = info
+
+    def require(self, wanted: list[str]) -> None:
+        """Raise CorruptFileError unless all arrays wanted are members."""
+        missing = [name for name in wanted if name not in self.members]
+        if missing:
+            rule, there = f"the arrays {wanted} must be there", f"{list(self.members)[:20]}"
+            raise CorruptFileError(self._path, rule, f"{missing} too", there)
+
+    def require_budget(self, names: list[str], max_bytes: int) -> None:
+        """Raise CorruptFileError if these members take more memory than allowed."""
+        total = sum(self.members[name].file_size for name in names)
+        files.require_at_most(self._path, "the arrays must fit the memory allowed", max_bytes, total)
+
+    def header(self, name: str) -> files.Header:
+        """What the member declares, compared with its size."""
+        with self._archive.open(self.members[name]) as stream:
+            header = parse_header(self._path, _said(name), stream.read(MAX_PREFIX))
+        rule = f"{_said(name)} declares {header.dtype} of shape {header.shape}"
+        declared = header.size + header.data_bytes
+        files.require_bytes(self._path, rule, declared, self.members[name].file_size)
+        return header
+
+    def read(self, name: str) -> NDArray[Any]:
+        """The whole array."""
+        header = self.header(name)
+        with self._archive.open(self.members[name]) as stream:
+            stream.read(header.size)
+            raw, filled = files.fill(stream, header.data_bytes)
+            rest = len(stream.read(1))
+        self._require_filled(name, header, filled + rest)
+        return as_array(self._path, _said(name), raw, header)
+
+    def stream(self, name: str, rows: int, max_bytes: int) -> Iterator[NDArray[Any]]:
+        """The array, `rows` rows at a time."""
+        header = self.header(name)
+        count, *row = header.shape
+        rows = min(rows, max(count, 1))
+        rule = f"{rows} rows of {_said(name)} must fit the memory allowed"
+        files.require_at_most(self._path, rule, max_bytes, header._replace(shape=(rows, *row)).data_bytes)
+        done = 0
+        with self._archive.open(self.members[name]) as stream:
+            stream.read(header.size)
+            for start in range(0, count, rows):
+                portion = header._replace(shape=(min(rows, count - start), *row))
+                raw, filled = files.fill(stream, portion.data_bytes)
+                done += filled
+                if filled != portion.data_bytes:
+                    break
+                yield as_array(self._path, _said(name), raw, portion)
+        self._require_filled(name, header, done)
+
+    def _require_filled(self, name: str, header: files.Header, filled: int) -> None:
+        rule = f"{_said(name)} must fill the shape {header.shape}"
+        files.require_bytes(self._path, rule, header.data_bytes, filled)
+
+
+def _check_member(path: FilePath, info: ZipInfo, file_bytes: int) -> None:
+    name, said = info.filename, f"member {info.filename!r}"
     if _UNSAFE_NAME.search(info.orig_filename) or not name.endswith(".npy"):
-        raise CorruptFileError(
-            path, "members are npy files with plain relative names", "name.npy", repr(info.orig_filename)
-        )
+        rule = "members are npy files with plain relative names"
+        raise CorruptFileError(path, rule, "name.npy", repr(info.orig_filename))
     if info.flag_bits & _ENCRYPTED:
-        raise CorruptFileError(path, f"member {name!r} must not be encrypted", "plain data", "encrypted data")
+        raise CorruptFileError(path, f"{said} must not be encrypted", "plain data", "encrypted data")
     if info.compress_type not in (_STORED, _DEFLATED):
         method = f"method {info.compress_type}"
-        raise CorruptFileError(path, f"member {name!r} is stored or deflated", "method 0 or 8", method)
-    if info.compress_size > file_bytes:
-        raise CorruptFileError(
-            path,
-            f"member {name!r} must lie inside the file",
-            f"at most {file_bytes} bytes",
-            f"{info.compress_size} bytes",
-        )
-    ratio = 1 if info.compress_type == _STORED else MAX_DEFLATE_RATIO
-    if info.file_size > info.compress_size * ratio:
-        raise CorruptFileError(
-            path,
-            f"member {name!r} must fit its {info.compress_size} bytes in the file",
-            f"at most {info.compress_size * ratio} bytes",
-            f"{info.file_size} bytes",
-        )
-
-
-def _check_wanted(path: str | PathLike[str], members: dict[str, ZipInfo], wanted: list[str]) -> None:
-    missing = [name for name in wanted if name not in members]
-    if missing:
-        raise CorruptFileError(
-            path, f"the arrays {wanted} must be there", f"{missing} too", f"{list(members)[:20]}"
-        )
-
-
-def _check_budget(path: str | PathLike[str], infos: list[ZipInfo], max_bytes: int) -> None:
-    total = sum(info.file_size for info in infos)
-    if total > max_bytes:
-        raise CorruptFileError(
-            path, "the arrays must fit the memory allowed", f"at most {max_bytes} bytes", f"{total} bytes"
-        )
-
-
-def _check_has_rows(path: str | PathLike[str], name: str, header: Header) -> None:
-    if not header.shape or 0 in header.shape[1:]:
-        raise CorruptFileError(
-            path, f"member {name!r} has rows of numbers", "a shape (rows, ...)", header.shape
-        )
-
-
-def _member_header(path: str | PathLike[str], archive: ZipFile, info: ZipInfo) -> Header:
-    with archive.open(info) as stream:
-        header = parse_header(path, f"member {info.filename!r}", stream.read(MAX_PREFIX))
-    declared = header.size + header.data_bytes
-    if declared != info.file_size:
-        raise CorruptFileError(
-            path,
-            f"member {info.filename!r} declares {header.dtype} of shape {header.shape}",
-            f"{declared} bytes",
-            f"{info.file_size} bytes",
-        )
-    return header
-
-
-def _read_member(path: str | PathLike[str], archive: ZipFile, info: ZipInfo) -> NDArray[Any]:
-    header = _member_header(path, archive, info)
-    with archive.open(info) as stream:
-        stream.read(header.size)
-        raw, filled = fill(stream, header.data_bytes)
-        rest = len(stream.read(1))
-    _check_filled(path, info.filename, header, filled + rest)
-    return as_array(path, f"member {info.filename!r}", raw, header)
-
-
-def _stream_member(
-    path: str | PathLike[str], archive: ZipFile, info: ZipInfo, header: Header, rows: int, max_bytes: int
-) -> Iterator[NDArray[Any]]:
-    count, *row = header.shape
-    rows = min(rows, max(count, 1))
-    portion = header._replace(shape=(rows, *row))
-    if portion.data_bytes > max_bytes:
-        raise CorruptFileError(
-            path,
-            f"{rows} rows of member {info.filename!r} must fit the memory allowed",
-            f"at most {max_bytes} bytes",
-            f"{portion.data_bytes} bytes",
-        )
-    done = 0
-    with archive.open(info) as stream:
-        stream.read(header.size)
-        for start in range(0, count, rows):
-            portion = header._replace(shape=(min(rows, count - start), *row))
-            raw, filled = fill(stream, portion.data_bytes)
-            done += filled
-            if filled != portion.data_bytes:
-                break
-            yield as_array(path, f"member {info.filename!r}", raw, portion)
-    _check_filled(path, info.filename, header, done)
-
-
-def _check_filled(path: str | PathLike[str], name: str, header: Header, filled: int) -> None:
-    if filled != header.data_bytes:
-        raise CorruptFileError(
-            path,
-            f"member {name!r} must fill the shape {header.shape}",
-            f"{header.data_bytes} bytes",
-            f"{filled} bytes",
-        )
+        raise CorruptFileError(path, f"{said} is stored or deflated", "method 0 or 8", method)
+    files.require_at_most(path, f"{said} must lie inside the file", file_bytes, info.compress_size)
+    ratio = 1 if info.compress_type == _STORED else files.MAX_DEFLATE_RATIO
+    rule = f"{said} must fit its {info.compress_size} bytes in the file"
+    files.require_at_most(path, rule, info.compress_size * ratio, info.file_size)

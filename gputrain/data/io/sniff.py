@@ -6,90 +6,80 @@ import math
 import os
 import struct
 import zlib
-from os import PathLike
 
+from gputrain.data.io.errors import FilePath
+from gputrain.data.io.files import open_regular
 from gputrain.data.io.idx import DTYPES as IDX_DTYPES
 from gputrain.data.io.idx import MAX_DIMS as IDX_MAX_DIMS
 from gputrain.data.io.npy_format import MAGIC as NPY_MAGIC
-from gputrain.datasets._files import open_regular
 
 _HEAD = 4096
 # The table of contents of a zip file stands at its end.
 _TAIL = 1 << 16
 
-# (kind, offset, bytes that stand there), the first that fits decides.
-_SIGNATURES = (
-    ("npy", 0, NPY_MAGIC),
-    ("png", 0, b"\x89PNG\r\n\x1a\n"),
-    ("jpeg", 0, b"\xff\xd8\xff"),
-    ("gif", 0, b"GIF87a"),
-    ("gif", 0, b"GIF89a"),
-    ("webp", 8, b"WEBPVP8"),
-    ("tiff", 0, b"II*\0"),
-    ("tiff", 0, b"MM\0*"),
-    ("heic", 4, b"ftyphei"),
-    ("heic", 4, b"ftypmif1"),
-    ("avif", 4, b"ftypavif"),
-    ("hdf5", 0, b"\x89HDF\r\n\x1a\n"),
-    ("parquet", 0, b"PAR1\x15"),
-    ("arrow", 0, b"ARROW1\0\0"),
-    ("xls", 0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
-    ("sqlite", 0, b"SQLite format 3\0"),
-    ("matlab", 0, b"MATLAB 5.0 MAT-file"),
-    ("pdf", 0, b"%PDF-"),
-    ("bzip2", 4, b"1AY&SY"),
-    ("xz", 0, b"\xfd7zXZ\0"),
-    ("zstd", 0, b"\x28\xb5\x2f\xfd"),
-    ("7z", 0, b"7z\xbc\xaf\x27\x1c"),
-    ("rar", 0, b"Rar!\x1a\x07"),
-    ("tar", 257, b"ustar"),
-    ("git-lfs", 0, b"version https://git-lfs.github.com/spec/"),
-)
+
+class _Kind:
+    """A kind of file.
+
+    Args:
+        words: what it is called, with its article.
+        offset: where one of its signatures stands.
+        signatures: bytes of which some stand there in each such file; none where it is told in another way.
+    """
+
+    def __init__(self, words: str, offset: int = 0, *signatures: bytes) -> None:
+        self.words, self.offset, self.signatures = words, offset, signatures
+
+
+# The first whose signature fits decides.
+_KINDS = {
+    "npy": _Kind("an npy file", 0, NPY_MAGIC),
+    "png": _Kind("a PNG image", 0, b"\x89PNG\r\n\x1a\n"),
+    "jpeg": _Kind("a JPEG image", 0, b"\xff\xd8\xff"),
+    "gif": _Kind("a GIF image", 0, b"GIF87a", b"GIF89a"),
+    "webp": _Kind("a WebP image", 8, b"WEBPVP8"),
+    "tiff": _Kind("a TIFF image", 0, b"II*\0", b"MM\0*"),
+    "heic": _Kind("a HEIC image", 4, b"ftyphei", b"ftypmif1"),
+    "avif": _Kind("an AVIF image", 4, b"ftypavif"),
+    "hdf5": _Kind("an HDF5 file", 0, b"\x89HDF\r\n\x1a\n"),
+    "parquet": _Kind("a Parquet file", 0, b"PAR1\x15"),
+    "arrow": _Kind("an Arrow (Feather) file", 0, b"ARROW1\0\0"),
+    "xls": _Kind("an old Excel or Office document", 0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"),
+    "sqlite": _Kind("an SQLite database", 0, b"SQLite format 3\0"),
+    "matlab": _Kind("a MATLAB file", 0, b"MATLAB 5.0 MAT-file"),
+    "pdf": _Kind("a PDF document", 0, b"%PDF-"),
+    "bzip2": _Kind("a bzip2 file", 4, b"1AY&SY"),
+    "xz": _Kind("an xz file", 0, b"\xfd7zXZ\0"),
+    "zstd": _Kind("a Zstandard file", 0, b"\x28\xb5\x2f\xfd"),
+    "7z": _Kind("a 7z archive", 0, b"7z\xbc\xaf\x27\x1c"),
+    "rar": _Kind("a RAR archive", 0, b"Rar!\x1a\x07"),
+    "tar": _Kind("a tar archive", 257, b"ustar"),
+    "git-lfs": _Kind(
+        "a Git LFS pointer, not the file itself (git lfs pull fetches it)",
+        0,
+        b"version https://git-lfs.github.com/spec/",
+    ),
+    "binary": _Kind("binary data of a kind unknown here"),
+    "bmp": _Kind("a BMP image"),
+    "empty": _Kind("an empty file"),
+    "gzip": _Kind("a gzip file"),
+    "html": _Kind("a web page (HTML)"),
+    "idx": _Kind("an IDX file"),
+    "idx.gz": _Kind("a gzipped IDX file"),
+    "keras": _Kind("a saved model (.keras)"),
+    "npz": _Kind("an npz file"),
+    "pickle": _Kind("a Python pickle, which is never loaded: it can run any code"),
+    "text": _Kind("a text file"),
+    "xlsx": _Kind("an Excel workbook"),
+    "zip": _Kind("a zip archive"),
+}
 _ZIP, _EMPTY_ZIP, _GZIP = b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b\x08"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _BLANKS = b"\t\n\v\f\r\x1b"
 _NO_TEXT = bytes(code for code in range(32) if code not in _BLANKS) + b"\x7f"
 
-_WORDS = {
-    "7z": "a 7z archive",
-    "arrow": "an Arrow (Feather) file",
-    "avif": "an AVIF image",
-    "binary": "binary data of a kind unknown here",
-    "bmp": "a BMP image",
-    "bzip2": "a bzip2 file",
-    "empty": "an empty file",
-    "gif": "a GIF image",
-    "git-lfs": "a Git LFS pointer, not the file itself (git lfs pull fetches it)",
-    "gzip": "a gzip file",
-    "hdf5": "an HDF5 file",
-    "heic": "a HEIC image",
-    "html": "a web page (HTML)",
-    "idx": "an IDX file",
-    "idx.gz": "a gzipped IDX file",
-    "jpeg": "a JPEG image",
-    "keras": "a saved model (.keras)",
-    "matlab": "a MATLAB file",
-    "npy": "an npy file",
-    "npz": "an npz file",
-    "parquet": "a Parquet file",
-    "pdf": "a PDF document",
-    "pickle": "a Python pickle, which is never loaded: it can run any code",
-    "png": "a PNG image",
-    "rar": "a RAR archive",
-    "sqlite": "an SQLite database",
-    "tar": "a tar archive",
-    "text": "a text file",
-    "tiff": "a TIFF image",
-    "webp": "a WebP image",
-    "xls": "an old Excel or Office document",
-    "xlsx": "an Excel workbook",
-    "xz": "an xz file",
-    "zip": "a zip archive",
-    "zstd": "a Zstandard file",
-}
 
-
-def kind_of(path: str | PathLike[str]) -> str:
+def kind_of(path: FilePath) -> str:
     """Tell what a file is from its first bytes, of a zip file its last ones too.
 
     At most 68 KiB are read, nothing is parsed beyond fixed fields, and nothing is believed: the answer words
@@ -125,14 +115,14 @@ def describe(kind: str) -> str:
         >>> describe("png")
         'a PNG image'
     """
-    return _WORDS[kind]
+    return _KINDS[kind].words
 
 
 def _kind(head: bytes, tail: bytes, size: int) -> str:
     if not head:
         return "empty"
-    for kind, offset, signature in _SIGNATURES:
-        if head.startswith(signature, offset):
+    for kind, known in _KINDS.items():
+        if head.startswith(known.signatures, known.offset):
             return kind
     if head.startswith((_ZIP, _EMPTY_ZIP)):
         return _kind_of_zip(head, tail)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.data.tabular import configs
+from gputrain.utils.plain import Described
 
 ROUNDS = 10
 RIDGE = 1e-3
@@ -25,7 +26,7 @@ Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
-class ChainedRegressions:
+class ChainedRegressions(Described):
     """A regression for each numeric input, over standardized inputs.
 
     Attributes:
@@ -70,10 +71,6 @@ class ChainedRegressions:
             known = part[np.ix_(rows, self.predictors[number])]
             predicted = known @ self.weights[number] + self.intercepts[number]
             part[rows, target] = np.clip(predicted, self.lowest[number], self.highest[number])
-
-    def to_config(self) -> dict[str, Any]:
-        """Return a dict of plain values."""
-        return {name: array.tolist() for name, array in vars(self).items()}
 
 
 def fit_chain(values: Numbers, targets: Indices) -> ChainedRegressions:

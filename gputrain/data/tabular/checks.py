@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from gputrain.data.tabular.cells import factorize, hint, is_missing, numbers
 from gputrain.data.tabular.settings import MISSING_VALUES, ColumnCheck
 from gputrain.data.tabular.table import Table
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 
 
 def check_columns(
@@ -77,6 +77,4 @@ def refuse_cells(table: Table, name: str, wrong: NDArray[np.bool_], rule: str, f
     shown = repr(text[:60]) if isinstance(cell, str) else f"{cell:.9g}"
     more = f", and {rows.size - 1} more" if rows.size > 1 else ""
     received = f"{shown} in {table.place(int(rows[0]))}{more}"
-    raise DataError(
-        explain(f"Column {name!r} {rule}.", received=received, fix=(fix + hint(text)).strip() or None)
-    )
+    raise DataError(f"Column {name!r} {rule}.", received=received, fix=(fix + hint(text)).strip() or None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +15,15 @@ from gputrain.data.tabular.checks import refuse_cells
 from gputrain.data.tabular.scaling import Scaler, fit_scaler, scaler_from_config
 from gputrain.data.tabular.settings import TableSettings
 from gputrain.data.tabular.table import Column, Table
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 from gputrain.utils.notes import note
+from gputrain.utils.plain import Described
 
 Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class NumericColumn:
+class NumericColumn(Described):
     """A column of numbers: one input.
 
     Attributes:
@@ -32,6 +33,7 @@ class NumericColumn:
         scaler: map of values to inputs.
     """
 
+    kind = "numeric"
     name: str
     had_missing: bool
     fill: float
@@ -50,19 +52,9 @@ class NumericColumn:
         """The scaled numbers of parsed cells, float64 (rows, 1), NaN where missing."""
         return self.scaler(cells)[:, None]
 
-    def to_config(self) -> dict[str, Any]:
-        """Return a dict of plain values."""
-        return {
-            "kind": "numeric",
-            "name": self.name,
-            "had_missing": self.had_missing,
-            "fill": self.fill,
-            "scaler": self.scaler.to_config(),
-        }
-
 
 @dataclass(frozen=True, eq=False)
-class CategoricalColumn:
+class CategoricalColumn(Described):
     """A column of categories: one input for each, 1 for the cell's and 0 for the others.
 
     Attributes:
@@ -71,6 +63,7 @@ class CategoricalColumn:
         categories: tuple of str, sorted.
     """
 
+    kind = "categorical"
     name: str
     had_missing: bool
     categories: tuple[str, ...]
@@ -108,15 +101,6 @@ class CategoricalColumn:
                 "All inputs of the column are 0 for them.",
                 f"tabular/unknown/{self.name}",
             )
-
-    def to_config(self) -> dict[str, Any]:
-        """Return a dict of plain values."""
-        return {
-            "kind": "categorical",
-            "name": self.name,
-            "had_missing": self.had_missing,
-            "categories": list(self.categories),
-        }
 
 
 PreparedColumn = NumericColumn | CategoricalColumn
@@ -194,13 +178,11 @@ def _too_many(table: Table, name: str, found: set[str], settings: TableSettings)
     first = int(np.flatnonzero(bad)[0]) if bad.any() else 0
     text = str(table[name][first]).strip()
     return DataError(
-        explain(
-            f"Column {name!r} is neither numeric nor has it few enough different values for categories.",
-            expected=f"numbers, or at most {settings.max_categories} different texts",
-            received=f"{len(found)} different texts, as {text[:60]!r} in {table.place(first)}",
-            fix="Put it into `ignore`, raise max_categories, or mend the cells that should be "
-            f"numbers.{hint(text)}",
-        )
+        f"Column {name!r} is neither numeric nor has it few enough different values for categories.",
+        expected=f"numbers, or at most {settings.max_categories} different texts",
+        received=f"{len(found)} different texts, as {text[:60]!r} in {table.place(first)}",
+        fix="Put it into `ignore`, raise max_categories, or mend the cells that should be "
+        f"numbers.{hint(text)}",
     )
 
 
@@ -238,18 +220,16 @@ def _note_constant(name: str) -> None:
 def column_from_config(config: Any, where: str) -> PreparedColumn:
     """Return the column that `to_config` described, or raise DataError."""
     kind = configs.mapping(config, where).get("kind")
-    names: tuple[str, ...]
-    if kind == "numeric":
-        names = ("kind", "name", "had_missing", "fill", "scaler")
-    elif kind == "categorical":
-        names = ("kind", "name", "had_missing", "categories")
-    else:
+    if kind not in _READERS:
         raise configs.broken(f"{where}.kind", "'numeric' or 'categorical'", kind)
-    found = configs.fields(config, where, names, all_of_them=True)
-    name = configs.text(found["name"], f"{where}.name")
-    had_missing = configs.flag(found["had_missing"], f"{where}.had_missing")
-    if kind == "categorical":
-        categories = configs.distinct_texts(found["categories"], f"{where}.categories")
-        return CategoricalColumn(name, had_missing, categories)
-    fill = configs.number(found["fill"], f"{where}.fill")
-    return NumericColumn(name, had_missing, fill, scaler_from_config(found["scaler"], f"{where}.scaler"))
+    cls, readers = _READERS[kind]
+    found = configs.fields(config, where, ("kind", *readers), all_of_them=True)
+    return cls(**{name: read(found[name], f"{where}.{name}") for name, read in readers.items()})
+
+
+_COMMON = {"name": configs.text, "had_missing": configs.flag}
+# The class of each kind of column, and what checks the value of each of its fields.
+_READERS: dict[str, tuple[type[PreparedColumn], dict[str, Callable[[Any, str], Any]]]] = {
+    "numeric": (NumericColumn, {**_COMMON, "fill": configs.number, "scaler": scaler_from_config}),
+    "categorical": (CategoricalColumn, {**_COMMON, "categories": configs.distinct_texts}),
+}

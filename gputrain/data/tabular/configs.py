@@ -9,19 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 
 
 def broken(where: str, expected: str, received: object) -> DataError:
     """Return (not raise) the error that a config does not hold what it should."""
-    return DataError(
-        explain(
-            f"A table's config is damaged at {where}.",
-            expected=expected,
-            received=reprlib.repr(received),
-            fix="Take it from the run that made it, or fit again.",
-        )
-    )
+    rule = f"A table's config is damaged at {where}."
+    fix = "Take it from the run that made it, or fit again."
+    return DataError(rule, expected=expected, received=reprlib.repr(received), fix=fix)
 
 
 def mapping(config: Any, where: str) -> dict[str, Any]:

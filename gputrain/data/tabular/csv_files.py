@@ -8,15 +8,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
-from os import PathLike
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 
+from gputrain.data.io.errors import FilePath
+from gputrain.data.io.files import open_regular
 from gputrain.data.io.sniff import describe, kind_of
 from gputrain.data.tabular.table import Table, concatenate
-from gputrain.datasets._files import open_regular
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 
 DELIMITERS = (",", ";", "\t", "|")
 MAX_CSV_BYTES = 2 << 30
@@ -26,9 +26,7 @@ _PORTION = 65_536
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
-def read_csv(
-    path: str | PathLike[str], *, delimiter: str | None = None, max_bytes: int = MAX_CSV_BYTES
-) -> Table:
+def read_csv(path: FilePath, *, delimiter: str | None = None, max_bytes: int = MAX_CSV_BYTES) -> Table:
     """Read a CSV file (RFC 4180) whose first line names the columns.
 
     Cells stay text, exactly as they stand; blank lines are skipped; a column without a name is called
@@ -53,18 +51,13 @@ def read_csv(
     """
     size = os.stat(path).st_size
     if size > max_bytes:
-        raise DataError(
-            explain(
-                f"{os.fspath(path)}: a table read whole must fit the memory allowed.",
-                expected=f"at most {max_bytes} bytes",
-                received=f"{size} bytes",
-                fix="Raise max_bytes, or read it in portions with iter_csv.",
-            )
-        )
+        rule = f"{os.fspath(path)}: a table read whole must fit the memory allowed."
+        fix = "Raise max_bytes, or read it in portions with iter_csv."
+        raise DataError(rule, expected=f"at most {max_bytes} bytes", received=f"{size} bytes", fix=fix)
     return concatenate(list(iter_csv(path, _PORTION, delimiter=delimiter)))
 
 
-def iter_csv(path: str | PathLike[str], rows: int = 4096, *, delimiter: str | None = None) -> Iterator[Table]:
+def iter_csv(path: FilePath, rows: int = 4096, *, delimiter: str | None = None) -> Iterator[Table]:
     """Read a CSV file of any size in portions.
 
     Args:
@@ -82,7 +75,7 @@ def iter_csv(path: str | PathLike[str], rows: int = 4096, *, delimiter: str | No
     ...     print(len(portion))
     """
     if rows < 1:
-        raise DataError(explain("A portion has at least one row.", received=rows))
+        raise DataError("A portion has at least one row.", received=rows)
     _refuse_other_kinds(path)
     with open_regular(path) as file:
         yield from _Reader(os.fspath(path), file, delimiter).portions(rows)
@@ -153,14 +146,10 @@ class _Reader:
             fix = f"Cells are missing from {self.names[len(row)]!r} on"
         else:
             fix = f"Put cells that hold {self.delimiter!r} in double quotes"
-        return _broken(
-            self.path,
-            line,
-            "Every row has as many cells as the header.",
-            expected=len(self.names),
-            received=f"{len(row)} cells, the first of them {row[0][:40]!r}",
-            fix=f"{fix}, or name another delimiter than {self.delimiter!r}.",
-        )
+        rule, expected = "Every row has as many cells as the header.", len(self.names)
+        received = f"{len(row)} cells, the first of them {row[0][:40]!r}"
+        fix = f"{fix}, or name another delimiter than {self.delimiter!r}."
+        return _broken(self.path, line, rule, expected=expected, received=received, fix=fix)
 
     def _table(self, cells: list[list[str]], lines: list[int]) -> Table:
         columns = {}
@@ -200,7 +189,7 @@ def _decoded(path: str, number: int, offset: int, raw: bytes) -> str:
     return text.removeprefix("\ufeff") if number == 1 else text
 
 
-def _refuse_other_kinds(path: str | PathLike[str]) -> None:
+def _refuse_other_kinds(path: FilePath) -> None:
     kind = kind_of(path)
     if kind not in ("text", "empty", "binary"):  # what is wrong with "binary" is found line by line
         rule = "A table is read from CSV text."
@@ -213,7 +202,7 @@ def _delimiter(path: str, first: str, given: str | None) -> str:
         bare = re.sub(r'"[^"]*"', "", first)
         return max(DELIMITERS, key=bare.count)  # the first of them where none occurs
     if len(given) != 1 or given in '"\r\n':
-        raise DataError(explain(f"{path}: a delimiter is one character.", received=repr(given)))
+        raise DataError(f"{path}: a delimiter is one character.", received=repr(given))
     return given
 
 
@@ -259,14 +248,6 @@ def _csv_error(path: str, line: int, error: csv.Error) -> DataError:
     return _broken(path, line, "Cells are quoted as RFC 4180 has it.", received=words, fix=fix)
 
 
-def _broken(
-    path: str,
-    line: int | None,
-    rule: str,
-    *,
-    expected: object = None,
-    received: object,
-    fix: str | None = None,
-) -> DataError:
+def _broken(path: str, line: int | None, rule: str, **words: Any) -> DataError:
     place = path if line is None else f"{path}, line {line}"
-    return DataError(f"{place}: {explain(rule, expected=expected, received=received, fix=fix)}")
+    return DataError(f"{place}: {rule}", **words)

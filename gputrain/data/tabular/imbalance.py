@@ -8,9 +8,9 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
+from gputrain.names import did_you_mean
 from gputrain.utils import philox
-from gputrain.utils.names import did_you_mean
 
 Method = Literal["oversample", "undersample"]
 
@@ -40,7 +40,7 @@ def resample(labels: ArrayLike, method: Method, seed: int) -> NDArray[np.int64]:
     classes = np.asarray(labels)
     if classes.ndim != 1 or classes.dtype.kind not in "iu" or not classes.size:
         received = f"{classes.dtype} of shape {classes.shape}"
-        raise DataError(explain("resample: labels are integers, shape (n,), n >= 1.", received=received))
+        raise DataError("resample: labels are integers, shape (n,), n >= 1.", received=received)
     stream = philox.stream_id("tabular/resample")
     order = philox.permutation(len(classes), seed, stream, 0)
     counts = np.unique(classes, return_counts=True)[1]
@@ -66,26 +66,19 @@ def check_cost_matrix(matrix: ArrayLike, classes: int) -> NDArray[np.float64]:
     try:
         costs = np.asarray(matrix, np.float64)
     except (TypeError, ValueError) as error:
-        raise DataError(explain("A cost matrix holds numbers.", received=reprlib.repr(matrix))) from error
+        raise DataError("A cost matrix holds numbers.", received=reprlib.repr(matrix)) from error
     if costs.shape != (classes, classes):
-        raise DataError(
-            explain(
-                "A cost matrix has a row for each true class and a column for each decision.",
-                expected=f"shape {(classes, classes)}",
-                received=f"shape {costs.shape}",
-            )
-        )
+        rule = "A cost matrix has a row for each true class and a column for each decision."
+        raise DataError(rule, expected=f"shape {(classes, classes)}", received=f"shape {costs.shape}")
     wrong = np.argwhere(~np.isfinite(costs) | (costs < 0.0))
     if wrong.size:
         row, column = (int(place) for place in wrong[0])
         received = f"{costs[row, column]:g} in row {row}, column {column} (from 0)"
-        raise DataError(explain("Costs are finite and not negative.", received=received))
+        raise DataError("Costs are finite and not negative.", received=received)
     if costs.diagonal().any():
         received = f"a diagonal of {costs.diagonal().tolist()[:20]}"
         fix = "Subtract from each row its diagonal value: that changes no decision."
-        raise DataError(
-            explain("A right decision costs nothing.", expected="zeros", received=received, fix=fix)
-        )
+        raise DataError("A right decision costs nothing.", expected="zeros", received=received, fix=fix)
     return costs
 
 
@@ -110,11 +103,11 @@ def decide(probabilities: ArrayLike, cost_matrix: ArrayLike) -> NDArray[np.int64
     """
     shares = np.asarray(probabilities, np.float64)
     if shares.ndim != 2 or not shares.shape[1]:
-        raise DataError(explain("decide: probabilities have the shape (n, classes).", received=shares.shape))
+        raise DataError("decide: probabilities have the shape (n, classes).", received=shares.shape)
     if not ((shares >= 0.0) & (shares <= 1.0 + 1e-5)).all():
         received = f"numbers from {shares.min():g} to {shares.max():g}"
         fix = "Put softmax or sigmoid behind the logits."
-        raise DataError(explain("decide: probabilities lie in 0..1.", received=received, fix=fix))
+        raise DataError("decide: probabilities lie in 0..1.", received=received, fix=fix)
     if shares.shape[1] == 1:
         shares = np.hstack([1.0 - shares, shares])
     costs = check_cost_matrix(cost_matrix, shares.shape[1])

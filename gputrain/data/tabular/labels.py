@@ -12,13 +12,14 @@ from gputrain.data.tabular import configs
 from gputrain.data.tabular.cells import factorize, parse
 from gputrain.data.tabular.settings import MISSING_VALUES
 from gputrain.data.tabular.table import Column, Table
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
+from gputrain.utils.plain import Described
 
 MAX_CLASSES = 1000
 
 
 @dataclass(frozen=True)
-class Labels:
+class Labels(Described):
     """The classes of a target column.
 
     Attributes:
@@ -52,7 +53,7 @@ class Labels:
             fix = "For numbers to predict use a regression loss." if len(classes) > 2 else None
             received = f"{len(classes)} different values: {', '.join(classes[:5])}"
             rule = "A target of classes has several of them."
-            raise DataError(explain(rule, expected=f"2 to {MAX_CLASSES}", received=received, fix=fix))
+            raise DataError(rule, expected=f"2 to {MAX_CLASSES}", received=received, fix=fix)
         if all(np.isfinite(parse(text)) for text in classes):
             classes.sort(key=float)
         return cls(tuple(classes))
@@ -85,12 +86,8 @@ class Labels:
         if not whole or (chosen.size and not 0 <= chosen.min() <= chosen.max() < len(self.classes)):
             expected = f"integers from 0 to {len(self.classes) - 1}"
             received = f"from {chosen.min()} to {chosen.max()}" if whole else f"dtype {chosen.dtype}"
-            raise DataError(explain("Class indices name classes.", expected=expected, received=received))
+            raise DataError("Class indices name classes.", expected=expected, received=received)
         return np.array(self.classes, object)[chosen]
-
-    def to_config(self) -> dict[str, Any]:
-        """Return a dict of plain values."""
-        return {"classes": list(self.classes)}
 
     @classmethod
     def from_config(cls, config: Any) -> Labels:
@@ -124,4 +121,4 @@ def _refuse(target: Table, wrong: NDArray[np.bool_], rule: str, expected: str | 
     places = ", ".join(target.place(int(row)) for row in rows[:5])
     more = f" and {rows.size - 5} more" if rows.size > 5 else ""
     fix = "Leave such rows out, or mend them."
-    raise DataError(explain(rule, expected=expected, received=f"{shown} in {places}{more}", fix=fix))
+    raise DataError(rule, expected=expected, received=f"{shown} in {places}{more}", fix=fix)

@@ -23,7 +23,7 @@ from gputrain.data.tabular.columns import (
 )
 from gputrain.data.tabular.settings import TableSettings
 from gputrain.data.tabular.table import Table
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 from gputrain.utils.notes import note
 
 _FORMAT = "gputrain table 1"
@@ -70,13 +70,13 @@ class TablePreparation:
         kinds = {name: declared_kind(name, settings) for name in table.names if name not in settings.ignore}
         if not kinds or not table.rows:
             rule = "A model needs at least one column and one row to learn from."
-            raise DataError(explain(rule, received=table))
+            raise DataError(rule, received=table)
         cells, numeric = parsed(table, kinds, settings)
         if settings.missing == "drop":
             cells = cells.take(_complete(cells, numeric, settings))
             if not cells.rows:
                 fix = 'Ignore the emptiest columns, or fill the cells: missing="median".'
-                raise DataError(explain('missing="drop" leaves no row: each has a missing cell.', fix=fix))
+                raise DataError('missing="drop" leaves no row: each has a missing cell.', fix=fix)
         prepared = tuple(
             fit_numeric(name, cells[name], settings)
             if name in numeric
@@ -85,7 +85,7 @@ class TablePreparation:
         )
         made = cls(settings, prepared, None)
         if not made.input_names:
-            raise DataError(explain("A model needs at least one input.", received=f"no cell in {table}"))
+            raise DataError("A model needs at least one input.", received=f"no cell in {table}")
         if settings.missing != "predicted" or not numeric:
             return made
         return cls(settings, prepared, fit_chain(made._values(cells), made._numeric_inputs()))
@@ -230,13 +230,9 @@ class TablePreparation:
             return
         name = next(column.name for column, start in self._starts() if gaps[rows[0], start])
         more = f", and {rows.size - 1} rows more" if rows.size > 1 else ""
-        raise DataError(
-            explain(
-                'missing="drop": a row with a missing cell has no inputs.',
-                received=f"column {name!r} in {table.place(int(rows[0]))}{more}",
-                fix='Take the rows where kept(table) is True, or train with missing="median".',
-            )
-        )
+        rule = 'missing="drop": a row with a missing cell has no inputs.'
+        fix = 'Take the rows where kept(table) is True, or train with missing="median".'
+        raise DataError(rule, received=f"column {name!r} in {table.place(int(rows[0]))}{more}", fix=fix)
 
     def _note_first_gaps(self, gaps: NDArray[np.bool_]) -> None:
         for column, start in self._starts():
@@ -259,11 +255,8 @@ def _complete(cells: Table, numeric: set[str], settings: TableSettings) -> NDArr
 
 def _without_columns(table: Table, absent: list[str]) -> DataError:
     more = f" and {len(absent) - 20} more" if len(absent) > 20 else ""
-    return DataError(
-        explain(
-            f"{table.source or 'The table'}: every column that the model was trained on must be there.",
-            expected=f"also {', '.join(map(repr, absent[:20]))}{more}",
-            received=f"the columns {', '.join(map(repr, table.names[:20]))}",
-            fix="Name the columns as in the training table.",
-        )
-    )
+    rule = f"{table.source or 'The table'}: every column that the model was trained on must be there."
+    expected = f"also {', '.join(map(repr, absent[:20]))}{more}"
+    received = f"the columns {', '.join(map(repr, table.names[:20]))}"
+    fix = "Name the columns as in the training table."
+    return DataError(rule, expected=expected, received=received, fix=fix)

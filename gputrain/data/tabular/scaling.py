@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gputrain.data.tabular import configs
 from gputrain.data.tabular.settings import Scale
+from gputrain.utils.plain import Described
 
 MAX_QUANTILES = 255
 # Of less spread, float32 has no numbers; the column counts as constant.
@@ -18,7 +19,7 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Linear:
+class Linear(Described):
     """(value - centre) / size."""
 
     centre: float
@@ -27,13 +28,9 @@ class Linear:
     def __call__(self, values: Numbers) -> Numbers:
         return (values - self.centre) / self.size
 
-    def to_config(self) -> dict[str, Any]:
-        """Return a dict of plain values."""
-        return {"centre": self.centre, "size": self.size}
-
 
 @dataclass(frozen=True, eq=False)
-class Quantiles:
+class Quantiles(Described):
     """Values to the scores of a normal distribution, linear between the known quantiles, level beyond them.
 
     Attributes:
@@ -46,10 +43,6 @@ class Quantiles:
 
     def __call__(self, values: Numbers) -> Numbers:
         return np.interp(values, self.knots, self.scores)
-
-    def to_config(self) -> dict[str, Any]:
-        """Return a dict of plain values."""
-        return {"knots": self.knots.tolist(), "scores": self.scores.tolist()}
 
 
 Scaler = Linear | Quantiles

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import reprlib
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 from gputrain.data.tabular import configs
-from gputrain.errors import DataError, explain
-from gputrain.utils.names import did_you_mean
+from gputrain.errors import DataError
+from gputrain.utils.plain import Described
+from gputrain.utils.settings import check_fields, choice, flag, integer, number, tables, texts, with_keys
 
 Missing = Literal["drop", "mean", "median", "predicted"]
 Scale = Literal["standard", "minmax", "quantile", "none"]
@@ -23,7 +22,8 @@ MISSING_VALUES = (
 
 
 @dataclass(frozen=True)
-class ColumnCheck:
+@with_keys
+class ColumnCheck(Described):
     """What every cell of one column must be; missing cells pass unless `required`.
 
     Attributes:
@@ -38,32 +38,23 @@ class ColumnCheck:
         DataError: min or max is not a finite number, or min is above max.
     """
 
-    min: float | None = None
-    max: float | None = None
-    integer: bool = False
-    values: tuple[str, ...] = ()
-    required: bool = False
-    unique: bool = False
+    min: float | None = number("The least number.")
+    max: float | None = number("The greatest number.")
+    integer: bool = flag("Whether all numbers must be whole.", False)
+    values: tuple[str, ...] = texts("The cells that may stand in it.")
+    required: bool = flag("Whether no cell may be missing.", False)
+    unique: bool = flag("Whether no cell may come twice.", False)
 
     def __post_init__(self) -> None:
-        for name in ("min", "max"):
-            value = getattr(self, name)
-            if value is not None and not _is_finite(value):
-                raise DataError(explain(f"ColumnCheck: {name} is a finite number.", received=repr(value)))
+        check_fields(self)
         if self.min is not None and self.max is not None and self.min > self.max:
             received = f"min={self.min}, max={self.max}"
-            raise DataError(explain("ColumnCheck: min is at most max.", received=received))
-        for name in ("integer", "required", "unique"):
-            _check_flag("ColumnCheck", name, getattr(self, name))
-        object.__setattr__(self, "values", _texts("ColumnCheck", "values", self.values))
-
-    def to_config(self) -> dict[str, Any]:
-        """Return a dict of plain values."""
-        return {**vars(self), "values": list(self.values)}
+            raise DataError("ColumnCheck: min is at most max.", received=received)
 
 
 @dataclass(frozen=True)
-class TableSettings:
+@with_keys
+class TableSettings(Described):
     """How a table becomes inputs.
 
     Attributes:
@@ -87,29 +78,31 @@ class TableSettings:
         DataError: a setting has a wrong value, or one column stands in two lists.
     """
 
-    ignore: tuple[str, ...] = ()
-    numeric: tuple[str, ...] = ()
-    categorical: tuple[str, ...] = ()
-    missing: Missing = "median"
-    missing_values: tuple[str, ...] = MISSING_VALUES
-    zero_is_missing: tuple[str, ...] = ()
-    missing_indicators: bool = True
-    scale: Scale = "standard"
-    max_categories: int = 100
-    checks: Mapping[str, ColumnCheck] = field(default_factory=dict)
+    ignore: tuple[str, ...] = texts("Columns that are no inputs.")
+    numeric: tuple[str, ...] = texts("Columns that hold numbers. Default: those whose cells all are numbers.")
+    categorical: tuple[str, ...] = texts("Columns that hold categories. Default: all others.")
+    missing: Missing = choice(  # noqa: RUF009 - a key
+        get_args(Missing),
+        "What stands in for a missing number: its row is left out, or the column's mean or median, or what a "
+        "linear model predicts from the other columns.",
+        "median",
+    )
+    missing_values: tuple[str, ...] = texts("Cells that mean: missing.", MISSING_VALUES)
+    zero_is_missing: tuple[str, ...] = texts("Numeric columns in which 0 means: missing.")
+    missing_indicators: bool = flag(
+        "Whether an input says for each column that its number was missing.", True
+    )
+    scale: Scale = choice(  # noqa: RUF009 - a key
+        get_args(Scale),
+        "Numbers to mean 0 and deviation 1, to 0..1, to the quantiles of a normal distribution, or as is.",
+        "standard",
+        called="scaling",
+    )
+    max_categories: int = integer(2, 10_000, "Different cells that a column of categories may have.", 100)
+    checks: Mapping[str, ColumnCheck] = tables("What must hold of a column.")
 
     def __post_init__(self) -> None:
-        for name in ("ignore", "numeric", "categorical", "missing_values", "zero_is_missing"):
-            object.__setattr__(self, name, _texts("TableSettings", name, getattr(self, name)))
-        _check_choice("missing", self.missing, get_args(Missing))
-        _check_choice("scale", self.scale, get_args(Scale))
-        _check_flag("TableSettings", "missing_indicators", self.missing_indicators)
-        if type(self.max_categories) is not int or self.max_categories < 2:
-            raise DataError(
-                explain(
-                    "TableSettings: max_categories is an integer >= 2.", received=repr(self.max_categories)
-                )
-            )
+        check_fields(self)
         self._check_overlaps()
 
     def _check_overlaps(self) -> None:
@@ -124,14 +117,7 @@ class TableSettings:
             both = sorted(set(getattr(self, one)) & set(getattr(self, other)))
             if both:
                 rule = f"TableSettings: a column cannot stand in both {one} and {other}."
-                raise DataError(explain(rule, received=", ".join(map(repr, both))))
-
-    def to_config(self) -> dict[str, Any]:
-        """Return a dict of plain values (str, int, float, bool, list, dict)."""
-        config: dict[str, Any] = {
-            name: list(value) if isinstance(value, tuple) else value for name, value in vars(self).items()
-        }
-        return config | {"checks": {name: check.to_config() for name, check in self.checks.items()}}
+                raise DataError(rule, received=", ".join(map(repr, both)))
 
     @classmethod
     def from_config(cls, config: Any) -> TableSettings:
@@ -142,33 +128,9 @@ class TableSettings:
         """
         known = configs.fields(config, "settings", cls.__dataclass_fields__)
         checks = configs.mapping(known.get("checks", {}), "settings.checks")
+        names = ColumnCheck.__dataclass_fields__
         made = {
-            name: ColumnCheck(
-                **configs.fields(check, f"settings.checks.{name}", ColumnCheck.__dataclass_fields__)
-            )
+            name: ColumnCheck(**configs.fields(check, f"settings.checks.{name}", names))
             for name, check in checks.items()
         }
         return cls(**{**known, "checks": made})
-
-
-def _is_finite(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) <= sys.float_info.max  # an int may be too large for a float
-
-
-def _check_flag(owner: str, name: str, value: object) -> None:
-    if not isinstance(value, bool):
-        raise DataError(explain(f"{owner}: {name} is true or false.", received=repr(value)))
-
-
-def _check_choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if not isinstance(value, str) or value not in choices:
-        hint = did_you_mean(str(value)[:50], choices)
-        raise DataError(f"TableSettings: {name} cannot be {value!r}. {hint}")
-
-
-def _texts(owner: str, name: str, value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-        raise DataError(explain(f"{owner}: {name} is a list of texts.", received=reprlib.repr(value)))
-    return tuple(value)

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from gputrain.errors import DataError, explain
-from gputrain.utils.names import did_you_mean
+from gputrain.errors import DataError
+from gputrain.names import did_you_mean
 
 Column = NDArray[Any]
 
@@ -43,7 +43,7 @@ class Table:
         self.source = source
         self.lines = lines
         if not self._columns:
-            raise DataError(explain("A table has at least one column.", received="none"))
+            raise DataError("A table has at least one column.", received="none")
         self.names = tuple(self._columns)
         self.rows = len(self._columns[self.names[0]])
         lengths = {name: len(cells) for name, cells in self._columns.items()}
@@ -52,9 +52,7 @@ class Table:
         odd = {name: length for name, length in lengths.items() if length != self.rows}
         if odd:
             expected = f"{self.rows} cells each, as in {self.names[0]!r}"
-            raise DataError(
-                explain("The columns of a table have one length.", expected=expected, received=odd)
-            )
+            raise DataError("The columns of a table have one length.", expected=expected, received=odd)
 
     def __len__(self) -> int:
         return self.rows
@@ -112,17 +110,17 @@ def concatenate(tables: Sequence[Table]) -> Table:
 
 def _as_column(name: str, cells: ArrayLike) -> Column:
     if not isinstance(name, str) or not name:
-        raise DataError(explain("A column's name is text.", received=repr(name)))
+        raise DataError("A column's name is text.", received=repr(name))
     array = np.asarray(cells)
     if array.ndim != 1:
-        raise DataError(explain(f"Column {name!r} must be 1-D.", received=f"shape {array.shape}"))
+        raise DataError(f"Column {name!r} must be 1-D.", received=f"shape {array.shape}")
     if array.dtype.kind in "biuf":
         return array.astype(np.float64)
     if array.dtype.kind == "U":
         return array.astype(object)
     if array.dtype.kind == "O":
         return _texts(name, array)
-    raise DataError(explain(f"Column {name!r} must hold text or numbers.", received=f"dtype {array.dtype}"))
+    raise DataError(f"Column {name!r} must hold text or numbers.", received=f"dtype {array.dtype}")
 
 
 def _texts(name: str, array: Column) -> Column:
@@ -137,7 +135,7 @@ def _texts(name: str, array: Column) -> Column:
             cells[row] = str(cell)
         elif not isinstance(cell, str):
             received = f"{type(cell).__name__} in row {row} (from 0)"
-            raise DataError(explain(f"Column {name!r} must hold text or numbers.", received=received))
+            raise DataError(f"Column {name!r} must hold text or numbers.", received=received)
     out = np.empty(len(cells), object)
     out[:] = cells
     return out

@@ -8,10 +8,16 @@ from typing import Any
 
 from gputrain import activations, ops
 from gputrain.errors import explain
-from gputrain.layers.base import arguments
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer, arguments, declared, registry
 
 
+def _not_negative(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+        raise ValueError(explain(f"{where} must be a number, 0 or more.", received=repr(value)))
+    return float(value)
+
+
+@registry.add()
 class Activation(Layer):
     """An activation function as a layer.
 
@@ -24,20 +30,14 @@ class Activation(Layer):
     """
 
     supports_masking = True
-
-    def __init__(self, activation: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.activation = activations.get(activation)
+    activation: Any = declared.activation(declared.REQUIRED)
 
     def call(self, inputs: Any) -> Any:
         """The function of the inputs."""
         return self.activation(inputs)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "activation": activations.serialize(self.activation)}
 
-
+@registry.add()
 class ReLU(Layer):
     """`x` above the threshold, at most max_value; negative_slope * (x - threshold) elsewhere.
 
@@ -55,33 +55,18 @@ class ReLU(Layer):
     """
 
     supports_masking = True
-
-    def __init__(
-        self,
-        max_value: float | None = None,
-        negative_slope: float | None = 0.0,
-        threshold: float | None = 0.0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.max_value = None if max_value is None else _not_negative(max_value, "ReLU: max_value")
-        self.negative_slope = _not_negative(negative_slope, "ReLU: negative_slope")
-        self.threshold = _not_negative(threshold, "ReLU: threshold")
+    max_value: float | None = declared.argument(
+        lambda value, where: None if value is None else _not_negative(value, where), None
+    )
+    negative_slope: float = declared.argument(_not_negative, 0.0)
+    threshold: float = declared.argument(_not_negative, 0.0)
 
     def call(self, inputs: Any) -> Any:
         """The function of the inputs."""
         return activations.relu(inputs, self.negative_slope, self.max_value, self.threshold)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {
-            **super().get_config(),
-            "max_value": self.max_value,
-            "negative_slope": self.negative_slope,
-            "threshold": self.threshold,
-        }
 
-
+@registry.add()
 class LeakyReLU(Layer):
     """`x` where positive, negative_slope * x elsewhere (Maas et al. 2013).
 
@@ -114,6 +99,7 @@ class LeakyReLU(Layer):
         return {**super().get_config(), "negative_slope": self.negative_slope}
 
 
+@registry.add()
 class ELU(Layer):
     """`x` where positive, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2015).
 
@@ -126,20 +112,14 @@ class ELU(Layer):
     """
 
     supports_masking = True
-
-    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.alpha = alpha
+    alpha: float = declared.argument(default=1.0)
 
     def call(self, inputs: Any) -> Any:
         """The function of the inputs."""
         return activations.elu(inputs, self.alpha)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "alpha": self.alpha}
 
-
+@registry.add()
 class Softmax(Layer):
     """exp(x) / sum(exp(x)) along one axis or over several.
 
@@ -156,10 +136,7 @@ class Softmax(Layer):
     """
 
     supports_masking = True
-
-    def __init__(self, axis: int | Sequence[int] = -1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.axis = arguments.axis_or_axes(axis, "Softmax: axis")
+    axis: int | Sequence[int] = declared.argument(arguments.axis_or_axes, -1)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """The distribution along the axis."""
@@ -174,13 +151,3 @@ class Softmax(Layer):
         if len(axes) == 1:
             return activations.softmax(x, axis=axes[0])
         return ops.exp(ops.subtract(x, ops.logsumexp(x, axis=axes, keepdims=True)))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "axis": self.axis}
-
-
-def _not_negative(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise ValueError(explain(f"{where} must be a number, 0 or more.", received=repr(value)))
-    return float(value)

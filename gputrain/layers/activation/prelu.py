@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from gputrain import constraints, initializers, ops, regularizers
+from gputrain import ops
 from gputrain.ir import Shape, normalize_axis
+from gputrain.layers.base import Layer, declared, registry
 from gputrain.layers.base.arguments import known_size, positive_int
-from gputrain.layers.base.layer import Layer
 
 
+def _axes(value: int | Sequence[int] | None, where: str) -> list[int] | None:
+    """Positive axes as a list, or None."""
+    given = [value] if isinstance(value, int) else value
+    return None if given is None else [positive_int(axis, where) for axis in given]
+
+
+@registry.add()
 class PReLU(Layer):
     """`x` where positive, alpha * x elsewhere, with an alpha learnt for each element of a sample.
 
@@ -37,47 +44,20 @@ class PReLU(Layer):
     """
 
     supports_masking = True
-
-    def __init__(
-        self,
-        alpha_initializer: Any = "Zeros",
-        alpha_regularizer: Any = None,
-        alpha_constraint: Any = None,
-        shared_axes: int | Sequence[int] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
-        given = [shared_axes] if isinstance(shared_axes, int) else shared_axes
-        self.shared_axes = None if given is None else [positive_int(i, "PReLU: shared_axes") for i in given]
+    alpha_initializer: Any = declared.initializer("Zeros")
+    alpha_regularizer: Any = declared.regularizer()
+    alpha_constraint: Any = declared.constraint()
+    shared_axes: list[int] | None = declared.argument(_axes, None)
 
     def build(self, input_shape: Shape) -> None:
         """Make alpha, of the shape of a sample with 1 for each shared axis."""
         shared = [normalize_axis(i, len(input_shape), "PReLU: shared_axes") for i in self.shared_axes or ()]
         axes = range(1, len(input_shape))
         shape = [1 if i in shared else known_size(input_shape, i, "PReLU") for i in axes]
-        self.alpha = self.add_weight(
-            shape=tuple(shape),
-            initializer=self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-            name="alpha",
-        )
+        self.alpha = self.add_declared_weight("alpha", tuple(shape))
 
     def call(self, inputs: Any) -> Any:
         """The function of the inputs."""
         x = ops.cast(inputs, self.compute_dtype)  # the negative of an unsigned number is none
         below = ops.multiply(ops.relu(ops.negative(x)), self.alpha)
         return ops.subtract(ops.relu(x), below)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {
-            **super().get_config(),
-            "alpha_initializer": initializers.serialize(self.alpha_initializer),
-            "alpha_regularizer": regularizers.serialize(self.alpha_regularizer),
-            "alpha_constraint": constraints.serialize(self.alpha_constraint),
-            "shared_axes": self.shared_axes,
-        }

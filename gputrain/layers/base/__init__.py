@@ -1,5 +1,5 @@
 """Layer, and what all layers share."""
 
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base.layer import Layer, registry
 
-__all__ = ["Layer"]
+__all__ = ["Layer", "registry"]

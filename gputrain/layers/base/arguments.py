@@ -10,10 +10,11 @@ import numpy as np
 from gputrain import config
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, normalize_axis
+from gputrain.names import did_you_mean
 from gputrain.random import SeedGenerator
-from gputrain.utils.names import did_you_mean
 
 Pair = tuple[int, int]
+_OR_MORE = {1: "", 2: " or two of them", 3: " or three of them"}
 
 
 def positive_int(value: Any, where: str) -> int:
@@ -31,16 +32,16 @@ def positive_int(value: Any, where: str) -> int:
     return int(value)
 
 
-def positive_pair(value: Any, where: str) -> Pair:
-    """Return one positive int, or two, as (vertical, horizontal).
+def positive_sizes(value: Any, where: str, rank: int = 2) -> tuple[int, ...]:
+    """Return one positive int, or `rank` of them, as a tuple with one for each axis.
 
     Raises:
         ValueError: anything else.
     """
-    given = _twice(value)
-    if len(given) != 2:
-        raise ValueError(explain(f"{where} must be a positive int or two of them.", received=repr(value)))
-    return positive_int(given[0], where), positive_int(given[1], where)
+    given = tuple(value) if _is_sequence(value) else (value,) * rank
+    if len(given) != rank:
+        raise ValueError(explain(f"{where} must be a positive int{_OR_MORE[rank]}.", received=repr(value)))
+    return tuple(positive_int(size, where) for size in given)
 
 
 def one_of(value: Any, allowed: Sequence[str], where: str) -> str:
@@ -91,13 +92,13 @@ def side_pairs(value: Any, where: str) -> tuple[Pair, Pair]:
 
 def padding(value: Any, where: str) -> str:
     """Return "valid" or "same"."""
-    return one_of(value, ("valid", "same"), f"{where}: padding")
+    return one_of(value, ("valid", "same"), where)
 
 
 def data_format(value: Any, where: str) -> str:
     """Return "channels_last" or "channels_first"; None means `config.image_data_format()`."""
     name = config.image_data_format() if value is None else value
-    return one_of(name, ("channels_last", "channels_first"), f"{where}: data_format")
+    return one_of(name, ("channels_last", "channels_first"), where)
 
 
 def plain_seed(seed: Any) -> Any:

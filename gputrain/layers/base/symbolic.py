@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from gputrain import backend, config
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Node, Shape, Spec, Trace, Value
+from gputrain.layers.base.tracking import Tracked
 from gputrain.ops.base import Operation, convert
-from gputrain.runtime import Variable
+from gputrain.runtime import Variable, interpret
 from gputrain.utils import tree
-
-if TYPE_CHECKING:
-    from gputrain.layers.base.layer import Layer
 
 # Sizes that stand for unknown dimensions when user code is traced: far apart, equal under no small stride.
 _FIRST = (127, 131, 137, 139, 149, 151)
@@ -24,98 +21,186 @@ _SECOND = (1021, 1031, 1033, 1039, 1049, 1051)
 
 
 class _LayerCall(Operation, eq=False):
-    """A node of a functional model: one call of a layer. `arguments` has a `Slot` for each input value."""
+    """A node of a functional model: one call of a layer. `arguments` has a `Slot` for each input value.
 
-    layer: Layer
+    Its outputs are the values that the layer returns, flat, and then the masks of those that have one.
+    """
+
+    layer: Any
     arguments: Any
-    structure: Any
-    count: int
+    results: Results
 
     @property
     def n_outputs(self) -> int:
-        return self.count
+        return len(self.results.specs) + len(self.results.masks)
+
+    def packed(self, outputs: Sequence[Value]) -> Any:
+        """What the layer returned, without the masks behind it."""
+        return tree.pack(self.results.structure, outputs)
 
     def call(self, values: Sequence[Value]) -> list[Any]:
-        """Call the layer on other values; the flat list of what it returns."""
+        """Call the layer on other values; what corresponds to the outputs of the node."""
         args, kwargs = tree.map_leaves(
             lambda leaf: values[leaf.index] if isinstance(leaf, Slot) else leaf, self.arguments
         )
-        return tree.flatten(self.layer(*args, **kwargs))
+        made = tree.flatten(self.layer(*args, **kwargs))
+        return [*made, *(made[i].mask for i in self.results.masks)]
 
     def __str__(self) -> str:
         return self.layer.name
 
 
-@dataclass(frozen=True)
+LayerCall = _LayerCall  # no operation of a device: classes of a public name are registered as such
+
+
 class Slot:
     """Where an input value goes in the arguments of a layer."""
 
-    index: int
+    def __init__(self, index: int) -> None:
+        self.index = index
 
 
-def functional_call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+class Results:
+    """What a layer returns for some arguments, found without computing.
+
+    Args:
+        structure: of lists, tuples and dicts.
+        specs: of the values, flat.
+        masks: specs of the masks by the numbers of their values.
+    """
+
+    def __init__(self, structure: Any, specs: list[Spec], masks: dict[int, Spec]) -> None:
+        self.structure, self.specs, self.masks = structure, specs, masks
+
+    def merged(self, other: Results) -> Results:
+        """The results where sizes that differ from those of `other` are unknown."""
+        return Results(
+            self.structure,
+            [_merged(a, b) for a, b in zip(self.specs, other.specs, strict=True)],
+            {i: _merged(spec, other.masks[i]) for i, spec in self.masks.items()},
+        )
+
+
+class SymbolicCalls(Tracked):
+    """What is known of a layer's calls on symbolic values."""
+
+    @property
+    def input(self) -> Any:
+        """Symbolic input(s) of the layer's only call in a functional model."""
+        values = list(self._only_call().inputs)
+        return values[0] if len(values) == 1 else values
+
+    @property
+    def output(self) -> Any:
+        """Symbolic output(s) of the layer's only call in a functional model."""
+        node = self._only_call()
+        return node.op.packed(node.outputs)
+
+    def _only_call(self) -> Node:
+        if len(self.calls) != 1:
+            fix = (
+                "Keep the values that the calls returned."
+                if self.calls
+                else "Give the model an input shape first."
+            )
+            raise AttributeError(
+                f"{self.name} was called {len(self.calls)} times on symbolic inputs; input and output need "
+                f"exactly one call. {fix}"
+            )
+        return self.calls[0]
+
+    def compute_output_shape(self, input_shape: Shape) -> Any:
+        """Shape of the output for inputs of this shape; nothing is computed. Builds the layer.
+
+        Args:
+            input_shape: a tuple with the batch (None where unknown), or a list or dict of them.
+        """
+        results = results_of(self, (_stand_ins(input_shape, self.compute_dtype),), {})
+        return tree.pack(results.structure, [spec.shape for spec in results.specs])
+
+    @property
+    def is_own(self) -> bool:
+        """Whether no user code runs in this layer's call, so that unknown sizes may pass through it."""
+        package = __name__.partition(".")[0] + "."
+        return all(type(layer).call.__module__.startswith(package) for layer in self.all_layers())
+
+
+def _stand_ins(shape: Any, dtype: str) -> Any:
+    """A value of this shape, or a list or dict of values for a list or dict of shapes."""
+    if isinstance(shape, dict):
+        return {key: _stand_ins(item, dtype) for key, item in shape.items()}
+    if all(size is None or isinstance(size, int) for size in shape):
+        return Value(Spec(tuple(shape), dtype))
+    return [_stand_ins(item, dtype) for item in shape]
+
+
+def functional_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a layer on symbolic values outside a trace: build it, find its output shapes, record the call."""
     arguments = (args, kwargs)
     leaves = tree.flatten(arguments)
     values = [leaf for leaf in leaves if isinstance(leaf, Value)]
     numbers = iter(range(len(values)))
     slots = tree.map_leaves(lambda leaf: Slot(next(numbers)) if isinstance(leaf, Value) else leaf, arguments)
-    structure, specs, masked = output_specs(layer, args, kwargs)
-    op = _LayerCall(layer, slots, structure, len(specs))
-    node = Node(op, tuple(values), tuple(specs), layer.name)
-    for value, has_mask in zip(node.outputs, masked, strict=True):
+    results = results_of(layer, args, kwargs)
+    specs = (*results.specs, *results.masks.values())
+    op = LayerCall(layer, slots, results)
+    node = Node(op, tuple(values), specs, layer.name)
+    outputs, masks = node.outputs[: len(results.specs)], node.outputs[len(results.specs) :]
+    for value in outputs:
         value.name = layer.name
-        if has_mask:
-            value.mask = Value(Spec(value.shape[:-1], "bool"))
+    for i, mask in zip(results.masks, masks, strict=True):
+        outputs[i].mask = mask
     layer.calls.append(node)
-    return tree.pack(structure, node.outputs)
+    return op.packed(outputs)
 
 
-def output_specs(layer: Layer, args: Any, kwargs: Any) -> tuple[Any, list[Spec], list[bool]]:
-    """(structure, flat specs, which are masked) of what a layer returns for these symbolic arguments.
+def results_of(layer: Any, args: Any, kwargs: Any) -> Results:
+    """What a layer returns for these symbolic arguments.
 
     The project's own layers pass unknown sizes through. User code may compute with sizes, so it is traced at
     two concrete sizes; dimensions that differ between the two are unknown.
     """
     values = [v for v in tree.flatten((args, kwargs)) if isinstance(v, Value)]
     if layer.is_own or all(v.spec.static for v in values):
-        return _traced_specs(layer, args, kwargs, [v.spec for v in values])
-    structure, first, masked = _traced_specs(layer, args, kwargs, _concrete(values, _FIRST))
-    _, second, _ = _traced_specs(layer, args, kwargs, _concrete(values, _SECOND))
-    merged = [a.with_shape(_merge(a.shape, b.shape)) for a, b in zip(first, second, strict=True)]
-    return structure, merged, masked
+        return _traced(layer, args, kwargs, lambda spec, known=(): spec)
+    first, second = (_traced(layer, args, kwargs, _Sizes(sizes)) for sizes in (_FIRST, _SECOND))
+    return first.merged(second)
 
 
-def _concrete(values: Sequence[Value], sizes: tuple[int, ...]) -> list[Spec]:
-    """Specs with unknown dimensions replaced: the batch size by the first size, others by one each."""
-    found, used = [], 0
-    for value in values:
-        shape: list[int] = []
-        for axis, dim in enumerate(value.shape):
-            if dim is None and axis == 0:
-                dim = sizes[0]
-            elif dim is None:
-                used += 1
-                dim = sizes[used % len(sizes)]
-            shape.append(dim)
-        found.append(value.spec.with_shape(shape))
-    return found
+class _Sizes:
+    """Concrete sizes for unknown dimensions: the first one for batches, others by one each."""
+
+    def __init__(self, sizes: tuple[int, ...]) -> None:
+        self.sizes, self.used = sizes, 0
+
+    def __call__(self, spec: Spec, known: Shape = ()) -> Spec:
+        """`spec` without unknown dimensions; those that are `known` of the value it belongs to are taken."""
+        shape = (
+            self._size(axis, known[axis] if axis < len(known) else None) if dim is None else dim
+            for axis, dim in enumerate(spec.shape)
+        )
+        return spec.with_shape(tuple(shape))
+
+    def _size(self, axis: int, known: int | None) -> int:
+        if known is not None or axis == 0:
+            return known or self.sizes[0]
+        self.used += 1
+        return self.sizes[self.used % len(self.sizes)]
 
 
-def _merge(a: Shape, b: Shape) -> Shape:
-    return tuple(m if m == n else None for m, n in zip(a, b, strict=True))
+def _merged(a: Spec, b: Spec) -> Spec:
+    return a.with_shape(tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)))
 
 
-def _traced_specs(
-    layer: Layer, args: Any, kwargs: Any, specs: Sequence[Spec]
-) -> tuple[Any, list[Spec], list[bool]]:
-    fresh = iter([Value(spec) for spec in specs])
+def _traced(layer: Any, args: Any, kwargs: Any, sized: Callable[..., Spec]) -> Results:
+    """What a layer returns for stand-ins of its arguments, of `sized` shapes."""
 
     def stand_in(leaf: Any) -> Any:
         if not isinstance(leaf, Value):
             return leaf
-        value = next(fresh)
-        value.mask = Value(Spec(value.shape[:-1], "bool")) if leaf.mask is not None else None
+        value = Value(sized(leaf.spec))
+        if leaf.mask is not None:
+            value.mask = Value(sized(leaf.mask.spec, value.shape))
         return value
 
     new_args, new_kwargs = tree.map_leaves(stand_in, (args, kwargs))
@@ -131,17 +216,16 @@ def _traced_specs(
                 )
             )
     structure = tree.map_leaves(lambda leaf: None, result)
-    return structure, [leaf.spec for leaf in leaves], [leaf.mask is not None for leaf in leaves]
+    masks = {i: leaf.mask.spec for i, leaf in enumerate(leaves) if leaf.mask is not None}
+    return Results(structure, [leaf.spec for leaf in leaves], masks)
 
 
 def _step_variable() -> Variable:
     return Variable(np.asarray(config.next_draw(), np.int64), trainable=False, name="step")
 
 
-def eager_call(layer: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def eager_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a layer on arrays: trace it for their shapes and run the graph at once. New states are kept."""
-    from gputrain.runtime import interpret
-
     arguments = tree.map_leaves(lambda leaf: convert(leaf) if _is_array(leaf) else leaf, (args, kwargs))
     arrays = [leaf for leaf in tree.flatten(arguments) if _is_array(leaf)]
     inputs = [Value(Spec(tuple(a.shape), a.dtype.name)) for a in arrays]

@@ -7,10 +7,11 @@ from typing import Any
 from gputrain import config
 from gputrain.errors import explain
 from gputrain.ir import Node, Shape, Spec, Value, dtype_name
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer, registry
 from gputrain.layers.base.naming import auto_name
 
 
+@registry.add()
 class InputLayer(Layer):
     """The layer behind `Input`: holds the spec of one input of a model.
 

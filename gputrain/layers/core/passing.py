@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from gputrain import regularizers
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer, declared, registry
 
 
+@registry.add()
 class Identity(Layer):
     """The inputs themselves: a place for a layer that is not needed.
 
@@ -26,6 +27,7 @@ class Identity(Layer):
         return inputs
 
 
+@registry.add()
 class ActivityRegularization(Layer):
     """The inputs themselves, whose size adds to the loss: l1 * sum(|x|) + l2 * sum(x ** 2), for each sample.
 
@@ -45,10 +47,12 @@ class ActivityRegularization(Layer):
     """
 
     supports_masking = True
+    l1: float = declared.argument(default=0.0)
+    l2: float = declared.argument(default=0.0)
 
-    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(activity_regularizer=regularizers.L1L2(l1=l1, l2=l2), **kwargs)
-        self.l1, self.l2 = l1, l2
+    def check_arguments(self) -> None:
+        """The penalty is that of the two factors."""
+        self.activity_regularizer = regularizers.L1L2(l1=self.l1, l2=self.l2)
 
     def call(self, inputs: Any) -> Any:
         """The inputs."""
@@ -58,4 +62,4 @@ class ActivityRegularization(Layer):
         """Return the constructor's arguments as plain data."""
         config = super().get_config()
         del config["activity_regularizer"]
-        return {**config, "l1": self.l1, "l2": self.l2}
+        return config

@@ -8,9 +8,21 @@ from typing import Any
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Value, normalize_axis
+from gputrain.layers.base import declared, registry
 from gputrain.layers.merging.merging import Merge, require_two
 
 
+def _axes(value: int | Sequence[int], where: str) -> int | tuple[int, ...]:
+    """One axis, or one of each input, but that of the samples."""
+    axes = value if isinstance(value, int) else tuple(value)
+    pair = (axes, axes) if isinstance(axes, int) else axes
+    if len(pair) != 2 or not all(isinstance(axis, int) and axis for axis in pair):
+        rule = f"{where} is an axis of both inputs, or one of each, but that of the samples."
+        raise ValueError(explain(rule, expected="one int or two, not 0", received=repr(value)))
+    return axes
+
+
+@registry.add()
 class Dot(Merge):
     """Sums of products of two inputs along an axis of each, sample by sample.
 
@@ -31,14 +43,8 @@ class Dot(Merge):
         (5, 4, 2)
     """
 
-    def __init__(self, axes: int | Sequence[int], normalize: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.axes = axes if isinstance(axes, int) else tuple(axes)
-        self._pair = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
-        if len(self._pair) != 2 or not all(isinstance(axis, int) and axis for axis in self._pair):
-            rule = "Dot: axes is an axis of both inputs, or one of each, but that of the samples."
-            raise ValueError(explain(rule, expected="one int or two, not 0", received=repr(axes)))
-        self.normalize = bool(normalize)
+    axes: int | tuple[int, ...] = declared.argument(_axes)
+    normalize: bool = declared.flag(False)
 
     def build(self, input_shape: Any) -> None:
         """Check that two inputs of one size along the axes come in."""
@@ -65,6 +71,11 @@ class Dot(Merge):
         right = ops.reshape(columns, (None, columns.shape[1], -1))  # (N, K, L)
         return ops.reshape(ops.matmul(left, right), (None, *(others or (1,))))
 
+    @property
+    def _pair(self) -> tuple[int, ...]:
+        """The axis of each input."""
+        return (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+
     def _operand(self, x: Value, number: int, place: int) -> Any:
         """An input, of length 1 where that is asked for, with the axis to sum over at `place`."""
         axis = self._pair[number]
@@ -73,10 +84,6 @@ class Dot(Merge):
     def compute_mask(self, inputs: Any, previous_mask: Any) -> None:
         """None: a mask's positions are summed over or combined."""
         return
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}
 
 
 def dot(inputs: Sequence[Any], axes: int | Sequence[int] = -1, **kwargs: Any) -> Any:

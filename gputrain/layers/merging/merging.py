@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
-from typing import Any
+from typing import Any, ClassVar
 
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, normalize_axis
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer, declared, registry
 
 
 class Merge(Layer):
@@ -39,19 +39,24 @@ class Merge(Layer):
         return reduce(ops.logical_and, given) if given else None
 
 
-class _Elementwise(Merge):
+class Elementwise(Merge):
     """Base of the layers that work element by element; sizes of 1 broadcast.
 
     Inputs of fewer axes get axes of size 1 after that of the samples, as in Keras.
+
+    Attributes:
+        pairwise: what makes one input of two.
+
+    Shapes:
+        a list of (N, ...) to (N, ...).
     """
+
+    pairwise: ClassVar[Callable[..., Any]]
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """The inputs as one."""
         ndim = max(x.ndim for x in inputs)
-        return self._merged([_with_axes(x, ndim) for x in inputs])
-
-    def _merged(self, inputs: Sequence[Any]) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} must define _merged(inputs).")
+        return reduce(type(self).pairwise, [_with_axes(x, ndim) for x in inputs])
 
 
 def require_two(shapes: Sequence[Any], name: str) -> None:
@@ -73,31 +78,28 @@ def _is_shape(item: Any) -> bool:
     return isinstance(item, list | tuple)
 
 
-class Add(_Elementwise):
+@registry.add()
+class Add(Elementwise):
     """Sum of the inputs, elementwise; sizes of 1 broadcast.
-
-    Shapes:
-        a list of (N, ...) to (N, ...).
 
     Example:
         >>> Add()([numpy.full((1, 2), 3.0), numpy.full((1, 2), 2.0)]).tolist()
         [[5.0, 5.0]]
     """
 
-    def _merged(self, inputs: Sequence[Any]) -> Any:
-        return reduce(ops.add, inputs)
+    pairwise = staticmethod(ops.add)
 
 
-class Subtract(_Elementwise):
+@registry.add()
+class Subtract(Elementwise):
     """The first of two inputs less the second, elementwise; sizes of 1 broadcast.
-
-    Shapes:
-        a list of (N, ...) to (N, ...).
 
     Example:
         >>> Subtract()([numpy.full((1, 2), 3.0), numpy.full((1, 2), 2.0)]).tolist()
         [[1.0, 1.0]]
     """
+
+    pairwise = staticmethod(ops.subtract)
 
     def build(self, input_shape: Any) -> None:
         """Check that two inputs come in.
@@ -108,70 +110,60 @@ class Subtract(_Elementwise):
         super().build(input_shape)
         require_two(input_shape, "Subtract")
 
-    def _merged(self, inputs: Sequence[Any]) -> Any:
-        return ops.subtract(*inputs)
 
-
-class Multiply(_Elementwise):
+@registry.add()
+class Multiply(Elementwise):
     """Product of the inputs, elementwise; sizes of 1 broadcast.
-
-    Shapes:
-        a list of (N, ...) to (N, ...).
 
     Example:
         >>> Multiply()([numpy.full((1, 2), 3.0), numpy.full((1, 2), 2.0)]).tolist()
         [[6.0, 6.0]]
     """
 
-    def _merged(self, inputs: Sequence[Any]) -> Any:
-        return reduce(ops.multiply, inputs)
+    pairwise = staticmethod(ops.multiply)
 
 
-class Average(_Elementwise):
+@registry.add()
+class Average(Elementwise):
     """Mean of the inputs, elementwise; sizes of 1 broadcast.
-
-    Shapes:
-        a list of (N, ...) to (N, ...).
 
     Example:
         >>> Average()([numpy.full((1, 2), 3.0), numpy.full((1, 2), 2.0)]).tolist()
         [[2.5, 2.5]]
     """
 
-    def _merged(self, inputs: Sequence[Any]) -> Any:
-        return ops.divide(reduce(ops.add, inputs), float(len(inputs)))
+    pairwise = staticmethod(ops.add)
+
+    def call(self, inputs: Sequence[Any]) -> Any:
+        """The inputs as one."""
+        return ops.divide(super().call(inputs), float(len(inputs)))
 
 
-class Maximum(_Elementwise):
+@registry.add()
+class Maximum(Elementwise):
     """The largest of the inputs, elementwise; sizes of 1 broadcast.
-
-    Shapes:
-        a list of (N, ...) to (N, ...).
 
     Example:
         >>> Maximum()([numpy.full((1, 2), 3.0), numpy.full((1, 2), 2.0)]).tolist()
         [[3.0, 3.0]]
     """
 
-    def _merged(self, inputs: Sequence[Any]) -> Any:
-        return reduce(ops.maximum, inputs)
+    pairwise = staticmethod(ops.maximum)
 
 
-class Minimum(_Elementwise):
+@registry.add()
+class Minimum(Elementwise):
     """The smallest of the inputs, elementwise; sizes of 1 broadcast.
-
-    Shapes:
-        a list of (N, ...) to (N, ...).
 
     Example:
         >>> Minimum()([numpy.full((1, 2), 3.0), numpy.full((1, 2), 2.0)]).tolist()
         [[2.0, 2.0]]
     """
 
-    def _merged(self, inputs: Sequence[Any]) -> Any:
-        return reduce(ops.minimum, inputs)
+    pairwise = staticmethod(ops.minimum)
 
 
+@registry.add()
 class Concatenate(Merge):
     """The inputs joined along an axis they have.
 
@@ -189,9 +181,7 @@ class Concatenate(Merge):
         (5, 5)
     """
 
-    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.axis = axis
+    axis: int = declared.argument(default=-1)
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """The joined inputs."""
@@ -208,10 +198,6 @@ class Concatenate(Merge):
         masks = [_full_mask(m, x, given[0].ndim) for m, x in zip(previous_mask, inputs, strict=True)]
         return ops.concatenate(masks, axis=axis)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "axis": self.axis}
-
 
 def _full_mask(mask: Any, x: Any, ndim: int) -> Any:
     """`mask`, or one that is True at all positions of `x`."""
@@ -221,64 +207,28 @@ def _full_mask(mask: Any, x: Any, ndim: int) -> Any:
     return ops.ones_like(x[(..., *first)], dtype="bool")
 
 
-def add(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """Sum of a list of symbolic values or arrays; see `Add`.
+def _function(cls: type[Merge]) -> Callable[..., Any]:
+    """The function that makes a layer of `cls` and calls it at once."""
+
+    def function(inputs: Sequence[Any], **kwargs: Any) -> Any:
+        return cls(**kwargs)(inputs)
+
+    function.__name__ = function.__qualname__ = cls.__name__.lower()
+    function.__doc__ = f"""{(cls.__doc__ or "").partition(";")[0]}; see `{cls.__name__}`.
 
     Args:
         inputs: a list of symbolic values or arrays.
         kwargs: arguments of the layer.
     """
-    return Add(**kwargs)(inputs)
+    return function
 
 
-def subtract(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The first of two symbolic values or arrays less the second; see `Subtract`.
-
-    Args:
-        inputs: two symbolic values or arrays.
-        kwargs: arguments of the layer.
-    """
-    return Subtract(**kwargs)(inputs)
-
-
-def multiply(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """Product of a list of symbolic values or arrays; see `Multiply`.
-
-    Args:
-        inputs: a list of symbolic values or arrays.
-        kwargs: arguments of the layer.
-    """
-    return Multiply(**kwargs)(inputs)
-
-
-def average(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """Mean of a list of symbolic values or arrays; see `Average`.
-
-    Args:
-        inputs: a list of symbolic values or arrays.
-        kwargs: arguments of the layer.
-    """
-    return Average(**kwargs)(inputs)
-
-
-def maximum(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The largest of a list of symbolic values or arrays, elementwise; see `Maximum`.
-
-    Args:
-        inputs: a list of symbolic values or arrays.
-        kwargs: arguments of the layer.
-    """
-    return Maximum(**kwargs)(inputs)
-
-
-def minimum(inputs: Sequence[Any], **kwargs: Any) -> Any:
-    """The smallest of a list of symbolic values or arrays, elementwise; see `Minimum`.
-
-    Args:
-        inputs: a list of symbolic values or arrays.
-        kwargs: arguments of the layer.
-    """
-    return Minimum(**kwargs)(inputs)
+add = _function(Add)
+subtract = _function(Subtract)
+multiply = _function(Multiply)
+average = _function(Average)
+maximum = _function(Maximum)
+minimum = _function(Minimum)
 
 
 def concatenate(inputs: Sequence[Any], axis: int = -1, **kwargs: Any) -> Any:

@@ -4,15 +4,33 @@ from __future__ import annotations
 
 from typing import Any
 
-from gputrain import constraints, initializers, ops, regularizers
+from gputrain import ops
 from gputrain.errors import explain
 from gputrain.ir import Shape, normalize_axis
+from gputrain.layers.base import declared, registry
 from gputrain.layers.base.arguments import known_size
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.normalization.affine import AffineLayer
 from gputrain.runtime import Variable
 
 
-class BatchNormalization(Layer):
+def _momentum(value: Any, where: str) -> float:
+    """A number in 0..1."""
+    return _in_range(value, where, 1.0)
+
+
+def _epsilon(value: Any, where: str) -> float:
+    """A number, 0 or more."""
+    return _in_range(value, where, float("inf"))
+
+
+def _in_range(value: Any, where: str, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= high:
+        raise ValueError(explain(f"{where} is a number.", expected=f"0.0..{high}", received=repr(value)))
+    return float(value)
+
+
+@registry.add()
+class BatchNormalization(AffineLayer):
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta, channel by channel.
 
     In training the mean and the variance (divided by the count) are the batch's, and the moving ones move
@@ -24,12 +42,7 @@ class BatchNormalization(Layer):
         axis: the axis of the channels.
         momentum: share of the old moving statistics that is kept in each step, 0..1.
         epsilon: added to the variance, above 0.
-        center: whether beta is added.
-        scale: whether gamma is multiplied.
-        beta_initializer, gamma_initializer: first values of the weights.
         moving_mean_initializer, moving_variance_initializer: first values of the moving statistics.
-        beta_regularizer, gamma_regularizer: penalties added to the loss.
-        beta_constraint, gamma_constraint: what the weights keep to after each update.
 
     Shapes:
         any shape, kept; all weights (channels,).
@@ -46,68 +59,21 @@ class BatchNormalization(Layer):
         [0.0, 0.0, 0.0]
     """
 
-    supports_masking = True
-
-    def __init__(
-        self,
-        axis: int = -1,
-        momentum: float = 0.99,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        moving_mean_initializer: Any = "zeros",
-        moving_variance_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.axis = int(axis)
-        self.momentum = _in_range("momentum", momentum, 0.0, 1.0)
-        self.epsilon = _in_range("epsilon", epsilon, 0.0, float("inf"))
-        self.center, self.scale = bool(center), bool(scale)
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
-        self.gamma: Variable | None = None
-        self.beta: Variable | None = None
+    axis: int = declared.argument(lambda value, where: int(value), -1)
+    momentum: float = declared.argument(_momentum, 0.99)
+    epsilon: float = declared.argument(_epsilon, 1e-3)
+    moving_mean_initializer: Any = declared.initializer("zeros", after="gamma_initializer")
+    moving_variance_initializer: Any = declared.initializer("ones", after="moving_mean_initializer")
 
     def build(self, input_shape: Shape) -> None:
         """Make gamma, beta, moving_mean and moving_variance, each (channels,)."""
         size = known_size(input_shape, self.axis, "BatchNormalization")
-        if self.scale:
-            self.gamma = self.add_weight(
-                shape=(size,),
-                initializer=self.gamma_initializer,
-                regularizer=self.gamma_regularizer,
-                constraint=self.gamma_constraint,
-                name="gamma",
-            )
-        if self.center:
-            self.beta = self.add_weight(
-                shape=(size,),
-                initializer=self.beta_initializer,
-                regularizer=self.beta_regularizer,
-                constraint=self.beta_constraint,
-                name="beta",
-            )
-        self.moving_mean = self._statistic("moving_mean", size, self.moving_mean_initializer)
-        self.moving_variance = self._statistic("moving_variance", size, self.moving_variance_initializer)
+        self.add_gamma_and_beta((size,))
+        self.moving_mean = self._statistic("moving_mean", size)
+        self.moving_variance = self._statistic("moving_variance", size)
 
-    def _statistic(self, name: str, size: int, initializer: Any) -> Variable:
-        dtype = _wide(self.dtype)
-        return self.add_weight(
-            shape=(size,), initializer=initializer, dtype=dtype, trainable=False, name=name
-        )
+    def _statistic(self, name: str, size: int) -> Variable:
+        return self.add_declared_weight(name, (size,), dtype=_wide(self.variable_dtype), trainable=False)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The normalized inputs; moves the moving statistics where `training` and trainable."""
@@ -166,25 +132,6 @@ class BatchNormalization(Layer):
         shape = tuple(weight.shape[0] if i == channels else 1 for i in range(x.ndim))
         return ops.reshape(ops.cast(weight, x.dtype), shape)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {
-            **super().get_config(),
-            "axis": self.axis,
-            "momentum": self.momentum,
-            "epsilon": self.epsilon,
-            "center": self.center,
-            "scale": self.scale,
-            "beta_initializer": initializers.serialize(self.beta_initializer),
-            "gamma_initializer": initializers.serialize(self.gamma_initializer),
-            "moving_mean_initializer": initializers.serialize(self.moving_mean_initializer),
-            "moving_variance_initializer": initializers.serialize(self.moving_variance_initializer),
-            "beta_regularizer": regularizers.serialize(self.beta_regularizer),
-            "gamma_regularizer": regularizers.serialize(self.gamma_regularizer),
-            "beta_constraint": constraints.serialize(self.beta_constraint),
-            "gamma_constraint": constraints.serialize(self.gamma_constraint),
-        }
-
 
 def _wide(dtype: str) -> str:
     """The dtype of statistics: float32 where the layer computes in float16."""
@@ -195,13 +142,3 @@ def _mask_weights(mask: Any, x: Any) -> Any:
     """1 where the mask holds, else 0, with axes of size 1 for those of x that it lacks, then broadcast."""
     weights = ops.expand_dims(mask, tuple(range(mask.ndim, x.ndim)))
     return ops.multiply(ops.cast(weights, x.dtype), ops.ones_like(x))
-
-
-def _in_range(name: str, value: Any, low: float, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise ValueError(
-            explain(
-                f"BatchNormalization: {name} is a number.", expected=f"{low}..{high}", received=repr(value)
-            )
-        )
-    return float(value)

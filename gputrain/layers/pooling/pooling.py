@@ -3,174 +3,126 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from gputrain import ops
-from gputrain.ir import Shape
-from gputrain.layers.base import arguments
-from gputrain.layers.base.layer import Layer
-from gputrain.layers.base.layout import from_last, require_images, to_last
+from gputrain.layers.base import arguments, declared, registry
+from gputrain.layers.base.images import ImageLayer
 
 
-class _Pooling2D(Layer):
-    """What the poolings share: windows over images, channel by channel."""
-
-    def __init__(
-        self,
-        pool_size: Any = (2, 2),
-        strides: Any = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(name=name, **kwargs)
-        what = type(self).__name__
-        self.pool_size = arguments.positive_pair(pool_size, f"{what}: pool_size")
-        given = self.pool_size if strides is None else strides
-        self.strides = arguments.positive_pair(given, f"{what}: strides")
-        self.padding = arguments.padding(padding, what)
-        self.data_format = arguments.data_format(data_format, what)
-
-    def build(self, input_shape: Shape) -> None:
-        """Check that images come in."""
-        require_images(input_shape, self.data_format, type(self).__name__)
-
-    def _pooled(self, pool: Callable[..., Any], inputs: Any) -> Any:
-        images = to_last(inputs, self.data_format)
-        return from_last(pool(images, self.pool_size, self.strides, self.padding), self.data_format)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {
-            **super().get_config(),
-            "pool_size": self.pool_size,
-            "strides": self.strides,
-            "padding": self.padding,
-            "data_format": self.data_format,
-        }
-
-
-class AveragePooling2D(_Pooling2D):
-    """The mean of each window, channel by channel.
+class Pooling(ImageLayer):
+    """Base of the poolings: windows over images, channel by channel.
 
     Args:
-        pool_size: height and width of the window, one int or two.
-        strides: steps of the window, one int or two; None means pool_size.
-        padding: "valid" (only whole windows) or "same" (the mean is over what lies inside the image).
-        data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
+        pool_size: size of the window along each axis, one int or one for each.
+        strides: steps of the window, one int or one for each axis; None means pool_size.
+        padding: "valid" (only whole windows) or "same" (windows reach over the border, which counts for
+            nothing: it never is the largest, and means are over what lies inside the image).
         name: name of the layer; default is the class name in snake case, numbered.
-
-    Shapes:
-        (N, H, W, C) to (N, OH, OW, C).
 
     Raises:
         ValueError: an argument that is not as above.
         ShapeError: inputs that are not images, or smaller than the window.
+    """
+
+    pool: ClassVar[Callable[..., Any]]
+    pool_size: Any = declared.argument(arguments.positive_sizes, 2, per_axis=True)
+    strides: Any = declared.argument(default=None)
+    padding: str = declared.argument(arguments.padding, "valid")
+    data_format: str = declared.argument(arguments.data_format, None)
+    name: str = declared.handed_on()
+
+    def check_arguments(self) -> None:
+        """The steps are the window's size unless they are given."""
+        given = self.pool_size if self.strides is None else self.strides
+        self.strides = arguments.positive_sizes(given, f"{type(self).__name__}: strides", self.rank)
+
+    def call(self, inputs: Any) -> Any:
+        """(N, *sizes, C) to (N, *positions, C)."""
+        pooled = type(self).pool(self.to_last(inputs), self.pool_size, self.strides, self.padding)
+        return self.from_last(pooled)
+
+
+@registry.add("AveragePool2D", "AvgPool2D")
+class AveragePooling2D(Pooling):
+    """The mean of each window, channel by channel.
+
+    Shapes:
+        (N, H, W, C) to (N, OH, OW, C).
 
     Example:
         >>> AveragePooling2D(2)(numpy.ones((1, 4, 6, 3), "float32")).shape
         (1, 2, 3, 3)
     """
 
-    def call(self, inputs: Any) -> Any:
-        """(N, H, W, C) to (N, OH, OW, C)."""
-        return self._pooled(ops.average_pool, inputs)
+    rank = 2
+    pool = staticmethod(ops.average_pool)
 
 
-class MaxPooling2D(_Pooling2D):
+@registry.add("MaxPool2D")
+class MaxPooling2D(Pooling):
     """The largest value of each window, channel by channel.
-
-    Args:
-        pool_size: height and width of the window, one int or two.
-        strides: steps of the window, one int or two; None means pool_size.
-        padding: "valid" (only whole windows) or "same" (the border never wins).
-        data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
-        name: name of the layer; default is the class name in snake case, numbered.
 
     Shapes:
         (N, H, W, C) to (N, OH, OW, C).
-
-    Raises:
-        ValueError: an argument that is not as above.
-        ShapeError: inputs that are not images, or smaller than the window.
 
     Example:
         >>> MaxPooling2D(2)(numpy.ones((1, 4, 6, 3), "float32")).shape
         (1, 2, 3, 3)
     """
 
-    def call(self, inputs: Any) -> Any:
-        """(N, H, W, C) to (N, OH, OW, C)."""
-        return self._pooled(ops.max_pool, inputs)
+    rank = 2
+    pool = staticmethod(ops.max_pool)
 
 
-class _GlobalPooling2D(Layer):
-    """What the global poolings share: one number for each channel of an image."""
-
-    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = arguments.data_format(data_format, type(self).__name__)
-        self.keepdims = bool(keepdims)
-
-    def build(self, input_shape: Shape) -> None:
-        """Check that images come in."""
-        require_images(input_shape, self.data_format, type(self).__name__)
-
-    @property
-    def _axes(self) -> tuple[int, int]:
-        """The axes of height and width."""
-        return (1, 2) if self.data_format == "channels_last" else (2, 3)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "data_format": self.data_format, "keepdims": self.keepdims}
-
-
-class GlobalAveragePooling2D(_GlobalPooling2D):
-    """The mean of each channel over the whole image.
+class GlobalPooling(ImageLayer):
+    """Base of the global poolings: one number for each channel of an image.
 
     Args:
-        data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
         keepdims: whether height and width stay as axes of size 1.
-
-    Shapes:
-        (N, H, W, C) to (N, C), or (N, 1, 1, C) with keepdims.
 
     Raises:
         ShapeError: inputs that are not images.
+    """
+
+    reduce: ClassVar[Callable[..., Any]]
+    keepdims: bool = declared.flag(False, after="data_format")
+
+    def call(self, inputs: Any) -> Any:
+        """(N, *sizes, C) to (N, C)."""
+        return type(self).reduce(inputs, axis=self.spatial_axes, keepdims=self.keepdims)
+
+
+@registry.add("GlobalAvgPool2D")
+class GlobalAveragePooling2D(GlobalPooling):
+    """The mean of each channel over the whole image.
+
+    Shapes:
+        (N, H, W, C) to (N, C), or (N, 1, 1, C) with keepdims.
 
     Example:
         >>> GlobalAveragePooling2D()(numpy.ones((2, 4, 5, 3), "float32")).shape
         (2, 3)
     """
 
-    def call(self, inputs: Any) -> Any:
-        """(N, H, W, C) to (N, C)."""
-        return ops.mean(inputs, axis=self._axes, keepdims=self.keepdims)
+    rank = 2
+    reduce = staticmethod(ops.mean)
 
 
-class GlobalMaxPooling2D(_GlobalPooling2D):
+@registry.add("GlobalMaxPool2D")
+class GlobalMaxPooling2D(GlobalPooling):
     """The largest value of each channel over the whole image.
-
-    Args:
-        data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
-        keepdims: whether height and width stay as axes of size 1.
 
     Shapes:
         (N, H, W, C) to (N, C), or (N, 1, 1, C) with keepdims.
-
-    Raises:
-        ShapeError: inputs that are not images.
 
     Example:
         >>> GlobalMaxPooling2D(keepdims=True)(numpy.ones((2, 4, 5, 3), "float32")).shape
         (2, 1, 1, 3)
     """
 
-    def call(self, inputs: Any) -> Any:
-        """(N, H, W, C) to (N, C)."""
-        return ops.max(inputs, axis=self._axes, keepdims=self.keepdims)
+    rank = 2
+    reduce = staticmethod(ops.max)
 
 
 AveragePool2D = AveragePooling2D

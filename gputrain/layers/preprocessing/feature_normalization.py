@@ -13,8 +13,8 @@ from gputrain.data.arrays import on_host
 from gputrain.data.sources import is_iterator
 from gputrain.errors import DataError, ShapeError, explain
 from gputrain.ir import Shape, current_trace, normalize_axis
+from gputrain.layers.base import Layer, registry
 from gputrain.layers.base.arguments import known_size
-from gputrain.layers.base.layer import Layer
 from gputrain.layers.preprocessing.moments import Moments
 from gputrain.runtime import Variable
 from gputrain.utils.notes import note
@@ -23,6 +23,7 @@ BLOCK = 1 << 20  # numbers of an array that are looked at together
 SHOWN = 10  # features that a message names
 
 
+@registry.add()
 class Normalization(Layer):
     """(x - mean) / sqrt(variance), feature by feature, with statistics of the training data.
 
@@ -83,7 +84,7 @@ class Normalization(Layer):
             self.variance = _of_sizes(self.input_variance, sizes, "variance")
             self._name_constant_features(self.variance)
             return
-        dtype = "float32" if self.dtype == "float16" else self.dtype
+        dtype = "float32" if self.variable_dtype == "float16" else self.variable_dtype
         self.mean = self.add_weight(sizes, "zeros", dtype, trainable=False, name="mean")
         self.variance = self.add_weight(sizes, "ones", dtype, trainable=False, name="variance")
         self.count = self.add_weight((), "zeros", "int64", trainable=False, name="count")

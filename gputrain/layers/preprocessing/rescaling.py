@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 
 from gputrain import ops
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer, declared, registry
 
 
+def _plain(value: Any) -> Any:
+    return value if isinstance(value, int | float) else np.asarray(value).tolist()
+
+
+@registry.add()
 class Rescaling(Layer):
     """inputs * scale + offset.
 
@@ -26,11 +31,8 @@ class Rescaling(Layer):
     """
 
     supports_masking = True
-
-    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.scale = scale
-        self.offset = offset
+    scale: Any = declared.argument(plain=_plain)
+    offset: Any = declared.argument(default=0.0, plain=_plain)
 
     def call(self, inputs: Any) -> Any:
         """The rescaled inputs."""
@@ -39,11 +41,3 @@ class Rescaling(Layer):
 
     def _operand(self, value: Any) -> Any:
         return value if isinstance(value, int | float) else np.asarray(value, self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "scale": _plain(self.scale), "offset": _plain(self.offset)}
-
-
-def _plain(value: Any) -> Any:
-    return value if isinstance(value, int | float) else np.asarray(value).tolist()

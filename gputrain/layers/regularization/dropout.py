@@ -6,10 +6,16 @@ from typing import Any
 
 from gputrain import ops
 from gputrain.errors import explain
-from gputrain.layers.base import arguments
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer, arguments, declared, registry
 
 
+def _share(value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(explain(f"{where} is a share.", expected="0 <= rate <= 1", received=repr(value)))
+    return value
+
+
+@registry.add()
 class Dropout(Layer):
     """Sets a share of the elements to 0 in training, drawn anew in each step; does nothing otherwise.
 
@@ -33,24 +39,12 @@ class Dropout(Layer):
     """
 
     supports_masking = True
-
-    def __init__(self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
-            raise ValueError(
-                explain("Dropout: rate is a share.", expected="0 <= rate <= 1", received=repr(rate))
-            )
-        self.rate = rate
-        self.noise_shape = None if noise_shape is None else tuple(noise_shape)
-        self.seed = seed
+    rate: float = declared.argument(_share)
+    noise_shape: Any = declared.argument(lambda value, where: None if value is None else tuple(value), None)
+    seed: Any = declared.argument(default=None, plain=arguments.plain_seed)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The inputs, some of them 0 where `training`."""
         if not training or self.rate == 0:
             return inputs
         return ops.dropout(inputs, self.rate, noise_shape=self.noise_shape, seed=self.seed)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        seed = arguments.plain_seed(self.seed)
-        return {**super().get_config(), "rate": self.rate, "noise_shape": self.noise_shape, "seed": seed}

@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from gputrain import ops
 from gputrain.errors import explain
-from gputrain.ir import Shape
-from gputrain.layers.base import arguments
-from gputrain.layers.base.layer import Layer
-from gputrain.layers.base.layout import require_images
+from gputrain.layers.base import Layer, arguments, declared, registry
+from gputrain.layers.base.images import ImageLayer
 from gputrain.layers.regularization.dropout import Dropout
 
 
+def _normal(x: Any, mean: float, stddev: float, seed: Any) -> Any:
+    """Noise of the shape of x; x itself while sizes are unknown, where only its shape matters."""
+    if None in x.shape:
+        return x
+    return ops.random_normal(x.shape, mean, stddev, x.dtype, seed)
+
+
+def _below(limit: float, value: Any, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < limit:
+        raise ValueError(explain(f"{where} must be a number, 0 <= number < {limit}.", received=repr(value)))
+    return float(value)
+
+
+@registry.add()
 class GaussianNoise(Layer):
     """Adds normal noise of mean 0 in training, drawn anew in each step; does nothing otherwise.
 
@@ -33,11 +46,8 @@ class GaussianNoise(Layer):
     """
 
     supports_masking = True
-
-    def __init__(self, stddev: float, seed: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.stddev = _below(stddev, math.inf, "GaussianNoise: stddev")
-        self.seed = seed
+    stddev: float = declared.argument(partial(_below, math.inf))
+    seed: Any = declared.argument(default=None, plain=arguments.plain_seed)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The inputs in the layer's dtype, with noise where `training`."""
@@ -46,11 +56,8 @@ class GaussianNoise(Layer):
             return x
         return ops.add(x, _normal(x, 0.0, self.stddev, self.seed))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "stddev": self.stddev, "seed": arguments.plain_seed(self.seed)}
 
-
+@registry.add()
 class GaussianDropout(Layer):
     """Multiplies by normal noise of mean 1 in training; does nothing otherwise.
 
@@ -73,11 +80,8 @@ class GaussianDropout(Layer):
     """
 
     supports_masking = True
-
-    def __init__(self, rate: float, seed: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.rate = _below(rate, 1, "GaussianDropout: rate")
-        self.seed = seed
+    rate: float = declared.argument(partial(_below, 1))
+    seed: Any = declared.argument(default=None, plain=arguments.plain_seed)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The inputs in the layer's dtype, times noise where `training`."""
@@ -87,18 +91,13 @@ class GaussianDropout(Layer):
         stddev = math.sqrt(self.rate / (1.0 - self.rate))
         return ops.multiply(x, _normal(x, 1.0, stddev, self.seed))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "rate": self.rate, "seed": arguments.plain_seed(self.seed)}
 
-
-class SpatialDropout2D(Dropout):
+@registry.add()
+class SpatialDropout2D(ImageLayer, Dropout):
     """Dropout of whole channels: neighbouring pixels are alike, so that single ones are little missed.
 
     Args:
         rate: share of the channels to drop, 0 <= rate <= 1. The others are scaled by 1 / (1 - rate).
-        data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
-        seed: an int or SeedGenerator; None means the configured seed.
         name, dtype: see `Layer`.
 
     Shapes:
@@ -116,38 +115,11 @@ class SpatialDropout2D(Dropout):
         (1, 2, 2, 1)
     """
 
-    def __init__(
-        self,
-        rate: float,
-        data_format: str | None = None,
-        seed: Any = None,
-        name: str | None = None,
-        dtype: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        self.data_format = arguments.data_format(data_format, "SpatialDropout2D")
-        shape = (None, 1, 1, None) if self.data_format == "channels_last" else (None, None, 1, 1)
-        super().__init__(rate, noise_shape=shape, seed=seed, name=name, dtype=dtype, **kwargs)
+    data_format: str = declared.argument(arguments.data_format, None, after="rate")
+    name: str = declared.handed_on(after="seed")
+    dtype: str = declared.handed_on(after="name")
 
-    def build(self, input_shape: Shape) -> None:
-        """Check that images come in."""
-        require_images(input_shape, self.data_format, "SpatialDropout2D")
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        config = super().get_config()
-        del config["noise_shape"]
-        return {**config, "data_format": self.data_format}
-
-
-def _normal(x: Any, mean: float, stddev: float, seed: Any) -> Any:
-    """Noise of the shape of x; x itself while sizes are unknown, where only its shape matters."""
-    if None in x.shape:
-        return x
-    return ops.random_normal(x.shape, mean, stddev, x.dtype, seed)
-
-
-def _below(value: Any, limit: float, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < limit:
-        raise ValueError(explain(f"{where} must be a number, 0 <= number < {limit}.", received=repr(value)))
-    return float(value)
+    @declared.fixed
+    def noise_shape(self) -> tuple[int | None, ...]:
+        """One number for each channel of a sample, whatever its height and width."""
+        return tuple(1 if axis in self.spatial_axes else None for axis in range(self.rank + 2))

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape
-from gputrain.layers.base import arguments
-from gputrain.layers.base.layer import Layer
-from gputrain.layers.base.layout import require_images
+from gputrain.layers.base import Layer, arguments, declared, registry
+from gputrain.layers.base.images import ImageLayer
 
 
+def _order(value: Any, where: str) -> tuple[int, ...]:
+    """The axes of a sample, each once."""
+    dims = (value,) if isinstance(value, int) else tuple(value)
+    if sorted(dims) != list(range(1, len(dims) + 1)):
+        rule = f"{where} is an order of the axes after that of the samples."
+        raise ValueError(explain(rule, expected="each of 1, 2, ... once, as (2, 1)", received=repr(value)))
+    return dims
+
+
+def _interpolation(value: Any, where: str) -> str:
+    return arguments.one_of(value, ("nearest",), where)
+
+
+@registry.add()
 class Permute(Layer):
     """The axes of each sample in another order.
 
@@ -31,14 +43,7 @@ class Permute(Layer):
         (5, 3, 2)
     """
 
-    def __init__(self, dims: Sequence[int], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.dims = (dims,) if isinstance(dims, int) else tuple(dims)
-        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            rule = "Permute: dims is an order of the axes after that of the samples."
-            raise ValueError(
-                explain(rule, expected="each of 1, 2, ... once, as (2, 1)", received=repr(dims))
-            )
+    dims: tuple[int, ...] = declared.argument(_order)
 
     def build(self, input_shape: Shape) -> None:
         """Check that there are as many axes as `dims` has."""
@@ -55,11 +60,8 @@ class Permute(Layer):
         """The axes in the new order."""
         return ops.transpose(inputs, (0, *self.dims))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "dims": self.dims}
 
-
+@registry.add()
 class RepeatVector(Layer):
     """Each sample `n` times, along a new axis.
 
@@ -78,9 +80,7 @@ class RepeatVector(Layer):
         (5, 3, 2)
     """
 
-    def __init__(self, n: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.n = arguments.positive_int(n, "RepeatVector: n")
+    n: int = declared.argument(arguments.positive_int)
 
     def build(self, input_shape: Shape) -> None:
         """Check that vectors come in."""
@@ -93,18 +93,14 @@ class RepeatVector(Layer):
         """(N, features) to (N, n, features)."""
         return ops.repeat(ops.expand_dims(inputs, 1), self.n, axis=1)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "n": self.n}
 
-
-class Cropping2D(Layer):
+@registry.add()
+class Cropping2D(ImageLayer):
     """Images without their margins.
 
     Args:
         cropping: rows and columns to leave out: one int for all four sides, two for (top and bottom, left
             and right), or ((top, bottom), (left, right)).
-        data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
 
     Shapes:
         (N, H, W, C) to (N, H - top - bottom, W - left - right, C).
@@ -118,18 +114,13 @@ class Cropping2D(Layer):
         (1, 3, 2, 3)
     """
 
-    def __init__(
-        self, cropping: Any = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.cropping = arguments.side_pairs(cropping, "Cropping2D: cropping")
-        self.data_format = arguments.data_format(data_format, "Cropping2D")
+    cropping: Any = declared.argument(arguments.side_pairs, ((0, 0), (0, 0)))
 
     def build(self, input_shape: Shape) -> None:
         """Check that images come in which are larger than what is cropped."""
-        require_images(input_shape, self.data_format, "Cropping2D")
-        height = 1 if self.data_format == "channels_last" else 2
-        for size, margins in zip(input_shape[height : height + 2], self.cropping, strict=True):
+        super().build(input_shape)
+        sizes = (input_shape[axis] for axis in self.spatial_axes)
+        for size, margins in zip(sizes, self.cropping, strict=True):
             if size is not None and size <= sum(margins):
                 raise ShapeError(
                     explain(
@@ -147,17 +138,13 @@ class Cropping2D(Layer):
             return inputs[whole, rows, columns]
         return inputs[whole, whole, rows, columns]
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "cropping": self.cropping, "data_format": self.data_format}
 
-
-class UpSampling2D(Layer):
+@registry.add()
+class UpSampling2D(ImageLayer):
     """Images with each row and column repeated.
 
     Args:
         size: how many times each row and each column, one int or two.
-        data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
         interpolation: "nearest"; others are not offered.
 
     Shapes:
@@ -172,32 +159,11 @@ class UpSampling2D(Layer):
         (1, 8, 18, 3)
     """
 
-    def __init__(
-        self,
-        size: Any = (2, 2),
-        data_format: str | None = None,
-        interpolation: str = "nearest",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.size = arguments.positive_pair(size, "UpSampling2D: size")
-        self.data_format = arguments.data_format(data_format, "UpSampling2D")
-        self.interpolation = arguments.one_of(interpolation, ("nearest",), "UpSampling2D: interpolation")
-
-    def build(self, input_shape: Shape) -> None:
-        """Check that images come in."""
-        require_images(input_shape, self.data_format, "UpSampling2D")
+    size: Any = declared.argument(arguments.positive_sizes, 2, per_axis=True)
+    interpolation: str = declared.argument(_interpolation, "nearest", after="data_format")
 
     def call(self, inputs: Any) -> Any:
         """(N, H, W, C) to (N, H * size[0], W * size[1], C)."""
-        height = 1 if self.data_format == "channels_last" else 2
-        return ops.repeat(ops.repeat(inputs, self.size[0], height), self.size[1], height + 1)
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {
-            **super().get_config(),
-            "size": self.size,
-            "data_format": self.data_format,
-            "interpolation": self.interpolation,
-        }
+        for axis, times in zip(self.spatial_axes, self.size, strict=True):
+            inputs = ops.repeat(inputs, times, axis)
+        return inputs

@@ -8,10 +8,21 @@ import numpy as np
 
 from gputrain import ops
 from gputrain.errors import explain
-from gputrain.layers.base import arguments
-from gputrain.layers.base.layer import Layer
+from gputrain.layers.base import Layer, arguments, declared, registry
 
 
+def _target(shape: Any, where: str) -> tuple[int, ...]:
+    """`shape` as a tuple of sizes, at most one of them -1."""
+    given = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    ints = all(isinstance(d, int | np.integer) and not isinstance(d, bool) and d >= -1 for d in given)
+    if not ints or given.count(-1) > 1:
+        raise ValueError(
+            explain(f"{where} is a tuple of sizes, at most one of them -1.", received=repr(shape))
+        )
+    return tuple(int(d) for d in given)
+
+
+@registry.add()
 class Flatten(Layer):
     """Each sample as one row.
 
@@ -27,9 +38,7 @@ class Flatten(Layer):
         (2, 12)
     """
 
-    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = arguments.data_format(data_format, "Flatten")
+    data_format: str = declared.argument(arguments.data_format, None)
 
     def call(self, inputs: Any) -> Any:
         """(N, ...) to (N, features)."""
@@ -37,11 +46,8 @@ class Flatten(Layer):
             inputs = ops.moveaxis(inputs, 1, -1) if inputs.ndim > 2 else inputs
         return ops.reshape(inputs, (None, -1))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "data_format": self.data_format}
 
-
+@registry.add()
 class Reshape(Layer):
     """Each sample in another shape.
 
@@ -60,27 +66,8 @@ class Reshape(Layer):
         (5, 2, 6)
     """
 
-    def __init__(self, target_shape: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.target_shape = _target(target_shape)
+    target_shape: tuple[int, ...] = declared.argument(_target)
 
     def call(self, inputs: Any) -> Any:
         """(N, ...) to (N, *target_shape)."""
         return ops.reshape(inputs, (None, *self.target_shape))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "target_shape": self.target_shape}
-
-
-def _target(shape: Any) -> tuple[int, ...]:
-    """`shape` as a tuple of sizes, at most one of them -1."""
-    given = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    ints = all(isinstance(d, int | np.integer) and not isinstance(d, bool) and d >= -1 for d in given)
-    if not ints or given.count(-1) > 1:
-        raise ValueError(
-            explain(
-                "Reshape: target_shape is a tuple of sizes, at most one of them -1.", received=repr(shape)
-            )
-        )
-    return tuple(int(d) for d in given)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol, runtime_checkable
+
+from gputrain.utils.states import check_names
 
 Logs = Mapping[str, Any] | None
 
@@ -19,6 +21,8 @@ class Callback:
         model: the model being trained, evaluated or predicting.
         params: {"verbose", "epochs", "steps"} of this run; "steps" is None when it is not known.
         companions: all callbacks of this run, in order, from the beginning of training on.
+        shows_progress: whether it is a bar, which comes after all others.
+        resumes: whether the state was set, so that the next fit goes on with it instead of starting anew.
 
     Example:
         >>> class Announce(Callback):
@@ -26,6 +30,9 @@ class Callback:
         ...         print(epoch, logs["loss"])
         >>> model.fit(x, y, callbacks=[Announce()])
     """
+
+    shows_progress = False
+    resumes = False
 
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
@@ -45,8 +52,26 @@ class Callback:
         """Take the model of the run that begins."""
         self._model = model
 
+    def state(self) -> dict[str, Any]:
+        """What the callback remembers from one moment to the next, as plain data and arrays by name.
+
+        Override it with `set_state` to let a resumed training go on as if it had not been interrupted.
+        """
+        return {}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Remember what `state` gave.
+
+        Raises:
+            ValueError: an entry is missing or unknown.
+        """
+        check_names(type(self).__name__, (), state)
+
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Called once before the first epoch; state from an earlier fit is reset here."""
+        """Called once before the first epoch; state from an earlier fit is reset here.
+
+        Where a fit resumes, what `set_state` set is set once more afterwards.
+        """
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Called once after the last epoch, with its logs."""
@@ -97,6 +122,14 @@ class Callback:
 
     def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Called after each batch of a prediction; `logs` holds {"outputs": predictions of the batch}."""
+
+
+@runtime_checkable
+class Monitor(Protocol):
+    """A callback that watches a value of the logs, and can check before training that it will be there."""
+
+    def check_monitor(self, names: Iterable[str]) -> None:
+        """Refuse, with a ValueError, to watch what is none of `names`."""
 
 
 _ALIASES = {"on_train_batch_begin": "on_batch_begin", "on_train_batch_end": "on_batch_end"}

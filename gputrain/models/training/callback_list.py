@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gputrain.callbacks.monitor import MonitorCallback
-from gputrain.models.training.callback import Callback, Logs, overrides
+from gputrain.models.training.callback import Callback, Logs, Monitor, overrides
 from gputrain.models.training.history import History
-from gputrain.models.training.progbar_logger import ProgbarLogger
+from gputrain.utils.states import give, take
 
 _HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
@@ -44,7 +43,9 @@ class CallbackList(Callback):
         self.callbacks: list[Callback] = list(_flat(callbacks))
         self._listeners: dict[str, list[Callable[..., None]]] = {}
         self._history = self._one_of(History, add_history)
-        self._one_of(ProgbarLogger, add_progbar)
+        bars = [callback for callback in self.callbacks if callback.shows_progress]
+        others = [callback for callback in self.callbacks if not callback.shows_progress]
+        self.callbacks = [*others, *(bars or (_new_bar() if add_progbar else ()))]
         self.set_model(model)
         self.set_params(params)
         self._find_listeners()
@@ -80,12 +81,17 @@ class CallbackList(Callback):
             callback.set_model(model)
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Check what the callbacks monitor, then call each."""
+        """Check what the callbacks monitor, then call each; those that resume keep their state."""
         self._find_listeners()
         self._check_monitors()
         for callback in self.callbacks:
             callback.companions = tuple(self.callbacks)
+        kept = [(callback, take(callback)) for callback in self.callbacks if callback.resumes]
         self._call("on_train_begin", logs)
+        for callback, state in kept:
+            give(callback, state)
+        for callback in self.callbacks:
+            callback.resumes = False
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Call each callback's `on_train_end`."""
@@ -164,7 +170,7 @@ class CallbackList(Callback):
         if names is None or any(map(_may_add_logs, self.callbacks)):
             return
         for callback in self.callbacks:
-            if isinstance(callback, MonitorCallback):
+            if isinstance(callback, Monitor):
                 callback.check_monitor(names)
 
 
@@ -184,8 +190,11 @@ def _flat(callbacks: Any) -> Iterator[Callback]:
 
 
 def _may_add_logs(callback: Callback) -> bool:
-    own = (
-        type(callback).__module__.startswith("gputrain.")
-        and type(callback).__name__ != "LambdaCallback"
-    )
+    own = type(callback).__module__.startswith("gputrain.") and type(callback).__name__ != "LambdaCallback"
     return not own and overrides(callback, "on_epoch_end")
+
+
+def _new_bar() -> list[Callback]:
+    from gputrain.models.training.progbar_logger import ProgbarLogger
+
+    return [ProgbarLogger()]

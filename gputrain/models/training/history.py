@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from gputrain.models.training.callback import Callback, Logs
 from gputrain.utils.plain import plain
+from gputrain.utils.states import check_names
 
 
 class History(Callback):
@@ -25,6 +27,16 @@ class History(Callback):
         super().__init__()
         self.history: dict[str, list[Any]] = {}
         self.epoch: list[int] = []
+
+    def state(self) -> dict[str, Any]:
+        """The epochs and their values so far."""
+        return {"epoch": list(self.epoch), "history": {k: list(v) for k, v in self.history.items()}}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on after the epochs that `state` gave."""
+        check_names("History", ("epoch", "history"), state)
+        self.epoch = [int(number) for number in state["epoch"]]
+        self.history = {name: list(values) for name, values in state["history"].items()}
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Forget an earlier fit."""

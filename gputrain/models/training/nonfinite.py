@@ -1,41 +1,72 @@
-"""Watching over an epoch: which step was the first to give NaN or infinity."""
+"""Steps that give NaN or infinity: which it was, where it began, and whether training goes on."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
+import numpy as np
+
+from gputrain import config
+from gputrain.backend import Device
 from gputrain.data.sources import Batch
+from gputrain.errors import NonFiniteError
+from gputrain.ir import Node
+from gputrain.models.training.state import Place, TrainingState
+from gputrain.models.training.steps import MOST_SKIPPED
 from gputrain.runtime import Variable
-
-if TYPE_CHECKING:
-    from gputrain.models.training.trainer import Trainer
+from gputrain.utils.notes import note
 
 DISPLAY = 0.1  # seconds between looks at a device that works by itself: ten a second, as progress bars do
 MOST_KEPT, MOST_UNSEEN = 8, 4096  # batches between two looks: with data of their own, and in all
 
 
+class Watched(Protocol):
+    """A model as the watch over its training sees it."""
+
+    name: str
+    stop_training: bool
+    optimizer: Any
+    _state: TrainingState
+    _watch: HealthWatch | None
+
+    def find_non_finite(self, batch: Batch) -> str:
+        """Say where NaN or infinity began in the step of this batch."""
+
+
 class HealthWatch:
-    """Finds the first step of an epoch that gave NaN or infinity.
+    """Finds the step of an epoch after which training may not go on, and counts those that were skipped.
 
     Reading the flag means waiting for the device where it works by itself, so it is read at display rate
-    there, before the learning rate is another one, and when the data ends. Nothing is lost: after a bad step
+    there, before the learning rate is another one, and when the data ends. Nothing is lost: after such a step
     nothing changes, and its batch is kept until it was looked at.
+
+    With the policy "stop" that is the first step that was not finite, with "skip" the last of `MOST_SKIPPED`
+    in a row.
 
     Args:
         model: which is trained.
         place: the epoch, for the report.
+        within: how far the epoch has come.
+
+    Attributes:
+        skips: whether the policy is "skip".
+        first_step: the training step with which the epoch goes on.
     """
 
-    def __init__(self, model: Trainer, place: str) -> None:
-        self.model, self.place = model, place
-        self.before = int(model.step_counter)
-        self.waits = model.step_counter.device.asynchronous
+    def __init__(self, model: Watched, place: str, within: Place) -> None:
+        self.model, self.place, self.within, self._done = model, place, within, within.batch
+        self.skips = config.nonfinite_steps() == "skip"
+        self.first_step = self._before = int(model._state.step)
+        self._skipped_before = self._skipped() if self.skips else 0
+        if not within.batch:
+            within.skipped_before = self._skipped_before
+        self.waits = model._state.step.device.asynchronous
         self._rate, self._writes = self._current_rate()
         self._unseen: list[Batch] = []
         self._kept = 0  # those of an iterator, which hold their data
-        self._done = 0
+        self._seen = 0
         self._next = time.monotonic() + DISPLAY
 
     def __enter__(self) -> HealthWatch:
@@ -65,31 +96,50 @@ class HealthWatch:
     def another_step(self) -> None:
         """A step that is none of the epoch's is to be made (train_on_batch in a callback)."""
         self.look(at_last=True)
-        self.before += 1
+        self._before += 1
 
     def saw(self, group: list[Batch]) -> None:
         """These batches were trained on."""
         self._unseen += group
         self._kept += sum(batch.order is None for batch in group)
 
+    def skipped(self) -> int:
+        """Steps of the epoch that were not finite and changed nothing."""
+        return self._skipped() - self.within.skipped_before
+
     def look(self, at_last: bool = False) -> None:
         """Look at the flag, if it is time to.
 
         Raises:
-            NonFiniteError: a step gave NaN or infinity.
+            NonFiniteError: a step gave NaN or infinity, and training may not go on.
         """
         if not self._unseen or (self.waits and not at_last and not self._is_time()):
             return
-        if not bool(self.model.healthy.numpy()):
-            number = int(self.model.step_counter) - self.before
-            batch = self._unseen[number - self._done]
+        skipped = self._skipped() - self._skipped_before if self.skips else 0
+        if skipped:
+            self._tell()
+        if not bool(self.model._state.healthy.numpy()):
+            # A skipped step counts as one of the epoch's, also the last of them.
+            number = int(self.model._state.step) - self._before + max(skipped - 1, 0)
+            batch = self._unseen[number - self._seen]
             self._unseen.clear()
-            self.model._report_non_finite(batch, f"{self.place}, step {number + 1}", self._rate)
+            report(self.model, batch, f"{self.place}, step {self._done + number + 1}", self._rate)
             return
-        self._done += len(self._unseen)
+        self._seen += len(self._unseen)
         self._unseen.clear()
         self._kept = 0
         self._next = time.monotonic() + DISPLAY
+
+    def _skipped(self) -> int:
+        return int(self.model._state.skipped)
+
+    def _tell(self) -> None:
+        name = self.model.name
+        note(
+            f"{name}: a step of {self.place} gave NaN or infinity; it was skipped and changed nothing. "
+            f"Training goes on. {name}.skipped_steps counts such steps, and so does the history.",
+            key=f"{name}: skipped steps",
+        )
 
     def _is_time(self) -> bool:
         if self._kept >= MOST_KEPT or len(self._unseen) >= MOST_UNSEEN:
@@ -102,3 +152,55 @@ class HealthWatch:
         if not isinstance(rate, Variable):
             return None, 0  # a schedule: what it gave follows from the step
         return (None if rate.writes == known else float(rate)), rate.writes
+
+
+def report(model: Watched, batch: Batch, place: str, rate: float | None = None) -> None:
+    """Say what went wrong, at the rate the step had, unless a callback stopped the training.
+
+    Raises:
+        NonFiniteError: with the first bad node.
+    """
+    model._state.recover()
+    if model.stop_training:
+        return
+    where = model.find_non_finite(batch)
+    rate = float(model.optimizer.learning_rate) if rate is None else rate
+    row = f", as in the {MOST_SKIPPED - 1} steps before" if config.nonfinite_steps() == "skip" else ""
+    raise NonFiniteError(
+        f"{model.name}: the loss or a gradient became NaN or infinite in {place}{row}, at learning rate "
+        f"{rate:.6g}. {where} The weights are those before this step. "
+        "Try a smaller learning rate, clipnorm=1.0 in the optimizer, or check the data."
+    )
+
+
+class NonFiniteFinder:
+    """Remembers the first node whose output holds NaN or infinity."""
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self.found: tuple[Node, int, int, int] | None = None
+
+    def __call__(self, node: Node, outs: tuple[Any, ...]) -> None:
+        if self.found is not None or not node.inputs:
+            return
+        for out in outs:
+            host = self.device.download(out)
+            if not is_finite(host):
+                self.found = (node, int(np.isnan(host).sum()), int(np.isinf(host).sum()), host.size)
+                return
+
+    def describe(self) -> str:
+        if self.found is None:
+            return "Run again node by node, no operation gave NaN or infinity."
+        node, nan, inf, size = self.found
+        backward = node.path.endswith("'")
+        where = node.path.rstrip("'") or "the step itself"
+        return (
+            f"First bad operation: {node.op} of {where}, in the {'backward' if backward else 'forward'} pass "
+            f"({nan} NaN and {inf} infinite of {size} elements; from {node.source})."
+        )
+
+
+def is_finite(array: np.ndarray) -> bool:
+    """Whether an array holds no NaN and no infinity."""
+    return array.dtype.kind != "f" or bool(np.isfinite(array).all())

@@ -11,12 +11,9 @@ from gputrain.data.labels import LabelRange, check_labels
 from gputrain.errors import DataError, ShapeError, explain
 from gputrain.ir import Spec, Value, is_float
 from gputrain.models.training.logits import check_logits
+from gputrain.names import did_you_mean
 from gputrain.utils import tree
-from gputrain.utils.names import did_you_mean
 from gputrain.utils.notes import note
-
-# Losses of independent yes-or-no outputs.
-_BINARY = (losses.BinaryCrossentropy, losses.BinaryFocalCrossentropy)
 
 
 def output_names(y_pred: Any, names: Sequence[str] | None) -> list[str]:
@@ -109,6 +106,8 @@ def _categorical(loss: Any, target: Spec, output: Spec, name: str) -> Any:
 class _SmoothedIndices:
     """A categorical loss with label smoothing on class indices: one-hot rows are made in the graph."""
 
+    target_kind = "indices"
+
     def __init__(self, loss: Any, classes: Any) -> None:
         self.loss, self.classes, self.name = loss, classes, loss.name
 
@@ -141,7 +140,12 @@ def _sparse_fix(target: Spec, output: Spec) -> str:
 
 def takes_indices(loss: Any) -> bool:
     """Whether a resolved loss reads class indices."""
-    return isinstance(loss, losses.SparseCategoricalCrossentropy | _SmoothedIndices)
+    return _target_kind(loss) == "indices"
+
+
+def _target_kind(loss: Any) -> str | None:
+    """What targets a resolved loss takes; None where nothing is known of it."""
+    return getattr(loss, "target_kind", None)
 
 
 def _label_range(name: str, index: int, loss: Any, classes: int) -> LabelRange | None:
@@ -149,7 +153,7 @@ def _label_range(name: str, index: int, loss: Any, classes: int) -> LabelRange |
     if takes_indices(loss):
         ignored = getattr(loss, "ignore_class", None)
         return LabelRange(name, index, classes, ignored)
-    if isinstance(loss, _BINARY):
+    if _target_kind(loss) == "binary":
         return LabelRange(name, index, None)
     return None
 
@@ -174,7 +178,7 @@ def _accuracy(loss: Any, target: Spec | None, output: Spec) -> Any:
     """Accuracy that fits the loss: argmax for class losses, a threshold for independent labels."""
     if takes_indices(loss):
         return metrics.SparseCategoricalAccuracy()
-    if isinstance(loss, _BINARY) or output.ndim == 0 or output.shape[-1] == 1:
+    if _target_kind(loss) == "binary" or output.ndim == 0 or output.shape[-1] == 1:
         return metrics.BinaryAccuracy(threshold=0.0 if getattr(loss, "from_logits", False) else 0.5)
     if target is not None and _is_index(target, output):
         return metrics.SparseCategoricalAccuracy()

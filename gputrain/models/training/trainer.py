@@ -3,47 +3,37 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from gputrain import callbacks as callbacks_
 from gputrain import compiler, config, metrics, ops, optimizers
-from gputrain.data import Arrays, make_arrays
 from gputrain.data.ahead import is_reader
-from gputrain.data.arrays import to_array
-from gputrain.data.labels import class_weights, split_validation
-from gputrain.data.sources import ArraySource, Batch, IteratorSource, Source, is_iterator
-from gputrain.errors import DataError, GraphError, NonFiniteError, ShapeError, explain
+from gputrain.data.sources import Batch, Source
+from gputrain.errors import GraphError, ShapeError, explain
 from gputrain.ir import Value, current_trace
-from gputrain.models.program import Program, ProgramCache, unpack_data
-from gputrain.models.training import checks
-from gputrain.models.training.nonfinite import HealthWatch
+from gputrain.models.program import Program, ProgramCache
+from gputrain.models.training import checks, inputs
+from gputrain.models.training.callback_list import CallbackList
+from gputrain.models.training.loop import Fit, evaluate, predict
+from gputrain.models.training.nonfinite import HealthWatch, report
 from gputrain.models.training.objectives import CompiledLoss, CompiledMetrics, output_names
+from gputrain.models.training.state import TrainingState
+from gputrain.models.training.steps import part_of_step, unpack_data
+from gputrain.models.training.strategy import OneProcess, Strategy
 from gputrain.runtime import Variable
-from gputrain.utils import tree
+from gputrain.utils import states, tree
 from gputrain.utils.notes import note
-
-FIRST_DRAW = 2**62  # draws outside training are counted from here on, far from all training steps
-
-
-class _State:
-    """Variables of the training itself, which are no weights of the model."""
-
-    def __init__(self, name: str) -> None:
-        self.step = Variable(np.zeros((), np.int64), trainable=False, name="step", path=f"{name}/step")
-        self.draws = Variable(
-            np.full((), FIRST_DRAW, np.int64), trainable=False, name="draws", path=f"{name}/draws"
-        )
-        self.healthy = Variable(
-            np.ones((), np.bool_), trainable=False, name="healthy", path=f"{name}/healthy"
-        )
 
 
 class Trainer:
-    """What makes a model trainable. Mixed into `Model`."""
+    """What makes a model trainable. Mixed into `Model`.
+
+    Attributes:
+        strategy: how several processes train the model together; one process alone by default.
+    """
 
     name: str
     trainable_variables: list[Variable]
@@ -51,15 +41,17 @@ class Trainer:
 
     def _start_training_state(self) -> None:
         """State every model has, compiled or not."""
-        self._state = _State(self.name)
+        self._state = TrainingState(self.name)
+        self.strategy: Strategy = OneProcess()
         self.stop_training = False
         self.compiled = self.run_eagerly = False
         self._loss: CompiledLoss | None = None
         self.optimizer: Any = None
         self.history: Any = None
-        self._programs = ProgramCache(self)  # type: ignore[arg-type]
+        self._programs = ProgramCache(self)
         self._lock = threading.RLock()
         self._watch: HealthWatch | None = None  # of the epoch that is being trained
+        self._coming_metrics: Mapping[str, Any] | None = None  # states of metrics that are not made yet
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -91,6 +83,11 @@ class Trainer:
     def healthy(self) -> Variable:
         """False from the first step that gave NaN or infinity on; nothing changes while it is."""
         return self._state.healthy
+
+    @property
+    def skipped_steps(self) -> int:
+        """Training steps that changed nothing: not finite, under `config.set_nonfinite_steps("skip")`."""
+        return int(self._state.skipped)
 
     # ---------------------------------------------------------------------------------------------- compile
 
@@ -126,9 +123,10 @@ class Trainer:
         self.optimizer = optimizers.get(optimizer)
         self._loss = CompiledLoss(loss, loss_weights, self._output_names) if loss is not None else None
         self._metrics = CompiledMetrics(metrics, weighted_metrics, self._output_names)
-        self._loss_tracker = _mean("loss")
+        self._loss_tracker = _mean()
         self.run_eagerly = bool(run_eagerly)
         self.compiled = True
+        self._coming_metrics = None
         self._programs.clear()
 
     def _output_names(self) -> list[str] | None:
@@ -208,7 +206,7 @@ class Trainer:
         """
         total = None
         if self._loss is not None:
-            with _named("loss"):
+            with part_of_step("loss"):
                 total = self._loss(y, y_pred, sample_weight)
         for extra in self.losses:
             total = extra if total is None else ops.add(total, extra)
@@ -228,7 +226,7 @@ class Trainer:
             resolved = self._loss.resolved
             y = self._loss.targets(y, output_names(y_pred, self._output_names()))
         if y is not None or self._metrics.given:
-            with _named("metrics"):
+            with part_of_step("metrics"):
                 self._metrics.update(y, y_pred, sample_weight, resolved)
         return self.get_metrics_result()
 
@@ -282,8 +280,8 @@ class Trainer:
             shuffle: a new order in each epoch.
             class_weight: weight of each class, as {class: weight}, or "balanced".
             sample_weight: weight of each sample, (N,).
-            initial_epoch: the epoch to begin with.
-            steps_per_epoch: batches per epoch; default once through the data.
+            initial_epoch: the epoch to begin with, at the batch that follows those of the epochs before it.
+            steps_per_epoch: batches per epoch, over as many passes as that takes; default a pass.
             validation_steps, validation_batch_size: likewise for the validation, which always begins with
                 the first batch.
             validation_freq: validate every so many epochs, or in the listed ones (counted from 1).
@@ -304,91 +302,31 @@ class Trainer:
         held_steps = checks.count("validation_steps", validation_steps)
         shuffle = checks.flag("shuffle", shuffle)
         with self._alone():
-            data, held_out = self._training_data(
-                x, y, sample_weight, class_weight, checks.share(validation_split)
-            )
-            source = _source(data, size, shuffle, steps, "fit")
+            share = checks.share(validation_split)
+            data, held_out = inputs.training_data(self, x, y, sample_weight, class_weight, share)
+            source = inputs.source_of(self, data, size, steps, "fit", shuffle)
             if validation_data is not None:
-                held_out = self._validation_data(validation_data)
+                held_out = inputs.validation_data(self, validation_data)
             validation = (
-                _source(held_out, held_size, False, held_steps, "validation_data") if held_out else None
+                inputs.source_of(self, held_out, held_size, held_steps, "validation_data")
+                if held_out
+                else None
             )
-            names = self._prepare("train", source).names
-            if validation is not None:
-                names = names + [f"val_{n}" for n in self._prepare("test", validation).names]
+            names = self._names_of_logs(source, validation)
             listeners = _callback_list(
                 callbacks, self, verbose, epochs=epochs, steps=source.steps, metrics=names
             )
-            try:
-                self._fit_epochs(source, validation, listeners, coming, validation_freq)
-            except BaseException as exception:  # also Ctrl-C: bars end and callbacks let go
-                listeners.on_exception(exception)
-                raise
+            Fit(self, source, validation, listeners, coming, validation_freq).run()
         return self.history
 
-    def _fit_epochs(
-        self, source: Source, validation: Source | None, listeners: Any, epochs: range, validation_freq: Any
-    ) -> None:
-        self.stop_training = False
-        listeners.on_train_begin()
-        logs: dict[str, float] = {}
-        for epoch in epochs:
-            self.reset_metrics()
-            listeners.on_epoch_begin(epoch)
-            trained = self._train_epoch(source, epoch, listeners)
-            if trained is None:
-                _say_ran_out(epoch, first=epoch == epochs.start)
-                break
-            logs = trained
-            if validation is not None and _validates(epoch, validation_freq):
-                found = self._evaluate(validation, listeners)
-                logs.update({f"val_{name}": value for name, value in found.items()})
-            listeners.on_epoch_end(epoch, logs)
-            if self.stop_training:
-                break
-        listeners.on_train_end(logs)
-
-    def _train_epoch(self, source: Source, epoch: int, listeners: Any) -> dict[str, float] | None:
-        """All batches of an epoch; the logs at its end, None if there was no batch.
-
-        The order follows from the steps done before.
-        """
-        logs = None
-        self._programs.refresh()
-        self.healthy.assign(np.True_)
-        with HealthWatch(self, f"epoch {epoch + 1}") as watch:
-            batches = watch.batches(source.epoch(watch.before))
-            for step, group in _groups(batches, self.steps_per_execution):
-                logs = None  # logs that nobody keeps are not fetched before the next step
-                listeners.on_train_batch_begin(step, {"size": sum(batch.size for batch in group)})
-                watch.before_steps()
-                for batch in group:
-                    program = self._train_batch(batch)
-                logs = self._programs.logs(program)
-                watch.saw(group)
-                listeners.on_train_batch_end(step + len(group) - 1, logs)
-                watch.look()
-                if self.stop_training:
-                    break
-        return logs.copy() if logs is not None else None
-
-    def _train_batch(self, batch: Batch) -> Program:
-        program = self._programs.get("train", batch.arrays, batch.size)
-        program.run(batch, self.run_eagerly)
-        return program
-
-    def _report_non_finite(self, batch: Batch, place: str, rate: float | None = None) -> None:
-        """Say what went wrong, at the rate the step had; raise unless a callback stopped the training."""
-        self.healthy.assign(np.True_)
-        if self.stop_training:
-            return
-        where = self._programs.get("train", batch.arrays, batch.size).find_non_finite(batch)
-        rate = float(self.optimizer.learning_rate) if rate is None else rate
-        raise NonFiniteError(
-            f"{self.name}: the loss or a gradient became NaN or infinite in {place}, at learning rate "
-            f"{rate:.6g}. {where} The weights are those before this step. "
-            "Try a smaller learning rate, clipnorm=1.0 in the optimizer, or check the data."
-        )
+    def _names_of_logs(self, source: Source, validation: Source | None) -> list[str]:
+        """What the logs of an epoch will hold; traces both steps, so that errors come before any of them."""
+        names = self._prepare("train", source).names
+        if config.nonfinite_steps() == "skip":
+            names = [*names, "skipped_steps"]
+        if validation is not None:
+            names = names + [f"val_{n}" for n in self._prepare("test", validation).names]
+        return names
 
     # --------------------------------------------------------------------------------- evaluate and predict
 
@@ -416,29 +354,12 @@ class Trainer:
         self._require_compiled("evaluate")
         size, steps = checks.count("batch_size", batch_size, 32), checks.count("steps", steps)
         with self._alone():
-            source = _source(self._data(x, y, sample_weight, "evaluate"), size, False, steps, "evaluate")
+            data = inputs.checked_data(self, x, y, sample_weight, "evaluate")
+            source = inputs.source_of(self, data, size, steps, "evaluate")
             self._prepare("test", source)
             listeners = _callback_list(callbacks, self, verbose, history=False, steps=source.steps, epochs=1)
-            logs = self._evaluate(source, listeners)
+            logs = evaluate(self, source, listeners)
         return _results(logs, return_dict)
-
-    def _evaluate(self, source: Source, listeners: Any) -> dict[str, float]:
-        self.reset_metrics()
-        listeners.on_test_begin()
-        self._programs.refresh()
-        last = None
-        for step, batch in enumerate(source.epoch(0)):
-            last = None  # logs that nobody keeps are not fetched before the next step
-            listeners.on_test_batch_begin(step, {"size": batch.size})
-            program = self._programs.get("test", batch.arrays, batch.size)
-            program.run(batch, self.run_eagerly)
-            last = self._programs.logs(program)
-            listeners.on_test_batch_end(step, last)
-        if last is None:
-            raise DataError(explain("evaluate: there was no batch.", fix="Pass data that is not used up."))
-        logs = last.copy()
-        listeners.on_test_end(logs)
-        return logs
 
     def predict(
         self,
@@ -461,27 +382,15 @@ class Trainer:
         """
         size, steps = checks.count("batch_size", batch_size, 32), checks.count("steps", steps)
         with self._alone():
-            source = _source(self._data(x, None, None, "predict"), size, False, steps, "predict")
+            data = inputs.checked_data(self, x, None, None, "predict")
+            source = inputs.source_of(self, data, size, steps, "predict")
             structure = self._prepare("predict", source).structure
             listeners = _callback_list(callbacks, self, verbose, history=False, steps=source.steps, epochs=1)
-            parts = self._predicted(source, structure, listeners)
+            parts = predict(self, source, structure, listeners)
         columns = [
             column[0] if len(column) == 1 else np.concatenate(column) for column in zip(*parts, strict=True)
         ]
         return tree.pack(structure, columns)
-
-    def _predicted(self, source: Source, structure: Any, listeners: Any) -> list[list[np.ndarray]]:
-        """The flat outputs of each batch."""
-        parts: list[list[np.ndarray]] = []
-        listeners.on_predict_begin()
-        for step, batch in enumerate(source.epoch(0)):
-            listeners.on_predict_batch_begin(step, {"size": batch.size})
-            program = self._programs.get("predict", batch.arrays, batch.size)
-            program.run(batch, self.run_eagerly)
-            parts.append(program.outputs())
-            listeners.on_predict_batch_end(step, {"outputs": tree.pack(structure, parts[-1])})
-        listeners.on_predict_end()
-        return parts
 
     def train_on_batch(
         self,
@@ -494,15 +403,18 @@ class Trainer:
         """One step on one batch; returns loss and metrics, which go on counting until `reset_metrics`."""
         self._require_compiled("train_on_batch")
         with self._alone():
-            source = _whole(self._data(x, y, sample_weight, "train_on_batch", class_weight))
+            data = inputs.checked_data(self, x, y, sample_weight, "train_on_batch", class_weight)
+            source = inputs.whole(data)
             self._prepare("train", source)
             if self._watch is not None:
                 self._watch.another_step()
-            self.healthy.assign(np.True_)
-            program = self._train_batch(source.first())
+            self._state.recover()
+            batch = source.first()
+            program = self._programs.get("train", batch.arrays, batch.size)
+            program.run(batch, self.run_eagerly)
             if not bool(self.healthy.numpy()):
                 self.stop_training = False
-                self._report_non_finite(source.first(), f"step {int(self.step_counter) + 1}")
+                report(self, batch, f"step {int(self.step_counter) + 1}")
             return _results(program.logs(), return_dict)
 
     def test_on_batch(
@@ -511,7 +423,7 @@ class Trainer:
         """Loss and metrics of one batch, added to those before it until `reset_metrics`."""
         self._require_compiled("test_on_batch")
         with self._alone():
-            source = _whole(self._data(x, y, sample_weight, "test_on_batch"))
+            source = inputs.whole(inputs.checked_data(self, x, y, sample_weight, "test_on_batch"))
             program = self._prepare("test", source)
             program.run(source.first(), self.run_eagerly)
             return _results(program.logs(), return_dict)
@@ -519,12 +431,69 @@ class Trainer:
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch of inputs."""
         with self._alone():
-            source = _whole(self._data(x, None, None, "predict_on_batch"))
+            source = inputs.whole(inputs.checked_data(self, x, None, None, "predict_on_batch"))
             program = self._prepare("predict", source)
             program.run(source.first(), self.run_eagerly)
             return tree.pack(program.structure, program.outputs())
 
+    # ------------------------------------------------------------------------------------------------ state
+
+    def training_state(self) -> dict[str, Any]:
+        """Counters, and how far fit has come: what `saving.state_tree` keeps as "training"."""
+        return self._state.state(self._programs.current_logs())
+
+    def set_training_state(self, state: Mapping[str, Any]) -> None:
+        """Set what `training_state` gave; the next fit goes on at that place.
+
+        Raises:
+            ValueError: an entry is missing, unknown or of another shape.
+        """
+        self._state.set_state(state)
+
+    def metrics_state(self) -> dict[str, Any]:
+        """The state of each metric by its name."""
+        if self._coming_metrics is not None:
+            return dict(self._coming_metrics)
+        return {name: states.take(metric) for name, metric in states.by_name(self.metrics).items()}
+
+    def set_metrics_state(self, state: Mapping[str, Any]) -> None:
+        """Set what `metrics_state` gave. Metrics that are not made yet get theirs when fit makes them.
+
+        Raises:
+            ValueError: a metric is missing or unknown, or its state is of another shape.
+        """
+        self._coming_metrics = state
+        if self._programs.has_traced("train"):
+            self._settle_metrics()
+
+    def _settle_metrics(self) -> None:
+        state, self._coming_metrics = self._coming_metrics, None
+        if state is None:
+            return
+        known = states.by_name(self.metrics)
+        states.check_names("metrics", known, state)
+        for name, metric in known.items():
+            states.give(metric, state[name])
+
+    def named_optimizers(self) -> dict[str, Any]:
+        """The optimizers by the attributes that hold them; the compiled one is "optimizer"."""
+        found: dict[str, Any] = {}
+        for key, value in vars(self).items():
+            leaves = [] if key.startswith("_") else tree.flatten(value)
+            for i, leaf in enumerate(leaves):
+                if isinstance(leaf, optimizers.Optimizer) and leaf not in found.values():
+                    found[key if len(leaves) == 1 else f"{key}.{i}"] = leaf
+        return found
+
     # ---------------------------------------------------------------------------------------------- helpers
+
+    def known_values(self) -> tuple[list[Value], list[Value]] | None:
+        """Symbolic inputs and outputs, where the model has them."""
+        return None
+
+    def find_non_finite(self, batch: Batch) -> str:
+        """Run the training step of a batch again, keeping nothing, and say where NaN or infinity began."""
+        return self._programs.get("train", batch.arrays, batch.size).find_non_finite(batch)
 
     def trace_key(self) -> Any:
         """What traced steps depend on beside their data: layers, weights, switches, metrics, settings."""
@@ -532,69 +501,20 @@ class Trainer:
         weights = tuple((v, v.trainable) for v in self.variables)  # type: ignore[attr-defined]
         version = self._metrics.version if self.compiled else 0
         settings = config.seed(), config.backend(), config.device(), config.allow_tf32()
-        return layers, weights, version, settings
+        return layers, weights, version, (*settings, config.nonfinite_steps(), self.strategy)
 
     def optimizers(self) -> list[Any]:
         """The compiled optimizer and those that are attributes of the model."""
         found = [self.optimizer, *_leaves_of(self)]
         return list(dict.fromkeys(o for o in found if isinstance(o, optimizers.Optimizer)))
 
-    def _data(self, x: Any, y: Any, w: Any, what: str, class_weight: Any = None) -> Any:
-        """Checked arrays, or an iterator as it is."""
-        if x is None:
-            raise DataError(explain(f"{what} needs data.", received="x=None"))
-        if is_iterator(x):
-            if y is not None or w is not None or class_weight is not None:
-                raise DataError(
-                    explain(
-                        f"{what}: batches from an iterator bring their own targets and weights.",
-                        expected="y, sample_weight and class_weight left out",
-                    )
-                )
-            return x
-        arrays = make_arrays(self._as_model_inputs(x, f"{what}(x)"), y, w, what)
-        return arrays if class_weight is None else class_weights(arrays, class_weight, self._classes())
-
-    def _training_data(self, x: Any, y: Any, w: Any, class_weight: Any, share: float) -> tuple[Any, Any]:
-        """Data to train on and the share held out of it, if any."""
-        data = self._data(x, y, w, "fit")
-        if share and not isinstance(data, Arrays):
-            raise DataError(explain("validation_split needs arrays.", fix="Pass validation_data instead."))
-        data, held_out = split_validation(data, share) if share else (data, None)
-        if class_weight is None:
-            return data, held_out
-        if not isinstance(data, Arrays):
-            return self._data(x, y, w, "fit", class_weight), held_out
-        return class_weights(data, class_weight, self._classes()), held_out
-
-    def _classes(self) -> int | None:
-        """Number of classes of a functional model's only output, where it is known."""
-        outputs = getattr(self, "outputs", None) if getattr(self, "graph", None) is not None else None
-        width = outputs[0].shape[-1] if outputs is not None and len(outputs) == 1 else None
-        return 2 if width == 1 else width
-
-    def _as_model_inputs(self, x: Any, name: str) -> Any:
-        """A list of arrays is several inputs only if the model has several."""
-        values = getattr(self, "inputs", None) if getattr(self, "graph", None) is not None else None
-        if isinstance(x, list) and values is not None and len(values) == 1:
-            alone = len(x) == 1 and getattr(x[0], "ndim", 0) >= values[0].ndim
-            return x[0] if alone else to_array(x, name)
-        return x
-
-    def _validation_data(self, data: Any) -> Any:
-        if is_iterator(data):
-            return data
-        if not isinstance(data, list | tuple) or not 1 <= len(data) <= 3:
-            rule = "validation_data is (x, y) or (x, y, sample_weight)."
-            raise DataError(explain(rule, received=type(data).__name__))
-        x, y, w = (*data, None, None)[:3]
-        return self._data(x, y, w, "validation_data")
-
     def _prepare(self, kind: str, source: Source) -> Program:
         """Trace the step for the first batch and check the labels, so that errors come before any step."""
         self._programs.refresh()
         batch = source.first()
         program = self._programs.get(kind, batch.arrays, batch.size)
+        if kind == "train":
+            self._settle_metrics()
         if kind != "predict" and self._loss is not None:
             source.check_with(self._loss.check_targets)
         return program
@@ -609,22 +529,8 @@ class Trainer:
             )
 
 
-def _say_ran_out(epoch: int, first: bool) -> None:
-    """An epoch without a batch: an error in the first one, the end of the training later, as in Keras."""
-    fix = "Give steps_per_epoch, or data that repeats."
-    if first:
-        raise DataError(explain("fit: an epoch had no batch.", fix=fix))
-    note(f"fit: the data ran out before epoch {epoch + 1}; training stops here. {fix}")
-
-
-def _mean(name: str) -> Any:
-    return metrics.Mean(name=name)
-
-
-def _named(part: str) -> Any:
-    """Within a `with` block: operations belong to this part of a step, for reports."""
-    trace = current_trace()
-    return trace.scope(part, part) if trace is not None else nullcontext()
+def _mean() -> Any:
+    return metrics.Mean(name="loss")
 
 
 def _leaves_of(model: Any) -> list[Any]:
@@ -634,45 +540,13 @@ def _leaves_of(model: Any) -> list[Any]:
     ]
 
 
-def _source(data: Any, size: int, shuffle: bool, steps: int | None, what: str) -> Source:
-    """Batches of arrays, or of an iterator."""
-    if isinstance(data, Arrays):
-        return ArraySource(data, size, shuffle, steps, repeat=what == "fit", what=what)
-    return IteratorSource(data, steps, shuffle, what, repeat=what == "fit")
-
-
-def _whole(data: Any) -> ArraySource:
-    """All samples in one batch."""
-    if not isinstance(data, Arrays):
-        raise DataError(explain("A batch is given as arrays.", received=type(data).__name__))
-    return ArraySource(data, data.count)
-
-
-def _validates(epoch: int, freq: Any) -> bool:
-    if isinstance(freq, int):
-        return (epoch + 1) % freq == 0
-    return epoch + 1 in freq
-
-
-def _callback_list(given: Any, model: Any, verbose: Any, history: bool = True, **params: Any) -> Any:
-    if isinstance(given, callbacks_.CallbackList):
+def _callback_list(given: Any, model: Any, verbose: Any, history: bool = True, **params: Any) -> CallbackList:
+    if isinstance(given, CallbackList):
         return given
     level = checks.verbosity(verbose)
-    return callbacks_.CallbackList(
+    return CallbackList(
         given, add_history=history, add_progbar=bool(level), model=model, verbose=level, **params
     )
-
-
-def _groups(batches: Iterator[Batch], size: int) -> Iterator[tuple[int, list[Batch]]]:
-    """(number of the first batch, batches) of each execution."""
-    start, group = 0, []
-    for batch in batches:
-        group.append(batch)
-        if len(group) == size:
-            yield start, group
-            start, group = start + size, []
-    if group:
-        yield start, group
 
 
 def _require_number(name: str, value: Any) -> None:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from gputrain.optimizers.schedules.base import LearningRateSchedule
+from gputrain.optimizers.schedules.base import LearningRateSchedule, registry
 from gputrain.optimizers.schedules.cosine import CosineDecay, CosineDecayRestarts
 from gputrain.optimizers.schedules.decay import (
     ExponentialDecay,
@@ -13,17 +12,21 @@ from gputrain.optimizers.schedules.decay import (
     PiecewiseConstantDecay,
     PolynomialDecay,
 )
-from gputrain.utils.registry import Registry
+from gputrain.utils.registry import deserializer, serializer
 
-_CLASSES: tuple[type[LearningRateSchedule], ...] = (
-    CosineDecay,
-    CosineDecayRestarts,
-    ExponentialDecay,
-    InverseTimeDecay,
-    PiecewiseConstantDecay,
-    PolynomialDecay,
-)
-registry: Registry[LearningRateSchedule] = Registry("learning-rate schedule", _CLASSES)
+__all__ = [
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "LearningRateSchedule",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
+    "deserialize",
+    "get",
+    "registry",
+    "serialize",
+]
 
 
 def get(identifier: Any) -> Any:
@@ -43,35 +46,5 @@ def get(identifier: Any) -> Any:
     return registry.get(identifier)
 
 
-def serialize(learning_rate_schedule: Any) -> Any:
-    """Return the schedule as plain data: {"class_name", "config"}.
-
-    Args:
-        learning_rate_schedule: what is to be described.
-    """
-    return registry.serialize(learning_rate_schedule)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return the schedule that `serialize` described; only registered names and `custom_objects` load.
-
-    Args:
-        config: what `serialize` returned.
-        custom_objects: classes and functions of yours by the names in `config`.
-    """
-    return registry.deserialize(config, custom_objects)
-
-
-__all__ = [
-    "CosineDecay",
-    "CosineDecayRestarts",
-    "ExponentialDecay",
-    "InverseTimeDecay",
-    "LearningRateSchedule",
-    "PiecewiseConstantDecay",
-    "PolynomialDecay",
-    "deserialize",
-    "get",
-    "registry",
-    "serialize",
-]
+serialize = serializer(registry, __name__, "learning_rate_schedule")
+deserialize = deserializer(registry, __name__)

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from gputrain.utils.registry import Registry
+
+registry: Registry[LearningRateSchedule] = Registry("learning-rate schedule", snake=True)
+
 
 class LearningRateSchedule:
     """A learning rate that follows from the optimizer's step.

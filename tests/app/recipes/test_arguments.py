@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from gputrain import losses
 from gputrain.app.recipes import build, data
 from gputrain.app.recipes.arguments import parameters
 from gputrain.app.recipes.catalog import classes
@@ -32,7 +33,7 @@ def dataset(tmp_path_factory):
     path = tmp_path_factory.mktemp("data") / "a.npz"
     np.savez(path, x=x, y=y)
     section = {"file": str(path), "reshape": [4, 4, 1]}
-    return data.load(data.resolve(section, "SparseCategoricalCrossentropy", Source("a.toml")))
+    return data.load(data.resolve(section, losses.SparseCategoricalCrossentropy, Source("a.toml")))
 
 
 def sections(kind, name, argument, value):

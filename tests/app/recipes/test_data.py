@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gputrain import losses
 from gputrain.app.recipes import data
 from gputrain.app.recipes.data.splitting import some, split, stratified_split
 from gputrain.app.recipes.errors import Source
@@ -10,7 +11,7 @@ from gputrain.data.tabular import Table
 from gputrain.errors import DataError
 from tests.app.recipes.material import flowers, houses, pictures, write_csv
 
-CLASSES, NUMBERS = "SparseCategoricalCrossentropy", "MeanSquaredError"
+CLASSES, NUMBERS = losses.SparseCategoricalCrossentropy, losses.MeanSquaredError
 
 
 def resolved(loss=CLASSES, **section):

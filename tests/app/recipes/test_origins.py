@@ -8,13 +8,14 @@ import zipfile
 import numpy as np
 import pytest
 
+from gputrain import losses
 from gputrain.app.recipes import data
 from gputrain.app.recipes.errors import RecipeError, Source
 from gputrain.datasets import CorruptFileError
 from gputrain.errors import DataError
 from tests.app.recipes.material import flowers, pictures, write_csv, write_idx, write_image_folder
 
-CLASSES, NUMBERS = "SparseCategoricalCrossentropy", "MeanSquaredError"
+CLASSES, NUMBERS = losses.SparseCategoricalCrossentropy, losses.MeanSquaredError
 NAMES = ["ant", "bee", "cow"]
 
 

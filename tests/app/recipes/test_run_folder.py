@@ -92,7 +92,7 @@ def test_recorded_epochs_are_counted(tmp_path, text, epochs):
 
 def test_discard_removes_config_and_history(tmp_path):
     folder = RunFolder(tmp_path, "a")
-    folder.write_config({"name": "a"})
+    folder.write("config.toml", 'name = "a"\n')
     folder.history.write_text("")
     folder.discard()
     assert os.listdir(tmp_path) == []

@@ -46,7 +46,8 @@ RIGHT: dict[str, Any] = {
     "data.table.checks.<column>.max": 3,
     "data.table.checks.<column>.integer": True, "data.table.checks.<column>.values": ["a"],
     "data.table.checks.<column>.required": True, "data.table.checks.<column>.unique": True,
-    "model.layers": [{"type": "Dense"}], "training.epochs": 1, "training.batch_size": 1,
+    "model.layers": [{"type": "Dense"}], "model.builder": "mlp", "model.arguments": {"units": [3]},
+    "training.epochs": 1, "training.batch_size": 1,
     "training.shuffle": False, "training.class_weight": {"a": 1, "b": 0.5},
 }  # fmt: skip
 # What lies just outside of a range, and lists of something else.
@@ -67,6 +68,7 @@ OUTSIDE: dict[str, list[Any]] = {
     "data.table.max_categories": [1, 10_001],
     "data.table.checks": [{"a": 3}],
     "model.layers": [[], [3], [{}] * 1001],
+    "model.builder": ["", "a/b.py:f", "os.system", "a.py", "a.py:", "a.py:b.c"],
     "training.epochs": [0, 1_000_001, 1.0],
     "training.batch_size": [0, 10_000_001],
     "training.class_weight": [{}, {"a": -1}, {"a": "b"}, "equal"],

@@ -12,7 +12,8 @@ from gputrain import ops
 from gputrain.backend.cupy import CupyDevice
 from gputrain.backend.cupy.elementwise import LIMITS
 from gputrain.compiler.chains.analysis import analyse
-from gputrain.compiler.lower import Fused, lower
+from gputrain.compiler.chains.fused import Fused
+from gputrain.compiler.lower import lower
 from gputrain.ir import Graph, Spec, Value
 from gputrain.ops.base import apply
 from gputrain.ops.optim import Gate

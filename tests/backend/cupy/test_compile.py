@@ -14,9 +14,7 @@ from tests.cuda_emulator.catalog import FLOATS, INTEGERS, Wanted, catalog, writt
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        not nvrtc.available(), reason="nvidia-cuda-nvrtc-cu12 and its headers are not installed"
-    ),
+    pytest.mark.skipif(not nvrtc.available(), reason=f"not installed: {nvrtc.missing()}"),
     pytest.mark.skipif(not build.available(), reason="the CUDA emulator needs g++"),
 ]
 
@@ -110,6 +108,7 @@ def test_compiles_without_a_word(arch: str, share: int) -> None:
 
 def test_the_compiler_knows_every_architecture() -> None:
     assert nvrtc.version() >= (12, 8), "sm_120 came with CUDA 12.8"
+    assert nvrtc.version()[0] == nvrtc.major()
     used = {option.lstrip("-") for option in nvrtc.OPTIONS}
     assert {option.lstrip("-") for kernel in catalog() for option in kernel.options} <= used
 

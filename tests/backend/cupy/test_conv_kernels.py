@@ -1,4 +1,4 @@
-"""Convolution and pooling kernels: samples, wide channels, many images, few at a time, NaN."""
+"""Convolution and pooling kernels: samples, wide channels, volumes, many images, few at a time, NaN."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from gputrain.ops.base import Operation, Sample, spec_of
 from gputrain.ops.conv import Conv, ConvFilterGrad, ConvInputGrad
 from gputrain.ops.conv_pool import ConvMaxPool, ConvMaxPoolFilterGrad
 from gputrain.ops.pool import AveragePool, AveragePoolGrad, MaxPool, MaxPoolGather, MaxPoolGrad
+from gputrain.ops.window import Ints, Padding
 from tests.backend.cupy.running import FLOATS, check, poisoned, run, samples
 from tests.tolerances import TABLE, assert_close
 
@@ -64,6 +65,17 @@ CONVOLUTIONS: list[tuple[Conv, tuple[int, ...], tuple[int, ...]]] = [
     (Conv((1, 1), "valid", (1, 1), 4), (3, 5, 6, 32), (1, 1, 8, 12)),
     (Conv((2, 2), "valid", (1, 1), 4), (3, 5, 6, 16), (1, 1, 4, 8)),
     (Conv((5, 5), "same"), (2, 7, 11, 4), (2, 2, 4, 3)),
+    (Conv((2, 1), ((3, 0), (1, 2))), (3, 7, 6, 8), (3, 2, 8, 4)),
+    (Conv((1, 1), ((0, 1), (2, 0))), (2, 3, 4, 8), (1, 1, 8, 4)),
+    (Conv((1, 1), "same", (1, 1), 16), (2, 9, 7, 16), (3, 3, 1, 32)),
+    (Conv((1,), "causal", (2,)), (3, 37, 16), (3, 16, 8)),
+    (Conv((3,), "same", (1,), 3), (5, 41, 3), (5, 1, 6)),
+    (Conv((4,), ((5, 2),), (6,)), (2, 53, 5), (4, 5, 3)),
+    (Conv((1,), "valid", (1,)), (3, 11, 8), (1, 8, 12)),
+    (Conv((1, 1, 1), "same", (1, 1, 1)), (2, 5, 6, 7, 8), (3, 3, 2, 8, 4)),
+    (Conv((2, 1, 3), "valid", (1, 2, 1)), (3, 7, 8, 9, 3), (3, 2, 4, 3, 5)),
+    (Conv((1, 2, 2), ((1, 0), (0, 2), (1, 1)), (3, 1, 2), 2), (2, 7, 5, 6, 32), (2, 3, 2, 16, 6)),
+    (Conv((1, 1, 1), "valid", (1, 1, 1), 4), (2, 4, 3, 3, 16), (1, 1, 1, 4, 8)),
 ]
 
 
@@ -80,7 +92,6 @@ def test_convolutions(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """All at once from aligned arrays, and two images at a time from unaligned ones."""
-    how = (op.strides, op.padding, op.dilation, op.groups)
     y = op.infer(Spec(x), Spec(w)).dims
     if images:
         per_image = conv.fprop_geometry(op, Spec(x, dtype), Spec(w, dtype)).bytes_per_image
@@ -88,8 +99,8 @@ def test_convolutions(
     skipped = 1 if images else 0
     images_, filters, outputs = drawn(x, dtype, 1), drawn(w, dtype, 2), drawn(y, dtype, 3)
     agree(gpu, op, [images_, filters], skipped)
-    agree(gpu, ConvInputGrad((x[1], x[2]), *how), [outputs, filters], skipped)
-    agree(gpu, ConvFilterGrad((w[0], w[1]), *how), [images_, outputs], skipped)
+    agree(gpu, ConvInputGrad(x[1:-1], *op.how), [outputs, filters], skipped)
+    agree(gpu, ConvFilterGrad(w[:-2], *op.how), [images_, outputs], skipped)
 
 
 def launched(gpu: CupyDevice, op: Operation, *specs: Spec, skipped: int = 0) -> list[str]:
@@ -104,14 +115,21 @@ def test_what_is_launched(gpu: CupyDevice, monkeypatch: pytest.MonkeyPatch) -> N
     x, w, y = Spec((4, 6, 6, 8)), Spec((3, 3, 8, 4)), Spec((4, 4, 4, 4))
     grey, pointwise = Spec((4, 6, 6, 1)), Spec((1, 1, 8, 4))
     grouped = Conv((1, 1), "valid", (1, 1), 2)
-    assert launched(gpu, Conv(), x, w) == ["im2col_channels<float, 4>", "cublasGemmEx"]
-    assert launched(gpu, Conv(), x, w, skipped=1) == ["im2col_elements<float, 4>", "cublasGemmEx"]
-    assert launched(gpu, Conv(), grey, Spec((3, 3, 1, 4))) == ["im2col_elements<float, 4>", "cublasGemmEx"]
+    assert launched(gpu, Conv(), x, w) == ["im2col_channels<float, 4, 2>", "cublasGemmEx"]
+    assert launched(gpu, Conv(), x, w, skipped=1) == ["im2col_elements<float, 4, 2>", "cublasGemmEx"]
+    assert launched(gpu, Conv(), grey, Spec((3, 3, 1, 4))) == ["im2col_elements<float, 4, 2>", "cublasGemmEx"]
     assert launched(gpu, Conv(), x, pointwise) == ["cublasGemmEx"]
     assert launched(gpu, grouped, x, Spec((1, 1, 4, 4))) == ["cublasGemmStridedBatchedEx"]
-    assert launched(gpu, ConvInputGrad((6, 6)), y, w) == ["cublasGemmEx", "col2im<float, 4>"]
-    assert launched(gpu, ConvFilterGrad((3, 3)), x, y) == ["im2col_channels<float, 4>", "cublasGemmEx"]
-    assert launched(gpu, MaxPool((2, 2), (2, 2)), x) == ["max_pool<float, unsigned char, 4>"]
+    assert launched(gpu, ConvInputGrad((6, 6)), y, w) == ["cublasGemmEx", "col2im<float, 4, 2>"]
+    assert launched(gpu, ConvFilterGrad((3, 3)), x, y) == ["im2col_channels<float, 4, 2>", "cublasGemmEx"]
+    assert launched(gpu, MaxPool((2, 2), (2, 2)), x) == ["max_pool<float, unsigned char, 4, 2>"]
+    line, volume = Spec((4, 6, 8)), Spec((4, 6, 6, 6, 8))
+    one, three = Conv((1,), "causal", (1,)), Conv((1, 1, 1), "same", (1, 1, 1))
+    assert launched(gpu, one, line, Spec((3, 8, 4)))[0] == "im2col_channels<float, 4, 2>"
+    assert launched(gpu, three, volume, Spec((3, 1, 1, 8, 4)))[0] == "im2col_channels<float, 4, 3>"
+    assert launched(gpu, three, volume, Spec((1, 1, 1, 8, 4))) == ["cublasGemmEx"]
+    bordered = Conv((1, 1), ((1, 0), (0, 0)))
+    assert launched(gpu, bordered, x, pointwise)[0] == "im2col_channels<float, 4, 2>"
     monkeypatch.setattr(conv, "WORKSPACE_BYTES", 3 * 4 * 4 * 9 * 8 * 4)
     assert len(launched(gpu, Conv(), x, w)) == 4
     assert gpu.scratch(Conv(), [x, w]) == (Spec((1, 3 * 16, 72)),)
@@ -130,7 +148,7 @@ def test_images_without_channels_and_filters_without_outputs(gpu: CupyDevice) ->
 
 # ---------------------------------------------------------------------------------------------------- pooling
 
-POOLINGS: list[tuple[tuple[int, int], tuple[int, int], str, tuple[int, ...]]] = [
+POOLINGS: list[tuple[Ints, Ints, Padding, Ints]] = [
     ((2, 2), (2, 2), "valid", (9, 26, 26, 32)),
     ((2, 2), (2, 2), "same", (3, 13, 15, 16)),
     ((3, 3), (2, 2), "same", (2, 14, 15, 8)),
@@ -138,6 +156,14 @@ POOLINGS: list[tuple[tuple[int, int], tuple[int, int], str, tuple[int, ...]]] = 
     ((2, 3), (5, 4), "same", (2, 19, 18, 8)),
     ((16, 17), (3, 2), "same", (1, 20, 19, 8)),
     ((20, 20), (20, 20), "valid", (2, 20, 41, 4)),
+    ((3, 2), (2, 1), ((2, 1), (0, 1)), (2, 8, 9, 8)),
+    ((3,), (3,), "valid", (5, 43, 16)),
+    ((4,), (1,), "causal", (2, 33, 3)),
+    ((5,), (2,), "same", (3, 30, 8)),
+    ((2, 2, 2), (2, 2, 2), "valid", (3, 6, 7, 8, 16)),
+    ((3, 2, 3), (1, 2, 2), "same", (2, 5, 6, 7, 8)),
+    ((2, 3, 2), (2, 1, 3), ((1, 1), (0, 2), (1, 0)), (2, 5, 4, 6, 3)),
+    ((7, 7, 7), (7, 7, 7), "same", (1, 9, 8, 8, 4)),
 ]
 
 
@@ -146,21 +172,21 @@ POOLINGS: list[tuple[tuple[int, int], tuple[int, int], str, tuple[int, ...]]] = 
 @pytest.mark.parametrize("skipped", [0, 1])
 def test_pooling(
     gpu: CupyDevice,
-    size: tuple[int, int],
-    strides: tuple[int, int],
-    padding: str,
-    x: tuple[int, ...],
+    size: Ints,
+    strides: Ints,
+    padding: Padding,
+    x: Ints,
     dtype: str,
     skipped: int,
 ) -> None:
     images = drawn(x, dtype, 4)
     best, winner = agree(gpu, MaxPool(size, strides, padding), [images], skipped)
     dy = drawn(best.shape, dtype, 5)
-    agree(gpu, MaxPoolGrad((x[1], x[2]), size, strides, padding), [dy, winner], skipped)
+    agree(gpu, MaxPoolGrad(x[1:-1], size, strides, padding), [dy, winner], skipped)
     gathered = agree(gpu, MaxPoolGather(size, strides, padding), [images, winner], skipped)[0]
     assert gathered.tobytes() == best.tobytes()
     agree(gpu, AveragePool(size, strides, padding), [images], skipped)
-    agree(gpu, AveragePoolGrad((x[1], x[2]), size, strides, padding), [dy], skipped)
+    agree(gpu, AveragePoolGrad(x[1:-1], size, strides, padding), [dy], skipped)
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])

@@ -69,3 +69,41 @@ def test_another_process_that_fills_the_gpu_sends_data_through_the_host() -> Non
         with world.standin.statistics.record() as log:
             model.fit(*batch(100000), batch_size=2000, epochs=1, verbose=0)
         assert not [event for event in log if event.name.startswith("gather_rows")]
+
+
+def test_free_memory_in_pieces_is_no_room() -> None:
+    """The pool's free blocks between used ones serve small arrays, and cannot go back to the driver."""
+    with emulated(memory=64 * MIB) as world:
+        device = world.device
+        device.empty((48 * MIB,), "uint8")  # comes back to the pool, which then cuts it into pieces
+        pieces = [device.empty((8 * MIB,), "uint8") for _ in range(6)]
+        del pieces[::2]
+        pool = device.cupy.get_default_memory_pool()
+        assert pool.free_bytes() == 24 * MIB
+        device.require_room(16 * MIB, "what is left")
+        with pytest.raises(keras.DeviceError, match=r"no room for too much.*16\.00 MiB free of 64\.00 MiB"):
+            device.require_room(17 * MIB, "too much")
+        with pytest.raises(keras.DeviceError):  # as it is
+            device.empty((17 * MIB,), "uint8")
+
+
+def test_whole_blocks_that_the_pool_keeps_are_room() -> None:
+    with emulated(memory=64 * MIB) as world:
+        device = world.device
+        device.empty((40 * MIB,), "uint8")
+        assert device.gpu.mem_info[0] == 24 * MIB
+        device.require_room(60 * MIB, "all of it")
+        device.empty((60 * MIB,), "uint8")
+
+
+def test_the_limit_of_the_pool_counts_what_it_keeps_in_pieces() -> None:
+    with emulated(memory=64 * MIB) as world:
+        device = world.device
+        pool = device.cupy.get_default_memory_pool()
+        pool.set_limit(size=32 * MIB)
+        device.empty((24 * MIB,), "uint8")
+        kept = [device.empty((8 * MIB,), "uint8") for _ in range(3)]
+        del kept[1]
+        device.require_room(8 * MIB, "the rest")
+        with pytest.raises(keras.DeviceError, match=r"8\.00 MiB free"):
+            device.require_room(9 * MIB, "more")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
@@ -248,6 +249,67 @@ def test_others_work_breaks_no_recording(world: World) -> None:
     thread.join()
     assert program.parts is not None
     assert len(program.parts) == 1
+
+
+class Unloading:
+    """What a program lets go of in a cycle: something whose end calls what is forbidden in a capture."""
+
+    def __init__(self, world: World) -> None:
+        self.itself, self.stream = self, world.device.stream
+
+    def __del__(self) -> None:
+        with suppress(RuntimeError):
+            self.stream.synchronize()
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_no_garbage_is_collected_while_a_step_is_recorded(world: World, enabled: bool) -> None:
+    device = world.device
+    a, b = device.asarray(np.zeros(3, "float32")), device.asarray(np.ones(3, "float32"))
+    began: list[str] = []
+
+    def collecting(phase: str, info: dict[str, int]) -> None:
+        if phase == "start" and world.standin.world.captures:
+            began.append(phase)
+
+    def littering() -> None:
+        if device.stream.is_capturing():
+            assert not gc.isenabled()
+            for _ in range(50):
+                Unloading(world)
+
+    program = Recorded(device, [device.copy(a, b), littering, device.copy(b, a)])
+    thresholds = gc.get_threshold()
+    gc.callbacks.append(collecting)
+    gc.set_threshold(1, 1, 1)
+    if not enabled:
+        gc.disable()
+    try:
+        with device.running():
+            program()
+            program()
+        assert gc.isenabled() == enabled
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(collecting)
+        gc.enable()
+    assert program.parts is not None, "the recording was broken"
+    assert not began
+
+
+def test_garbage_is_collected_again_after_a_recording_that_failed(world: World) -> None:
+    device = world.device
+
+    def failing() -> None:
+        if device.stream.is_capturing():
+            raise RuntimeError("not while recording")
+
+    copies = [device.copy(device.empty((3,), "float32"), device.zeroed((3,), "float32")) for _ in range(2)]
+    program = Recorded(device, [*copies, failing, *copies])
+    with device.running():
+        program()
+        program()
+    assert gc.isenabled()
 
 
 def test_a_recording_that_others_break_is_tried_again(world: World, caplog: Any) -> None:

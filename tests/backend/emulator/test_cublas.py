@@ -8,7 +8,7 @@ from ctypes import c_float, c_void_p
 import numpy as np
 import pytest
 
-from tests.cuda_emulator import RaceError, cublas
+from tests.cuda_emulator import RaceError, cublas, make
 
 WORKSPACE = 1 << 20
 
@@ -148,3 +148,56 @@ def test_version(products):
     version = ctypes.c_int()
     assert products.blas.cublasGetVersion_v2(products.handle, ctypes.byref(version)) == 0
     assert version.value >= 120000
+
+
+# --------------------------------------------------------------------------- orders of addition as on a card
+
+ROWS, INNER, COLUMNS = 24, 300, 16
+
+
+def summed(emulated, skipped=(0, 0), rows=ROWS):
+    """A product of random matrices that begin so many elements behind an aligned start."""
+    products, cp = Products(emulated), emulated.cupy
+    rng = np.random.default_rng(5)
+    operands = []
+    for shape, skip in zip([(ROWS, INNER), (INNER, COLUMNS)], skipped, strict=True):
+        memory = cp.empty(ROWS * INNER * COLUMNS, np.float32)
+        array = memory[skip : skip + shape[0] * shape[1]].reshape(shape)
+        array.set(rng.standard_normal(shape).astype(np.float32))
+        operands.append(array)
+    out = cp.empty((rows, COLUMNS), np.float32)
+    assert products.gemm(operands[0][:rows], operands[1], out) == 0
+    return out.get()
+
+
+def test_the_same_alignment_adds_in_the_same_order():
+    for skipped in ((0, 0), (1, 0), (2, 6)):
+        first, second = (summed(make(), skipped) for _ in range(2))
+        assert first.tobytes() == second.tobytes()
+    assert summed(make(), (0, 0)).tobytes() == summed(make(), (8, 64)).tobytes()  # 32 bytes, 256 bytes
+
+
+def test_another_alignment_may_add_in_another_order():
+    aligned = summed(make())
+    others = [summed(make(), skipped) for skipped in ((1, 0), (2, 0), (4, 0), (0, 1), (3, 3), (2, 4))]
+    assert any(other.tobytes() != aligned.tobytes() for other in others)
+    for other in others:
+        np.testing.assert_allclose(other, aligned, rtol=1e-4, atol=1e-4)
+
+
+def test_other_numbers_of_rows_may_add_in_another_order():
+    whole = summed(make())
+    parts = {rows: summed(make(), rows=rows) for rows in range(1, ROWS)}
+    assert any(part.tobytes() != whole[:rows].tobytes() for rows, part in parts.items())
+    for rows, part in parts.items():
+        np.testing.assert_allclose(part, whole[:rows], rtol=1e-4, atol=1e-4)
+
+
+def test_plain_sums_depend_on_nothing(monkeypatch):
+    plain = summed(make(sums="plain"))
+    assert plain.tobytes() == summed(make(sums="plain"), (1, 3)).tobytes()
+    monkeypatch.setenv(cublas.SUMS, "plain")
+    assert plain.tobytes() == summed(make(), (2, 1)).tobytes()
+    monkeypatch.setenv(cublas.SUMS, "fast")
+    with pytest.raises(ValueError, match='sums are "as on a card" or "plain", not "fast"'):
+        make()

@@ -7,7 +7,7 @@ import pytest
 from tests.backend.emulator.kernels import BLOCK_SUM, COMMON, SCALE
 from tests.cuda_emulator import nvrtc
 
-pytestmark = pytest.mark.skipif(not nvrtc.available(), reason="nvidia-cuda-nvrtc-cu12 is not installed")
+pytestmark = pytest.mark.skipif(not nvrtc.available(), reason=f"not installed: {nvrtc.missing()}")
 
 
 @pytest.mark.parametrize("arch", ["sm_75", "sm_80", "sm_90", "sm_120"])
@@ -30,3 +30,27 @@ def test_an_error_has_the_compilers_words():
 def test_warnings_are_given_back():
     compiled = nvrtc.compile('extern "C" __global__ void f(float* y) { int unused; y[0] = 1; }')
     assert "unused" in compiled.log
+
+
+@pytest.mark.parametrize("major", nvrtc.WHEELS)
+def test_the_environment_chooses_the_version(major, monkeypatch):
+    monkeypatch.setenv(nvrtc.MAJOR, str(major))
+    if not nvrtc.available():
+        pytest.skip(f"not installed: {nvrtc.missing()}")
+    assert nvrtc.version()[0] == major
+    text = "#define GPUTRAIN_HALF\n" + COMMON + SCALE  # with cuda_fp16.h, of the same version
+    assert nvrtc.compile(text, ["scale<float>"]).binary[:4] == b"\x7fELF"
+
+
+def test_a_version_that_is_not_installed_names_its_wheels(monkeypatch):
+    monkeypatch.setenv(nvrtc.MAJOR, "13")
+    monkeypatch.setattr(nvrtc, "_file", lambda package, name, of: None)
+    assert not nvrtc.available()
+    with pytest.raises(nvrtc.NvrtcError, match=r"pip install nvidia-cuda-nvrtc nvidia-cuda-runtime$"):
+        nvrtc.compile(COMMON)
+
+
+def test_a_version_that_there_is_not(monkeypatch):
+    monkeypatch.setenv(nvrtc.MAJOR, "11")
+    with pytest.raises(ValueError, match="GPUTRAIN_NVRTC_MAJOR is one of 12, 13, not '11'"):
+        nvrtc.available()

@@ -193,7 +193,7 @@ class ndarray:
             "shape": self.shape,
             "typestr": self.dtype.str,
             "descr": self.dtype.descr,
-            "stream": 1,
+            "stream": self._world.current_stream.ptr or 1,
             "version": 3,
             "strides": None if self.flags.c_contiguous else self.strides,
             "data": (self.data.ptr, False),

@@ -44,6 +44,7 @@ def device_attributes(world: World) -> dict[str, int]:
         "ComputeMode": 0,
         "Integrated": 0,
         "ManagedMemory": 1,
+        "PageableMemoryAccessUsesHostPageTables": 0,
         "UnifiedAddressing": 1,
         "CooperativeLaunch": 1,
         "MemoryPoolsSupported": 1,
@@ -155,6 +156,7 @@ class Runtime(SimpleNamespace):
         RELAXED,
     )
     streamCaptureStatusNone, streamCaptureStatusActive, streamCaptureStatusInvalidated = range(3)
+    memoryTypeUnregistered, memoryTypeHost, memoryTypeDevice, memoryTypeManaged = range(4)
     streamDefault, streamNonBlocking, streamLegacy, streamPerThread = 0, 1, 1, 2
 
     def __init__(self, world: World) -> None:
@@ -191,6 +193,17 @@ class Runtime(SimpleNamespace):
     def memGetInfo(self) -> tuple[int, int]:
         """(free, total) bytes."""
         return self._world.memory_limit - self._world.allocated, self._world.memory_limit
+
+    def pointerGetAttributes(self, ptr: int) -> Any:
+        """What kind of memory an address lies in, one of memoryType*."""
+        on_device, pinned = self._world.heap.find(ptr) is not None, self._world.races.is_pinned(ptr)
+        kind = self.memoryTypeDevice if on_device else self.memoryTypeHost if pinned else 0
+        return SimpleNamespace(
+            device=0 if kind else -2,
+            devicePointer=ptr if kind else 0,
+            hostPointer=0 if on_device else ptr,
+            type=kind,
+        )
 
     def deviceSynchronize(self) -> None:
         """Wait for the device."""

@@ -201,6 +201,7 @@ class Functions:
         if isinstance(obj, ndarray):
             return self.call("array", lambda a: np.array(a, dtype, copy=copy, ndmin=ndmin), (obj,), {})
         if hasattr(obj, "__cuda_array_interface__"):
+            self._wait_for(obj.__cuda_array_interface__)
             return self.array(self._foreign(obj), dtype, copy, order, subok, ndmin)
         if isinstance(obj, list | tuple) and _holds_arrays(obj):
             return self.call("array", lambda a: np.array(a, dtype, ndmin=ndmin), (obj,), {})
@@ -301,6 +302,17 @@ class Functions:
         if blocking:
             self._world.races.host_waits(self._world.current_stream)
         return made
+
+    def _wait_for(self, described: dict[str, Any]) -> None:
+        """Wait for the stream that another library's array names."""
+        if described.get("mask") is not None:
+            raise ValueError("CuPy currently does not support masked arrays.")
+        stream = described.get("stream")
+        if described["version"] < 3 or stream is None:
+            return
+        if stream == 0:
+            raise ValueError("stream ptr 0 is disallowed by CUDA Array Interface v3")
+        self._world.sync("asarray", self._world.stream_at(stream))
 
     def _foreign(self, obj: Any) -> ndarray:
         """Another library's array, in place."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import ctypes
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tests.cuda_emulator.races import Act, Races
@@ -70,18 +72,62 @@ class UnownedMemory(BaseMemory):
         self.device_id = max(0, device_id)
 
 
+@dataclass(eq=False)
+class Region:
+    """What a pool took from the device in one piece.
+
+    Attributes:
+        size: its bytes.
+        kept: what of it is free: bytes of each part, and who used it last, by where it begins.
+    """
+
+    size: int
+    kept: dict[int, tuple[int, dict[int, Act]]] = field(default_factory=dict)
+
+    @property
+    def unused(self) -> bool:
+        """Whether all of it is free, so that it can go back to the device."""
+        return 0 in self.kept and self.kept[0][0] == self.size
+
+    def take(self, start: int, nbytes: int) -> dict[int, Act]:
+        """Use the first bytes of a free part; the rest of it stays free."""
+        size, history = self.kept.pop(start)
+        if size > nbytes:
+            self.kept[start + nbytes] = size - nbytes, history
+        return history
+
+    def put(self, start: int, nbytes: int, history: dict[int, Act]) -> None:
+        """Bytes are free again; free neighbours become one part."""
+        for other, (size, before) in list(self.kept.items()):
+            if other + size == start or other == start + nbytes:
+                del self.kept[other]
+                start, nbytes = min(start, other), nbytes + size
+                history = _latest(before, history)
+        self.kept[start] = nbytes, history
+
+
+def _latest(*histories: dict[int, Act]) -> dict[int, Act]:
+    """The last use by each stream."""
+    found: dict[int, Act] = {}
+    for stream, act in (item for history in histories for item in history.items()):
+        if stream not in found or found[stream].count < act.count:
+            found[stream] = act
+    return found
+
+
 class PooledMemory(BaseMemory):
     """Memory from a pool, given back to it when it dies."""
 
-    def __init__(self, pool: MemoryPool, size: int, stream: int, history: dict[int, Act]) -> None:
-        self._pool, self.size, self._stream = pool, size, stream
+    def __init__(self, pool: MemoryPool, size: int, part: tuple[Region, int, dict[int, Act]]) -> None:
+        self._pool, self.size = pool, size
+        self._region, self._start, history = part
         self.ptr = self._world.new_block(size, history)
 
     def free(self) -> None:
         """Give the memory back before it dies."""
         pointer, self.ptr = self.ptr, 0
         if pointer:
-            self._pool._put(self.size, self._stream, self._world.release(pointer))
+            self._pool._put(self.size, self._region, self._start, self._world.release(pointer))
 
     def __del__(self) -> None:
         if getattr(self, "ptr", 0):
@@ -226,7 +272,7 @@ def void(_: object) -> None:
 
 
 class MemoryPool:
-    """A pool: what it gave out and got back is kept for the next that asks.
+    """A pool: what it gave out and got back is kept, and cut into parts, for the next that asks.
 
     Each block is new host memory all the same, so that nobody depends on what a block held before. The pool
     counts as a real one does; blocks that it keeps are what it can give without asking the device. Who used a
@@ -237,8 +283,8 @@ class MemoryPool:
 
     def __init__(self, allocator: Callable[[int], MemoryPointer] | None = None) -> None:
         self._allocator = allocator
-        # by stream, then for each size what the kept blocks were used by
-        self._free: dict[int, dict[int, list[dict[int, Act]]]] = {}
+        self._regions: dict[int, list[Region]] = {}  # by stream
+        self._returned: deque[tuple[int, Region, int, dict[int, Act]]] = deque()
         self._used = 0
         self._total = 0
         self._limit = 0
@@ -251,12 +297,14 @@ class MemoryPool:
             return pointer(self._world.classes["UnownedMemory"](0, 0, None), 0)
         stream = self._world.current_stream.ptr
         with self._lock:
-            history = self._reserve(_rounded(size), stream)
+            self._settle()
+            part = self._reserve(_rounded(size), stream)
             self._used += _rounded(size)
-        return pointer(self._world.classes["PooledMemory"](self, size, stream, history), 0)
+        return pointer(self._world.classes["PooledMemory"](self, size, part), 0)
 
     def used_bytes(self) -> int:
         """Bytes in use."""
+        self._settle()
         return self._used
 
     def total_bytes(self) -> int:
@@ -265,17 +313,21 @@ class MemoryPool:
 
     def free_bytes(self) -> int:
         """Bytes kept for later."""
-        return self._total - self._used
+        return self._total - self.used_bytes()
 
     def n_free_blocks(self) -> int:
         """Blocks kept for later."""
-        return sum(len(blocks) for sizes in self._free.values() for blocks in sizes.values())
+        self._settle()
+        return sum(len(region.kept) for regions in self._regions.values() for region in regions)
 
     def free_all_blocks(self, stream: Stream | None = None) -> None:
-        """Give all kept blocks back to the device; those of one stream when it is named."""
+        """Give back to the device what is kept, of one stream when it is named; not what is used in part."""
         with self._lock:
-            for address in list(self._free) if stream is None else [stream.ptr]:
-                nbytes = sum(size * len(blocks) for size, blocks in self._free.pop(address, {}).items())
+            self._settle()
+            for address in list(self._regions) if stream is None else [stream.ptr]:
+                regions = self._regions.pop(address, [])
+                nbytes = sum(region.size for region in regions if region.unused)
+                self._regions[address] = [region for region in regions if not region.unused]
                 self._total -= nbytes
                 self._world.give_back(nbytes)
 
@@ -293,17 +345,21 @@ class MemoryPool:
             raise ValueError("Exactly one of the arguments must be specified")
         self._limit = int(self._world.memory_limit * fraction) if fraction is not None else int(size or 0)
 
-    def _reserve(self, nbytes: int, stream: int) -> dict[int, Act]:
-        """Account for a block: one that is kept, or one from the device; who used it before."""
-        kept = self._free.setdefault(stream, {})
-        fitting = min((size for size, blocks in kept.items() if blocks and size >= nbytes), default=None)
-        if fitting is not None:
-            history = kept[fitting].pop()
-            if fitting > nbytes:
-                kept.setdefault(fitting - nbytes, []).append(history)  # the rest of a larger block stays
-            return history
+    def _reserve(self, nbytes: int, stream: int) -> tuple[Region, int, dict[int, Act]]:
+        """A part that is kept, the smallest that fits, or one from the device; who used it before."""
+        kept = [
+            (size, region, start)
+            for region in self._regions.get(stream, ())
+            for start, (size, _) in region.kept.items()
+            if size >= nbytes
+        ]
+        if kept:
+            _, region, start = min(kept, key=lambda part: part[0])
+            return region, start, region.take(start, nbytes)
         self._take_or_shrink(nbytes)
-        return {}
+        made = Region(nbytes)
+        self._regions.setdefault(stream, []).append(made)
+        return made, 0, {}
 
     def _take_or_shrink(self, nbytes: int) -> None:
         """Take bytes from the device, after giving back what is kept if need be."""
@@ -326,10 +382,16 @@ class MemoryPool:
             raise OutOfMemoryError(nbytes, self._total, self._limit) from None
         self._total += nbytes
 
-    def _put(self, size: int, stream: int, history: dict[int, Act]) -> None:
+    def _put(self, size: int, region: Region, start: int, history: dict[int, Act]) -> None:
+        self._returned.append((_rounded(size), region, start, history))  # wherever Python collects garbage
+
+    def _settle(self) -> None:
+        """Take in what has been freed."""
         with self._lock:
-            self._used -= _rounded(size)
-            self._free.setdefault(stream, {}).setdefault(_rounded(size), []).append(history)
+            while self._returned:
+                size, region, start, history = self._returned.popleft()
+                self._used -= size
+                region.put(start, size, history)
 
 
 def _rounded(size: int) -> int:

@@ -166,9 +166,10 @@ class World:
 
     def stream_at(self, address: int) -> Stream:
         """The stream with an address, as the runtime's functions name it."""
-        if address in (0, 1):
-            null: Stream = self.classes["Stream"].null
-            return null
+        if address in (0, 1, 2):
+            cls: Any = self.classes["Stream"]
+            own: Stream = cls.ptds if address == 2 else cls.null
+            return own
         if address not in self.streams:
             raise CUDARuntimeError(400)
         return self.streams[address]

@@ -327,7 +327,10 @@ def test_checks_that_pass() -> None:
         (lambda: ColumnCheck(values="ab"), r"values is a list of texts\. Received: 'ab'"),  # type: ignore[arg-type]
         (lambda: TableSettings(missing="medain"), r"missing cannot be 'medain'\. Did you mean 'median'"),  # type: ignore[arg-type]
         (lambda: TableSettings(scale=3), r"scale cannot be 3"),  # type: ignore[arg-type]
-        (lambda: TableSettings(max_categories=1), r"max_categories is an integer >= 2\. Received: 1"),
+        (
+            lambda: TableSettings(max_categories=1),
+            r"max_categories is an integer from 2 to 10000\. Received: 1",
+        ),
         (lambda: TableSettings(missing_indicators=0), r"missing_indicators is true or false"),  # type: ignore[arg-type]
         (
             lambda: TableSettings(ignore=("a",), numeric=("b", "a")),

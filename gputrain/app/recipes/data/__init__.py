@@ -1,6 +1,6 @@
 """The data section of a recipe: what a model is trained on, read, divided and prepared.
 
-section = resolve({"dataset": "digits"}, "SparseCategoricalCrossentropy", source)
+section = resolve({"dataset": "digits"}, losses.SparseCategoricalCrossentropy, source)
 dataset = load(section)
 dataset.train.x.shape, dataset.preparation.targets.names
 """

@@ -17,15 +17,8 @@ from gputrain.app.recipes.data.origins import Origin, Samples
 from gputrain.app.recipes.data.preparation import Preparation
 from gputrain.app.recipes.data.splitting import some, split
 from gputrain.app.recipes.data.targets import ClassTargets, Targets, as_texts, class_targets, number_targets
-from gputrain.data.tabular import (
-    ColumnCheck,
-    Table,
-    TablePreparation,
-    TableSettings,
-    check_cost_matrix,
-    resample,
-)
-from gputrain.errors import DataError, explain
+from gputrain.data import tabular
+from gputrain.errors import DataError
 from gputrain.utils.notes import note
 
 Array = NDArray[Any]
@@ -98,7 +91,7 @@ def load(section: Mapping[str, Any], logits: bool = False) -> Dataset:
     targets = labels or _numbers(section, train)
     inputs = _inputs(origin, settings, train)
     cost = section.get("cost_matrix")
-    matrix = None if cost is None else check_cost_matrix(cost, targets.outputs)
+    matrix = None if cost is None else tabular.check_cost_matrix(cost, targets.outputs)
     preparation = Preparation(inputs, targets, logits, matrix)
     parts = [None if part is None else prepared(part, preparation) for part in (train, validation, test)]
     assert parts[0] is not None
@@ -130,7 +123,7 @@ def prepared(samples: Samples, preparation: Preparation) -> Part:
         samples = samples.take(np.flatnonzero(kept))
     if not len(samples):
         rule = "No sample is left once rows with missing cells are dropped."
-        raise DataError(explain(rule, fix='Fill them instead: data.table.missing = "median".'))
+        raise DataError(rule, fix='Fill them instead: data.table.missing = "median".')
     truth = preparation.targets.encode(samples.y)
     x = preparation.inputs(samples.x)
     return Part(x, preparation.targets.for_loss(truth), truth, samples)
@@ -159,7 +152,7 @@ def _divided(
         share = section.get("test_fraction", DEFAULT_TEST_FRACTION)
         train, test = halves(train, share, "test") if share else (train, None)
     elif section.get("test_fraction"):
-        raise DataError(explain("The data brings a test part.", fix="Leave out data.test_fraction."))
+        raise DataError("The data brings a test part.", fix="Leave out data.test_fraction.")
     validation = None
     if section["validation_fraction"]:
         train, validation = halves(train, section["validation_fraction"], "validation")
@@ -178,42 +171,31 @@ def _numbers(section: Mapping[str, Any], train: Samples) -> Targets:
 
 def _inputs(origin: Origin, settings: dict[str, Any], train: Samples) -> Inputs:
     """Fit the preparation of inputs to the training samples, and note in `settings` what was found."""
-    if isinstance(train.x, Table):
-        return TableInputs(TablePreparation.fit(train.x, table_settings(settings["table"])))
+    if isinstance(train.x, tabular.Table):
+        return TableInputs(tabular.TablePreparation.fit(train.x, _table_settings(settings["table"])))
     sample = tuple(int(size) for size in train.x.shape[1:])
     white = origin.white or 1.0
     settings["scale"] = float(settings.get("scale", white))
     shape = tuple(settings.setdefault("reshape", list(sample)))
     if math.prod(shape) != math.prod(sample):
-        raise DataError(
-            explain(
-                "data.reshape must hold as many numbers as a sample.",
-                expected=f"sizes whose product is {math.prod(sample)}, as those of {list(sample)}",
-                received=f"{list(shape)}, product {math.prod(shape)}",
-            )
-        )
+        rule = "data.reshape must hold as many numbers as a sample."
+        expected = f"sizes whose product is {math.prod(sample)}, as those of {list(sample)}"
+        raise DataError(rule, expected=expected, received=f"{list(shape)}, product {math.prod(shape)}")
     return ArrayInputs(sample, shape, settings["scale"], white)
 
 
-def table_settings(section: Mapping[str, Any]) -> TableSettings:
-    """Return the checked section data.table as the tabular room takes it."""
-    plain = _with_tuples(section)
+def _table_settings(section: Mapping[str, Any]) -> tabular.TableSettings:
+    """The checked section data.table as the tabular room takes it."""
+    plain = dict(section)
     plain["scale"] = plain.pop("scaling")
-    plain["checks"] = {
-        column: ColumnCheck(**_with_tuples(check)) for column, check in section["checks"].items()
-    }
-    return TableSettings(**plain)
-
-
-def _with_tuples(table: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in table.items()}
+    return tabular.TableSettings.from_config(plain)
 
 
 def _balanced(part: Part, section: Mapping[str, Any]) -> Part:
     method = section.get("balance", "none")
     if method == "none":
         return part
-    return part.take(resample(part.truth, method, section["split_seed"]))
+    return part.take(tabular.resample(part.truth, method, section["split_seed"]))
 
 
 __all__ = ["Dataset", "Part", "load", "prepared"]

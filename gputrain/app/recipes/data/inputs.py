@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from gputrain import config
 from gputrain.data.io import images
 from gputrain.data.tabular import Table, TablePreparation
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
+from gputrain.utils.plain import Described
 
 Array = NDArray[Any]
 Raw = Array | Table
 
 
 @dataclass(frozen=True)
-class ArrayInputs:
+class ArrayInputs(Described):
     """Samples that are arrays of numbers.
 
     Attributes:
@@ -31,6 +32,7 @@ class ArrayInputs:
         white: the largest value that a pixel can have, for pictures given as image files.
     """
 
+    kind = "arrays"
     sample: tuple[int, ...]
     shape: tuple[int, ...]
     scale: float
@@ -50,15 +52,11 @@ class ArrayInputs:
         """
         if isinstance(raw, Table) or raw.dtype.kind not in "buif":
             received = "a table" if isinstance(raw, Table) else f"an array of {raw.dtype}"
-            raise DataError(explain("Inputs must be numbers.", received=received))
+            raise DataError("Inputs must be numbers.", received=received)
         if math.prod(raw.shape[1:]) != math.prod(self.shape) or raw.ndim == 0:
-            raise DataError(
-                explain(
-                    "Samples must have the shape that the model was made for.",
-                    expected=f"(n, {', '.join(map(str, self.sample))})",
-                    received=f"shape {raw.shape}",
-                )
-            )
+            rule = "Samples must have the shape that the model was made for."
+            expected = f"(n, {', '.join(map(str, self.sample))})"
+            raise DataError(rule, expected=expected, received=f"shape {raw.shape}")
         with np.errstate(over="ignore"):  # what is too large for float32 is found below
             scaled = raw.astype(np.float32)
             scaled /= np.float32(self.scale)
@@ -85,16 +83,6 @@ class ArrayInputs:
         wanted = channels[0] if channels else 1
         pixels = np.stack([images.read_image(file, (height, width), wanted) for file in files])
         return pixels.astype(np.float32).reshape(len(files), *self.sample) * np.float32(self.white / 255)
-
-    def to_config(self) -> dict[str, Any]:
-        """Return all of it as plain data."""
-        return {
-            "kind": "arrays",
-            "sample": list(self.sample),
-            "shape": list(self.shape),
-            "scale": self.scale,
-            "white": self.white,
-        }
 
 
 @dataclass(frozen=True)
@@ -145,7 +133,7 @@ class TableInputs:
 def _table(raw: Raw) -> Table:
     if isinstance(raw, Table):
         return raw
-    raise DataError(explain("Inputs must be a table.", received=f"an array of shape {raw.shape}"))
+    raise DataError("Inputs must be a table.", received=f"an array of shape {raw.shape}")
 
 
 Inputs = ArrayInputs | TableInputs
@@ -176,13 +164,9 @@ def _refuse_non_finite(raw: Array, scaled: NDArray[np.float32]) -> None:
         return
     sample, place = np.argwhere(~finite)[0].tolist()
     count = int((~finite).sum())
-    raise DataError(
-        explain(
-            "Inputs must be finite numbers, as float32 too.",
-            received=f"{raw[sample, place]} in sample {sample} (counted from 0), {count} in all",
-            fix="Correct or remove such samples.",
-        )
-    )
+    rule = "Inputs must be finite numbers, as float32 too."
+    received = f"{raw[sample, place]} in sample {sample} (counted from 0), {count} in all"
+    raise DataError(rule, received=received, fix="Correct or remove such samples.")
 
 
 def _size(size: Any) -> int:

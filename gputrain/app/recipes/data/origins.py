@@ -18,8 +18,8 @@ from gputrain.data.io.npy import read_npy
 from gputrain.data.io.npz import names_and_shapes, read_npz
 from gputrain.data.tabular import Table, read_csv
 from gputrain.datasets import CorruptFileError
-from gputrain.errors import DataError, explain
-from gputrain.utils.names import did_you_mean
+from gputrain.errors import DataError
+from gputrain.names import did_you_mean
 from gputrain.utils.notes import note
 
 Array = NDArray[Any]
@@ -92,7 +92,7 @@ def read(section: Mapping[str, Any]) -> Origin:
         test_path = Path(section["test_file"])
         test, _ = read_file(test_path, section, section.get("test_target_file"))
         if isinstance(test.x, Table) != isinstance(samples.x, Table):
-            raise DataError(explain(f"{test_path}: the test file must be of the form of {path}."))
+            raise DataError(f"{test_path}: the test file must be of the form of {path}.")
     return Origin(samples, test, white=255.0 if _is_bytes(samples.x) else None)
 
 
@@ -118,14 +118,14 @@ def read_file(
     kind = file_kind(path)
     if target_file is not None and kind in ("csv", "npz"):
         rule = f"{path}: the file holds its targets, so there is no other file of them."
-        raise DataError(explain(rule, received=target_file, fix="Leave it out."))
+        raise DataError(rule, received=target_file, fix="Leave it out.")
     if kind == "csv":
         return from_table(read_csv(path), section, str(path)), None
     if kind == "npz":
         return _npz(path, section)
     if target_file is None:
         rule = f"{path}: the file holds one array, the inputs; the targets are in another."
-        raise DataError(explain(rule, fix='Name it: data.target_file = "labels.npy", or --targets.'))
+        raise DataError(rule, fix='Name it: data.target_file = "labels.npy", or --targets.')
     return _paired(read_array(path), read_array(Path(target_file)), str(path), target_file), None
 
 
@@ -139,7 +139,7 @@ def file_kind(path: Path) -> str:
     """
     if path.is_dir():
         fix = "A folder of images with class folders is named with data.folder."
-        raise DataError(explain(f"{path}: a file is needed here.", received="a folder", fix=fix))
+        raise DataError(f"{path}: a file is needed here.", received="a folder", fix=fix)
     found = sniff.kind_of(path)
     kind = _KINDS.get(found)
     named = path.suffix.lower().lstrip(".")
@@ -172,15 +172,13 @@ def from_table(table: Table, section: Mapping[str, Any], place: str) -> Samples:
     for name in names:
         if name not in table.names:
             raise DataError(
-                explain(
-                    f"{place}: there is no column {name!r} to predict.",
-                    received=f"the columns {', '.join(table.names[:20])}"
-                    + (" ..." if len(table.names) > 20 else ""),
-                    fix=f'{did_you_mean(name, table.names)} Say which it is: data.target = "...".'.strip(),
-                )
+                f"{place}: there is no column {name!r} to predict.",
+                received=f"the columns {', '.join(table.names[:20])}"
+                + (" ..." if len(table.names) > 20 else ""),
+                fix=f'{did_you_mean(name, table.names)} Say which it is: data.target = "...".'.strip(),
             )
     if len(names) == len(table.names):
-        raise DataError(explain(f"{place}: a table needs a column beside its target."))
+        raise DataError(f"{place}: a table needs a column beside its target.")
     table = _with_targets(table, names, section, place)
     columns = [table[name] for name in names]
     y = columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
@@ -197,7 +195,7 @@ def _with_targets(table: Table, names: Sequence[str], section: Mapping[str, Any]
             there &= np.array([cell.strip() not in codes for cell in cells], dtype=bool)
     missing = table.rows - int(there.sum())
     if missing == table.rows:
-        raise DataError(explain(f"{place}: no row has a target.", received=f"{missing} row(s) without one"))
+        raise DataError(f"{place}: no row has a target.", received=f"{missing} row(s) without one")
     if missing:
         note(f"{place}: {missing} of {table.rows} rows have no target and are left out.")
         return table.take(np.flatnonzero(there))
@@ -221,13 +219,8 @@ def _folder(section: Mapping[str, Any]) -> Origin:
         return Origin(samples, None, found.classes, 255.0)
     held = images.scan(Path(section["test_folder"]))
     if held.classes != found.classes:
-        raise DataError(
-            explain(
-                f"{section['test_folder']}: the test folder must have the classes of the other one.",
-                expected=", ".join(found.classes),
-                received=", ".join(held.classes),
-            )
-        )
+        rule = f"{section['test_folder']}: the test folder must have the classes of the other one."
+        raise DataError(rule, expected=", ".join(found.classes), received=", ".join(held.classes))
     height, width, channels = pixels.shape[1:]
     test = Samples(images.load(held, size=(height, width), channels=channels), held.labels)
     return Origin(samples, test, found.classes, 255.0)
@@ -249,29 +242,25 @@ def _npz_names(path: Path, section: Mapping[str, Any], there: Sequence[str]) -> 
     given = section.get("inputs"), section.get("target")
     if isinstance(given[1], list):
         rule = "data.target names one array of an npz file; several targets are its columns."
-        raise DataError(explain(rule, received=given[1]))
+        raise DataError(rule, received=given[1])
     for pair in _PAIRS:
         x_name, y_name = given[0] or pair[0], given[1] or pair[1]
         if x_name in there and y_name in there:
             return x_name, y_name
     raise DataError(
-        explain(
-            f"{path}: inputs and targets are two arrays of the file.",
-            expected=" and ".join(name or "?" for name in given)
-            if any(given)
-            else "x_train and y_train, or x and y",
-            received=f"the arrays {', '.join(there)}" if there else "no array",
-            fix='Say which they are: data.inputs = "..." and data.target = "...".',
-        )
+        f"{path}: inputs and targets are two arrays of the file.",
+        expected=" and ".join(name or "?" for name in given)
+        if any(given)
+        else "x_train and y_train, or x and y",
+        received=f"the arrays {', '.join(there)}" if there else "no array",
+        fix='Say which they are: data.inputs = "..." and data.target = "...".',
     )
 
 
 def _paired(x: Array, y: Array, x_name: str, y_name: str) -> Samples:
     if x.ndim < 1 or y.ndim < 1 or len(x) != len(y) or len(x) == 0:
         rule = f"{x_name}: inputs and targets must be as many, and at least one."
-        raise DataError(
-            explain(rule, received=f"inputs of shape {x.shape}, targets {y_name} of shape {y.shape}")
-        )
+        raise DataError(rule, received=f"inputs of shape {x.shape}, targets {y_name} of shape {y.shape}")
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     return Samples(x if x.ndim > 1 else x[:, None], y)

@@ -11,6 +11,8 @@ from typing import Any
 from gputrain.app.recipes import schema
 from gputrain.app.recipes.errors import Source
 from gputrain.app.recipes.known_data import DATASETS, ImageSet
+from gputrain.losses import Loss
+from gputrain.losses.base import TASKS
 
 ORIGINS = ("dataset", "file", "folder")
 
@@ -24,12 +26,12 @@ PATHS = ("file", "folder", "test_file", "test_folder", "target_file", "test_targ
 _OF_CLASSES = ("one_hot", "balance", "cost_matrix", "stratify")
 
 
-def resolve(given: Mapping[str, Any], loss: str, source: Source) -> dict[str, Any]:
+def resolve(given: Mapping[str, Any], loss: type[Loss], source: Source) -> dict[str, Any]:
     """Return the data section with every default that is known before the data is read.
 
     Args:
         given: the section as read.
-        loss: the class name of the loss, which says what the task is unless the section does.
+        loss: its class says what the task is unless the section does.
         source: where it was read, for errors.
 
     Raises:
@@ -54,12 +56,9 @@ def resolve(given: Mapping[str, Any], loss: str, source: Source) -> dict[str, An
 def _origin(section: Mapping[str, Any], source: Source) -> str:
     found = [key for key in ORIGINS if key in section]
     if len(found) != 1:
-        raise source.error(
-            "data",
-            "The data comes from one place.",
-            expected="one of dataset, file and folder",
-            received=" and ".join(found) or "none of them",
-        )
+        rule = "The data comes from one place."
+        expected = "one of dataset, file and folder"
+        raise source.error("data", rule, expected=expected, received=" and ".join(found) or "none of them")
     return found[0]
 
 
@@ -85,16 +84,15 @@ def _check_fitting(
         raise source.error("data.test_fraction", rule, fix="Leave the key out.")
 
 
-def _task(section: Mapping[str, Any], loss: str, known: Any, source: Source) -> str:
-    by_loss = "classification" if "entropy" in loss or "Hinge" in loss else "regression"
-    task = str(section.get("task", by_loss))
+def _task(section: Mapping[str, Any], loss: type[Loss], known: Any, source: Source) -> str:
+    task = str(section.get("task", TASKS.get(str(loss.target_kind), "regression")))
     right = "classification" if isinstance(known, ImageSet) else getattr(known, "task", None)
     if right and task != right:
         raise source.error(
             "data.task" if "task" in section else "loss",
             f"{section['dataset']} is for {right}.",
             expected=f"a loss for {right}",
-            received=f"{loss}, which is for {task}" if "task" not in section else task,
+            received=f"{loss.__name__}, which is for {task}" if "task" not in section else task,
             fix=None if "task" in section else f'Or say data.task = "{right}".',
         )
     if task == "regression":
@@ -107,12 +105,10 @@ def _task(section: Mapping[str, Any], loss: str, known: Any, source: Source) -> 
 def _shape(section: Mapping[str, Any], known: ImageSet, source: Source) -> list[int]:
     shape = list(section.get("reshape", known.shape))
     if math.prod(shape) != math.prod(known.shape):
-        raise source.error(
-            "data.reshape",
-            f"A sample of {section['dataset']} has the shape {known.shape}.",
-            expected=f"sizes whose product is {math.prod(known.shape)}, as {list(known.shape)}",
-            received=f"{shape}, product {math.prod(shape)}",
-        )
+        rule = f"A sample of {section['dataset']} has the shape {known.shape}."
+        expected = f"sizes whose product is {math.prod(known.shape)}, as {list(known.shape)}"
+        received = f"{shape}, product {math.prod(shape)}"
+        raise source.error("data.reshape", rule, expected=expected, received=received)
     return shape
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
 from gputrain.utils import philox
 
 Array = NDArray[Any]
@@ -38,7 +38,7 @@ def split(
         _require_two_of_each(labels, what, names)
         return stratified_split(labels, fraction, seed, what)
     if count < 2:
-        raise DataError(explain(f"Training and {what} need a sample each.", received=f"{count} sample(s)"))
+        raise DataError(f"Training and {what} need a sample each.", received=f"{count} sample(s)")
     order = philox.permutation(count, seed, philox.stream_id(f"recipe/{what}"), 0)
     held = np.zeros(count, bool)
     held[order[: min(max(round(count * fraction), 1), count - 1)]] = True
@@ -82,7 +82,7 @@ def some(labels: Array | None, count: int, wanted: int, seed: int) -> Indices:
     """
     if wanted > count:
         rule = "data.train_samples cannot be more than there are to train on."
-        raise DataError(explain(rule, expected=f"at most {count}", received=wanted))
+        raise DataError(rule, expected=f"at most {count}", received=wanted)
     order = philox.permutation(count, seed, philox.stream_id("recipe/train_samples"), 0)
     if labels is None:
         return np.sort(order[:wanted])
@@ -99,10 +99,6 @@ def _require_two_of_each(labels: Array, what: str, names: Sequence[str]) -> None
     alone = [str(names[number]) if names else str(number) for number in numbers[counts < 2]]
     if alone:
         more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
-        raise DataError(
-            explain(
-                f"Training and {what} need a sample of each class.",
-                received=f"a single one of {', '.join(map(repr, alone[:5]))}{more}",
-                fix="Add samples of it, remove it, or set data.stratify = false.",
-            )
-        )
+        rule = f"Training and {what} need a sample of each class."
+        fix = "Add samples of it, remove it, or set data.stratify = false."
+        raise DataError(rule, received=f"a single one of {', '.join(map(repr, alone[:5]))}{more}", fix=fix)

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.data.tabular import Labels
-from gputrain.errors import DataError, explain
+from gputrain.errors import DataError
+from gputrain.utils.plain import Described
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
-class ClassTargets:
+class ClassTargets(Described):
     """Classes, numbered from 0.
 
     Attributes:
@@ -25,6 +26,7 @@ class ClassTargets:
         one_hot: whether the loss gets rows of zeros and a one.
     """
 
+    kind = "classes"
     labels: Labels
     names: tuple[str, ...]
     one_hot: bool = False
@@ -46,18 +48,9 @@ class ClassTargets:
         """Return what `fit` gets for class numbers: themselves, or one-hot rows, float32 (n, classes)."""
         return np.eye(self.outputs, dtype=np.float32)[numbers] if self.one_hot else numbers
 
-    def to_config(self) -> dict[str, Any]:
-        """Return all of it as plain data."""
-        return {
-            "kind": "classes",
-            "labels": self.labels.to_config(),
-            "names": list(self.names),
-            "one_hot": self.one_hot,
-        }
-
 
 @dataclass(frozen=True)
-class NumberTargets:
+class NumberTargets(Described):
     """Numbers, scaled to mean 0 and deviation 1 for the loss unless mean is 0 and deviation 1.
 
     Attributes:
@@ -65,6 +58,7 @@ class NumberTargets:
         mean, deviation: float64 (k,), of the training samples.
     """
 
+    kind = "numbers"
     names: tuple[str, ...]
     mean: NDArray[np.float64]
     deviation: NDArray[np.float64]
@@ -90,15 +84,6 @@ class NumberTargets:
         """Return a model's outputs in the units of the data, float64 (n, k)."""
         return outputs.reshape(len(outputs), -1).astype(np.float64) * self.deviation + self.mean
 
-    def to_config(self) -> dict[str, Any]:
-        """Return all of it as plain data."""
-        return {
-            "kind": "numbers",
-            "names": list(self.names),
-            "mean": self.mean.tolist(),
-            "deviation": self.deviation.tolist(),
-        }
-
 
 Targets = ClassTargets | NumberTargets
 
@@ -116,13 +101,9 @@ def class_targets(raw: Array, one_hot: bool, names: Sequence[str] | None = None)
     """
     labels = Labels.fit(as_texts(raw) if names is None else as_texts(np.arange(len(names))))
     if len(labels.classes) < 2:
-        raise DataError(
-            explain(
-                "A classifier needs at least two classes.",
-                received=f"the class {labels.classes[0]!r} alone" if labels.classes else "no sample",
-                fix='Is data.target the right one? For numbers to predict take loss = "mse".',
-            )
-        )
+        received = f"the class {labels.classes[0]!r} alone" if labels.classes else "no sample"
+        fix = 'Is data.target the right one? For numbers to predict take loss = "mse".'
+        raise DataError("A classifier needs at least two classes.", received=received, fix=fix)
     return ClassTargets(labels, tuple(names or labels.classes), one_hot)
 
 
@@ -149,18 +130,14 @@ def as_texts(raw: Array) -> NDArray[np.object_]:
         raw = raw[:, 0]
     if raw.ndim != 1:
         rule = "A classifier has one label for each sample."
-        raise DataError(explain(rule, expected="shape (n,)", received=f"shape {raw.shape}"))
+        raise DataError(rule, expected="shape (n,)", received=f"shape {raw.shape}")
     if raw.dtype.kind == "f":
         whole = np.isfinite(raw) & (np.floor(raw) == raw)
         if not whole.all():
             bad = int(np.flatnonzero(~whole)[0])
-            raise DataError(
-                explain(
-                    "Classes are text or whole numbers.",
-                    received=f"{raw[bad]} as target {bad}",
-                    fix='For numbers to predict take a loss for them, as loss = "mse".',
-                )
-            )
+            received = f"{raw[bad]} as target {bad}"
+            fix = 'For numbers to predict take a loss for them, as loss = "mse".'
+            raise DataError("Classes are text or whole numbers.", received=received, fix=fix)
         raw = raw.astype(np.int64)
     return np.array([str(label) for label in raw.tolist()], dtype=object)
 
@@ -180,12 +157,10 @@ def as_numbers(raw: Array, names: Sequence[str]) -> NDArray[np.float64]:
     if not np.isfinite(numbers).all():
         row, column = np.argwhere(~np.isfinite(numbers))[0]
         raise DataError(
-            explain(
-                "A target to predict must be a finite number.",
-                received=f"{table[row, column]!r} in {names[column]!r}, sample {row} (counted from 0)",
-                fix="Correct or remove the sample; for classes take a loss for them, as "
-                '"sparse_categorical_crossentropy".',
-            )
+            "A target to predict must be a finite number.",
+            received=f"{table[row, column]!r} in {names[column]!r}, sample {row} (counted from 0)",
+            fix="Correct or remove the sample; for classes take a loss for them, as "
+            '"sparse_categorical_crossentropy".',
         )
     return numbers
 

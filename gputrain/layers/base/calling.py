@@ -1,0 +1,174 @@
+"""The call of a layer: what surrounds `call` while it is recorded."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import cached_property, wraps
+from typing import Any
+
+from gputrain.errors import DTypeError, ShapeError
+from gputrain.ir import Trace, Value, current_trace, suspended
+from gputrain.layers.base.masking import any_mask, asked_for, attach, masks_of, warn_of_dropped
+from gputrain.layers.base.naming import inside
+from gputrain.layers.base.symbolic import SymbolicCalls, eager_call, functional_call
+from gputrain.ops import divide
+from gputrain.utils import tree
+
+_REPORTED = (ShapeError, DTypeError)
+
+
+class Called(SymbolicCalls):
+    """What is built at its first call, and called on values and arrays.
+
+    Attributes:
+        supports_masking: whether the outputs carry the mask of the inputs.
+        activity_regularizer: function of the output whose value is added to the loss.
+    """
+
+    supports_masking = False
+    activity_regularizer: Any
+
+    # ------------------------------------------------------------------------------------- to be overridden
+
+    def build(self, input_shape: Any) -> None:
+        """Create the weights for inputs of this shape (unknown sizes None)."""
+        self.built = True
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Compute the outputs, in operations of `gputrain.ops`."""
+        raise NotImplementedError(f"{type(self).__name__} must define call(inputs).")
+
+    def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
+        """Mask of the outputs; by default the inputs' mask, where the layer supports
+
+        A layer whose `call` has further arguments x may ask for their masks: `x_mask` after these two.
+
+        Args:
+            inputs: the first argument of `call`: a value, or a list or dict of them.
+            previous_mask: its mask, in the same structure, or what was given as `mask`.
+        """
+        return previous_mask
+
+    # ---------------------------------------------------------------------------------------------- calling
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        trace = current_trace()
+        if trace is not None:
+            return self._inline(trace, args, kwargs)
+        if any(isinstance(leaf, Value) for leaf in tree.flatten((args, kwargs))):
+            return functional_call(self, args, kwargs)
+        return eager_call(self, args, kwargs)
+
+    def _inline(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Record `call` in the trace, with what surrounds it: build, casts, training, masks, the path."""
+        args, kwargs = tree.map_leaves(self.cast_inputs, self._named_training(args, kwargs))
+        training = kwargs.pop("training", None)
+        if training is None:
+            training = trace.training
+        placed, given = self._call_arguments[: len(args)], self._by_name(args, kwargs)
+        first = next(iter(given.values()), None)
+        masks = {name: masks_of(value) for name, value in given.items()}
+        asked = asked_for(self._call_arguments, masks)
+        kwargs |= {
+            name: mask for name, mask in asked.items() if given.get(name) is None and name not in placed
+        }
+        if "training" in self._call_arguments:
+            kwargs["training"] = training
+        with inside(self), trace.scope(self.name, _place(trace, self), training):
+            trace.callers.append(self)
+            try:
+                self._ensure_built(first)
+                outputs = self.call(*args, **kwargs)
+            except _REPORTED as error:
+                raise _with_path(error, trace.path) from error
+            finally:
+                trace.callers.pop()
+            self._regularize_activity(trace, outputs)
+            self._set_masks(trace, {**kwargs, **given}, masks, outputs)
+        return outputs
+
+    def _named_training(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """The arguments with `training` by its name, wherever it was given."""
+        names = self._call_arguments
+        place = names.index("training") if "training" in names else len(args)
+        if place >= len(args):
+            return args, dict(kwargs)
+        return args[:place], {**kwargs, **dict(zip(names[place:], args[place:], strict=False))}
+
+    def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of `call` by their names, in order; those that have none by their numbers."""
+        names = [*self._call_arguments, *map(str, range(len(self._call_arguments), len(args)))]
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        return {name: given[name] for name in (*names, *kwargs) if name in given}
+
+    def _regularize_activity(self, trace: Trace, outputs: Any) -> None:
+        """Add the activity regularizer's penalty of a sample, the mean over the batch."""
+        if self.activity_regularizer is None:
+            return
+        for value in tree.flatten(outputs):
+            penalty = self.activity_regularizer(value)
+            size = value.shape[0] if value.ndim else None
+            trace.losses.append((self, divide(penalty, float(size)) if size else penalty))
+
+    def _set_masks(self, trace: Trace, given: Any, masks: dict[str, Any], outputs: Any) -> None:
+        """The outputs' masks; a layer that does not support masks says that it drops them."""
+        makes_masks = type(self).compute_mask is not Called.compute_mask
+        first, *later = masks or ("",)
+        previous = given.get("mask") if given.get("mask") is not None else masks.get(first)
+        if makes_masks or (self.supports_masking and any_mask(previous)):
+            names = tuple(inspect.signature(self.compute_mask).parameters)[2:]
+            further = asked_for(names, masks)
+            attach(outputs, self.compute_mask(given.get(first), previous, **further))
+        elif not self.supports_masking:
+            untaken = [masks[name] for name in later if f"{name}_mask" not in self._call_arguments]
+            if any_mask([previous, untaken]):
+                warn_of_dropped(trace.path, type(self).__name__)
+
+    def _ensure_built(self, inputs: Any) -> None:
+        if not self.built:
+            self.build(_shapes(inputs))
+            self.built = True
+
+    @cached_property
+    def _call_arguments(self) -> tuple[str, ...]:
+        return tuple(inspect.signature(self.call).parameters)
+
+
+def building(build: Callable[..., None]) -> Callable[..., None]:
+    """A layer's `build`, run outside of any trace (weights are drawn at once), which marks it as built."""
+
+    @wraps(build)
+    def wrapped(self: Called, *args: Any, **kwargs: Any) -> None:
+        before = self.built
+        try:
+            with suspended(), inside(self):
+                build(self, *args, **kwargs)
+        except BaseException:
+            self.built = before  # whatever a base's `build` has said
+            raise
+        self.built = True
+
+    return wrapped
+
+
+def _place(trace: Trace, layer: Called) -> str:
+    """The layer's place inside the layer that calls it; the outermost one needs no place."""
+    return trace.callers[-1].child_key(layer) if trace.callers else ""
+
+
+def _with_path(error: Exception, path: str) -> Exception:
+    """The same error with the layer's path in front, once."""
+    text = str(error)
+    return error if text.startswith("In layer ") else type(error)(f"In layer {path}: {text}")
+
+
+def _shapes(inputs: Any) -> Any:
+    """Shapes of a value, or of a list or dict of them."""
+    if isinstance(inputs, Value):
+        return inputs.shape
+    if isinstance(inputs, list | tuple):
+        return [_shapes(v) for v in inputs]
+    if isinstance(inputs, dict):
+        return {key: _shapes(v) for key, v in inputs.items()}
+    return tuple(getattr(inputs, "shape", ()))

@@ -1,0 +1,127 @@
+"""Layers as plain data: `get_config`, `from_config`, and what constructors take in `**kwargs`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from gputrain import regularizers
+from gputrain.errors import explain
+from gputrain.ir import Shape
+from gputrain.layers.base.declared import Argument
+from gputrain.layers.base.tracking import Tracked
+from gputrain.names import did_you_mean
+from gputrain.runtime import Variable
+
+_BASE_ARGUMENTS = frozenset(("self", "activity_regularizer", "trainable", "dtype", "autocast", "name"))
+
+
+class Configured(Tracked):
+    """What its constructor's arguments describe.
+
+    Attributes:
+        batch_input_shape: from the arguments input_shape, input_dim and their kin, or None.
+    """
+
+    batch_input_shape: Shape | None
+    activity_regularizer: Any
+    _arguments: ClassVar[Mapping[str, Argument]] = {}
+
+    def check_arguments(self) -> None:
+        """Check arguments against each other; called once all that the class declares are set."""
+
+    def add_declared_weight(self, name: str, shape: tuple[int, ...], **settings: Any) -> Variable:
+        """A new weight whose initializer, regularizer and constraint are the layer's arguments of its name.
+
+        Args:
+            name: as "kernel" for `kernel_initializer`, `kernel_regularizer` and `kernel_constraint`.
+            shape: its shape.
+            settings: further arguments of `add_weight`.
+        """
+        for kind in ("initializer", "regularizer", "constraint"):
+            settings[kind] = getattr(self, f"{name}_{kind}", None)
+        return self.add_weight(shape=shape, name=name, **settings)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, as plain data, so that `from_config` makes an equal layer.
+
+        Raises:
+            NotImplementedError: a class whose constructor has arguments of its own must add them.
+        """
+        _require_own_config(type(self))
+        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        if self.batch_input_shape is not None:
+            config["batch_input_shape"] = list(self.batch_input_shape)
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
+        declared = {name: item for name, item in self._arguments.items() if not item.handed_on}
+        return config | {name: item.plain(getattr(self, name)) for name, item in declared.items()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """A layer from `get_config()`; unbuilt.
+
+        Raises:
+            TypeError: the constructor does not take the config's entries.
+        """
+        try:
+            return cls(**config)
+        except TypeError as error:
+            raise TypeError(
+                explain(
+                    f"{cls.__name__}.from_config() passes the config to the constructor.",
+                    received=f"{config} ({error})",
+                    fix="Let __init__ hand **kwargs to super().__init__, or override from_config.",
+                )
+            ) from error
+
+
+def _require_own_config(cls: type[Configured]) -> None:
+    """Refuse to describe a layer whose constructor's own arguments nobody saves."""
+    if cls.get_config is not Configured.get_config or cls._arguments:
+        return
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    named = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    own = [name for name in named if name not in _BASE_ARGUMENTS]
+    if own:
+        raise NotImplementedError(
+            explain(
+                f"{cls.__name__}.get_config() must hold the constructor's arguments.",
+                expected=", ".join(own),
+                received="no get_config() in the class",
+                fix='Define it: return {**super().get_config(), "argument": self.argument, ...}.',
+            )
+        )
+
+
+def input_shape_argument(cls: type, kwargs: dict[str, Any]) -> Shape | None:
+    """(None, ...) from the arguments input_shape, input_dim, batch_input_shape and batch_size.
+
+    Raises:
+        TypeError: there are others, with the nearest name that the class takes.
+    """
+    batch = kwargs.pop("batch_size", None)
+    full = kwargs.pop("batch_input_shape", None) or kwargs.pop("batch_shape", None)
+    shape = kwargs.pop("input_shape", None)
+    if "input_dim" in kwargs:
+        shape = (kwargs.pop("input_dim"),)
+    if kwargs:
+        raise TypeError(
+            explain(
+                f"{cls.__name__}: unknown argument.",
+                received=", ".join(sorted(kwargs)),
+                fix=did_you_mean(next(iter(kwargs)), _argument_names(cls)),
+            )
+        )
+    if full is not None:
+        return tuple(full)
+    if shape is None:
+        return None
+    return (batch, *((shape,) if isinstance(shape, int) else tuple(shape)))
+
+
+def _argument_names(cls: type) -> list[str]:
+    """Names that the constructors of a layer class and its bases take."""
+    found = [n for base in cls.__mro__ for n in inspect.signature(base.__init__).parameters]  # type: ignore[misc]
+    return sorted({*found, "input_shape", "input_dim", "batch_size"} - {"self", "args", "kwargs"})

@@ -1,0 +1,67 @@
+"""Masks: what a call hands to its layer and what its outputs carry."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from gputrain.ir import Value
+from gputrain.ops.base import constant
+from gputrain.utils import tree
+
+
+def masks_of(structure: Any) -> Any:
+    """The masks of values, in their structure; None where there is none."""
+    return tree.map_leaves(lambda leaf: leaf.mask if isinstance(leaf, Value) else None, structure)
+
+
+def any_mask(masks: Any) -> bool:
+    """Whether one of the masks is there."""
+    return any(mask is not None for mask in tree.flatten(masks))
+
+
+def asked_for(names: Sequence[str], masks: Mapping[str, Any]) -> dict[str, Any]:
+    """The masks that a `call` asks for by its arguments, as in Keras 3.
+
+    Args:
+        names: the arguments of `call`: `mask` is that of its first argument, `x_mask` that of `x`.
+        masks: the masks of the arguments that were given, by name.
+    """
+    known = {f"{name}_mask": mask for name, mask in masks.items()}
+    if names and names[0] in masks:
+        known["mask"] = masks[names[0]]
+    return {name: known[name] for name in names if name in known}
+
+
+@contextmanager
+def carried(inputs: Any, masks: Any) -> Iterator[None]:
+    """Let inputs carry the masks that a caller gave beside them, as long as the call lasts."""
+    given = zip(tree.flatten(inputs), tree.flatten(masks), strict=False) if masks is not None else ()
+    changed = [
+        (value, value.mask, mask) for value, mask in given if isinstance(value, Value) and mask is not None
+    ]
+    try:
+        for value, _, mask in changed:
+            value.mask = _as_value(mask)
+        yield
+    finally:
+        for value, before, _ in changed:
+            value.mask = before
+
+
+def warn_of_dropped(path: str, class_name: str) -> None:
+    """Say that a layer without support of masks was given one."""
+    warnings.warn(f"{path}: {class_name} does not support masks; its input's mask stops here.", stacklevel=2)
+
+
+def attach(outputs: Any, masks: Any) -> None:
+    """Let outputs carry the masks that were computed for them, unless they carry one already."""
+    for value, mask in zip(tree.flatten(outputs), tree.flatten(masks), strict=False):
+        if isinstance(value, Value) and value.mask is None:
+            value.mask = None if mask is None else _as_value(mask)
+
+
+def _as_value(mask: Any) -> Value:
+    return mask if isinstance(mask, Value) else constant(mask)

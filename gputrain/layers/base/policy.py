@@ -1,0 +1,39 @@
+"""Which dtype a layer computes in, and which its variables have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from gputrain.ir import Value, is_float
+from gputrain.ops.base import cast
+
+
+class Typed:
+    """What has dtypes: of its computation and of its variables.
+
+    Attributes:
+        dtype: dtype of weights and computation.
+        autocast: whether floating inputs are cast to the dtype of the computation.
+    """
+
+    dtype: str
+    autocast: bool
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype that is computed in."""
+        return self.dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The dtype of the weights."""
+        return self.dtype
+
+    def cast_inputs(self, leaf: Any) -> Any:
+        """A floating value in the dtype of the computation, its mask kept; anything else as it is."""
+        floating = isinstance(leaf, Value) and self.autocast and is_float(leaf.dtype)
+        if not floating or leaf.dtype == self.compute_dtype:
+            return leaf
+        value = cast(leaf, self.compute_dtype)
+        value.mask = leaf.mask
+        return value

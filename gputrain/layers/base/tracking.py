@@ -1,0 +1,243 @@
+"""What a layer holds: weights, other layers, and what is assigned to its attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gputrain import constraints, initializers, regularizers
+from gputrain.errors import ShapeError, explain
+from gputrain.ir import Node, current_trace, dtype_name, is_float
+from gputrain.layers.base import places
+from gputrain.layers.base.naming import path_of
+from gputrain.layers.base.policy import Typed
+from gputrain.ops.base import convert
+from gputrain.runtime import Variable
+from gputrain.utils import states, tree
+
+
+class Tracked(Typed):
+    """What holds weights and further objects of its kind.
+
+    Attributes:
+        name: for people, and for the paths of weights.
+        built: whether the weights exist.
+        calls: the calls on symbolic values outside of a trace.
+        heads_paths: whether paths of weights below begin with its name where it is the outermost layer.
+    """
+
+    heads_paths = True
+
+    name: str
+    built: bool
+    calls: list[Node]
+    _trainable: bool
+    _weights: list[Variable]
+
+    def add_weight(
+        self,
+        shape: tuple[int, ...] | None = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        aggregation: str = "none",
+        name: str | None = None,
+    ) -> Variable:
+        """A new weight of this layer.
+
+        Args:
+            shape: default ().
+            initializer: name, config, Initializer or function; default "glorot_uniform", zeros for integers.
+            dtype: default the layer's.
+            trainable: whether an optimizer may change it.
+            regularizer: function of the weight whose value is added to the loss.
+            constraint: function applied to the weight after each update.
+            name: last part of its path.
+        """
+        kind = dtype_name(dtype) if dtype is not None else self.variable_dtype
+        default = "glorot_uniform" if is_float(kind) else "zeros"
+        name = name or (f"variable_{len(self._weights)}" if self._weights else "variable")
+        variable = Variable(
+            initializers.get(initializer or default),
+            tuple(shape or ()),
+            kind,
+            trainable,
+            name,
+            path_of(self, name),
+        )
+        variable.regularizer = regularizers.get(regularizer)
+        variable.constraint = constraints.get(constraint)
+        self._weights.append(variable)
+        return variable
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar to the loss of the model being traced; call it inside `call`."""
+        trace = current_trace()
+        if trace is not None:
+            trace.losses.extend((self, convert(x)) for x in tree.flatten(loss))
+
+    @property
+    def losses(self) -> list[Any]:
+        """Regularizers' penalties on the trainable weights; in a traced step also what `add_loss` added."""
+        penalties = [v.regularizer(v) for v in self.trainable_variables if v.regularizer is not None]
+        trace = current_trace()
+        if trace is None:
+            return penalties
+        below = set(self.all_layers())
+        return penalties + [loss for layer, loss in trace.losses if layer in below]
+
+    # ------------------------------------------------------------------------------------- layers and weights
+
+    def _attributes(self) -> Iterator[Any]:
+        """Everything assigned to the layer's attributes, lists and dicts opened."""
+        for key, value in vars(self).items():
+            opened = isinstance(value, list | tuple | dict | Tracked | Variable)
+            if key not in ("calls", "_weights") and opened:
+                yield from tree.flatten(value)
+
+    def sublayers(self) -> list[Any]:
+        """Layers that are attributes of this one, in order of assignment, each once."""
+        return list(dict.fromkeys(v for v in self._attributes() if isinstance(v, Tracked)))
+
+    def all_layers(self) -> list[Any]:
+        """This layer and all below it, each once."""
+        return list(self._below(lambda layer: True))
+
+    def _below(self, wanted: Any) -> dict[Any, None]:
+        """This layer and those below it for which `wanted` holds, and so for all that hold them."""
+        found: dict[Any, None] = {}
+        pending: list[Any] = [self]
+        while pending:
+            layer = pending.pop()
+            if layer not in found and wanted(layer):
+                found[layer] = None
+                pending.extend(reversed(layer.sublayers()))
+        return found
+
+    def child_key(self, child: Any) -> str:
+        """Where `child` stands in this layer: the attribute that holds it. Random streams are named by it."""
+        for key, value in vars(self).items():
+            if value is child:
+                return key
+            if key != "calls" and isinstance(value, list | tuple | dict):
+                for i, leaf in enumerate(tree.flatten(value)):
+                    if leaf is child:
+                        return f"{key}.{i}"
+        return child.name
+
+    def own_variables(self) -> list[Variable]:
+        """Weights and variables of this layer itself, trainable ones first."""
+        own = dict.fromkeys([*self._weights, *(v for v in self._attributes() if isinstance(v, Variable))])
+        return sorted(own, key=lambda v: not v.made_trainable)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All weights, of this layer and of those below it."""
+        return list(dict.fromkeys(v for layer in self.all_layers() for v in layer.own_variables()))
+
+    @property
+    def weights(self) -> list[Variable]:
+        """The same as `variables`."""
+        return self.variables
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """Weights an optimizer may change: trainable ones of trainable layers."""
+        layers = self._below(lambda layer: layer.trainable)
+        return list(dict.fromkeys(v for layer in layers for v in layer.own_variables() if v.trainable))
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The same as `trainable_variables`."""
+        return self.trainable_variables
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """All other weights."""
+        trainable = set(self.trainable_variables)
+        return [v for v in self.variables if v not in trainable]
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The same as `non_trainable_variables`."""
+        return self.non_trainable_variables
+
+    @property
+    def trainable(self) -> bool:
+        """Whether an optimizer may change the weights; setting it sets it for all layers inside."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self.all_layers():
+            layer._trainable = bool(value)
+
+    # ----------------------------------------------------------------------------------------- their contents
+
+    def get_weights(self) -> list[Any]:
+        """Copies of all weights as NumPy arrays, in the order of `weights`."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Set all weights from arrays in the order of `weights`; nothing is changed unless all fit.
+
+        Raises:
+            ShapeError: the number of arrays or a shape differs.
+        """
+        variables = self.weights
+        if len(weights) != len(variables):
+            raise ShapeError(
+                explain(
+                    f"{self.name}: set_weights() needs one array per weight.",
+                    expected=f"{len(variables)} arrays ({[v.path for v in variables]})",
+                    received=f"{len(weights)} arrays",
+                    fix="" if variables else "Build the layer first: call it, or give it an input shape.",
+                )
+            )
+        for variable, array in zip(variables, weights, strict=True):
+            if tuple(getattr(array, "shape", ())) != variable.shape:
+                raise ShapeError(
+                    explain(
+                        f"{variable.path}: the array has another shape than the weight.",
+                        expected=variable.shape,
+                        received=getattr(array, "shape", ()),
+                    )
+                )
+        for variable, array in zip(variables, weights, strict=True):
+            variable.assign(array)
+
+    def named_variables(self) -> dict[str, Variable]:
+        """All weights by their place in the layer, in the order of `weights`; equal models have equal places.
+
+        Example:
+            >>> list(Sequential([Input(shape=(4,)), Dense(2)]).named_variables())
+            ['0/kernel', '0/bias']
+        """
+        return places.named_variables(self)
+
+    def state(self) -> dict[str, Any]:
+        """Copies of all weights as NumPy arrays, by their place in the layer."""
+        return states.of_variables(self.named_variables())
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Set all weights to what `state` gave; nothing is changed unless all fit.
+
+        Raises:
+            ValueError: a weight is missing or unknown.
+            ShapeError: an array has another shape than its weight.
+        """
+        states.assign(self.name, self.named_variables(), state)
+
+    def count_params(self) -> int:
+        """Number of numbers in the weights."""
+        if not self.built and not self.weights:
+            raise ValueError(
+                explain(
+                    f"{self.name}: count_params() needs a built layer.",
+                    fix="Call it once, or give an input shape.",
+                )
+            )
+        return sum(v.spec.size for v in self.weights)

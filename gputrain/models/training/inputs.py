@@ -1,0 +1,94 @@
+"""From the arguments of fit, evaluate and predict to data that was checked, and to sources of batches."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from gputrain.data import Arrays, make_arrays
+from gputrain.data.arrays import to_array
+from gputrain.data.labels import class_weights, split_validation
+from gputrain.data.sources import ArraySource, Source, is_iterator, make_source
+from gputrain.errors import DataError, explain
+from gputrain.ir import Value
+from gputrain.models.training.strategy import Strategy
+
+
+class Fed(Protocol):
+    """A model as its data sees it."""
+
+    strategy: Strategy
+
+    def known_values(self) -> tuple[list[Value], list[Value]] | None:
+        """Symbolic inputs and outputs, where the model has them."""
+
+
+def checked_data(model: Fed, x: Any, y: Any, w: Any, what: str, class_weight: Any = None) -> Any:
+    """Checked arrays, or an iterator as it is."""
+    if x is None:
+        raise DataError(explain(f"{what} needs data.", received="x=None"))
+    if is_iterator(x):
+        if y is not None or w is not None or class_weight is not None:
+            raise DataError(
+                explain(
+                    f"{what}: batches from an iterator bring their own targets and weights.",
+                    expected="y, sample_weight and class_weight left out",
+                )
+            )
+        return x
+    arrays = make_arrays(_as_model_inputs(model, x, f"{what}(x)"), y, w, what)
+    return arrays if class_weight is None else class_weights(arrays, class_weight, _classes(model))
+
+
+def training_data(model: Fed, x: Any, y: Any, w: Any, class_weight: Any, share: float) -> tuple[Any, Any]:
+    """Data to train on and the share held out of it, if any."""
+    data = checked_data(model, x, y, w, "fit")
+    if share and not isinstance(data, Arrays):
+        raise DataError(explain("validation_split needs arrays.", fix="Pass validation_data instead."))
+    data, held_out = split_validation(data, share) if share else (data, None)
+    if class_weight is None:
+        return data, held_out
+    if not isinstance(data, Arrays):
+        return checked_data(model, x, y, w, "fit", class_weight), held_out
+    return class_weights(data, class_weight, _classes(model)), held_out
+
+
+def validation_data(model: Fed, data: Any) -> Any:
+    """The data to evaluate on in fit, from (x, y), (x, y, sample_weight) or an iterator."""
+    if is_iterator(data):
+        return data
+    if not isinstance(data, list | tuple) or not 1 <= len(data) <= 3:
+        rule = "validation_data is (x, y) or (x, y, sample_weight)."
+        raise DataError(explain(rule, received=type(data).__name__))
+    x, y, w = (*data, None, None)[:3]
+    return checked_data(model, x, y, w, "validation_data")
+
+
+def source_of(
+    model: Fed, data: Any, size: int, steps: int | None, what: str, shuffle: bool = False
+) -> Source:
+    """Batches of what the strategy leaves to this process; only those of fit go on pass after pass."""
+    mine = model.strategy.share_rows(data) if isinstance(data, Arrays) else data
+    return make_source(mine, size, shuffle, steps, what, repeat=what == "fit")
+
+
+def whole(data: Any) -> ArraySource:
+    """All samples in one batch."""
+    if not isinstance(data, Arrays):
+        raise DataError(explain("A batch is given as arrays.", received=type(data).__name__))
+    return ArraySource(data, data.count)
+
+
+def _classes(model: Fed) -> int | None:
+    """Number of classes of a model's only output, where it is known."""
+    known = model.known_values()
+    width = known[1][0].shape[-1] if known is not None and len(known[1]) == 1 else None
+    return 2 if width == 1 else width
+
+
+def _as_model_inputs(model: Fed, x: Any, name: str) -> Any:
+    """A list of arrays is several inputs only if the model has several."""
+    known = model.known_values()
+    if isinstance(x, list) and known is not None and len(known[0]) == 1:
+        alone = len(x) == 1 and getattr(x[0], "ndim", 0) >= known[0][0].ndim
+        return x[0] if alone else to_array(x, name)
+    return x

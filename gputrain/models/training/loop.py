@@ -1,0 +1,169 @@
+"""The loops over epochs and batches: training, validation, prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gputrain.data.sources import Batch, Source
+from gputrain.errors import DataError, explain
+from gputrain.models.training.callback_list import CallbackList
+from gputrain.models.training.nonfinite import HealthWatch
+from gputrain.models.training.state import Place
+from gputrain.utils import tree
+from gputrain.utils.notes import note
+
+
+@dataclass
+class Fit:
+    """One call of fit.
+
+    Args:
+        model: which is trained.
+        source: batches to train on.
+        validation: batches to evaluate on, if any.
+        listeners: the callbacks.
+        epochs: numbers of the epochs, from the initial one on.
+        validation_freq: validate every so many epochs, or in the listed ones (counted from 1).
+    """
+
+    model: Any
+    source: Source
+    validation: Source | None
+    listeners: CallbackList
+    epochs: range
+    validation_freq: int | list[int]
+    place: Place = field(default_factory=Place)
+
+    def run(self) -> None:
+        """Train all epochs. Callbacks hear of an early end, also by Ctrl-C: bars end and they let go."""
+        outer = self.model._state.place
+        try:
+            self._train()
+        except BaseException as exception:
+            self.listeners.on_exception(exception)
+            raise
+        finally:
+            self.model._state.end_fit(outer)
+
+    def _train(self) -> None:
+        model, listeners = self.model, self.listeners
+        model.stop_training = False
+        listeners.on_train_begin()
+        place = self.place = model._state.begin_fit(self.source, self.epochs.start)
+        logs: dict[str, float] = place.logs
+        first = place.epoch
+        for epoch in range(first, self.epochs.stop):
+            if not place.batch:
+                model.reset_metrics()
+            listeners.on_epoch_begin(epoch)
+            trained = self._train_epoch(epoch)
+            if trained is None and not place.batch:
+                _say_ran_out(epoch, first=epoch == first)
+                break
+            logs = trained or logs  # a resumed epoch may have no batch left
+            place.epoch, place.batch = epoch + 1, 0
+            if self.validation is not None and _validates(epoch, self.validation_freq):
+                found = evaluate(model, self.validation, listeners)
+                logs.update({f"val_{name}": value for name, value in found.items()})
+            listeners.on_epoch_end(epoch, logs)
+            if model.stop_training:
+                break
+        listeners.on_train_end(logs)
+
+    def _train_epoch(self, epoch: int) -> dict[str, float] | None:
+        """What is left of an epoch; the logs at its end, None if there was no batch.
+
+        The order follows from the steps done before.
+        """
+        model, place, programs = self.model, self.place, self.model._programs
+        logs = None
+        programs.refresh()
+        model._state.recover()
+        with HealthWatch(model, f"epoch {epoch + 1}", place) as watch:
+            batches = watch.batches(self.source.epoch(watch.first_step, place.batch))
+            for group in _groups(batches, model.steps_per_execution):
+                logs = None  # logs that nobody keeps are not fetched before the next step
+                size = sum(batch.size for batch in group)
+                self.listeners.on_train_batch_begin(place.batch, {"size": size})
+                watch.before_steps()
+                for batch in group:
+                    program = programs.get("train", batch.arrays, batch.size)
+                    program.run(batch, model.run_eagerly)
+                logs = programs.logs(program)
+                watch.saw(group)
+                place.batch += len(group)
+                self.listeners.on_train_batch_end(place.batch - 1, logs)
+                watch.look()
+                if model.stop_training:
+                    break
+        return self._epoch_logs(logs.copy(), watch) if logs is not None else None
+
+    def _epoch_logs(self, logs: dict[str, float], watch: HealthWatch) -> dict[str, float]:
+        """The logs over all processes, with the steps that were skipped where they are."""
+        merged = self.model.strategy.merge_metrics(self.model.metrics, logs)
+        return {**merged, "skipped_steps": watch.skipped()} if watch.skips else merged
+
+
+def evaluate(model: Any, source: Source, listeners: CallbackList) -> dict[str, float]:
+    """One pass of the test step; the logs at its end."""
+    model.reset_metrics()
+    listeners.on_test_begin()
+    programs = model._programs
+    programs.refresh()
+    last = None
+    for step, batch in enumerate(source.epoch(0)):
+        last = None  # logs that nobody keeps are not fetched before the next step
+        listeners.on_test_batch_begin(step, {"size": batch.size})
+        program = programs.get("test", batch.arrays, batch.size)
+        program.run(batch, model.run_eagerly)
+        last = programs.logs(program)
+        listeners.on_test_batch_end(step, last)
+    if last is None:
+        raise DataError(explain("evaluate: there was no batch.", fix="Pass data that is not used up."))
+    logs: dict[str, float] = model.strategy.merge_metrics(model.metrics, last.copy())
+    listeners.on_test_end(logs)
+    return logs
+
+
+def predict(model: Any, source: Source, structure: Any, listeners: CallbackList) -> list[list[np.ndarray]]:
+    """One pass of the predict step; the flat outputs of each batch."""
+    parts: list[list[np.ndarray]] = []
+    listeners.on_predict_begin()
+    for step, batch in enumerate(source.epoch(0)):
+        listeners.on_predict_batch_begin(step, {"size": batch.size})
+        program = model._programs.get("predict", batch.arrays, batch.size)
+        program.run(batch, model.run_eagerly)
+        parts.append(program.outputs())
+        listeners.on_predict_batch_end(step, {"outputs": tree.pack(structure, parts[-1])})
+    listeners.on_predict_end()
+    return parts
+
+
+def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    """The batches of each execution."""
+    group = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) == size:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+def _validates(epoch: int, freq: Any) -> bool:
+    if isinstance(freq, int):
+        return (epoch + 1) % freq == 0
+    return epoch + 1 in freq
+
+
+def _say_ran_out(epoch: int, first: bool) -> None:
+    """An epoch without a batch: an error in the first one, the end of the training later, as in Keras."""
+    fix = "Give steps_per_epoch, or data that repeats."
+    if first:
+        raise DataError(explain("fit: an epoch had no batch.", fix=fix))
+    note(f"fit: the data ran out before epoch {epoch + 1}; training stops here. {fix}")

@@ -1,0 +1,139 @@
+"""State of a training that is no weight of the model: counters, and how far fit has come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from gputrain.data.sources import Source
+from gputrain.errors import explain
+from gputrain.runtime import Variable
+from gputrain.utils import states
+
+FIRST_DRAW = 2**62  # draws outside training are counted from here on, far from all training steps
+_FIRST: dict[str, Any] = {
+    "step": np.int64(0),
+    "draws": np.int64(FIRST_DRAW),
+    "healthy": np.True_,
+    "skipped": np.int64(0),
+    "skipped_in_a_row": np.int64(0),
+}
+_PLACE = ("epoch", "batch", "skipped_before", "logs", "source")
+
+
+@dataclass
+class Place:
+    """How far a call of fit has come.
+
+    Attributes:
+        epoch: the epoch that is being trained, or comes next.
+        batch: batches of it that were trained on.
+        skipped_before: steps that had been skipped when it began.
+        logs: logs of the batch before which fit goes on, where that is in the middle of an epoch.
+        source: where the batches come from, while fit runs.
+        cursor: the state of the source, while it does not.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    skipped_before: int = 0
+    logs: dict[str, float] = field(default_factory=dict)
+    source: Source | None = None
+    cursor: dict[str, Any] | None = None
+
+
+class TrainingState:
+    """Counters of a model's training, and the place that its fit has reached.
+
+    Args:
+        name: the model's name.
+
+    Attributes:
+        step: training steps done, a variable; it stands still at a step that was not finite.
+        draws: counts the test and predict steps that drew random numbers.
+        healthy: False from the first step on after which training may not go on.
+        skipped, skipped_in_a_row: steps that were not finite and changed nothing, under the policy "skip".
+        place: how far the last or current fit has come.
+    """
+
+    step: Variable
+    draws: Variable
+    healthy: Variable
+    skipped: Variable
+    skipped_in_a_row: Variable
+
+    def __init__(self, name: str) -> None:
+        for key, first in _FIRST.items():
+            setattr(self, key, Variable(np.full((), first), trainable=False, name=key, path=f"{name}/{key}"))
+        self.place = Place()
+        self._resumes = False
+
+    @property
+    def variables(self) -> dict[str, Variable]:
+        """The counters by their names."""
+        return {name: getattr(self, name) for name in _FIRST}
+
+    def recover(self) -> None:
+        """Let steps change the model again after some that were not finite."""
+        self.healthy.assign(np.True_)
+
+    def begin_fit(self, source: Source, initial_epoch: int) -> Place:
+        """Where a fit begins: at `initial_epoch`, or where `set_state` says. The source stands there.
+
+        Raises:
+            ValueError: `set_state` named another epoch.
+        """
+        place, resumes = self.place, self._resumes
+        if resumes and initial_epoch not in (0, place.epoch):
+            rule = "fit: the state that was set says where training goes on."
+            raise ValueError(
+                explain(rule, expected=f"initial_epoch={place.epoch}, or none", received=initial_epoch)
+            )
+        self.place, self._resumes = place if resumes else Place(initial_epoch), False
+        if self.place.cursor is not None:
+            source.set_state(self.place.cursor)
+        else:
+            source.begin(self.step, self.place.epoch)
+        self.place.source = source
+        return self.place
+
+    def end_fit(self, outer: Place) -> None:
+        """Let go of the data, and stand where a fit around this one stands."""
+        place = self.place
+        if place is outer:  # it failed before it began
+            return
+        if place.source is not None:
+            place.cursor, place.source = place.source.state(), None
+        if outer.source is not None:
+            self.place = outer
+
+    def state(self, logs: Mapping[str, float]) -> dict[str, Any]:
+        """Counters, the place in fit and the source's cursor, as plain data.
+
+        Args:
+            logs: logs of the step that ran last.
+        """
+        place = self.place
+        return {
+            **states.of_variables(self.variables),
+            "epoch": place.epoch,
+            "batch": place.batch,
+            "skipped_before": place.skipped_before,
+            "logs": dict(logs) if place.batch else {},
+            "source": place.cursor if place.source is None else place.source.state(),
+        }
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Set what `state` gave; the next fit goes on at that place.
+
+        Raises:
+            ValueError: an entry is missing, unknown or of another shape.
+        """
+        states.check_names("training", [*_FIRST, *_PLACE], state)
+        states.assign("training", self.variables, {key: state[key] for key in _FIRST})
+        epoch, batch, skipped = (int(state[key]) for key in ("epoch", "batch", "skipped_before"))
+        self.place = Place(epoch, batch, skipped, dict(state["logs"]), cursor=state["source"])
+        self._resumes = True

@@ -1,0 +1,148 @@
+"""A model's step as a graph: what it records, and what it keeps when it is not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any, Protocol
+
+import numpy as np
+
+from gputrain import config, ops
+from gputrain.compiler.rewrite import optimize
+from gputrain.data import Arrays
+from gputrain.errors import GraphError, explain
+from gputrain.ir import Graph, Spec, Trace, Value, current_trace
+from gputrain.models.training.state import TrainingState
+from gputrain.models.training.strategy import Strategy
+from gputrain.ops.base import apply, constant
+from gputrain.ops.optim import Gate
+from gputrain.utils import tree
+
+MOST_SKIPPED = 20  # steps in a row that may be skipped: loss scaling that begins at 2**15 needs 15 at most
+
+
+class Stepped(Protocol):
+    """A model as its traced steps see it."""
+
+    name: str
+    strategy: Strategy
+    _state: TrainingState
+
+    def optimizers(self) -> list[Any]:
+        """The optimizers that a step may use."""
+
+    def train_step(self, data: Any) -> Any:
+        """One step of fit."""
+
+    def test_step(self, data: Any) -> Any:
+        """One step of evaluate."""
+
+    def predict_step(self, data: Any) -> Any:
+        """One step of predict."""
+
+
+def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) -> tuple[Any, Graph, list[Any]]:
+    """(structure of the results, graph, host functions to call before each run) of a model's step."""
+    values = [Value(spec) for spec in specs]
+    fresh = iter(values)
+    data = (example.x, example.y, example.sample_weight)
+    parts = tree.map_leaves(lambda a: None if a is None else next(fresh), data)
+    _name_inputs(parts)
+    state = model._state
+    counter = state.step if kind == "train" else state.draws
+    for optimizer in model.optimizers():
+        optimizer.reduce_gradients = model.strategy.reduce_gradients
+    trace = Trace(training=kind == "train", counter=counter)
+    with trace.active():
+        if kind == "train":
+            trace.require(trace.read(state.healthy))
+        step: Callable[[Any], Any] = getattr(model, f"{kind}_step")
+        results = step(pack_data(parts[0]) if kind == "predict" else pack_data(*parts))
+        leaves = [_as_value(leaf, kind) for leaf in tree.flatten(results)]
+        if kind == "train":
+            trace.write(state.step, ops.add(trace.read(state.step), 1))
+            _guard(trace, state)
+        elif counter in trace.before:  # something drew: the next step draws anew
+            trace.write(counter, ops.add(trace.read(counter), 1))
+    structure = tree.map_leaves(lambda leaf: None, results)
+    return structure, optimize(trace.graph(values, leaves)), trace.preparations
+
+
+def part_of_step(name: str) -> Any:
+    """Within a `with` block: operations belong to this part of a step, for reports."""
+    trace = current_trace()
+    return trace.scope(name, name) if trace is not None else nullcontext()
+
+
+def _name_inputs(parts: tuple[Any, ...]) -> None:
+    for name, part in zip(("x", "y", "sample_weight"), parts, strict=True):
+        leaves = [v for v in tree.flatten(part) if v is not None]
+        for i, value in enumerate(leaves):
+            value.name = name if len(leaves) == 1 else f"{name}[{i}]"
+
+
+def _as_value(leaf: Any, kind: str) -> Value:
+    if isinstance(leaf, Value):
+        return leaf
+    if isinstance(leaf, int | float | np.ndarray | np.number):
+        return constant(np.asarray(leaf, config.floatx()))
+    raise GraphError(
+        explain(
+            f"{kind}_step() must return values or numbers.",
+            received=f"{leaf!r} of type {type(leaf).__name__}",
+        )
+    )
+
+
+def _guard(trace: Trace, state: TrainingState) -> None:
+    """Keep every state as it was unless the whole step was finite: one Gate over all that needs it."""
+    flag = trace.finite
+    assert flag is not None
+    pending = [
+        (v, after) for v, after in trace.after.items() if not _is_guarded(after, trace.before[v], flag)
+    ]
+    new = [after for _, after in pending]
+    old = [trace.before[v] for v, _ in pending]
+    kept = apply(Gate(len(pending)), flag, *new, *old)
+    for (variable, _), value in zip(pending, kept if len(pending) > 1 else [kept], strict=True):
+        trace.after[variable] = value
+    trace.after[state.healthy] = flag if config.nonfinite_steps() == "stop" else _skipping(trace, state, flag)
+
+
+def _skipping(trace: Trace, state: TrainingState, flag: Value) -> Value:
+    """Count a step that is not finite; whether training may go on, for too many in a row may not be."""
+    healthy = trace.read(state.healthy)
+    bad = ops.cast(ops.logical_and(healthy, ops.logical_not(flag)), "int64")
+    in_a_row = ops.where(flag, 0, ops.add(trace.read(state.skipped_in_a_row), bad))
+    trace.write(state.skipped, ops.add(trace.read(state.skipped), bad))
+    trace.write(state.skipped_in_a_row, in_a_row)
+    return ops.logical_and(healthy, ops.less(in_a_row, MOST_SKIPPED))
+
+
+def _is_guarded(after: Value, before: Value, flag: Value) -> bool:
+    """Whether one update from `before` that obeys this very flag made the state."""
+    node = after.node
+    return (
+        node is not None
+        and node.op.guarded
+        and node.inputs[0] is flag
+        and any(v is before for v in node.inputs)
+    )
+
+
+def pack_data(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """What a train_step gets: x, (x, y) or (x, y, sample_weight), as in Keras."""
+    if sample_weight is not None:
+        return x, y, sample_weight
+    if y is not None:
+        return x, y
+    return (x,) if isinstance(x, list | tuple) else x
+
+
+def unpack_data(data: Any) -> tuple[Any, Any, Any]:
+    """(x, y, sample_weight) of what a train_step got."""
+    if not isinstance(data, tuple):
+        return data, None, None
+    x, y, sample_weight = (*data, None, None)[:3]
+    return x, y, sample_weight

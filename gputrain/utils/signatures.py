@@ -1,0 +1,134 @@
+"""Arguments that several constructors or functions share, declared once and shown by `inspect.signature`."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from inspect import Parameter, Signature
+from typing import Any
+
+Init = Callable[..., Any]
+
+
+def parameters_of(function: Callable[..., Any], skip: int = 0, **defaults: Any) -> list[Parameter]:
+    """Parameters of a function without the first `skip` of them and without **kwargs.
+
+    Args:
+        function: whose.
+        skip: how many to leave out.
+        defaults: defaults that replace its own, by name.
+
+    Example:
+        >>> [str(p) for p in parameters_of(sorted, 1, reverse=True)]
+        ['*', 'key=None', 'reverse=True']
+    """
+    found = list(inspect.signature(function).parameters.values())[skip:]
+    named = [parameter for parameter in found if parameter.kind is not Parameter.VAR_KEYWORD]
+    return [p.replace(default=defaults[p.name]) if p.name in defaults else p for p in named]
+
+
+def called_with(parameters: Iterable[Parameter], function: Callable[..., Any]) -> Any:
+    """`function(**arguments)` as one that is called, and shown, with `parameters`.
+
+    Args:
+        parameters: what it takes, each by place or by name, in this order.
+        function: takes all of them, by name; the first one, when that is `self`, by place.
+
+    Returns:
+        a function whose errors about its arguments name it, and its class.
+    """
+    signature = Signature(list(parameters))
+    first = next(iter(signature.parameters), "")
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            who = f"{type(args[0]).__name__}." if first == "self" and args else ""
+            raise TypeError(f"{who}{function.__name__}() {_misfit(signature, args, kwargs, error)}") from None
+        bound.apply_defaults()
+        given = bound.arguments
+        return function(given.pop("self"), **given) if first == "self" else function(**given)
+
+    call.__signature__ = signature  # type: ignore[attr-defined]
+    return call
+
+
+def _misfit(signature: Signature, args: Sequence[Any], kwargs: dict[str, Any], error: TypeError) -> str:
+    """What is wrong with arguments: a name that is not known, all that are missing, or what Python says."""
+    named = [p for p in signature.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
+    unknown = [name for name in kwargs if name not in signature.parameters]
+    if unknown and len(named) == len(signature.parameters):
+        return f"got an unexpected keyword argument {unknown[0]!r}"
+    missing = [repr(p.name) for p in named[len(args) :] if p.default is p.empty and p.name not in kwargs]
+    return f"missing required arguments: {', '.join(missing)}" if len(missing) > 1 else str(error)
+
+
+def shares(source: Callable[..., Any], **defaults: Any) -> Callable[[Init], Init]:
+    """Let **kwargs of a constructor stand for what `source` takes beyond the arguments that it names itself.
+
+    Args:
+        source: the constructor of a base.
+        defaults: defaults that replace those of `source`.
+
+    Example:
+        >>> class Adam(Optimizer):
+        ...     @shares(Optimizer.__init__, name="adam")
+        ...     def __init__(self, learning_rate=0.001, beta_1=0.9, **shared): ...
+        >>> list(inspect.signature(Adam).parameters)[:4]
+        ['learning_rate', 'beta_1', 'weight_decay', 'clipnorm']
+    """
+
+    def decorate(init: Init) -> Init:
+        own = parameters_of(init)
+        names = {parameter.name for parameter in own}
+        rest = [p for p in parameters_of(source, **defaults) if p.name not in names]
+        return called_with([*own, *rest], init)
+
+    return decorate
+
+
+def with_line(doc: str | None, line: str) -> str:
+    """A docstring with `line` at the end of its section Args, which is made before Example if it has none."""
+    text = inspect.cleandoc(doc or "")
+    before, found, rest = text.partition("\nArgs:\n")
+    if found:
+        entries, gap, after = rest.partition("\n\n")
+        return f"{before}{found}{entries}\n    {line}{gap}{after}"
+    before, found, after = text.partition("\n\nExample:")
+    return f"{before}\n\nArgs:\n    {line}{found}{after}"
+
+
+def init_of(
+    cls: type, base: Any, function: Callable[..., Any], name: str = "", order: Sequence[str] = ()
+) -> Any:
+    """The constructor of a class that stands for a function of (y_true, y_pred, **settings).
+
+    Args:
+        cls: the class.
+        base: its base, constructed by `base.__init__(self, function, name=..., **shared, **settings)`.
+        function: whose settings are the constructor's arguments, kept as attributes too.
+        name: default of the argument `name`; default the function's name.
+        order: names of the arguments it takes, in order; default the settings, then the base's.
+    """
+    shared = {p.name: p for p in parameters_of(base.__init__, 2, name=name or function.__name__)}
+    known = {p.name: p for p in parameters_of(function, 2)} | shared
+    taken = {key: known[key] for key in order or known}
+
+    def __init__(self: Any, **given: Any) -> None:
+        settings = {key: given[key] for key in taken if key not in shared}
+        base.__init__(self, function, **{key: given[key] for key in shared}, **settings)
+        vars(self).update(settings)
+
+    __init__.__module__, __init__.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
+    return called_with([Parameter("self", Parameter.POSITIONAL_OR_KEYWORD), *taken.values()], __init__)
+
+
+class ArgumentsAsConfig:
+    """Mixed into a class whose constructor keeps each argument as the attribute of its name."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {p.name: getattr(self, p.name) for p in parameters_of(type(self).__init__, 1)}

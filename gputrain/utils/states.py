@@ -1,0 +1,123 @@
+"""States as plain data, `{name: array}`: taken from variables, checked and set back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from gputrain.errors import ShapeError, explain
+from gputrain.names import did_you_mean
+
+
+class Stateful(Protocol):
+    """What has a state: a layer, a metric, an optimizer, a callback, a source."""
+
+    def state(self) -> dict[str, Any]:
+        """Arrays and plain data by name."""
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Set what `state` gave."""
+
+
+def take(item: Stateful) -> dict[str, Any]:
+    """The state of `item`, also where the user gave it an attribute of the name "state"."""
+    return type(item).state(item)
+
+
+def give(item: Stateful, state: Mapping[str, Any]) -> None:
+    """Set the state of `item`, also where the user gave it an attribute of the name "set_state"."""
+    type(item).set_state(item, state)
+
+
+class Holder(Protocol):
+    """What holds an array, as a variable does."""
+
+    name: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size of each dimension."""
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the contents."""
+
+    def assign(self, value: Any) -> Any:
+        """Set the contents."""
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """The names, a number added to those that came before.
+
+    Example:
+        >>> unique(["loss", "loss", "mae"])
+        ['loss', 'loss_1', 'mae']
+    """
+    found: dict[str, None] = {}
+    for name in names:
+        numbered, number = name, 0
+        while numbered in found:
+            number += 1
+            numbered = f"{name}_{number}"
+        found[numbered] = None
+    return list(found)
+
+
+def by_name(variables: Iterable[Any]) -> dict[str, Any]:
+    """Variables, metrics ... by their names, made unique."""
+    items = list(variables)
+    return dict(zip(unique(item.name for item in items), items, strict=True))
+
+
+def of_variables(variables: Mapping[str, Holder]) -> dict[str, np.ndarray]:
+    """Copies of the contents by name."""
+    return {name: variable.numpy() for name, variable in variables.items()}
+
+
+def check_names(where: str, names: Iterable[str], state: Any) -> None:
+    """Refuse a state that does not hold exactly these names.
+
+    Raises:
+        ValueError: with the first that is missing or unknown.
+    """
+    known = list(names)
+    if not isinstance(state, Mapping):
+        raise ValueError(explain(f"{where}: a state is a dict.", expected=known, received=repr(state)))
+    missing = [name for name in known if name not in state]
+    if missing:
+        rule = f"{where}: the state lacks {missing[0]!r}" + _more(missing)
+        raise ValueError(explain(rule, expected=known, received=list(state)))
+    extra = [name for name in state if name not in known]
+    if extra:
+        rule = f"{where}: the state holds {extra[0]!r}, which is not here{_more(extra)}"
+        raise ValueError(f"{rule} {did_you_mean(str(extra[0]), known)}")
+
+
+def check_shapes(where: str, variables: Mapping[str, Holder], state: Mapping[str, Any]) -> None:
+    """Refuse arrays of other shapes than the variables'.
+
+    Raises:
+        ShapeError: with the first.
+    """
+    for name, variable in variables.items():
+        if np.shape(state[name]) != variable.shape:
+            rule = f"{where}: {name!r} has another shape in the state."
+            raise ShapeError(explain(rule, expected=variable.shape, received=np.shape(state[name])))
+
+
+def assign(where: str, variables: Mapping[str, Holder], state: Any) -> None:
+    """Set variables to what `of_variables` gave; none is changed unless all fit.
+
+    Raises:
+        ValueError: a name is missing or unknown.
+        ShapeError: an array has another shape than its variable.
+    """
+    check_names(where, variables, state)
+    check_shapes(where, variables, state)
+    for name, variable in variables.items():
+        variable.assign(state[name])
+
+
+def _more(names: list[str]) -> str:
+    return f" (and {len(names) - 1} more)." if len(names) > 1 else "."

@@ -1,0 +1,64 @@
+"""Keras on JAX, for the runners."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+os.environ["KERAS_BACKEND"] = "jax"
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jax
+import jax.numpy as jnp
+import keras
+
+from tests.parity.table import flat, packed_as
+
+
+class KerasSide:
+    """Gradients by JAX, through Keras's stateless scope."""
+
+    package = keras
+
+    def __init__(self) -> None:
+        keras.utils.clear_session()  # names count from the beginning
+
+    def array(self, value: Any) -> np.ndarray:
+        return np.asarray(value)
+
+    def differentiate(
+        self,
+        call: Callable[..., Any],
+        arrays: Sequence[Any],
+        variables: Sequence[Any],
+        upstream: Callable[[int, tuple[int, ...]], np.ndarray],
+    ) -> tuple[list[np.ndarray], list[np.ndarray | None], list[np.ndarray]]:
+        leaves = [jnp.asarray(a) for a in flat(list(arrays))]
+        real = [i for i, a in enumerate(leaves) if jnp.issubdtype(a.dtype, jnp.floating)]
+
+        def total(inputs: list[Any], values: list[Any]) -> Any:
+            everything = list(leaves)
+            for i, value in zip(real, inputs, strict=True):
+                everything[i] = value
+            with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=True))):
+                outputs = [jnp.asarray(o) for o in flat(call(*packed_as(list(arrays), iter(everything))))]
+            parts = [
+                jnp.sum(output * upstream(i, output.shape))
+                for i, output in enumerate(outputs)
+                if jnp.issubdtype(output.dtype, jnp.floating)
+            ]
+            return sum(parts, jnp.zeros(())), outputs
+
+        values = [v.value for v in variables]
+        (_, outputs), (inputs, weights) = jax.value_and_grad(total, (0, 1), has_aux=True)(
+            [leaves[i] for i in real], values
+        )
+        by_input = dict(zip(real, inputs, strict=True))
+        return (
+            [np.asarray(o) for o in outputs],
+            [np.asarray(by_input[i]) if i in by_input else None for i in range(len(leaves))],
+            [np.asarray(w) for w in weights],
+        )

@@ -1,0 +1,102 @@
+"""Computes the reference outputs with Keras: `python -m tests.parity.record`; see tests/parity/README.md.
+
+(nothing)   records the cases that have no reference yet and drops references of cases that are gone
+WORD ...    also records anew the cases whose name has one of the words
+--all       records all cases anew
+--check     records nothing: computes a tenth of the cases and compares it with the committed references
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from datetime import date
+from importlib import metadata
+from pathlib import Path
+
+from tests.parity import references, signatures
+from tests.parity.cases import GROUPS
+from tests.parity.compare import differences
+from tests.parity.keras_side import KerasSide
+from tests.parity.runners import Result, run
+from tests.parity.table import PARTS, Case
+
+REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+WHICH = "GPUTRAIN_PARITY_PART"  # a number below PARTS, or "all"; else by date
+
+
+def require_pinned() -> None:
+    """Refuse versions other than those in requirements.txt."""
+    for line in REQUIREMENTS.read_text().splitlines():
+        name, _, version = line.partition("==")
+        if version and metadata.version(name) != version:
+            sys.exit(f"{name} {metadata.version(name)} is installed; references are made with {version}.")
+
+
+def compute(case: Case) -> Result:
+    """What Keras gives, as a file keeps it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return references.kept(run(case, KerasSide()))
+
+
+def record(words: list[str]) -> None:
+    """Write the references of all groups, and the signatures; anew where a name has one of the words."""
+    signatures.record()
+    for group, cases in GROUPS.items():
+        known = references.read(group)
+        results = {}
+        for case in cases:
+            if case.id in known and not any(word in case.id for word in words):
+                results[case.id] = known[case.id]
+                continue
+            print(case.id, flush=True)
+            results[case.id] = compute(case)
+        path = references.write(group, results)
+        print(f"{path}: {len(results)} cases, {path.stat().st_size} bytes")
+
+
+def check(part: str) -> int:
+    """Compare a part of the references with what Keras gives now; the number of cases that differ."""
+    print(f"part {part} of {PARTS}; {WHICH}={part} repeats it")
+    wrong = signatures.check()
+    count = 0
+    for group, cases in GROUPS.items():
+        for case in cases:
+            if part not in ("all", str(case.part)):
+                continue
+            count += 1
+            expected = references.read(group).get(case.id)
+            told = ["has no reference"]
+            if expected is not None:
+                told = differences(compute(case), expected, case.tolerances)
+            for text in told:
+                print(f"{case.id}: {text}")
+            wrong += bool(told)
+    print(f"{count} cases computed with Keras {metadata.version('keras')}: {wrong} differ from the files")
+    return wrong
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("words", metavar="WORD", nargs="*")
+    parser.add_argument("--all", action="store_true")
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args()
+    require_pinned()
+    if not options.check:
+        record([""] if options.all else options.words)
+        return
+    part = os.environ.get(WHICH) or str(date.today().toordinal() % PARTS)
+    if part not in ("all", *map(str, range(PARTS))):
+        sys.exit(f"{WHICH} must be 0 to {PARTS - 1} or all. Received {part!r}.")
+    sys.exit(bool(check(part)))
+
+
+if __name__ == "__main__":
+    main()
