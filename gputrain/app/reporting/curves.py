@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gputrain.callbacks import MonitorCallback
+from gputrain.metrics.counting import Floats
+from gputrain.metrics.directions import direction_of
 
 LEARNING_RATES = ("learning_rate", "lr")
 
@@ -27,13 +27,13 @@ class Curve:
     """
 
     name: str
-    epochs: NDArray[np.float64]
-    training: NDArray[np.float64]
-    validation: NDArray[np.float64] | None
+    epochs: Floats
+    training: Floats
+    validation: Floats | None
     best: int | None
 
     @property
-    def judged(self) -> NDArray[np.float64]:
+    def judged(self) -> Floats:
         """(E,) the values that say which epoch is best."""
         return self.training if self.validation is None else self.validation
 
@@ -65,20 +65,16 @@ def _curve(name: str, history: Sequence[Mapping[str, Any]]) -> Curve:
     return Curve(name, epochs, training, held, best)
 
 
-def best_of(name: str, values: NDArray[np.float64]) -> int | None:
+def best_of(name: str, values: Floats) -> int | None:
     """Return the place of the best of `values`; None when the name does not tell which way is better."""
-    monitor = MonitorCallback(name)
-    best = None
-    try:
-        for place in np.flatnonzero(np.isfinite(values)):
-            if monitor.improves(float(values[place]), None if best is None else float(values[best])):
-                best = int(place)
-    except ValueError:
+    direction, known = direction_of(name), np.flatnonzero(np.isfinite(values))
+    if direction is None or not known.size:
         return None
-    return best
+    best = values[known].argmax() if direction == "up" else values[known].argmin()
+    return int(known[best])
 
 
-def _column(name: str, history: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+def _column(name: str, history: Sequence[Mapping[str, Any]]) -> Floats:
     return np.array([_as_float(logs.get(name)) for logs in history], np.float64)
 
 

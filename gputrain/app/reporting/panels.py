@@ -14,11 +14,10 @@ from gputrain.app.reporting.curves import LEARNING_RATES, Curve
 from gputrain.app.reporting.plotting import BLUE, INK, ORANGE, PALE, Panel, font_families
 from gputrain.app.reporting.regression import RegressionAssessment
 from gputrain.app.reporting.wording import number, short, title
+from gputrain.metrics.counting import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-Floats = NDArray[np.float64]
 
 _FEW_EPOCHS = 30  # up to here each epoch gets a dot
 _MOST_COUNTED_CLASSES, _MOST_NAMED_CLASSES = 20, 40

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gputrain.app.reporting.classification import WORST
 from gputrain.errors import DataError
+from gputrain.metrics.counting import Floats
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class RegressionAssessment:
     """
 
     names: tuple[str, ...]
-    predictions: NDArray[np.float64]
-    targets: NDArray[np.float64]
+    predictions: Floats
+    targets: Floats
     per_target: list[dict[str, Any]]
     mae: float
     rmse: float
@@ -102,7 +103,7 @@ def assess_regression(
     )
 
 
-def _columns(values: ArrayLike, what: str, names: Sequence[str]) -> NDArray[np.float64]:
+def _columns(values: ArrayLike, what: str, names: Sequence[str]) -> Floats:
     given = np.asarray(values)
     columns = given[:, None] if given.ndim == 1 else given
     if columns.ndim != 2 or columns.shape[1] != len(names) or not given.size or given.dtype.kind not in "fiu":
@@ -114,14 +115,14 @@ def _columns(values: ArrayLike, what: str, names: Sequence[str]) -> NDArray[np.f
     return columns.astype(np.float64)
 
 
-def _r2(errors: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
+def _r2(errors: Floats, truth: Floats) -> Floats:
     residual = np.square(errors).sum(0)
     total = np.square(truth - truth.mean(0)).sum(0)
     constant = np.where(residual == 0, 1.0, 0.0)
     return np.where(total == 0, constant, 1 - residual / np.where(total == 0, 1.0, total))
 
 
-def _worst(errors: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.int64]:
+def _worst(errors: Floats, truth: Floats) -> NDArray[np.int64]:
     spread = truth.std(0)
     scaled = np.abs(errors) / np.where(spread > 0, spread, 1.0)
     largest = np.where(np.isnan(scaled), np.inf, scaled).max(1)
