@@ -162,7 +162,8 @@ class Advisor(Callback):
         return number & (number - 1) == 0
 
     def _look(self) -> None:
-        seen = self._probe and self._probe.look(self._record.epoch, int(self.model.step_counter))
+        probe, steps = self._probe, int(self.model.step_counter)
+        seen = probe.look(self._record.epoch, steps) if probe else None
         if seen is not None:
             self._record.probes.append(seen)
 

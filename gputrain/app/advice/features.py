@@ -30,7 +30,7 @@ def constant(x: np.ndarray, names: Sequence[str]) -> Advice | None:
     rows = sampled(x)
     low, high = rows.min(0), rows.max(0)
     background = (rows.min(), rows.max()) if is_pixels(x) else ()
-    candidates = [c for c in np.flatnonzero(low == high) if low[c] not in background]
+    candidates = [c for c in np.flatnonzero(low == high).tolist() if low[c] not in background]
     found = [names[c] for c in candidates if (x[:, c] == x[0, c]).all()]
     same = f"{_count(found, x, 'is', 'are')} the same in all {len(x)} samples and tell nothing"
     return advise("constant_feature", f"{same}: {listed(found)}.") if found and len(x) > 1 else None
@@ -70,7 +70,7 @@ def zeros(x: np.ndarray, names: Sequence[str]) -> Advice | None:
         return None
     rows = sampled(x)
     shares = (rows == 0).mean(0)
-    candidates = np.flatnonzero((shares >= ZERO_SHARES[0]) & (shares <= ZERO_SHARES[1]))
+    candidates = np.flatnonzero((shares >= ZERO_SHARES[0]) & (shares <= ZERO_SHARES[1])).tolist()
     apart = [c for c in candidates if _zeros_stand_apart(rows[:, c])]
     found = [f"{names[c]} ({(x[:, c] == 0).mean():.1%})" for c in apart]
     sign = f"Zeros stand apart from all other values, as if they meant missing: {listed(found)}."

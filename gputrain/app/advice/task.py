@@ -76,7 +76,8 @@ def _task_of(loss: Any, y: np.ndarray, class_names: Sequence[str] | None) -> Tas
     if isinstance(loss, losses.MeanSquaredError | losses.MeanAbsoluteError):
         return _numbers(y.astype(np.float64), isinstance(loss, losses.MeanAbsoluteError))
     if isinstance(loss, losses.BinaryCrossentropy) and y.shape[1] > 1:
-        return Task(baseline=_or_none(float(np.mean([_entropy(_shares(c)) for c in y.T > 0.5]))))
+        entropies = [_entropy(np.array([ones, 1.0 - ones])) for ones in (y > 0.5).mean(0)]
+        return Task(baseline=_or_none(float(np.mean(entropies))))
     labels = _labels(loss, y)
     if labels is None:
         return Task()
@@ -102,10 +103,6 @@ def _labels(loss: Any, y: np.ndarray) -> np.ndarray | None:
     if ignores or (flat != np.floor(flat)).any() or flat.min() < 0 or flat.max() >= MOST_CLASSES:
         return None
     return flat.astype(np.int64)
-
-
-def _shares(flags: np.ndarray) -> np.ndarray:
-    return np.array([flags.mean(), 1.0 - flags.mean()])
 
 
 def _entropy(shares: np.ndarray) -> float:

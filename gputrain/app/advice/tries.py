@@ -173,7 +173,8 @@ def advise(key: str, sign: str, record: RunRecord | None = None, first: tuple[Tr
         record: the run; None before training.
         first: what to try before all else.
     """
-    words = [one if isinstance(one, str) else one(record) for one in (*first, *TRIES[key])]
+    run = RunRecord() if record is None else record
+    words = [one if isinstance(one, str) else one(run) for one in (*first, *TRIES[key])]
     tries = tuple(dict.fromkeys(text for text in words if text))
     return Advice(key, None if record is None else record.epoch, sign, tries)
 

@@ -103,7 +103,7 @@ def _draw_curve(curve: Curve, axes: Axes) -> None:
         _draw_line(axes, curve.epochs, curve.validation, ORANGE, "-", "validation")
     if curve.best is not None and abs(curve.judged[curve.best]) < _HUGE:
         place = curve.epochs[curve.best], curve.judged[curve.best]
-        ring = {"marker": "o", "ms": 9, "mfc": "none", "mec": INK, "ls": "none"}
+        ring: dict[str, Any] = {"marker": "o", "ms": 9, "mfc": "none", "mec": INK, "ls": "none"}
         axes.plot(*place, label=_best_label(curve), **ring)
     _scale(axes, curve)
     if axes.get_legend_handles_labels()[0]:
@@ -113,7 +113,7 @@ def _draw_curve(curve: Curve, axes: Axes) -> None:
 def _draw_line(axes: Axes, epochs: Floats, values: Floats, color: str, style: str, label: str) -> None:
     kept = np.isfinite(values) & (np.abs(np.nan_to_num(values)) < _HUGE)
     if kept.any():
-        dots = {"marker": "o" if kept.sum() <= _FEW_EPOCHS else "", "ms": 3.5}
+        dots: dict[str, Any] = {"marker": "o" if kept.sum() <= _FEW_EPOCHS else "", "ms": 3.5}
         axes.plot(epochs[kept], values[kept], color=color, ls=style, lw=1.8, label=label, **dots)
 
 
@@ -154,9 +154,8 @@ def _draw_confusion(assessment: ClassifierAssessment, axes: Axes) -> None:
 def _draw_mistake(row: dict[str, Any], image: NDArray[np.uint8], axes: Axes) -> None:
     axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_axis_off()
-    words = (
-        f"true {short(row['true'], 20)}\npredicted {short(row['predicted'], 15)}\n{row['probability']:.1%}"
-    )
+    true, predicted = short(row["true"], 20), short(row["predicted"], 15)
+    words = f"true {true}\npredicted {predicted}\n{row['probability']:.1%}"
     axes.set_title(words, loc="left", **_text(8.5))
 
 

@@ -100,7 +100,7 @@ def _per_class(assessment: ClassifierAssessment) -> str:
 
 def _targets(assessment: RegressionAssessment) -> str:
     """The figures of each target of a regression, and how the errors lie."""
-    rows = [row.values() for row in assessment.per_target]
+    rows = [list(row.values()) for row in assessment.per_target]
     drawn = _gallery(drawn_residuals(assessment))
     more = f"Pictures of the first {MOST_TARGETS} targets." if drawn and len(rows) > MOST_TARGETS else ""
     figures = table("Figures of each target on the test data", ["Target", "MAE", "RMSE", "R²"], rows)

@@ -115,11 +115,7 @@ def _reason(error: Exception) -> str:
 
 def _nearest_script(path: str) -> str:
     """The script in the same folder whose name is spelt most like that of `path`."""
-    try:
-        others = [file.name for file in Path(path).parent.iterdir() if file.suffix == ".py"]
-    except OSError:
-        return ""
-    close = nearest(Path(path).name, others)
+    close = nearest(Path(path).name, [file.name for file in Path(path).parent.glob("*.py")])
     return "" if close is None else f"Did you mean {str(Path(path).with_name(close))!r}?"
 
 

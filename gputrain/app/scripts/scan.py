@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gputrain.app.scripts.keras_modules import KerasModule, advice, first_missing
@@ -147,14 +147,17 @@ class _Reader(ast.NodeVisitor):
         if root is not None and self._lacks(root) is None:  # else the import itself is told of
             self._use(".".join([root, *chain[1:]]), node.lineno)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        self._visit(node.decorator_list)
-        self._function(node, node.body)
+    def _function(self, node: _Function) -> None:
+        """Defaults are evaluated where the function stands, annotations perhaps, its body when called."""
+        body = [node.body] if isinstance(node, ast.Lambda) else node.body
+        parts = list(ast.iter_child_nodes(node.args))
+        arguments = [part for part in parts if isinstance(part, ast.arg)]
+        self._visit(getattr(node, "decorator_list", ()))
+        self._visit([part for part in parts if part not in arguments])
+        self._visit(arguments, perhaps=True)
+        self._inside(_Scope(body, [argument.arg for argument in arguments]), body, perhaps=True)
 
-    visit_AsyncFunctionDef = visit_FunctionDef
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        self._function(node, [node.body])
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = _function
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._visit([*node.decorator_list, *node.bases, *node.keywords])
@@ -164,8 +167,7 @@ class _Reader(ast.NodeVisitor):
         first, *_ = node.generators
         self._visit([first.iter])
         targets = [generator.target for generator in node.generators]
-        with self._perhaps():
-            self._inside(_Scope(targets), ast.iter_child_nodes(node))
+        self._inside(_Scope(targets), ast.iter_child_nodes(node), perhaps=True)
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
@@ -181,45 +183,18 @@ class _Reader(ast.NodeVisitor):
             nodes = part if isinstance(part, list) else [part]
             self._visit([one for one in nodes if isinstance(one, ast.AST)], perhaps=name not in reached)
 
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        self._visit([node.annotation], perhaps=True)
-        self._visit([part for part in (node.target, node.value) if part is not None])
-
-    def _function(self, node: _Function, body: list[ast.stmt] | list[ast.expr]) -> None:
-        """Defaults are evaluated where the function stands, annotations perhaps, its body when called."""
-        arguments = node.args
-        every = [
-            *arguments.posonlyargs,
-            *arguments.args,
-            *arguments.kwonlyargs,
-            *(extra for extra in (arguments.vararg, arguments.kwarg) if extra is not None),
-        ]
-        self._visit([default for default in (*arguments.defaults, *arguments.kw_defaults) if default])
-        self._visit(every, perhaps=True)
-        with self._perhaps():
-            self._inside(_Scope(body, [argument.arg for argument in every]), body)
-
     def _visit(self, nodes: Iterable[ast.AST], perhaps: bool = False) -> None:
-        with self._perhaps(perhaps):
-            for node in nodes:
-                self.visit(node)
-
-    def _inside(self, scope: _Scope, nodes: Iterable[ast.AST]) -> None:
-        self.scopes.append(scope)
-        try:
-            self._visit(nodes)
-        finally:
-            self.scopes.pop()
-
-    @contextmanager
-    def _perhaps(self, perhaps: bool = True) -> Iterator[None]:
-        """What is visited within may never be reached."""
+        """Go through nodes, which `perhaps` are never reached."""
         before = self.certain
         self.certain = before and not perhaps
-        try:
-            yield
-        finally:
-            self.certain = before
+        for node in nodes:
+            self.visit(node)
+        self.certain = before
+
+    def _inside(self, scope: _Scope, nodes: Iterable[ast.AST], perhaps: bool = False) -> None:
+        self.scopes.append(scope)
+        self._visit(nodes, perhaps)
+        self.scopes.pop()
 
     def _resolve(self, chain: tuple[str, ...], outer: int = 0) -> str | None:
         """The dotted path that a chain of names stands for, as seen from `outer` scopes further out."""
@@ -262,6 +237,8 @@ def _reached_parts(node: ast.AST) -> tuple[str, ...] | None:
             return ("test",)
         case ast.For() | ast.AsyncFor():
             return ("iter",)
+        case ast.AnnAssign():
+            return ("target", "value")
         case ast.Match():
             return ("subject",)
         case ast.With() | ast.AsyncWith():
