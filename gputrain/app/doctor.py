@@ -163,12 +163,11 @@ def _gpu() -> Iterator[Check]:
     if not (installed or environment.installed_wheels()):
         return
     yield _cache()
-    try:
-        cupy = opening.import_cupy()
-    except DeviceError as error:
-        yield Check("cupy", _trouble(), str(error))
+    found = _tried("cupy", lambda: str(opening.import_cupy().__version__))
+    yield found
+    if found.state != OK:
         return
-    yield Check("cupy", OK, cupy.__version__)
+    cupy = opening.import_cupy()
     yield _versions(cupy)
     if visible or config.backend() == "cupy":
         yield from _device(cupy, config.device_number())
@@ -188,7 +187,10 @@ def _device(cupy: Any, number: int) -> Iterator[Check]:
     found = _tried("gpu", figures)
     yield found
     if found.state == OK:
-        yield from _others(cupy, number)
+        describe = opening.explained(cupy)(opening.describe)
+        for other in sorted(set(range(cupy.cuda.runtime.getDeviceCount())) - {number}):
+            seen = _tried("gpu", partial(describe, cupy, other)).found
+            yield Check("gpu", OK, f"{seen}, not the configured one")
         yield _tried("kernel", kernel)
         yield _tried("cublas", partial(_product, cupy, number))
 
@@ -228,10 +230,9 @@ def _cache() -> Check:
     if environment.cache_in_memory():
         return Check("kernel cache", OK, "none: CUPY_CACHE_IN_MEMORY is set")
     folder, trouble = environment.cache_folder(), environment.cache_trouble()
-    if not trouble:
-        return Check("kernel cache", OK, folder)
+    found = f"{folder}: {trouble}" if trouble else folder
     fix = "Name a folder that can be written with CUPY_CACHE_DIR; until then each process compiles anew."
-    return Check("kernel cache", WARNING, f"{folder}: {trouble}", fix)
+    return _judged("kernel cache", found, fix if trouble else None, WARNING)
 
 
 def _versions(cupy: Any) -> Check:
@@ -245,19 +246,9 @@ def _versions(cupy: Any) -> Check:
         return Check("cuda", _trouble(), str(error))
     named = f"driver {cuda_version(driver)}" if driver else "no driver"
     found = f"{named}, runtime {cuda_version(own)}, NVRTC {compiler}"
-    if not driver or driver // 1000 >= own // 1000:
-        return Check("cuda", OK, found)
-    line = replace_line(driver, environment.installed_wheels())
-    return Check("cuda", _trouble(), f"{found}: the wheel is for a newer driver", line)
-
-
-def _others(cupy: Any, number: int) -> Iterator[Check]:
-    """The GPUs that are not the configured one."""
-    describe = opening.explained(cupy)(opening.describe)
-    for other in range(cupy.cuda.runtime.getDeviceCount()):
-        if other != number:
-            found = _tried("gpu", partial(describe, cupy, other)).found
-            yield Check("gpu", OK, f"{found}, not the configured one")
+    too_new = driver and driver // 1000 < own // 1000
+    said = f"{found}: the wheel is for a newer driver" if too_new else found
+    return _judged("cuda", said, replace_line(driver, environment.installed_wheels()) if too_new else None)
 
 
 def _product(cupy: Any, number: int) -> str:

@@ -85,6 +85,7 @@ class Advisor(Callback):
         is_given = self.x is not None and not is_iterator(self.x)
         data = make_arrays(self.x, self.y, None, "Advisor") if is_given else None
         task = self._task(data)
+        plateaus = [found for found in self.companions if isinstance(found, ReduceLROnPlateau)]
         self._start = int(self.model.step_counter)
         self._record = RunRecord(
             task=task,
@@ -94,7 +95,7 @@ class Advisor(Callback):
             optimizer=type(self.model.optimizer).__name__,
             start_rate=self._rate(),
             rate=self._rate(),
-            least_rate=self._least_rate(),
+            least_rate=float(plateaus[0].min_lr) if plateaus else None,
             fresh=self._start == 0,
         )
         self._steps = StepWatch(self.model.trainable_variables, self._record.steps)
@@ -184,11 +185,6 @@ class Advisor(Callback):
             return record.rate
         now = int(self.model.optimizer.iterations)
         return max(float(schedule(now + int(step))) for step in np.linspace(0, coming, AHEAD))
-
-    def _least_rate(self) -> float | None:
-        """`min_lr` of the callback that lowers the rate, if there is one."""
-        found = (callback for callback in self.companions if isinstance(callback, ReduceLROnPlateau))
-        return next((float(callback.min_lr) for callback in found), None)
 
     # ------------------------------------------------------------------------------------------------- saying
 

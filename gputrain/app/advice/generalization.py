@@ -64,8 +64,7 @@ def generalization_gap(record: RunRecord) -> Advice | None:
     else:
         is_wide = (val - loss)[-PATIENCE:].min() >= WIDE_GAP * record.scale and loss[-1] < 0.5 * val[-1]
         figures = f"the training loss is {loss[-1]:.4g}, the validation loss {val[-1]:.4g}"
-        is_wide = is_wide and record.task.baseline is not None
-    if not is_wide:
+    if not is_wide or (record.task.labels is None and record.task.baseline is None):
         return None
     sign = f"The model generalizes badly: {figures}, and validation no longer gets better."
     return advise("generalization_gap", sign, record)

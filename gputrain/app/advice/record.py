@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -11,8 +12,7 @@ from gputrain.app.advice.task import Task
 NAN = float("nan")
 
 
-@dataclass(frozen=True)
-class EpochRow:
+class EpochRow(NamedTuple):
     """One epoch's values; NaN where there is none."""
 
     loss: float
@@ -22,8 +22,7 @@ class EpochRow:
     rate: float = NAN
 
 
-@dataclass(frozen=True)
-class ReluUnits:
+class ReluUnits(NamedTuple):
     """Units of a relu layer that were 0 for every probe sample."""
 
     layer: str
@@ -31,8 +30,7 @@ class ReluUnits:
     units: int
 
 
-@dataclass(frozen=True)
-class ProbeResult:
+class ProbeResult(NamedTuple):
     """What the model did with the probe samples after an epoch.
 
     Attributes:
@@ -54,8 +52,7 @@ class ProbeResult:
         return NAN if self.present is None else _progress(self.accuracy, 1.0 / np.count_nonzero(self.present))
 
 
-@dataclass(frozen=True)
-class Update:
+class Update(NamedTuple):
     """Size of one training step: norm of the change of a weight over the norm of the weight."""
 
     epoch: int

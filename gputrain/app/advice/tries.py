@@ -12,12 +12,8 @@ Try = str | Callable[[RunRecord], str | None]
 
 def rate_divided_by(factor: float) -> Callable[[RunRecord], str]:
     """Another learning rate, made from the largest so far."""
-
-    def words(record: RunRecord) -> str:
-        rate = record.peak_rate
-        return f"a learning rate of {rate / factor:.3g} (now {rate:.3g}): learning_rate in the optimizer"
-
-    return words
+    words = "a learning rate of {:.3g} (now {:.3g}): learning_rate in the optimizer"
+    return lambda record: words.format(record.peak_rate / factor, record.peak_rate)
 
 
 lower_rate, higher_rate, triple_rate, far_higher_rate = map(rate_divided_by, (10.0, 0.1, 1 / 3.0, 0.01))
@@ -111,6 +107,13 @@ FILLINGS = (
 )
 
 BY_CLASS = "metrics that do not go by the frequent class: recall or F1 of each class"
+SCALED_TARGETS = "targets of mean 0 and deviation 1: data.scale_targets in a recipe"
+LOGARITHMS = "the logarithm of the targets, if they are positive and spread over orders of magnitude"
+WHERE_FROM = "a look at where they come from, if they should differ"
+SOFTER_RELU = 'activation="leaky_relu", "elu" or "gelu" in those layers'
+OTHER_START = 'kernel_initializer="he_normal" and bias_initializer="zeros" there'
+NORMALIZED_INPUT = "BatchNormalization before the relu"
+FEWER_UNITS = "fewer units in those layers"
 ZERO_IS_MISSING = "zeros taken as missing: data.table.zero_is_missing in a recipe"
 
 MORE_SAMPLES = (MORE_DATA, AUGMENTATION)
@@ -121,20 +124,14 @@ BALANCE = (CLASS_WEIGHT, RESAMPLING, COSTS)
 
 TRIES: dict[str, tuple[Try, ...]] = {
     # in the data
-    "constant_feature": (
-        f"without them: {DROP_COLUMNS}",
-        "a look at where they come from, if they should differ",
-    ),
+    "constant_feature": (f"without them: {DROP_COLUMNS}", WHERE_FROM),
     "duplicate_feature": (f"without the copies: {DROP_COLUMNS}",),
     "missing_values": FILLINGS,
     "zeros_for_missing": (ZERO_IS_MISSING, *FILLINGS, *REGULARIZATION),
     "unscaled_input": (SCALING, NORMALIZATION),
     "rare_class": ("more samples of it", "joining it with another class", "leaving it out", RESAMPLING),
     "class_imbalance": (f"{CLASS_WEIGHT} (unless it is set)", RESAMPLING, COSTS, BY_CLASS),
-    "unscaled_target": (
-        "targets of mean 0 and deviation 1: data.scale_targets in a recipe",
-        "the logarithm of the targets, if they are positive and spread over orders of magnitude",
-    ),
+    "unscaled_target": (SCALED_TARGETS, LOGARITHMS),
     "few_samples": (*MORE_SAMPLES, GENERATED, SMALLER_MODEL, PRETRAINED, *REGULARIZATION, EARLY_STOPPING),
     # in the course of the loss
     "non_finite": (lower_rate, CLIPPING, *BOTH_ENDS, EAGERLY, NORMALIZATION),
@@ -152,14 +149,7 @@ TRIES: dict[str, tuple[Try, ...]] = {
     "learning_rate_spent": (longer_schedule, fewer_epochs, LAST_RATE),
     "learning_rate_at_bound": (lower_bound, LATER_FALL, EARLY_STOPPING),
     # in the outputs
-    "dead_relus": (
-        lower_rate,
-        'activation="leaky_relu", "elu" or "gelu" in those layers',
-        'kernel_initializer="he_normal" and bias_initializer="zeros" there',
-        "BatchNormalization before the relu",
-        SCALING,
-        "fewer units in those layers",
-    ),
+    "dead_relus": (lower_rate, SOFTER_RELU, OTHER_START, NORMALIZED_INPUT, SCALING, FEWER_UNITS),
     "class_never_predicted": (more_epochs, BIGGER_MODEL, OTHER_SEED, *BALANCE),
 }
 

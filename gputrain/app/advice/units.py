@@ -55,11 +55,11 @@ def class_never_predicted(record: RunRecord) -> Advice | None:
     present = probes[-1].present
     assert present is not None
     what = "Class" if never.size == 1 else "Classes"
+    said, epochs = listed(record.task.names_of(never)), f"{probes[-2].epoch} and {probes[-1].epoch}"
     sign = (
-        f"{what} {listed(record.task.names_of(never))} came out for none of {int(present.sum())} probe "
-        f"samples after epochs {probes[-2].epoch} and {probes[-1].epoch}, though "
-        f"{int(present[never].sum())} of them are of it; {shares[never].max():.1%} of all samples are, "
-        f"{shares.max():.1%} of the most frequent class."
+        f"{what} {said} came out for none of {int(present.sum())} probe samples after epochs {epochs}, "
+        f"though {int(present[never].sum())} of them are of it; {shares[never].max():.1%} of all samples "
+        f"are, {shares.max():.1%} of the most frequent class."
     )
     return advise("class_never_predicted", sign, record, first=BALANCE if is_rare else ())
 

@@ -74,8 +74,8 @@ class ClassifierAssessment:
         """
         figures = {name: getattr(self, name) for name in ("accuracy", "balanced_accuracy", "macro_f1")}
         if self.roc_auc is not None:
-            second = self.per_class[1]
-            figures |= {"roc_auc": self.roc_auc, "precision": second["precision"], "recall": second["recall"]}
+            second = {name: self.per_class[1][name] for name in ("precision", "recall")}
+            figures |= {"roc_auc": self.roc_auc, **second}
         if self.cost is not None:
             figures["expected_cost"] = self.cost
         return figures
@@ -129,14 +129,13 @@ def assess_classifier(
     confusion = confusion_matrix(truth, chosen, count)
     support, of_class = confusion.sum(1), shares(confusion)
     seen = support + confusion.sum(0) > 0
-    per_class = zip(classes, *of_class, support, strict=True)
     return ClassifierAssessment(
         classes=tuple(str(name) for name in classes),
         confusion=confusion,
         accuracy=float(np.trace(confusion) / samples),
         balanced_accuracy=float(of_class.recall[support > 0].mean()),
         macro_f1=float(of_class.f1[seen].mean()),
-        per_class=[_figures(*row) for row in per_class],
+        per_class=[_figures(*row) for row in zip(classes, *of_class, support, strict=True)],
         mistakes=_mistakes(known, truth, chosen),
         cost=None if cost_matrix is None else _mean_cost(confusion, cost_matrix),
         roc_auc=roc_auc(given[:, 1], truth == 1) if count == 2 else None,

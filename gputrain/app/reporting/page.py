@@ -39,7 +39,6 @@ def write_html(path: Path, report: Report) -> None:
 
 
 def _page(report: Report) -> str:
-    head = heading(report)
     body = "\n".join(sections_of(report))
     links = "".join(f'<a href="#{identity}">{words}</a>' for identity, words in _HEADING.findall(body))
     return f"""<!DOCTYPE html>
@@ -54,7 +53,7 @@ def _page(report: Report) -> str:
 <style>{STYLE}</style>
 </head>
 <body>
-{head}
+{heading(report)}
 <nav aria-label="Sections">{links}</nav>
 <main>
 {body}

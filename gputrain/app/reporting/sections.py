@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
 from typing import Any
 
 from gputrain.app.reporting.classification import ClassifierAssessment
@@ -114,10 +113,10 @@ def _worst(report: Report, listed: Sequence[Mapping[str, Any]]) -> str:
     is_classifier = isinstance(report.assessment, ClassifierAssessment)
     heading = "Worst mistakes" if is_classifier else "Largest errors"
     given = list(dict.fromkeys(column for sample in report.rows() for column in sample))
-    none: Mapping[str, Any] = {}
+    samples = [*report.rows(), *({} for _ in listed)]  # there may be fewer than were judged
     rows = [
         [*row.values(), *(sample.get(column, "") for column in given)]
-        for row, sample in zip_longest(listed, report.rows()[: len(listed)], fillvalue=none)
+        for row, sample in zip(listed, samples, strict=False)
     ]
     as_table = table(heading, [*map(title, listed[0]), *given], rows)
     pictures = _worst_pictures(report, listed)

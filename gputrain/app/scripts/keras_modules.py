@@ -74,9 +74,6 @@ class KerasModule(ModuleType):
             raise AttributeError(_told(path, self), name=path, obj=None)
         return found
 
-    def __dir__(self) -> list[str]:
-        return self.names()
-
     def _in_room(self, name: str) -> Any:
         """What the room calls `name`, or None."""
         found = None if name.startswith("_") else getattr(self._room, name, None)
@@ -91,6 +88,8 @@ class KerasModule(ModuleType):
         room = getattr(self._room, "__all__", None) or dir(self._room)
         known = {*vars(self), *(room if self._room is not None else ())}
         return sorted(name for name in known if not name.startswith("_") and self.has(name))
+
+    __dir__ = names
 
 
 def keras_modules() -> dict[str, KerasModule]:

@@ -178,8 +178,11 @@ def _stands_in(folder: str, name: str) -> bool:
 def _run(path: str, names: Mapping[str, Any]) -> int:
     try:
         runpy.run_path(path, dict(names), "__main__")
-    except SystemExit as stop:
-        return _exit_code(stop.code)
+    except SystemExit as stop:  # with what Python makes of the argument of `sys.exit`
+        if stop.code is None or isinstance(stop.code, int):
+            return int(stop.code or 0)
+        print(stop.code, file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt as interrupt:
         return _say(f"{path} was interrupted. {interrupt}".rstrip(), INTERRUPTED)
     except BaseException as error:  # noqa: BLE001  (whatever it is, it is the script's)
@@ -187,14 +190,6 @@ def _run(path: str, names: Mapping[str, Any]) -> int:
         sys.excepthook(type(error), error, error.__traceback__)
         return _say(_hint(error, path), FAILED)
     return OK
-
-
-def _exit_code(code: object) -> int:
-    """What Python makes of the argument of `sys.exit`."""
-    if code is None or isinstance(code, int):
-        return int(code or 0)
-    print(code, file=sys.stderr)
-    return FAILED
 
 
 def _trimmed(trace: TracebackType | None, path: str) -> TracebackType | None:

@@ -53,7 +53,7 @@ def missing_names(tree: ast.Module, modules: Mapping[str, KerasModule]) -> list[
     """
     reader = _Reader(modules)
     with suppress(RecursionError):  # nested deeper than functions can follow; what was found still counts
-        reader.read(tree)
+        reader.inside(_Scope(tree.body), tree.body)
     return sorted(reader.found.values(), key=lambda missing: missing.lines)
 
 
@@ -127,9 +127,6 @@ class _Reader(ast.NodeVisitor):
         self.scopes: list[_Scope] = []
         self.certain = True
 
-    def read(self, tree: ast.Module) -> None:
-        self._inside(_Scope(tree.body), tree.body)
-
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             self._use(alias.name, node.lineno)
@@ -155,19 +152,19 @@ class _Reader(ast.NodeVisitor):
         self._visit(getattr(node, "decorator_list", ()))
         self._visit([part for part in parts if part not in arguments])
         self._visit(arguments, perhaps=True)
-        self._inside(_Scope(body, [argument.arg for argument in arguments]), body, perhaps=True)
+        self.inside(_Scope(body, [argument.arg for argument in arguments]), body, perhaps=True)
 
     visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = _function
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._visit([*node.decorator_list, *node.bases, *node.keywords])
-        self._inside(_Scope(node.body, in_class=True), node.body)
+        self.inside(_Scope(node.body, in_class=True), node.body)
 
     def _comprehension(self, node: _Comprehension) -> None:
         first, *_ = node.generators
         self._visit([first.iter])
         targets = [generator.target for generator in node.generators]
-        self._inside(_Scope(targets), ast.iter_child_nodes(node), perhaps=True)
+        self.inside(_Scope(targets), ast.iter_child_nodes(node), perhaps=True)
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
 
@@ -191,7 +188,8 @@ class _Reader(ast.NodeVisitor):
             self.visit(node)
         self.certain = before
 
-    def _inside(self, scope: _Scope, nodes: Iterable[ast.AST], perhaps: bool = False) -> None:
+    def inside(self, scope: _Scope, nodes: Iterable[ast.AST], perhaps: bool = False) -> None:
+        """Go through the nodes of a scope."""
         self.scopes.append(scope)
         self._visit(nodes, perhaps)
         self.scopes.pop()
@@ -215,8 +213,7 @@ class _Reader(ast.NodeVisitor):
         """The part of `path` that is a missing name of Keras, or None."""
         if path == TENSORFLOW or path.startswith(f"{TENSORFLOW}."):
             return TENSORFLOW
-        root = path.partition(".")[0]
-        return first_missing(path, self.modules) if root == "keras" else None
+        return first_missing(path, self.modules) if path.partition(".")[0] == "keras" else None
 
     def _use(self, path: str, line: int) -> None:
         lacking = self._lacks(path)
