@@ -99,9 +99,9 @@ def keras_modules() -> dict[str, KerasModule]:
         >>> keras_modules()["keras"].layers.Dense is gputrain.layers.Dense
         True
     """
-    gputrain = importlib.import_module("gputrain")  # it stands above this room
-    public = [name for name in gputrain.__all__ if isinstance(getattr(gputrain, name), ModuleType)]
-    rooms: dict[str, ModuleType | None] = {"keras": gputrain, "keras.backend": None}
+    whole = importlib.import_module("gputrain")
+    public = [name for name in whole.__all__ if isinstance(getattr(whole, name), ModuleType)]
+    rooms: dict[str, ModuleType | None] = {"keras": whole, "keras.backend": None}
     for name in (*public, *_INNER_ROOMS):
         rooms[f"keras.{name}"] = importlib.import_module(f"gputrain.{name}")
     own = _own_names()
