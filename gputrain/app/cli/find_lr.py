@@ -16,7 +16,6 @@ import sys
 from pathlib import Path
 
 from gputrain.app import recipes, reporting
-from gputrain.app.cli.codes import OK
 from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command, option
 from gputrain.app.cli.output import print_json, print_table
 from gputrain.app.cli.settings import settings_of
@@ -26,7 +25,7 @@ from gputrain.utils.progress.lines import Counter
 _ROWS = 15
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> None:
     check_bounds(args.low, args.high, args.steps)
     job = ready(recipes.load(args.config, settings_of(args)), args.low)
     with Counter("range test", args.steps, unit="steps", stream=sys.stderr) as counter:
@@ -37,7 +36,6 @@ def _run(args: argparse.Namespace) -> int:
         print_json(vars(found))
     else:
         _print(found)
-    return OK
 
 
 def _print(found: RangeTest) -> None:

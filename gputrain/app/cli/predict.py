@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import TextIO
 
 from gputrain.app import recipes
-from gputrain.app.cli.codes import OK
 from gputrain.app.cli.command import BACKEND, BUILDER_FILE, RUN, Command, option
 from gputrain.app.cli.settings import settings_of
 from gputrain.app.recipes.data import Preparation
@@ -30,7 +29,7 @@ from gputrain.utils.files import write_text_in_parts
 from gputrain.utils.plain import as_json
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> None:
     run = recipes.open_run(args.run, settings_of(args))
     found = recipes.predict(run, args.data, args.array)
     write = _write_json if args.json else _write_csv
@@ -38,7 +37,6 @@ def _run(args: argparse.Namespace) -> int:
         write(sys.stdout, found, run.preparation)
     else:
         write_text_in_parts(args.output, lambda stream: write(stream, found, run.preparation))
-    return OK
 
 
 def _write_csv(stream: TextIO, portions: Iterator[Portion], preparation: Preparation) -> None:

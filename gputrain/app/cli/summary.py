@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from gputrain.app import recipes
-from gputrain.app.cli.codes import OK
 from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command
 from gputrain.app.cli.output import print_json
 from gputrain.app.cli.settings import settings_of
@@ -23,7 +22,7 @@ from gputrain.app.recipes import Recipe
 from gputrain.models import Model
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> None:
     recipe, model = _built(args.config, settings_of(args))
     batch = int(recipe.settings["training"]["batch_size"])
     plan = model.memory_plan(batch)
@@ -41,10 +40,9 @@ def _run(args: argparse.Namespace) -> int:
                 "memory_bytes": {"weights": plan.weights, "optimizer": plan.optimizer, "arena": plan.arena},
             }
         )
-        return OK
+        return
     model.summary()
     print(plan)
-    return OK
 
 
 def _built(name: str, settings: Sequence[tuple[str, Any, str]]) -> tuple[Recipe, Model]:

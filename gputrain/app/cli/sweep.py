@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from gputrain.app import recipes
-from gputrain.app.cli.codes import FAILED, OK
+from gputrain.app.cli.codes import FAILED
 from gputrain.app.cli.command import JSON, SETTINGS, Command, option
 from gputrain.app.cli.output import print_json, print_table, shown
 from gputrain.app.cli.settings import settings_of
@@ -25,7 +25,7 @@ from gputrain.app.recipes.comparing import best_first
 from gputrain.app.recipes.sweep import Group, Sweep, split_values
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: argparse.Namespace) -> int | None:
     sweep = _sweep(args)
     try:
         sweep.run()
@@ -40,7 +40,7 @@ def _run(args: argparse.Namespace) -> int:
         print_json({"sweep": str(sweep.folder), "results": [vars(group) for group in groups]})
     else:
         print_table(*_table(groups, metrics))
-    return FAILED if any(group.failed for group in groups) else OK
+    return FAILED if any(group.failed for group in groups) else None
 
 
 def _sweep(args: argparse.Namespace) -> Sweep:

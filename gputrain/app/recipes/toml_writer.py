@@ -7,7 +7,6 @@ lines.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -80,7 +79,7 @@ def _value(value: object) -> str:
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float):
-        return _float(value)
+        return repr(float(value))
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, Mapping):
@@ -92,12 +91,6 @@ def _value(value: object) -> str:
         f"A TOML value must be text, a boolean, a number, an array or a table. "
         f"Received: {value!r} of type {type(value).__name__}."
     )
-
-
-def _float(value: float) -> str:
-    if math.isnan(value):
-        return "nan"
-    return repr(float(value))
 
 
 def _text(text: str) -> str:

@@ -26,11 +26,10 @@ def mapping(config: Any, where: str) -> dict[str, Any]:
     return config
 
 
-def fields(config: Any, where: str, names: Collection[str], *, all_of_them: bool = False) -> dict[str, Any]:
-    """Return `config` if it is a dict whose keys are among `names`, or are just those."""
+def fields(config: Any, where: str, names: Collection[str], *, some: bool = False) -> dict[str, Any]:
+    """Return `config` if it is a dict whose keys are `names`, or `some` of them."""
     found = mapping(config, where)
-    wrong = set(found) - set(names) or (set(names) - set(found) if all_of_them else set())
-    if wrong:
+    if set(found) - set(names) or (not some and set(names) - set(found)):
         raise broken(where, f"the keys {sorted(names)}", sorted(found))
     return found
 
