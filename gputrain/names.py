@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Iterable
+from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import Any
 
 
 def snake_case(name: str) -> str:
@@ -75,8 +76,27 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f"{hint}Known names: {', '.join(known)}."
 
 
-def missing_name(kind: str, module: str, names: Iterable[str]) -> Callable[[str], NoReturn]:
+_ABOVE: dict[tuple[str, str], str] = {}
+
+
+def stands_above(module: str, names: Iterable[str], home: str) -> None:
+    """Let names that users look for in `module` be served from a module above it, imported when asked for.
+
+    Args:
+        module: a module whose `__getattr__` is from `missing_name`.
+        names: what it lacks.
+        home: the module that has it.
+
+    Example:
+        >>> stands_above("gputrain.callbacks", ["Advisor"], "gputrain.app.advice")
+    """
+    _ABOVE.update({(module, name): home for name in names})
+
+
+def missing_name(kind: str, module: str, names: Iterable[str]) -> Callable[[str], Any]:
     """Return a module's `__getattr__`, which says of a name that is not there which one is near.
+
+    A name that `stands_above` was told of comes from the module that has it.
 
     Args:
         kind: the word for what the module holds, as "layer".
@@ -92,9 +112,11 @@ def missing_name(kind: str, module: str, names: Iterable[str]) -> Callable[[str]
         >>> __getattr__ = missing_name("layer", __name__, __all__)
     """
 
-    def missing(name: str) -> NoReturn:
+    def missing(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        if (module, name) in _ABOVE:
+            return getattr(import_module(_ABOVE[module, name]), name)
         alike = [known for known in names if known[:1].isupper() == name[:1].isupper()]
         message = f"gputrain has no {kind} {name!r}. {did_you_mean(name, alike)}"
         if _is_from_import(sys._getframe(1)):

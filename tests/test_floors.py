@@ -46,7 +46,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 )
 FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
 
-# Imports inside functions: (module, what it imports) to the reason. Packages that need not be installed need none.
+# Imports inside functions: (module, what it imports) to the reason.
 DEFERRED = {
     ("backend", "backend.numpy"): "start-up: a device is opened when the first array needs it",
     ("backend", "backend.cupy.opening"): "optional: CuPy is looked for when a GPU is asked for",
@@ -54,6 +54,8 @@ DEFERRED = {
     ("backend.cupy.opening", "backend.cupy.launch"): "optional: needs CuPy",
     ("backend.cupy.opening", "backend.cupy.cublas"): "optional: needs CUDA's libraries",
     ("backend.cupy.opening", "backend.cupy.device"): "optional: needs CuPy",
+    ("compiler.lower", "compiler.chains"): "start-up: only devices that emit kernels need it",
+    ("models.training.callback_list", "models.training.progbar_logger"): "start-up: not all show a bar",
     ("datasets._load", "datasets._download"): "start-up: ssl and urllib cost more than all of gputrain",
     ("datasets._bundled", "data.tabular"): "start-up: tables are read by few programs",
 }
@@ -67,6 +69,7 @@ class Import(NamedTuple):
         names: what is imported from the target.
         line: where.
         inside: whether it stands in a function.
+        typing: whether it is for type checkers alone.
     """
 
     source: str
@@ -74,6 +77,7 @@ class Import(NamedTuple):
     names: tuple[str, ...]
     line: int
     inside: bool
+    typing: bool = False
 
 
 def modules(package: Path) -> dict[str, Path]:
@@ -88,18 +92,19 @@ def modules(package: Path) -> dict[str, Path]:
 def imports_of(name: str, path: Path, known: dict[str, Path]) -> Iterator[Import]:
     """All imports of modules of the package in one file."""
 
-    def walk(node: ast.AST, inside: bool) -> Iterator[Import]:
+    def walk(node: ast.AST, inside: bool, typing: bool) -> Iterator[Import]:
         for child in ast.iter_child_nodes(node):
             if isinstance(child, ast.Import):
                 for alias in child.names:
                     if alias.name.split(".")[0] == "gputrain":
-                        yield Import(name, alias.name[9:], (), child.lineno, inside)
+                        yield Import(name, alias.name[9:], (), child.lineno, inside, typing)
             elif isinstance(child, ast.ImportFrom):
-                yield from imported_from(child, inside)
+                yield from imported_from(child, inside, typing)
             is_function = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            yield from walk(child, inside or is_function)
+            for_types = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+            yield from walk(child, inside or is_function, typing or for_types)
 
-    def imported_from(node: ast.ImportFrom, inside: bool) -> Iterator[Import]:
+    def imported_from(node: ast.ImportFrom, inside: bool, typing: bool) -> Iterator[Import]:
         assert node.level == 0, f"{path}:{node.lineno}: imports within the package are absolute"
         top, _, base = (node.module or "").partition(".")
         if top != "gputrain":
@@ -107,11 +112,11 @@ def imports_of(name: str, path: Path, known: dict[str, Path]) -> Iterator[Import
         for alias in node.names:
             whole = f"{base}.{alias.name}" if base else alias.name
             if whole in known:
-                yield Import(name, whole, (), node.lineno, inside)
+                yield Import(name, whole, (), node.lineno, inside, typing)
             else:
-                yield Import(name, base, (alias.name,), node.lineno, inside)
+                yield Import(name, base, (alias.name,), node.lineno, inside, typing)
 
-    yield from walk(ast.parse(path.read_text(encoding="utf-8")), False)
+    yield from walk(ast.parse(path.read_text(encoding="utf-8")), False, False)
 
 
 def all_imports(package: Path) -> list[Import]:
@@ -133,10 +138,10 @@ def upward(imports: list[Import]) -> list[str]:
 
 
 def circles(imports: list[Import]) -> list[str]:
-    """Modules that import each other, directly or through others."""
+    """Modules that import each other, directly or through others. Within a room, types may."""
     graph: dict[str, set[str]] = {}
     for i in imports:
-        if i.source != i.target:
+        if i.source != i.target and not (i.typing and room(i.source) == room(i.target)):
             graph.setdefault(i.source, set()).add(i.target)
     try:
         graphlib.TopologicalSorter(graph).prepare()

@@ -41,40 +41,6 @@ from gputrain.activations.functions import (
 from gputrain.names import missing_name
 from gputrain.utils.registry import serializer
 
-swish = silu
-hard_swish = hard_silu
-
-
-def get(identifier: Any) -> Any:
-    """Return the activation function that `identifier` stands for.
-
-    Args:
-        identifier: a name ("relu"), a callable, or None for `linear`.
-
-    Raises:
-        ValueError: an unknown name, with the nearest one.
-        TypeError: anything else.
-
-    Example:
-        >>> get("relu")([-1.0, 2.0])
-        array([0., 2.], dtype=float32)
-    """
-    return linear if identifier is None else registry.get(identifier)
-
-
-serialize = serializer(registry, __name__)
-
-
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return the activation that `serialize` described; only registered names and `custom_objects` load.
-
-    Args:
-        config: what `serialize` returned.
-        custom_objects: classes and functions of yours by the names in `config`.
-    """
-    return linear if config is None else registry.deserialize(config, custom_objects)
-
-
 __all__ = [
     "celu",
     "deserialize",
@@ -113,6 +79,40 @@ __all__ = [
     "tanh_shrink",
     "threshold",
 ]
+
+swish = silu
+hard_swish = hard_silu
+
+
+def get(identifier: Any) -> Any:
+    """Return the activation function that `identifier` stands for.
+
+    Args:
+        identifier: a name ("relu"), a callable, or None for `linear`.
+
+    Raises:
+        ValueError: an unknown name, with the nearest one.
+        TypeError: anything else.
+
+    Example:
+        >>> get("relu")([-1.0, 2.0])
+        array([0., 2.], dtype=float32)
+    """
+    return linear if identifier is None else registry.get(identifier)
+
+
+serialize = serializer(registry, __name__)
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """Return the activation that `serialize` described; only registered names and `custom_objects` load.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of yours by the names in `config`.
+    """
+    return linear if config is None else registry.deserialize(config, custom_objects)
+
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__ = missing_name("activation", __name__, __all__)

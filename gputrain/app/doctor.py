@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-import gputrain
-from gputrain import backend, config
+from gputrain import backend, config, version
 from gputrain.backend.cupy import environment, families, opening
 from gputrain.backend.cupy.environment import cuda_version, replace_line, version_numbers
 from gputrain.errors import DeviceError
@@ -72,7 +71,7 @@ def as_table(checks: Sequence[Check]) -> str:
 def as_json(checks: Sequence[Check]) -> str:
     """The checks for programs: {"gputrain", "backend", "works", "checks": [{name, state, found, fix}]}."""
     report = {
-        "gputrain": gputrain.__version__,
+        "gputrain": version.__version__,
         "backend": config.backend(),
         "works": works(checks),
         "checks": [asdict(check) for check in checks],
@@ -103,7 +102,7 @@ def _host() -> Iterator[Check]:
     yield Check(
         "numpy", OK if right else PROBLEM, np.__version__, "" if right else "pip install 'numpy>=2.0,<3'"
     )
-    yield Check("gputrain", OK, f"{gputrain.__version__} in {Path(gputrain.__file__).parent}")
+    yield Check("gputrain", OK, f"{version.__version__} in {Path(version.__file__).parent}")
     yield _blas()
     yield _kernel_files()
 

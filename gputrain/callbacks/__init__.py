@@ -15,9 +15,9 @@ from gputrain.models.training.history import History
 from gputrain.models.training.progbar_logger import ProgbarLogger
 from gputrain.names import missing_name
 
-# The package sets these two: they stand above this room, in `gputrain.app.advice`.
-Advice: Any
-Advisor: Any
+if TYPE_CHECKING:  # they stand above this room, in `gputrain.app.advice`; the package serves them here
+    Advice: Any
+    Advisor: Any
 
 __all__ = [
     "Advice",

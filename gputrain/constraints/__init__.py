@@ -9,6 +9,20 @@ from gputrain.constraints.norms import MaxNorm, NonNeg, UnitNorm
 from gputrain.names import missing_name
 from gputrain.utils.registry import deserializer, serializer
 
+__all__ = [
+    "Constraint",
+    "MaxNorm",
+    "NonNeg",
+    "UnitNorm",
+    "deserialize",
+    "get",
+    "max_norm",
+    "non_neg",
+    "registry",
+    "serialize",
+    "unit_norm",
+]
+
 # Keras has each class under a second name.
 max_norm = MaxNorm
 non_neg = NonNeg
@@ -36,19 +50,6 @@ def get(identifier: Any) -> Any:
 serialize = serializer(registry, __name__)
 deserialize = deserializer(registry, __name__)
 
-__all__ = [
-    "Constraint",
-    "MaxNorm",
-    "NonNeg",
-    "UnitNorm",
-    "deserialize",
-    "get",
-    "max_norm",
-    "non_neg",
-    "registry",
-    "serialize",
-    "unit_norm",
-]
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__ = missing_name("constraint", __name__, __all__)

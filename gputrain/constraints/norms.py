@@ -7,6 +7,7 @@ from typing import Any
 
 from gputrain import config, ops
 from gputrain.constraints.base import Constraint, registry
+from gputrain.utils.signatures import ArgumentsAsConfig
 
 Axis = int | Sequence[int]
 
@@ -25,7 +26,7 @@ class NonNeg(Constraint):
 
 
 @registry.add()
-class MaxNorm(Constraint):
+class MaxNorm(ArgumentsAsConfig, Constraint):
     """Shortens each weight vector that is longer than max_value to that length.
 
     Args:
@@ -46,13 +47,9 @@ class MaxNorm(Constraint):
         length = _length(w, self.axis)
         return w * (ops.clip(length, 0.0, self.max_value) / (length + config.epsilon()))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return {"max_value", "axis"}."""
-        return {"max_value": self.max_value, "axis": self.axis}
-
 
 @registry.add()
-class UnitNorm(Constraint):
+class UnitNorm(ArgumentsAsConfig, Constraint):
     """Scales each weight vector to length 1.
 
     Args:
@@ -68,10 +65,6 @@ class UnitNorm(Constraint):
     def __call__(self, w: Any) -> Any:
         """Return w / (epsilon + length), of the shape of `w`."""
         return w / (_length(w, self.axis) + config.epsilon())
-
-    def get_config(self) -> dict[str, Any]:
-        """Return {"axis"}."""
-        return {"axis": self.axis}
 
 
 def _length(w: Any, axis: Axis) -> Any:

@@ -12,6 +12,7 @@ from gputrain.initializers.base import registry
 from gputrain.initializers.drawn import RandomInitializer, Seed
 from gputrain.names import did_you_mean
 from gputrain.utils.dtypes import as_shape
+from gputrain.utils.signatures import with_line
 
 # Standard deviation of the standard normal distribution cut off at -2 and 2.
 TRUNCATED_STDDEV = 0.87962566103423978
@@ -114,6 +115,10 @@ class _Named(VarianceScaling):
 
     _arguments: tuple[float, str, str]
 
+    def __init_subclass__(cls) -> None:
+        for line in ("seed: as in RandomInitializer.", "input_axes, output_axes: as in `compute_fans`."):
+            cls.__doc__ = with_line(cls.__doc__, line)
+
     def __init__(self, seed: Seed = None, input_axes: Axes = None, output_axes: Axes = None) -> None:
         super().__init__(*self._arguments, seed, input_axes, output_axes)
 
@@ -128,10 +133,6 @@ class GlorotUniform(_Named):
 
     Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", 2010.
-
-    Args:
-        seed: as in RandomInitializer.
-        input_axes, output_axes: as in `compute_fans`.
 
     Example:
         >>> bool(abs(GlorotUniform(seed=1)((3, 3))).max() <= 1.0)
@@ -148,10 +149,6 @@ class GlorotNormal(_Named):
     Source: X. Glorot, Y. Bengio, "Understanding the difficulty of training deep feedforward neural
     networks", 2010.
 
-    Args:
-        seed: as in RandomInitializer.
-        input_axes, output_axes: as in `compute_fans`.
-
     Example:
         >>> GlorotNormal(seed=1)((3, 4)).shape
         (3, 4)
@@ -165,10 +162,6 @@ class HeUniform(_Named):
     """Uniform in [-limit, limit], limit = sqrt(6 / fan_in); suits relu.
 
     Source: K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", 2015.
-
-    Args:
-        seed: as in RandomInitializer.
-        input_axes, output_axes: as in `compute_fans`.
 
     Example:
         >>> HeUniform(seed=1)((3, 4)).shape
@@ -184,10 +177,6 @@ class HeNormal(_Named):
 
     Source: K. He, X. Zhang, S. Ren, J. Sun, "Delving deep into rectifiers", 2015.
 
-    Args:
-        seed: as in RandomInitializer.
-        input_axes, output_axes: as in `compute_fans`.
-
     Example:
         >>> HeNormal(seed=1)((3, 4)).shape
         (3, 4)
@@ -202,10 +191,6 @@ class LecunUniform(_Named):
 
     Source: Y. LeCun, L. Bottou, G. Orr, K.-R. Müller, "Efficient BackProp", 1998.
 
-    Args:
-        seed: as in RandomInitializer.
-        input_axes, output_axes: as in `compute_fans`.
-
     Example:
         >>> LecunUniform(seed=1)((3, 4)).shape
         (3, 4)
@@ -219,10 +204,6 @@ class LecunNormal(_Named):
     """Truncated normal, variance 1 / fan_in; suits selu.
 
     Source: Y. LeCun, L. Bottou, G. Orr, K.-R. Müller, "Efficient BackProp", 1998.
-
-    Args:
-        seed: as in RandomInitializer.
-        input_axes, output_axes: as in `compute_fans`.
 
     Example:
         >>> LecunNormal(seed=1)((3, 4)).shape

@@ -45,49 +45,6 @@ from gputrain.losses.margins import categorical_hinge, hinge, squared_hinge
 from gputrain.names import missing_name
 from gputrain.utils.registry import deserializer, serializer
 
-
-def get(identifier: Any) -> Any:
-    """Return the loss that `identifier` stands for.
-
-    Args:
-        identifier: a name, a dict as `serialize` gives, a class, an instance, a callable, or None.
-
-    Returns:
-        as in Keras, the function for a name in snake case ("mse", "categorical_crossentropy"), a new object
-        for a class name ("MeanSquaredError") or a dict, `identifier` itself for a callable, None for None.
-
-    Raises:
-        ValueError: an unknown name, with the nearest one.
-        TypeError: anything else.
-
-    Example:
-        >>> get("mse") is mean_squared_error
-        True
-    """
-    return registry.get(identifier)
-
-
-def as_loss(identifier: Any) -> Any:
-    """Return the Loss object that `identifier` stands for, as `compile` needs it; None for None.
-
-    Args:
-        identifier: as for `get`. A function becomes the class of its name, or a LossFunctionWrapper.
-
-    Example:
-        >>> as_loss("mse")
-        <MeanSquaredError name=mean_squared_error>
-    """
-    found = get(identifier)
-    if found is None or isinstance(found, Loss):
-        return found
-    classes = (cls for function, cls in FunctionLoss.of_function.items() if function is found)
-    cls = next(classes, None)
-    return LossFunctionWrapper(found) if cls is None else cls()
-
-
-serialize = serializer(registry, __name__)
-deserialize = deserializer(registry, __name__, "name")
-
 __all__ = [
     "BinaryCrossentropy",
     "BinaryFocalCrossentropy",
@@ -131,6 +88,50 @@ __all__ = [
     "sparse_categorical_crossentropy",
     "squared_hinge",
 ]
+
+
+def get(identifier: Any) -> Any:
+    """Return the loss that `identifier` stands for.
+
+    Args:
+        identifier: a name, a dict as `serialize` gives, a class, an instance, a callable, or None.
+
+    Returns:
+        as in Keras, the function for a name in snake case ("mse", "categorical_crossentropy"), a new object
+        for a class name ("MeanSquaredError") or a dict, `identifier` itself for a callable, None for None.
+
+    Raises:
+        ValueError: an unknown name, with the nearest one.
+        TypeError: anything else.
+
+    Example:
+        >>> get("mse") is mean_squared_error
+        True
+    """
+    return registry.get(identifier)
+
+
+def as_loss(identifier: Any) -> Any:
+    """Return the Loss object that `identifier` stands for, as `compile` needs it; None for None.
+
+    Args:
+        identifier: as for `get`. A function becomes the class of its name, or a LossFunctionWrapper.
+
+    Example:
+        >>> as_loss("mse")
+        <MeanSquaredError name=mean_squared_error>
+    """
+    found = get(identifier)
+    if found is None or isinstance(found, Loss):
+        return found
+    classes = (cls for function, cls in FunctionLoss.of_function.items() if function is found)
+    cls = next(classes, None)
+    return LossFunctionWrapper(found) if cls is None else cls()
+
+
+serialize = serializer(registry, __name__)
+deserialize = deserializer(registry, __name__, "name")
+
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__ = missing_name("loss", __name__, __all__)

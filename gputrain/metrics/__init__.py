@@ -70,45 +70,6 @@ from gputrain.metrics.scores import F1Score, FBetaScore, R2Score
 from gputrain.names import missing_name
 from gputrain.utils.registry import deserializer, serializer
 
-
-def get(identifier: Any) -> Any:
-    """Return the metric that `identifier` stands for.
-
-    Args:
-        identifier: a class name, also in snake case ("categorical_accuracy", "mse"), a dict as `serialize`
-            gives, a class, an instance, a callable, or None.
-
-    Returns:
-        a new metric for a name, class or dict; `identifier` itself for a callable; None for None.
-
-    Raises:
-        ValueError: an unknown name, with the nearest one.
-        TypeError: anything else.
-
-    Example:
-        >>> get("mse").name
-        'mean_squared_error'
-    """
-    return identifier if isinstance(identifier, Metric) else registry.get(identifier)
-
-
-def as_metric(identifier: Any) -> Any:
-    """Return the Metric object that `identifier` stands for, as `compile` needs it; None for None.
-
-    Args:
-        identifier: as for `get`. A function becomes a MeanMetricWrapper of its name.
-
-    Example:
-        >>> as_metric(mean_squared_error).name
-        'mean_squared_error'
-    """
-    found = get(identifier)
-    return found if found is None or isinstance(found, Metric) else MeanMetricWrapper(found)
-
-
-serialize = serializer(registry, __name__)
-deserialize = deserializer(registry, __name__)
-
 __all__ = [
     "AUC",
     "Accuracy",
@@ -173,6 +134,46 @@ __all__ = [
     "squared_hinge",
     "top_k_categorical_accuracy",
 ]
+
+
+def get(identifier: Any) -> Any:
+    """Return the metric that `identifier` stands for.
+
+    Args:
+        identifier: a class name, also in snake case ("categorical_accuracy", "mse"), a dict as `serialize`
+            gives, a class, an instance, a callable, or None.
+
+    Returns:
+        a new metric for a name, class or dict; `identifier` itself for a callable; None for None.
+
+    Raises:
+        ValueError: an unknown name, with the nearest one.
+        TypeError: anything else.
+
+    Example:
+        >>> get("mse").name
+        'mean_squared_error'
+    """
+    return identifier if isinstance(identifier, Metric) else registry.get(identifier)
+
+
+def as_metric(identifier: Any) -> Any:
+    """Return the Metric object that `identifier` stands for, as `compile` needs it; None for None.
+
+    Args:
+        identifier: as for `get`. A function becomes a MeanMetricWrapper of its name.
+
+    Example:
+        >>> as_metric(mean_squared_error).name
+        'mean_squared_error'
+    """
+    found = get(identifier)
+    return found if found is None or isinstance(found, Metric) else MeanMetricWrapper(found)
+
+
+serialize = serializer(registry, __name__)
+deserialize = deserializer(registry, __name__)
+
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__ = missing_name("metric", __name__, __all__)

@@ -16,6 +16,7 @@ import numpy as np
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Spec, Value
 from gputrain.ops.base import Operation, Sample, apply
+from gputrain.ops.shape import reshape
 
 __all__ = [
     "AdamUpdate",
@@ -78,8 +79,6 @@ class Pack(Operation):
         return Spec((flat_size([s.size for s in specs]),), specs[0].dtype)
 
     def vjp(self, ct: Value, out: Value, *inputs: Value) -> Sequence[Value]:
-        from gputrain.ops.shape import reshape
-
         places = segments([v.spec.size for v in inputs])
         return [reshape(ct[place], v.spec.dims) for place, v in zip(places, inputs, strict=True)]
 

@@ -9,6 +9,20 @@ from gputrain.regularizers.base import Regularizer, registry
 from gputrain.regularizers.penalties import L1, L1L2, L2
 from gputrain.utils.registry import deserializer, serializer
 
+__all__ = [
+    "L1",
+    "L1L2",
+    "L2",
+    "Regularizer",
+    "deserialize",
+    "get",
+    "l1",
+    "l1_l2",
+    "l2",
+    "registry",
+    "serialize",
+]
+
 # Keras has each class under a second name.
 l1 = L1
 l2 = L2
@@ -40,19 +54,6 @@ def get(identifier: Any) -> Any:
 serialize = serializer(registry, __name__)
 deserialize = deserializer(registry, __name__)
 
-__all__ = [
-    "L1",
-    "L1L2",
-    "L2",
-    "Regularizer",
-    "deserialize",
-    "get",
-    "l1",
-    "l1_l2",
-    "l2",
-    "registry",
-    "serialize",
-]
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__ = missing_name("regularizer", __name__, __all__)

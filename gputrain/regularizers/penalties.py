@@ -6,10 +6,11 @@ from typing import Any
 
 from gputrain import ops
 from gputrain.regularizers.base import Regularizer, as_factor, registry
+from gputrain.utils.signatures import ArgumentsAsConfig
 
 
 @registry.add()
-class L1(Regularizer):
+class L1(ArgumentsAsConfig, Regularizer):
     """l1 * sum(abs(x)).
 
     Args:
@@ -29,13 +30,9 @@ class L1(Regularizer):
         """Return the penalty, a scalar."""
         return self.l1 * ops.sum(ops.absolute(x))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return {"l1"}."""
-        return {"l1": self.l1}
-
 
 @registry.add()
-class L2(Regularizer):
+class L2(ArgumentsAsConfig, Regularizer):
     """l2 * sum(x ** 2).
 
     Args:
@@ -55,13 +52,9 @@ class L2(Regularizer):
         """Return the penalty, a scalar."""
         return self.l2 * ops.sum(ops.square(x))
 
-    def get_config(self) -> dict[str, Any]:
-        """Return {"l2"}."""
-        return {"l2": self.l2}
-
 
 @registry.add("l1_l2")
-class L1L2(Regularizer):
+class L1L2(ArgumentsAsConfig, Regularizer):
     """l1 * sum(abs(x)) + l2 * sum(x ** 2).
 
     Args:
@@ -85,7 +78,3 @@ class L1L2(Regularizer):
             return self.l1 * ops.sum(ops.absolute(x))
         squares = self.l2 * ops.sum(ops.square(x))
         return squares if self.l1 == 0.0 else self.l1 * ops.sum(ops.absolute(x)) + squares
-
-    def get_config(self) -> dict[str, Any]:
-        """Return {"l1", "l2"}."""
-        return {"l1": self.l1, "l2": self.l2}

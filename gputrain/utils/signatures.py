@@ -47,13 +47,23 @@ def called_with(parameters: Iterable[Parameter], function: Callable[..., Any]) -
             bound = signature.bind(*args, **kwargs)
         except TypeError as error:
             who = f"{type(args[0]).__name__}." if first == "self" and args else ""
-            raise TypeError(f"{who}{function.__name__}() {error}") from None
+            raise TypeError(f"{who}{function.__name__}() {_misfit(signature, args, kwargs, error)}") from None
         bound.apply_defaults()
         given = bound.arguments
         return function(given.pop("self"), **given) if first == "self" else function(**given)
 
     call.__signature__ = signature  # type: ignore[attr-defined]
     return call
+
+
+def _misfit(signature: Signature, args: Sequence[Any], kwargs: dict[str, Any], error: TypeError) -> str:
+    """What is wrong with arguments: a name that is not known, all that are missing, or what Python says."""
+    named = [p for p in signature.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
+    unknown = [name for name in kwargs if name not in signature.parameters]
+    if unknown and len(named) == len(signature.parameters):
+        return f"got an unexpected keyword argument {unknown[0]!r}"
+    missing = [repr(p.name) for p in named[len(args) :] if p.default is p.empty and p.name not in kwargs]
+    return f"missing required arguments: {', '.join(missing)}" if len(missing) > 1 else str(error)
 
 
 def shares(source: Callable[..., Any], **defaults: Any) -> Callable[[Init], Init]:
@@ -114,3 +124,11 @@ def init_of(
 
     __init__.__module__, __init__.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
     return called_with([Parameter("self", Parameter.POSITIONAL_OR_KEYWORD), *taken.values()], __init__)
+
+
+class ArgumentsAsConfig:
+    """Mixed into a class whose constructor keeps each argument as the attribute of its name."""
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the constructor's arguments as plain data."""
+        return {p.name: getattr(self, p.name) for p in parameters_of(type(self).__init__, 1)}

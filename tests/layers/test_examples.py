@@ -9,7 +9,7 @@ import pkgutil
 import numpy
 import pytest
 
-from gputrain import losses, ops
+from gputrain import layers, losses, models, ops
 
 ROOMS = ("activations", "layers", "losses", "metrics")
 # Its example is lines of a class body, shown without output.
@@ -28,5 +28,6 @@ def modules() -> list[str]:
 @pytest.mark.parametrize("name", modules())
 def test_examples(name: str) -> None:
     known = {"numpy": numpy, "ops": ops, "losses": losses, "mean_squared_error": losses.mean_squared_error}
+    known |= {"Sequential": models.Sequential, "Input": layers.Input, "Dense": layers.Dense}
     result = doctest.testmod(importlib.import_module(name), extraglobs=known)
     assert result.failed == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -211,3 +212,33 @@ def _first_epoch(dtype: str) -> float:
 
 def test_adam_in_float16_learns_as_in_float32() -> None:
     assert _first_epoch("float16") == pytest.approx(_first_epoch("float32"), rel=0.02)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_each_variables_gradient_starts_at_a_multiple_of_16_bytes(dtype: str) -> None:
+    sizes = (3, 1, 0, 16, 5, 9)
+    places = keras.ops.optim.segments(sizes)
+    assert [p.stop - p.start for p in places] == list(sizes)
+    assert all(p.start * np.dtype(dtype).itemsize % 16 == 0 for p in places)
+    assert all(a.stop <= b.start for a, b in pairwise(places))
+
+
+@pytest.mark.parametrize("options", [{}, {"clipnorm": 0.1}, {"global_clipnorm": 0.1}])
+def test_what_lies_between_gradients_in_the_arena_does_not_matter(options: dict[str, float]) -> None:
+    """Weights of odd sizes, and a step that finds NaN all over the memory it is about to use."""
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 2), "float32")
+    weights = []
+    for poison in (False, True):
+        keras.utils.set_random_seed(0)
+        stack = [keras.layers.Dense(n) for n in (5, 7, 2)]
+        model = keras.Sequential([keras.layers.Input((3,)), *stack])
+        model.compile(Adam(0.01, **options), "mse")
+        for _ in range(3):
+            model.train_on_batch(x, y)
+            if poison:
+                arena = model._programs.arena
+                arena.device.upload(np.full(arena.memory.size, 255, "uint8"), arena.memory)
+        weights.append(model.get_weights())
+    for found, expected in zip(*weights, strict=True):
+        assert np.isfinite(found).all()
+        np.testing.assert_array_equal(found, expected)

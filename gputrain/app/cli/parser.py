@@ -6,10 +6,10 @@ import argparse
 from collections.abc import Collection
 from importlib import import_module
 
-import gputrain
 from gputrain.app.cli.codes import EXPLAINED
 from gputrain.app.cli.command import Command
 from gputrain.names import did_you_mean
+from gputrain.version import __version__
 
 # What is typed, its line in the list of commands, and the module in this room whose COMMAND it is. A module
 # is imported when its command is typed: `gputrain --help` needs none of them.
@@ -51,7 +51,7 @@ def make_parser(words: Collection[str] | None = None) -> argparse.ArgumentParser
         epilog=EXPLAINED,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"gputrain {gputrain.__version__}")
+    parser.add_argument("--version", action="version", version=f"gputrain {__version__}")
     commands = parser.add_subparsers(
         title="commands", required=True, metavar="COMMAND", parser_class=argparse.ArgumentParser
     )

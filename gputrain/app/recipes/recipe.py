@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 
-import gputrain
 from gputrain import config
 from gputrain.app.recipes import builders, data, overrides, reading, schema
 from gputrain.app.recipes.arguments import check_arguments, check_named, find_class
 from gputrain.app.recipes.errors import Source
 from gputrain.names import snake_case
+from gputrain.version import __version__
 
 _DEFAULT_METRIC = {"classification": "accuracy", "regression": "mean_absolute_error"}
 GIVE_PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid", "sparsemax", "sparse_sigmoid")
@@ -45,7 +45,7 @@ class Recipe:
     def resolved(self) -> dict[str, Any]:
         """Return the settings and, for the reader, the versions they ran with."""
         versions = {
-            "gputrain": gputrain.__version__,
+            "gputrain": __version__,
             "numpy": np.__version__,
             "python": platform.python_version(),
         }

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-import gputrain
 from gputrain.app.reporting import sections
 from gputrain.app.reporting.heading import heading
 from gputrain.app.reporting.markup import text
 from gputrain.app.reporting.report import Report
 from gputrain.app.reporting.style import STYLE
 from gputrain.utils.files import write_text
+from gputrain.version import __version__
 
 _SECTIONS = (
     sections.advice,
@@ -73,7 +73,7 @@ def _page(report: Report) -> str:
 <main>
 {body}
 </main>
-<footer>Written by gputrain {text(gputrain.__version__)}. Epochs are
+<footer>Written by gputrain {text(__version__)}. Epochs are
 counted from 1, as while training; history.csv counts them from 0, as Keras does.</footer>
 </body>
 </html>

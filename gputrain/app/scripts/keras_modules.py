@@ -13,10 +13,11 @@ from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType
 from typing import Any
 
-import gputrain
+from gputrain import config, initializers, losses, metrics, optimizers, regularizers
 from gputrain.errors import explain
 from gputrain.layers.base.naming import forget_names
 from gputrain.names import nearest
+from gputrain.version import __version__
 
 # What `keras.__version__` says: the first version of the API that is served. Scripts ask for it to see
 # whether Keras 3 is there, or to use what later versions brought; the oldest 3 promises them nothing that is
@@ -87,7 +88,7 @@ class KerasModule(ModuleType):
     """
 
     def __init__(self, name: str, room: ModuleType | None, own: Mapping[str, Any]) -> None:
-        super().__init__(name, f"`{name}`, served by gputrain {gputrain.__version__}.")
+        super().__init__(name, f"`{name}`, served by gputrain {__version__}.")
         self.__dict__.update(own)
         self._room = room
 
@@ -127,7 +128,8 @@ def keras_modules() -> dict[str, KerasModule]:
         >>> keras_modules()["keras"].layers.Dense is gputrain.layers.Dense
         True
     """
-    rooms: dict[str, ModuleType | None] = {"keras": gputrain, "keras.backend": None}
+    rooms: dict[str, ModuleType | None] = {"keras": importlib.import_module("gputrain")}
+    rooms["keras.backend"] = None
     rooms |= {f"keras.{name}": importlib.import_module(f"gputrain.{name}") for name in _ROOMS}
     own = _own_names()
     modules = {name: KerasModule(name, room, own.get(name, {})) for name, room in rooms.items()}
@@ -210,7 +212,7 @@ class _Finder(MetaPathFinder, Loader):
         if fullname.partition(".")[0] != "keras":
             return None
         if fullname in self.modules:
-            return ModuleSpec(fullname, self, origin=f"gputrain {gputrain.__version__}", is_package=True)
+            return ModuleSpec(fullname, self, origin=f"gputrain {__version__}", is_package=True)
         room, _, name = fullname.rpartition(".")
         if room in self.modules and self.modules[room].has(name):
             raise ModuleNotFoundError(f"{fullname} is not a module. Write: from {room} import {name}")
@@ -258,13 +260,13 @@ def _own_names() -> dict[str, dict[str, Any]]:
     top = {
         "__version__": KERAS_VERSION,
         "version": _version,
-        "Initializer": gputrain.initializers.Initializer,
-        "Loss": gputrain.losses.Loss,
-        "Metric": gputrain.metrics.Metric,
-        "Optimizer": gputrain.optimizers.Optimizer,
-        "Regularizer": gputrain.regularizers.Regularizer,
+        "Initializer": initializers.Initializer,
+        "Loss": losses.Loss,
+        "Metric": metrics.Metric,
+        "Optimizer": optimizers.Optimizer,
+        "Regularizer": regularizers.Regularizer,
     }
-    backend = {name: getattr(gputrain.config, name) for name in _BACKEND}
+    backend = {name: getattr(config, name) for name in _BACKEND}
     return {
         "keras": top,
         "keras.backend": {**backend, "clear_session": clear_session},

@@ -21,6 +21,7 @@ class Callback:
         model: the model being trained, evaluated or predicting.
         params: {"verbose", "epochs", "steps"} of this run; "steps" is None when it is not known.
         companions: all callbacks of this run, in order, from the beginning of training on.
+        shows_progress: whether it is a bar, which comes after all others.
         resumes: whether the state was set, so that the next fit goes on with it instead of starting anew.
 
     Example:
@@ -30,6 +31,7 @@ class Callback:
         >>> model.fit(x, y, callbacks=[Announce()])
     """
 
+    shows_progress = False
     resumes = False
 
     def __init__(self) -> None:

@@ -7,7 +7,6 @@ from typing import Any
 
 from gputrain.models.training.callback import Callback, Logs, Monitor, overrides
 from gputrain.models.training.history import History
-from gputrain.models.training.progbar_logger import ProgbarLogger
 from gputrain.utils.states import give, take
 
 _HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
@@ -44,7 +43,9 @@ class CallbackList(Callback):
         self.callbacks: list[Callback] = list(_flat(callbacks))
         self._listeners: dict[str, list[Callable[..., None]]] = {}
         self._history = self._one_of(History, add_history)
-        self._one_of(ProgbarLogger, add_progbar)
+        bars = [callback for callback in self.callbacks if callback.shows_progress]
+        others = [callback for callback in self.callbacks if not callback.shows_progress]
+        self.callbacks = [*others, *(bars or (_new_bar() if add_progbar else ()))]
         self.set_model(model)
         self.set_params(params)
         self._find_listeners()
@@ -191,3 +192,9 @@ def _flat(callbacks: Any) -> Iterator[Callback]:
 def _may_add_logs(callback: Callback) -> bool:
     own = type(callback).__module__.startswith("gputrain.") and type(callback).__name__ != "LambdaCallback"
     return not own and overrides(callback, "on_epoch_end")
+
+
+def _new_bar() -> list[Callback]:
+    from gputrain.models.training.progbar_logger import ProgbarLogger
+
+    return [ProgbarLogger()]

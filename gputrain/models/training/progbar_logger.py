@@ -21,6 +21,8 @@ class ProgbarLogger(Callback):
         Epoch 1/1 - 12/12 - 0s - 9ms/step - 3.56k samples/s - accuracy: 0.9120 - loss: 0.3051
     """
 
+    shows_progress = True
+
     def __init__(self) -> None:
         super().__init__()
         self._progress: Progress | None = None

@@ -14,6 +14,20 @@ from gputrain.optimizers.schedules.decay import (
 )
 from gputrain.utils.registry import deserializer, serializer
 
+__all__ = [
+    "CosineDecay",
+    "CosineDecayRestarts",
+    "ExponentialDecay",
+    "InverseTimeDecay",
+    "LearningRateSchedule",
+    "PiecewiseConstantDecay",
+    "PolynomialDecay",
+    "deserialize",
+    "get",
+    "registry",
+    "serialize",
+]
+
 
 def get(identifier: Any) -> Any:
     """Return the schedule that `identifier` stands for: a dict as `serialize` gives, an instance, a callable.
@@ -34,17 +48,3 @@ def get(identifier: Any) -> Any:
 
 serialize = serializer(registry, __name__, "learning_rate_schedule")
 deserialize = deserializer(registry, __name__)
-
-__all__ = [
-    "CosineDecay",
-    "CosineDecayRestarts",
-    "ExponentialDecay",
-    "InverseTimeDecay",
-    "LearningRateSchedule",
-    "PiecewiseConstantDecay",
-    "PolynomialDecay",
-    "deserialize",
-    "get",
-    "registry",
-    "serialize",
-]

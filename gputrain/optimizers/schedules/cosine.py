@@ -7,9 +7,9 @@ warm-up as in P. Goyal et al., "Accurate, large minibatch SGD", 2017.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from gputrain.optimizers.schedules.base import LearningRateSchedule, check_positive, registry
+from gputrain.utils.signatures import ArgumentsAsConfig
 
 
 def _cosine(fraction: float) -> float:
@@ -18,7 +18,7 @@ def _cosine(fraction: float) -> float:
 
 
 @registry.add()
-class CosineDecay(LearningRateSchedule):
+class CosineDecay(ArgumentsAsConfig, LearningRateSchedule):
     """A straight rise over warmup_steps, if asked for, then half a cosine over decay_steps down to alpha.
 
     Args:
@@ -65,24 +65,13 @@ class CosineDecay(LearningRateSchedule):
             return float(self.initial_learning_rate + rise * step / self.warmup_steps)
         return self._decayed(self.warmup_target, step - self.warmup_steps)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "decay_steps": self.decay_steps,
-            "alpha": self.alpha,
-            "name": self.name,
-            "warmup_target": self.warmup_target,
-            "warmup_steps": self.warmup_steps,
-        }
-
     def _decayed(self, start: float, step: float) -> float:
         fraction = min(step, self.decay_steps) / self.decay_steps
         return float(start * ((1.0 - self.alpha) * _cosine(fraction) + self.alpha))
 
 
 @registry.add()
-class CosineDecayRestarts(LearningRateSchedule):
+class CosineDecayRestarts(ArgumentsAsConfig, LearningRateSchedule):
     """Half cosines down to alpha, each period t_mul times as long and from m_mul times as high.
 
     Args:
@@ -129,17 +118,6 @@ class CosineDecayRestarts(LearningRateSchedule):
         period, fraction = self._position(step / self.first_decay_steps)
         decayed = self.m_mul**period * _cosine(fraction)
         return float(self.initial_learning_rate * ((1.0 - self.alpha) * decayed + self.alpha))
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "first_decay_steps": self.first_decay_steps,
-            "t_mul": self.t_mul,
-            "m_mul": self.m_mul,
-            "alpha": self.alpha,
-            "name": self.name,
-        }
 
     def _position(self, time: float) -> tuple[int, float]:
         """Return (period, fraction of it) at `time`, counted in lengths of the first period."""

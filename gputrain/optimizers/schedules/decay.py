@@ -9,13 +9,19 @@ from collections.abc import Sequence
 from typing import Any
 
 from gputrain.optimizers.schedules.base import LearningRateSchedule, check_positive, registry
+from gputrain.utils.signatures import ArgumentsAsConfig, shares
 
 
-class _RateDecay(LearningRateSchedule):
+class _RateDecay(ArgumentsAsConfig, LearningRateSchedule):
     """What ExponentialDecay and InverseTimeDecay share: their arguments and how steps are counted."""
 
     def __init__(
-        self, initial_learning_rate: float, decay_steps: int, decay_rate: float, staircase: bool, name: str
+        self,
+        initial_learning_rate: float,
+        decay_steps: int,
+        decay_rate: float,
+        staircase: bool = False,
+        name: str = "",
     ) -> None:
         check_positive(type(self).__name__, "decay_steps", decay_steps)
         self.initial_learning_rate = initial_learning_rate
@@ -23,16 +29,6 @@ class _RateDecay(LearningRateSchedule):
         self.decay_rate = decay_rate
         self.staircase = staircase
         self.name = name
-
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "decay_steps": self.decay_steps,
-            "decay_rate": self.decay_rate,
-            "staircase": self.staircase,
-            "name": self.name,
-        }
 
     def _periods(self, step: float) -> float:
         periods = step / self.decay_steps
@@ -58,15 +54,9 @@ class ExponentialDecay(_RateDecay):
         0.025
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "ExponentialDecay",
-    ) -> None:
-        super().__init__(initial_learning_rate, decay_steps, decay_rate, staircase, name)
+    @shares(_RateDecay.__init__, name="ExponentialDecay")
+    def __init__(self, **shared: Any) -> None:
+        super().__init__(**shared)
 
     def __call__(self, step: float) -> float:
         """Return the learning rate of `step`."""
@@ -92,15 +82,9 @@ class InverseTimeDecay(_RateDecay):
         0.05
     """
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: int,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "InverseTimeDecay",
-    ) -> None:
-        super().__init__(initial_learning_rate, decay_steps, decay_rate, staircase, name)
+    @shares(_RateDecay.__init__, name="InverseTimeDecay")
+    def __init__(self, **shared: Any) -> None:
+        super().__init__(**shared)
 
     def __call__(self, step: float) -> float:
         """Return the learning rate of `step`."""
@@ -108,7 +92,7 @@ class InverseTimeDecay(_RateDecay):
 
 
 @registry.add()
-class PolynomialDecay(LearningRateSchedule):
+class PolynomialDecay(ArgumentsAsConfig, LearningRateSchedule):
     """end + (initial - end) * (1 - step / decay_steps) ** power, and `end` after decay_steps.
 
     Args:
@@ -153,20 +137,9 @@ class PolynomialDecay(LearningRateSchedule):
         span = self.initial_learning_rate - self.end_learning_rate
         return float(self.end_learning_rate + span * left**self.power)
 
-    def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as plain data."""
-        return {
-            "initial_learning_rate": self.initial_learning_rate,
-            "decay_steps": self.decay_steps,
-            "end_learning_rate": self.end_learning_rate,
-            "power": self.power,
-            "cycle": self.cycle,
-            "name": self.name,
-        }
-
 
 @registry.add()
-class PiecewiseConstantDecay(LearningRateSchedule):
+class PiecewiseConstantDecay(ArgumentsAsConfig, LearningRateSchedule):
     """values[0] up to and with step boundaries[0], then values[1] up to and with boundaries[1], and so on.
 
     Args:
