@@ -228,8 +228,7 @@ def _axes(op: Any, shape: Sequence[int]) -> Axes:
         return tuple(op.axes)
     if hasattr(op, "axis"):
         return (op.axis,)
-    extra = len(shape) - len(op.shape)  # SumTo
-    return tuple(i for i, n in enumerate(shape) if i < extra or (op.shape[i - extra] == 1 and n != 1))
+    return tuple(op.summed(tuple(shape)))  # SumTo
 
 
 def _kernel(policy: Callable[[Any], Policy], mean: bool = False) -> Kernel:

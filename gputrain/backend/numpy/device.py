@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from gputrain.backend.base import Device, ForStep, Named, Thunk
-from gputrain.backend.numpy import conv, conv_pool, erf, layer_norm, linalg, normalization, optim, passes
+from gputrain.backend.numpy import (
+    conv,
+    conv_pool,
+    erf,
+    layer_norm,
+    linalg,
+    normalization,
+    optim,
+    passes,
+    reduction,
+)
 from gputrain.compiler.target import ALIGNMENT
 from gputrain.ir.spec import Spec
 from gputrain.ops.base import Operation
@@ -24,7 +34,7 @@ class NumpyDevice(Device):
 
     def __init__(self) -> None:
         super().__init__()
-        for room in (conv, conv_pool, erf, layer_norm, linalg, normalization, optim, passes):
+        for room in (conv, conv_pool, erf, layer_norm, linalg, normalization, optim, passes, reduction):
             self.kernels.update(room.KERNELS)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
