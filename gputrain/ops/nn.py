@@ -54,8 +54,14 @@ class Softmax(Operation):
         return (Spec((*x.shape[:-1], 1), x.dtype),)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        if out.size:
-            softmax_into(xp, out, x, scratch[0])
+        (row,) = scratch
+        if not out.size:
+            return
+        xp.max(x, axis=-1, keepdims=True, out=row)
+        xp.subtract(x, row, out=out)
+        xp.exp(out, out=out)
+        xp.sum(out, axis=-1, keepdims=True, out=row)
+        xp.divide(out, row, out=out)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -64,15 +70,6 @@ class Softmax(Operation):
 
         shapes = [(3,), (2, 5), (2, 3, 1), (0, 4), (4, 0), (70001, 2)]
         return [Sample(cls(), (Spec(s),), reference) for s in shapes]
-
-
-def softmax_into(xp: Any, out: Any, x: Any, row: Any) -> None:
-    """Softmax of the last axis into `out` (may be `x`); `row` is workspace (..., 1)."""
-    xp.max(x, axis=-1, keepdims=True, out=row)
-    xp.subtract(x, row, out=out)
-    xp.exp(out, out=out)
-    xp.sum(out, axis=-1, keepdims=True, out=row)
-    xp.divide(out, row, out=out)
 
 
 class LogSoftmax(Operation):
@@ -179,25 +176,11 @@ class SoftmaxCrossentropy(Operation):
         return row, row, logits, *([logits] if self.smoothing else [])
 
     def compute(self, xp: Any, out: Any, target: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        (loss, gradient), (row, total, work, *smoothed) = out, scratch
-        if not logits.size:
-            loss[...] = 0
-            return
+        work, *smoothed = scratch[2:]
         if smoothed:
             xp.multiply(target, 1.0 - self.smoothing, out=smoothed[0])
-            target = xp.add(smoothed[0], self.smoothing / logits.shape[-1], out=smoothed[0])
-        xp.max(logits, axis=-1, keepdims=True, out=row)
-        xp.subtract(logits, row, out=gradient)  # shifted logits
-        xp.exp(gradient, out=work)
-        xp.sum(work, axis=-1, keepdims=True, out=total)
-        xp.divide(work, total, out=work)  # probabilities
-        xp.log(total, out=total)
-        xp.subtract(total, gradient, out=gradient)  # -log_softmax
-        xp.multiply(gradient, target, out=gradient)
-        xp.sum(gradient, axis=-1, out=loss)
-        xp.sum(target, axis=-1, keepdims=True, out=row)
-        xp.multiply(work, row, out=gradient)
-        xp.subtract(gradient, target, out=gradient)
+            target = xp.add(smoothed[0], self.smoothing / max(1, logits.shape[-1]), out=smoothed[0])
+        _loss_and_gradient(xp, out, target, logits, (*scratch[:2], work))
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -222,6 +205,26 @@ class SoftmaxCrossentropy(Operation):
             Sample(cls(share), (Spec(s), Spec(s)), reference(share), label=f"{s} {share}")
             for s, share in cases
         ]
+
+
+def _loss_and_gradient(xp: Any, out: Any, target: Any, logits: Any, scratch: Sequence[Any]) -> None:
+    """-sum(target * log_softmax(logits)) and softmax * sum(target) - target, of each row."""
+    (loss, gradient), (row, total, work) = out, scratch
+    if not logits.size:
+        loss[...] = 0
+        return
+    xp.max(logits, axis=-1, keepdims=True, out=row)
+    xp.subtract(logits, row, out=gradient)  # shifted logits
+    xp.exp(gradient, out=work)
+    xp.sum(work, axis=-1, keepdims=True, out=total)
+    xp.divide(work, total, out=work)  # probabilities
+    xp.log(total, out=total)
+    xp.subtract(total, gradient, out=gradient)  # -log_softmax
+    xp.multiply(gradient, target, out=gradient)
+    xp.sum(gradient, axis=-1, out=loss)
+    xp.sum(target, axis=-1, keepdims=True, out=row)
+    xp.multiply(work, row, out=gradient)
+    xp.subtract(gradient, target, out=gradient)
 
 
 class SparseSoftmaxCrossentropy(Operation):
@@ -252,36 +255,12 @@ class SparseSoftmaxCrossentropy(Operation):
 
     def scratch(self, label: Spec, logits: Spec) -> tuple[Spec, ...]:
         row = Spec((*logits.shape[:-1], 1), logits.dtype)
-        index = Spec((logits.size // max(1, logits.dims[-1]),), "int64")
-        known = row.with_shape(index.shape)
-        return row, row, index, index, known, known.with_dtype("bool"), known
+        return row, row, logits, logits
 
     def compute(self, xp: Any, out: Any, label: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        (loss, gradient), (row, total, index, ramp, picked, inside, known) = out, scratch
-        if not logits.size:
-            loss[...] = 0
-            return
-        classes = logits.shape[-1]
-        xp.copyto(ramp, label.reshape(-1))
-        xp.clip(ramp, 0, classes - 1, out=index)
-        xp.equal(ramp, index, out=inside)
-        xp.copyto(known, inside)  # 1 where the label names a class, else 0
-        ramp[...] = xp.arange(0, len(index) * classes, classes)
-        xp.add(index, ramp, out=index)  # where each row's label lies in the flat array
-        flat = gradient.reshape(-1)
-        xp.max(logits, axis=-1, keepdims=True, out=row)
-        xp.subtract(logits, row, out=gradient)
-        xp.take(flat, index, out=picked, mode="clip")
-        xp.exp(gradient, out=gradient)
-        xp.sum(gradient, axis=-1, keepdims=True, out=total)
-        xp.divide(gradient, total, out=gradient)
-        xp.log(total, out=total)
-        xp.subtract(total.reshape(-1), picked, out=loss.reshape(-1))
-        xp.take(flat, index, out=picked, mode="clip")
-        xp.subtract(picked, 1, out=picked)
-        flat[index] = picked
-        xp.multiply(loss.reshape(-1), known, out=loss.reshape(-1))
-        xp.multiply(gradient, known.reshape(row.shape), out=gradient)
+        *work, target = scratch
+        xp.copyto(target, label[..., None] == xp.arange(logits.shape[-1]))
+        _loss_and_gradient(xp, out, target, logits, work)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:

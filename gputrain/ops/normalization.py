@@ -18,9 +18,9 @@ from gputrain.ops.creation import ones, zeros
 from gputrain.ops.elementwise import add, maximum, multiply, rsqrt, square, subtract
 from gputrain.ops.layer_norm import LayerNorm, LayerNormGrad
 from gputrain.ops.pointwise import as_float
+from gputrain.ops.precision import wide
 from gputrain.ops.reduction import sum
 from gputrain.ops.shape import reshape, transpose
-from gputrain.ops.statistics import wide
 
 __all__ = [
     "BatchNorm",

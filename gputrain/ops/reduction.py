@@ -29,6 +29,7 @@ from gputrain.ops.elementwise import (
     where,
 )
 from gputrain.ops.pointwise import as_float, scalar_like
+from gputrain.ops.precision import narrow, wide_scratch
 from gputrain.ops.shape import broadcast_to, expand_dims, ravel, reshape, squeeze
 
 __all__ = [
@@ -81,17 +82,6 @@ def _require_elements(x: Spec, axes: tuple[int, ...], what: str) -> None:
                 fix="Check the data or the slice that came out empty.",
             )
         )
-
-
-def _exact(out: Spec) -> tuple[Spec, ...]:
-    """A workspace for the float32 result that becomes a float16 one."""
-    return (out.with_dtype("float32"),) if out.dtype == "float16" else ()
-
-
-def _narrow(xp: Any, total: Any, out: Any) -> None:
-    """The result from where it was computed."""
-    if total is not out:
-        xp.copyto(out, total, casting="unsafe")
 
 
 _CASES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
@@ -155,12 +145,12 @@ class Sum(_Reduction):
         return (broadcast_to(self._spread(ct), x.spec.dims),)
 
     def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return _exact(self.infer(x))
+        return wide_scratch(self.infer(x))
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         total = scratch[0] if scratch else out
         xp.sum(x, axis=self.axes, dtype=total.dtype, out=total, keepdims=self.keepdims)
-        _narrow(xp, total, out)
+        narrow(xp, total, out)
 
 
 def _wide(dtype: str) -> str:
@@ -184,14 +174,14 @@ class Mean(_Reduction):
         return (broadcast_to(self._spread(divide(ct, float(count))), x.spec.dims),)
 
     def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return _exact(self.infer(x))
+        return wide_scratch(self.infer(x))
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         # float16: the sum may be beyond its range while the mean is not.
         total = scratch[0] if scratch else out
         xp.sum(x, axis=self.axes, dtype=total.dtype, out=total, keepdims=self.keepdims)
         xp.divide(total, math.prod(x.shape[a] for a in self.axes), out=total)
-        _narrow(xp, total, out)
+        narrow(xp, total, out)
 
 
 class SumTo(Operation):
@@ -221,12 +211,12 @@ class SumTo(Operation):
         return tuple(i for i, n in enumerate(given) if i < extra or (self.shape[i - extra] == 1 and n != 1))
 
     def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return _exact(self.infer(x))
+        return wide_scratch(self.infer(x))
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         total, axes = scratch[0] if scratch else out, self.summed(x.shape)
         xp.sum(x, axis=axes, dtype=total.dtype, out=total.reshape(_reduced(x.shape, axes, False)))
-        _narrow(xp, total, out)
+        narrow(xp, total, out)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -303,12 +293,12 @@ class Prod(_Reduction):
         return (multiply(self._spread(ct), partial),)
 
     def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return _exact(self.infer(x))
+        return wide_scratch(self.infer(x))
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         total = scratch[0] if scratch else out
         xp.prod(x, axis=self.axes, dtype=total.dtype, out=total, keepdims=self.keepdims)
-        _narrow(xp, total, out)
+        narrow(xp, total, out)
 
 
 # -------------------------------------------------------------------------------------------------- positions

@@ -1,4 +1,4 @@
-"""What batch and layer normalization share: dtype of statistics, check of weights, parts of gradients."""
+"""What batch and layer normalization share: the check of weights, and parts of gradients."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gputrain.ir import Spec, Value
 from gputrain.ir.spec import Shape
 from gputrain.ops.base import cast, require_float
 from gputrain.ops.elementwise import add, multiply
+from gputrain.ops.precision import wide
 
 SHAPES: list[tuple[int, ...]] = [
     (4, 3),
@@ -19,11 +20,6 @@ SHAPES: list[tuple[int, ...]] = [
     (301, 2),
     (40, 1030),
 ]  # of samples
-
-
-def wide(dtype: str) -> str:
-    """Dtype of statistics and of the weights that go with them: float32 for float16."""
-    return "float32" if dtype == "float16" else dtype
 
 
 def check_weights(what: str, x: Spec, *weights: Spec) -> None:

@@ -12,17 +12,33 @@ from gputrain.backend.numpy import (
     conv,
     conv_pool,
     erf,
+    indexing,
     layer_norm,
     linalg,
     normalization,
     optim,
     passes,
     reduction,
+    softmax,
 )
 from gputrain.compiler.target import ALIGNMENT
 from gputrain.ir.spec import Spec
 from gputrain.ops.base import Operation
 from gputrain.ops.pointwise import function_of
+
+FAMILIES = (
+    conv,
+    conv_pool,
+    erf,
+    indexing,
+    layer_norm,
+    linalg,
+    normalization,
+    optim,
+    passes,
+    reduction,
+    softmax,
+)
 
 
 class NumpyDevice(Device):
@@ -34,8 +50,8 @@ class NumpyDevice(Device):
 
     def __init__(self) -> None:
         super().__init__()
-        for room in (conv, conv_pool, erf, layer_norm, linalg, normalization, optim, passes, reduction):
-            self.kernels.update(room.KERNELS)
+        for family in FAMILIES:
+            self.kernels.update(family.KERNELS)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         kind = np.dtype(dtype)
