@@ -9,23 +9,15 @@ from typing import Any
 import numpy as np
 
 from gputrain.ir import Spec, Value
-from gputrain.ops.base import Operation, Sample, apply, cast
+from gputrain.ops.base import Operation, Sample, cast
 from gputrain.ops.elementwise import add, divide, multiply, negative, rsqrt, subtract
 from gputrain.ops.pointwise import Gradients
 from gputrain.ops.reduction import sum
 from gputrain.ops.shape import broadcast_to
-from gputrain.ops.statistics import (
-    SHAPES,
-    check_weights,
-    in_dtype,
-    inverse_root,
-    require_elements,
-    scaled,
-    total,
-)
+from gputrain.ops.statistics import SHAPES, _Norm, check, in_dtype, inverse_root, scale, scaled, total
 
 
-class BatchNorm(Operation):
+class BatchNorm(_Norm):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta over all axes but the last: y, mean, variance.
 
     The variance is divided by the count. Statistics, gamma and beta are float32 where x is float16.
@@ -33,43 +25,31 @@ class BatchNorm(Operation):
     Source: Ioffe & Szegedy 2015, Batch Normalization.
     """
 
-    epsilon: float
-    n_outputs = 3
-
     def infer(self, x: Spec, gamma: Spec, beta: Spec) -> tuple[Spec, Spec, Spec]:
-        check_weights("Batch normalization", x, gamma, beta)
-        require_elements("Batch normalization", x, x.shape[:-1])
+        check("Batch normalization", x, gamma, beta, over=x.shape[:-1])
         return x, gamma, gamma
 
-    def vjp(self, ct: Gradients, out: Sequence[Value], x: Value, gamma: Value, beta: Value) -> Gradients:
-        by_y, by_mean, by_variance = ct
-        _, mean, variance = out
-        dx = d_gamma = d_beta = None
-        if by_y is not None:
-            grad = BatchNormGrad(self.epsilon)
-            dx, d_gamma, d_beta = apply(grad, by_y, x, gamma, mean, variance)
-        count = float(math.prod(x.spec.dims[:-1]))
-        wide = None if by_mean is None else broadcast_to(divide(by_mean, count), x.spec.dims)
-        if by_variance is not None:
-            difference = subtract(cast(x, mean.dtype), mean)
-            wide = total(wide, multiply(difference, multiply(by_variance, 2.0 / count)))
-        return total(dx, in_dtype(wide, x.dtype)), d_gamma, d_beta
+    def backward(self) -> Operation:
+        return BatchNormGrad(self.epsilon)
 
-    def scratch(self, x: Spec, gamma: Spec, beta: Spec) -> tuple[Spec, ...]:
-        return x.with_dtype(gamma.dtype), x.with_dtype(gamma.dtype), gamma
+    def through_statistics(self, ct: Gradients, statistics: Sequence[Value], x: Value) -> Value | None:
+        (by_mean, by_variance), mean = ct, statistics[0]
+        count = float(math.prod(x.spec.dims[:-1]))
+        by_way = None if by_mean is None else broadcast_to(divide(by_mean, count), x.spec.dims)
+        if by_variance is None:
+            return by_way
+        apart = subtract(cast(x, mean.dtype), mean)
+        return total(by_way, multiply(apart, multiply(by_variance, 2.0 / count)))
 
     def compute(self, xp: Any, out: Any, x: Any, gamma: Any, beta: Any, *, scratch: Any = ()) -> None:
-        (y, mean, variance), (apart, work, factor) = out, scratch
-        rows = tuple(range(x.ndim - 1))
+        (y, mean, variance), (apart, work, factor), rows = out, scratch, tuple(range(x.ndim - 1))
         xp.mean(x, axis=rows, dtype=mean.dtype, out=mean)
         xp.subtract(x, mean, out=apart)
         xp.multiply(apart, apart, out=work)
         xp.mean(work, axis=rows, out=variance)
         inverse_root(xp, variance, self.epsilon, factor)
         xp.multiply(factor, gamma, out=factor)
-        xp.multiply(apart, factor, out=work)
-        xp.add(work, beta, out=work)
-        xp.copyto(y, work, casting="unsafe")
+        scale(xp, y, apart, factor, beta)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -96,7 +76,7 @@ class BatchNormGrad(Operation):
     overwrites = ((0, 0),)
 
     def infer(self, ct: Spec, x: Spec, gamma: Spec, mean: Spec, variance: Spec) -> tuple[Spec, Spec, Spec]:
-        check_weights("BatchNormGrad", x, gamma, mean, variance)
+        check("BatchNormGrad", x, gamma, mean, variance)
         return x, gamma, gamma
 
     def vjp(self, ct: Gradients, out: Sequence[Value], *inputs: Value) -> Gradients:
@@ -160,7 +140,7 @@ class BatchNormWeightGrad(Operation):
     n_outputs = 2
 
     def infer(self, ct: Spec, x: Spec, mean: Spec, variance: Spec) -> tuple[Spec, Spec]:
-        check_weights("BatchNormWeightGrad", x, mean, variance)
+        check("BatchNormWeightGrad", x, mean, variance)
         return mean, mean
 
     def vjp(self, ct: Gradients, out: Sequence[Value], *inputs: Value) -> Gradients:

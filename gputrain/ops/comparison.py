@@ -42,42 +42,6 @@ class _Compare(_Binary):
     overwrites = ()
 
 
-class Equal(_Compare):
-    """x1 == x2, elementwise."""
-
-    function = "equal"
-
-
-class NotEqual(_Compare):
-    """x1 != x2, elementwise."""
-
-    function = "not_equal"
-
-
-class Less(_Compare):
-    """x1 < x2, elementwise."""
-
-    function = "less"
-
-
-class LessEqual(_Compare):
-    """x1 <= x2, elementwise."""
-
-    function = "less_equal"
-
-
-class Greater(_Compare):
-    """x1 > x2, elementwise."""
-
-    function = "greater"
-
-
-class GreaterEqual(_Compare):
-    """x1 >= x2, elementwise."""
-
-    function = "greater_equal"
-
-
 class _Logical(_Compare):
     def infer(self, x: Spec, y: Spec) -> Spec:
         for spec in (x, y):
@@ -94,16 +58,19 @@ class _Logical(_Compare):
         ]
 
 
-class LogicalAnd(_Logical):
-    """x1 and x2, of booleans."""
+def _row(base: type[_Compare], name: str, function: str, doc: str) -> type[_Compare]:
+    """One of those that differ in NumPy's function alone."""
+    return type(name, (base,), {"function": function, "__doc__": doc})
 
-    function = "logical_and"
 
-
-class LogicalOr(_Logical):
-    """x1 or x2, of booleans."""
-
-    function = "logical_or"
+Equal = _row(_Compare, "Equal", "equal", "x1 == x2, elementwise.")
+NotEqual = _row(_Compare, "NotEqual", "not_equal", "x1 != x2, elementwise.")
+Less = _row(_Compare, "Less", "less", "x1 < x2, elementwise.")
+LessEqual = _row(_Compare, "LessEqual", "less_equal", "x1 <= x2, elementwise.")
+Greater = _row(_Compare, "Greater", "greater", "x1 > x2, elementwise.")
+GreaterEqual = _row(_Compare, "GreaterEqual", "greater_equal", "x1 >= x2, elementwise.")
+LogicalAnd = _row(_Logical, "LogicalAnd", "logical_and", "x1 and x2, of booleans.")
+LogicalOr = _row(_Logical, "LogicalOr", "logical_or", "x1 or x2, of booleans.")
 
 
 class LogicalNot(_Unary):

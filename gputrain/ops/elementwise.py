@@ -193,33 +193,35 @@ class Abs(_Unary):
     floating = False
 
 
-class Sign(_Unary):
+class _Steps(_Unary):
+    """A function that is constant between its jumps."""
+
+    gradient = no_gradient
+
+
+class Sign(_Steps):
     """-1, 0 or 1 by the sign of x."""
 
     function = "sign"
-    gradient = no_gradient
     floating = False
 
 
-class Floor(_Unary):
+class Floor(_Steps):
     """Largest integer not above x."""
 
     function = "floor"
-    gradient = no_gradient
 
 
-class Ceil(_Unary):
+class Ceil(_Steps):
     """Smallest integer not below x."""
 
     function = "ceil"
-    gradient = no_gradient
 
 
-class Round(_Unary):
+class Round(_Steps):
     """Nearest integer, halves to even."""
 
     function = "rint"
-    gradient = no_gradient
 
 
 class Exp(_Unary):

@@ -6,7 +6,7 @@ import builtins
 import operator
 from collections.abc import Sequence
 from types import EllipsisType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import INTEGERS, Spec, Value, dtype_name, normalize_axis
 from gputrain.ir.spec import Dim, Shape
 from gputrain.ops.base import Operation, Sample, apply, convert, spec_of
+from gputrain.ops.pointwise import Gradients
 from gputrain.ops.precision import narrow, wide_scratch
 from gputrain.ops.shape import broadcast_to, ravel
 
@@ -33,7 +34,6 @@ __all__ = [
     "take_along_axis",
 ]
 
-Gradients = Sequence[Value | None]
 Range = tuple[int | None, int | None, int | None]  # start, stop, step: a slice that can be hashed
 Key = tuple[int | Range | None, ...]  # None puts in an axis of size 1
 
@@ -242,11 +242,6 @@ def _require_integers(spec: Spec, what: str) -> None:
         )
 
 
-def _wrapped(indices: Any, size: int) -> Any:
-    """Indices counted from the front, as int64."""
-    return indices.astype("int64") % builtins.max(1, size)
-
-
 class Take(Operation):
     """Slices of x along `axis` at integer indices, counted from the end where negative.
 
@@ -297,32 +292,45 @@ class Take(Operation):
         ]
 
 
-class ScatterAdd(Operation):
+class _Scatter(Operation):
+    """Zeros of `size` along `axis`, elements of `ct` added there."""
+
+    axis: int
+    size: int
+    gather: ClassVar[type[Operation]]  # of which it is the gradient
+
+    def vjp(self, ct2: Value, out: Value, ct: Value, indices: Value) -> Gradients:
+        return apply(self.gather(self.axis), ct2, indices), None
+
+    def scratch(self, ct: Spec, indices: Spec) -> tuple[Spec, ...]:
+        return wide_scratch(*self.output_specs(ct, indices))
+
+    def compute(self, xp: Any, out: Any, ct: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        total = scratch[0] if scratch else out
+        total.fill(0)
+        self.add(xp, total, ct, indices.astype("int64") % builtins.max(1, self.size))
+        narrow(xp, total, out)
+
+    def add(self, xp: Any, total: Any, ct: Any, indices: Any) -> None:
+        """Add `ct` to `total` at indices counted from the front."""
+        raise NotImplementedError
+
+
+class ScatterAdd(_Scatter):
     """The gradient of Take: zeros of `size` along `axis`, each slice of `ct` added at its index.
 
     Slices for one index are added in their order, so that equal inputs give equal bits.
     """
 
-    axis: int
-    size: int
+    gather = Take
 
     def infer(self, ct: Spec, indices: Spec) -> Spec:
         _require_integers(indices, "ScatterAdd")
         return ct.with_shape((*ct.shape[: self.axis], self.size, *ct.shape[self.axis + indices.ndim :]))
 
-    def vjp(self, ct2: Value, out: Value, ct: Value, indices: Value) -> Gradients:
-        return apply(Take(self.axis), ct2, indices), None
-
-    def scratch(self, ct: Spec, indices: Spec) -> tuple[Spec, ...]:
-        return wide_scratch(self.infer(ct, indices))
-
-    def compute(self, xp: Any, out: Any, ct: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        total = scratch[0] if scratch else out
-        total.fill(0)
+    def add(self, xp: Any, total: Any, ct: Any, indices: Any) -> None:
         along = range(self.axis, self.axis + indices.ndim)
-        parts = xp.moveaxis(ct, along, range(indices.ndim))
-        xp.add.at(xp.moveaxis(total, self.axis, 0), _wrapped(indices, self.size), parts)
-        narrow(xp, total, out)
+        xp.add.at(xp.moveaxis(total, self.axis, 0), indices, xp.moveaxis(ct, along, range(indices.ndim)))
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -378,7 +386,8 @@ class TakeAlongAxis(Operation):
         return apply(ScatterAddAlongAxis(self.axis, x.spec.dims[self.axis]), ct, indices), None
 
     def compute(self, xp: Any, out: Any, x: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        xp.copyto(out, xp.take_along_axis(x, _wrapped(indices, x.shape[self.axis]), self.axis))
+        places = indices.astype("int64") % builtins.max(1, x.shape[self.axis])
+        xp.copyto(out, xp.take_along_axis(x, places, self.axis))
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -393,29 +402,19 @@ class TakeAlongAxis(Operation):
         ]
 
 
-class ScatterAddAlongAxis(Operation):
+class ScatterAddAlongAxis(_Scatter):
     """The gradient of TakeAlongAxis: zeros of `size` along `axis`, elements of `ct` added there."""
 
-    axis: int
-    size: int
+    gather = TakeAlongAxis
 
     def infer(self, ct: Spec, indices: Spec) -> Spec:
         _require_integers(indices, "ScatterAddAlongAxis")
         return ct.with_shape((*ct.shape[: self.axis], self.size, *ct.shape[self.axis + 1 :]))
 
-    def vjp(self, ct2: Value, out: Value, ct: Value, indices: Value) -> Gradients:
-        return apply(TakeAlongAxis(self.axis), ct2, indices), None
-
-    def scratch(self, ct: Spec, indices: Spec) -> tuple[Spec, ...]:
-        return wide_scratch(self.infer(ct, indices))
-
-    def compute(self, xp: Any, out: Any, ct: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        total = scratch[0] if scratch else out
-        total.fill(0)
+    def add(self, xp: Any, total: Any, ct: Any, indices: Any) -> None:
         places = [xp.arange(n).reshape(-1, *[1] * (ct.ndim - 1 - i)) for i, n in enumerate(ct.shape)]
-        places[self.axis] = _wrapped(indices, self.size)
+        places[self.axis] = indices
         xp.add.at(total, tuple(places), ct)
-        narrow(xp, total, out)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:

@@ -8,23 +8,17 @@ from typing import Any
 import numpy as np
 
 from gputrain.ir import Spec, Value
-from gputrain.ops.base import Operation, Sample, apply, cast
+from gputrain.ops.base import Operation, Sample, cast
 from gputrain.ops.elementwise import add, divide, multiply, negative, subtract
 from gputrain.ops.pointwise import Gradients
 from gputrain.ops.reduction import sum
 from gputrain.ops.shape import broadcast_to, expand_dims
-from gputrain.ops.statistics import (
-    SHAPES,
-    check_weights,
-    in_dtype,
-    inverse_root,
-    require_elements,
-    scaled,
-    total,
-)
+from gputrain.ops.statistics import SHAPES, _Norm, check, in_dtype, inverse_root, scale, scaled, total
+
+_SHAPES = [*SHAPES, (3,), (0, 4)]
 
 
-class LayerNorm(Operation):
+class LayerNorm(_Norm):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta along the last axis: y, mean, 1 / deviation.
 
     Statistics, gamma and beta are float32 where x is float16.
@@ -32,44 +26,34 @@ class LayerNorm(Operation):
     Source: Ba, Kiros & Hinton 2016, Layer Normalization.
     """
 
-    epsilon: float
-    n_outputs = 3
-
     def infer(self, x: Spec, gamma: Spec, beta: Spec) -> tuple[Spec, Spec, Spec]:
-        check_weights("Layer normalization", x, gamma, beta)
-        require_elements("Layer normalization", x, x.shape[-1:])
+        check("Layer normalization", x, gamma, beta, over=x.shape[-1:])
         row = x.with_shape(x.shape[:-1]).with_dtype(gamma.dtype)
         return x, row, row
 
-    def vjp(self, ct: Gradients, out: Sequence[Value], x: Value, gamma: Value, beta: Value) -> Gradients:
-        by_y, by_mean, by_rstd = ct
-        _, mean, rstd = out
-        dx = d_gamma = d_beta = None
-        if by_y is not None:
-            dx, d_gamma, d_beta = apply(LayerNormGrad(), by_y, x, gamma, mean, rstd)
-        size = float(x.spec.dims[-1])
-        wide = None if by_mean is None else broadcast_to(expand_dims(divide(by_mean, size), -1), x.spec.dims)
-        if by_rstd is not None:
-            cube = multiply(rstd, multiply(rstd, rstd))
-            slope = expand_dims(multiply(multiply(by_rstd, cube), -1.0 / size), -1)
-            apart = subtract(cast(x, mean.dtype), expand_dims(mean, -1))
-            wide = total(wide, multiply(apart, slope))
-        return total(dx, in_dtype(wide, x.dtype)), d_gamma, d_beta
+    def backward(self) -> Operation:
+        return LayerNormGrad()
 
-    def scratch(self, x: Spec, gamma: Spec, beta: Spec) -> tuple[Spec, ...]:
-        return x.with_dtype(gamma.dtype), x.with_dtype(gamma.dtype)
+    def through_statistics(self, ct: Gradients, statistics: Sequence[Value], x: Value) -> Value | None:
+        (by_mean, by_rstd), (mean, rstd), size = ct, statistics, float(x.spec.dims[-1])
+        by_way = None
+        if by_mean is not None:
+            by_way = broadcast_to(expand_dims(divide(by_mean, size), -1), x.spec.dims)
+        if by_rstd is None:
+            return by_way
+        cube = multiply(rstd, multiply(rstd, rstd))
+        slope = expand_dims(multiply(multiply(by_rstd, cube), -1.0 / size), -1)
+        return total(by_way, multiply(subtract(cast(x, mean.dtype), expand_dims(mean, -1)), slope))
 
     def compute(self, xp: Any, out: Any, x: Any, gamma: Any, beta: Any, *, scratch: Any = ()) -> None:
-        (y, mean, rstd), (apart, work) = out, scratch
+        (y, mean, rstd), (apart, work, _) = out, scratch
         xp.mean(x, axis=-1, dtype=mean.dtype, out=mean)
         xp.subtract(x, mean[..., None], out=apart)
         xp.multiply(apart, apart, out=work)
         xp.mean(work, axis=-1, out=rstd)
         inverse_root(xp, rstd, self.epsilon, rstd)
-        xp.multiply(apart, rstd[..., None], out=work)
-        xp.multiply(work, gamma, out=work)
-        xp.add(work, beta, out=work)
-        xp.copyto(y, work, casting="unsafe")
+        xp.multiply(apart, rstd[..., None], out=apart)
+        scale(xp, y, apart, gamma, beta)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -93,7 +77,7 @@ class LayerNormGrad(Operation):
     overwrites = ((0, 0),)
 
     def infer(self, ct: Spec, x: Spec, gamma: Spec, mean: Spec, rstd: Spec) -> tuple[Spec, Spec, Spec]:
-        check_weights("LayerNormGrad", x, gamma)
+        check("LayerNormGrad", x, gamma)
         return x, gamma, gamma
 
     def vjp(self, ct: Gradients, out: Sequence[Value], *inputs: Value) -> Gradients:
@@ -161,6 +145,3 @@ class LayerNormGrad(Operation):
 
         inputs = [(Spec(s), Spec(s), Spec(s[-1:]), Spec(s[:-1]), Spec(s[:-1])) for s in _SHAPES]
         return [Sample(cls(), each, reference, 0.5, 2.0, label=str(each[0].shape)) for each in inputs]
-
-
-_SHAPES = [*SHAPES, (3,), (0, 4)]

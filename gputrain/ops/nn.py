@@ -14,7 +14,7 @@ from gputrain.ops.base import Operation, Sample, apply, cast, convert, harmonize
 from gputrain.ops.comparison import equal, greater_equal, less_equal, logical_and
 from gputrain.ops.elementwise import add, clip, divide, exp, log, multiply, negative, sigmoid, subtract, where
 from gputrain.ops.indexing import one_hot
-from gputrain.ops.pointwise import as_float, scalar_like
+from gputrain.ops.pointwise import Gradients, as_float, scalar_like
 from gputrain.ops.reduction import sum
 from gputrain.ops.shape import expand_dims, moveaxis, squeeze
 from gputrain.utils.notes import note
@@ -35,6 +35,14 @@ __all__ = [
 ]
 
 
+def _exponentials(xp: Any, x: Any, shifted: Any, out: Any, total: Any) -> None:
+    """x less the largest element of its row, the exponentials of that, and their sums."""
+    xp.max(x, axis=-1, keepdims=True, out=total)
+    xp.subtract(x, total, out=shifted)
+    xp.exp(shifted, out=out)
+    xp.sum(out, axis=-1, keepdims=True, out=total)
+
+
 class Softmax(Operation):
     """exp(x) / sum(exp(x)) along the last axis."""
 
@@ -46,7 +54,7 @@ class Softmax(Operation):
             raise ShapeError(explain("Softmax needs at least one dimension.", received=x))
         return x
 
-    def vjp(self, ct: Value, out: Value, x: Value) -> Sequence[Value]:
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         inner = sum(multiply(ct, out), axis=-1, keepdims=True)
         return (multiply(out, subtract(ct, inner)),)
 
@@ -54,14 +62,9 @@ class Softmax(Operation):
         return (Spec((*x.shape[:-1], 1), x.dtype),)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        (row,) = scratch
-        if not out.size:
-            return
-        xp.max(x, axis=-1, keepdims=True, out=row)
-        xp.subtract(x, row, out=out)
-        xp.exp(out, out=out)
-        xp.sum(out, axis=-1, keepdims=True, out=row)
-        xp.divide(out, row, out=out)
+        if out.size:
+            _exponentials(xp, x, out, out, scratch[0])
+            xp.divide(out, scratch[0], out=out)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -81,22 +84,18 @@ class LogSoftmax(Operation):
         require_float(x, "LogSoftmax")
         return x
 
-    def vjp(self, ct: Value, out: Value, x: Value) -> Sequence[Value]:
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (subtract(ct, multiply(exp(out), sum(ct, axis=-1, keepdims=True))),)
 
     def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return (Spec((*x.shape[:-1], 1), x.dtype), x)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        row, e = scratch
-        if not out.size:
-            return
-        xp.max(x, axis=-1, keepdims=True, out=row)
-        xp.subtract(x, row, out=out)
-        xp.exp(out, out=e)
-        xp.sum(e, axis=-1, keepdims=True, out=row)
-        xp.log(row, out=row)
-        xp.subtract(out, row, out=out)
+        total, work = scratch
+        if out.size:
+            _exponentials(xp, x, out, work, total)
+            xp.log(total, out=total)
+            xp.subtract(out, total, out=out)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -148,9 +147,7 @@ class SoftmaxCrossentropy(Operation):
             )
         return logits.with_shape(logits.shape[:-1]), logits
 
-    def vjp(
-        self, ct: Sequence[Value | None], out: Sequence[Value], target: Value, logits: Value
-    ) -> Sequence[Value | None]:
+    def vjp(self, ct: Gradients, out: Sequence[Value], target: Value, logits: Value) -> Gradients:
         mass = sum(target, axis=-1, keepdims=True)
         if self.smoothing:
             mass = add(multiply(mass, 1.0 - self.smoothing), self.smoothing)
@@ -213,10 +210,7 @@ def _loss_and_gradient(xp: Any, out: Any, target: Any, logits: Any, scratch: Seq
     if not logits.size:
         loss[...] = 0
         return
-    xp.max(logits, axis=-1, keepdims=True, out=row)
-    xp.subtract(logits, row, out=gradient)  # shifted logits
-    xp.exp(gradient, out=work)
-    xp.sum(work, axis=-1, keepdims=True, out=total)
+    _exponentials(xp, logits, gradient, work, total)
     xp.divide(work, total, out=work)  # probabilities
     xp.log(total, out=total)
     xp.subtract(total, gradient, out=gradient)  # -log_softmax
@@ -247,9 +241,7 @@ class SparseSoftmaxCrossentropy(Operation):
             )
         return logits.with_shape(logits.shape[:-1]), logits
 
-    def vjp(
-        self, ct: Sequence[Value | None], out: Sequence[Value], label: Value, logits: Value
-    ) -> Sequence[Value | None]:
+    def vjp(self, ct: Gradients, out: Sequence[Value], label: Value, logits: Value) -> Gradients:
         target = one_hot(label, logits.spec.dims[-1], dtype=logits.dtype)
         return None, SoftmaxCrossentropy().vjp(ct, out, target, logits)[1]
 
@@ -305,7 +297,7 @@ class CategoricalCrossentropy(Operation):
         q = divide(output, total)
         return total, q, clip(q, self.epsilon, 1.0 - self.epsilon)
 
-    def vjp(self, ct: Value, out: Value, target: Value, output: Value) -> Sequence[Value | None]:
+    def vjp(self, ct: Value, out: Value, target: Value, output: Value) -> Gradients:
         total, q, clipped = self._normalised(output)
         each = expand_dims(ct, -1)
         inside = logical_and(greater_equal(q, self.epsilon), less_equal(q, 1.0 - self.epsilon))
@@ -354,7 +346,7 @@ class BinaryCrossentropy(Operation):
         _check_pair("Binary crossentropy", target, output)
         return output
 
-    def vjp(self, ct: Value, out: Value, target: Value, output: Value) -> Sequence[Value | None]:
+    def vjp(self, ct: Value, out: Value, target: Value, output: Value) -> Gradients:
         p = clip(output, self.epsilon, 1.0 - self.epsilon)
         inside = logical_and(greater_equal(output, self.epsilon), less_equal(output, 1.0 - self.epsilon))
         slope = divide(subtract(p, target), multiply(p, subtract(1.0, p)))
@@ -392,7 +384,7 @@ class SigmoidCrossentropy(Operation):
         _check_pair("Sigmoid crossentropy", target, logits)
         return logits
 
-    def vjp(self, ct: Value, out: Value, target: Value, logits: Value) -> Sequence[Value | None]:
+    def vjp(self, ct: Value, out: Value, target: Value, logits: Value) -> Gradients:
         return negative(multiply(ct, logits)), multiply(ct, subtract(sigmoid(logits), target))
 
     def scratch(self, target: Spec, logits: Spec) -> tuple[Spec, ...]:

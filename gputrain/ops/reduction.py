@@ -28,7 +28,7 @@ from gputrain.ops.elementwise import (
     subtract,
     where,
 )
-from gputrain.ops.pointwise import as_float, scalar_like
+from gputrain.ops.pointwise import Gradients, as_float, scalar_like
 from gputrain.ops.precision import narrow, wide_scratch
 from gputrain.ops.shape import broadcast_to, expand_dims, ravel, reshape, squeeze
 
@@ -61,7 +61,6 @@ __all__ = [
     "var",
 ]
 
-Gradients = Sequence[Value | None]
 Axes = int | Sequence[int] | None
 
 
@@ -133,24 +132,29 @@ class _Reduction(Operation):
         return lambda x: getattr(np, cls.function)(x, axis=axes, keepdims=keepdims)
 
 
-class Sum(_Reduction):
-    """Sum; float16 is added up in float32, small integers and booleans in 32 bits."""
-
-    function = "sum"
+class _Total(_Reduction):
+    """What float16 is too narrow for on the way: its sum may be beyond its range where the mean is not."""
 
     def infer(self, x: Spec) -> Spec:
         return super().infer(x).with_dtype(_wide(x.dtype))
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (broadcast_to(self._spread(ct), x.spec.dims),)
 
     def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return wide_scratch(self.infer(x))
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         total = scratch[0] if scratch else out
-        xp.sum(x, axis=self.axes, dtype=total.dtype, out=total, keepdims=self.keepdims)
+        reduce = getattr(xp, self.function)
+        reduce(x, axis=self.axes, dtype=total.dtype, out=total, keepdims=self.keepdims)
         narrow(xp, total, out)
+
+
+class Sum(_Total):
+    """Sum; float16 is added up in float32, small integers and booleans in 32 bits."""
+
+    function = "sum"
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        return (broadcast_to(self._spread(ct), x.spec.dims),)
 
 
 def _wide(dtype: str) -> str:
@@ -159,7 +163,7 @@ def _wide(dtype: str) -> str:
     return narrow.get(dtype, dtype)
 
 
-class Mean(_Reduction):
+class Mean(_Total):
     """Arithmetic mean; float16 is added up in float32."""
 
     function = "mean"
@@ -173,11 +177,7 @@ class Mean(_Reduction):
         count = math.prod(x.spec.dims[a] for a in self.axes)
         return (broadcast_to(self._spread(divide(ct, float(count))), x.spec.dims),)
 
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return wide_scratch(self.infer(x))
-
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        # float16: the sum may be beyond its range while the mean is not.
         total = scratch[0] if scratch else out
         xp.sum(x, axis=self.axes, dtype=total.dtype, out=total, keepdims=self.keepdims)
         xp.divide(total, math.prod(x.shape[a] for a in self.axes), out=total)
@@ -273,13 +273,10 @@ class Min(_Extreme):
     function = "min"
 
 
-class Prod(_Reduction):
+class Prod(_Total):
     """Product; small integers and booleans are multiplied in 32 bits."""
 
     function = "prod"
-
-    def infer(self, x: Spec) -> Spec:
-        return super().infer(x).with_dtype(_wide(x.dtype))
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         # The product of the others, also where x is 0: then it is not out / x.
@@ -291,14 +288,6 @@ class Prod(_Reduction):
         left = subtract(zeros, cast(is_zero, x.dtype))  # zeros among the others
         partial = where(equal(left, 0.0), divide(others, safe), scalar_like(x, 0.0))
         return (multiply(self._spread(ct), partial),)
-
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return wide_scratch(self.infer(x))
-
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        total = scratch[0] if scratch else out
-        xp.prod(x, axis=self.axes, dtype=total.dtype, out=total, keepdims=self.keepdims)
-        narrow(xp, total, out)
 
 
 # -------------------------------------------------------------------------------------------------- positions

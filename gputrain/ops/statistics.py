@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Spec, Value
 from gputrain.ir.spec import Shape
-from gputrain.ops.base import cast, require_float
+from gputrain.ops.base import Operation, apply, cast, require_float
 from gputrain.ops.elementwise import add, multiply
+from gputrain.ops.pointwise import Gradients
 from gputrain.ops.precision import wide
 
 SHAPES: list[tuple[int, ...]] = [
@@ -22,8 +24,15 @@ SHAPES: list[tuple[int, ...]] = [
 ]  # of samples
 
 
-def check_weights(what: str, x: Spec, *weights: Spec) -> None:
-    """Refuse weights that are not (channels,), or of another dtype than the statistics."""
+def check(what: str, x: Spec, *weights: Spec, over: Shape = ()) -> None:
+    """Refuse weights that are not (channels,) or not in the dtype of the statistics, and a mean of nothing.
+
+    Args:
+        what: for the message.
+        x: what is normalized.
+        weights: vectors that belong to it.
+        over: the sizes of the axes over which a mean is taken.
+    """
     require_float(x, what)
     if x.ndim < 1:
         raise ShapeError(explain(f"{what} needs at least one dimension.", received=x))
@@ -41,11 +50,7 @@ def check_weights(what: str, x: Spec, *weights: Spec) -> None:
                     fix="Convert with ops.cast.",
                 )
             )
-
-
-def require_elements(what: str, x: Spec, sizes: Shape) -> None:
-    """Refuse to take the mean of nothing."""
-    if 0 in sizes:
+    if 0 in over:
         raise ShapeError(
             explain(
                 f"{what} of no elements has no value.",
@@ -60,6 +65,38 @@ def inverse_root(xp: Any, variance: Any, epsilon: float, out: Any) -> None:
     xp.add(variance, epsilon, out=out)
     xp.sqrt(out, out=out)
     xp.divide(1, out, out=out)
+
+
+class _Norm(Operation):
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta: y and two statistics of x."""
+
+    epsilon: float
+    n_outputs = 3
+
+    def backward(self) -> Operation:
+        """The operation of (gradient of y, x, gamma, *statistics)."""
+        raise NotImplementedError
+
+    def through_statistics(self, ct: Gradients, statistics: Sequence[Value], x: Value) -> Value | None:
+        """What x gets by way of the statistics, in their dtype."""
+        raise NotImplementedError
+
+    def vjp(self, ct: Gradients, out: Sequence[Value], x: Value, gamma: Value, beta: Value) -> Gradients:
+        dx = d_gamma = d_beta = None
+        if ct[0] is not None:
+            dx, d_gamma, d_beta = apply(self.backward(), ct[0], x, gamma, *out[1:])
+        further = self.through_statistics(ct[1:], out[1:], x)
+        return total(dx, in_dtype(further, x.dtype)), d_gamma, d_beta
+
+    def scratch(self, x: Spec, gamma: Spec, beta: Spec) -> tuple[Spec, ...]:
+        return x.with_dtype(gamma.dtype), x.with_dtype(gamma.dtype), gamma
+
+
+def scale(xp: Any, y: Any, apart: Any, factor: Any, beta: Any) -> None:
+    """apart * factor + beta into y; `apart` is overwritten."""
+    xp.multiply(apart, factor, out=apart)
+    xp.add(apart, beta, out=apart)
+    xp.copyto(y, apart, casting="unsafe")
 
 
 # Cotangents are None where nobody differentiates an output.
