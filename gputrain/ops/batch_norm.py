@@ -10,11 +10,12 @@ import numpy as np
 
 from gputrain.ir import Spec, Value
 from gputrain.ops.base import Operation, Sample, cast
+from gputrain.ops.cotangents import in_dtype, scaled, total
 from gputrain.ops.elementwise import add, divide, multiply, negative, rsqrt, subtract
 from gputrain.ops.pointwise import Gradients
 from gputrain.ops.reduction import sum
 from gputrain.ops.shape import broadcast_to
-from gputrain.ops.statistics import SHAPES, _Norm, check, in_dtype, inverse_root, scale, scaled, total
+from gputrain.ops.statistics import SHAPES, _Norm, check, inverse_root, scale, sum_rows, turn_back
 
 
 class BatchNorm(_Norm):
@@ -103,20 +104,16 @@ class BatchNormGrad(Operation):
         return _through_statistics(total(*d_g), total(*d_h), d_gamma, d_r, r, apart, axes, g.dtype)
 
     def scratch(self, ct: Spec, x: Spec, gamma: Spec, mean: Spec, variance: Spec) -> tuple[Spec, ...]:
-        return x.with_dtype(gamma.dtype), x.with_dtype(gamma.dtype), gamma, gamma
+        return x.with_dtype(gamma.dtype), x.with_dtype(gamma.dtype), gamma, gamma, gamma
 
     def compute(self, xp: Any, out: Any, *inputs: Any, scratch: Any = ()) -> None:
-        (ct, x, gamma, mean, variance), (h, work, r, share) = inputs, scratch
+        (ct, x, gamma, mean, variance), (h, work, r, mean_g, mean_gh) = inputs, scratch
         (dx, d_gamma, d_beta), count = out, max(1, math.prod(x.shape[:-1]))
         _weight_gradients(xp, (d_gamma, d_beta), (ct, x, mean, variance), self.epsilon, (h, work, r))
-        xp.divide(d_gamma, count, out=share)
-        xp.multiply(h, share, out=h)
-        xp.subtract(ct, h, out=h)
-        xp.divide(d_beta, count, out=share)
-        xp.subtract(h, share, out=h)
+        xp.divide(d_beta, count, out=mean_g)
+        xp.divide(d_gamma, count, out=mean_gh)
         xp.multiply(r, gamma, out=r)
-        xp.multiply(h, r, out=h)
-        xp.copyto(dx, h, casting="unsafe")
+        turn_back(xp, dx, ct, h, (mean_g, mean_gh), r)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -170,14 +167,11 @@ class BatchNormWeightGrad(Operation):
 
 def _weight_gradients(xp: Any, out: Any, inputs: Any, epsilon: float, scratch: Any) -> None:
     """Gradients of gamma and beta; (x - mean) * r and r are left in the workspaces."""
-    (d_gamma, d_beta), (ct, x, mean, variance), (h, work, r) = out, inputs, scratch
-    rows = tuple(range(x.ndim - 1))
+    (ct, x, mean, variance), (h, work, r) = inputs, scratch
     inverse_root(xp, variance, epsilon, r)
     xp.subtract(x, mean, out=h)
     xp.multiply(h, r, out=h)
-    xp.multiply(h, ct, out=work)
-    xp.sum(work, axis=rows, out=d_gamma)
-    xp.sum(ct, axis=rows, dtype=d_beta.dtype, out=d_beta)
+    sum_rows(xp, out, ct, h, work)
 
 
 def _gradient_samples(op: Operation, weights: int, reference: Any) -> list[Sample]:

@@ -10,7 +10,15 @@ import numpy as np
 from gputrain.errors import DTypeError, explain
 from gputrain.ir import Spec, broadcast
 from gputrain.ops.base import Sample, apply, convert
-from gputrain.ops.pointwise import _Binary, _Unary, binary_function, dtype_of, no_gradient, unary_function
+from gputrain.ops.pointwise import (
+    _Binary,
+    _Unary,
+    binary_function,
+    dtype_of,
+    no_gradient,
+    unary_function,
+    variant,
+)
 
 __all__ = [
     "Equal",
@@ -58,19 +66,14 @@ class _Logical(_Compare):
         ]
 
 
-def _row(base: type[_Compare], name: str, function: str, doc: str) -> type[_Compare]:
-    """One of those that differ in NumPy's function alone."""
-    return type(name, (base,), {"function": function, "__doc__": doc})
-
-
-Equal = _row(_Compare, "Equal", "equal", "x1 == x2, elementwise.")
-NotEqual = _row(_Compare, "NotEqual", "not_equal", "x1 != x2, elementwise.")
-Less = _row(_Compare, "Less", "less", "x1 < x2, elementwise.")
-LessEqual = _row(_Compare, "LessEqual", "less_equal", "x1 <= x2, elementwise.")
-Greater = _row(_Compare, "Greater", "greater", "x1 > x2, elementwise.")
-GreaterEqual = _row(_Compare, "GreaterEqual", "greater_equal", "x1 >= x2, elementwise.")
-LogicalAnd = _row(_Logical, "LogicalAnd", "logical_and", "x1 and x2, of booleans.")
-LogicalOr = _row(_Logical, "LogicalOr", "logical_or", "x1 or x2, of booleans.")
+Equal = variant(_Compare, "Equal", "equal", "x1 == x2, elementwise.")
+NotEqual = variant(_Compare, "NotEqual", "not_equal", "x1 != x2, elementwise.")
+Less = variant(_Compare, "Less", "less", "x1 < x2, elementwise.")
+LessEqual = variant(_Compare, "LessEqual", "less_equal", "x1 <= x2, elementwise.")
+Greater = variant(_Compare, "Greater", "greater", "x1 > x2, elementwise.")
+GreaterEqual = variant(_Compare, "GreaterEqual", "greater_equal", "x1 >= x2, elementwise.")
+LogicalAnd = variant(_Logical, "LogicalAnd", "logical_and", "x1 and x2, of booleans.")
+LogicalOr = variant(_Logical, "LogicalOr", "logical_or", "x1 or x2, of booleans.")
 
 
 class LogicalNot(_Unary):

@@ -21,6 +21,7 @@ from gputrain.ops.pointwise import (
     no_gradient,
     scalar_like,
     unary_function,
+    variant,
 )
 
 __all__ = [
@@ -206,22 +207,9 @@ class Sign(_Steps):
     floating = False
 
 
-class Floor(_Steps):
-    """Largest integer not above x."""
-
-    function = "floor"
-
-
-class Ceil(_Steps):
-    """Smallest integer not below x."""
-
-    function = "ceil"
-
-
-class Round(_Steps):
-    """Nearest integer, halves to even."""
-
-    function = "rint"
+Floor = variant(_Steps, "Floor", "floor", "Largest integer not above x.")
+Ceil = variant(_Steps, "Ceil", "ceil", "Smallest integer not below x.")
+Round = variant(_Steps, "Round", "rint", "Nearest integer, halves to even.")
 
 
 class Exp(_Unary):

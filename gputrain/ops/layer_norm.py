@@ -9,11 +9,12 @@ import numpy as np
 
 from gputrain.ir import Spec, Value
 from gputrain.ops.base import Operation, Sample, cast
+from gputrain.ops.cotangents import in_dtype, scaled, total
 from gputrain.ops.elementwise import add, divide, multiply, negative, subtract
 from gputrain.ops.pointwise import Gradients
 from gputrain.ops.reduction import sum
 from gputrain.ops.shape import broadcast_to, expand_dims
-from gputrain.ops.statistics import SHAPES, _Norm, check, in_dtype, inverse_root, scale, scaled, total
+from gputrain.ops.statistics import SHAPES, _Norm, check, inverse_root, scale, sum_rows, turn_back
 
 _SHAPES = [*SHAPES, (3,), (0, 4)]
 
@@ -111,25 +112,18 @@ class LayerNormGrad(Operation):
 
     def scratch(self, ct: Spec, x: Spec, gamma: Spec, mean: Spec, rstd: Spec) -> tuple[Spec, ...]:
         wide = x.with_dtype(gamma.dtype)
-        return wide, wide, wide, mean
+        return wide, wide, wide, mean, mean
 
     def compute(self, xp: Any, out: Any, *inputs: Any, scratch: Any = ()) -> None:
-        (ct, x, gamma, mean, rstd), (h, u, work, average) = inputs, scratch
-        (dx, d_gamma, d_beta), rows = out, tuple(range(x.ndim - 1))
+        (ct, x, gamma, mean, rstd), (h, u, work, *means), dx = inputs, scratch, out[0]
         xp.subtract(x, mean[..., None], out=h)
         xp.multiply(h, rstd[..., None], out=h)
-        xp.multiply(ct, h, out=work)
-        xp.sum(work, axis=rows, out=d_gamma)
-        xp.sum(ct, axis=rows, dtype=d_beta.dtype, out=d_beta)
+        sum_rows(xp, out[1:], ct, h, work)
         xp.multiply(ct, gamma, out=u)
         xp.multiply(u, h, out=work)
-        xp.mean(work, axis=-1, out=average)
-        xp.multiply(h, average[..., None], out=h)
-        xp.subtract(u, h, out=h)
-        xp.mean(u, axis=-1, out=average)
-        xp.subtract(h, average[..., None], out=h)
-        xp.multiply(h, rstd[..., None], out=h)
-        xp.copyto(dx, h, casting="unsafe")
+        xp.mean(u, axis=-1, out=means[0])
+        xp.mean(work, axis=-1, out=means[1])
+        turn_back(xp, dx, u, h, [one[..., None] for one in means], rstd[..., None])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:

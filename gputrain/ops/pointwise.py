@@ -14,6 +14,7 @@ from gputrain.ops.base import Operation, Sample, apply, cast, convert, harmonize
 
 Gradients = Sequence[Value | None]
 F = TypeVar("F", bound=Callable[..., Any])
+Op = TypeVar("Op", bound=Operation)
 
 
 def no_gradient(ct: Value, *values: Value) -> None:
@@ -104,6 +105,12 @@ class _Binary(Operation):
             Sample(cls(), (Spec(a), Spec(b)), getattr(np, cls.function), *cls.domain, label=f"{a}x{b}")
             for a, b in pairs
         ]
+
+
+def variant(family: type[Op], name: str, function: str, doc: str) -> type[Op]:
+    """An operation that differs from its family in NumPy's function alone."""
+    members = {"function": function, "__doc__": doc, "__module__": family.__module__}
+    return type(name, (family,), members)
 
 
 def function_of(op: Operation) -> str:

@@ -28,7 +28,7 @@ from gputrain.ops.elementwise import (
     subtract,
     where,
 )
-from gputrain.ops.pointwise import Gradients, as_float, scalar_like
+from gputrain.ops.pointwise import Gradients, as_float, scalar_like, variant
 from gputrain.ops.precision import narrow, wide_scratch
 from gputrain.ops.shape import broadcast_to, expand_dims, ravel, reshape, squeeze
 
@@ -261,16 +261,8 @@ class _Extreme(_Reduction):
         return (multiply(winners, divide(self._spread(ct), count)),)
 
 
-class Max(_Extreme):
-    """Largest element; NaN wins."""
-
-    function = "max"
-
-
-class Min(_Extreme):
-    """Smallest element; NaN wins."""
-
-    function = "min"
+Max = variant(_Extreme, "Max", "max", "Largest element; NaN wins.")
+Min = variant(_Extreme, "Min", "min", "Smallest element; NaN wins.")
 
 
 class Prod(_Total):
@@ -340,16 +332,8 @@ class _ArgExtreme(Operation):
         return [Sample(make(a, k), (x,), reference(a, k), differentiable=()) for x, a, k in inputs]
 
 
-class ArgMax(_ArgExtreme):
-    """Position of the largest element."""
-
-    function = "argmax"
-
-
-class ArgMin(_ArgExtreme):
-    """Position of the smallest element."""
-
-    function = "argmin"
+ArgMax = variant(_ArgExtreme, "ArgMax", "argmax", "Position of the largest element.")
+ArgMin = variant(_ArgExtreme, "ArgMin", "argmin", "Position of the smallest element.")
 
 
 class _Truth(_Reduction):
@@ -375,16 +359,8 @@ class _Truth(_Reduction):
         return [Sample(make(a, k), (x,), cls._reference(a, k)) for x, a, k in cases]
 
 
-class AnyTrue(_Truth):
-    """Whether one element is true."""
-
-    function = "any"
-
-
-class AllTrue(_Truth):
-    """Whether every element is true."""
-
-    function = "all"
+AnyTrue = variant(_Truth, "AnyTrue", "any", "Whether one element is true.")
+AllTrue = variant(_Truth, "AllTrue", "all", "Whether every element is true.")
 
 
 # ----------------------------------------------------------------------------------------- public functions

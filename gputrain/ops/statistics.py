@@ -1,4 +1,4 @@
-"""What batch and layer normalization share: the check of weights, and parts of gradients."""
+"""What batch and layer normalization share."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ from typing import Any
 from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Spec, Value
 from gputrain.ir.spec import Shape
-from gputrain.ops.base import Operation, apply, cast, require_float
-from gputrain.ops.elementwise import add, multiply
+from gputrain.ops.base import Operation, apply, require_float
+from gputrain.ops.cotangents import in_dtype, total
 from gputrain.ops.pointwise import Gradients
 from gputrain.ops.precision import wide
 
-SHAPES: list[tuple[int, ...]] = [
-    (4, 3),
-    (2, 3, 5),
-    (5, 2, 3, 4),
-    (7, 1),
-    (9, 8),
-    (301, 2),
-    (40, 1030),
-]  # of samples
+# Of samples.
+SHAPES: list[tuple[int, ...]] = [(4, 3), (2, 3, 5), (5, 2, 3, 4), (7, 1), (9, 8), (301, 2), (40, 1030)]
 
 
 def check(what: str, x: Spec, *weights: Spec, over: Shape = ()) -> None:
@@ -99,23 +92,19 @@ def scale(xp: Any, y: Any, apart: Any, factor: Any, beta: Any) -> None:
     xp.copyto(y, apart, casting="unsafe")
 
 
-# Cotangents are None where nobody differentiates an output.
+def sum_rows(xp: Any, out: Any, ct: Any, h: Any, work: Any) -> None:
+    """Sums of ct * h and of ct over all axes but the last: the gradients of gamma and beta."""
+    d_gamma, d_beta = out
+    rows = tuple(range(ct.ndim - 1))
+    xp.multiply(ct, h, out=work)
+    xp.sum(work, axis=rows, out=d_gamma)
+    xp.sum(ct, axis=rows, dtype=d_beta.dtype, out=d_beta)
 
 
-def total(*parts: Value | None) -> Value | None:
-    """Sum of the parts there are."""
-    found: Value | None = None
-    for part in parts:
-        if part is not None:
-            found = part if found is None else add(found, part)
-    return found
-
-
-def scaled(x: Value | None, factor: Value) -> Value | None:
-    """x * factor, where there is an x."""
-    return None if x is None else multiply(x, factor)
-
-
-def in_dtype(x: Value | None, dtype: str) -> Value | None:
-    """x in another dtype, where there is an x."""
-    return None if x is None else cast(x, dtype)
+def turn_back(xp: Any, dx: Any, u: Any, h: Any, means: Sequence[Any], factor: Any) -> None:
+    """(u - mean(u) - h * mean(u * h)) * factor into dx, given the two means; h is overwritten."""
+    xp.multiply(h, means[1], out=h)
+    xp.subtract(u, h, out=h)
+    xp.subtract(h, means[0], out=h)
+    xp.multiply(h, factor, out=h)
+    xp.copyto(dx, h, casting="unsafe")
