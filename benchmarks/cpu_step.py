@@ -49,6 +49,7 @@ def our_step(x: np.ndarray, y: np.ndarray, batch: int) -> tuple[Callable[[int], 
     """A function that runs training step number i as fit does: batch gathered, step run, nothing fetched."""
     from gputrain.data import make_arrays
     from gputrain.data.sources import Batch
+    from gputrain.models.training.loop import train_on
 
     model = make_model()
     arrays = make_arrays(x, y)
@@ -56,7 +57,7 @@ def our_step(x: np.ndarray, y: np.ndarray, batch: int) -> tuple[Callable[[int], 
 
     def step(i: int) -> None:
         first = i % count * batch
-        model._train_batch(Batch(arrays, order, first, first + batch))
+        train_on(model, Batch(arrays, order, first, first + batch))
 
     return step, model
 

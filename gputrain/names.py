@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from types import FrameType
 from typing import Any
@@ -74,6 +74,17 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     close = nearest(name, known)
     hint = f"Did you mean {close!r}? " if close is not None else ""
     return f"{hint}Known names: {', '.join(known)}."
+
+
+def listed(items: Sequence[str], most: int = 20) -> str:
+    """Return the first `most` items with commas between them, and how many more there are.
+
+    Example:
+        >>> listed(["a", "b", "c"], 2)
+        'a, b and 1 more'
+    """
+    more = len(items) - most
+    return ", ".join(items[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 _ABOVE: dict[tuple[str, str], str] = {}

@@ -25,6 +25,7 @@ from gputrain.backend.cupy.launch import launches
 from gputrain.data import make_arrays
 from gputrain.data.sources import ArraySource, Batch
 from gputrain.models.program import Program
+from gputrain.models.training.loop import train_on
 
 NO_KERNELS = ("copy", "memory_set")  # what the driver does by itself
 
@@ -123,7 +124,7 @@ class Ours:
         """Train for some epochs, each with an order of its own; the device may still be at work after it."""
         for _ in range(self.epochs):
             for batch in self.source.epoch(self._number):
-                self.model._train_batch(batch)
+                train_on(self.model, batch)
             self._number += 1
 
     def wait(self) -> None:
@@ -165,7 +166,7 @@ def list_launches(task: Task, data: Data) -> dict[str, Any]:
     side = Ours(task, data)
     order = np.arange(3 * task.batch) % len(data.x)
     for start in range(0, len(order), task.batch):
-        program = side.model._train_batch(Batch(side.arrays, order, start, start + task.batch))
+        program = train_on(side.model, Batch(side.arrays, order, start, start + task.batch))
     recorded: Any = next(iter(program.executable._programs.values()))
     names = [name for thunk in recorded.thunks for name in launches(thunk)]
     hosted = [leaf.name for thunk in recorded.thunks for leaf in leaves(thunk) if isinstance(leaf, OnHost)]

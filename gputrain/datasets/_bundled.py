@@ -13,7 +13,7 @@ from gputrain.errors import DataError
 from gputrain.utils import philox
 
 if TYPE_CHECKING:
-    from gputrain.data.tabular import Table
+    from gputrain.data.tabular import Table as Table
 
 Split = tuple[NDArray[Any], NDArray[Any]]
 

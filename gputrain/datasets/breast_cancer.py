@@ -6,12 +6,7 @@ Repository, CC BY 4.0).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gputrain.datasets import _bundled
-
-if TYPE_CHECKING:
-    from gputrain.data.tabular import Table
 
 
 def load_data(test_split: float = 0.2, seed: int = 113) -> tuple[_bundled.Split, _bundled.Split]:
@@ -37,7 +32,7 @@ def load_data(test_split: float = 0.2, seed: int = 113) -> tuple[_bundled.Split,
     return _bundled.split(bunch.data, bunch.target, test_split, seed)
 
 
-def load_table() -> Table:
+def load_table() -> _bundled.Table:
     """Load all 569 rows as a table: 30 numeric columns and "target", "malignant" or "benign".
 
     Raises:

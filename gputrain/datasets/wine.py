@@ -5,12 +5,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from gputrain.datasets import _bundled
-
-if TYPE_CHECKING:
-    from gputrain.data.tabular import Table
 
 
 def load_data(test_split: float = 0.2, seed: int = 113) -> tuple[_bundled.Split, _bundled.Split]:
@@ -35,7 +30,7 @@ def load_data(test_split: float = 0.2, seed: int = 113) -> tuple[_bundled.Split,
     return _bundled.split(bunch.data, bunch.target, test_split, seed)
 
 
-def load_table() -> Table:
+def load_table() -> _bundled.Table:
     """Load all 178 rows as a table: 13 numeric columns and "target", "class_0" to "class_2".
 
     Raises:

@@ -53,12 +53,7 @@ _ROOMS = {
         left_out=("LossFunctionWrapper",),
     ),
     "metric": _Room(metrics, metrics.Metric, snake_case, left_out=("MeanMetricWrapper",)),
-    "callback": _Room(
-        callbacks,
-        callbacks.Callback,
-        snake_case,
-        left_out=_NOT_FOR_RECIPES,
-    ),
+    "callback": _Room(callbacks, callbacks.Callback, snake_case, left_out=_NOT_FOR_RECIPES),
     "schedule": _Room(optimizers.schedules, optimizers.schedules.LearningRateSchedule, snake_case),
     "initializer": _Room(initializers, initializers.Initializer, snake_case, left_out=("RandomInitializer",)),
     "regularizer": _Room(regularizers, regularizers.Regularizer, snake_case),

@@ -151,8 +151,7 @@ def best_first(items: Sequence[T], metric: str, figures: Callable[[T], Mapping[s
     """
     names = list(dict.fromkeys(name for item in items for name in figures(item)))
     if metric not in names:
-        rule = f"No run has a figure {metric!r}."
-        raise RecipeError(rule, received=", ".join(names), fix=did_you_mean(metric, names))
+        raise RecipeError(f"No run has a figure {metric!r}.", fix=did_you_mean(metric, names))
     sign = 1 if falls(metric) else -1
 
     def place(item: T) -> tuple[bool, float]:

@@ -109,13 +109,9 @@ def new_folder(parent: Path, name: str) -> Path:
         parent.mkdir(parents=True, exist_ok=True)
         return _numbered_folder(parent, name)
     except OSError as error:
-        raise OSError(
-            explain(
-                f"A run needs a folder to write to. {parent} cannot hold it.",
-                received=error.strerror or error,
-                fix="Name another folder with --out.",
-            )
-        ) from error
+        rule = f"A run needs a folder to write to. {parent} cannot hold it."
+        received = error.strerror or error
+        raise OSError(explain(rule, received=received, fix="Name another folder with --out.")) from error
 
 
 def remove(folder: Path, names: Iterable[str]) -> None:
@@ -148,13 +144,8 @@ def _check_weight_path(path: str, taken: Mapping[str, object]) -> None:
     if not _WEIGHT_PATH.fullmatch(path) or ".." in path.split("/"):
         raise ValueError(explain("A variable's path must be names joined by '/'.", received=repr(path)))
     if path in taken:
-        raise ValueError(
-            explain(
-                "Each variable needs a path of its own to be saved.",
-                received=f"{path!r} twice",
-                fix="Give the layers different names.",
-            )
-        )
+        rule = "Each variable needs a path of its own to be saved."
+        raise ValueError(explain(rule, received=f"{path!r} twice", fix="Give the layers different names."))
 
 
 def _write_npz(stream: BinaryIO, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -27,8 +27,7 @@ from gputrain.app.recipes.run_folder import PREPARATION, REPORT, SUMMARY, RunFol
 from gputrain.app.recipes.run_log import RunLog
 from gputrain.app.recipes.testing import Tested, test
 from gputrain.errors import DataError, explain
-
-MOST_TOLD = 20  # so many columns or classes are named in the log
+from gputrain.names import listed
 
 
 @dataclass(frozen=True)
@@ -146,7 +145,7 @@ def _of_the_data(job: Job) -> Iterator[str]:
     train, preparation = job.dataset.train, job.dataset.preparation
     if isinstance(preparation.inputs, TableInputs):
         counts = preparation.inputs.missing_cells(train.raw.x)
-        missing = _in_words([f"{name} {count}" for name, count in counts.items()])
+        missing = listed([f"{name} {count}" for name, count in counts.items()])
         if missing:
             how = job.recipe.settings["data"]["table"]["missing"]
             yield f"missing cells in training, filled (numbers: {how}): {missing}"
@@ -155,12 +154,7 @@ def _of_the_data(job: Job) -> Iterator[str]:
         sizes = np.bincount(train.truth, minlength=len(names))
         classes = enumerate(zip(names, sizes, strict=True))
         told = [f"{number} {name!r} ({size})" for number, (name, size) in classes]
-        yield f"classes (training samples): {_in_words(told)}"
-
-
-def _in_words(items: Sequence[str]) -> str:
-    more = len(items) - MOST_TOLD
-    return ", ".join(items[:MOST_TOLD]) + (f" and {more} more" if more > 0 else "")
+        yield f"classes (training samples): {listed(told)}"
 
 
 @contextlib.contextmanager

@@ -16,22 +16,8 @@ from gputrain.app.recipes.known_data import DATASETS
 from gputrain.data.tabular import ColumnCheck, TableSettings
 from gputrain.data.tabular.imbalance import Method
 from gputrain.names import did_you_mean, nearest
-from gputrain.utils.settings import (
-    Key,
-    Required,
-    choice,
-    flag,
-    integer,
-    is_integer,
-    is_list_of,
-    is_number,
-    is_table,
-    is_text,
-    is_texts,
-    keys_of,
-    table,
-    text,
-)
+from gputrain.utils import settings
+from gputrain.utils.settings import Key
 
 MAX_SEED = 2**63 - 1
 NAME_RULE = "1 to 64 letters, digits, '_' or '-', the first a letter or digit"
@@ -40,20 +26,31 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 CODE = re.compile(r"([A-Za-z0-9_-]{1,64}\.py):([A-Za-z_][A-Za-z0-9_]{0,63})")
 
 
-_is_rows = is_list_of(is_list_of(lambda cost: is_number(cost) and cost >= 0), low=2)
-_is_sizes = is_list_of(lambda size: is_integer(size) and 1 <= size <= 2**31, 1, 8)
+_is_rows = settings.is_list_of(
+    settings.is_list_of(lambda cost: settings.is_number(cost) and cost >= 0), low=2
+)
+_is_sizes = settings.is_list_of(lambda size: settings.is_integer(size) and 1 <= size <= 2**31, 1, 8)
 
 
 def _is_weights(value: object) -> bool:
-    return isinstance(value, dict) and bool(value) and all(is_number(w) and w >= 0 for w in value.values())
+    return (
+        isinstance(value, dict)
+        and bool(value)
+        and all(settings.is_number(w) and w >= 0 for w in value.values())
+    )
 
 
 def _is_scale(value: Any) -> bool:
-    return is_number(value) and 1e-30 <= value <= 1e30
+    return settings.is_number(value) and 1e-30 <= value <= 1e30
 
 
 def _fraction(help: str, default: float | None = None) -> Key:
-    return Key("a number from 0 to below 1", lambda value: is_number(value) and 0 <= value < 1, help, default)
+    return Key(
+        "a number from 0 to below 1",
+        lambda value: settings.is_number(value) and 0 <= value < 1,
+        help,
+        default,
+    )
 
 
 def is_name(value: object) -> bool:
@@ -71,13 +68,15 @@ def _is_table_or_name(value: object) -> bool:
 
 def _named_things(what: str, help: str, default: Any = None) -> Key:
     rule = f"a list of {what} names or tables with 'name'"
-    return Key(rule, is_list_of(_is_table_or_name), help, default)
+    return Key(rule, settings.is_list_of(_is_table_or_name), help, default)
 
 
 TOP: Mapping[str, Key] = {
-    "name": Key(NAME_RULE, is_name, "Name of the run; its folder is runs/<name>-<n>.", Required),
-    "seed": integer(0, MAX_SEED, "Seed of the weights, shuffles and dropout. Default: gputrain's seed."),
-    "backend": choice(
+    "name": Key(NAME_RULE, is_name, "Name of the run; its folder is runs/<name>-<n>.", settings.Required),
+    "seed": settings.integer(
+        0, MAX_SEED, "Seed of the weights, shuffles and dropout. Default: gputrain's seed."
+    ),
+    "backend": settings.choice(
         ("auto", "numpy", "cupy", "emulated"),
         "Where to compute. Default: gputrain's setting, which is 'auto'.",
     ),
@@ -85,38 +84,40 @@ TOP: Mapping[str, Key] = {
         "metric",
         "What is reported beside the loss. Default: 'accuracy', for regression 'mean_absolute_error'.",
     ),
-    "data": table("The data and how it is prepared.", Required),
-    "model": table("The layers, or what makes them.", Required),
+    "data": settings.table("The data and how it is prepared.", settings.Required),
+    "model": settings.table("The layers, or what makes them.", settings.Required),
     "optimizer": Key(
         "a name or a table of arguments", _is_table_or_name, "How the weights are moved.", "adam"
     ),
-    "loss": Key("a name or a table with 'name'", _is_table_or_name, "What is made small.", Required),
-    "training": table("How long and in which portions.", {}),
+    "loss": Key("a name or a table with 'name'", _is_table_or_name, "What is made small.", settings.Required),
+    "training": settings.table("How long and in which portions.", {}),
     "callbacks": _named_things("callback", "What takes part in training, as early_stopping.", []),
-    "versions": table("Written by a run into its config.toml; not used.", {}),
+    "versions": settings.table("Written by a run into its config.toml; not used.", {}),
 }
 
 DATA: Mapping[str, Key] = {
-    "dataset": choice(tuple(DATASETS), "A data set that gputrain knows (see `gputrain datasets`)."),
-    "file": text("A file of the training data: CSV, npz, npy or IDX."),
-    "folder": text("A folder of images, with a folder for each class in it."),
-    "test_file": text("A file of the same form with the test data."),
-    "test_folder": text("A folder of the same form with the test images."),
-    "task": choice(
+    "dataset": settings.choice(tuple(DATASETS), "A data set that gputrain knows (see `gputrain datasets`)."),
+    "file": settings.text("A file of the training data: CSV, npz, npy or IDX."),
+    "folder": settings.text("A folder of images, with a folder for each class in it."),
+    "test_file": settings.text("A file of the same form with the test data."),
+    "test_folder": settings.text("A folder of the same form with the test images."),
+    "task": settings.choice(
         ("classification", "regression"),
         "What the target is: a class, or a number. Default: what the loss is for.",
     ),
-    "inputs": text("Name of the array of inputs in an npz file. Default: x_train, x or the like."),
+    "inputs": settings.text("Name of the array of inputs in an npz file. Default: x_train, x or the like."),
     "target": Key(
         "a name, or a list of names",
-        lambda value: is_text(value) or (is_texts(value) and bool(value)),
+        lambda value: settings.is_text(value) or (settings.is_texts(value) and bool(value)),
         "Column of a CSV file (several for regression) or array in an npz file that is to be predicted. "
         "Default: 'target' in a CSV file; y_train, y or the like in npz.",
     ),
-    "target_file": text("An npy or IDX file with the targets of `file`, where that is npy or IDX."),
-    "test_target_file": text("Likewise for `test_file`."),
-    "one_hot": flag("Whether the loss gets a class as a row of zeros and a one.", False),
-    "scale_targets": flag("Whether numbers to predict are scaled to mean 0 and deviation 1.", True),
+    "target_file": settings.text("An npy or IDX file with the targets of `file`, where that is npy or IDX."),
+    "test_target_file": settings.text("Likewise for `test_file`."),
+    "one_hot": settings.flag(
+        "Whether the loss gets a class as a row of zeros and a one. Default: what the loss takes."
+    ),
+    "scale_targets": settings.flag("Whether numbers to predict are scaled to mean 0 and deviation 1.", True),
     "scale": Key(
         "a number from 1e-30 to 1e30",
         _is_scale,
@@ -129,22 +130,24 @@ DATA: Mapping[str, Key] = {
     ),
     "image_size": Key(
         "two sizes, [height, width]",
-        is_list_of(lambda size: is_integer(size) and 1 <= size <= 2**31, 2, 2),
+        settings.is_list_of(lambda size: settings.is_integer(size) and 1 <= size <= 2**31, 2, 2),
         "Images of a folder are scaled to it. Default: their own size, which must be one.",
     ),
     "image_channels": Key(
         "1 or 3",
-        lambda value: is_integer(value) and value in (1, 3),
+        lambda value: settings.is_integer(value) and value in (1, 3),
         "Grey or RGB. Default: what the images have.",
     ),
     "validation_fraction": _fraction("Share of the training samples to validate on.", 0.0),
     "test_fraction": _fraction(
         "Share of all samples to test on. Default: 0.2 where the data brings no test part."
     ),
-    "stratify": flag("Whether each part gets its share of each class. Default: yes, of classes."),
-    "split_seed": integer(0, MAX_SEED, "Decides which samples go to which part, whatever `seed` is.", 0),
-    "train_samples": integer(1, 2**40, "Train on so many samples only. Default: all."),
-    "balance": choice(
+    "stratify": settings.flag("Whether each part gets its share of each class. Default: yes, of classes."),
+    "split_seed": settings.integer(
+        0, MAX_SEED, "Decides which samples go to which part, whatever `seed` is.", 0
+    ),
+    "train_samples": settings.integer(1, 2**40, "Train on so many samples only. Default: all."),
+    "balance": settings.choice(
         ("none", *get_args(Method)),
         "How training samples of rare classes are made as many as of the most frequent one.",
         "none",
@@ -155,16 +158,16 @@ DATA: Mapping[str, Key] = {
         "cost_matrix[i][j] is what it costs to take class i for class j: the class of least expected cost is "
         "decided for.",
     ),
-    "table": table("How the columns of a table become inputs.", {}),
+    "table": settings.table("How the columns of a table become inputs.", {}),
 }
 
-TABLE = keys_of(TableSettings)
-CHECK = keys_of(ColumnCheck)
+TABLE = settings.keys_of(TableSettings)
+CHECK = settings.keys_of(ColumnCheck)
 
 MODEL: Mapping[str, Key] = {
     "layers": Key(
         "a list of 1 to 1000 tables, written [[model.layers]]",
-        is_list_of(is_table, 1, 1000),
+        settings.is_list_of(settings.is_table, 1, 1000),
         "The layers in order, each with its 'type' and arguments. units = \"outputs\" means as many as there "
         "are classes or targets.",
     ),
@@ -174,13 +177,13 @@ MODEL: Mapping[str, Key] = {
         "What makes the model where there are no layers: 'mlp', or a function of a Python file beside the "
         "recipe, as 'my_models.py:build', whose code is run only with --builder-file my_models.py.",
     ),
-    "arguments": table("What the builder is called with beside input_shape and outputs."),
+    "arguments": settings.table("What the builder is called with beside input_shape and outputs."),
 }
 
 TRAINING: Mapping[str, Key] = {
-    "epochs": integer(1, 1_000_000, "How often all training samples are used.", 10),
-    "batch_size": integer(1, 10_000_000, "Samples a step.", 32),
-    "shuffle": flag("Whether each epoch takes the samples in a new order.", True),
+    "epochs": settings.integer(1, 1_000_000, "How often all training samples are used.", 10),
+    "batch_size": settings.integer(1, 10_000_000, "Samples a step.", 32),
+    "shuffle": settings.flag("Whether each epoch takes the samples in a new order.", True),
     "class_weight": Key(
         "'none', 'balanced' or a table of a number for each class",
         lambda value: value in ("none", "balanced") if isinstance(value, str) else _is_weights(value),

@@ -126,12 +126,10 @@ def _load_weights(model: models.Model, path: Path) -> None:
     there = {name: tuple(shape) for name, shape in names_and_shapes(path).items()}
     for name in dict.fromkeys((*wanted, *there)):
         if wanted.get(name) != there.get(name):
-            raise CorruptFileError(
-                path,
-                "The weights must be those of the model in config.toml",
-                f"{name} of shape {wanted[name]}" if name in wanted else f"no {name}",
-                f"shape {there[name]}" if name in there else "none",
-            )
+            rule = "The weights must be those of the model in config.toml"
+            expected = f"{name} of shape {wanted[name]}" if name in wanted else f"no {name}"
+            received = f"shape {there[name]}" if name in there else "none"
+            raise CorruptFileError(path, rule, expected, received)
     size = 8 * sum(math.prod(shape) for shape in wanted.values()) + 4096
     arrays = read_npz(path, tuple(wanted), max_bytes=size)
     for weight in model.weights:

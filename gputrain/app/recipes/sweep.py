@@ -287,6 +287,3 @@ def _checked_name(name: Any) -> str:
     if not isinstance(name, str) or not name.replace("-", "").isalnum():
         raise ValueError(f"{name!r} as a folder")
     return name
-
-
-__all__ = ["Group", "Point", "Sweep", "split_values"]

@@ -119,9 +119,8 @@ def _pillow() -> Any:
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError(
-            explain("Reading image files needs Pillow.", fix='Install it: pip install "gputrain[images]"')
-        ) from error
+        rule = "Reading image files needs Pillow."
+        raise ImportError(explain(rule, fix='Install it: pip install "gputrain[images]"')) from error
     return Image
 
 
@@ -228,18 +227,13 @@ def check_size(size: Size | None) -> None:
     except (TypeError, ValueError):
         height = width = 0
     if min(height, width) < 1 or height * width > MAX_PIXELS:
-        raise ValueError(
-            explain(
-                "size is the (height, width) of an image.",
-                expected=f"two integers >= 1, at most {MAX_PIXELS} pixels",
-                received=repr(size),
-            )
-        )
+        rule = "size is the (height, width) of an image."
+        expected = f"two integers >= 1, at most {MAX_PIXELS} pixels"
+        raise ValueError(explain(rule, expected=expected, received=repr(size)))
 
 
 def check_channels(channels: int | None) -> None:
     """Refuse anything but one or three channels."""
     if channels not in (None, 1, 3):
-        raise ValueError(
-            explain("channels counts the colours.", expected="1, 3 or None", received=repr(channels))
-        )
+        rule = "channels counts the colours."
+        raise ValueError(explain(rule, expected="1, 3 or None", received=repr(channels)))

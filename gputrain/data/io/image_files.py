@@ -174,9 +174,8 @@ def _checked_folder(folder: FilePath) -> Path:
     if not path.exists():
         raise FileNotFoundError(explain(f"There is no folder {path}.", fix="Check the path."))
     if not path.is_dir():
-        raise NotADirectoryError(
-            explain(f"{path} must be a folder of images.", received=describe(kind_of(path)))
-        )
+        rule = f"{path} must be a folder of images."
+        raise NotADirectoryError(explain(rule, received=describe(kind_of(path))))
     return path
 
 

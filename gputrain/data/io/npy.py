@@ -96,13 +96,8 @@ def portions(array: NDArray[Any], rows: int = 256) -> Iterator[NDArray[Any]]:
     """
     size = check_rows(rows)
     if not array.shape or 0 in array.shape[1:]:
-        raise ValueError(
-            explain(
-                "Only an array with rows of numbers is read in portions.",
-                expected="a shape (rows, ...)",
-                received=array.shape,
-            )
-        )
+        rule = "Only an array with rows of numbers is read in portions."
+        raise ValueError(explain(rule, expected="a shape (rows, ...)", received=array.shape))
     native = array.dtype.newbyteorder("=")
     for start in range(0, len(array), size):
         yield np.array(array[start : start + size], native, order="C")
@@ -115,9 +110,8 @@ def check_rows(rows: int) -> int:
         ValueError: it is not an integer >= 1.
     """
     if isinstance(rows, bool) or not isinstance(rows, int | np.integer) or rows < 1:
-        raise ValueError(
-            explain("rows counts the samples of a portion.", expected="an integer >= 1", received=repr(rows))
-        )
+        rule = "rows counts the samples of a portion."
+        raise ValueError(explain(rule, expected="an integer >= 1", received=repr(rows)))
     return int(rows)
 
 

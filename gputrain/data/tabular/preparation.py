@@ -24,6 +24,7 @@ from gputrain.data.tabular.columns import (
 from gputrain.data.tabular.settings import TableSettings
 from gputrain.data.tabular.table import Table
 from gputrain.errors import DataError
+from gputrain.names import listed
 from gputrain.utils.notes import note
 
 _FORMAT = "gputrain table 1"
@@ -254,9 +255,8 @@ def _complete(cells: Table, numeric: set[str], settings: TableSettings) -> NDArr
 
 
 def _without_columns(table: Table, absent: list[str]) -> DataError:
-    more = f" and {len(absent) - 20} more" if len(absent) > 20 else ""
     rule = f"{table.source or 'The table'}: every column that the model was trained on must be there."
-    expected = f"also {', '.join(map(repr, absent[:20]))}{more}"
+    expected = f"also {listed(list(map(repr, absent)))}"
     received = f"the columns {', '.join(map(repr, table.names[:20]))}"
     fix = "Name the columns as in the training table."
     return DataError(rule, expected=expected, received=received, fix=fix)

@@ -10,6 +10,7 @@ import numpy as np
 
 from gputrain.data.sources import Batch, Source
 from gputrain.errors import DataError, explain
+from gputrain.models.program import Program
 from gputrain.models.training.callback_list import CallbackList
 from gputrain.models.training.nonfinite import HealthWatch
 from gputrain.models.training.state import Place
@@ -91,8 +92,7 @@ class Fit:
                 self.listeners.on_train_batch_begin(place.batch, {"size": size})
                 watch.before_steps()
                 for batch in group:
-                    program = programs.get("train", batch.arrays, batch.size)
-                    program.run(batch, model.run_eagerly)
+                    program = train_on(model, batch)
                 logs = programs.logs(program)
                 watch.saw(group)
                 place.batch += len(group)
@@ -167,3 +167,10 @@ def _say_ran_out(epoch: int, first: bool) -> None:
     if first:
         raise DataError(explain("fit: an epoch had no batch.", fix=fix))
     note(f"fit: the data ran out before epoch {epoch + 1}; training stops here. {fix}")
+
+
+def train_on(model: Any, batch: Batch) -> Program:
+    """Run the train step on a batch; its results stay on the device, in the program that is returned."""
+    program: Program = model._programs.get("train", batch.arrays, batch.size)
+    program.run(batch, model.run_eagerly)
+    return program

@@ -40,6 +40,26 @@ def as_table(text):
 # ---------------------------------------------------------------------------------------------------- help
 
 
+@pytest.mark.parametrize(
+    ("arguments", "imported"),
+    [
+        (["--help"], False),
+        (["--version"], False),
+        (["completion", "bash"], False),
+        (["train", "--help"], True),
+    ],
+)
+def test_only_the_command_that_is_typed_is_imported(arguments, imported):
+    code = (
+        "import sys; from gputrain.app.cli import main; main(sys.argv[1:]); "
+        "print('gputrain.app.recipes' in sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], env=environment(), capture_output=True, text=True
+    )
+    assert done.stderr.splitlines()[-1] == str(imported)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_help_has_examples_and_exit_codes(gputrain, name):
     done = gputrain(*name.split(), "--help")
@@ -410,6 +430,33 @@ def test_completion(gputrain, shell):
     done = gputrain("completion", shell)
     assert (done.code, done.err) == (0, "")
     assert "gputrain" in done.out
+
+
+def asked_by_a_shell(line: str) -> list[str]:
+    """What may stand at the end of a line, as argcomplete tells the shell."""
+    code = """
+import os, sys
+os.dup2(1, 8)  # where argcomplete answers
+from gputrain.app.cli import main
+main([])
+"""
+    variables = {
+        "_ARGCOMPLETE": "1",
+        "COMP_LINE": line,
+        "COMP_POINT": str(len(line)),
+        "_ARGCOMPLETE_IFS": " ",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env={**environment(), **variables}, capture_output=True, text=True
+    )
+    return done.stdout.split()
+
+
+def test_commands_and_their_options_are_completed():
+    pytest.importorskip("argcomplete")
+    assert asked_by_a_shell("gputrain s") == ["sweep", "summary"]
+    assert "--seeds" in asked_by_a_shell("gputrain sweep digits_mlp --se")
+    assert "show" in asked_by_a_shell("gputrain config ")
 
 
 def test_completion_without_its_extra(refused, monkeypatch):

@@ -101,7 +101,7 @@ def test_after_an_epoch_its_figures_are_kept(stopped, monkeypatch):
     check_interrupted(Path("runs/small-1"), epochs=1)
 
 
-@pytest.mark.parametrize("name", ["test", "_result"])
+@pytest.mark.parametrize("name", ["test", "test_figures"])
 def test_while_testing_the_trained_weights_are_kept(stopped, monkeypatch, name):
     monkeypatch.setattr(running, name, interrupt)
     assert "runs/small-1 keeps weights.npz as of step 6, " in stopped("train", "small.toml")

@@ -151,6 +151,20 @@ def test_a_part_is_prepared_with_what_the_training_samples_show(path):
 # -------------------------------------------------------------------------------------------------- targets
 
 
+@pytest.mark.parametrize(
+    ("loss", "one_hot"),
+    [
+        (losses.SparseCategoricalCrossentropy, False),
+        (losses.CategoricalCrossentropy, True),
+        (losses.CategoricalHinge, True),
+        (losses.BinaryCrossentropy, False),
+    ],
+)
+def test_classes_are_told_as_the_loss_takes_them(loss, one_hot):
+    assert resolved(loss, file="a.csv")["one_hot"] is one_hot
+    assert resolved(loss, file="a.csv", one_hot=not one_hot)["one_hot"] is not one_hot
+
+
 def test_one_hot_rows(path):
     found = loaded(path, flowers(), target="species", one_hot=True)
     assert found.train.y.shape == (48, 3)

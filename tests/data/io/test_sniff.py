@@ -101,7 +101,7 @@ def test_content_decides(name: str, tmp_path: Path) -> None:
 
 
 def test_every_kind_has_words_and_a_file() -> None:
-    assert {kind for kind, _ in FILES.values()} == set(sniff._WORDS)
+    assert {kind for kind, _ in FILES.values()} == set(sniff._KINDS)
     assert describe("png") == "a PNG image"
     assert "never loaded" in describe("pickle")
 
@@ -121,4 +121,4 @@ def test_random_bytes_have_a_kind(tmp_path: Path) -> None:
         damaged = bytearray(starts[index % len(starts)] + rng.bytes(8))
         damaged[rng.integers(len(damaged))] = rng.integers(256)
         path.write_bytes(damaged[: rng.integers(len(damaged) + 1)])
-        assert kind_of(path) in sniff._WORDS
+        assert kind_of(path) in sniff._KINDS

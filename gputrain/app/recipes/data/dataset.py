@@ -196,6 +196,3 @@ def _balanced(part: Part, section: Mapping[str, Any]) -> Part:
     if method == "none":
         return part
     return part.take(tabular.resample(part.truth, method, section["split_seed"]))
-
-
-__all__ = ["Dataset", "Part", "load", "prepared"]

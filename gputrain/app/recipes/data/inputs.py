@@ -86,7 +86,7 @@ class ArrayInputs(Described):
 
 
 @dataclass(frozen=True)
-class TableInputs:
+class TableInputs(Described):
     """Samples that are rows of a table."""
 
     preparation: TablePreparation
@@ -178,6 +178,3 @@ def _size(size: Any) -> int:
 def take(raw: Raw, rows: Sequence[int] | Array) -> Raw:
     """Return these samples of `raw`."""
     return raw.take(np.asarray(rows)) if isinstance(raw, Table) else raw[rows]
-
-
-__all__ = ["ArrayInputs", "Inputs", "Raw", "TableInputs", "inputs_from_config", "take"]

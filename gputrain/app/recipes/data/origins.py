@@ -19,7 +19,7 @@ from gputrain.data.io.npz import names_and_shapes, read_npz
 from gputrain.data.tabular import Table, read_csv
 from gputrain.datasets import CorruptFileError
 from gputrain.errors import DataError
-from gputrain.names import did_you_mean
+from gputrain.names import did_you_mean, listed
 from gputrain.utils.notes import note
 
 Array = NDArray[Any]
@@ -27,13 +27,7 @@ Array = NDArray[Any]
 # What an npz file calls its arrays, by the part they belong to; the first pair that is there is taken.
 _PAIRS = (("x_train", "y_train"), ("x", "y"), ("X", "y"), ("inputs", "targets"), ("images", "labels"))
 _TEST_PAIR = ("x_test", "y_test")
-_KINDS = {
-    "text": "csv",
-    "npz": "npz",
-    "npy": "npy",
-    "idx": "idx",
-    "idx.gz": "idx",
-}
+_KINDS = {"text": "csv", "npz": "npz", "npy": "npy", "idx": "idx", "idx.gz": "idx"}
 
 
 @dataclass(frozen=True)
@@ -171,12 +165,9 @@ def from_table(table: Table, section: Mapping[str, Any], place: str) -> Samples:
     names = target_names(section)
     for name in names:
         if name not in table.names:
-            raise DataError(
-                f"{place}: there is no column {name!r} to predict.",
-                received=f"the columns {', '.join(table.names[:20])}"
-                + (" ..." if len(table.names) > 20 else ""),
-                fix=f'{did_you_mean(name, table.names)} Say which it is: data.target = "...".'.strip(),
-            )
+            rule = f"{place}: there is no column {name!r} to predict."
+            fix = f'{did_you_mean(name, table.names)} Say which it is: data.target = "...".'
+            raise DataError(rule, received=f"the columns {listed(table.names)}", fix=fix)
     if len(names) == len(table.names):
         raise DataError(f"{place}: a table needs a column beside its target.")
     table = _with_targets(table, names, section, place)
@@ -247,14 +238,12 @@ def _npz_names(path: Path, section: Mapping[str, Any], there: Sequence[str]) -> 
         x_name, y_name = given[0] or pair[0], given[1] or pair[1]
         if x_name in there and y_name in there:
             return x_name, y_name
-    raise DataError(
-        f"{path}: inputs and targets are two arrays of the file.",
-        expected=" and ".join(name or "?" for name in given)
-        if any(given)
-        else "x_train and y_train, or x and y",
-        received=f"the arrays {', '.join(there)}" if there else "no array",
-        fix='Say which they are: data.inputs = "..." and data.target = "...".',
-    )
+    rule = f"{path}: inputs and targets are two arrays of the file."
+    usual = "x_train and y_train, or x and y"
+    expected = " and ".join(name or "?" for name in given) if any(given) else usual
+    received = f"the arrays {', '.join(there)}" if there else "no array"
+    fix = 'Say which they are: data.inputs = "..." and data.target = "...".'
+    raise DataError(rule, expected=expected, received=received, fix=fix)
 
 
 def _paired(x: Array, y: Array, x_name: str, y_name: str) -> Samples:

@@ -15,13 +15,14 @@ from gputrain.app.recipes.data.inputs import Inputs, inputs_from_config
 from gputrain.app.recipes.data.targets import ClassTargets, Targets, targets_from_config
 from gputrain.app.recipes.json_files import read_json
 from gputrain.data.tabular import check_cost_matrix, decide
+from gputrain.utils.plain import Described
 
 MAX_BYTES = 64 << 20
 _VERSION = 1
 
 
 @dataclass(frozen=True)
-class Preparation:
+class Preparation(Described):
     """How raw samples become inputs and a model's outputs become answers.
 
     Attributes:
@@ -64,14 +65,7 @@ class Preparation:
 
     def to_json(self) -> str:
         """Return all of it as JSON."""
-        cost = None if self.cost_matrix is None else self.cost_matrix.tolist()
-        table = {
-            "version": _VERSION,
-            "inputs": self.inputs.to_config(),
-            "targets": self.targets.to_config(),
-            "logits": self.logits,
-            "cost_matrix": cost,
-        }
+        table = {"version": _VERSION, **self.to_config()}
         return json.dumps(table, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -50,6 +50,9 @@ def resolve(given: Mapping[str, Any], loss: type[Loss], source: Source) -> dict[
         if key in section:
             section[key] = _absolute(section[key], f"data.{key}", source)
     _drop_idle(section, origin, known)
+    if section["task"] == "classification":
+        section.setdefault("stratify", True)
+        section.setdefault("one_hot", loss.target_kind == "one-hot")
     return {key: section[key] for key in schema.DATA if key in section}
 
 
@@ -66,12 +69,8 @@ def _check_fitting(
     given: Mapping[str, Any], section: Mapping[str, Any], origin: str, known: Any, source: Source
 ) -> None:
     """Refuse keys that would be silently without effect."""
-    if origin == "file":
-        fitting: tuple[str, ...] = _OF_FILES
-    elif origin == "folder":
-        fitting = _OF_FOLDERS
-    else:
-        fitting = _OF_ARRAYS if isinstance(known, ImageSet) else _OF_TABLES
+    of_known = _OF_ARRAYS if isinstance(known, ImageSet) else _OF_TABLES
+    fitting = {"file": _OF_FILES, "folder": _OF_FOLDERS}.get(origin, of_known)
     for key in _SPECIAL:
         if key in given and key not in fitting and given[key] != {}:
             what = f"the data set {section['dataset']}" if origin == "dataset" else f"data.{origin}"
@@ -135,4 +134,3 @@ def _drop_idle(section: dict[str, Any], origin: str, known: Any) -> None:
             section.pop(key, None)
     else:
         del section["scale_targets"]
-        section.setdefault("stratify", True)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.errors import DataError
+from gputrain.names import listed
 from gputrain.utils import philox
 
 Array = NDArray[Any]
@@ -39,10 +40,7 @@ def split(
         return stratified_split(labels, fraction, seed, what)
     if count < 2:
         raise DataError(f"Training and {what} need a sample each.", received=f"{count} sample(s)")
-    order = philox.permutation(count, seed, philox.stream_id(f"recipe/{what}"), 0)
-    held = np.zeros(count, bool)
-    held[order[: min(max(round(count * fraction), 1), count - 1)]] = True
-    return np.flatnonzero(~held), np.flatnonzero(held)
+    return stratified_split(_one_class(count), fraction, seed, what)
 
 
 def stratified_split(
@@ -84,21 +82,23 @@ def some(labels: Array | None, count: int, wanted: int, seed: int) -> Indices:
         rule = "data.train_samples cannot be more than there are to train on."
         raise DataError(rule, expected=f"at most {count}", received=wanted)
     order = philox.permutation(count, seed, philox.stream_id("recipe/train_samples"), 0)
-    if labels is None:
-        return np.sort(order[:wanted])
     # The k-th of a class's n samples stands at (k + 1/2) / n: taking the lowest takes shares of all classes.
     place = np.empty(count)
+    labels = _one_class(count) if labels is None else labels
     for label in np.unique(labels):
         members = order[labels[order] == label]
         place[members] = (np.arange(len(members)) + 0.5) / len(members)
     return np.sort(order[np.argsort(place[order], kind="stable")[:wanted]])
 
 
+def _one_class(count: int) -> Indices:
+    return np.zeros(count, np.int64)
+
+
 def _require_two_of_each(labels: Array, what: str, names: Sequence[str]) -> None:
     numbers, counts = np.unique(labels, return_counts=True)
     alone = [str(names[number]) if names else str(number) for number in numbers[counts < 2]]
     if alone:
-        more = f" and {len(alone) - 5} more" if len(alone) > 5 else ""
         rule = f"Training and {what} need a sample of each class."
         fix = "Add samples of it, remove it, or set data.stratify = false."
-        raise DataError(rule, received=f"a single one of {', '.join(map(repr, alone[:5]))}{more}", fix=fix)
+        raise DataError(rule, received=f"a single one of {listed(list(map(repr, alone)), 5)}", fix=fix)

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from gputrain import layers, losses
-from gputrain.names import did_you_mean, nearest, snake_case
+from gputrain.names import did_you_mean, listed, nearest, snake_case
 
 
 @pytest.mark.parametrize(
@@ -103,3 +103,11 @@ def test_submodules_can_still_be_imported():
     subprocess.run([sys.executable, "-c", code], check=True)
     with pytest.raises(ModuleNotFoundError, match=r"No module named 'gputrain\.layers\.nothing'"):
         importlib.import_module("gputrain.layers.nothing")
+
+
+@pytest.mark.parametrize(
+    ("items", "most", "words"),
+    [([], 3, ""), (["a"], 1, "a"), (["a", "b", "c"], 3, "a, b, c"), (["a", "b", "c"], 1, "a and 2 more")],
+)
+def test_lists_are_cut_short(items, most, words):
+    assert listed(items, most) == words
