@@ -15,6 +15,7 @@ from gputrain.ops.comparison import equal, greater_equal, less_equal, logical_an
 from gputrain.ops.elementwise import add, clip, divide, exp, log, multiply, negative, sigmoid, subtract, where
 from gputrain.ops.indexing import one_hot
 from gputrain.ops.pointwise import Gradients, as_float, scalar_like
+from gputrain.ops.precision import wide_dtype
 from gputrain.ops.reduction import sum
 from gputrain.ops.shape import expand_dims, moveaxis, squeeze
 from gputrain.utils.notes import note
@@ -497,6 +498,6 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     if from_logits:
         return apply(SigmoidCrossentropy(), target, output)
     dtype = spec_of(output).dtype
-    wide = "float32" if dtype == "float16" else dtype  # in float16, 1 - epsilon is 1
+    wide = wide_dtype(dtype)  # in float16, 1 - epsilon is 1
     losses = apply(BinaryCrossentropy(config.epsilon()), *harmonize(cast(target, wide), cast(output, wide)))
     return cast(losses, dtype)

@@ -18,7 +18,7 @@ from gputrain.ops.creation import ones, zeros
 from gputrain.ops.elementwise import add, maximum, multiply, rsqrt, square, subtract
 from gputrain.ops.layer_norm import LayerNorm, LayerNormGrad
 from gputrain.ops.pointwise import as_float
-from gputrain.ops.precision import wide
+from gputrain.ops.precision import wide_dtype
 from gputrain.ops.reduction import sum
 from gputrain.ops.shape import reshape, transpose
 
@@ -61,7 +61,7 @@ def batch_normalization(
                [1.]])
     """
     x = as_float(x)
-    dtype = wide(spec_of(x).dtype)
+    dtype = wide_dtype(spec_of(x).dtype)
     place = normalize_axis(axis, x.ndim, "batch_normalization")
 
     def row(weight: Any) -> Any:
@@ -106,7 +106,7 @@ def layer_normalization(
     shape = spec_of(moved).shape
     size = math.prod(spec_of(moved).with_shape(shape[x.ndim - len(axes) :]).dims)
     flat = moved if len(axes) == 1 else _reshaped(moved, (*shape[: x.ndim - len(axes)], size))
-    dtype = wide(spec_of(x).dtype)
+    dtype = wide_dtype(spec_of(x).dtype)
 
     def weight(given: Any, otherwise: Callable[..., Any]) -> Any:
         return otherwise((size,), dtype) if given is None else reshape(cast(convert(given), dtype), (size,))
@@ -141,7 +141,7 @@ def normalize(x: Any, axis: int | Sequence[int] = -1, order: int = 2, epsilon: f
         rule = "normalize: only the Euclidean norm is offered."
         raise ValueError(explain(rule, expected="order=2", received=order))
     x = as_float(x)
-    exact = cast(x, wide(spec_of(x).dtype))
+    exact = cast(x, wide_dtype(spec_of(x).dtype))
     axes = normalize_axes(axis, x.ndim, "normalize")
     shortest = config.epsilon() if epsilon is None else float(epsilon)
     total = maximum(sum(square(exact), axes, keepdims=True), shortest * shortest)

@@ -7,9 +7,9 @@ from typing import Any
 from gputrain.ir import Spec
 
 
-def wide(dtype: str) -> str:
+def wide_dtype(dtype: Any) -> str:
     """Dtype of sums and statistics, and of the weights that go with them: float32 for float16."""
-    return "float32" if dtype == "float16" else dtype
+    return "float32" if dtype == "float16" else str(dtype)
 
 
 def wide_scratch(out: Spec) -> tuple[Spec, ...]:

@@ -11,7 +11,7 @@ from gputrain.ir.spec import Shape
 from gputrain.ops.base import Operation, apply, require_float
 from gputrain.ops.cotangents import in_dtype, total
 from gputrain.ops.pointwise import Gradients
-from gputrain.ops.precision import wide
+from gputrain.ops.precision import wide_dtype
 
 # Of samples.
 SHAPES: list[tuple[int, ...]] = [(4, 3), (2, 3, 5), (5, 2, 3, 4), (7, 1), (9, 8), (301, 2), (40, 1030)]
@@ -34,11 +34,11 @@ def check(what: str, x: Spec, *weights: Spec, over: Shape = ()) -> None:
             raise ShapeError(
                 explain(f"{what}: one weight for each channel.", expected=(x.shape[-1],), received=weight)
             )
-        if weight.dtype != wide(x.dtype):
+        if weight.dtype != wide_dtype(x.dtype):
             raise DTypeError(
                 explain(
                     f"{what}: gamma and beta have the dtype of the statistics.",
-                    expected=wide(x.dtype),
+                    expected=wide_dtype(x.dtype),
                     received=weight,
                     fix="Convert with ops.cast.",
                 )
