@@ -26,19 +26,7 @@ from gputrain.ir.spec import Spec
 from gputrain.ops.base import Operation
 from gputrain.ops.pointwise import function_of
 
-FAMILIES = (
-    conv,
-    conv_pool,
-    erf,
-    indexing,
-    layer_norm,
-    linalg,
-    normalization,
-    optim,
-    passes,
-    reduction,
-    softmax,
-)
+ROOMS = (conv, conv_pool, erf, indexing, layer_norm, linalg, normalization, optim, passes, reduction, softmax)
 
 
 class NumpyDevice(Device):
@@ -50,8 +38,8 @@ class NumpyDevice(Device):
 
     def __init__(self) -> None:
         super().__init__()
-        for family in FAMILIES:
-            self.kernels.update(family.KERNELS)
+        for room in ROOMS:
+            self.kernels.update(room.KERNELS)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         kind = np.dtype(dtype)
