@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+Arguments = argparse.Namespace  # what was typed
+
 
 class Option(NamedTuple):
     """An argument or option: its name, and what else argparse is told about it."""
@@ -27,7 +29,7 @@ class Command:
         commands: those below it, name to (a line of help, the command); it does nothing itself then.
     """
 
-    run: Callable[[argparse.Namespace], int | None] | None
+    run: Callable[[Arguments], int | None] | None
     doc: str | None
     options: tuple[Option, ...] = ()
     commands: Mapping[str, tuple[str, Command]] = field(default_factory=dict)

@@ -10,14 +10,12 @@ The table has a line for each run: the settings in which they differ, then the r
 
 from __future__ import annotations
 
-import argparse
-
-from gputrain.app.cli.command import JSON, Command, option
+from gputrain.app.cli.command import JSON, Arguments, Command, option
 from gputrain.app.cli.output import print_json, print_table
 from gputrain.app.recipes.comparing import compare
 
 
-def _run(args: argparse.Namespace) -> None:
+def _run(args: Arguments) -> None:
     table = compare(args.runs, args.sort)
     if args.json:
         print_json(list(map(vars, table.lines)))

@@ -7,12 +7,10 @@ examples:
 
 from __future__ import annotations
 
-import argparse
-
-from gputrain.app.cli.command import Command, option
+from gputrain.app.cli.command import Arguments, Command, option
 
 
-def _run(args: argparse.Namespace) -> None:
+def _run(args: Arguments) -> None:
     try:
         import argcomplete
     except ImportError as error:

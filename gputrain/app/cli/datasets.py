@@ -10,14 +10,12 @@ A set that is not on this machine is downloaded when it is first used, or asks f
 
 from __future__ import annotations
 
-import argparse
-
-from gputrain.app.cli.command import JSON, Command
+from gputrain.app.cli.command import JSON, Arguments, Command
 from gputrain.app.cli.output import print_json, print_table
 from gputrain.app.recipes.known_data import DATASETS
 
 
-def _run(args: argparse.Namespace) -> None:
+def _run(args: Arguments) -> None:
     rows = [
         {"name": name, "about": known.about, "place": known.place(name)} for name, known in DATASETS.items()
     ]

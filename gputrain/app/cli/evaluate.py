@@ -10,17 +10,16 @@ examples:
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gputrain.app import recipes
-from gputrain.app.cli.command import BACKEND, BUILDER_FILE, JSON, RUN, Command, option
+from gputrain.app.cli.command import BACKEND, BUILDER_FILE, JSON, RUN, Arguments, Command, option
 from gputrain.app.cli.output import print_fields, print_json, print_table
 from gputrain.app.cli.settings import settings_of
 
 
-def _run(args: argparse.Namespace) -> None:
+def _run(args: Arguments) -> None:
     run = recipes.open_run(args.run, settings_of(args))
     tested = recipes.evaluate(run, args.data, args.targets)
     by_class: Sequence[Mapping[str, Any]] = getattr(tested.assessment, "per_class", ())

@@ -10,19 +10,18 @@ The memory is what a training step with the recipe's batch size needs.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from typing import Any
 
 from gputrain.app import recipes
-from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command
+from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Arguments, Command
 from gputrain.app.cli.output import print_json
 from gputrain.app.cli.settings import settings_of
 from gputrain.app.recipes import Recipe
 from gputrain.models import Model
 
 
-def _run(args: argparse.Namespace) -> None:
+def _run(args: Arguments) -> None:
     recipe, model = _built(args.config, settings_of(args))
     batch = int(recipe.settings["training"]["batch_size"])
     plan = model.memory_plan(batch)
@@ -31,15 +30,14 @@ def _run(args: argparse.Namespace) -> None:
             {"name": layer.name, "type": type(layer).__name__, "parameters": layer.count_params()}
             for layer in model.layers
         ]
-        print_json(
-            {
-                "name": recipe.settings["name"],
-                "layers": layers,
-                "parameters": model.count_params(),
-                "batch_size": batch,
-                "memory_bytes": {"weights": plan.weights, "optimizer": plan.optimizer, "arena": plan.arena},
-            }
-        )
+        shown = {
+            "name": recipe.settings["name"],
+            "layers": layers,
+            "parameters": model.count_params(),
+            "batch_size": batch,
+            "memory_bytes": {"weights": plan.weights, "optimizer": plan.optimizer, "arena": plan.arena},
+        }
+        print_json(shown)
         return
     model.summary()
     print(plan)

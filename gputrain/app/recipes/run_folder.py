@@ -80,8 +80,7 @@ class RunFolder:
         """Return for how many epochs history.csv has a line."""
         if not self.history.exists():
             return 0
-        with self.history.open("rb") as stream:
-            return max(0, sum(1 for _ in stream) - 1)
+        return max(0, len(self.history.read_bytes().splitlines()) - 1)
 
     def discard(self) -> None:
         """Remove what was written so far and then the folder, unless something else stands in it."""

@@ -36,23 +36,17 @@ def fields(config: Any, where: str, names: Collection[str], *, some: bool = Fals
 
 def text(value: Any, where: str) -> str:
     """Return `value` if it is text."""
-    if not isinstance(value, str):
-        raise broken(where, "text", value)
-    return value
+    return _of(str, "text", value, where)
 
 
 def flag(value: Any, where: str) -> bool:
     """Return `value` if it is True or False."""
-    if not isinstance(value, bool):
-        raise broken(where, "true or false", value)
-    return value
+    return _of(bool, "true or false", value, where)
 
 
 def items(value: Any, where: str) -> list[Any]:
     """Return `value` if it is a list."""
-    if not isinstance(value, list | tuple):
-        raise broken(where, "a list", value)
-    return list(value)
+    return list(_of((list, tuple), "a list", value, where))
 
 
 def distinct_texts(value: Any, where: str) -> tuple[str, ...]:
@@ -85,6 +79,12 @@ def indices(value: Any, where: str, shape: tuple[int, ...], limit: int) -> NDArr
     if array.size and (array.dtype.kind != "i" or array.min() < 0 or array.max() >= limit):
         raise broken(where, f"integers from 0 to {limit - 1}", value)
     return array.astype(np.int64)
+
+
+def _of(types: type | tuple[type, ...], words: str, value: Any, where: str) -> Any:
+    if not isinstance(value, types):
+        raise broken(where, words, value)
+    return value
 
 
 def _rectangular(value: Any, where: str, shape: tuple[int, ...]) -> NDArray[Any]:

@@ -156,9 +156,7 @@ class _Reader:
 def _lines(path: str, file: BinaryIO) -> Iterator[str]:
     """The lines of a text file, each checked before it is used; those before the first text count as well."""
     offset = 0
-    number = 0
-    while raw := file.readline(_MAX_LINE + 1):
-        number += 1
+    for number, raw in enumerate(iter(lambda: file.readline(_MAX_LINE + 1), b""), start=1):
         if number == 1 and raw.startswith(_UTF16):
             fix = "Save it as CSV in UTF-8 (Excel: CSV UTF-8)."
             raise _broken(path, None, "A CSV file is UTF-8 text.", received="UTF-16 text", fix=fix)

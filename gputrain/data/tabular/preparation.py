@@ -116,7 +116,7 @@ class TablePreparation:
             DataError: a column is not there, a cell breaks a rule, or, under missing="drop", is missing.
         """
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is clipped
-            values = self._values(self._cells(table))
+            values = self._values(self._cells(table)[0])
             gaps = np.isnan(values)
             self._refuse_dropped(table, gaps)
             if self.chain is not None:
@@ -132,7 +132,7 @@ class TablePreparation:
         Raises:
             DataError: a column is not there, or a cell breaks a rule.
         """
-        gaps = np.isnan(self._values(self._cells(table)))
+        gaps = np.isnan(self._values(self._cells(table)[0]))
         counts = {column.name: int(gaps[:, start].sum()) for column, start in self._starts()}
         return {name: count for name, count in counts.items() if count}
 
@@ -140,9 +140,7 @@ class TablePreparation:
         """Return which rows are used, bool (rows,): under missing="drop" those without gaps, else all."""
         if self.settings.missing != "drop":
             return np.ones(table.rows, np.bool_)
-        cells = self._cells(table)
-        numeric = {column.name for column in self.prepared if isinstance(column, NumericColumn)}
-        return _complete(cells, numeric, self.settings)
+        return _complete(*self._cells(table), self.settings)
 
     def to_config(self) -> dict[str, Any]:
         """Return a dict of plain values, as JSON has them, from which `from_config` makes an equal one."""
@@ -180,8 +178,8 @@ class TablePreparation:
         width = sum(len(column.input_names) for column in prepared)
         return cls(settings, prepared, chain_from_config(found["chain"], "chain", width))
 
-    def _cells(self, table: Table) -> Table:
-        """The columns that the model was trained on, checked and parsed."""
+    def _cells(self, table: Table) -> tuple[Table, set[str]]:
+        """The columns that the model was trained on, checked and parsed, and which of them are numeric."""
         absent = [name for name in self.columns if name not in table.names]
         if absent:
             raise _without_columns(table, absent)
@@ -190,7 +188,7 @@ class TablePreparation:
         kinds: dict[str, bool | None] = {
             column.name: isinstance(column, NumericColumn) for column in self.prepared
         }
-        return parsed(table, kinds, self.settings)[0]
+        return parsed(table, kinds, self.settings)
 
     def _values(self, cells: Table) -> NDArray[np.float64]:
         """Scaled numbers and one-hot rows, float64 (rows, inputs less indicators), NaN where missing."""
