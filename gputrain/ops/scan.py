@@ -8,6 +8,7 @@ gradient of a captured matrix is one product over all steps after the backward l
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -175,16 +176,18 @@ def _total(term: Value, same: set[Value]) -> _Total | None:
         return _Total(node.inputs, _product_of_rows)
     if isinstance(node.op, SumTo):
         return _Total(node.inputs, lambda stacked: sum_to(stacked, term.spec.dims))
-    parts = [_total(v, same) for v in node.inputs] if node.op.view or type(node.op) is Add else [None]
-    if any(part is None for part in parts) or any(v.spec.size != term.spec.size for v in node.inputs):
+    parts = [_total(v, same) for v in node.inputs] if node.op.view or type(node.op) is Add else []
+    known = [part for part in parts if part is not None]
+    if not known or len(known) < len(parts) or any(v.spec.size != term.spec.size for v in node.inputs):
         return None
-    cuts = np.cumsum([0, *(len(part.factors) for part in parts)])  # type: ignore[union-attr]
+    cuts = itertools.pairwise(itertools.accumulate((len(p.factors) for p in known), initial=0))
+    pieces = list(zip(known, cuts, strict=True))
 
     def combine(*stacked: Value) -> Value:
-        found = [p.combine(*stacked[a:b]) for p, a, b in zip(parts, cuts, cuts[1:], strict=True)]  # type: ignore[union-attr]
+        found = [part.combine(*stacked[start:stop]) for part, (start, stop) in pieces]
         return reshape(functools.reduce(add, found), term.spec.dims)
 
-    return _Total(tuple(v for part in parts for v in part.factors), combine)  # type: ignore[union-attr]
+    return _Total(tuple(v for part in known for v in part.factors), combine)
 
 
 def _product_of_rows(a: Value, b: Value) -> Value:

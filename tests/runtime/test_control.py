@@ -374,3 +374,29 @@ def test_second_gradients_go_through_a_loop() -> None:
     _, second = interpret(graph, [x, u])
     ends = [(interpret(graph, [x, u + s * 1e-6 * direction])[0] ** 2).sum() for s in (1, -1)]
     assert (second * direction).sum() == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)
+
+
+def test_a_captured_value_may_be_read_twice_in_a_step() -> None:
+    """Its gradient is a sum of two products over all steps, or of their views."""
+
+    def loss(x: Value, u: Value, b: Value) -> Value:
+        def step(h: Value, row: Value) -> tuple[Value, None]:
+            return ops.tanh(ops.tanh(h @ u + b) @ u + row @ ops.reshape(b, (3, 1)) + b), None
+
+        return ops.sum(ops.scan(step, ops.zeros((2, 3), F64), x)[0])
+
+    def program(x: Value, u: Value, b: Value) -> list[Value]:
+        value = loss(x, u, b)
+        return [value, *gradients(value, [u, b])]  # type: ignore[list-item]
+
+    rng = np.random.default_rng(5)
+    arrays = [rng.normal(size=shape) * 0.5 for shape in ((4, 2, 3), (3, 3), (3,))]
+    outputs, inputs, trace = traced([Spec(a.shape, F64) for a in arrays], program)
+    graph = trace.graph(inputs, outputs)
+    _, *found = interpret(graph, arrays)
+    for i, gradient in enumerate(found, 1):
+        direction, ends = rng.normal(size=gradient.shape), []
+        for sign in (1, -1):
+            moved = [a + sign * 1e-6 * direction if j == i else a for j, a in enumerate(arrays)]
+            ends.append(float(interpret(graph, moved)[0]))
+        assert (gradient * direction).sum() == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)
