@@ -7,7 +7,7 @@ from typing import Any
 
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Graph, Node, Spec, Trace, Value, current_trace
-from gputrain.ops.base import apply, constant, evaluate
+from gputrain.ops.base import apply, constant, convert, evaluate
 from gputrain.utils import tree
 
 __all__: list[str] = []
@@ -75,7 +75,7 @@ def trace_body(
     inputs = [Value(spec) for spec in specs]
     with trace.active():
         results = function(*inputs)
-        leaves = [x if isinstance(x, Value) else constant(x) for x in tree.flatten(results)]
+        leaves = [x if isinstance(x, Value) else constant(x) for x in map(convert, tree.flatten(results))]
     _check_losses(trace)
     roots = [*leaves, *trace.effects]
     fixed = _hoisted(roots, {*inputs, *varying()}, trace, outer) if repeats else set()
@@ -118,9 +118,7 @@ def _inner_nodes(roots: Sequence[Value], is_outer: Callable[[Value], bool]) -> l
     return sorted(inner, key=lambda n: n.order)
 
 
-def _hoisted(
-    roots: Sequence[Value], own: set[Value], trace: Trace, outer: Trace | None
-) -> set[Node]:
+def _hoisted(roots: Sequence[Value], own: set[Value], trace: Trace, outer: Trace | None) -> set[Node]:
     """Nodes of the body whose results no step changes; they become nodes of the graph around it."""
     fixed: set[Node] = set()
 

@@ -410,19 +410,17 @@ def scan(
         >>> scan(lambda total, x: (total + x, total), np.float32(0), np.arange(4, dtype="float32"))
         (6.0, array([0., 0., 1., 3.], dtype=float32))
     """
-    slices = [] if xs is None else [convert(x) for x in tree.flatten(xs)]
+    slices = [convert(x) for x in _leaves(xs)]
     steps = _length(slices, length)
-    carries = [convert(c) for c in tree.flatten(init)]
+    carries = [convert(c) for c in _leaves(init)]
     if current_trace() is None and not any(is_symbolic(v) for v in (*carries, *slices)):
         return _eager_scan(f, init, xs, steps, reverse)
     structures: list[Any] = []
 
     def body(*values: Value) -> list[Any]:
-        carry = tree.pack(init, values[: len(carries)])
-        x = None if xs is None else tree.pack(xs, values[len(carries) :])
-        carry, y = f(carry, x)
+        carry, y = f(_packed(init, values[: len(carries)]), _packed(xs, values[len(carries) :]))
         structures.append(y)
-        return [*tree.flatten(carry), *(v for v in tree.flatten(y) if v is not None)]
+        return [*_carries(carry, len(carries)), *_leaves(y)]
 
     specs = [*(spec_of(c) for c in carries), *(spec_of(x).with_shape(spec_of(x).shape[1:]) for x in slices)]
     results, made, captured = trace_body(body, specs, repeats=True)
@@ -433,8 +431,36 @@ def scan(
     outs = apply(op, *values[:n], *xs_of, *captured)
     outs = outs if isinstance(outs, tuple) else (outs,)
     keep_effects(outs, made)
-    stacked = tree.pack(structures[-1], outs[len(carries) :]) if ys else None
-    return tree.pack(init, outs[: len(carries)]), stacked
+    return _packed(init, outs[:n]), _packed(structures[-1], outs[n:])
+
+
+def _leaves(structure: Any) -> list[Any]:
+    """The leaves of a structure in which None stands for nothing."""
+    return [leaf for leaf in tree.flatten(structure) if leaf is not None]
+
+
+def _packed(structure: Any, leaves: Sequence[Any]) -> Any:
+    """A structure like `structure` with its `_leaves` replaced."""
+    rest = iter(leaves)
+    return tree.map_leaves(lambda leaf: None if leaf is None else next(rest), structure)
+
+
+def _carries(carry: Any, count: int) -> list[Any]:
+    """The leaves of the carry that a step returned.
+
+    Raises:
+        ShapeError: they are not as many as those that it got.
+    """
+    leaves = _leaves(carry)
+    if len(leaves) != count:
+        raise ShapeError(
+            explain(
+                "scan: f must return (carry, y), the carry with as many values as `init`.",
+                expected=count,
+                received=len(leaves),
+            )
+        )
+    return leaves
 
 
 def _length(slices: Sequence[Any], length: int | None) -> int:
@@ -450,11 +476,11 @@ def _length(slices: Sequence[Any], length: int | None) -> int:
 
 
 def _eager_scan(f: Any, carry: Any, xs: Any, steps: int, reverse: bool) -> tuple[Any, Any]:
-    ys: list[Any] = [None] * steps
+    count, ys = len(_leaves(carry)), [None] * steps
     for t in range(steps - 1, -1, -1) if reverse else range(steps):
-        row = None if xs is None else tree.pack(xs, [convert(x)[t] for x in tree.flatten(xs)])
-        carry, ys[t] = f(carry, row)
-    if not ys or ys[0] is None:
+        carry, ys[t] = f(carry, _packed(xs, [convert(x)[t] for x in _leaves(xs)]))
+        _carries(carry, count)
+    if not ys:
         return carry, None
-    columns = zip(*(tree.flatten(y) for y in ys), strict=True)
-    return carry, tree.pack(ys[0], [stack(column) for column in columns])
+    columns = zip(*(_leaves(y) for y in ys), strict=True)
+    return carry, _packed(ys[0], [stack(column) for column in columns])

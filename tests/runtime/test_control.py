@@ -400,3 +400,49 @@ def test_a_captured_value_may_be_read_twice_in_a_step() -> None:
             moved = [a + sign * 1e-6 * direction if j == i else a for j, a in enumerate(arrays)]
             ends.append(float(interpret(graph, moved)[0]))
         assert (gradient * direction).sum() == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)
+
+
+def test_bodies_may_return_variables_and_numbers() -> None:
+    weight = Variable(np.array([2.0, 3.0]), name="weight", dtype=F64)
+
+    def program(flag: Value, x: Value) -> list[Value]:
+        chosen = ops.cond(flag, lambda: weight, lambda: x)
+        last, ys = ops.scan(lambda c, row: (weight, (c, 1.5)), x, length=2)
+        ones, zeros = ops.scan(lambda c, _: ((1, 0.0), c), (0, 0.0), length=2)[1]
+        return [chosen, last, *ys, ones, zeros]
+
+    outputs, inputs, trace = traced([Spec((), "bool"), Spec((2,), F64)], program)
+    weight.assign([4.0, 5.0])
+    found = interpret(trace.graph(inputs, outputs), [np.array(True), np.array([0.0, 1.0])])
+    expected: list[Any] = [[4, 5], [4, 5], [[0, 1], [4, 5]], [1.5, 1.5], [0, 1], [0, 0]]
+    for got, want in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert [str(a.dtype) for a in found[3:]] == ["float32", "int32", "float32"]  # as where they are computed
+
+
+@pytest.mark.parametrize("symbolic", [True, False])
+def test_none_in_a_carry_or_in_ys_stands_for_nothing(symbolic: bool) -> None:
+    def program(x: Any) -> list[Any]:
+        last, (nothing, ys) = ops.scan(lambda c, row: (None, (None, row * 2.0)), None, x)
+        assert last is None
+        assert nothing is None
+        (none, total), _ = ops.scan(lambda c, row: ((None, c[1] + row[1]), None), (None, 0.0), (None, x))
+        assert none is None
+        return [ys, total]
+
+    x = np.array([1.0, 2.0], np.float32)
+    found = program(x)
+    if symbolic:
+        outputs, inputs, trace = traced([Spec((2,))], program)
+        found = interpret(trace.graph(inputs, outputs), [x])
+    np.testing.assert_array_equal(found[0], [2, 4])
+    assert float(found[1]) == 3
+
+
+@pytest.mark.parametrize("symbolic", [True, False])
+@pytest.mark.parametrize("returned", [1, 3])
+def test_a_step_returns_as_many_carries_as_it_gets(symbolic: bool, returned: int) -> None:
+    x: Any = Value(Spec((4,))) if symbolic else np.ones(4, np.float32)
+    rule = rf"f must return \(carry, y\), .*as many values as `init`\. Expected: 2\. Received: {returned}"
+    with pytest.raises(ShapeError, match=rule):
+        ops.scan(lambda c, row: ((c[0],) * returned, row), (0.0, 0.0), x)

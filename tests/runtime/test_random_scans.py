@@ -189,11 +189,9 @@ def test_random_loops(seed: int) -> None:
         np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
     device = backend.current_device()
     exe = Executable(graph, device, Arena(device))
-    for _ in range(2):
-        for got, want in zip(exe.run(feeds, poison=True), found, strict=True):
+    for poison in (True, False, False, False):  # a GPU records the second of the last, and replays it
+        for got, want in zip(exe.run(feeds, poison=poison), found, strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
-    for got, want in zip(exe.run(feeds), found, strict=True):
-        np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
     _check_gradients(program, found[len(expected) :], cotangents)
 
 
