@@ -7,7 +7,7 @@ from typing import Any
 
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Graph, Node, Spec, Trace, Value, current_trace
-from gputrain.ops.base import apply, constant, convert, evaluate
+from gputrain.ops.base import constant, convert, evaluate, repeat
 from gputrain.utils import tree
 
 __all__: list[str] = []
@@ -41,13 +41,8 @@ class Body:
         """The body's nodes again, on other values: what stands for each value of the body."""
         known = dict(zip(self.graph.inputs, values, strict=True))
         for node in self.graph.nodes:
-            made = apply(node.op, *(known[v] for v in node.inputs)) if node.inputs else _again(node)
-            known.update(zip(node.outputs, made if isinstance(made, tuple) else (made,), strict=True))
+            repeat(node, known)
         return known
-
-
-def _again(node: Node) -> tuple[Value, ...]:
-    return Node(node.op, (), node.op.output_specs()).outputs
 
 
 def trace_body(

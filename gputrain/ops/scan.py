@@ -356,27 +356,24 @@ def _once_for_all_steps(
     first = carries + len(xs)
     stacks = dict(zip(graph.inputs[carries:first], xs, strict=True))
     fixed = dict(zip(graph.inputs[first:], captured, strict=True))
-    lifted: dict[Value, Value] = {}
     turned: dict[Value, Value] = {}
     for node in graph.nodes:
         if not isinstance(node.op, MatMul) or any(v.ndim != 2 or not v.spec.static for v in node.inputs):
             continue
         x, w = node.inputs
         if x in stacks and w in fixed and not node.op.transpose_a:
+            (one,) = node.outputs
             product = apply(node.op, _rows(stacks[x]), fixed[w])
-            one = lifted[node.outputs[0]] = Value(node.outputs[0].spec)
             stacks[one] = reshape(product, (stacks[x].spec.dims[0], *one.spec.dims))
+            one.node = None  # a slice from now on, whoever holds it
         elif w in fixed and node.op.transpose_b:
             if w not in turned:
                 matrix = transpose(fixed[w])
                 turned[w] = Value(matrix.spec)
                 fixed[turned[w]] = matrix
             node.op, node.inputs = node.op.replace(transpose_b=False), (x, turned[w])
-    for node in graph.nodes:
-        node.inputs = tuple(lifted.get(v, v) for v in node.inputs)
-    outputs = [lifted.get(v, v) for v in graph.outputs]
-    made = Graph([], outputs, effects=graph.effects)
-    read = {*outputs, *graph.effects, *(v for node in made.nodes for v in node.inputs)}
+    made = Graph([], graph.outputs, effects=graph.effects)
+    read = {*graph.outputs, *graph.effects, *(v for node in made.nodes for v in node.inputs)}
     stacks, fixed = ({v: o for v, o in part.items() if v in read} for part in (stacks, fixed))
     made.inputs = [*graph.inputs[:carries], *stacks, *fixed]
     return Body(made), list(stacks.values()), list(fixed.values())

@@ -10,6 +10,7 @@ import pytest
 import gputrain
 from gputrain import backend, layers, ops
 from gputrain.compiler import gradients
+from gputrain.compiler.rewrite import optimize
 from gputrain.data import make_arrays
 from gputrain.errors import GraphError, ShapeError
 from gputrain.ir import Spec, Trace, Value
@@ -446,3 +447,65 @@ def test_a_step_returns_as_many_carries_as_it_gets(symbolic: bool, returned: int
     rule = rf"f must return \(carry, y\), .*as many values as `init`\. Expected: 2\. Received: {returned}"
     with pytest.raises(ShapeError, match=rule):
         ops.scan(lambda c, row: ((c[0],) * returned, row), (0.0, 0.0), x)
+
+
+@ops.custom_gradient
+def scaled_tanh(x: Any) -> Any:
+    """Its gradient function remembers values that nobody else reads."""
+    y, slope = ops.tanh(x), ops.exp(x) * 0.5
+    return y, lambda upstream: upstream * (slope + y)
+
+
+def plain_gradient(x: np.ndarray) -> np.ndarray:
+    return np.exp(x) * 0.5 + np.tanh(x)
+
+
+def test_custom_gradients_in_a_loop() -> None:
+    def program(x: Value, w: Value) -> list[Value]:
+        last, ys = ops.scan(
+            lambda h, row: (scaled_tanh(h + scaled_tanh(row @ w)), h), ops.zeros((2, 3), F64), x
+        )
+        return gradients(ops.sum(last) + ops.sum(ys), [x, w])  # type: ignore[return-value]
+
+    rng = np.random.default_rng(6)
+    arrays = [rng.normal(size=(4, 2, 3)), rng.normal(size=(3, 3))]
+    outputs, inputs, trace = traced([Spec(a.shape, F64) for a in arrays], program)
+    dx, dw = interpret(trace.graph(inputs, outputs), arrays)
+    x, w = arrays
+    before, products = [np.zeros((2, 3))], x @ w
+    for product in products:
+        before.append(np.tanh(before[-1] + np.tanh(product)))
+    d, expected = np.ones((2, 3)), np.zeros_like(x)
+    for t in reversed(range(4)):
+        inner = d * plain_gradient(before[t] + np.tanh(products[t]))
+        expected[t] = inner * plain_gradient(products[t])
+        d = inner + 1.0  # of the slice of ys, too
+    np.testing.assert_allclose(dx, expected @ w.T, rtol=1e-10)
+    np.testing.assert_allclose(dw, np.einsum("tni,tnj->ij", x, expected), rtol=1e-10)
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_custom_gradients_in_a_branch(flag: bool) -> None:
+    def program(pred: Value, x: Value) -> list[Value]:
+        y = ops.cond(pred, lambda: scaled_tanh(x * 2.0), lambda: scaled_tanh(x))
+        return gradients(ops.sum(y), [x])  # type: ignore[return-value]
+
+    x = np.array([0.5, -1.5])
+    outputs, inputs, trace = traced([Spec((), "bool"), Spec((2,), F64)], program)
+    (found,) = interpret(trace.graph(inputs, outputs), [np.array(flag), x])
+    np.testing.assert_allclose(found, 2 * plain_gradient(2 * x) if flag else plain_gradient(x), rtol=1e-12)
+
+
+def test_passes_reach_the_bodies() -> None:
+    def program(x: Value, a: Value) -> list[Value]:
+        last, _ = ops.scan(lambda c, row: (ops.tanh(c) * row + ops.tanh(c), None), a, x)
+        return [ops.cond(ops.sum(last) > 0, lambda: ops.exp(last) + ops.exp(last), lambda: last)]
+
+    outputs, inputs, trace = traced([Spec((6, 3), F64), Spec((3,), F64)], program)
+    graph = trace.graph(inputs, outputs)
+    feeds = [np.random.default_rng(0).normal(size=v.spec.dims) for v in inputs]
+    (expected,) = interpret(graph, feeds)
+    bodies = [body for node in optimize(graph).nodes for body in node.op.bodies]
+    kinds = [type(node.op).__name__ for body in bodies for node in body.graph.nodes]
+    assert kinds == ["Tanh", "Multiply", "Add", "Exp", "Add"]
+    np.testing.assert_array_equal(interpret(graph, feeds)[0], expected)

@@ -11,6 +11,7 @@ import pytest
 
 from gputrain import backend, ops
 from gputrain.compiler import gradients
+from gputrain.compiler.rewrite import optimize
 from gputrain.ir import Spec, Trace, Value
 from gputrain.ops.base import constant
 from gputrain.runtime import Arena, Executable, Variable, interpret
@@ -187,11 +188,12 @@ def test_random_loops(seed: int) -> None:
     found = interpret(graph, feeds)
     for got, want in zip(found, expected, strict=False):
         np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
-    device = backend.current_device()
-    exe = Executable(graph, device, Arena(device))
-    for poison in (True, False, False, False):  # a GPU records the second of the last, and replays it
-        for got, want in zip(exe.run(feeds, poison=poison), found, strict=True):
-            np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
+    for ready in (graph, optimize(differentiated(program)[0])):
+        device = backend.current_device()
+        exe = Executable(ready, device, Arena(device))
+        for poison in (True, False, False, False):  # a GPU records the second of the last, and replays it
+            for got, want in zip(exe.run(feeds, poison=poison), found, strict=True):
+                np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
     _check_gradients(program, found[len(expected) :], cotangents)
 
 
