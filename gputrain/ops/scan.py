@@ -83,9 +83,10 @@ class Scan(Operation, eq=False):
 
     @property
     def crosses(self) -> bool:
-        """Whether a carry of the next step is memory of a carry of this one, as where two are exchanged."""
-        carried = set(self.body.graph.inputs[: self.carries])
-        return any(_seen_through(v) in carried for v in self.body.graph.outputs[: self.carries])
+        """Whether a carry of the next step is memory of another of this one, as where two are exchanged."""
+        graph, n = self.body.graph, self.carries
+        carried, steps = set(graph.inputs[:n]), zip(graph.inputs[:n], graph.outputs[:n], strict=True)
+        return any(_seen_through(after) in carried - {before} for before, after in steps)
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
         """The carries of the next step, where they cross those of this one; a slice of each x."""

@@ -509,3 +509,17 @@ def test_passes_reach_the_bodies() -> None:
     kinds = [type(node.op).__name__ for body in bodies for node in body.graph.nodes]
     assert kinds == ["Tanh", "Multiply", "Add", "Exp", "Add"]
     np.testing.assert_array_equal(interpret(graph, feeds)[0], expected)
+
+
+def test_a_carry_that_no_step_changes_is_not_copied() -> None:
+    def program(x: Value, a: Value) -> list[Value]:
+        (same, last), ys = ops.scan(lambda c, row: ((c[0], c[1] + row), c[0] * row), (a, a * 2.0), x)
+        return [same, last, ys]
+
+    outputs, inputs, trace = traced([Spec((4, 3), F64), Spec((3,), F64)], program)
+    exe = Executable(trace.graph(inputs, outputs), backend.current_device())
+    x, a = np.random.default_rng(0).normal(size=(4, 3)), np.array([1.0, 2.0, 3.0])
+    for found, expected in zip(exe.run([x, a], poison=True), [a, a * 2 + x.sum(0), a * x], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    (loop,) = (leaf for t in exe.thunks for leaf in backend.leaves(t) if isinstance(leaf, backend.Loop))
+    assert len(loop.after) == 1
