@@ -392,7 +392,7 @@ def scan(
 
     Args:
         f: function of (carry, x) that returns (carry, y), traced once.
-        init: the first carry: a value or a structure of values.
+        init: the first carry: a value or a structure of values. None stands for nothing, here and in y.
         xs: what to go through, (T, ...) each; None for `length` steps without input.
         length: number of steps, where it does not follow from `xs`.
         reverse: go from the last to the first.
@@ -402,7 +402,7 @@ def scan(
         (last carry, ys stacked along a new first axis).
 
     Raises:
-        ShapeError: a carry changes shape, or lengths differ.
+        ShapeError: a carry changes shape, dtype or number of values, or lengths differ.
 
     Example:
         >>> scan(lambda total, x: (total + x, total), np.float32(0), np.arange(4, dtype="float32"))
