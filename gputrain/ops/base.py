@@ -317,7 +317,7 @@ def apply(op: Operation, *inputs: Any) -> Any:
     return interpreter.current().apply(op, inputs)
 
 
-def repeat(node: Node, known: dict[Value, Value]) -> None:
+def record_again(node: Node, known: dict[Value, Value]) -> None:
     """Record the operation of `node` again, on what stands for its inputs; `known` learns of its outputs."""
     op, inputs = node.op.moved(known), tuple(known.get(v, v) for v in node.inputs)
     made = Node(op, inputs, op.output_specs(*(v.spec for v in inputs)), interpreter.current().path)

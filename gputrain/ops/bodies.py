@@ -7,7 +7,7 @@ from typing import Any
 
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Graph, Node, Spec, Trace, Value, current_trace
-from gputrain.ops.base import constant, convert, evaluate, repeat
+from gputrain.ops.base import constant, convert, evaluate, record_again
 from gputrain.utils import tree
 
 __all__: list[str] = []
@@ -41,7 +41,7 @@ class Body:
         """The body's nodes again, on other values: what stands for each value of the body."""
         known = dict(zip(self.graph.inputs, values, strict=True))
         for node in self.graph.nodes:
-            repeat(node, known)
+            record_again(node, known)
         return known
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from gputrain.errors import GraphError, ShapeError, explain
 from gputrain.ir import Spec, Value, current_trace, schedule
-from gputrain.ops.base import Operation, Sample, apply, convert, is_symbolic, repeat
+from gputrain.ops.base import Operation, Sample, apply, convert, is_symbolic, record_again
 from gputrain.utils import tree
 
 __all__ = ["OwnGradient", "Print", "custom_gradient", "print"]
@@ -106,7 +106,7 @@ def _moved_gradient(
     found, known = list(found) if isinstance(found, list | tuple) else [found], dict(known)
     for node in schedule([v for v in found if isinstance(v, Value)]):
         if node.outputs[0] not in known and any(v in known for v in node.inputs):
-            repeat(node, known)
+            record_again(node, known)
     return [known.get(v, v) for v in found]
 
 
