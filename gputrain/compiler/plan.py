@@ -15,6 +15,7 @@ from gputrain.ops.base import Constant, Operation
 from gputrain.ops.optim import Pack, segments
 
 PACKINGS = 6  # tries to pack an arena, for each order to begin with
+MOST_REPACKED = 500  # buffers up to which it is tried more than once
 
 
 @dataclass(eq=False, slots=True)
@@ -242,7 +243,9 @@ def pack(buffers: list[Buffer]) -> int:
     by_end = sorted(buffers, key=lambda b: (-b.last, -b.nbytes))
     best: tuple[list[Buffer], np.ndarray, int] | None = None
     for order in (by_size, by_end):
-        for _ in range(PACKINGS):
+        if best is not None and best[2] <= least:
+            break
+        for _ in range(PACKINGS if len(buffers) <= MOST_REPACKED else 1):
             offsets, nbytes = _offsets(order)
             if best is None or nbytes < best[2]:
                 best = order, offsets, nbytes

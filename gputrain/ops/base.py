@@ -162,6 +162,10 @@ class Operation:
         """Cases for the generic tests; an operation without any fails the suite."""
         return ()
 
+    def moved(self, known: dict[Value, Value]) -> Self:
+        """The same operation in a copy of its graph; `known` says what stands there for each value."""
+        return self
+
     def output_specs(self, *specs: Spec) -> tuple[Spec, ...]:
         """`infer`, always as a tuple."""
         inferred = self.infer(*specs)
@@ -311,6 +315,13 @@ def apply(op: Operation, *inputs: Any) -> Any:
         fix = f"Pass {op.__name__}(...) with its parameters."
         raise TypeError(explain(rule, received=op.__name__, fix=fix))
     return interpreter.current().apply(op, inputs)
+
+
+def record_again(node: Node, known: dict[Value, Value]) -> None:
+    """Record the operation of `node` again, on what stands for its inputs; `known` learns of its outputs."""
+    op, inputs = node.op.moved(known), tuple(known.get(v, v) for v in node.inputs)
+    made = Node(op, inputs, op.output_specs(*(v.spec for v in inputs)), interpreter.current().path)
+    known.update(zip(node.outputs, made.outputs, strict=True))
 
 
 def evaluate(op: Operation, xp: Any, inputs: Sequence[Any]) -> tuple[Any, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Graph, Node, Spec, Trace, Value, current_trace
-from gputrain.ops.base import apply, constant, evaluate
+from gputrain.ops.base import constant, convert, evaluate, record_again
 from gputrain.utils import tree
 
 __all__: list[str] = []
@@ -41,13 +41,8 @@ class Body:
         """The body's nodes again, on other values: what stands for each value of the body."""
         known = dict(zip(self.graph.inputs, values, strict=True))
         for node in self.graph.nodes:
-            made = apply(node.op, *(known[v] for v in node.inputs)) if node.inputs else _again(node)
-            known.update(zip(node.outputs, made if isinstance(made, tuple) else (made,), strict=True))
+            record_again(node, known)
         return known
-
-
-def _again(node: Node) -> tuple[Value, ...]:
-    return Node(node.op, (), node.op.output_specs()).outputs
 
 
 def trace_body(
@@ -75,7 +70,7 @@ def trace_body(
     inputs = [Value(spec) for spec in specs]
     with trace.active():
         results = function(*inputs)
-        leaves = [x if isinstance(x, Value) else constant(x) for x in tree.flatten(results)]
+        leaves = [x if isinstance(x, Value) else constant(x) for x in map(convert, tree.flatten(results))]
     _check_losses(trace)
     roots = [*leaves, *trace.effects]
     fixed = _hoisted(roots, {*inputs, *varying()}, trace, outer) if repeats else set()
@@ -105,6 +100,21 @@ def _check_losses(trace: Trace) -> None:
     )
 
 
+def _outer_test(own: set[Value], trace: Trace, fixed: set[Node]) -> Callable[[Value], bool]:
+    """Whether a value comes from around the body: none of its `own`, and made before it or moved out."""
+
+    def is_outer(value: Value) -> bool:
+        node = value.node
+        return value not in own and (node is None or node.order < trace.start or node in fixed)
+
+    return is_outer
+
+
+def _needs_nothing(value: Value) -> bool:
+    """Whether it is made of nothing else, as a constant is."""
+    return value.node is not None and not value.node.inputs
+
+
 def _inner_nodes(roots: Sequence[Value], is_outer: Callable[[Value], bool]) -> list[Node]:
     """The nodes under `roots` that were recorded in the body, in order."""
     inner: set[Node] = set()
@@ -118,21 +128,14 @@ def _inner_nodes(roots: Sequence[Value], is_outer: Callable[[Value], bool]) -> l
     return sorted(inner, key=lambda n: n.order)
 
 
-def _hoisted(
-    roots: Sequence[Value], own: set[Value], trace: Trace, outer: Trace | None
-) -> set[Node]:
+def _hoisted(roots: Sequence[Value], own: set[Value], trace: Trace, outer: Trace | None) -> set[Node]:
     """Nodes of the body whose results no step changes; they become nodes of the graph around it."""
     fixed: set[Node] = set()
 
-    def before(value: Value) -> bool:
-        return value.node is None or value.node.order < trace.start
-
-    for node in _inner_nodes(roots, lambda v: v in own or before(v)):
+    is_outer = _outer_test(own, trace, fixed)
+    for node in _inner_nodes(roots, is_outer):
         moves = node.inputs and node.op.on_host is None and not node.op.bodies
-        if moves and all(
-            v not in own and (before(v) or v.node in fixed or not v.node.inputs)  # type: ignore[union-attr]
-            for v in node.inputs
-        ):
+        if moves and all(is_outer(v) or _needs_nothing(v) for v in node.inputs):
             fixed.add(node)
             node.inputs = tuple(_from_outside(v, trace, outer) for v in node.inputs)
     return fixed
@@ -143,12 +146,7 @@ def _captured(
 ) -> list[tuple[Value, Value]]:
     """(outer value, input that stands for it) of everything the body reads from around it."""
     found: dict[Value, Value] = {}
-    own = set(inputs)
-
-    def is_outer(value: Value) -> bool:
-        node = value.node
-        return value not in own and (node is None or node.order < trace.start or node in fixed)
-
+    is_outer = _outer_test(set(inputs), trace, fixed)
     inner = _inner_nodes(roots, is_outer)
     reads = [v for node in inner for v in node.inputs]
     for value in (*reads, *roots):

@@ -64,8 +64,9 @@ class Cond(Operation, eq=False):
             return run
 
         specs = [v.spec for v in (*values, *known)]
-        (_, yes, _), (_, no, _) = (trace_body(backward(body), specs) for body in self.bodies)
-        grads = apply(Cond(yes, no), flag, *values, *known) if values else ()
+        (_, yes, from_yes), (_, no, from_no) = (trace_body(backward(body), specs) for body in self.bodies)
+        op, captured = _joined(yes, from_yes, no, from_no)
+        grads = apply(op, flag, *values, *known, *captured) if values else ()
         return [None, *(grads if isinstance(grads, tuple) else (grads,))]
 
     def compute(self, xp: Any, out: Any, flag: Any, *values: Any, scratch: tuple[Any, ...] = ()) -> None:
@@ -110,16 +111,25 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
         return true_fn() if bool(flag) else false_fn()
     structure, yes, from_yes = trace_body(true_fn, [])
     _, no, from_no = trace_body(false_fn, [])
-    values = list(dict.fromkeys([*from_yes, *from_no]))
-    op = Cond(_with_inputs(yes, from_yes, values), _with_inputs(no, from_no, values))
+    op, values = _joined(yes, from_yes, no, from_no)
     outs = apply(op, flag, *values)
     outs = outs if isinstance(outs, tuple) else (outs,)
     keep_effects(outs, yes, no)
     return tree.pack(structure, outs)
 
 
+def _joined(
+    yes: Body, from_yes: Sequence[Value], no: Body, from_no: Sequence[Value]
+) -> tuple[Cond, list[Value]]:
+    """One operation of two bodies that captured different values, and all of these."""
+    captured = list(dict.fromkeys([*from_yes, *from_no]))
+    return Cond(_with_inputs(yes, from_yes, captured), _with_inputs(no, from_no, captured)), captured
+
+
 def _with_inputs(body: Body, captured: Sequence[Value], values: Sequence[Value]) -> Body:
-    """The body with one input for each of `values`, used or not."""
-    own = dict(zip(captured, body.graph.inputs, strict=True))
+    """The body with one input for each of `values`, used or not, in the place of those it captured."""
+    first = len(body.graph.inputs) - len(captured)
+    own = dict(zip(captured, body.graph.inputs[first:], strict=True))
     inputs = [own[v] if v in own else Value(v.spec, name=v.name) for v in values]
-    return Body(Graph(inputs, body.graph.outputs, effects=body.graph.effects))
+    graph = Graph([*body.graph.inputs[:first], *inputs], body.graph.outputs, effects=body.graph.effects)
+    return Body(graph)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import builtins
 import itertools
 from collections.abc import Callable, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, ClassVar
 
 import numpy as np
 
 from gputrain.errors import GraphError, ShapeError, explain
-from gputrain.ir import Spec, Value, current_trace
-from gputrain.ops.base import Operation, Sample, apply, convert, is_symbolic
+from gputrain.ir import Spec, Value, current_trace, schedule
+from gputrain.ops.base import Operation, Sample, apply, convert, is_symbolic, record_again
 from gputrain.utils import tree
 
 __all__ = ["OwnGradient", "Print", "custom_gradient", "print"]
@@ -59,6 +59,10 @@ class OwnGradient(Operation):
             self._check(i, gradient, argument)
         return [None] * self.count + found
 
+    def moved(self, known: dict[Value, Value]) -> OwnGradient:
+        """The gradient function remembers values of the graph it was made in."""
+        return self.replace(gradient=partial(_moved_gradient, self.gradient, known))
+
     @staticmethod
     def _known(cotangent: Value | None, result: Value) -> Value:
         return cotangent if cotangent is not None else Value.operators["zeros_like"](result)
@@ -92,6 +96,18 @@ class OwnGradient(Operation):
             Sample(one, (Spec((0, 5)), Spec(())), lambda y, x: y, differentiable=()),
             Sample(two, (Spec((7,)), Spec(()), Spec((2,))), lambda y, z, x: (y, z), differentiable=()),
         ]
+
+
+def _moved_gradient(
+    gradient: Callable[..., Any], known: dict[Value, Value], *upstreams: Value
+) -> list[Value | None]:
+    """What `gradient` gives, on what stands for the values that it remembers."""
+    found = gradient(*upstreams)
+    found, known = list(found) if isinstance(found, list | tuple) else [found], dict(known)
+    for node in schedule([v for v in found if isinstance(v, Value)]):
+        if node.outputs[0] not in known and any(v in known for v in node.inputs):
+            record_again(node, known)
+    return [known.get(v, v) for v in found]
 
 
 def custom_gradient(f: Callable[..., tuple[Any, Callable[..., Any]]]) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ gradient of a captured matrix is one product over all steps after the backward l
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -82,9 +83,10 @@ class Scan(Operation, eq=False):
 
     @property
     def crosses(self) -> bool:
-        """Whether a carry of the next step is memory of a carry of this one, as where two are exchanged."""
-        carried = set(self.body.graph.inputs[: self.carries])
-        return any(_seen_through(v) in carried for v in self.body.graph.outputs[: self.carries])
+        """Whether a carry of the next step is memory of another of this one, as where two are exchanged."""
+        graph, n = self.body.graph, self.carries
+        carried, steps = set(graph.inputs[:n]), zip(graph.inputs[:n], graph.outputs[:n], strict=True)
+        return any(_seen_through(after) in carried - {before} for before, after in steps)
 
     def scratch(self, *specs: Spec) -> tuple[Spec, ...]:
         """The carries of the next step, where they cross those of this one; a slice of each x."""
@@ -175,16 +177,18 @@ def _total(term: Value, same: set[Value]) -> _Total | None:
         return _Total(node.inputs, _product_of_rows)
     if isinstance(node.op, SumTo):
         return _Total(node.inputs, lambda stacked: sum_to(stacked, term.spec.dims))
-    parts = [_total(v, same) for v in node.inputs] if node.op.view or type(node.op) is Add else [None]
-    if any(part is None for part in parts) or any(v.spec.size != term.spec.size for v in node.inputs):
+    parts = [_total(v, same) for v in node.inputs] if node.op.view or type(node.op) is Add else []
+    known = [part for part in parts if part is not None]
+    if not known or len(known) < len(parts) or any(v.spec.size != term.spec.size for v in node.inputs):
         return None
-    cuts = np.cumsum([0, *(len(part.factors) for part in parts)])  # type: ignore[union-attr]
+    cuts = itertools.pairwise(itertools.accumulate((len(p.factors) for p in known), initial=0))
+    pieces = list(zip(known, cuts, strict=True))
 
     def combine(*stacked: Value) -> Value:
-        found = [p.combine(*stacked[a:b]) for p, a, b in zip(parts, cuts, cuts[1:], strict=True)]  # type: ignore[union-attr]
+        found = [part.combine(*stacked[start:stop]) for part, (start, stop) in pieces]
         return reshape(functools.reduce(add, found), term.spec.dims)
 
-    return _Total(tuple(v for part in parts for v in part.factors), combine)  # type: ignore[union-attr]
+    return _Total(tuple(v for part in known for v in part.factors), combine)
 
 
 def _product_of_rows(a: Value, b: Value) -> Value:
@@ -353,27 +357,24 @@ def _once_for_all_steps(
     first = carries + len(xs)
     stacks = dict(zip(graph.inputs[carries:first], xs, strict=True))
     fixed = dict(zip(graph.inputs[first:], captured, strict=True))
-    lifted: dict[Value, Value] = {}
     turned: dict[Value, Value] = {}
     for node in graph.nodes:
         if not isinstance(node.op, MatMul) or any(v.ndim != 2 or not v.spec.static for v in node.inputs):
             continue
         x, w = node.inputs
         if x in stacks and w in fixed and not node.op.transpose_a:
+            (one,) = node.outputs
             product = apply(node.op, _rows(stacks[x]), fixed[w])
-            one = lifted[node.outputs[0]] = Value(node.outputs[0].spec)
             stacks[one] = reshape(product, (stacks[x].spec.dims[0], *one.spec.dims))
+            one.node = None  # a slice from now on, whoever holds it
         elif w in fixed and node.op.transpose_b:
             if w not in turned:
                 matrix = transpose(fixed[w])
                 turned[w] = Value(matrix.spec)
                 fixed[turned[w]] = matrix
             node.op, node.inputs = node.op.replace(transpose_b=False), (x, turned[w])
-    for node in graph.nodes:
-        node.inputs = tuple(lifted.get(v, v) for v in node.inputs)
-    outputs = [lifted.get(v, v) for v in graph.outputs]
-    made = Graph([], outputs, effects=graph.effects)
-    read = {*outputs, *graph.effects, *(v for node in made.nodes for v in node.inputs)}
+    made = Graph([], graph.outputs, effects=graph.effects)
+    read = {*graph.outputs, *graph.effects, *(v for node in made.nodes for v in node.inputs)}
     stacks, fixed = ({v: o for v, o in part.items() if v in read} for part in (stacks, fixed))
     made.inputs = [*graph.inputs[:carries], *stacks, *fixed]
     return Body(made), list(stacks.values()), list(fixed.values())
@@ -391,7 +392,7 @@ def scan(
 
     Args:
         f: function of (carry, x) that returns (carry, y), traced once.
-        init: the first carry: a value or a structure of values.
+        init: the first carry: a value or a structure of values. None stands for nothing, here and in y.
         xs: what to go through, (T, ...) each; None for `length` steps without input.
         length: number of steps, where it does not follow from `xs`.
         reverse: go from the last to the first.
@@ -401,25 +402,23 @@ def scan(
         (last carry, ys stacked along a new first axis).
 
     Raises:
-        ShapeError: a carry changes shape, or lengths differ.
+        ShapeError: a carry changes shape, dtype or number of values, or lengths differ.
 
     Example:
         >>> scan(lambda total, x: (total + x, total), np.float32(0), np.arange(4, dtype="float32"))
         (6.0, array([0., 0., 1., 3.], dtype=float32))
     """
-    slices = [] if xs is None else [convert(x) for x in tree.flatten(xs)]
+    slices = [convert(x) for x in _leaves(xs)]
     steps = _length(slices, length)
-    carries = [convert(c) for c in tree.flatten(init)]
+    carries = [convert(c) for c in _leaves(init)]
     if current_trace() is None and not any(is_symbolic(v) for v in (*carries, *slices)):
         return _eager_scan(f, init, xs, steps, reverse)
     structures: list[Any] = []
 
     def body(*values: Value) -> list[Any]:
-        carry = tree.pack(init, values[: len(carries)])
-        x = None if xs is None else tree.pack(xs, values[len(carries) :])
-        carry, y = f(carry, x)
+        carry, y = f(_packed(init, values[: len(carries)]), _packed(xs, values[len(carries) :]))
         structures.append(y)
-        return [*tree.flatten(carry), *(v for v in tree.flatten(y) if v is not None)]
+        return [*_carries(carry, len(carries)), *_leaves(y)]
 
     specs = [*(spec_of(c) for c in carries), *(spec_of(x).with_shape(spec_of(x).shape[1:]) for x in slices)]
     results, made, captured = trace_body(body, specs, repeats=True)
@@ -430,8 +429,36 @@ def scan(
     outs = apply(op, *values[:n], *xs_of, *captured)
     outs = outs if isinstance(outs, tuple) else (outs,)
     keep_effects(outs, made)
-    stacked = tree.pack(structures[-1], outs[len(carries) :]) if ys else None
-    return tree.pack(init, outs[: len(carries)]), stacked
+    return _packed(init, outs[:n]), _packed(structures[-1], outs[n:])
+
+
+def _leaves(structure: Any) -> list[Any]:
+    """The leaves of a structure in which None stands for nothing."""
+    return [leaf for leaf in tree.flatten(structure) if leaf is not None]
+
+
+def _packed(structure: Any, leaves: Sequence[Any]) -> Any:
+    """A structure like `structure` with its `_leaves` replaced."""
+    rest = iter(leaves)
+    return tree.map_leaves(lambda leaf: None if leaf is None else next(rest), structure)
+
+
+def _carries(carry: Any, count: int) -> list[Any]:
+    """The leaves of the carry that a step returned.
+
+    Raises:
+        ShapeError: they are not as many as those that it got.
+    """
+    leaves = _leaves(carry)
+    if len(leaves) != count:
+        raise ShapeError(
+            explain(
+                "scan: f must return (carry, y), the carry with as many values as `init`.",
+                expected=count,
+                received=len(leaves),
+            )
+        )
+    return leaves
 
 
 def _length(slices: Sequence[Any], length: int | None) -> int:
@@ -447,11 +474,11 @@ def _length(slices: Sequence[Any], length: int | None) -> int:
 
 
 def _eager_scan(f: Any, carry: Any, xs: Any, steps: int, reverse: bool) -> tuple[Any, Any]:
-    ys: list[Any] = [None] * steps
+    count, ys = len(_leaves(carry)), [None] * steps
     for t in range(steps - 1, -1, -1) if reverse else range(steps):
-        row = None if xs is None else tree.pack(xs, [convert(x)[t] for x in tree.flatten(xs)])
-        carry, ys[t] = f(carry, row)
-    if not ys or ys[0] is None:
+        carry, ys[t] = f(carry, _packed(xs, [convert(x)[t] for x in _leaves(xs)]))
+        _carries(carry, count)
+    if not ys:
         return carry, None
-    columns = zip(*(tree.flatten(y) for y in ys), strict=True)
-    return carry, tree.pack(ys[0], [stack(column) for column in columns])
+    columns = zip(*(_leaves(y) for y in ys), strict=True)
+    return carry, _packed(ys[0], [stack(column) for column in columns])

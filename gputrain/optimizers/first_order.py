@@ -175,7 +175,7 @@ def _share(name: str, argument: str, value: Any) -> float:
     return float(value)
 
 
-def _decay(name: str, argument: str, value: Any) -> float:
+def _moment_share(name: str, argument: str, value: Any) -> float:
     """A share below 1: the moments are divided by 1 - share**step."""
     if not _is_number(value) or not 0 <= value < 1:
         rule = f"{name}: {argument} is a share below 1."
@@ -201,8 +201,8 @@ def _flag(name: str, argument: str, value: Any) -> bool:
 _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {
     "momentum": _share,
     "rho": _share,
-    "beta_1": _decay,
-    "beta_2": _decay,
+    "beta_1": _moment_share,
+    "beta_2": _moment_share,
     "epsilon": _epsilon,
     "nesterov": _flag,
     "centered": _flag,

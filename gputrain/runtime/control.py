@@ -41,15 +41,14 @@ def _bind_scan(op: Scan, device: Device, bodies: Any, outs: Arrays, ins: Arrays,
     staged, slices = (scratch[:n], scratch[n:]) if op.crosses else (exe.outputs[:n], scratch)
 
     def copies(targets: Arrays, sources: Arrays) -> list[Thunk]:
-        return [device.copy(t, s) for t, s in zip(targets, sources, strict=True)]
+        pairs = zip(targets, sources, strict=True)
+        return [device.copy(t, s) for t, s in pairs if not device.xp.may_share_memory(t, s)]
 
     reads = [device.read_row(x, one) for x, one in zip(ins[n : n + op.xs], slices, strict=True)]
     writes = [device.write_row(y, one) for y, one in zip(outs[n:], exe.outputs[n:], strict=True)]
     body = [thunk.run if type(thunk) is Named else thunk for thunk in exe.thunks]
     after = [*(copies(staged, exe.outputs[:n]) if op.crosses else ()), *copies(carries, staged)]
-    apart = [(c, x) for c, x in zip(carries, ins, strict=False) if not device.xp.may_share_memory(c, x)]
-    starts = [device.copy(c, x) for c, x in apart]
-    return InOrder([*starts, Loop(str(op), op.order, reads, body, writes, after)])
+    return InOrder([*copies(carries, ins[:n]), Loop(str(op), op.order, reads, body, writes, after)])
 
 
 def _inputs_of_cond(op: Cond, outs: Arrays, ins: Arrays, scratch: Arrays) -> list[Arrays]:

@@ -242,3 +242,11 @@ def test_what_lies_between_gradients_in_the_arena_does_not_matter(options: dict[
     for found, expected in zip(*weights, strict=True):
         assert np.isfinite(found).all()
         np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
+def test_slots_of_several_dtypes_have_paths_of_their_own(make: Any) -> None:
+    variables, optimizer = _weights("float64", "float16", "float32"), make()
+    _steps(optimizer, variables, count=1)
+    paths = [v.path for v in optimizer.variables]
+    assert len(set(paths)) == len(paths), paths

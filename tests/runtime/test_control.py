@@ -10,6 +10,7 @@ import pytest
 import gputrain
 from gputrain import backend, layers, ops
 from gputrain.compiler import gradients
+from gputrain.compiler.rewrite import optimize
 from gputrain.data import make_arrays
 from gputrain.errors import GraphError, ShapeError
 from gputrain.ir import Spec, Trace, Value
@@ -374,3 +375,151 @@ def test_second_gradients_go_through_a_loop() -> None:
     _, second = interpret(graph, [x, u])
     ends = [(interpret(graph, [x, u + s * 1e-6 * direction])[0] ** 2).sum() for s in (1, -1)]
     assert (second * direction).sum() == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)
+
+
+def test_a_captured_value_may_be_read_twice_in_a_step() -> None:
+    """Its gradient is a sum of two products over all steps, or of their views."""
+
+    def loss(x: Value, u: Value, b: Value) -> Value:
+        def step(h: Value, row: Value) -> tuple[Value, None]:
+            return ops.tanh(ops.tanh(h @ u + b) @ u + row @ ops.reshape(b, (3, 1)) + b), None
+
+        return ops.sum(ops.scan(step, ops.zeros((2, 3), F64), x)[0])
+
+    def program(x: Value, u: Value, b: Value) -> list[Value]:
+        value = loss(x, u, b)
+        return [value, *gradients(value, [u, b])]  # type: ignore[list-item]
+
+    rng = np.random.default_rng(5)
+    arrays = [rng.normal(size=shape) * 0.5 for shape in ((4, 2, 3), (3, 3), (3,))]
+    outputs, inputs, trace = traced([Spec(a.shape, F64) for a in arrays], program)
+    graph = trace.graph(inputs, outputs)
+    _, *found = interpret(graph, arrays)
+    for i, gradient in enumerate(found, 1):
+        direction, ends = rng.normal(size=gradient.shape), []
+        for sign in (1, -1):
+            moved = [a + sign * 1e-6 * direction if j == i else a for j, a in enumerate(arrays)]
+            ends.append(float(interpret(graph, moved)[0]))
+        assert (gradient * direction).sum() == pytest.approx((ends[0] - ends[1]) / 2e-6, rel=1e-6)
+
+
+def test_bodies_may_return_variables_and_numbers() -> None:
+    weight = Variable(np.array([2.0, 3.0]), name="weight", dtype=F64)
+
+    def program(flag: Value, x: Value) -> list[Value]:
+        chosen = ops.cond(flag, lambda: weight, lambda: x)
+        last, ys = ops.scan(lambda c, row: (weight, (c, 1.5)), x, length=2)
+        ones, zeros = ops.scan(lambda c, _: ((1, 0.0), c), (0, 0.0), length=2)[1]
+        return [chosen, last, *ys, ones, zeros]
+
+    outputs, inputs, trace = traced([Spec((), "bool"), Spec((2,), F64)], program)
+    weight.assign([4.0, 5.0])
+    found = interpret(trace.graph(inputs, outputs), [np.array(True), np.array([0.0, 1.0])])
+    expected: list[Any] = [[4, 5], [4, 5], [[0, 1], [4, 5]], [1.5, 1.5], [0, 1], [0, 0]]
+    for got, want in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(got, want)
+    assert [str(a.dtype) for a in found[3:]] == ["float32", "int32", "float32"]  # as where they are computed
+
+
+@pytest.mark.parametrize("symbolic", [True, False])
+def test_none_in_a_carry_or_in_ys_stands_for_nothing(symbolic: bool) -> None:
+    def program(x: Any) -> list[Any]:
+        last, (nothing, ys) = ops.scan(lambda c, row: (None, (None, row * 2.0)), None, x)
+        assert last is None
+        assert nothing is None
+        (none, total), _ = ops.scan(lambda c, row: ((None, c[1] + row[1]), None), (None, 0.0), (None, x))
+        assert none is None
+        return [ys, total]
+
+    x = np.array([1.0, 2.0], np.float32)
+    found = program(x)
+    if symbolic:
+        outputs, inputs, trace = traced([Spec((2,))], program)
+        found = interpret(trace.graph(inputs, outputs), [x])
+    np.testing.assert_array_equal(found[0], [2, 4])
+    assert float(found[1]) == 3
+
+
+@pytest.mark.parametrize("symbolic", [True, False])
+@pytest.mark.parametrize("returned", [1, 3])
+def test_a_step_returns_as_many_carries_as_it_gets(symbolic: bool, returned: int) -> None:
+    x: Any = Value(Spec((4,))) if symbolic else np.ones(4, np.float32)
+    rule = rf"f must return \(carry, y\), .*as many values as `init`\. Expected: 2\. Received: {returned}"
+    with pytest.raises(ShapeError, match=rule):
+        ops.scan(lambda c, row: ((c[0],) * returned, row), (0.0, 0.0), x)
+
+
+@ops.custom_gradient
+def scaled_tanh(x: Any) -> Any:
+    """Its gradient function remembers values that nobody else reads."""
+    y, slope = ops.tanh(x), ops.exp(x) * 0.5
+    return y, lambda upstream: upstream * (slope + y)
+
+
+def plain_gradient(x: np.ndarray) -> np.ndarray:
+    return np.exp(x) * 0.5 + np.tanh(x)
+
+
+def test_custom_gradients_in_a_loop() -> None:
+    def program(x: Value, w: Value) -> list[Value]:
+        last, ys = ops.scan(
+            lambda h, row: (scaled_tanh(h + scaled_tanh(row @ w)), h), ops.zeros((2, 3), F64), x
+        )
+        return gradients(ops.sum(last) + ops.sum(ys), [x, w])  # type: ignore[return-value]
+
+    rng = np.random.default_rng(6)
+    arrays = [rng.normal(size=(4, 2, 3)), rng.normal(size=(3, 3))]
+    outputs, inputs, trace = traced([Spec(a.shape, F64) for a in arrays], program)
+    dx, dw = interpret(trace.graph(inputs, outputs), arrays)
+    x, w = arrays
+    before, products = [np.zeros((2, 3))], x @ w
+    for product in products:
+        before.append(np.tanh(before[-1] + np.tanh(product)))
+    d, expected = np.ones((2, 3)), np.zeros_like(x)
+    for t in reversed(range(4)):
+        inner = d * plain_gradient(before[t] + np.tanh(products[t]))
+        expected[t] = inner * plain_gradient(products[t])
+        d = inner + 1.0  # of the slice of ys, too
+    np.testing.assert_allclose(dx, expected @ w.T, rtol=1e-10)
+    np.testing.assert_allclose(dw, np.einsum("tni,tnj->ij", x, expected), rtol=1e-10)
+
+
+@pytest.mark.parametrize("flag", [True, False])
+def test_custom_gradients_in_a_branch(flag: bool) -> None:
+    def program(pred: Value, x: Value) -> list[Value]:
+        y = ops.cond(pred, lambda: scaled_tanh(x * 2.0), lambda: scaled_tanh(x))
+        return gradients(ops.sum(y), [x])  # type: ignore[return-value]
+
+    x = np.array([0.5, -1.5])
+    outputs, inputs, trace = traced([Spec((), "bool"), Spec((2,), F64)], program)
+    (found,) = interpret(trace.graph(inputs, outputs), [np.array(flag), x])
+    np.testing.assert_allclose(found, 2 * plain_gradient(2 * x) if flag else plain_gradient(x), rtol=1e-12)
+
+
+def test_passes_reach_the_bodies() -> None:
+    def program(x: Value, a: Value) -> list[Value]:
+        last, _ = ops.scan(lambda c, row: (ops.tanh(c) * row + ops.tanh(c), None), a, x)
+        return [ops.cond(ops.sum(last) > 0, lambda: ops.exp(last) + ops.exp(last), lambda: last)]
+
+    outputs, inputs, trace = traced([Spec((6, 3), F64), Spec((3,), F64)], program)
+    graph = trace.graph(inputs, outputs)
+    feeds = [np.random.default_rng(0).normal(size=v.spec.dims) for v in inputs]
+    (expected,) = interpret(graph, feeds)
+    bodies = [body for node in optimize(graph).nodes for body in node.op.bodies]
+    kinds = [type(node.op).__name__ for body in bodies for node in body.graph.nodes]
+    assert kinds == ["Tanh", "Multiply", "Add", "Exp", "Add"]
+    np.testing.assert_array_equal(interpret(graph, feeds)[0], expected)
+
+
+def test_a_carry_that_no_step_changes_is_not_copied() -> None:
+    def program(x: Value, a: Value) -> list[Value]:
+        (same, last), ys = ops.scan(lambda c, row: ((c[0], c[1] + row), c[0] * row), (a, a * 2.0), x)
+        return [same, last, ys]
+
+    outputs, inputs, trace = traced([Spec((4, 3), F64), Spec((3,), F64)], program)
+    exe = Executable(trace.graph(inputs, outputs), backend.current_device())
+    x, a = np.random.default_rng(0).normal(size=(4, 3)), np.array([1.0, 2.0, 3.0])
+    for found, expected in zip(exe.run([x, a], poison=True), [a, a * 2 + x.sum(0), a * x], strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+    (loop,) = (leaf for t in exe.thunks for leaf in backend.leaves(t) if isinstance(leaf, backend.Loop))
+    assert len(loop.after) == 1

@@ -8,6 +8,7 @@ from gputrain import config
 from gputrain.runtime import Executable
 from tests.compiler.reference_cnn import reference_cnn, train_program
 from tests.on_device import allocated
+from tests.runtime.test_control import planned_steps
 
 LIMIT = 64 * 1024
 
@@ -29,4 +30,11 @@ def test_a_step_of_the_reference_cnn_allocates_nothing_large(graphs: bool) -> No
         peak = allocated(exe.step)
     finally:
         config.put("cuda_graphs", None)
+    assert peak < LIMIT, f"{peak} bytes in a step: {largest(exe)}"
+
+
+def test_a_loop_allocates_nothing_large() -> None:
+    exe = planned_steps(100)
+    exe.step()
+    peak = allocated(exe.step)
     assert peak < LIMIT, f"{peak} bytes in a step: {largest(exe)}"

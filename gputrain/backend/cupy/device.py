@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -19,9 +19,7 @@ from gputrain.backend.cupy.launch import Function, Library
 from gputrain.backend.cupy.recording import Copy, Recorded
 from gputrain.errors import DeviceError, explain
 from gputrain.ir.spec import Spec
-
-if TYPE_CHECKING:
-    from gputrain.ops.base import Operation
+from gputrain.ops.base import Operation
 
 RESIDENT_THREADS = 2048  # threads that a multiprocessor holds at a time
 

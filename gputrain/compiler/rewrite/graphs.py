@@ -27,7 +27,10 @@ def whole_graph(function: Pass) -> Pass:
 
 
 def optimize(graph: Graph) -> Graph:
-    """All rewrites on a finished graph."""
+    """All rewrites on a finished graph and on the bodies of its nodes."""
+    for body in (body for node in graph.nodes for body in node.op.bodies):
+        optimize(body.graph)
+        body.plans.clear()  # they are of what it was before
     rewrite(graph.roots())
     graph.refresh()
     for function in _passes:
