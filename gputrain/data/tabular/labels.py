@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gputrain.data.tabular import configs
-from gputrain.data.tabular.cells import factorize, is_missing, parse
+from gputrain.data.tabular.cells import factorize, parse
 from gputrain.data.tabular.settings import MISSING_VALUES
 from gputrain.data.tabular.table import Column, Table
 from gputrain.errors import DataError
@@ -46,8 +46,9 @@ class Labels(Described):
             DataError: missing labels, fewer than two classes, or too many for classes.
         """
         target = Table({"target": column}, lines=lines)
-        texts, _ = factorize(target["target"])
-        _refuse(target, is_missing(target["target"], MISSING_VALUES), "A row has no label.")
+        texts, codes = factorize(target["target"])
+        missing = np.array([text in MISSING_VALUES for text in texts], np.bool_)[codes]
+        _refuse(target, missing, "A row has no label.")
         classes = sorted(set(texts))
         if not 2 <= len(classes) <= MAX_CLASSES:
             fix = "For numbers to predict use a regression loss." if len(classes) > 2 else None
