@@ -45,6 +45,30 @@ def test_training_is_that_without_the_bad_batch(together: int, eagerly: bool) ->
     assert int(model.step_counter) == int(model.optimizer.iterations) == 8
 
 
+@pytest.mark.parametrize("together", [1, 5])
+def test_logs_leave_out_a_skipped_step(together: int) -> None:
+    """Also those of the last step of an epoch, so that a callback sees what the good ones gave."""
+    config.set_nonfinite_steps("skip")
+    logs: list[float] = []
+    keep = callbacks.LambdaCallback(on_train_batch_end=lambda batch, now: logs.append(now["loss"]))
+    model, y = net(steps_per_execution=together), np.concatenate([REAL[:40], HUGE[20:30]])
+    history = model.fit(X, y, batch_size=10, shuffle=False, callbacks=[keep], **QUIET).history
+    config.set_seed(1)
+    expected = net().fit(X[:40], y[:40], batch_size=10, shuffle=False, **QUIET).history
+    assert (history["loss"], history["mae"]) == (expected["loss"], expected["mae"])
+    assert history["skipped_steps"] == [1]
+    assert logs[-1] == history["loss"][0]
+
+
+def test_an_epoch_without_a_good_step_has_no_loss() -> None:
+    """No number that could pass for the best one."""
+    config.set_nonfinite_steps("skip")
+    stop = callbacks.EarlyStopping("loss")
+    history = net().fit(X, np.full_like(REAL, 1e30), batch_size=10, callbacks=[stop], **QUIET).history
+    assert not np.isfinite(history["loss"][0])
+    assert stop.best is None or not np.isfinite(stop.best)
+
+
 def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
     config.set_nonfinite_steps("skip")
     net().fit(X, HUGE, batch_size=10, epochs=3, shuffle=False, **QUIET)
