@@ -84,14 +84,15 @@ class MonitorCallback(Callback):
             )
 
     def check_monitor(self, names: Iterable[str]) -> None:
-        """Check before the first epoch that the logs will hold what is monitored.
+        """Check before the first epoch that the logs will hold what is monitored, and which way is better.
 
         Raises:
-            ValueError: they will not; the error names those that they will.
+            ValueError: they will not, with the names that they will hold; or nothing tells which way.
         """
         names = list(names)
         if self.monitor not in names:
             raise ValueError(self._unknown(names))
+        self._direction()
 
     def current(self, logs: Logs) -> float | None:
         """Return the monitored value, or None in an epoch without validation.
