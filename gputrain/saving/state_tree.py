@@ -113,9 +113,9 @@ def set_state_tree(
         >>> set_state_tree(model, tree, [stop])
         >>> model.fit(x, y, epochs=10, callbacks=[stop])
     """
-    listeners, saved = _named(callbacks), tree.get("callbacks", {})
-    optimizers, generators = model.named_optimizers(), seed_generators(model)
     states.check_names("the state tree", _PARTS, tree)
+    listeners, saved = _named(callbacks), tree["callbacks"]
+    optimizers, generators = model.named_optimizers(), seed_generators(model)
     states.check_names("random", _RANDOM, tree["random"])
     states.check_names("random, generators", generators, tree["random"]["generators"])
     states.check_names("optimizers", optimizers, tree["optimizers"])
