@@ -60,7 +60,8 @@ def warn_of_dropped(path: str, class_name: str) -> None:
 def attach(outputs: Any, masks: Any, inputs: Any) -> Any:
     """The outputs, with the masks that were computed for them where they carry none yet.
 
-    An input that a layer returns as it is becomes a value of its own: other layers see the input without mask.
+    An input that a layer returns as it is becomes a value of its own, so that other layers see the input
+    without a mask.
     """
     leaves, given = tree.flatten(outputs), set(map(id, tree.flatten(inputs)))
     for i, (value, mask) in enumerate(zip(leaves, tree.flatten(masks), strict=False)):
