@@ -60,6 +60,22 @@ def test_logs_leave_out_a_skipped_step(together: int) -> None:
     assert logs[-1] == history["loss"][0]
 
 
+@pytest.mark.parametrize("steps", [3, 7, None])
+def test_a_pause_changes_nothing(steps: int | None) -> None:
+    """The order of the data counts skipped steps too, so that a later fit finds the batch that follows."""
+    config.set_nonfinite_steps("skip")
+    histories = []
+    for pauses in (False, True):
+        config.set_seed(1)
+        model = net()
+        model.fit(X, HUGE, batch_size=10, **QUIET)
+        whole: dict[str, Any] = {"batch_size": 10, "steps_per_epoch": steps, **QUIET}
+        found = model.fit(X, HUGE, epochs=1 if pauses else 3, **whole).history
+        rest = model.fit(X, HUGE, initial_epoch=1, epochs=3, **whole).history if pauses else {}
+        histories.append({name: values + rest.get(name, []) for name, values in found.items()})
+    assert histories[0] == histories[1]
+
+
 def test_an_epoch_without_a_good_step_has_no_loss() -> None:
     """No number that could pass for the best one."""
     config.set_nonfinite_steps("skip")
