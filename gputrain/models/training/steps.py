@@ -28,8 +28,11 @@ class Stepped(Protocol):
 
     name: str
     strategy: Strategy
-    metrics: Sequence[Any]
     _state: TrainingState
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics whose results a step may give."""
 
     def optimizers(self) -> list[Any]:
         """The optimizers that a step may use."""
