@@ -7,6 +7,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,10 @@ def works(checks: Sequence[Check]) -> bool:
 def as_table(checks: Sequence[Check]) -> str:
     """The checks for people, a line each, and a line below for what to do."""
     width = max(len(check.name) for check in checks)
-    lines = []
-    for check in checks:
-        lines.append(f"{check.state:<7}  {check.name:<{width}}  {check.found}")
-        if check.fix:
-            lines.append(f"{'':<7}  {'':<{width}}  -> {check.fix}")
-    return "\n".join(lines)
+    rows = [(check.state, check.name, check.found) for check in checks]
+    fixes = [("", "", f"-> {check.fix}") if check.fix else None for check in checks]
+    lines = [line for pair in zip(rows, fixes, strict=True) for line in pair if line]
+    return "\n".join(f"{state:<7}  {name:<{width}}  {words}" for state, name, words in lines)
 
 
 def as_json(checks: Sequence[Check]) -> str:
@@ -91,20 +90,23 @@ def without_kernel() -> list[str]:
     )
 
 
+def _judged(name: str, found: str, fix: str | None, bad: str | None = None) -> Check:
+    """A check that is `bad` where there is something to mend; by default as bad as trouble with the GPU."""
+    return Check(name, (bad or _trouble()) if fix else OK, found, fix or "")
+
+
 # -------------------------------------------------------------------------------------------------- the host
 
 
 def _host() -> Iterator[Check]:
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     right = version_numbers(platform.python_version()) >= OLDEST_PYTHON
-    yield Check("python", OK if right else PROBLEM, found, "" if right else "Install Python 3.11 or later.")
+    yield _judged("python", found, None if right else "Install Python 3.11 or later.", PROBLEM)
     right = OLDEST_NUMPY <= version_numbers(np.__version__) < FIRST_TOO_NEW_NUMPY
-    yield Check(
-        "numpy", OK if right else PROBLEM, np.__version__, "" if right else "pip install 'numpy>=2.0,<3'"
-    )
+    yield _judged("numpy", np.__version__, None if right else "pip install 'numpy>=2.0,<3'", PROBLEM)
     yield Check("gputrain", OK, f"{version.__version__} in {Path(version.__file__).parent}")
     yield _blas()
-    yield _kernel_files()
+    yield _tried("kernel files", _kernel_files, FileNotFoundError)
 
 
 def _blas() -> Check:
@@ -115,9 +117,9 @@ def _blas() -> Check:
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "GPUTRAIN_THREADS")
     limits = [f"{name}={os.environ[name]}" for name in names if name in os.environ]
     found = ", ".join([f"{name} {version}".strip(), f"{cores()} cores", *limits])
-    if name in ("none", "lapack"):
-        return Check("cpu", WARNING, found, "NumPy has no BLAS: pip install --force-reinstall numpy")
-    return Check("cpu", OK, found)
+    lacks = name in ("none", "lapack")
+    fix = "NumPy has no BLAS: pip install --force-reinstall numpy" if lacks else None
+    return _judged("cpu", found, fix, WARNING)
 
 
 def cores() -> int:
@@ -125,12 +127,9 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _kernel_files() -> Check:
-    try:
-        folder = resources.kernels_dir()
-    except FileNotFoundError as error:
-        return Check("kernel files", _trouble(), str(error))
-    return Check("kernel files", OK, f"{len(list(folder.glob('*.cu')))} in {folder}")
+def _kernel_files() -> str:
+    folder = resources.kernels_dir()
+    return f"{len(list(folder.glob('*.cu')))} in {folder}"
 
 
 def _settings() -> Iterator[Check]:
@@ -164,12 +163,11 @@ def _gpu() -> Iterator[Check]:
     if not (installed or environment.installed_wheels()):
         return
     yield _cache()
-    try:
-        cupy = opening.import_cupy()
-    except DeviceError as error:
-        yield Check("cupy", _trouble(), str(error))
+    found = _tried("cupy", lambda: str(opening.import_cupy().__version__))
+    yield found
+    if found.state != OK:
         return
-    yield Check("cupy", OK, cupy.__version__)
+    cupy = opening.import_cupy()
     yield _versions(cupy)
     if visible or config.backend() == "cupy":
         yield from _device(cupy, config.device_number())
@@ -189,59 +187,52 @@ def _device(cupy: Any, number: int) -> Iterator[Check]:
     found = _tried("gpu", figures)
     yield found
     if found.state == OK:
-        yield from _others(cupy, number)
+        describe = opening.explained(cupy)(opening.describe)
+        for other in sorted(set(range(cupy.cuda.runtime.getDeviceCount())) - {number}):
+            seen = _tried("gpu", partial(describe, cupy, other)).found
+            yield Check("gpu", OK, f"{seen}, not the configured one")
         yield _tried("kernel", kernel)
-        yield _tried("cublas", lambda: _product(cupy, number))
+        yield _tried("cublas", partial(_product, cupy, number))
 
 
-def _tried(name: str, check: Callable[[], str]) -> Check:
+def _tried(name: str, look: Callable[[], str], error: type[Exception] = DeviceError) -> Check:
+    """What `look` finds; where it fails, the error says what to do."""
     try:
-        return Check(name, OK, check())
-    except DeviceError as error:
-        return Check(name, _trouble(), str(error))
+        return Check(name, OK, look())
+    except error as failed:
+        return Check(name, _trouble(), str(failed))
 
 
 def _driver(visible: bool, installed: bool) -> Check:
-    asked = config.backend()
-    if not visible and (asked == "cupy" or (asked == "auto" and installed)):
-        fix = "Install NVIDIA's driver for a GPU to be used; nvidia-smi must list it."
-        return Check("driver", _trouble(), "none", fix)
     if not visible:
-        return Check("driver", OK, "none")
+        wanted = config.backend() == "cupy" or (config.backend() == "auto" and installed)
+        fix = "Install NVIDIA's driver for a GPU to be used; nvidia-smi must list it."
+        return _judged("driver", "none", fix if wanted else None)
     number, release = environment.driver_cuda(), environment.driver_release()
-    found = (
-        f"{release or 'unknown version'}, for CUDA {cuda_version(number) if number else 'of unknown version'}"
-    )
+    version = cuda_version(number) if number else "of unknown version"
+    fix = "" if number >= environment.OLDEST_CUDA else "Update the driver to 525 or later."
     if not number:
         fix = "libcuda.so.1 does not load. A container needs NVIDIA_DRIVER_CAPABILITIES=compute,utility."
-        return Check("driver", _trouble(), found, fix)
-    if number < environment.OLDEST_CUDA:
-        return Check("driver", _trouble(), found, "Update the driver to 525 or later.")
-    return Check("driver", OK, found)
+    return _judged("driver", f"{release or 'unknown version'}, for CUDA {version}", fix)
 
 
 def _wheels() -> Check:
     wheels = environment.installed_wheels()
     found = ", ".join(f"{name} {version}" for name, version in wheels.items()) or "none"
-    cuda = environment.driver_cuda()
-    if len(wheels) > 1:
-        return Check(
-            "wheels", _trouble(), f"{found}: they overwrite each other's files", replace_line(cuda, wheels)
-        )
     wanted = config.backend() == "cupy" or environment.driver_visible()
-    if not wheels and wanted and not environment.cupy_installed():
-        return Check("wheels", _trouble(), found, replace_line(cuda, wheels))
-    return Check("wheels", OK, found)
+    lacking = not wheels and wanted and not environment.cupy_installed()
+    said = f"{found}: they overwrite each other's files" if len(wheels) > 1 else found
+    line = replace_line(environment.driver_cuda(), wheels)
+    return _judged("wheels", said, line if lacking or len(wheels) > 1 else None)
 
 
 def _cache() -> Check:
     if environment.cache_in_memory():
         return Check("kernel cache", OK, "none: CUPY_CACHE_IN_MEMORY is set")
     folder, trouble = environment.cache_folder(), environment.cache_trouble()
-    if trouble:
-        fix = "Name a folder that can be written with CUPY_CACHE_DIR; until then each process compiles anew."
-        return Check("kernel cache", WARNING, f"{folder}: {trouble}", fix)
-    return Check("kernel cache", OK, folder)
+    found = f"{folder}: {trouble}" if trouble else folder
+    fix = "Name a folder that can be written with CUPY_CACHE_DIR; until then each process compiles anew."
+    return _judged("kernel cache", found, fix if trouble else None, WARNING)
 
 
 def _versions(cupy: Any) -> Check:
@@ -255,22 +246,9 @@ def _versions(cupy: Any) -> Check:
         return Check("cuda", _trouble(), str(error))
     named = f"driver {cuda_version(driver)}" if driver else "no driver"
     found = f"{named}, runtime {cuda_version(own)}, NVRTC {compiler}"
-    if driver and driver // 1000 < own // 1000:
-        line = replace_line(driver, environment.installed_wheels())
-        return Check("cuda", _trouble(), f"{found}: the wheel is for a newer driver", line)
-    return Check("cuda", OK, found)
-
-
-def _others(cupy: Any, number: int) -> Iterator[Check]:
-    """The GPUs that are not the configured one."""
-    for other in range(cupy.cuda.runtime.getDeviceCount()):
-        if other != number:
-            try:
-                with opening.explained(cupy):
-                    found = opening.describe(cupy, other)
-            except DeviceError as error:
-                found = str(error)
-            yield Check("gpu", OK, f"{found}, not the configured one")
+    too_new = driver and driver // 1000 < own // 1000
+    said = f"{found}: the wheel is for a newer driver" if too_new else found
+    return _judged("cuda", said, replace_line(driver, environment.installed_wheels()) if too_new else None)
 
 
 def _product(cupy: Any, number: int) -> str:
@@ -281,10 +259,9 @@ def _product(cupy: Any, number: int) -> str:
 
 
 def _operations() -> Check:
-    names = without_kernel()
-    if not names:
-        return Check("own kernels", OK, "every operation has one")
-    return Check("own kernels", WARNING, f"CuPy's functions compute {', '.join(names)}")
+    names = ", ".join(without_kernel())
+    found = f"CuPy's functions compute {names}" if names else "every operation has one"
+    return Check("own kernels", WARNING if names else OK, found)
 
 
 def _result(explained: bool) -> Check:

@@ -14,6 +14,8 @@ from gputrain.ir import Graph, Node, Spec, Stored, Value
 from gputrain.ops.base import Constant, Operation
 from gputrain.ops.optim import Pack, segments
 
+PACKINGS = 6  # tries to pack an arena, for each order to begin with
+
 
 @dataclass(eq=False, slots=True)
 class Buffer:
@@ -232,16 +234,37 @@ class _Planner:
 def pack(buffers: list[Buffer]) -> int:
     """Give each buffer an offset so that buffers in use at one time do not meet; returns the total bytes.
 
-    Each at the lowest free offset, largest first (greedy by size; Pisarchyk & Lee 2020) or latest first,
-    whichever needs less.
+    Each at the lowest free offset, largest first (greedy by size; Pisarchyk & Lee 2020) or latest first.
+    While that needs more than is in use at one time, the buffer that reached furthest goes first, and again.
     """
+    least = _most_alive(buffers)
     by_size = sorted(buffers, key=lambda b: (-b.nbytes, b.first))
     by_end = sorted(buffers, key=lambda b: (-b.last, -b.nbytes))
-    ways = [(order, _offsets(order)) for order in (by_size, by_end)]
-    order, (offsets, nbytes) = min(ways, key=lambda way: way[1][1])
-    for buffer, offset in zip(order, offsets, strict=True):
+    best: tuple[list[Buffer], np.ndarray, int] | None = None
+    for order in (by_size, by_end):
+        for _ in range(PACKINGS):
+            offsets, nbytes = _offsets(order)
+            if best is None or nbytes < best[2]:
+                best = order, offsets, nbytes
+            if best[2] <= least:
+                break
+            top = int(np.argmax(offsets + [_aligned(b.nbytes) for b in order]))
+            order = [order[top], *order[:top], *order[top + 1 :]]
+    assert best is not None
+    for buffer, offset in zip(best[0], best[1], strict=True):
         buffer.offset = int(offset)
-    return nbytes
+    return best[2]
+
+
+def _most_alive(buffers: list[Buffer]) -> int:
+    """The most bytes in use at one time, which no packing can undercut."""
+    if not buffers:
+        return 0
+    change = np.zeros(max(b.last for b in buffers) + 3, np.int64)
+    for b in buffers:
+        change[b.first + 1] += _aligned(b.nbytes)
+        change[b.last + 2] -= _aligned(b.nbytes)
+    return int(change.cumsum().max())
 
 
 def _offsets(buffers: Sequence[Buffer]) -> tuple[np.ndarray, int]:

@@ -1,4 +1,4 @@
-"""Batches of checked data."""
+"""Data: arrays and streams checked once and cut into batches, tables, and readers of files."""
 
 from gputrain.data.arrays import Arrays, Batches, make_arrays
 

@@ -32,10 +32,14 @@ class Arrays:
     y: Any = None
     sample_weight: Any = None
 
+    def __post_init__(self) -> None:
+        """Flatten once: a step reads the arrays of its batch without walking the structures."""
+        self._leaves = [a for a in tree.flatten((self.x, self.y, self.sample_weight)) if a is not None]
+
     @property
     def leaves(self) -> list[np.ndarray]:
         """All arrays, in the order in which a step takes them."""
-        return [a for a in tree.flatten((self.x, self.y, self.sample_weight)) if a is not None]
+        return self._leaves
 
     @property
     def count(self) -> int:

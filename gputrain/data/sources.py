@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,21 +30,23 @@ class Batch:
         arrays: where the rows are.
         order: row numbers of a whole pass; None means that the batch is all of the arrays.
         start, stop: which of them are this batch's.
+        size: samples of the batch.
     """
 
     arrays: Arrays
     order: np.ndarray | None = None
     start: int = 0
     stop: int = 0
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        size = self.arrays.count if self.order is None else self.stop - self.start
+        object.__setattr__(self, "size", size)
 
     @property
     def rows(self) -> np.ndarray | None:
         """Row numbers of this batch; None means all of them in order."""
         return None if self.order is None else self.order[self.start : self.stop]
-
-    @property
-    def size(self) -> int:
-        return self.arrays.count if self.order is None else self.stop - self.start
 
     def load(
         self, feeder: Feeder, buffers: Sequence[Any], scales: Sequence[tuple[float, float]]

@@ -1,4 +1,4 @@
-"""Models: Sequential, functional and subclassed."""
+"""Models: Sequential, functional and subclassed; the programs of their steps; training."""
 
 from gputrain.models.model import Functional, Model
 from gputrain.models.sequential import Sequential

@@ -1,4 +1,4 @@
-"""Helpers that Keras users expect: `to_categorical`, `normalize`, `set_random_seed`."""
+"""Tools of all rooms, and what Keras users expect: `to_categorical`, `normalize`, `set_random_seed`."""
 
 from gputrain.utils.numerical import normalize, set_random_seed, to_categorical
 

@@ -5,5 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PROGRAMS = ["test_cpu_step.py", "test_gpu_benchmark.py", "test_tabular_benchmark.py"]
+PROGRAMS = [
+    "test_before_after.py",
+    "test_cpu_step.py",
+    "test_gpu_benchmark.py",
+    "test_tabular_benchmark.py",
+]
 collect_ignore = [] if (HERE.parents[1] / "benchmarks" / "gpu.py").exists() else PROGRAMS

@@ -138,6 +138,22 @@ def test_a_schedule_sets_the_rate_of_each_step() -> None:
     assert rates == pytest.approx([0.1, 0.0, 0.0, 0.2, 0.2])
 
 
+def test_a_schedule_is_asked_ahead_and_not_at_each_step() -> None:
+    """Its value at a step follows from the optimizer's counter, which a GPU would have to be waited for."""
+    asked: list[float] = []
+
+    class Fixed(keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step: float) -> float:
+            asked.append(step)
+            return 0.1
+
+    model = regressor(optimizer=keras.optimizers.SGD(Fixed()))
+    model.fit(X, REAL, batch_size=10, **QUIET)
+    asked.clear()
+    model.fit(X, REAL, batch_size=10, epochs=2, **QUIET)
+    assert len(asked) <= 2  # once an epoch at most, of five steps each
+
+
 def test_a_schedule_in_place_of_a_number_takes_effect_at_once() -> None:
     model = regressor()
     kept: list[Any] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -74,17 +74,18 @@ class Advisor(Callback):
         self.verbose = arguments.verbosity(self, verbose)
         self.advice: list[Advice] = []
         self._record = RunRecord()
-        self._unsaid: list[Advice] = []
+        self._said = 0  # so many of the advice are printed
         self._probe: Probe | None = None
-        self._steps: StepWatch | None = None
+        self._steps = StepWatch([], None)
         self._start = 0
-        self._settled = 0.0
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Forget an earlier fit, and look at the data."""
-        self.advice, self._unsaid = [], []
-        data = self._data()
+        self.advice, self._said = [], 0
+        is_given = self.x is not None and not is_iterator(self.x)
+        data = make_arrays(self.x, self.y, None, "Advisor") if is_given else None
         task = self._task(data)
+        plateaus = [found for found in self.companions if isinstance(found, ReduceLROnPlateau)]
         self._start = int(self.model.step_counter)
         self._record = RunRecord(
             task=task,
@@ -94,15 +95,13 @@ class Advisor(Callback):
             optimizer=type(self.model.optimizer).__name__,
             start_rate=self._rate(),
             rate=self._rate(),
-            least_rate=self._least_rate(),
+            least_rate=float(plateaus[0].min_lr) if plateaus else None,
             fresh=self._start == 0,
         )
-        self._settled = steps_to_settle(self.model)
         self._steps = StepWatch(self.model.trainable_variables, self._record.steps)
         self._probe = Probe(self.model, data.x, task) if data and is_functional(self.model) else None
         if data is not None:
-            for advice in data_advice(data.x, task, self.model, self.feature_names):
-                self._found(advice)
+            self._take_in(data_advice(data.x, task, self.model, self.feature_names))
         self._say()
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
@@ -110,8 +109,7 @@ class Advisor(Callback):
         if not self._record.epochs:
             self._record.first = epoch + 1
         self._record.epoch = epoch + 1
-        if self._steps is not None:
-            self._steps.watch_epoch(self._is_probed())
+        self._steps.watch_epoch(self._is_probed())
         self._say()
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
@@ -119,19 +117,17 @@ class Advisor(Callback):
         if batch == 0 and logs and "size" in logs:
             together, steps = self.model.steps_per_execution, self._record.steps
             self._record.batch_size = logs["size"] // (min(together, steps) if steps else together)
-        if self._steps is not None:
-            self._steps.before(batch)
+        self._steps.before(batch)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Compare the weights with those before."""
-        if self._steps is not None:
-            self._record.updates += self._steps.after(self._record.epoch, batch)
+        self._record.updates += self._steps.after(self._record.epoch, batch)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Look for signs."""
         self._measure()
         self._record.epochs.append(_row(logs or {}, self._record.task, self._record.rate))
-        if int(self.model.step_counter) < self._settled:
+        if int(self.model.step_counter) < steps_to_settle(self.model):
             self._record.unsettled = len(self._record.epochs)
         if self._is_probed():
             self._look()
@@ -149,15 +145,10 @@ class Advisor(Callback):
         """Say what is known of a run that ended in NaN."""
         self._measure()
         self._record.failed = isinstance(exception, NonFiniteError) or not bool(self.model.healthy.numpy())
-        self._found(convergence.non_finite(self._record))
+        self._take_in([convergence.non_finite(self._record)])
         self._end()
 
     # ---------------------------------------------------------------------------------------------- measuring
-
-    def _data(self) -> Arrays | None:
-        if self.x is None or is_iterator(self.x):
-            return None
-        return make_arrays(self.x, self.y, None, "Advisor")
 
     def _task(self, data: Arrays | None) -> Task:
         """What is learned, for a model with one output."""
@@ -172,11 +163,10 @@ class Advisor(Callback):
         return number & (number - 1) == 0
 
     def _look(self) -> None:
-        if self._probe is None:
-            return
-        result = self._probe.look(self._record.epoch, int(self.model.step_counter))
-        if result is not None:
-            self._record.probes.append(result)
+        probe, steps = self._probe, int(self.model.step_counter)
+        seen = probe.look(self._record.epoch, steps) if probe else None
+        if seen is not None:
+            self._record.probes.append(seen)
 
     def _measure(self) -> None:
         record = self._record
@@ -196,33 +186,26 @@ class Advisor(Callback):
         now = int(self.model.optimizer.iterations)
         return max(float(schedule(now + int(step))) for step in np.linspace(0, coming, AHEAD))
 
-    def _least_rate(self) -> float | None:
-        """`min_lr` of the callback that lowers the rate, if there is one."""
-        found = (callback for callback in self.companions if isinstance(callback, ReduceLROnPlateau))
-        return next((float(callback.min_lr) for callback in found), None)
-
     # ------------------------------------------------------------------------------------------------- saying
 
     def _look_for_signs(self) -> None:
-        for sign in SIGNS if self._record.epochs else ():
-            self._found(sign(self._record))
+        self._take_in(sign(self._record) for sign in SIGNS if self._record.epochs)
 
-    def _found(self, advice: Advice | None) -> None:
-        """Take an advice in, unless there is one of its key."""
-        if advice is not None and advice.key not in self._record.told:
-            self._record.told.add(advice.key)
-            self.advice.append(advice)
-            self._unsaid.append(advice)
+    def _take_in(self, found: Iterable[Advice | None]) -> None:
+        """Keep what there is no advice of yet; signs come one by one, as some go by earlier ones."""
+        for advice in found:
+            if advice is not None and advice.key not in self._record.told:
+                self._record.told.add(advice.key)
+                self.advice.append(advice)
 
     def _say(self) -> None:
-        if self.verbose:
-            for advice in self._unsaid:
-                show_line(advice.text())
-        self._unsaid = []
+        for advice in self.advice[self._said :] if self.verbose else ():
+            show_line(advice.text())
+        self._said = len(self.advice)
 
     def _end(self) -> None:
         self._say()
-        self._probe = self._steps = None
+        self._probe, self._steps = None, StepWatch([], None)
 
 
 def _row(logs: Any, task: Task, rate: float) -> EpochRow:

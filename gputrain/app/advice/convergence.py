@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gputrain.app.advice import tries
 from gputrain.app.advice.advice import Advice
 from gputrain.app.advice.record import RunRecord
+from gputrain.app.advice.tries import advise, higher_rate, lower_rate
 
 # Fewer steps say nothing: a full batch per epoch needs tens of epochs to get anywhere.
 LEAST_STEPS = 20
@@ -30,20 +30,9 @@ def non_finite(record: RunRecord) -> Advice | None:
     """A step gave NaN or infinity."""
     if not record.failed and (not record.epochs or np.isfinite(record.losses[-1])):
         return None
-    sign = (
-        f"The loss or a gradient became NaN or infinite in step {record.good_steps + 1} of the run, at a "
-        f"learning rate of {record.rate:.3g}."
-    )
-    return record.advice(
-        "non_finite",
-        sign,
-        tries.lower_rate(record),
-        tries.CLIPPING,
-        tries.SCALING,
-        tries.LAST_LAYER,
-        "run_eagerly=True in compile, which names the operation where it begins",
-        tries.NORMALIZATION,
-    )
+    where = f"in step {record.good_steps + 1} of the run, at a learning rate of {record.rate:.3g}"
+    sign = f"The loss or a gradient became NaN or infinite {where}."
+    return advise("non_finite", sign, record)
 
 
 def exploding(record: RunRecord) -> Advice | None:
@@ -52,22 +41,11 @@ def exploding(record: RunRecord) -> Advice | None:
     if len(losses) < 2 or not np.isfinite(losses).all() or not _comparable(record):
         return None
     start = max(losses[0], record.scale)
-    if not losses[-1] > max(EXPLODED * start, losses[-2]) or start <= 0:
+    if start <= 0 or losses[-1] <= max(EXPLODED * start, losses[-2]):
         return None
-    sign = (
-        f"The loss explodes: {losses[-1]:.4g} after epoch {record.epoch}, {losses[-1] / losses[0]:.3g} times "
-        f"that of epoch {record.first} ({losses[0]:.4g})."
-    )
-    return record.advice(
-        "exploding_loss",
-        sign,
-        tries.lower_rate(record),
-        tries.CLIPPING,
-        tries.SCALING,
-        tries.other_optimizer(record),
-        tries.NORMALIZATION,
-        tries.larger_batch(record),
-    )
+    times = f"{losses[-1] / losses[0]:.3g} times that of epoch {record.first} ({losses[0]:.4g})"
+    sign = f"The loss explodes: {losses[-1]:.4g} after epoch {record.epoch}, {times}."
+    return advise("exploding_loss", sign, record)
 
 
 def not_falling(record: RunRecord) -> Advice | None:
@@ -87,19 +65,9 @@ def not_falling(record: RunRecord) -> Advice | None:
         return None
     beside = f" A constant prediction has {record.scale:.4g}." if known else ""
     ago = len(recent) - 1
-    return record.advice(
-        "loss_not_falling",
-        f"The loss does not fall: {recent[0]:.4g} {ago} epochs ago, {losses[-1]:.4g} now.{beside}",
-        tries.lower_rate(record) if np.ptp(recent) > FLAT * abs(recent[0]) else tries.higher_rate(record),
-        tries.other_optimizer(record),
-        tries.SCALING,
-        tries.LAST_LAYER,
-        tries.smaller_batch(record),
-        tries.OTHER_SEED,
-        tries.ACTIVATION,
-        tries.BIGGER_MODEL,
-        "targets that belong to their inputs: train on 10 samples, which any model can learn by heart",
-    )
+    sign = f"The loss does not fall: {recent[0]:.4g} {ago} epochs ago, {losses[-1]:.4g} now.{beside}"
+    shakes = np.ptp(recent) > FLAT * abs(recent[0])
+    return advise("loss_not_falling", sign, record, first=(lower_rate if shakes else higher_rate,))
 
 
 def oscillating(record: RunRecord) -> Advice | None:
@@ -110,53 +78,30 @@ def oscillating(record: RunRecord) -> Advice | None:
     window = record.losses[-7:]
     if len(window) < 7 or not np.isfinite(window).all() or not _comparable(record):
         return None
-    swings = np.diff(window)
-    turns = int((np.sign(swings[1:]) * np.sign(swings[:-1]) < 0).sum())
-    width = float(np.median(np.abs(swings)))
+    changes = np.diff(window)
+    turns = int((np.sign(changes[1:]) * np.sign(changes[:-1]) < 0).sum())
+    width = float(np.median(np.abs(changes)))
     if turns < 3 or width < WIDE_SWING * record.scale or window[:3].mean() - window[-3:].mean() > width:
         return None
-    return record.advice(
-        "oscillating_loss",
-        f"The loss oscillates: over the last 7 epochs it changed direction {turns} times, by {width:.3g} "
-        f"from epoch to epoch, between {window.min():.4g} and {window.max():.4g}.",
-        tries.lower_rate(record),
-        tries.larger_batch(record),
-        tries.other_optimizer(record),
-        tries.CLIPPING,
-        tries.OTHER_SEED,
-        tries.L2,
-        tries.DROPOUT,
-    )
+    swings = f"{turns} times, by {width:.3g} from epoch to epoch"
+    between = f"between {window.min():.4g} and {window.max():.4g}"
+    sign = f"The loss oscillates: over the last 7 epochs it changed direction {swings}, {between}."
+    return advise("oscillating_loss", sign, record)
 
 
 def slow(record: RunRecord) -> Advice | None:
     """At the end the loss still falls with every epoch, and less than half is learned."""
-    losses = record.losses
-    if not record.ended or len(losses) < 5 or record.epoch < record.planned:
+    recent = record.losses[-5:]
+    if not record.ended or len(recent) < 5 or record.epoch < record.planned:
         return None
-    if "underfitting" in record.told or record.rate_has_fallen():
+    if "underfitting" in record.told or record.rate_has_fallen() or not record.progress() < HALFWAY:
         return None
-    recent = losses[-5:]
-    if not np.isfinite(recent).all() or not (np.diff(recent) < 0).all() or not record.progress() < HALFWAY:
+    if not (np.diff(recent) < 0).all() or not recent[0] - recent[-1] >= FLAT * abs(recent[0]):
         return None
-    fall = recent[0] - recent[-1]
-    if fall < FLAT * abs(recent[0]):
-        return None
-    sign = (
-        f"Training ends too early: the loss still falls with every epoch, from {recent[0]:.4g} to "
-        f"{recent[-1]:.4g} in the last 4, and {max(0.0, record.progress()):.0%} of what there is to learn "
-        "is learned."
-    )
-    return record.advice(
-        "slow_convergence",
-        sign,
-        tries.higher_rate(record, 3.0),
-        tries.more_epochs(record),
-        tries.other_optimizer(record),
-        tries.smaller_batch(record),
-        tries.SCALING,
-        tries.NORMALIZATION,
-    )
+    fall = f"from {recent[0]:.4g} to {recent[-1]:.4g} in the last 4"
+    learned = f"{max(0.0, record.progress()):.0%} of what there is to learn is learned"
+    sign = f"Training ends too early: the loss still falls with every epoch, {fall}, and {learned}."
+    return advise("slow_convergence", sign, record)
 
 
 def _comparable(record: RunRecord) -> bool:

@@ -8,12 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gputrain.app.advice import tries
 from gputrain.app.advice.advice import Advice
+from gputrain.app.advice.tries import advise, listed
 
 # For scales, and to find candidates that all rows then confirm; fewer rows where they are long.
 SAMPLED_ROWS, FEWEST_ROWS, SAMPLED_NUMBERS = 10_000, 100, 2**24
-NAMED = 5  # features to name
 # A table of pixels or counts: many columns, most of which share their smallest value, which is common there.
 PIXEL_COLUMNS, PIXEL_SHARE = 32, 0.5
 # Two orders of magnitude: the curvature of the loss goes with the square of an input's scale, so the steepest
@@ -31,20 +30,10 @@ def constant(x: np.ndarray, names: Sequence[str]) -> Advice | None:
     rows = sampled(x)
     low, high = rows.min(0), rows.max(0)
     background = (rows.min(), rows.max()) if is_pixels(x) else ()
-    candidates = [int(c) for c in np.flatnonzero(low == high) if low[c] not in background]
-    found = [c for c in candidates if (x[:, c] == x[0, c]).all()]
-    if not found or len(x) < 2:
-        return None
-    return Advice(
-        "constant_feature",
-        None,
-        f"{_count(found, x, 'is', 'are')} the same in all {len(x)} samples and tell nothing: "
-        f"{_listed(found, names)}.",
-        (
-            "without them: data.table.ignore in a recipe, or numpy.delete(x, columns, axis=1)",
-            "a look at where they come from, if they should differ",
-        ),
-    )
+    candidates = [c for c in np.flatnonzero(low == high).tolist() if low[c] not in background]
+    found = [names[c] for c in candidates if (x[:, c] == x[0, c]).all()]
+    same = f"{_count(found, x, 'is', 'are')} the same in all {len(x)} samples and tell nothing"
+    return advise("constant_feature", f"{same}: {listed(found)}.") if found and len(x) > 1 else None
 
 
 def duplicate(x: np.ndarray, names: Sequence[str]) -> Advice | None:
@@ -55,21 +44,14 @@ def duplicate(x: np.ndarray, names: Sequence[str]) -> Advice | None:
     alike: dict[bytes, list[int]] = defaultdict(list)
     for column in np.flatnonzero(rows.min(0) != rows.max(0)):
         alike[np.ascontiguousarray(rows[:, column]).tobytes()].append(int(column))
-    pairs = [
-        (group[0], other)
-        for group in alike.values()
-        for other in group[1:]
-        if np.array_equal(x[:, group[0]], x[:, other])
+    found = [
+        f"{names[other]} equals {names[first]}"
+        for first, *others in alike.values()
+        for other in others
+        if np.array_equal(x[:, first], x[:, other])
     ]
-    if not pairs:
-        return None
-    said = ", ".join(f"{names[b]} equals {names[a]}" for a, b in pairs[:NAMED])
-    return Advice(
-        "duplicate_feature",
-        None,
-        f"{_count(pairs, x, 'repeats', 'repeat')} another: {said}{_more(pairs)}.",
-        ("without the copies: data.table.ignore in a recipe, or numpy.delete(x, columns, axis=1)",),
-    )
+    sign = f"{_count(found, x, 'repeats', 'repeat')} another: {listed(found)}."
+    return advise("duplicate_feature", sign) if found else None
 
 
 def missing(x: np.ndarray, names: Sequence[str]) -> Advice | None:
@@ -77,11 +59,9 @@ def missing(x: np.ndarray, names: Sequence[str]) -> Advice | None:
     if x.dtype.kind != "f":
         return None
     shares = np.isnan(x).mean(0)
-    found = [int(c) for c in np.argsort(-shares, kind="stable") if shares[c] > 0]
-    if not found:
-        return None
-    said = ", ".join(f"{names[c]} ({shares[c]:.1%})" for c in found[:NAMED])
-    return Advice("missing_values", None, f"Values are missing (NaN) in {said}{_more(found)}.", FILLINGS)
+    most_first = np.argsort(-shares, kind="stable")
+    found = [f"{names[c]} ({shares[c]:.1%})" for c in most_first if shares[c] > 0]
+    return advise("missing_values", f"Values are missing (NaN) in {listed(found)}.") if found else None
 
 
 def zeros(x: np.ndarray, names: Sequence[str]) -> Advice | None:
@@ -90,22 +70,11 @@ def zeros(x: np.ndarray, names: Sequence[str]) -> Advice | None:
         return None
     rows = sampled(x)
     shares = (rows == 0).mean(0)
-    candidates = np.flatnonzero((shares >= ZERO_SHARES[0]) & (shares <= ZERO_SHARES[1]))
-    found = [int(c) for c in candidates if _zeros_stand_apart(rows[:, c])]
-    if not found:
-        return None
-    said = ", ".join(f"{names[c]} ({(x[:, c] == 0).mean():.1%})" for c in found[:NAMED])
-    return Advice(
-        "zeros_for_missing",
-        None,
-        f"Zeros stand apart from all other values, as if they meant missing: {said}{_more(found)}.",
-        (
-            "zeros taken as missing: data.table.zero_is_missing in a recipe",
-            *FILLINGS,
-            tries.L2,
-            tries.DROPOUT,
-        ),
-    )
+    candidates = np.flatnonzero((shares >= ZERO_SHARES[0]) & (shares <= ZERO_SHARES[1])).tolist()
+    apart = [c for c in candidates if _zeros_stand_apart(rows[:, c])]
+    found = [f"{names[c]} ({(x[:, c] == 0).mean():.1%})" for c in apart]
+    sign = f"Zeros stand apart from all other values, as if they meant missing: {listed(found)}."
+    return advise("zeros_for_missing", sign) if found else None
 
 
 def unscaled(x: np.ndarray, names: Sequence[str]) -> Advice | None:
@@ -119,11 +88,10 @@ def unscaled(x: np.ndarray, names: Sequence[str]) -> Advice | None:
     big, small = int(usual.argmax()), int(largest.argmin())
     if usual[big] < APART * largest[small]:
         return None
-    sign = (
-        f"Features are of different scales: {names[varied[big]]} is about {usual[big]:.3g}, "
-        f"{names[varied[small]]} at most {largest[small]:.3g}."
+    said = (
+        f"{names[varied[big]]} is about {usual[big]:.3g}, {names[varied[small]]} at most {largest[small]:.3g}"
     )
-    return Advice("unscaled_input", None, sign, SCALINGS)
+    return advise("unscaled_input", f"Features are of different scales: {said}.")
 
 
 def out_of_scale(x: np.ndarray) -> Advice | None:
@@ -133,15 +101,8 @@ def out_of_scale(x: np.ndarray) -> Advice | None:
         return None
     low, high = x.min(), x.max()
     sign = f"Inputs are not scaled: they lie in {low:.4g}..{high:.4g}, their usual size is {usual:.3g}."
-    tip = (f"inputs divided by {high:.4g}: data.scale in a recipe, Rescaling(1 / {high:.4g}) first",)
-    return Advice("unscaled_input", None, sign, (tip if high > 0 else ()) + SCALINGS)
-
-
-FILLINGS = (
-    'filled with the mean or median, or predicted from the rest: data.table.missing = "median" in a recipe',
-    'samples without missing values only: data.table.missing = "drop" in a recipe',
-)
-SCALINGS = (tries.SCALING, tries.NORMALIZATION)
+    tip = f"inputs divided by {high:.4g}: data.scale in a recipe, Rescaling(1 / {high:.4g}) first"
+    return advise("unscaled_input", sign, first=(tip,) if high > 0 else ())
 
 
 def sampled(x: np.ndarray) -> np.ndarray:
@@ -159,18 +120,9 @@ def is_pixels(x: np.ndarray) -> bool:
 def _zeros_stand_apart(column: np.ndarray) -> bool:
     others = np.abs(column[column != 0]).astype(np.float64)
     one_sided = column.min() >= 0 or column.max() <= 0
-    if not one_sided or len(column) - others.size < 2 or len(np.unique(others)) <= DISTINCT:
-        return False
-    return bool(others.min() >= others.std())
+    enough = len(column) - others.size >= 2 and len(np.unique(others)) > DISTINCT
+    return one_sided and enough and bool(others.min() >= others.std())
 
 
 def _count(found: Sequence[object], x: np.ndarray, one: str, many: str) -> str:
     return f"{len(found)} of {x.shape[1]} features {one if len(found) == 1 else many}"
-
-
-def _listed(found: Sequence[int], names: Sequence[str]) -> str:
-    return ", ".join(names[c] for c in found[:NAMED]) + _more(found)
-
-
-def _more(found: Sequence[object]) -> str:
-    return f" and {len(found) - NAMED} more" if len(found) > NAMED else ""

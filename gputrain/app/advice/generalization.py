@@ -6,9 +6,9 @@ import math
 
 import numpy as np
 
-from gputrain.app.advice import tries
 from gputrain.app.advice.advice import Advice
 from gputrain.app.advice.record import RunRecord
+from gputrain.app.advice.tries import advise
 
 # How many epochs in a row something must hold: one or two are noise.
 PATIENCE = 3
@@ -38,21 +38,13 @@ def overfitting(record: RunRecord) -> Advice | None:
     least = max(RISE * abs(val[best]), RISE_OF_SCALE * record.scale, RISE_OF_NOISE * _noise(val))
     if recent - val[best] < least or val[-patience:].min() <= val[best] + 0.5 * least:
         return None
-    if not np.median(loss[-patience:]) < loss[best] or not _widens(val - loss, best):
+    gap = val - loss
+    if not np.median(loss[-patience:]) < loss[best] or not np.median(gap[-PATIENCE:]) > gap[best]:
         return None
-    return record.advice(
-        "overfitting",
-        f"The model overfits: the validation loss was best after epoch {epochs[best]} ({val[best]:.4g}) and "
-        f"is {val[-1]:.4g} now, while the training loss fell from {loss[best]:.4g} to {loss[-1]:.4g}.",
-        tries.EARLY_STOPPING,
-        tries.DROPOUT,
-        tries.L2,
-        tries.MORE_DATA,
-        tries.AUGMENTATION,
-        tries.SMALLER_MODEL,
-        tries.smaller_batch(record),
-        tries.PRETRAINED,
-    )
+    validation = f"best after epoch {epochs[best]} ({val[best]:.4g}) and is {val[-1]:.4g} now"
+    training = f"fell from {loss[best]:.4g} to {loss[-1]:.4g}"
+    sign = f"The model overfits: the validation loss was {validation}, while the training loss {training}."
+    return advise("overfitting", sign, record)
 
 
 def generalization_gap(record: RunRecord) -> Advice | None:
@@ -66,34 +58,16 @@ def generalization_gap(record: RunRecord) -> Advice | None:
     if val[-PATIENCE:].min() < (1.0 - FLAT) * val[:-PATIENCE].min():
         return None
     if record.task.labels is not None:
-        return _accuracy_gap(record)
-    if record.task.baseline is None:
+        loss, val = record.column("accuracy"), record.column("val_accuracy")
+        is_wide = (loss - val)[-PATIENCE:].min() > WIDE_ACCURACY_GAP  # False where there is no such metric
+        figures = f"the accuracy is {loss[-1]:.3f} in training, {val[-1]:.3f} in validation"
+    else:
+        is_wide = (val - loss)[-PATIENCE:].min() >= WIDE_GAP * record.scale and loss[-1] < 0.5 * val[-1]
+        figures = f"the training loss is {loss[-1]:.4g}, the validation loss {val[-1]:.4g}"
+    if not is_wide or (record.task.labels is None and record.task.baseline is None):
         return None
-    gaps = (val - loss)[-PATIENCE:]
-    if gaps.min() < WIDE_GAP * record.scale or not loss[-1] < 0.5 * val[-1]:
-        return None
-    return _gap(record, f"the training loss is {loss[-1]:.4g}, the validation loss {val[-1]:.4g}")
-
-
-def _accuracy_gap(record: RunRecord) -> Advice | None:
-    accuracy, val = record.column("accuracy")[-PATIENCE:], record.column("val_accuracy")[-PATIENCE:]
-    if not (accuracy - val).min() > WIDE_ACCURACY_GAP:  # NaN where there is no such metric
-        return None
-    return _gap(record, f"the accuracy is {accuracy[-1]:.3f} in training, {val[-1]:.3f} in validation")
-
-
-def _gap(record: RunRecord, figures: str) -> Advice:
-    return record.advice(
-        "generalization_gap",
-        f"The model generalizes badly: {figures}, and validation no longer gets better.",
-        tries.MORE_DATA,
-        tries.AUGMENTATION,
-        tries.L2,
-        tries.DROPOUT,
-        tries.SMALLER_MODEL,
-        tries.PRETRAINED,
-        "training and validation samples from one source: shuffle before they are split",
-    )
+    sign = f"The model generalizes badly: {figures}, and validation no longer gets better."
+    return advise("generalization_gap", sign, record)
 
 
 def underfitting(record: RunRecord) -> Advice | None:
@@ -112,17 +86,9 @@ def underfitting(record: RunRecord) -> Advice | None:
     if val - losses[-1] > CLOSE * record.scale:  # False where there is no validation
         return None
     beside = "" if np.isnan(val) else f", that of validation at {val:.4g}"
-    return record.advice(
-        "underfitting",
-        f"The model underfits: the training loss is flat at {losses[-1]:.4g}{beside}, where "
-        f"{record.progress():.0%} of what there is to learn is learned.",
-        tries.BIGGER_MODEL,
-        tries.higher_rate(record, 3.0),
-        "less regularization: lower Dropout rates and penalties",
-        tries.other_optimizer(record),
-        tries.ACTIVATION,
-        "inputs that tell more, if the rest is not noise",
-    )
+    learned = f"{record.progress():.0%} of what there is to learn is learned"
+    sign = f"The model underfits: the training loss is flat at {losses[-1]:.4g}{beside}, where {learned}."
+    return advise("underfitting", sign, record)
 
 
 def _patience(record: RunRecord) -> int:
@@ -146,10 +112,6 @@ def _validated(record: RunRecord) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def _noise(values: np.ndarray) -> float:
     """Usual deviation of a value from the middle of its neighbours; a steady rise has none."""
     return float(np.median(np.abs(values[1:-1] - 0.5 * (values[2:] + values[:-2]))))
-
-
-def _widens(gap: np.ndarray, best: int) -> bool:
-    return bool(np.median(gap[-PATIENCE:]) > gap[best])
 
 
 SIGNS = (overfitting, generalization_gap, underfitting)

@@ -53,8 +53,7 @@ class Probe:
         """
         if self._model is None or steps < self._settled:
             return None
-        found = self._model.predict(self._x, batch_size=BATCH, verbose=0)
-        found = found if isinstance(found, list) else [found]
+        found = tree.flatten(self._model.predict(self._x, batch_size=BATCH, verbose=0))
         relus = tuple(
             ReluUnits(name, int((a.max(0) <= 0).sum()), a.shape[1])
             for name, a in zip(self._layers, found, strict=False)

@@ -6,9 +6,9 @@ from collections import defaultdict
 
 import numpy as np
 
-from gputrain.app.advice import tries
 from gputrain.app.advice.advice import Advice
 from gputrain.app.advice.record import RunRecord
+from gputrain.app.advice.tries import advise
 
 # The ratio of a step's change to the weight is about 1e-3 where training goes well (A. Karpathy, CS231n
 # notes, "Ratio of weights:updates"); 1e-4 to 1e-2 is common. Ten times outside of that is out of range, as
@@ -23,20 +23,12 @@ NAMED = 3  # layers to name
 
 def updates_too_large(record: RunRecord) -> Advice | None:
     """Step after step changes a weight by more than a tenth of its norm."""
-    found = _median_ratios(record)
-    large = {weight: ratio for weight, ratio in found.items() if ratio > LARGEST_RATIO}
+    large = {weight: ratio for weight, ratio in _median_ratios(record).items() if ratio > LARGEST_RATIO}
     if not large:
         return None
-    return record.advice(
-        "update_ratio_high",
-        f"Steps are too large: one changes {_said(large, largest=True)} of its norm; about 0.001 is healthy, "
-        f"up to 0.01 common.",
-        tries.lower_rate(record),
-        tries.CLIPPING,
-        tries.larger_batch(record),
-        tries.other_optimizer(record),
-        "a learning rate that rises over the first steps: CosineDecay(warmup_target=, warmup_steps=)",
-    )
+    worst = _said(large, largest=True)
+    sign = f"Steps are too large: one changes {worst} of its norm; about 0.001 is healthy, up to 0.01 common."
+    return advise("update_ratio_high", sign, record)
 
 
 def updates_too_small(record: RunRecord) -> Advice | None:
@@ -53,16 +45,9 @@ def updates_too_small(record: RunRecord) -> Advice | None:
     unknown = np.isnan(learned) and not record.fresh
     if unknown or learned > 0.5 or np.ptp(losses) > 0.02 * abs(record.scale):
         return None
-    return record.advice(
-        "update_ratio_low",
-        f"Steps are too small: one changes {_said(found, largest=False)} of its norm; about 0.001 is "
-        f"healthy. The loss went from {losses[0]:.4g} to {losses[-1]:.4g}.",
-        tries.higher_rate(record, 100.0),
-        tries.other_optimizer(record),
-        tries.ACTIVATION,
-        tries.NORMALIZATION,
-        tries.SCALING,
-    )
+    least = f"one changes {_said(found, largest=False)} of its norm; about 0.001 is healthy"
+    sign = f"Steps are too small: {least}. The loss went from {losses[0]:.4g} to {losses[-1]:.4g}."
+    return advise("update_ratio_low", sign, record)
 
 
 def rate_spent(record: RunRecord) -> Advice | None:
@@ -72,15 +57,9 @@ def rate_spent(record: RunRecord) -> Advice | None:
         return None
     if not max(rates[-1], rates[-2], record.rate_ahead) <= SPENT * record.peak_rate:
         return None
-    left = record.planned - record.epoch
-    return record.advice(
-        "learning_rate_spent",
-        f"The learning rate is at its end: {rates[-1]:.3g}, after {record.peak_rate:.3g} at most, with "
-        f"{left} of {record.planned} epochs to come, in which the weights hardly change.",
-        _longer_schedule(record),
-        f"fewer epochs: {record.epoch} (now {record.planned})",
-        "a higher last rate: alpha=0.01 in CosineDecay, end_learning_rate in PolynomialDecay",
-    )
+    at = f"{rates[-1]:.3g}, after {record.peak_rate:.3g} at most"
+    sign = f"The learning rate is at its end: {at}, with {_left(record)}, in which the weights hardly change."
+    return advise("learning_rate_spent", sign, record)
 
 
 def rate_at_bound(record: RunRecord) -> Advice | None:
@@ -90,22 +69,13 @@ def rate_at_bound(record: RunRecord) -> Advice | None:
         return None
     if not max(rates[-2:]) <= 1.001 * least or not record.peak_rate > 1.001 * least:
         return None
-    return record.advice(
-        "learning_rate_at_bound",
-        f"The learning rate is at its bound: {rates[-1]:.3g}, the min_lr it may fall to, after "
-        f"{record.peak_rate:.3g} at most, with {record.planned - record.epoch} of {record.planned} epochs to "
-        "come.",
-        f"a lower bound: min_lr={least / 100:.3g}",
-        "a larger patience, or a factor nearer to 1, so that the rate falls later",
-        tries.EARLY_STOPPING,
-    )
+    at = f"{rates[-1]:.3g}, the min_lr it may fall to, after {record.peak_rate:.3g} at most"
+    sign = f"The learning rate is at its bound: {at}, with {_left(record)}."
+    return advise("learning_rate_at_bound", sign, record)
 
 
-def _longer_schedule(record: RunRecord) -> str:
-    if record.steps is None:
-        return "a schedule that lasts for all epochs: more decay_steps"
-    total = record.steps * (record.planned - record.first + 1)
-    return f"a schedule that lasts for all epochs: decay_steps={total}"
+def _left(record: RunRecord) -> str:
+    return f"{record.planned - record.epoch} of {record.planned} epochs to come"
 
 
 def _epochs_to_come(record: RunRecord) -> bool:

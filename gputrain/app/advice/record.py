@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
-from gputrain.app.advice.advice import Advice
 from gputrain.app.advice.task import Task
 
 NAN = float("nan")
 
 
-@dataclass(frozen=True)
-class EpochRow:
+class EpochRow(NamedTuple):
     """One epoch's values; NaN where there is none."""
 
     loss: float
@@ -23,8 +22,7 @@ class EpochRow:
     rate: float = NAN
 
 
-@dataclass(frozen=True)
-class ReluUnits:
+class ReluUnits(NamedTuple):
     """Units of a relu layer that were 0 for every probe sample."""
 
     layer: str
@@ -32,8 +30,7 @@ class ReluUnits:
     units: int
 
 
-@dataclass(frozen=True)
-class ProbeResult:
+class ProbeResult(NamedTuple):
     """What the model did with the probe samples after an epoch.
 
     Attributes:
@@ -55,8 +52,7 @@ class ProbeResult:
         return NAN if self.present is None else _progress(self.accuracy, 1.0 / np.count_nonzero(self.present))
 
 
-@dataclass(frozen=True)
-class Update:
+class Update(NamedTuple):
     """Size of one training step: norm of the change of a weight over the norm of the weight."""
 
     epoch: int
@@ -155,10 +151,6 @@ class RunRecord:
         if np.isnan(known).all() and self.task.baseline is not None:
             known = [1.0 - loss / self.task.baseline for loss in (row.loss, row.val_loss)]
         return max((value for value in known if not np.isnan(value)), default=NAN)
-
-    def advice(self, key: str, sign: str, *tries: str | None) -> Advice:
-        """An advice at the last epoch; tries that are None do not apply."""
-        return Advice(key, self.epoch, sign, tuple(text for text in tries if text))
 
 
 def _progress(accuracy: float, chance: float) -> float:

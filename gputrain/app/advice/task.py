@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from gputrain import losses
 
 MOST_CLASSES = 100_000
+LEAST_BASELINE = 1e-12  # a target that is the same everywhere gives nothing to compare with
 _CROSSENTROPIES = (
     losses.BinaryCrossentropy, losses.CategoricalCrossentropy, losses.SparseCategoricalCrossentropy,
 )  # fmt: skip
@@ -42,9 +43,9 @@ class Task:
         """Share of the most frequent class: the accuracy of predicting it always."""
         return None if self.counts is None else float(self.counts.max() / self.counts.sum())
 
-    def name_of(self, index: int) -> str:
-        """What a class is called in sentences."""
-        return repr(self.class_names[index]) if index < len(self.class_names) else str(index)
+    def names_of(self, classes: Iterable[int]) -> list[str]:
+        """What classes are called in sentences."""
+        return [repr(self.class_names[c]) if c < len(self.class_names) else str(c) for c in classes]
 
 
 def task_of(loss: Any, y: np.ndarray | None, class_names: Sequence[str] | None = None) -> Task:
@@ -69,26 +70,25 @@ def task_of(loss: Any, y: np.ndarray | None, class_names: Sequence[str] | None =
     if y is None or y.size == 0:
         return Task()
     task = _task_of(loss, y.reshape(len(y), -1), class_names)
-    return task if getattr(loss, "reduction", None) in _MEANS else replace(task, baseline=None)
+    compares = getattr(loss, "reduction", None) in _MEANS and (task.baseline or 0.0) > LEAST_BASELINE
+    return task if compares else replace(task, baseline=None)
 
 
 def _task_of(loss: Any, y: np.ndarray, class_names: Sequence[str] | None) -> Task:
     if isinstance(loss, losses.MeanSquaredError | losses.MeanAbsoluteError):
-        return _numbers(y.astype(np.float64), isinstance(loss, losses.MeanAbsoluteError))
+        absolute, y = isinstance(loss, losses.MeanAbsoluteError), y.astype(np.float64)
+        error = np.abs(y - np.median(y, axis=0)).mean() if absolute else y.var(axis=0).mean()
+        return Task(baseline=float(error), spread=float(np.sqrt(np.mean(y**2))))
     if isinstance(loss, losses.BinaryCrossentropy) and y.shape[1] > 1:
-        return Task(baseline=_or_none(float(np.mean([_entropy(_shares(c)) for c in y.T > 0.5]))))
+        entropies = [_entropy(np.array([ones, 1.0 - ones])) for ones in (y > 0.5).mean(0)]
+        return Task(baseline=float(np.mean(entropies)))
     labels = _labels(loss, y)
     if labels is None:
         return Task()
     counts = np.bincount(labels)
     threshold = 0.0 if getattr(loss, "from_logits", False) else 0.5
-    baseline = _or_none(_entropy(counts / counts.sum()))
+    baseline = _entropy(counts / counts.sum())
     return Task(labels, counts, baseline, threshold, class_names=tuple(map(str, class_names or ())))
-
-
-def _numbers(y: np.ndarray, absolute: bool) -> Task:
-    error = np.abs(y - np.median(y, axis=0)).mean() if absolute else y.var(axis=0).mean()
-    return Task(baseline=_or_none(float(error)), spread=float(np.sqrt(np.mean(y**2))))
 
 
 def _labels(loss: Any, y: np.ndarray) -> np.ndarray | None:
@@ -104,15 +104,6 @@ def _labels(loss: Any, y: np.ndarray) -> np.ndarray | None:
     return flat.astype(np.int64)
 
 
-def _shares(flags: np.ndarray) -> np.ndarray:
-    return np.array([flags.mean(), 1.0 - flags.mean()])
-
-
 def _entropy(shares: np.ndarray) -> float:
     shares = shares[shares > 0]
     return float(-(shares * np.log(shares)).sum())
-
-
-def _or_none(baseline: float) -> float | None:
-    """A target that is the same everywhere gives nothing to compare with."""
-    return baseline if baseline > 1e-12 else None

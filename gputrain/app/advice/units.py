@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from gputrain.app.advice import tries
 from gputrain.app.advice.advice import Advice
-from gputrain.app.advice.record import ProbeResult, RunRecord
+from gputrain.app.advice.record import ProbeResult, ReluUnits, RunRecord
+from gputrain.app.advice.tries import BALANCE, advise, listed
 
 # "As much as 40% of your network can be dead", with too high a learning rate (A. Karpathy, CS231n notes, on
 # ReLU). But a wide layer that needs few of its units loses as many without harm: in configs/digits_cnn.toml
@@ -18,7 +18,7 @@ LEAST_OF_CLASS = 4
 EPOCHS, LEAST_EPOCHS = 8, 3
 # A class with less than half of its even share is rare. Others come out at last where much is learned.
 RARE, LEARNED = 0.5, 0.5
-NAMED = 5  # layers or classes to name
+NAMED = 5  # layers to name
 
 
 def dead_relus(record: RunRecord) -> Advice | None:
@@ -26,21 +26,13 @@ def dead_relus(record: RunRecord) -> Advice | None:
     if len(record.probes) < 2 or record.progress() > ALL_LEARNED:
         return None
     before, now = record.probes[-2:]
-    died = {relu.layer for relu in before.relus if _is_dead(relu.dead, relu.units)}
-    dead = [relu for relu in now.relus if relu.layer in died and _is_dead(relu.dead, relu.units)]
+    died = {relu.layer for relu in _dead(before)}
+    dead = [f"{r.dead} of {r.units} units of {r.layer!r}" for r in _dead(now) if r.layer in died]
     if not dead:
         return None
-    said = ", ".join(f"{r.dead} of {r.units} units of {r.layer!r}" for r in dead[:NAMED])
-    return record.advice(
-        "dead_relus",
-        f"Relus are dead: {said} gave 0 for every probe sample after epochs {before.epoch} and {now.epoch}.",
-        tries.lower_rate(record),
-        'activation="leaky_relu", "elu" or "gelu" in those layers',
-        'kernel_initializer="he_normal" and bias_initializer="zeros" there',
-        "BatchNormalization before the relu",
-        tries.SCALING,
-        "fewer units in those layers",
-    )
+    said, epochs = ", ".join(dead[:NAMED]), f"{before.epoch} and {now.epoch}"
+    sign = f"Relus are dead: {said} gave 0 for every probe sample after epochs {epochs}."
+    return advise("dead_relus", sign, record)
 
 
 def class_never_predicted(record: RunRecord) -> Advice | None:
@@ -54,32 +46,26 @@ def class_never_predicted(record: RunRecord) -> Advice | None:
     if len(probes) < 2 or counts is None or len(record.epochs) < (LEAST_EPOCHS if record.ended else EPOCHS):
         return None
     shares = counts / counts.sum()
-    is_rare = bool(shares[counts > 0].min() < RARE / np.count_nonzero(counts))
+    rare = RARE / np.count_nonzero(counts)
+    is_rare = bool(shares[counts > 0].min() < rare)
     never = np.intersect1d(_never(probes[-2]), _never(probes[-1]))
-    never = never[shares[never] < RARE / np.count_nonzero(counts)] if is_rare else never
+    never = never[shares[never] < rare] if is_rare else never
     if not never.size or not (is_rare or record.progress() > LEARNED):
         return None
-    said = ", ".join(record.task.name_of(int(c)) for c in never[:NAMED])
-    more = f" and {never.size - NAMED} more" if never.size > NAMED else ""
     present = probes[-1].present
     assert present is not None
     what = "Class" if never.size == 1 else "Classes"
-    balance = (tries.CLASS_WEIGHT, tries.RESAMPLING, tries.COSTS)
-    return record.advice(
-        "class_never_predicted",
-        f"{what} {said}{more} came out for none of {int(present.sum())} probe samples after epochs "
-        f"{probes[-2].epoch} and {probes[-1].epoch}, though {int(present[never].sum())} of them are of it; "
-        f"{shares[never].max():.1%} of all samples are, {shares.max():.1%} of the most frequent class.",
-        *(balance if is_rare else ()),
-        tries.more_epochs(record),
-        tries.BIGGER_MODEL,
-        tries.OTHER_SEED,
-        *(() if is_rare else balance),
+    said, epochs = listed(record.task.names_of(never)), f"{probes[-2].epoch} and {probes[-1].epoch}"
+    sign = (
+        f"{what} {said} came out for none of {int(present.sum())} probe samples after epochs {epochs}, "
+        f"though {int(present[never].sum())} of them are of it; {shares[never].max():.1%} of all samples "
+        f"are, {shares.max():.1%} of the most frequent class."
     )
+    return advise("class_never_predicted", sign, record, first=BALANCE if is_rare else ())
 
 
-def _is_dead(dead: int, units: int) -> bool:
-    return dead >= max(2.0, DEAD_SHARE * units)
+def _dead(probe: ProbeResult) -> list[ReluUnits]:
+    return [relu for relu in probe.relus if relu.dead >= max(2.0, DEAD_SHARE * relu.units)]
 
 
 def _never(probe: ProbeResult) -> np.ndarray:

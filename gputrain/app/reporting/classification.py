@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from gputrain.errors import DataError
-from gputrain.metrics.counting import confusion_matrix, roc_auc, shares
+from gputrain.metrics.counting import Counts, Floats, confusion_matrix, roc_auc, shares
 
 WORST = 24
 """How many of the worst samples an assessment names."""
@@ -52,7 +52,7 @@ class ClassifierAssessment:
     """
 
     classes: tuple[str, ...]
-    confusion: NDArray[np.int64]
+    confusion: Counts
     accuracy: float
     balanced_accuracy: float
     macro_f1: float
@@ -62,7 +62,7 @@ class ClassifierAssessment:
     roc_auc: float | None = None
 
     @property
-    def worst(self) -> NDArray[np.int64]:
+    def worst(self) -> Counts:
         """Indices of `mistakes`, to pick the samples: `x_test[assessment.worst]`."""
         return np.array([mistake.index for mistake in self.mistakes], np.int64)
 
@@ -72,14 +72,10 @@ class ClassifierAssessment:
         These are accuracy, balanced_accuracy and macro_f1; for two classes also roc_auc, and precision and
         recall of the second; and expected_cost where there is a cost matrix.
         """
-        figures = {
-            "accuracy": self.accuracy,
-            "balanced_accuracy": self.balanced_accuracy,
-            "macro_f1": self.macro_f1,
-        }
+        figures = {name: getattr(self, name) for name in ("accuracy", "balanced_accuracy", "macro_f1")}
         if self.roc_auc is not None:
-            second = self.per_class[1]
-            figures |= {"roc_auc": self.roc_auc, "precision": second["precision"], "recall": second["recall"]}
+            second = {name: self.per_class[1][name] for name in ("precision", "recall")}
+            figures |= {"roc_auc": self.roc_auc, **second}
         if self.cost is not None:
             figures["expected_cost"] = self.cost
         return figures
@@ -131,22 +127,22 @@ def assess_classifier(
     truth = _class_indices(labels, "labels", samples, count)
     chosen = known.argmax(1) if decided is None else _class_indices(decided, "decided", samples, count)
     confusion = confusion_matrix(truth, chosen, count)
-    per_class = _per_class(confusion, classes)
-    support, predicted = confusion.sum(1), confusion.sum(0)
+    support, of_class = confusion.sum(1), shares(confusion)
+    seen = support + confusion.sum(0) > 0
     return ClassifierAssessment(
         classes=tuple(str(name) for name in classes),
         confusion=confusion,
         accuracy=float(np.trace(confusion) / samples),
-        balanced_accuracy=_mean_of(per_class, "recall", support > 0),
-        macro_f1=_mean_of(per_class, "f1", (support > 0) | (predicted > 0)),
-        per_class=per_class,
+        balanced_accuracy=float(of_class.recall[support > 0].mean()),
+        macro_f1=float(of_class.f1[seen].mean()),
+        per_class=[_figures(*row) for row in zip(classes, *of_class, support, strict=True)],
         mistakes=_mistakes(known, truth, chosen),
         cost=None if cost_matrix is None else _mean_cost(confusion, cost_matrix),
         roc_auc=roc_auc(given[:, 1], truth == 1) if count == 2 else None,
     )
 
 
-def _probabilities(values: ArrayLike, classes: Sequence[str]) -> NDArray[np.float64]:
+def _probabilities(values: ArrayLike, classes: Sequence[str]) -> Floats:
     given = np.asarray(values)
     if given.ndim != 2 or given.shape[1] != len(classes) or not given.size or given.dtype.kind not in "fiu":
         raise DataError(
@@ -165,7 +161,7 @@ def _probabilities(values: ArrayLike, classes: Sequence[str]) -> NDArray[np.floa
     return given
 
 
-def _class_indices(values: ArrayLike, name: str, samples: int, count: int) -> NDArray[np.int64]:
+def _class_indices(values: ArrayLike, name: str, samples: int, count: int) -> Counts:
     given = np.asarray(values)
     if given.shape != (samples,) or given.dtype.kind not in "biu":
         rule = f"{name} must hold one class index for each sample."
@@ -177,36 +173,19 @@ def _class_indices(values: ArrayLike, name: str, samples: int, count: int) -> ND
     return given.astype(np.int64)
 
 
-def _per_class(confusion: NDArray[np.int64], classes: Sequence[str]) -> list[dict[str, Any]]:
-    (precision, recall, f1), support = shares(confusion), confusion.sum(1)
-    return [
-        {
-            "name": str(name),
-            "precision": float(precision[i]),
-            "recall": float(recall[i]),
-            "f1": float(f1[i]),
-            "support": int(support[i]),
-        }
-        for i, name in enumerate(classes)
-    ]
+def _figures(name: object, precision: float, recall: float, f1: float, support: int) -> dict[str, Any]:
+    ratios = {"precision": float(precision), "recall": float(recall), "f1": float(f1)}
+    return {"name": str(name), **ratios, "support": int(support)}
 
 
-def _mean_of(per_class: Sequence[dict[str, Any]], key: str, counted: NDArray[np.bool_]) -> float:
-    return float(np.mean([row[key] for row, counts in zip(per_class, counted, strict=True) if counts]))
-
-
-def _mistakes(
-    known: NDArray[np.float64], truth: NDArray[np.int64], chosen: NDArray[np.int64]
-) -> tuple[Mistake, ...]:
+def _mistakes(known: Floats, truth: Counts, chosen: Counts) -> tuple[Mistake, ...]:
     wrong = np.flatnonzero(truth != chosen)
     confidence = known[wrong, chosen[wrong]]
-    worst = np.argsort(-confidence, kind="stable")[:WORST]
-    return tuple(
-        Mistake(int(i), int(truth[i]), int(chosen[i]), float(known[i, chosen[i]])) for i in wrong[worst]
-    )
+    worst = wrong[np.argsort(-confidence, kind="stable")[:WORST]]
+    return tuple(Mistake(int(i), int(truth[i]), int(chosen[i]), float(known[i, chosen[i]])) for i in worst)
 
 
-def _mean_cost(confusion: NDArray[np.int64], cost_matrix: ArrayLike) -> float:
+def _mean_cost(confusion: Counts, cost_matrix: ArrayLike) -> float:
     costs = np.asarray(cost_matrix, np.float64)
     if costs.shape != confusion.shape or not np.isfinite(costs).all():
         raise DataError(

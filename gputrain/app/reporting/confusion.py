@@ -35,15 +35,11 @@ def confused_pairs(assessment: ClassifierAssessment) -> str:
     """Return a table of the pairs of classes that were taken for one another most often."""
     wrong = assessment.confusion - np.diag(np.diag(assessment.confusion))
     largest = np.argsort(-wrong, axis=None, kind="stable")[:_MOST_PAIRS]
-    support = wrong.sum(1) + np.diag(assessment.confusion)
+    support = assessment.confusion.sum(1)
+    names, pairs = assessment.classes, zip(*np.unravel_index(largest, wrong.shape), strict=True)
     rows = [
-        (
-            assessment.classes[true],
-            assessment.classes[predicted],
-            wrong[true, predicted],
-            wrong[true, predicted] / support[true],
-        )
-        for true, predicted in zip(*np.unravel_index(largest, wrong.shape), strict=True)
+        (names[true], names[predicted], wrong[true, predicted], wrong[true, predicted] / support[true])
+        for true, predicted in pairs
         if wrong[true, predicted]
     ]
     header = ["True", "Predicted", "Samples", "Share of the true class"]
@@ -51,12 +47,10 @@ def confused_pairs(assessment: ClassifierAssessment) -> str:
 
 
 def _cells(row: np.ndarray, true: int) -> str:
-    total = max(int(row.sum()), 1)
-    cells = []
-    for predicted, samples in enumerate(row):
-        kind = "hit" if predicted == true else "miss"
-        if not samples:
-            cells.append('<td class="zero">0</td>')
-        else:
-            cells.append(f'<td class="{kind}" style="--part:{samples / total:.3f}">{samples:,}</td>')
-    return "".join(cells)
+    kinds = ["hit" if predicted == true else "miss" for predicted in range(len(row))]
+    return "".join(
+        f'<td class="{kind}" style="--part:{samples / row.sum():.3f}">{samples:,}</td>'
+        if samples
+        else '<td class="zero">0</td>'
+        for kind, samples in zip(kinds, row, strict=True)
+    )

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from gputrain.callbacks import MonitorCallback
+from gputrain.metrics.counting import Floats
+from gputrain.metrics.directions import direction_of
 
 LEARNING_RATES = ("learning_rate", "lr")
 
@@ -27,13 +27,13 @@ class Curve:
     """
 
     name: str
-    epochs: NDArray[np.float64]
-    training: NDArray[np.float64]
-    validation: NDArray[np.float64] | None
+    epochs: Floats
+    training: Floats
+    validation: Floats | None
     best: int | None
 
     @property
-    def judged(self) -> NDArray[np.float64]:
+    def judged(self) -> Floats:
         """(E,) the values that say which epoch is best."""
         return self.training if self.validation is None else self.validation
 
@@ -49,7 +49,7 @@ def curves_of(history: Sequence[Mapping[str, Any]]) -> list[Curve]:
     names = dict.fromkeys(name.removeprefix("val_") for logs in history for name in logs if name != "epoch")
     ordered = sorted(names, key=lambda name: (name in LEARNING_RATES, name != "loss"))
     curves = (_curve(name, history) for name in ordered)
-    return [curve for curve in curves if np.isfinite(_all_values(curve)).any()]
+    return [curve for curve in curves if curve.validation is not None or np.isfinite(curve.training).any()]
 
 
 def epoch_of(logs: Mapping[str, Any], place: int) -> int:
@@ -65,20 +65,16 @@ def _curve(name: str, history: Sequence[Mapping[str, Any]]) -> Curve:
     return Curve(name, epochs, training, held, best)
 
 
-def best_of(name: str, values: NDArray[np.float64]) -> int | None:
+def best_of(name: str, values: Floats) -> int | None:
     """Return the place of the best of `values`; None when the name does not tell which way is better."""
-    monitor = MonitorCallback(name)
-    best = None
-    try:
-        for place in np.flatnonzero(np.isfinite(values)):
-            if monitor.improves(float(values[place]), None if best is None else float(values[best])):
-                best = int(place)
-    except ValueError:
+    direction, known = direction_of(name), np.flatnonzero(np.isfinite(values))
+    if direction is None or not known.size:
         return None
-    return best
+    best = values[known].argmax() if direction == "up" else values[known].argmin()
+    return int(known[best])
 
 
-def _column(name: str, history: Sequence[Mapping[str, Any]]) -> NDArray[np.float64]:
+def _column(name: str, history: Sequence[Mapping[str, Any]]) -> Floats:
     return np.array([_as_float(logs.get(name)) for logs in history], np.float64)
 
 
@@ -88,8 +84,3 @@ def _as_float(value: Any) -> float:
         return float(value)
     except (TypeError, ValueError):
         return float("nan")
-
-
-def _all_values(curve: Curve) -> NDArray[np.float64]:
-    parts = [curve.training] if curve.validation is None else [curve.training, curve.validation]
-    return np.concatenate(parts)

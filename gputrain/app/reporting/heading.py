@@ -22,55 +22,45 @@ def heading(report: Report) -> str:
         f"<div><dt>{text(title(name))}</dt><dd>{text(number(value))}</dd></div>"
         for name, value in list(figures.items())[:_MOST_TILES]
     )
-    facts = "".join(f"<li>{text(name)} <b>{text(value)}</b></li>" for name, value in _facts(report))
+    facts = "".join(
+        f"<li>{name} <b>{text(value)}</b></li>" for name, value in _facts(report).items() if value
+    )
+    banners = "".join(f'<p class="banner">{words}</p>\n' for words in _banners(report))
     return (
         f'<header><p class="kind">Training report</p><h1>{text(report.name)}</h1>\n'
-        f'<ul class="facts">{facts}</ul>\n{_interrupted(report)}{_no_pictures()}</header>\n'
+        f'<ul class="facts">{facts}</ul>\n{banners}</header>\n'
         + (section("results", words, f'<dl class="tiles">{tiles}</dl>') if tiles else "")
     )
 
 
 def _results(report: Report) -> tuple[str, dict[str, Any]]:
     """A heading and the figures that count: on the test data, or else of the last epoch."""
-    figures: dict[str, Any] = dict(report.assessment.metrics()) if report.assessment is not None else {}
-    for name, value in report.metrics.items():
-        if name.startswith("test_"):
-            figures[name.removeprefix("test_")] = value
+    assessed = {} if report.assessment is None else report.assessment.metrics()
+    tested = {name: value for name, value in report.metrics.items() if name.startswith("test_")}
+    figures = {**assessed, **{name.removeprefix("test_"): value for name, value in tested.items()}}
     if isinstance(report.assessment, RegressionAssessment):
-        figures = {name: value for name, value in figures.items() if name not in _of_one_target(report)}
+        of_one_target = assessed.keys() - {"mae", "rmse", "r2"}  # the table of the targets has them
+        figures = {name: value for name, value in figures.items() if name not in of_one_target}
     if figures:
         return "Results on the test data", figures
-    return "Results of the last epoch", {
-        name: value for name, value in report.metrics.items() if name not in _OF_THE_RUN
+    last = {name: value for name, value in report.metrics.items() if name not in _OF_THE_RUN}
+    return "Results of the last epoch", last
+
+
+def _facts(report: Report) -> dict[str, str]:
+    """What the run was; "" where that is not known."""
+    metrics, settings = report.metrics, report.settings
+    return {
+        "Device": report.device,
+        "Time": duration(report.seconds) if report.seconds else "",
+        "Epochs": number(len(report.history)) if report.history else "",
+        "Parameters": number(metrics["parameters"]) if "parameters" in metrics else "",
+        "Seed": str(settings["seed"]) if "seed" in settings else "",
     }
 
 
-def _of_one_target(report: Report) -> set[str]:
-    """Names of the figures that the table of the targets has."""
-    assert report.assessment is not None
-    return set(report.assessment.metrics()) - {"mae", "rmse", "r2"}
-
-
-def _facts(report: Report) -> Iterator[tuple[str, str]]:
-    if report.device:
-        yield "Device", report.device
-    if report.seconds:
-        yield "Time", duration(report.seconds)
-    if report.history:
-        yield "Epochs", number(len(report.history))
-    if "parameters" in report.metrics:
-        yield "Parameters", number(report.metrics["parameters"])
-    if "seed" in report.settings:
-        yield "Seed", str(report.settings["seed"])
-
-
-def _interrupted(report: Report) -> str:
-    if not report.metrics.get("interrupted"):
-        return ""
-    return '<p class="banner">The run was interrupted; what is here is as of then.</p>\n'
-
-
-def _no_pictures() -> str:
-    if has_plot():
-        return ""
-    return f'<p class="banner">To have pictures here: <code>{text(INSTALL)}</code></p>\n'
+def _banners(report: Report) -> Iterator[str]:
+    if report.metrics.get("interrupted"):
+        yield "The run was interrupted; what is here is as of then."
+    if not has_plot():
+        yield f"To have pictures here: <code>{text(INSTALL)}</code>"

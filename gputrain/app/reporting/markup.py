@@ -29,8 +29,8 @@ def folded(heading: str, body: str) -> str:
 
 
 def paragraph(words: str) -> str:
-    """Return a line of small print."""
-    return f'<p class="note">{text(words)}</p>'
+    """Return a line of small print; nothing for no words."""
+    return f'<p class="note">{text(words)}</p>' if words else ""
 
 
 def preformatted(value: str) -> str:
@@ -48,11 +48,9 @@ def table(caption: str, header: Sequence[str], rows: Iterable[Sequence[Any]], ki
         kind: a class of the style sheet.
     """
     rows = [list(row) for row in rows]
-    head = "".join(
-        f'<th scope="col"{_class("n" if place and all(_is_number(row[place]) for row in rows) else "")}>'
-        f"{text(name)}</th>"
-        for place, name in enumerate(header)
-    )
+    numbers = [place > 0 and all(_is_number(row[place]) for row in rows) for place in range(len(header))]
+    heads = zip(numbers, header, strict=True)
+    head = "".join(f'<th scope="col"{_class("n" if n else "")}>{text(name)}</th>' for n, name in heads)
     body = "\n".join(map(_row, rows))
     return scrolling(
         caption,

@@ -5,28 +5,14 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gputrain.app.reporting import sections
 from gputrain.app.reporting.heading import heading
 from gputrain.app.reporting.markup import text
 from gputrain.app.reporting.report import Report
+from gputrain.app.reporting.sections import sections_of
 from gputrain.app.reporting.style import STYLE
 from gputrain.utils.files import write_text
 from gputrain.version import __version__
 
-_SECTIONS = (
-    sections.advice,
-    sections.curves,
-    sections.confusion,
-    sections.per_class,
-    sections.targets,
-    sections.worst,
-    sections.history,
-    sections.model,
-    sections.settings,
-    sections.metrics,
-    sections.versions,
-    sections.log,
-)
 _HEADING = re.compile(r'<section id="(\w+)"[^>]*><h2>([^<]*)</h2>')
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
@@ -53,8 +39,7 @@ def write_html(path: Path, report: Report) -> None:
 
 
 def _page(report: Report) -> str:
-    head = heading(report)
-    body = "\n".join(part for part in (make(report) for make in _SECTIONS) if part)
+    body = "\n".join(sections_of(report))
     links = "".join(f'<a href="#{identity}">{words}</a>' for identity, words in _HEADING.findall(body))
     return f"""<!DOCTYPE html>
 <html lang="en">
@@ -68,7 +53,7 @@ def _page(report: Report) -> str:
 <style>{STYLE}</style>
 </head>
 <body>
-{head}
+{heading(report)}
 <nav aria-label="Sections">{links}</nav>
 <main>
 {body}

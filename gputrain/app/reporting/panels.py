@@ -14,6 +14,7 @@ from gputrain.app.reporting.curves import LEARNING_RATES, Curve
 from gputrain.app.reporting.plotting import BLUE, INK, ORANGE, PALE, Panel, font_families
 from gputrain.app.reporting.regression import RegressionAssessment
 from gputrain.app.reporting.wording import number, short, title
+from gputrain.metrics.counting import Floats
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,17 +50,12 @@ def residual_panels(assessment: RegressionAssessment) -> list[Panel]:
     """Return two panels for each target: predictions over true values, and how the errors are spread."""
     panels = []
     for column, row in enumerate(assessment.per_target):
+        name, r2, mae = row["name"], number(row["r2"]), number(row["mae"])
         true, predicted = _finite_pairs(assessment.targets[:, column], assessment.predictions[:, column])
-        panels += [
-            Panel(
-                f"Predicted over true values of {row['name']}; R² {number(row['r2'])}.",
-                partial(_draw_agreement, row["name"], true, predicted),
-            ),
-            Panel(
-                f"Distribution of the errors of {row['name']}; MAE {number(row['mae'])}.",
-                partial(_draw_errors, row["name"], predicted - true),
-            ),
-        ]
+        agreement = partial(_draw_agreement, name, true, predicted)
+        errors = partial(_draw_errors, name, predicted - true)
+        panels.append(Panel(f"Predicted over true values of {name}; R² {r2}.", agreement))
+        panels.append(Panel(f"Distribution of the errors of {name}; MAE {mae}.", errors))
     return panels
 
 
@@ -67,9 +63,19 @@ def range_test_panel(
     rates: Sequence[float], losses: Sequence[float], smoothed: Sequence[float], suggestion: float | None
 ) -> Panel:
     """Return the panel of a learning-rate range test, with the suggested rate marked."""
-    marked = f"; suggested: {suggestion:.2e}" if suggestion is not None else ""
-    draw = partial(_draw_range_test, rates, losses, smoothed, suggestion)
-    return Panel(f"Loss over learning rate{marked}.", draw, 6.4, 4.0)
+    marked = "" if suggestion is None else f"suggested: {suggestion:.2e}"
+
+    def draw(axes: Axes) -> None:
+        axes.plot(rates, losses, color=PALE, linewidth=0.8, label="each step")
+        axes.plot(rates, smoothed, color=BLUE, linewidth=1.8, label="running mean")
+        if suggestion is not None:
+            axes.axvline(suggestion, color=ORANGE, linestyle="--", label=marked)
+        axes.set_xscale("log")
+        axes.legend(frameon=False, fontsize=8)
+        _dress(axes, "Learning-rate range test", "learning rate", "loss")
+
+    alt = "; ".join(filter(None, ["Loss over learning rate", marked]))
+    return Panel(f"{alt}.", draw, 6.4, 4.0)
 
 
 def _told(curve: Curve) -> str:
@@ -91,53 +97,24 @@ def _best_label(curve: Curve) -> str:
 
 def _draw_curve(curve: Curve, axes: Axes) -> None:
     _dress(axes, title(curve.name), "epoch", "")
-    if curve.validation is None:
-        label = "" if curve.name in LEARNING_RATES else "training"
-        _draw_line(axes, curve.epochs, curve.training, BLUE, "-", label)
-    else:
-        _draw_line(axes, curve.epochs, curve.training, BLUE, "--", "training")
+    label = "" if curve.name in LEARNING_RATES else "training"
+    _draw_line(axes, curve.epochs, curve.training, BLUE, "-" if curve.validation is None else "--", label)
+    if curve.validation is not None:
         _draw_line(axes, curve.epochs, curve.validation, ORANGE, "-", "validation")
     if curve.best is not None and abs(curve.judged[curve.best]) < _HUGE:
-        axes.plot(
-            curve.epochs[curve.best],
-            curve.judged[curve.best],
-            marker="o",
-            ms=9,
-            mfc="none",
-            mec=INK,
-            ls="none",
-            label=_best_label(curve),
-        )
+        place = curve.epochs[curve.best], curve.judged[curve.best]
+        ring: dict[str, Any] = {"marker": "o", "ms": 9, "mfc": "none", "mec": INK, "ls": "none"}
+        axes.plot(*place, label=_best_label(curve), **ring)
     _scale(axes, curve)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, prop={"family": font_families(), "size": 8.5})
 
 
-def _draw_range_test(
-    rates: Sequence[float],
-    losses: Sequence[float],
-    smoothed: Sequence[float],
-    suggestion: float | None,
-    axes: Axes,
-) -> None:
-    axes.plot(rates, losses, color=PALE, linewidth=0.8, label="each step")
-    axes.plot(rates, smoothed, color=BLUE, linewidth=1.8, label="running mean")
-    if suggestion is not None:
-        axes.axvline(suggestion, color=ORANGE, linestyle="--", label=f"suggested: {suggestion:.2e}")
-    axes.set_xscale("log")
-    axes.legend(frameon=False, fontsize=8)
-    _dress(axes, "Learning-rate range test", "learning rate", "loss")
-
-
-def _draw_line(
-    axes: Axes, epochs: NDArray[np.float64], values: NDArray[np.float64], color: str, style: str, label: str
-) -> None:
+def _draw_line(axes: Axes, epochs: Floats, values: Floats, color: str, style: str, label: str) -> None:
     kept = np.isfinite(values) & (np.abs(np.nan_to_num(values)) < _HUGE)
     if kept.any():
-        marker = "o" if kept.sum() <= _FEW_EPOCHS else ""
-        axes.plot(
-            epochs[kept], values[kept], color=color, ls=style, lw=1.8, marker=marker, ms=3.5, label=label
-        )
+        dots: dict[str, Any] = {"marker": "o" if kept.sum() <= _FEW_EPOCHS else "", "ms": 3.5}
+        axes.plot(epochs[kept], values[kept], color=color, ls=style, lw=1.8, label=label, **dots)
 
 
 def _scale(axes: Axes, curve: Curve) -> None:
@@ -177,14 +154,12 @@ def _draw_confusion(assessment: ClassifierAssessment, axes: Axes) -> None:
 def _draw_mistake(row: dict[str, Any], image: NDArray[np.uint8], axes: Axes) -> None:
     axes.imshow(image, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
     axes.set_axis_off()
-    axes.set_title(
-        f"true {short(row['true'], 20)}\npredicted {short(row['predicted'], 15)}\n{row['probability']:.1%}",
-        loc="left",
-        **_text(8.5),
-    )
+    true, predicted = short(row["true"], 20), short(row["predicted"], 15)
+    words = f"true {true}\npredicted {predicted}\n{row['probability']:.1%}"
+    axes.set_title(words, loc="left", **_text(8.5))
 
 
-def _draw_agreement(name: str, true: NDArray[np.float64], predicted: NDArray[np.float64], axes: Axes) -> None:
+def _draw_agreement(name: str, true: Floats, predicted: Floats, axes: Axes) -> None:
     _dress(axes, f"{short(name, 30)}: predicted over true", "true", "predicted")
     if true.size:
         both = np.array([min(true.min(), predicted.min()), max(true.max(), predicted.max())])
@@ -193,16 +168,14 @@ def _draw_agreement(name: str, true: NDArray[np.float64], predicted: NDArray[np.
         axes.legend(frameon=False, prop={"family": font_families(), "size": 8.5})
 
 
-def _draw_errors(name: str, errors: NDArray[np.float64], axes: Axes) -> None:
+def _draw_errors(name: str, errors: Floats, axes: Axes) -> None:
     _dress(axes, f"{short(name, 30)}: errors", "predicted - true", "samples")
     if errors.size:
         axes.hist(errors, bins=int(np.clip(np.sqrt(errors.size), 5, 50)), color=BLUE)
         axes.axvline(0, color=INK, lw=1)
 
 
-def _finite_pairs(
-    true: NDArray[np.float64], predicted: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _finite_pairs(true: Floats, predicted: Floats) -> tuple[Floats, Floats]:
     """Those of at most 5000 evenly taken samples that can be drawn."""
     step = -(-len(true) // _MOST_POINTS)
     pairs = np.stack([true, predicted])[:, ::step]
@@ -217,10 +190,8 @@ def _dress(axes: Axes, heading: str, below: str, beside: str) -> None:
     axes.tick_params(labelsize=8.5, color=PALE)
     axes.grid(True, color="#e3e5e8", lw=0.7)
     axes.set_axisbelow(True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        axes.spines[side].set_color(PALE)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(PALE)
 
 
 def _text(size: float) -> dict[str, Any]:

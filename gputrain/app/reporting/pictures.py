@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from gputrain.app.reporting import panels
 from gputrain.app.reporting.classification import ClassifierAssessment
 from gputrain.app.reporting.curves import Curve, curves_of
-from gputrain.app.reporting.panels import (
-    confusion_panel,
-    curve_panels,
-    mistake_panels,
-    range_test_panel,
-    residual_panels,
-)
 from gputrain.app.reporting.plotting import Panel, as_png, require_plot
 from gputrain.app.reporting.regression import RegressionAssessment
 from gputrain.app.reporting.report import Report
@@ -47,10 +41,10 @@ def draw_all(folder: Path, report: Report) -> list[Path]:
     """
     require_plot()
     written = []
-    for name, panels, columns in _pictures(report):
-        if panels:
+    for name, drawn, columns in _pictures(report):
+        if drawn:
             path = Path(folder) / name
-            _write(path, as_png(panels, columns))
+            _write(path, as_png(drawn, columns))
             written.append(path)
     return written
 
@@ -75,7 +69,7 @@ def draw_range_test(
         OSError: the folder cannot be written to.
     """
     require_plot()
-    _write(Path(path), as_png([range_test_panel(rates, losses, smoothed, suggestion)]))
+    _write(Path(path), as_png([panels.range_test_panel(rates, losses, smoothed, suggestion)]))
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -89,17 +83,17 @@ def drawn_curves(report: Report) -> list[Curve]:
 
 def drawn_residuals(assessment: RegressionAssessment) -> list[Panel]:
     """Return the panels of the first targets, two for each."""
-    return residual_panels(assessment)[: 2 * MOST_TARGETS]
+    return panels.residual_panels(assessment)[: 2 * MOST_TARGETS]
 
 
 def _pictures(report: Report) -> Iterator[tuple[str, Sequence[Panel], int]]:
     """File name, panels, and panels in a row."""
     curves = drawn_curves(report)
-    yield "curves.png", curve_panels(curves), 2 if len(curves) <= 8 else 3
+    yield "curves.png", panels.curve_panels(curves), 2 if len(curves) <= 8 else 3
     if isinstance(report.assessment, ClassifierAssessment):
-        yield "confusion.png", [confusion_panel(report.assessment)], 1
+        yield "confusion.png", [panels.confusion_panel(report.assessment)], 1
         images = report.images()
         if images is not None:
-            yield "mistakes.png", mistake_panels(report.assessment, images), 6
+            yield "mistakes.png", panels.mistake_panels(report.assessment, images), 6
     elif report.assessment is not None:
         yield "residuals.png", drawn_residuals(report.assessment), 2

@@ -25,16 +25,9 @@ INSTALL = 'pip install "gputrain[plot]"'
 
 _DPI = 150
 # DejaVu comes with matplotlib; the others, where they are installed, have what it lacks.
-_FAMILIES = (
-    "DejaVu Sans",
-    "Noto Sans CJK SC",
-    "Noto Sans CJK JP",
-    "Source Han Sans SC",
-    "Microsoft YaHei",
-    "PingFang SC",
-    "WenQuanYi Micro Hei",
-    "Noto Sans",
-)
+_EAST_ASIAN = ("Noto Sans CJK SC", "Noto Sans CJK JP")
+_CHINESE = ("Source Han Sans SC", "Microsoft YaHei", "PingFang SC", "WenQuanYi Micro Hei")
+_FAMILIES = ("DejaVu Sans", *_EAST_ASIAN, *_CHINESE, "Noto Sans")
 
 
 class MissingExtraError(ImportError):
@@ -58,10 +51,8 @@ def require_plot() -> None:
         MissingExtraError: they cannot; the message has the line for pip.
     """
     if not has_plot():
-        raise MissingExtraError(
-            explain("Pictures need matplotlib, which is not installed.", fix=f"Run: {INSTALL}"),
-            name="matplotlib",
-        )
+        words = explain("Pictures need matplotlib, which is not installed.", fix=f"Run: {INSTALL}")
+        raise MissingExtraError(words, name="matplotlib")
 
 
 @dataclass(frozen=True)

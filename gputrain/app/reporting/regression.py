@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from gputrain.app.reporting.classification import WORST
 from gputrain.errors import DataError
+from gputrain.metrics.counting import Floats
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class RegressionAssessment:
     """
 
     names: tuple[str, ...]
-    predictions: NDArray[np.float64]
-    targets: NDArray[np.float64]
+    predictions: Floats
+    targets: Floats
     per_target: list[dict[str, Any]]
     mae: float
     rmse: float
@@ -41,11 +42,8 @@ class RegressionAssessment:
     def metrics(self) -> dict[str, float]:
         """Return the figures for metrics.json: mae, rmse, r2, and for several targets mae_<name> ... too."""
         figures = {"mae": self.mae, "rmse": self.rmse, "r2": self.r2}
-        if len(self.names) > 1:
-            figures |= {
-                f"{key}_{row['name']}": row[key] for row in self.per_target for key in ("mae", "rmse", "r2")
-            }
-        return figures
+        targets = self.per_target if len(self.names) > 1 else []
+        return figures | {f"{key}_{row['name']}": row[key] for row in targets for key in figures}
 
     def worst_rows(self) -> list[dict[str, Any]]:
         """Return the worst samples in numbers: sample, true, predicted and error.
@@ -56,12 +54,12 @@ class RegressionAssessment:
 
     def _compared(self, index: int) -> dict[str, float]:
         row: dict[str, float] = {}
-        for column, name in enumerate(self.names):
+        for name, true, predicted in zip(
+            self.names, self.targets[index], self.predictions[index], strict=True
+        ):
+            figures = {"true": true, "predicted": predicted, "error": predicted - true}
             label = f" {name}" if len(self.names) > 1 else ""
-            true, predicted = self.targets[index, column], self.predictions[index, column]
-            row[f"true{label}"] = float(true)
-            row[f"predicted{label}"] = float(predicted)
-            row[f"error{label}"] = float(predicted - true)
+            row |= {f"{key}{label}": float(value) for key, value in figures.items()}
         return row
 
 
@@ -90,25 +88,22 @@ def assess_regression(
         rule = "predictions and targets must be of the same samples."
         raise DataError(rule, expected=f"{len(truth)} predictions", received=len(given))
     errors = given - truth
-    mae = np.abs(errors).mean(0)
     rmse = np.sqrt(np.square(errors).mean(0))
-    r2 = _r2(errors, truth)
+    figures = {"mae": np.abs(errors).mean(0), "rmse": rmse, "r2": _r2(errors, truth)}
     return RegressionAssessment(
         names=tuple(str(name) for name in names),
         predictions=given,
         targets=truth,
         per_target=[
-            {"name": str(name), "mae": float(mae[i]), "rmse": float(rmse[i]), "r2": float(r2[i])}
+            {"name": str(name), **{key: float(values[i]) for key, values in figures.items()}}
             for i, name in enumerate(names)
         ],
-        mae=float(mae.mean()),
-        rmse=float(rmse.mean()),
-        r2=float(r2.mean()),
+        **{key: float(values.mean()) for key, values in figures.items()},
         worst=_worst(errors, truth),
     )
 
 
-def _columns(values: ArrayLike, what: str, names: Sequence[str]) -> NDArray[np.float64]:
+def _columns(values: ArrayLike, what: str, names: Sequence[str]) -> Floats:
     given = np.asarray(values)
     columns = given[:, None] if given.ndim == 1 else given
     if columns.ndim != 2 or columns.shape[1] != len(names) or not given.size or given.dtype.kind not in "fiu":
@@ -120,14 +115,14 @@ def _columns(values: ArrayLike, what: str, names: Sequence[str]) -> NDArray[np.f
     return columns.astype(np.float64)
 
 
-def _r2(errors: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.float64]:
+def _r2(errors: Floats, truth: Floats) -> Floats:
     residual = np.square(errors).sum(0)
     total = np.square(truth - truth.mean(0)).sum(0)
     constant = np.where(residual == 0, 1.0, 0.0)
     return np.where(total == 0, constant, 1 - residual / np.where(total == 0, 1.0, total))
 
 
-def _worst(errors: NDArray[np.float64], truth: NDArray[np.float64]) -> NDArray[np.int64]:
+def _worst(errors: Floats, truth: Floats) -> NDArray[np.int64]:
     spread = truth.std(0)
     scaled = np.abs(errors) / np.where(spread > 0, spread, 1.0)
     largest = np.where(np.isnan(scaled), np.inf, scaled).max(1)

@@ -1,10 +1,9 @@
-"""The sections of the page, each made of a report; a section with nothing to tell is empty text."""
+"""The sections of the page, made of a report; what has nothing to tell has no section."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import zip_longest
 from typing import Any
 
 from gputrain.app.reporting.classification import ClassifierAssessment
@@ -21,92 +20,111 @@ from gputrain.app.reporting.wording import number, title
 _MOST_LOG_LINES = 2000
 
 
-def advice(report: Report) -> str:
-    """Return what was noticed while training, and what to try."""
-    if not report.advice:
-        return section("advice", "Advice", paragraph("No sign of trouble was seen while training."))
-    return section("advice", "Advice", *(_advice(item) for item in report.advice))
+def sections_of(report: Report) -> Iterator[str]:
+    """The sections that have something to tell, in the order of the page."""
+    yield _advice(report)
+    if has_plot() and drawn_curves(report):
+        yield _curves(report)
+    if isinstance(report.assessment, ClassifierAssessment):
+        yield _confusion(report.assessment)
+        yield _per_class(report.assessment)
+    if isinstance(report.assessment, RegressionAssessment):
+        yield _targets(report.assessment)
+    if report.assessment is not None:
+        yield _worst(report, report.assessment.worst_rows())
+    if report.history:
+        yield _history(report)
+    if report.summary:
+        yield section("model", "Model", preformatted(report.summary))
+    if report.settings:
+        rows = list(_flat(report.settings))
+        listed = table("Every setting, defaults among them", ["Setting", "Value"], rows, "code")
+        yield section("settings", "Settings", folded(f"{len(rows)} settings", listed))
+    if report.metrics:
+        listed = table("All figures of the run", ["Metric", "Value"], report.metrics.items(), "code")
+        yield section("metrics", "All figures", folded(f"{len(report.metrics)} figures", listed))
+    if report.versions:
+        listed = table("Versions", ["What", "Version"], report.versions.items())
+        yield section("versions", "Versions", listed)
+    if report.log:
+        yield _log(report.log.splitlines())
 
 
-def curves(report: Report) -> str:
-    """Return the pictures of the history."""
+def _advice(report: Report) -> str:
+    """What was noticed while training, and what to try."""
+    none = [paragraph("No sign of trouble was seen while training.")]
+    return section("advice", "Advice", *([_article(item) for item in report.advice] or none))
+
+
+def _article(item: Mapping[str, Any]) -> str:
+    tries = item.get("tries") or ()
+    tries = [tries] if isinstance(tries, str) else tries
+    epoch = item.get("epoch")
+    when = "" if epoch is None else f" · epoch {text(number(epoch))}"
+    listed = "".join(f"<li>{text(one)}</li>" for one in tries)
+    what = f"<p>What to try:</p><ul>{listed}</ul>" if listed else ""
+    return (
+        f'<article class="advice"><p class="kind">{text(title(item.get("key", "")))}{when}</p>'
+        f"<h3>{text(item.get('sign', ''))}</h3>{what}</article>"
+    )
+
+
+def _curves(report: Report) -> str:
+    """The pictures of the history."""
     drawn = drawn_curves(report)
-    if not drawn or not has_plot():
-        return ""
     left_out = len(curves_of(report.history)) - len(drawn)
     more = f"The first {MOST_CURVES} quantities; {left_out} more stand in the history." if left_out else ""
-    return section("curves", "Curves", _gallery(curve_panels(drawn)), paragraph(more) if more else "")
+    return section("curves", "Curves", _gallery(curve_panels(drawn)), paragraph(more))
 
 
-def confusion(report: Report) -> str:
-    """Return how the classes were taken for one another."""
-    assessment = report.assessment
-    if not isinstance(assessment, ClassifierAssessment):
-        return ""
+def _confusion(assessment: ClassifierAssessment) -> str:
+    """How the classes were taken for one another."""
     if len(assessment.classes) <= MOST_CLASSES:
-        listed = confusion_table(assessment)
-        return section("confusion", "Confusion matrix", listed, kind="beside")
-    drawn = _gallery([confusion_panel(assessment)], "single") if has_plot() else ""
+        return section("confusion", "Confusion matrix", confusion_table(assessment), kind="beside")
+    drawn = _gallery([confusion_panel(assessment)], "single")
     return section("confusion", "Most confused classes", drawn, confused_pairs(assessment))
 
 
-def per_class(report: Report) -> str:
-    """Return the figures of each class."""
-    assessment = report.assessment
-    if not isinstance(assessment, ClassifierAssessment):
-        return ""
-    predicted = assessment.confusion.sum(0)
+def _per_class(assessment: ClassifierAssessment) -> str:
+    """The figures of each class."""
+    predicted, support = assessment.confusion.sum(0), assessment.confusion.sum(1)
+    wholes = {"precision": predicted, "recall": support, "f1": support + predicted}
     rows = [
-        (
-            row["name"],
-            row["precision"] if predicted[place] else None,
-            row["recall"] if row["support"] else None,
-            row["f1"] if row["support"] + predicted[place] else None,
-            row["support"],
-        )
+        (row["name"], *(row[key] if wholes[key][place] else None for key in wholes), row["support"])
         for place, row in enumerate(assessment.per_class)
     ]
     names = ["Class", "Precision", "Recall", "F1", "Support"]
     return section("classes", "Classes", table("Figures of each class on the test data", names, rows))
 
 
-def targets(report: Report) -> str:
-    """Return the figures of each target of a regression, and how the errors lie."""
-    assessment = report.assessment
-    if not isinstance(assessment, RegressionAssessment):
-        return ""
-    rows = [(row["name"], row["mae"], row["rmse"], row["r2"]) for row in assessment.per_target]
-    drawn = _gallery(drawn_residuals(assessment)) if has_plot() else ""
+def _targets(assessment: RegressionAssessment) -> str:
+    """The figures of each target of a regression, and how the errors lie."""
+    rows = [list(row.values()) for row in assessment.per_target]
+    drawn = _gallery(drawn_residuals(assessment))
     more = f"Pictures of the first {MOST_TARGETS} targets." if drawn and len(rows) > MOST_TARGETS else ""
     figures = table("Figures of each target on the test data", ["Target", "MAE", "RMSE", "R²"], rows)
-    return section("errors", "Errors", drawn, paragraph(more) if more else "", figures)
+    return section("errors", "Errors", drawn, paragraph(more), figures)
 
 
-def worst(report: Report) -> str:
-    """Return the worst samples: pictures if they are images, and rows."""
-    assessment = report.assessment
-    if assessment is None:
-        return ""
-    listed = assessment.worst_rows()
+def _worst(report: Report, listed: Sequence[Mapping[str, Any]]) -> str:
+    """The worst samples: pictures if they are images, and rows."""
     if not listed:
         return section("worst", "Worst mistakes", paragraph("Every test sample was decided rightly."))
-    heading = "Worst mistakes" if isinstance(assessment, ClassifierAssessment) else "Largest errors"
-    judged = list(listed[0])
+    is_classifier = isinstance(report.assessment, ClassifierAssessment)
+    heading = "Worst mistakes" if is_classifier else "Largest errors"
     given = list(dict.fromkeys(column for sample in report.rows() for column in sample))
-    none: Mapping[str, Any] = {}
+    samples = [*report.rows(), *({} for _ in listed)]  # there may be fewer than were judged
     rows = [
         [*row.values(), *(sample.get(column, "") for column in given)]
-        for row, sample in zip_longest(listed, report.rows()[: len(listed)], fillvalue=none)
+        for row, sample in zip(listed, samples, strict=False)
     ]
-    as_table = table(heading, [*map(title, judged), *given], rows)
+    as_table = table(heading, [*map(title, listed[0]), *given], rows)
     pictures = _worst_pictures(report, listed)
     return section("worst", heading, pictures, folded("As a table", as_table) if pictures else as_table)
 
 
-def history(report: Report) -> str:
-    """Return the logs of each epoch; the best by loss is marked."""
-    if not report.history:
-        return ""
+def _history(report: Report) -> str:
+    """The logs of each epoch; the best by loss is marked."""
     names = list(dict.fromkeys(name for logs in report.history for name in logs if name != "epoch"))
     best, words = _best_by_loss(report)
     rows = [
@@ -114,65 +132,20 @@ def history(report: Report) -> str:
         for place, logs in enumerate(report.history)
     ]
     listed = table("Values of each epoch", ["epoch", *names], rows, "names")
-    return section("history", "History", paragraph(words) if words else "", listed)
+    return section("history", "History", paragraph(words), listed)
 
 
-def model(report: Report) -> str:
-    """Return the table of the layers."""
-    return section("model", "Model", preformatted(report.summary)) if report.summary else ""
-
-
-def settings(report: Report) -> str:
-    """Return every setting by its path, as `--set` takes it."""
-    if not report.settings:
-        return ""
-    rows = list(_flat(report.settings))
-    listed = table("Every setting, defaults among them", ["Setting", "Value"], rows, "code")
-    return section("settings", "Settings", folded(f"{len(rows)} settings", listed))
-
-
-def metrics(report: Report) -> str:
-    """Return all of metrics.json."""
-    if not report.metrics:
-        return ""
-    rows = [(name, value) for name, value in report.metrics.items()]
-    listed = table("All figures of the run", ["Metric", "Value"], rows, "code")
-    return section("metrics", "All figures", folded(f"{len(rows)} figures", listed))
-
-
-def versions(report: Report) -> str:
-    """Return what took part in which version."""
-    if not report.versions:
-        return ""
-    return section("versions", "Versions", table("Versions", ["What", "Version"], report.versions.items()))
-
-
-def log(report: Report) -> str:
-    """Return the last lines of the log."""
-    lines = report.log.splitlines()
-    if not lines:
-        return ""
+def _log(lines: Sequence[str]) -> str:
+    """The last lines of the log."""
     kept = lines[-_MOST_LOG_LINES:]
-    left_out = len(lines) - len(kept)
-    more = paragraph(f"The last {len(kept):,} of {len(lines):,} lines.") if left_out else ""
-    return section("log", "Log", folded(f"{len(kept):,} lines", more + preformatted("\n".join(kept))))
-
-
-def _advice(item: Mapping[str, Any]) -> str:
-    tries = item.get("tries") or ()
-    tries = [tries] if isinstance(tries, str) else tries
-    epoch = item.get("epoch")
-    when = "" if epoch is None else f" · epoch {text(number(epoch))}"
-    listed = "".join(f"<li>{text(one)}</li>" for one in tries)
-    return (
-        f'<article class="advice"><p class="kind">{text(title(item.get("key", "")))}{when}</p>'
-        f"<h3>{text(item.get('sign', ''))}</h3>"
-        + (f"<p>What to try:</p><ul>{listed}</ul>" if listed else "")
-        + "</article>"
-    )
+    more = f"The last {len(kept):,} of {len(lines):,} lines." if len(kept) < len(lines) else ""
+    body = paragraph(more) + preformatted("\n".join(kept))
+    return section("log", "Log", folded(f"{len(kept):,} lines", body))
 
 
 def _gallery(panels: Sequence[Panel], kind: str = "") -> str:
+    if not has_plot():
+        return ""
     drawn = "\n".join(picture(as_png([panel]), panel.alt, kind="chart") for panel in panels)
     return f'<div class="gallery {kind}">{drawn}</div>'
 
@@ -189,11 +162,8 @@ def _worst_pictures(report: Report, listed: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _caption(row: Mapping[str, Any]) -> str:
-    return "".join(
-        f"<span>{text(name)} <b>{text(number(value))}</b></span>"
-        for name, value in row.items()
-        if name != "sample"
-    )
+    shown = {name: value for name, value in row.items() if name != "sample"}
+    return "".join(f"<span>{text(name)} <b>{text(number(v))}</b></span>" for name, v in shown.items())
 
 
 def _best_by_loss(report: Report) -> tuple[int | None, str]:

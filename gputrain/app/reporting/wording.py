@@ -10,15 +10,7 @@ import numpy as np
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _COLOUR = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_ABBREVIATIONS = {
-    "roc": "ROC",
-    "auc": "AUC",
-    "f1": "F1",
-    "r2": "R²",
-    "mae": "MAE",
-    "mse": "MSE",
-    "rmse": "RMSE",
-}
+_ABBREVIATIONS = {word.lower(): word for word in ("ROC", "AUC", "F1", "MAE", "MSE", "RMSE")} | {"r2": "R²"}
 
 
 def clean(text: object) -> str:
@@ -51,8 +43,8 @@ def title(name: object) -> str:
         >>> title("balanced_accuracy")
         'Balanced accuracy'
     """
-    words = [_ABBREVIATIONS.get(word, word) for word in clean(name).replace("_", " ").split()]
-    text = " ".join(words)
+    words = clean(name).replace("_", " ").split()
+    text = " ".join(_ABBREVIATIONS.get(word, word) for word in words)
     return text[:1].upper() + text[1:]
 
 

@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import SequenceMatcher
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType
@@ -24,49 +25,18 @@ from gputrain.version import __version__
 # missing, and three plain numbers are understood by all the ways in which scripts take a version apart.
 KERAS_VERSION = "3.0.0"
 
-# The modules of Keras that are rooms of gputrain under the same name.
-_ROOMS = (
-    "activations",
-    "callbacks",
-    "config",
-    "constraints",
-    "datasets",
-    "datasets.fashion_mnist",
-    "datasets.mnist",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "models",
-    "ops",
-    "optimizers",
-    "optimizers.schedules",
-    "random",
-    "regularizers",
-    "saving",
-    "utils",
-)
-# What is left of `keras.backend` in Keras 3; gputrain.config answers. gputrain.backend is another thing.
-_BACKEND = (
-    "backend",
-    "epsilon",
-    "floatx",
-    "image_data_format",
-    "set_epsilon",
-    "set_floatx",
-    "set_image_data_format",
-)
+# The modules of Keras that are rooms of gputrain under the same name: all public ones, and these in them.
+_INNER_ROOMS = ("datasets.fashion_mnist", "datasets.mnist", "optimizers.schedules")
+# What is left of `keras.backend` in Keras 3, with a function that sets it; gputrain.config answers.
+# gputrain.backend is another thing.
+_BACKEND_SETTINGS = ("epsilon", "floatx", "image_data_format")
 _PUBLIC = "That is not a public module of Keras 3. Import the name from {}."
+_FORMER_LAYERS = ("advanced_activations", "convolutional", "core", "merge", "normalization", "pooling")
 # Where names went that older scripts import from inner modules, and what is said of all that begins so.
 _INSTEAD = {
     "keras.src": "That is the inside of Keras. Import the public name, as from keras.layers import Dense.",
     "keras.engine": _PUBLIC.format("keras or keras.layers"),
-    "keras.layers.advanced_activations": _PUBLIC.format("keras.layers"),
-    "keras.layers.convolutional": _PUBLIC.format("keras.layers"),
-    "keras.layers.core": _PUBLIC.format("keras.layers"),
-    "keras.layers.merge": _PUBLIC.format("keras.layers"),
-    "keras.layers.normalization": _PUBLIC.format("keras.layers"),
-    "keras.layers.pooling": _PUBLIC.format("keras.layers"),
+    **{f"keras.layers.{name}": _PUBLIC.format("keras.layers") for name in _FORMER_LAYERS},
     "keras.optimizers.legacy": _PUBLIC.format("keras.optimizers"),
     "keras.utils.np_utils": "That is not a part of Keras 3. Use keras.utils.to_categorical.",
 }
@@ -97,28 +67,29 @@ class KerasModule(ModuleType):
             return self.names()
         if name.startswith("_"):
             raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
-        found = getattr(self._room, name, None)
-        if found is None or isinstance(found, ModuleType):
+        found = self._in_room(name)
+        if found is None:
             path = f"{self.__name__}.{name}"
             # With a name of its own, Python does not add a second guess to the message.
             raise AttributeError(_told(path, self), name=path, obj=None)
         return found
 
-    def __dir__(self) -> list[str]:
-        return self.names()
+    def _in_room(self, name: str) -> Any:
+        """What the room calls `name`, or None."""
+        found = None if name.startswith("_") else getattr(self._room, name, None)
+        return None if isinstance(found, ModuleType) else found
 
     def has(self, name: str) -> bool:
         """Return whether a script finds `name` here."""
-        if name in vars(self) or hasattr(ModuleType, name):
-            return True
-        found = None if name.startswith("_") else getattr(self._room, name, None)
-        return found is not None and not isinstance(found, ModuleType)
+        return name in vars(self) or hasattr(ModuleType, name) or self._in_room(name) is not None
 
     def names(self) -> list[str]:
         """Return the public names, sorted; what `from keras.layers import *` brings."""
         room = getattr(self._room, "__all__", None) or dir(self._room)
         known = {*vars(self), *(room if self._room is not None else ())}
         return sorted(name for name in known if not name.startswith("_") and self.has(name))
+
+    __dir__ = names
 
 
 def keras_modules() -> dict[str, KerasModule]:
@@ -129,8 +100,10 @@ def keras_modules() -> dict[str, KerasModule]:
         True
     """
     whole = importlib.import_module("gputrain")
+    public = [name for name in whole.__all__ if isinstance(getattr(whole, name), ModuleType)]
     rooms: dict[str, ModuleType | None] = {"keras": whole, "keras.backend": None}
-    rooms |= {f"keras.{name}": importlib.import_module(f"gputrain.{name}") for name in _ROOMS}
+    for name in (*public, *_INNER_ROOMS):
+        rooms[f"keras.{name}"] = importlib.import_module(f"gputrain.{name}")
     own = _own_names()
     modules = {name: KerasModule(name, room, own.get(name, {})) for name, room in rooms.items()}
     for name, module in modules.items():
@@ -236,8 +209,6 @@ def _told(path: str, room: KerasModule | None) -> str:
 
 
 def _alike(name: str, other: str) -> bool:
-    from difflib import SequenceMatcher
-
     return SequenceMatcher(None, name.lower(), other.lower()).ratio() >= _ALIKE
 
 
@@ -266,7 +237,8 @@ def _own_names() -> dict[str, dict[str, Any]]:
         "Optimizer": optimizers.Optimizer,
         "Regularizer": regularizers.Regularizer,
     }
-    backend = {name: getattr(config, name) for name in _BACKEND}
+    names = ("backend", *_BACKEND_SETTINGS, *(f"set_{name}" for name in _BACKEND_SETTINGS))
+    backend = {name: getattr(config, name) for name in names}
     return {
         "keras": top,
         "keras.backend": {**backend, "clear_session": clear_session},

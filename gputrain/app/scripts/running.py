@@ -89,40 +89,33 @@ def _read_script(path: str) -> ast.Module:
         shown = f": {error.text.strip()}" if error.text and error.text.strip() else ""
         raise ScriptError(f"{path}{line}: the script must be valid Python. {error.msg}{shown}") from None
     except (ValueError, RecursionError, MemoryError) as error:
-        reason = str(error) or type(error).__name__
-        raise ScriptError(f"{path}: the script must be valid Python. {reason}") from None
+        raise ScriptError(f"{path}: the script must be valid Python. {_reason(error)}") from None
     return tree
 
 
 def _read_source(path: str) -> bytes:
     try:
         status = os.stat(path)
-        if not stat.S_ISREG(status.st_mode):
-            raise ScriptError(_not_a_script(path, "a folder" if stat.S_ISDIR(status.st_mode) else "no file"))
-        if status.st_size > MAX_SCRIPT_BYTES:
-            raise ScriptError(_not_a_script(path, f"{status.st_size} bytes"))
-        return Path(path).read_bytes()
+        is_file = stat.S_ISREG(status.st_mode)
+        if is_file and status.st_size <= MAX_SCRIPT_BYTES:
+            return Path(path).read_bytes()
     except FileNotFoundError:
         raise ScriptError(f"There is no script {path!r}. {_nearest_script(path)}".rstrip()) from None
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
-        if isinstance(error, ScriptError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise ScriptError(f"The script {path!r} cannot be read: {reason}.") from None
-
-
-def _not_a_script(path: str, received: str) -> str:
+        raise ScriptError(f"The script {path!r} cannot be read: {_reason(error)}.") from None
+    other = "a folder" if stat.S_ISDIR(status.st_mode) else "no file"
+    received = f"{status.st_size} bytes" if is_file else other
     expected = f"a Python file of at most {MAX_SCRIPT_BYTES >> 20} MiB"
-    return explain(f"{path!r} is not a script.", expected=expected, received=received)
+    raise ScriptError(explain(f"{path!r} is not a script.", expected=expected, received=received))
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 
 def _nearest_script(path: str) -> str:
     """The script in the same folder whose name is spelt most like that of `path`."""
-    try:
-        others = [file.name for file in Path(path).parent.iterdir() if file.suffix == ".py"]
-    except OSError:
-        return ""
-    close = nearest(Path(path).name, others)
+    close = nearest(Path(path).name, [file.name for file in Path(path).parent.glob("*.py")])
     return "" if close is None else f"Did you mean {str(Path(path).with_name(close))!r}?"
 
 
@@ -132,8 +125,7 @@ def _read_arrays(path: str) -> dict[str, Any]:
     except CorruptFileError as error:
         raise ScriptError(f"--arrays: {error}") from None
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ScriptError(f"--arrays: {path!r} cannot be read: {reason}.") from None
+        raise ScriptError(f"--arrays: {path!r} cannot be read: {_reason(error)}.") from None
     for name in found:
         if not name.isidentifier() or keyword.iskeyword(name) or name[0] == "_" or hasattr(builtins, name):
             words = explain(
@@ -186,8 +178,11 @@ def _stands_in(folder: str, name: str) -> bool:
 def _run(path: str, names: Mapping[str, Any]) -> int:
     try:
         runpy.run_path(path, dict(names), "__main__")
-    except SystemExit as stop:
-        return _exit_code(stop.code)
+    except SystemExit as stop:  # with what Python makes of the argument of `sys.exit`
+        if stop.code is None or isinstance(stop.code, int):
+            return int(stop.code or 0)
+        print(stop.code, file=sys.stderr)
+        return FAILED
     except KeyboardInterrupt as interrupt:
         return _say(f"{path} was interrupted. {interrupt}".rstrip(), INTERRUPTED)
     except BaseException as error:  # noqa: BLE001  (whatever it is, it is the script's)
@@ -195,14 +190,6 @@ def _run(path: str, names: Mapping[str, Any]) -> int:
         sys.excepthook(type(error), error, error.__traceback__)
         return _say(_hint(error, path), FAILED)
     return OK
-
-
-def _exit_code(code: object) -> int:
-    """What Python makes of the argument of `sys.exit`."""
-    if code is None or isinstance(code, int):
-        return int(code or 0)
-    print(code, file=sys.stderr)
-    return FAILED
 
 
 def _trimmed(trace: TracebackType | None, path: str) -> TracebackType | None:

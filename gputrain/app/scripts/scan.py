@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 
 from gputrain.app.scripts.keras_modules import KerasModule, advice, first_missing
@@ -53,7 +53,7 @@ def missing_names(tree: ast.Module, modules: Mapping[str, KerasModule]) -> list[
     """
     reader = _Reader(modules)
     with suppress(RecursionError):  # nested deeper than functions can follow; what was found still counts
-        reader.read(tree)
+        reader.inside(_Scope(tree.body), tree.body)
     return sorted(reader.found.values(), key=lambda missing: missing.lines)
 
 
@@ -127,9 +127,6 @@ class _Reader(ast.NodeVisitor):
         self.scopes: list[_Scope] = []
         self.certain = True
 
-    def read(self, tree: ast.Module) -> None:
-        self._inside(_Scope(tree.body), tree.body)
-
     def visit_Import(self, node: ast.Import) -> None:
         for alias in node.names:
             self._use(alias.name, node.lineno)
@@ -147,112 +144,55 @@ class _Reader(ast.NodeVisitor):
         if root is not None and self._lacks(root) is None:  # else the import itself is told of
             self._use(".".join([root, *chain[1:]]), node.lineno)
 
-    def visit_FunctionDef(self, node: ast.FunctionDef | ast.AsyncFunctionDef) -> None:
-        self._visit(node.decorator_list)
-        self._function(node, node.body)
+    def _function(self, node: _Function) -> None:
+        """Defaults are evaluated where the function stands, annotations perhaps, its body when called."""
+        body = [node.body] if isinstance(node, ast.Lambda) else node.body
+        parts = list(ast.iter_child_nodes(node.args))
+        arguments = [part for part in parts if isinstance(part, ast.arg)]
+        self._visit(getattr(node, "decorator_list", ()))
+        self._visit([part for part in parts if part not in arguments])
+        self._visit(arguments, perhaps=True)
+        self.inside(_Scope(body, [argument.arg for argument in arguments]), body, perhaps=True)
 
-    visit_AsyncFunctionDef = visit_FunctionDef
-
-    def visit_Lambda(self, node: ast.Lambda) -> None:
-        self._function(node, [node.body])
+    visit_FunctionDef = visit_AsyncFunctionDef = visit_Lambda = _function
 
     def visit_ClassDef(self, node: ast.ClassDef) -> None:
         self._visit([*node.decorator_list, *node.bases, *node.keywords])
-        self._inside(_Scope(node.body, in_class=True), node.body)
+        self.inside(_Scope(node.body, in_class=True), node.body)
 
     def _comprehension(self, node: _Comprehension) -> None:
         first, *_ = node.generators
         self._visit([first.iter])
         targets = [generator.target for generator in node.generators]
-        with self._perhaps():
-            self._inside(_Scope(targets), ast.iter_child_nodes(node))
+        self.inside(_Scope(targets), ast.iter_child_nodes(node), perhaps=True)
 
     visit_ListComp = visit_SetComp = visit_DictComp = visit_GeneratorExp = _comprehension
-
-    def visit_If(self, node: ast.If) -> None:
-        if _asks_for_main(node.test):
-            self._visit(node.body)
-            self._visit(node.orelse, perhaps=True)
-        else:
-            self._visit([node.test])
-            self._visit([*node.body, *node.orelse], perhaps=True)
-
-    def visit_For(self, node: ast.For | ast.AsyncFor) -> None:
-        self._visit([node.iter])
-        self._visit([node.target, *node.body], perhaps=True)
-        self._visit(node.orelse, perhaps=True)
-
-    visit_AsyncFor = visit_For
-
-    def visit_While(self, node: ast.While) -> None:
-        self._visit([node.test])
-        self._visit([*node.body, *node.orelse], perhaps=True)
-
-    def visit_IfExp(self, node: ast.IfExp) -> None:
-        self._visit([node.test])
-        self._visit([node.body, node.orelse], perhaps=True)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> None:
         self._visit(node.values[:1])
         self._visit(node.values[1:], perhaps=True)
 
-    def visit_Match(self, node: ast.Match) -> None:
-        self._visit([node.subject])
-        self._visit(node.cases, perhaps=True)
-
-    def visit_With(self, node: ast.With | ast.AsyncWith) -> None:
-        self._visit(node.items)
-        self._visit(node.body, perhaps=any(_suppresses(item.context_expr) for item in node.items))
-
-    visit_AsyncWith = visit_With
-
-    def visit_Try(self, node: ast.Try | ast.TryStar) -> None:
-        caught = any(_catches(handler.type) for handler in node.handlers)
-        self._visit(node.body, perhaps=caught)
-        self._visit([*node.handlers, *node.orelse], perhaps=True)
-        self._visit(node.finalbody)
-
-    visit_TryStar = visit_Try
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> None:
-        self._visit([node.annotation], perhaps=True)
-        self._visit([part for part in (node.target, node.value) if part is not None])
-
-    def _function(self, node: _Function, body: list[ast.stmt] | list[ast.expr]) -> None:
-        """Defaults are evaluated where the function stands, annotations perhaps, its body when called."""
-        arguments = node.args
-        every = [
-            *arguments.posonlyargs,
-            *arguments.args,
-            *arguments.kwonlyargs,
-            *(extra for extra in (arguments.vararg, arguments.kwarg) if extra is not None),
-        ]
-        self._visit([default for default in (*arguments.defaults, *arguments.kw_defaults) if default])
-        self._visit(every, perhaps=True)
-        with self._perhaps():
-            self._inside(_Scope(body, [argument.arg for argument in every]), body)
+    def generic_visit(self, node: ast.AST) -> None:
+        reached = _reached_parts(node)
+        if reached is None:
+            return super().generic_visit(node)
+        for name, part in ast.iter_fields(node):
+            nodes = part if isinstance(part, list) else [part]
+            self._visit([one for one in nodes if isinstance(one, ast.AST)], perhaps=name not in reached)
 
     def _visit(self, nodes: Iterable[ast.AST], perhaps: bool = False) -> None:
-        with self._perhaps(perhaps):
-            for node in nodes:
-                self.visit(node)
-
-    def _inside(self, scope: _Scope, nodes: Iterable[ast.AST]) -> None:
-        self.scopes.append(scope)
-        try:
-            self._visit(nodes)
-        finally:
-            self.scopes.pop()
-
-    @contextmanager
-    def _perhaps(self, perhaps: bool = True) -> Iterator[None]:
-        """What is visited within may never be reached."""
+        """Go through nodes, which `perhaps` are never reached."""
         before = self.certain
         self.certain = before and not perhaps
-        try:
-            yield
-        finally:
-            self.certain = before
+        for node in nodes:
+            self.visit(node)
+        self.certain = before
+
+    def inside(self, scope: _Scope, nodes: Iterable[ast.AST], perhaps: bool = False) -> None:
+        """Go through the nodes of a scope."""
+        self.scopes.append(scope)
+        self._visit(nodes, perhaps)
+        self.scopes.pop()
 
     def _resolve(self, chain: tuple[str, ...], outer: int = 0) -> str | None:
         """The dotted path that a chain of names stands for, as seen from `outer` scopes further out."""
@@ -273,8 +213,7 @@ class _Reader(ast.NodeVisitor):
         """The part of `path` that is a missing name of Keras, or None."""
         if path == TENSORFLOW or path.startswith(f"{TENSORFLOW}."):
             return TENSORFLOW
-        root = path.partition(".")[0]
-        return first_missing(path, self.modules) if root == "keras" else None
+        return first_missing(path, self.modules) if path.partition(".")[0] == "keras" else None
 
     def _use(self, path: str, line: int) -> None:
         lacking = self._lacks(path)
@@ -284,6 +223,27 @@ class _Reader(ast.NodeVisitor):
         missing = self.found.setdefault(lacking, Missing(lacking, [], False, words))
         missing.lines = sorted({*missing.lines, line})
         missing.certain = missing.certain or self.certain
+
+
+def _reached_parts(node: ast.AST) -> tuple[str, ...] | None:
+    """The parts of a statement or expression that are reached for certain where it is; None: all."""
+    match node:
+        case ast.If():
+            return ("test", "body") if _asks_for_main(node.test) else ("test",)
+        case ast.While() | ast.IfExp():
+            return ("test",)
+        case ast.For() | ast.AsyncFor():
+            return ("iter",)
+        case ast.AnnAssign():
+            return ("target", "value")
+        case ast.Match():
+            return ("subject",)
+        case ast.With() | ast.AsyncWith():
+            return ("items",) if any(_suppresses(item.context_expr) for item in node.items) else None
+        case ast.Try() | ast.TryStar():
+            caught = any(_catches(handler.type) for handler in node.handlers)
+            return ("finalbody",) if caught else ("body", "finalbody")
+    return None
 
 
 def _asks_for_main(test: ast.expr) -> bool:

@@ -63,7 +63,7 @@ class HealthWatch:
         if not within.batch:
             within.skipped_before = self._skipped_before
         self.waits = model._state.step.device.asynchronous
-        self._rate, self._writes = self._current_rate()
+        self._read_rate()
         self._unseen: list[Batch] = []
         self._kept = 0  # those of an iterator, which hold their data
         self._seen = 0
@@ -88,10 +88,9 @@ class HealthWatch:
 
     def before_steps(self) -> None:
         """Look at the steps so far if the learning rate has changed: a report names the rate they had."""
-        rate, writes = self._current_rate(known=self._writes)
-        if writes != self._writes:
+        if self._rate_may_differ():
             self.look(at_last=True)
-            self._rate, self._writes = rate, writes
+            self._read_rate()
 
     def another_step(self) -> None:
         """Another step than the epoch's own comes next (train_on_batch in a callback)."""
@@ -146,12 +145,24 @@ class HealthWatch:
             return True
         return time.monotonic() >= self._next
 
-    def _current_rate(self, known: int = -1) -> tuple[float | None, int]:
-        """(rate that was last set by hand, how often one was set); not read again while that is `known`."""
-        rate = getattr(self.model.optimizer, "learning_rate", None)
-        if not isinstance(rate, Variable):
-            return None, 0  # a schedule: what it gave follows from the step
-        return (None if rate.writes == known else float(rate)), rate.writes
+    def _read_rate(self) -> None:
+        """Remember the rate that was set by hand, and by what another one would show."""
+        self._optimizer = self.model.optimizer
+        self._version = getattr(self._optimizer, "version", 0)
+        rate = getattr(self._optimizer, "learning_rate", None)
+        self._variable = (
+            rate if isinstance(rate, Variable) else None
+        )  # a schedule's rate follows from the step
+        self._rate = None if self._variable is None else float(self._variable)
+        self._writes = None if self._variable is None else self._variable.writes
+
+    def _rate_may_differ(self) -> bool:
+        """Whether the rate was set, or the optimizer is another one or follows a schedule now."""
+        if self._optimizer is not self.model.optimizer:
+            return True
+        if self._version != getattr(self._optimizer, "version", 0):
+            return True
+        return self._variable is not None and self._variable.writes != self._writes
 
 
 def report(model: Watched, batch: Batch, place: str, rate: float | None = None) -> None:
