@@ -11,6 +11,7 @@ import gputrain as keras
 from gputrain import callbacks, config, layers
 from gputrain.errors import NonFiniteError
 from gputrain.models.training.steps import MOST_SKIPPED
+from gputrain.saving import set_state_tree, state_tree
 from tests.models.small import QUIET, REAL, X, regressor, same
 
 HUGE = REAL.copy()
@@ -74,6 +75,22 @@ def test_a_pause_changes_nothing(steps: int | None) -> None:
         rest = model.fit(X, HUGE, initial_epoch=1, epochs=3, **whole).history if pauses else {}
         histories.append({name: values + rest.get(name, []) for name, values in found.items()})
     assert histories[0] == histories[1]
+
+
+@pytest.mark.parametrize("at", [3, 5, 8, 10])
+def test_a_resumed_epoch_counts_the_steps_skipped_before(at: int) -> None:
+    """Also where its last batch was trained on before."""
+    config.set_nonfinite_steps("skip")
+    trees: list[Any] = []
+
+    class Keeps(callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            trees.append(state_tree(self.model, self.companions))
+
+    model, fresh, history = net(), net(), callbacks.History()
+    whole = model.fit(X, HUGE, batch_size=10, epochs=2, callbacks=[Keeps()], **QUIET).history
+    set_state_tree(fresh, trees[at - 1], [history])
+    assert fresh.fit(X, HUGE, batch_size=10, epochs=2, callbacks=[history], **QUIET).history == whole
 
 
 def test_an_epoch_without_a_good_step_has_no_loss() -> None:
