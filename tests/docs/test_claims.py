@@ -31,13 +31,13 @@ def first_column(page: str) -> list[str]:
 
 
 def advice_keys() -> set[str]:
-    """The first argument of each `Advice(...)` and `record.advice(...)`."""
+    """The first argument of each `Advice(...)` and `advise(...)`."""
     found = set()
     for path in Path(advice.__file__).parent.glob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
                 name = getattr(node.func, "attr", getattr(node.func, "id", ""))
-                found |= {str(node.args[0].value)} if name in ("advice", "Advice") else set()
+                found |= {str(node.args[0].value)} if name in ("advise", "Advice") else set()
     return found
 
 

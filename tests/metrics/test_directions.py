@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -107,12 +108,13 @@ def test_names_from_the_logs(name: str, expected: str | None) -> None:
         (losses.poisson, "val_poisson"),
         (losses.Hinge(), "val_hinge"),
         (losses.CosineSimilarity(), "cosine_similarity"),
-        (metrics.FalsePositives(name="alarms"), "val_alarms"),
-        (metrics.TruePositives(name="caught"), "val_caught"),
+        (partial(metrics.FalsePositives, name="alarms"), "val_alarms"),
+        (partial(metrics.TruePositives, name="caught"), "val_caught"),
     ],
 )
 def test_early_stopping_asks_the_models_metric(metric: Any, monitor: str) -> None:
     """It failed after the first epoch: whether the value should rise or fall was not known."""
+    metric = metric() if isinstance(metric, partial) else metric  # on the device of this test
     x = np.linspace(0, 1, 12, dtype="float32").reshape(-1, 1)
     model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1, activation="sigmoid")])
     model.compile("sgd", "binary_crossentropy", metrics=[metric])

@@ -14,8 +14,12 @@ import gputrain as keras
 from gputrain import config, ops
 from gputrain.backend.cupy.launch import launches
 from gputrain.backend.cupy.recording import Recorded
+from gputrain.data import make_arrays
+from gputrain.data.sources import ArraySource
 from gputrain.ir import Graph, Spec, Value
 from gputrain.models.program import Program
+from gputrain.models.training.callback_list import CallbackList
+from gputrain.models.training.loop import Fit
 from gputrain.ops.base import Operation, apply
 from gputrain.runtime import Executable
 from tests.backend.cupy.world import World, emulated
@@ -104,10 +108,11 @@ def test_a_replay_takes_nothing_from_the_host(world: World) -> None:
 def test_an_epoch_on_resident_data_is_graph_launches_and_one_order(world: World) -> None:
     model = mlp()
     model.fit(X, Y, batch_size=25, epochs=2, verbose=0)
-    source = _source()
-    model._train_epoch(source, 5, _Nobody())  # puts the data on the device
+    fit = _fit(model)
+    fit._train_epoch(5)  # puts the data on the device
+    fit.place.batch = 0
     with world.standin.statistics.record() as log:
-        model._train_epoch(source, 6, _Nobody())
+        fit._train_epoch(6)
     kinds = [event.kind for event in log if event.how == "run"]
     assert kinds.count("graph_launch") == 4
     # The order of the epoch, its counter, the flag set to healthy; metrics and flags read at the end.
@@ -115,17 +120,12 @@ def test_an_epoch_on_resident_data_is_graph_launches_and_one_order(world: World)
     assert kinds.count("launch") == kinds.count("gemm") == 0
 
 
-def _source() -> Any:
-    from gputrain.data import make_arrays
-    from gputrain.data.sources import ArraySource
-
-    return ArraySource(make_arrays(X, Y), 25, True)
-
-
-class _Nobody:
-    def on_train_batch_begin(self, step: int, logs: Any = None) -> None: ...
-
-    def on_train_batch_end(self, step: int, logs: Any) -> None: ...
+def _fit(model: Any) -> Fit:
+    """A fit without callbacks whose epochs are run one by one."""
+    source = ArraySource(make_arrays(X, Y), 25, True)
+    fit = Fit(model, source, None, CallbackList(), range(5, 7), 1)
+    fit.place = model._state.begin_fit(source, 5)
+    return fit
 
 
 def test_the_reference_step_has_at_most_24_launches(world: World) -> None:
