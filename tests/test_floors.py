@@ -56,6 +56,10 @@ DEFERRED = {
     ("backend.cupy.opening", "backend.cupy.device"): "optional: needs CuPy",
     ("compiler.lower", "compiler.chains"): "start-up: only devices that emit kernels need it",
     ("models.training.callback_list", "models.training.progbar_logger"): "start-up: not all show a bar",
+    ("models.model", "models.memory"): "start-up: for those who ask for a plan",
+    ("models.model", "models.summary"): "start-up: for those who ask for a summary",
+    ("layers.base.tracking", "layers.base.places"): "start-up: for those who take or set a state",
+    ("runtime.executable", "runtime.control"): "start-up: only loops and choices need it",
     ("datasets._load", "datasets._download"): "start-up: ssl and urllib cost more than all of gputrain",
     ("datasets._bundled", "data.tabular"): "start-up: tables are read by few programs",
 }

@@ -13,8 +13,6 @@ from gputrain.layers.base import Layer, masking
 from gputrain.layers.base.naming import make_paths_unique
 from gputrain.models.configs import as_nested_model, functional_config, functional_from_config
 from gputrain.models.functional import FunctionalGraph
-from gputrain.models.memory import memory_plan
-from gputrain.models.summary import summary_text
 from gputrain.models.training.objectives import takes_indices
 from gputrain.models.training.trainer import Trainer
 from gputrain.names import did_you_mean
@@ -120,6 +118,8 @@ class Model(Trainer, Layer):
             ValueError: layer_range names no layer.
         """
         layers = self.layers if layer_range is None else _between(self.layers, layer_range)
+        from gputrain.models.summary import summary_text
+
         text = summary_text(self, layers, line_length, expand_nested, show_trainable)
         (print_fn or print)(text)
 
@@ -145,6 +145,8 @@ class Model(Trainer, Layer):
         Returns:
             a `MemoryPlan`: bytes by purpose; printing it gives a table.
         """
+        from gputrain.models.memory import memory_plan
+
         return memory_plan(self, batch_size, kind)
 
     def step_specs(self) -> tuple[list[Spec], list[Spec]]:

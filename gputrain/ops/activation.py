@@ -11,8 +11,9 @@ import numpy as np
 from gputrain.ir import Spec, Value
 from gputrain.ops.base import Operation, Sample, apply
 from gputrain.ops.comparison import greater
-from gputrain.ops.elementwise import add, clip, erf, multiply, sigmoid, square, tanh, where
+from gputrain.ops.elementwise import add, clip, multiply, sigmoid, square, tanh, where
 from gputrain.ops.pointwise import Gradients, _Unary, as_float, unary_function
+from gputrain.ops.special import erf
 
 # Beyond, tanh in gelu's approximation is -1 or 1 in any dtype; the cube of a large number would be infinite.
 _GELU_LEVEL = 30.0
@@ -31,13 +32,14 @@ __all__ = [
 
 
 class Relu(_Unary):
-    """max(x, 0); NaN stays NaN."""
+    """max(x, 0).
 
+    NaN stays NaN.
+    """
+
+    gradient = staticmethod(lambda ct, y, x: apply(ReluGrad(), ct, y))
     floating = False
     reference = staticmethod(lambda x: np.maximum(x, 0))
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (apply(ReluGrad(), ct, out),)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.maximum(x, 0, out=out)
@@ -92,13 +94,14 @@ class Elu(_Unary):
 
 
 class Softplus(_Unary):
-    """log(1 + exp(x)), computed as max(x, 0) + log1p(exp(-|x|))."""
+    """log(1 + exp(x)).
 
+    Computed as max(x, 0) + log1p(exp(-|x|)).
+    """
+
+    gradient = staticmethod(lambda ct, y, x: ct * sigmoid(x))
     reference = staticmethod(lambda x: np.log1p(np.exp(x)))
     overwrites = ()
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (multiply(ct, sigmoid(x)),)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.abs(x, out=out)
@@ -112,7 +115,8 @@ class Softplus(_Unary):
         return (x,)
 
 
-relu = unary_function(Relu, "relu", "max(x, 0).", floating=False)
+relu = unary_function(Relu)
+softplus = unary_function(Softplus)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
@@ -134,6 +138,3 @@ def gelu(x: Any, approximate: bool = True) -> Any:
         inner = multiply(math.sqrt(2 / math.pi), add(near, multiply(0.044715, multiply(near, square(near)))))
         return multiply(multiply(x, 0.5), add(tanh(inner), 1.0))
     return multiply(multiply(x, 0.5), add(erf(multiply(x, 1 / math.sqrt(2))), 1.0))
-
-
-softplus = unary_function(Softplus, "softplus", "log(1 + exp(x)).")

@@ -8,9 +8,17 @@ from typing import Any
 import numpy as np
 
 from gputrain.errors import DTypeError, explain
-from gputrain.ir import Spec, Value, broadcast
-from gputrain.ops.base import Operation, Sample, apply, convert, harmonize, require_float
-from gputrain.ops.pointwise import Gradients, _Binary, _Unary, dtype_of, unary_function
+from gputrain.ir import Spec, broadcast
+from gputrain.ops.base import Sample, apply, convert
+from gputrain.ops.pointwise import (
+    _Binary,
+    _Unary,
+    binary_function,
+    dtype_of,
+    no_gradient,
+    unary_function,
+    variant,
+)
 
 __all__ = [
     "Equal",
@@ -37,47 +45,9 @@ __all__ = [
 
 
 class _Compare(_Binary):
+    gradient = staticmethod(lambda ct, z, x, y: (None, None))
     result = "bool"
     overwrites = ()
-
-    def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
-        return None, None
-
-
-class Equal(_Compare):
-    """x == y."""
-
-    function = "equal"
-
-
-class NotEqual(_Compare):
-    """x != y."""
-
-    function = "not_equal"
-
-
-class Less(_Compare):
-    """x < y."""
-
-    function = "less"
-
-
-class LessEqual(_Compare):
-    """x <= y."""
-
-    function = "less_equal"
-
-
-class Greater(_Compare):
-    """x > y."""
-
-    function = "greater"
-
-
-class GreaterEqual(_Compare):
-    """x >= y."""
-
-    function = "greater_equal"
 
 
 class _Logical(_Compare):
@@ -96,33 +66,26 @@ class _Logical(_Compare):
         ]
 
 
-class LogicalAnd(_Logical):
-    """x and y, of booleans."""
-
-    function = "logical_and"
-
-
-class LogicalOr(_Logical):
-    """x or y, of booleans."""
-
-    function = "logical_or"
+Equal = variant(_Compare, "Equal", "equal", "x1 == x2, elementwise.")
+NotEqual = variant(_Compare, "NotEqual", "not_equal", "x1 != x2, elementwise.")
+Less = variant(_Compare, "Less", "less", "x1 < x2, elementwise.")
+LessEqual = variant(_Compare, "LessEqual", "less_equal", "x1 <= x2, elementwise.")
+Greater = variant(_Compare, "Greater", "greater", "x1 > x2, elementwise.")
+GreaterEqual = variant(_Compare, "GreaterEqual", "greater_equal", "x1 >= x2, elementwise.")
+LogicalAnd = variant(_Logical, "LogicalAnd", "logical_and", "x1 and x2, of booleans.")
+LogicalOr = variant(_Logical, "LogicalOr", "logical_or", "x1 or x2, of booleans.")
 
 
-class LogicalNot(Operation):
+class LogicalNot(_Unary):
     """not x, of booleans."""
 
-    overwrites = ((0, 0),)
+    function = "logical_not"
+    gradient = no_gradient
 
     def infer(self, x: Spec) -> Spec:
         if x.dtype != "bool":
             raise DTypeError(explain("LogicalNot needs boolean input.", received=x))
         return x
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (None,)
-
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        xp.logical_not(x, out=out)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -134,47 +97,24 @@ class IsFinite(_Unary):
     """True where x is neither NaN nor infinite."""
 
     function = "isfinite"
+    gradient = no_gradient
     overwrites = ()
 
     def infer(self, x: Spec) -> Spec:
-        require_float(x, "IsFinite")
-        return x.with_dtype("bool")
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (None,)
+        return super().infer(x).with_dtype("bool")
 
 
-def equal(x1: Any, x2: Any) -> Any:
-    """x1 == x2, elementwise."""
-    return apply(Equal(), *harmonize(x1, x2))
-
-
-def not_equal(x1: Any, x2: Any) -> Any:
-    """x1 != x2, elementwise."""
-    return apply(NotEqual(), *harmonize(x1, x2))
-
-
-def less(x1: Any, x2: Any) -> Any:
-    """x1 < x2, elementwise."""
-    return apply(Less(), *harmonize(x1, x2))
-
-
-def less_equal(x1: Any, x2: Any) -> Any:
-    """x1 <= x2, elementwise."""
-    return apply(LessEqual(), *harmonize(x1, x2))
-
-
-def greater(x1: Any, x2: Any) -> Any:
-    """x1 > x2, elementwise."""
-    return apply(Greater(), *harmonize(x1, x2))
-
-
-def greater_equal(x1: Any, x2: Any) -> Any:
-    """x1 >= x2, elementwise."""
-    return apply(GreaterEqual(), *harmonize(x1, x2))
+equal = binary_function(Equal)
+not_equal = binary_function(NotEqual)
+less = binary_function(Less)
+less_equal = binary_function(LessEqual)
+greater = binary_function(Greater)
+greater_equal = binary_function(GreaterEqual)
+isfinite = unary_function(IsFinite)
 
 
 def as_boolean(x: Any) -> Any:
+    """x, or where its numbers are not 0."""
     x = convert(x)
     return x if dtype_of(x) == "bool" else not_equal(x, 0)
 
@@ -192,6 +132,3 @@ def logical_or(x1: Any, x2: Any) -> Any:
 def logical_not(x: Any) -> Any:
     """not x, elementwise; numbers count as true where they are not 0."""
     return apply(LogicalNot(), as_boolean(x))
-
-
-isfinite = unary_function(IsFinite, "isfinite", "True where x is neither NaN nor infinite.")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Spec, Value, broadcast
-from gputrain.ops._erf import erf_into, erf_reference, erf_scratch
 from gputrain.ops.base import Operation, Sample, apply, cast, convert, harmonize
 from gputrain.ops.comparison import as_boolean, greater, greater_equal, less_equal, logical_and
 from gputrain.ops.pointwise import (
@@ -19,8 +17,11 @@ from gputrain.ops.pointwise import (
     _Unary,
     as_float,
     as_floats,
+    binary_function,
+    no_gradient,
     scalar_like,
     unary_function,
+    variant,
 )
 
 __all__ = [
@@ -30,7 +31,6 @@ __all__ = [
     "Clip",
     "Cos",
     "Divide",
-    "Erf",
     "Exp",
     "Expm1",
     "Floor",
@@ -61,7 +61,6 @@ __all__ = [
     "clip",
     "cos",
     "divide",
-    "erf",
     "exp",
     "expm1",
     "floor",
@@ -90,97 +89,88 @@ __all__ = [
 
 
 class Add(_Binary):
-    """x + y."""
+    """x1 + x2, broadcast."""
 
     function = "add"
-
-    def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
-        return ct, ct
+    gradient = staticmethod(lambda ct, z, x, y: (ct, ct))
 
 
 class Subtract(_Binary):
-    """x - y."""
+    """x1 - x2, broadcast."""
 
     function = "subtract"
-
-    def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
-        return ct, negative(ct)
+    gradient = staticmethod(lambda ct, z, x, y: (ct, -ct))
 
 
 class Multiply(_Binary):
-    """x * y."""
+    """x1 * x2, broadcast."""
 
     function = "multiply"
-
-    def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
-        return multiply(ct, y), multiply(ct, x)
+    gradient = staticmethod(lambda ct, z, x, y: (ct * y, ct * x))
 
 
 class Divide(_Binary):
-    """x / y."""
+    """x1 / x2, broadcast."""
 
     function = "divide"
     floating = True
     domain = (0.5, 2.0)
 
     def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
-        dx = divide(ct, y)
-        return dx, negative(multiply(dx, out))
+        dx = ct / y
+        return dx, -(dx * out)
 
 
-class Maximum(_Binary):
-    """Larger of two; where equal, the gradient goes to the first."""
+class _Choice(_Binary):
+    """One of two; the gradient goes to the one that was chosen, and to the first where both are equal."""
+
+    chosen: ClassVar[Callable[..., Value]]  # f(x, y): where x is
+
+    def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
+        dx = ct * cast(type(self).chosen(x, y), ct.dtype)
+        return dx, ct - dx
+
+
+class Maximum(_Choice):
+    """Larger of x1 and x2, elementwise."""
 
     function = "maximum"
-
-    def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
-        first = cast(greater_equal(x, y), ct.dtype)
-        dx = multiply(ct, first)
-        return dx, subtract(ct, dx)
+    chosen = staticmethod(greater_equal)
 
 
-class Minimum(_Binary):
-    """Smaller of two; where equal, the gradient goes to the first."""
+class Minimum(_Choice):
+    """Smaller of x1 and x2, elementwise."""
 
     function = "minimum"
-
-    def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
-        first = cast(less_equal(x, y), ct.dtype)
-        dx = multiply(ct, first)
-        return dx, subtract(ct, dx)
+    chosen = staticmethod(less_equal)
 
 
 class Power(_Binary):
-    """x ** y."""
+    """x1 ** x2, elementwise."""
 
     function = "power"
     domain = (0.5, 2.0)
 
     def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
-        dx = multiply(ct, multiply(y, power(x, subtract(y, 1.0))))
+        dx = ct * (y * power(x, y - 1.0))
         # x ** y * log(x) tends to 0 as x does; log(0) must not spoil it.
         safe = where(greater(x, 0.0), x, scalar_like(x, 1.0))
-        return dx, multiply(ct, multiply(out, log(safe)))
+        return dx, ct * (out * log(safe))
 
 
 class FloorDivide(_Binary):
-    """floor(x / y); no gradient."""
+    """floor(x1 / x2)."""
 
     function = "floor_divide"
+    gradient = staticmethod(lambda ct, z, x, y: (None, None))
     domain = (1.0, 9.0)
-
-    def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
-        return None, None
 
 
 class Mod(_Binary):
-    """Remainder with the sign of y."""
+    """Remainder of x1 / x2 with the sign of x2."""
 
     function = "mod"
-    domain = (1.0, 9.0)
-
-    def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
-        return ct, negative(multiply(ct, floor_divide(x, y)))
+    gradient = staticmethod(lambda ct, z, x, y: (ct, -(ct * apply(FloorDivide(), x, y))))
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -192,115 +182,80 @@ class Negative(_Unary):
     """-x."""
 
     function = "negative"
+    gradient = staticmethod(lambda ct, y, x: -ct)
     floating = False
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (negative(ct),)
 
 
 class Abs(_Unary):
-    """|x|."""
+    """|x|, elementwise."""
 
     function = "abs"
+    gradient = staticmethod(lambda ct, y, x: ct * apply(Sign(), x))
     floating = False
 
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (multiply(ct, sign(x)),)
+
+class _Steps(_Unary):
+    """A function that is constant between its jumps."""
+
+    gradient = no_gradient
 
 
-class Sign(_Unary):
+class Sign(_Steps):
     """-1, 0 or 1 by the sign of x."""
 
     function = "sign"
     floating = False
 
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (None,)
 
-
-class Floor(_Unary):
-    """Largest integer not above x; no gradient."""
-
-    function = "floor"
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (None,)
-
-
-class Ceil(_Unary):
-    """Smallest integer not below x; no gradient."""
-
-    function = "ceil"
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (None,)
-
-
-class Round(_Unary):
-    """Nearest integer, halves to even."""
-
-    function = "rint"
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (None,)
+Floor = variant(_Steps, "Floor", "floor", "Largest integer not above x.")
+Ceil = variant(_Steps, "Ceil", "ceil", "Smallest integer not below x.")
+Round = variant(_Steps, "Round", "rint", "Nearest integer, halves to even.")
 
 
 class Exp(_Unary):
     """e ** x."""
 
     function = "exp"
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (multiply(ct, out),)
+    gradient = staticmethod(lambda ct, y, x: ct * y)
 
 
 class Expm1(_Unary):
     """e ** x - 1, exact near 0."""
 
     function = "expm1"
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (multiply(ct, add(out, 1.0)),)
+    gradient = staticmethod(lambda ct, y, x: ct * (y + 1.0))
 
 
 class Log(_Unary):
     """Natural logarithm."""
 
     function = "log"
+    gradient = staticmethod(lambda ct, y, x: ct / x)
     domain = (0.5, 3.0)
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (divide(ct, x),)
 
 
 class Log1p(_Unary):
     """log(1 + x), exact near 0."""
 
     function = "log1p"
+    gradient = staticmethod(lambda ct, y, x: ct / (x + 1.0))
     domain = (-0.5, 3.0)
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (divide(ct, add(x, 1.0)),)
 
 
 class Sqrt(_Unary):
     """Square root."""
 
     function = "sqrt"
+    gradient = staticmethod(lambda ct, y, x: ct * 0.5 / y)
     domain = (0.5, 3.0)
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (divide(multiply(ct, 0.5), out),)
 
 
 class Rsqrt(_Unary):
     """1 / sqrt(x)."""
 
+    gradient = staticmethod(lambda ct, y, x: ct * (-0.5 * (y / x)))
     domain = (0.5, 3.0)
     reference = staticmethod(lambda x: 1.0 / np.sqrt(x))
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (multiply(ct, multiply(-0.5, divide(out, x))),)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.sqrt(x, out=out)
@@ -311,68 +266,45 @@ class Square(_Unary):
     """x * x."""
 
     function = "square"
+    gradient = staticmethod(lambda ct, y, x: ct * (x * 2.0))
     floating = False
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (multiply(ct, multiply(x, 2.0)),)
 
 
 class Sin(_Unary):
     """Sine of x in radians."""
 
     function = "sin"
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (multiply(ct, apply(Cos(), x)),)
+    gradient = staticmethod(lambda ct, y, x: ct * apply(Cos(), x))
 
 
 class Cos(_Unary):
     """Cosine of x in radians."""
 
     function = "cos"
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (negative(multiply(ct, apply(Sin(), x))),)
+    gradient = staticmethod(lambda ct, y, x: -(ct * apply(Sin(), x)))
 
 
 class Tanh(_Unary):
     """Hyperbolic tangent."""
 
     function = "tanh"
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (multiply(ct, subtract(1.0, square(out))),)
+    gradient = staticmethod(lambda ct, y, x: ct * (1.0 - apply(Square(), y)))
 
 
 class Sigmoid(_Unary):
-    """1 / (1 + exp(-x)), computed as (tanh(x / 2) + 1) / 2, which cannot overflow."""
+    """1 / (1 + exp(-x)).
 
+    Computed as (tanh(x / 2) + 1) / 2, which cannot overflow.
+    """
+
+    gradient = staticmethod(lambda ct, y, x: ct * (y * (1.0 - y)))
     reference = staticmethod(lambda x: 1.0 / (1.0 + np.exp(-x)))
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (multiply(ct, multiply(out, subtract(1.0, out))),)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.multiply(x, 0.5, out=out)
         xp.tanh(out, out=out)
         xp.add(out, 1.0, out=out)
         xp.multiply(out, 0.5, out=out)
-
-
-class Erf(_Unary):
-    """Gauss error function, within 2 ulp in float32."""
-
-    domain = (-3.5, 3.5)
-    reference = staticmethod(erf_reference)
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (multiply(ct, multiply(2.0 / math.sqrt(math.pi), exp(negative(square(x))))),)
-
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return erf_scratch(x)
-
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        erf_into(xp, out, x, scratch)
 
 
 class Where(Operation):
@@ -434,31 +366,39 @@ class Clip(Operation):
 class StopGradient(_Unary):
     """x, through which no gradient flows."""
 
+    gradient = no_gradient
     floating = False
     view = True
     reference = staticmethod(lambda x: x)
 
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (None,)
-
     @classmethod
     def samples(cls) -> Sequence[Sample]:
-        return [Sample(cls(), (Spec(s),), lambda x: x, differentiable=()) for s in [(), (0,), (3, 5)]]
+        return [Sample(cls(), (Spec(s),), cls.reference, differentiable=()) for s in [(), (0,), (3, 5)]]
 
 
-def add(x1: Any, x2: Any) -> Any:
-    """x1 + x2, broadcast."""
-    return apply(Add(), *harmonize(x1, x2))
-
-
-def subtract(x1: Any, x2: Any) -> Any:
-    """x1 - x2, broadcast."""
-    return apply(Subtract(), *harmonize(x1, x2))
-
-
-def multiply(x1: Any, x2: Any) -> Any:
-    """x1 * x2, broadcast."""
-    return apply(Multiply(), *harmonize(x1, x2))
+add = binary_function(Add)
+subtract = binary_function(Subtract)
+multiply = binary_function(Multiply)
+maximum = binary_function(Maximum)
+minimum = binary_function(Minimum)
+floor_divide = binary_function(FloorDivide)
+mod = binary_function(Mod)
+negative = unary_function(Negative)
+abs = absolute = unary_function(Abs)
+sign = unary_function(Sign)
+square = unary_function(Square)
+floor = unary_function(Floor)
+ceil = unary_function(Ceil)
+exp = unary_function(Exp)
+expm1 = unary_function(Expm1)
+log = unary_function(Log)
+log1p = unary_function(Log1p)
+sqrt = unary_function(Sqrt)
+rsqrt = unary_function(Rsqrt)
+sin = unary_function(Sin)
+cos = unary_function(Cos)
+tanh = unary_function(Tanh)
+sigmoid = unary_function(Sigmoid)
 
 
 def divide(x1: Any, x2: Any) -> Any:
@@ -469,85 +409,11 @@ def divide(x1: Any, x2: Any) -> Any:
 true_divide = divide
 
 
-def maximum(x1: Any, x2: Any) -> Any:
-    """Larger of x1 and x2, elementwise."""
-    return apply(Maximum(), *harmonize(x1, x2))
-
-
-def minimum(x1: Any, x2: Any) -> Any:
-    """Smaller of x1 and x2, elementwise."""
-    return apply(Minimum(), *harmonize(x1, x2))
-
-
 def power(x1: Any, x2: Any) -> Any:
     """x1 ** x2, elementwise; a square where x2 is the number 2."""
     if isinstance(x2, int | float) and x2 == 2:
         return square(x1)
     return apply(Power(), *harmonize(x1, x2))
-
-
-def floor_divide(x1: Any, x2: Any) -> Any:
-    """floor(x1 / x2)."""
-    return apply(FloorDivide(), *harmonize(x1, x2))
-
-
-def mod(x1: Any, x2: Any) -> Any:
-    """Remainder of x1 / x2 with the sign of x2."""
-    return apply(Mod(), *harmonize(x1, x2))
-
-
-negative = unary_function(Negative, "negative", "-x.", floating=False)
-
-
-abs = unary_function(Abs, "abs", "|x|, elementwise.", floating=False)
-
-
-absolute = abs
-
-
-sign = unary_function(Sign, "sign", "-1, 0 or 1 by the sign of x.", floating=False)
-
-
-square = unary_function(Square, "square", "x * x.", floating=False)
-
-
-floor = unary_function(Floor, "floor", "Largest integer not above x.")
-
-
-ceil = unary_function(Ceil, "ceil", "Smallest integer not below x.")
-
-
-exp = unary_function(Exp, "exp", "e ** x.")
-
-
-expm1 = unary_function(Expm1, "expm1", "e ** x - 1, exact near 0.")
-
-
-log = unary_function(Log, "log", "Natural logarithm.")
-
-
-log1p = unary_function(Log1p, "log1p", "log(1 + x), exact near 0.")
-
-
-sqrt = unary_function(Sqrt, "sqrt", "Square root.")
-
-
-rsqrt = unary_function(Rsqrt, "rsqrt", "1 / sqrt(x).")
-
-
-sin = unary_function(Sin, "sin", "Sine of x in radians.")
-
-
-cos = unary_function(Cos, "cos", "Cosine of x in radians.")
-
-
-tanh = unary_function(Tanh, "tanh", "Hyperbolic tangent.")
-
-
-sigmoid = unary_function(Sigmoid, "sigmoid", "1 / (1 + exp(-x)).")
-
-
-erf = unary_function(Erf, "erf", "Gauss error function.")
 
 
 def round(x: Any, decimals: int = 0) -> Any:

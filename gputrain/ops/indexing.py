@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import builtins
-import math
 import operator
 from collections.abc import Sequence
 from types import EllipsisType
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,6 +15,8 @@ from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import INTEGERS, Spec, Value, dtype_name, normalize_axis
 from gputrain.ir.spec import Dim, Shape
 from gputrain.ops.base import Operation, Sample, apply, convert, spec_of
+from gputrain.ops.pointwise import Gradients
+from gputrain.ops.precision import narrow, wide_scratch
 from gputrain.ops.shape import broadcast_to, ravel
 
 __all__ = [
@@ -33,17 +34,13 @@ __all__ = [
     "take_along_axis",
 ]
 
-Gradients = Sequence[Value | None]
 Range = tuple[int | None, int | None, int | None]  # start, stop, step: a slice that can be hashed
 Key = tuple[int | Range | None, ...]  # None puts in an axis of size 1
-
-_BLOCK = 16384  # elements of a workspace that should stay in cache
-
 
 # --------------------------------------------------------------------------------------------------- slices
 
 
-def _indexer(key: Key) -> tuple[Any, ...]:
+def indexer(key: Key) -> tuple[Any, ...]:
     """`key` as NumPy takes it."""
     return tuple(builtins.slice(*entry) if isinstance(entry, tuple) else entry for entry in key)
 
@@ -92,12 +89,12 @@ class GetItem(Operation):
         return (apply(GetItemGrad(self.key, x.spec.dims), ct),)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        xp.copyto(out, x[_indexer(self.key)])
+        xp.copyto(out, x[indexer(self.key)])
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
         return [
-            Sample(cls(key), (Spec(shape),), lambda x, k=key: x[_indexer(k)], label=str(key))
+            Sample(cls(key), (Spec(shape),), lambda x, k=key: x[indexer(k)], label=str(key))
             for shape, key in _CASES
         ]
 
@@ -116,12 +113,12 @@ class GetItemGrad(Operation):
 
     def compute(self, xp: Any, out: Any, ct: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         out.fill(0)
-        out[_indexer(self.key)] = ct
+        out[indexer(self.key)] = ct
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
         def sample(shape: tuple[int, ...], key: Key) -> Sample:
-            positions = np.arange(np.prod(shape, dtype=int)).reshape(shape)[_indexer(key)]
+            positions = np.arange(np.prod(shape, dtype=int)).reshape(shape)[indexer(key)]
 
             def reference(ct: np.ndarray) -> np.ndarray:
                 flat = np.zeros(int(np.prod(shape)))
@@ -295,60 +292,45 @@ class Take(Operation):
         ]
 
 
-class ScatterAdd(Operation):
+class _Scatter(Operation):
+    """Zeros of `size` along `axis`, elements of `ct` added there."""
+
+    axis: int
+    size: int
+    gather: ClassVar[type[Operation]]  # of which it is the gradient
+
+    def vjp(self, ct2: Value, out: Value, ct: Value, indices: Value) -> Gradients:
+        return apply(self.gather(self.axis), ct2, indices), None
+
+    def scratch(self, ct: Spec, indices: Spec) -> tuple[Spec, ...]:
+        return wide_scratch(*self.output_specs(ct, indices))
+
+    def compute(self, xp: Any, out: Any, ct: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        total = scratch[0] if scratch else out
+        total.fill(0)
+        self.add(xp, total, ct, indices.astype("int64") % builtins.max(1, self.size))
+        narrow(xp, total, out)
+
+    def add(self, xp: Any, total: Any, ct: Any, indices: Any) -> None:
+        """Add `ct` to `total` at indices counted from the front."""
+        raise NotImplementedError
+
+
+class ScatterAdd(_Scatter):
     """The gradient of Take: zeros of `size` along `axis`, each slice of `ct` added at its index.
 
     Slices for one index are added in their order, so that equal inputs give equal bits.
     """
 
-    axis: int
-    size: int
+    gather = Take
 
     def infer(self, ct: Spec, indices: Spec) -> Spec:
         _require_integers(indices, "ScatterAdd")
         return ct.with_shape((*ct.shape[: self.axis], self.size, *ct.shape[self.axis + indices.ndim :]))
 
-    def vjp(self, ct2: Value, out: Value, ct: Value, indices: Value) -> Gradients:
-        return apply(Take(self.axis), ct2, indices), None
-
-    def scratch(self, ct: Spec, indices: Spec) -> tuple[Spec, ...]:
-        p, m, d = self._rows(ct.dims, indices.size)
-        block = builtins.max(1, builtins.min(p * m, _BLOCK // builtins.max(d, 1)))
-        work = tuple(Spec(shape, "int64") for shape in [(p, m), (block, d), (block, d), (d,)])
-        return (*work, *_total(self.infer(ct, indices)))
-
-    def _rows(self, shape: tuple[int, ...], count: int) -> tuple[int, int, int]:
-        """(before, indices, after): how many slices of how many elements `ct` holds."""
-        before = math.prod(shape[: self.axis])
-        total = math.prod(shape)
-        return before, count, total // (before * count) if total else 0
-
-    def compute(self, xp: Any, out: Any, ct: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        total = scratch[-1] if out.dtype == np.float16 else out
-        total.fill(0)
-        if ct.size == 0:
-            xp.copyto(out, total, casting="unsafe")
-            return
-        p, m, d = self._rows(ct.shape, indices.size)
-        rows, flat, columns, line = scratch[:4]
-        _count(xp, line)
-        xp.copyto(columns, line)
-        # Row of (p * size, d) to which each row of (p * m, d) goes.
-        xp.copyto(rows[0].reshape(indices.shape), indices, casting="unsafe")
-        xp.remainder(rows[0], self.size, out=rows[0])
-        for i in reversed(range(p)):
-            xp.add(rows[0], i * self.size, out=rows[i])
-        xp.multiply(rows, d, out=rows)
-        table, parts, targets = total.reshape(-1), ct.reshape(p * m, d), rows.reshape(-1, 1)
-        # Element by element, because NumPy adds whole rows at computed places six times slower.
-        for start in range(0, p * m, len(flat)):
-            some = builtins.slice(start, start + len(flat))
-            places = flat[: len(targets[some])]
-            xp.copyto(places, targets[some])
-            xp.add(places, columns[: len(places)], out=places)
-            xp.add.at(table, places.reshape(-1), parts[some].reshape(-1))
-        if total is not out:
-            xp.copyto(out, total, casting="unsafe")
+    def add(self, xp: Any, total: Any, ct: Any, indices: Any) -> None:
+        along = range(self.axis, self.axis + indices.ndim)
+        xp.add.at(xp.moveaxis(total, self.axis, 0), indices, xp.moveaxis(ct, along, range(indices.ndim)))
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -403,15 +385,9 @@ class TakeAlongAxis(Operation):
     def vjp(self, ct: Value, out: Value, x: Value, indices: Value) -> Gradients:
         return apply(ScatterAddAlongAxis(self.axis, x.spec.dims[self.axis]), ct, indices), None
 
-    def scratch(self, x: Spec, indices: Spec) -> tuple[Spec, ...]:
-        return _flat_scratch(indices, x.dims)
-
     def compute(self, xp: Any, out: Any, x: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        if out.size == 0:
-            return
-        flat = _flat_positions(xp, scratch, indices, x.shape, self.axis)
-        how = {"mode": "wrap"} if xp is np else {}
-        xp.take(x, flat, out=out, **how)
+        places = indices.astype("int64") % builtins.max(1, x.shape[self.axis])
+        xp.copyto(out, xp.take_along_axis(x, places, self.axis))
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -426,30 +402,19 @@ class TakeAlongAxis(Operation):
         ]
 
 
-class ScatterAddAlongAxis(Operation):
+class ScatterAddAlongAxis(_Scatter):
     """The gradient of TakeAlongAxis: zeros of `size` along `axis`, elements of `ct` added there."""
 
-    axis: int
-    size: int
+    gather = TakeAlongAxis
 
     def infer(self, ct: Spec, indices: Spec) -> Spec:
         _require_integers(indices, "ScatterAddAlongAxis")
         return ct.with_shape((*ct.shape[: self.axis], self.size, *ct.shape[self.axis + 1 :]))
 
-    def vjp(self, ct2: Value, out: Value, ct: Value, indices: Value) -> Gradients:
-        return apply(TakeAlongAxis(self.axis), ct2, indices), None
-
-    def scratch(self, ct: Spec, indices: Spec) -> tuple[Spec, ...]:
-        return (*_flat_scratch(indices, (*ct.dims, self.size)), *_total(self.infer(ct, indices)))
-
-    def compute(self, xp: Any, out: Any, ct: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        total = scratch[-1] if out.dtype == np.float16 else out
-        total.fill(0)
-        if ct.size:
-            flat = _flat_positions(xp, scratch, indices, out.shape, self.axis)
-            xp.add.at(total.reshape(-1), flat.reshape(-1), ct.reshape(-1))
-        if total is not out:
-            xp.copyto(out, total, casting="unsafe")
+    def add(self, xp: Any, total: Any, ct: Any, indices: Any) -> None:
+        places = [xp.arange(n).reshape(-1, *[1] * (ct.ndim - 1 - i)) for i, n in enumerate(ct.shape)]
+        places[self.axis] = indices
+        xp.add.at(total, tuple(places), ct)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -469,41 +434,6 @@ class ScatterAddAlongAxis(Operation):
                 Sample(cls(axis, x[axis]), (Spec(indices.shape), indices), reference(axis, x), label=f"{x}")
             )
         return samples
-
-
-def _flat_scratch(indices: Spec, sizes: tuple[int, ...]) -> tuple[Spec, ...]:
-    """Workspaces of `_flat_positions`: the positions, one part of them, a line of the longest axis."""
-    flat = indices.with_dtype("int64")
-    return flat, flat, Spec((builtins.max(sizes, default=0),), "int64")
-
-
-def _flat_positions(
-    xp: Any, scratch: tuple[Any, ...], indices: Any, shape: tuple[int, ...], axis: int
-) -> Any:
-    """Positions in an array of `shape` that `indices` along `axis` name."""
-    flat, part, line = scratch[:3]
-    _count(xp, line)
-    xp.copyto(flat, indices, casting="unsafe")
-    xp.remainder(flat, shape[axis], out=flat)
-    xp.multiply(flat, math.prod(shape[axis + 1 :]), out=flat)
-    for i, size in enumerate(shape):
-        if i != axis and size > 1:
-            xp.copyto(part, line[:size].reshape((-1,) + (1,) * (len(shape) - 1 - i)))
-            xp.multiply(part, math.prod(shape[i + 1 :]), out=part)
-            xp.add(flat, part, out=flat)
-    return flat
-
-
-def _count(xp: Any, line: Any) -> None:
-    """0, 1, 2, ... into `line`."""
-    line.fill(1)
-    xp.cumsum(line, dtype=line.dtype, out=line)
-    xp.subtract(line, 1, out=line)
-
-
-def _total(out: Spec) -> tuple[Spec, ...]:
-    """A float32 workspace in which float16 is added up."""
-    return (out.with_dtype("float32"),) if out.dtype == "float16" else ()
 
 
 _ALONG: list[tuple[tuple[int, ...], tuple[int, ...], int]] = [
@@ -543,24 +473,8 @@ class OneHot(Operation):
         return (None,)
 
     def compute(self, xp: Any, out: Any, indices: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        places, row, outside, wrong, hits = scratch
-        size = len(hits) - 1  # one more, for the indices outside
-        xp.copyto(places.reshape(indices.shape), indices, casting="unsafe")
-        xp.less(places, 0, out=outside)
-        xp.greater_equal(places, self.classes, out=wrong)
-        xp.logical_or(outside, wrong, out=outside)
-        _count(xp, row)
-        xp.multiply(row, self.classes, out=row)
-        xp.add(places, row, out=places)
-        xp.copyto(places, size, where=outside)
-        hits.fill(False)
-        hits[places] = True
-        rows = hits[:size].reshape(*indices.shape, self.classes)
-        xp.copyto(out, xp.moveaxis(rows, -1, self.axis))
-
-    def scratch(self, indices: Spec) -> tuple[Spec, ...]:
-        each, flag = Spec((indices.size,), "int64"), Spec((indices.size,), "bool")
-        return each, each, flag, flag, Spec((indices.size * self.classes + 1,), "bool")
+        hits = indices[..., None] == xp.arange(self.classes)
+        xp.copyto(out, xp.moveaxis(hits, -1, self.axis))
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:

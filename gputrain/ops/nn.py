@@ -14,7 +14,8 @@ from gputrain.ops.base import Operation, Sample, apply, cast, convert, harmonize
 from gputrain.ops.comparison import equal, greater_equal, less_equal, logical_and
 from gputrain.ops.elementwise import add, clip, divide, exp, log, multiply, negative, sigmoid, subtract, where
 from gputrain.ops.indexing import one_hot
-from gputrain.ops.pointwise import as_float, scalar_like
+from gputrain.ops.pointwise import Gradients, as_float, scalar_like
+from gputrain.ops.precision import wide_dtype
 from gputrain.ops.reduction import sum
 from gputrain.ops.shape import expand_dims, moveaxis, squeeze
 from gputrain.utils.notes import note
@@ -35,6 +36,14 @@ __all__ = [
 ]
 
 
+def _exponentials(xp: Any, x: Any, shifted: Any, out: Any, total: Any) -> None:
+    """x less the largest element of its row, the exponentials of that, and their sums."""
+    xp.max(x, axis=-1, keepdims=True, out=total)
+    xp.subtract(x, total, out=shifted)
+    xp.exp(shifted, out=out)
+    xp.sum(out, axis=-1, keepdims=True, out=total)
+
+
 class Softmax(Operation):
     """exp(x) / sum(exp(x)) along the last axis."""
 
@@ -46,7 +55,7 @@ class Softmax(Operation):
             raise ShapeError(explain("Softmax needs at least one dimension.", received=x))
         return x
 
-    def vjp(self, ct: Value, out: Value, x: Value) -> Sequence[Value]:
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         inner = sum(multiply(ct, out), axis=-1, keepdims=True)
         return (multiply(out, subtract(ct, inner)),)
 
@@ -55,7 +64,8 @@ class Softmax(Operation):
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         if out.size:
-            softmax_into(xp, out, x, scratch[0])
+            _exponentials(xp, x, out, out, scratch[0])
+            xp.divide(out, scratch[0], out=out)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -64,15 +74,6 @@ class Softmax(Operation):
 
         shapes = [(3,), (2, 5), (2, 3, 1), (0, 4), (4, 0), (70001, 2)]
         return [Sample(cls(), (Spec(s),), reference) for s in shapes]
-
-
-def softmax_into(xp: Any, out: Any, x: Any, row: Any) -> None:
-    """Softmax of the last axis into `out` (may be `x`); `row` is workspace (..., 1)."""
-    xp.max(x, axis=-1, keepdims=True, out=row)
-    xp.subtract(x, row, out=out)
-    xp.exp(out, out=out)
-    xp.sum(out, axis=-1, keepdims=True, out=row)
-    xp.divide(out, row, out=out)
 
 
 class LogSoftmax(Operation):
@@ -84,22 +85,18 @@ class LogSoftmax(Operation):
         require_float(x, "LogSoftmax")
         return x
 
-    def vjp(self, ct: Value, out: Value, x: Value) -> Sequence[Value]:
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (subtract(ct, multiply(exp(out), sum(ct, axis=-1, keepdims=True))),)
 
     def scratch(self, x: Spec) -> tuple[Spec, ...]:
         return (Spec((*x.shape[:-1], 1), x.dtype), x)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        row, e = scratch
-        if not out.size:
-            return
-        xp.max(x, axis=-1, keepdims=True, out=row)
-        xp.subtract(x, row, out=out)
-        xp.exp(out, out=e)
-        xp.sum(e, axis=-1, keepdims=True, out=row)
-        xp.log(row, out=row)
-        xp.subtract(out, row, out=out)
+        total, work = scratch
+        if out.size:
+            _exponentials(xp, x, out, work, total)
+            xp.log(total, out=total)
+            xp.subtract(out, total, out=out)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -151,9 +148,7 @@ class SoftmaxCrossentropy(Operation):
             )
         return logits.with_shape(logits.shape[:-1]), logits
 
-    def vjp(
-        self, ct: Sequence[Value | None], out: Sequence[Value], target: Value, logits: Value
-    ) -> Sequence[Value | None]:
+    def vjp(self, ct: Gradients, out: Sequence[Value], target: Value, logits: Value) -> Gradients:
         mass = sum(target, axis=-1, keepdims=True)
         if self.smoothing:
             mass = add(multiply(mass, 1.0 - self.smoothing), self.smoothing)
@@ -179,25 +174,11 @@ class SoftmaxCrossentropy(Operation):
         return row, row, logits, *([logits] if self.smoothing else [])
 
     def compute(self, xp: Any, out: Any, target: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        (loss, gradient), (row, total, work, *smoothed) = out, scratch
-        if not logits.size:
-            loss[...] = 0
-            return
+        work, *smoothed = scratch[2:]
         if smoothed:
             xp.multiply(target, 1.0 - self.smoothing, out=smoothed[0])
-            target = xp.add(smoothed[0], self.smoothing / logits.shape[-1], out=smoothed[0])
-        xp.max(logits, axis=-1, keepdims=True, out=row)
-        xp.subtract(logits, row, out=gradient)  # shifted logits
-        xp.exp(gradient, out=work)
-        xp.sum(work, axis=-1, keepdims=True, out=total)
-        xp.divide(work, total, out=work)  # probabilities
-        xp.log(total, out=total)
-        xp.subtract(total, gradient, out=gradient)  # -log_softmax
-        xp.multiply(gradient, target, out=gradient)
-        xp.sum(gradient, axis=-1, out=loss)
-        xp.sum(target, axis=-1, keepdims=True, out=row)
-        xp.multiply(work, row, out=gradient)
-        xp.subtract(gradient, target, out=gradient)
+            target = xp.add(smoothed[0], self.smoothing / max(1, logits.shape[-1]), out=smoothed[0])
+        _loss_and_gradient(xp, out, target, logits, (*scratch[:2], work))
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -224,6 +205,23 @@ class SoftmaxCrossentropy(Operation):
         ]
 
 
+def _loss_and_gradient(xp: Any, out: Any, target: Any, logits: Any, scratch: Sequence[Any]) -> None:
+    """-sum(target * log_softmax(logits)) and softmax * sum(target) - target, of each row."""
+    (loss, gradient), (row, total, work) = out, scratch
+    if not logits.size:
+        loss[...] = 0
+        return
+    _exponentials(xp, logits, gradient, work, total)
+    xp.divide(work, total, out=work)  # probabilities
+    xp.log(total, out=total)
+    xp.subtract(total, gradient, out=gradient)  # -log_softmax
+    xp.multiply(gradient, target, out=gradient)
+    xp.sum(gradient, axis=-1, out=loss)
+    xp.sum(target, axis=-1, keepdims=True, out=row)
+    xp.multiply(work, row, out=gradient)
+    xp.subtract(gradient, target, out=gradient)
+
+
 class SparseSoftmaxCrossentropy(Operation):
     """-log_softmax(logits)[label] over the last axis, with its gradient softmax - onehot(label).
 
@@ -244,44 +242,18 @@ class SparseSoftmaxCrossentropy(Operation):
             )
         return logits.with_shape(logits.shape[:-1]), logits
 
-    def vjp(
-        self, ct: Sequence[Value | None], out: Sequence[Value], label: Value, logits: Value
-    ) -> Sequence[Value | None]:
+    def vjp(self, ct: Gradients, out: Sequence[Value], label: Value, logits: Value) -> Gradients:
         target = one_hot(label, logits.spec.dims[-1], dtype=logits.dtype)
         return None, SoftmaxCrossentropy().vjp(ct, out, target, logits)[1]
 
     def scratch(self, label: Spec, logits: Spec) -> tuple[Spec, ...]:
         row = Spec((*logits.shape[:-1], 1), logits.dtype)
-        index = Spec((logits.size // max(1, logits.dims[-1]),), "int64")
-        known = row.with_shape(index.shape)
-        return row, row, index, index, known, known.with_dtype("bool"), known
+        return row, row, logits, logits
 
     def compute(self, xp: Any, out: Any, label: Any, logits: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        (loss, gradient), (row, total, index, ramp, picked, inside, known) = out, scratch
-        if not logits.size:
-            loss[...] = 0
-            return
-        classes = logits.shape[-1]
-        xp.copyto(ramp, label.reshape(-1))
-        xp.clip(ramp, 0, classes - 1, out=index)
-        xp.equal(ramp, index, out=inside)
-        xp.copyto(known, inside)  # 1 where the label names a class, else 0
-        ramp[...] = xp.arange(0, len(index) * classes, classes)
-        xp.add(index, ramp, out=index)  # where each row's label lies in the flat array
-        flat = gradient.reshape(-1)
-        xp.max(logits, axis=-1, keepdims=True, out=row)
-        xp.subtract(logits, row, out=gradient)
-        xp.take(flat, index, out=picked, mode="clip")
-        xp.exp(gradient, out=gradient)
-        xp.sum(gradient, axis=-1, keepdims=True, out=total)
-        xp.divide(gradient, total, out=gradient)
-        xp.log(total, out=total)
-        xp.subtract(total.reshape(-1), picked, out=loss.reshape(-1))
-        xp.take(flat, index, out=picked, mode="clip")
-        xp.subtract(picked, 1, out=picked)
-        flat[index] = picked
-        xp.multiply(loss.reshape(-1), known, out=loss.reshape(-1))
-        xp.multiply(gradient, known.reshape(row.shape), out=gradient)
+        *work, target = scratch
+        xp.copyto(target, label[..., None] == xp.arange(logits.shape[-1]))
+        _loss_and_gradient(xp, out, target, logits, work)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -326,7 +298,7 @@ class CategoricalCrossentropy(Operation):
         q = divide(output, total)
         return total, q, clip(q, self.epsilon, 1.0 - self.epsilon)
 
-    def vjp(self, ct: Value, out: Value, target: Value, output: Value) -> Sequence[Value | None]:
+    def vjp(self, ct: Value, out: Value, target: Value, output: Value) -> Gradients:
         total, q, clipped = self._normalised(output)
         each = expand_dims(ct, -1)
         inside = logical_and(greater_equal(q, self.epsilon), less_equal(q, 1.0 - self.epsilon))
@@ -375,7 +347,7 @@ class BinaryCrossentropy(Operation):
         _check_pair("Binary crossentropy", target, output)
         return output
 
-    def vjp(self, ct: Value, out: Value, target: Value, output: Value) -> Sequence[Value | None]:
+    def vjp(self, ct: Value, out: Value, target: Value, output: Value) -> Gradients:
         p = clip(output, self.epsilon, 1.0 - self.epsilon)
         inside = logical_and(greater_equal(output, self.epsilon), less_equal(output, 1.0 - self.epsilon))
         slope = divide(subtract(p, target), multiply(p, subtract(1.0, p)))
@@ -413,7 +385,7 @@ class SigmoidCrossentropy(Operation):
         _check_pair("Sigmoid crossentropy", target, logits)
         return logits
 
-    def vjp(self, ct: Value, out: Value, target: Value, logits: Value) -> Sequence[Value | None]:
+    def vjp(self, ct: Value, out: Value, target: Value, logits: Value) -> Gradients:
         return negative(multiply(ct, logits)), multiply(ct, subtract(sigmoid(logits), target))
 
     def scratch(self, target: Spec, logits: Spec) -> tuple[Spec, ...]:
@@ -526,6 +498,6 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     if from_logits:
         return apply(SigmoidCrossentropy(), target, output)
     dtype = spec_of(output).dtype
-    wide = "float32" if dtype == "float16" else dtype  # in float16, 1 - epsilon is 1
+    wide = wide_dtype(dtype)  # in float16, 1 - epsilon is 1
     losses = apply(BinaryCrossentropy(config.epsilon()), *harmonize(cast(target, wide), cast(output, wide)))
     return cast(losses, dtype)

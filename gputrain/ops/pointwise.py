@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 import numpy as np
 
@@ -13,14 +13,30 @@ from gputrain.ir import Spec, Value, broadcast, is_float
 from gputrain.ops.base import Operation, Sample, apply, cast, convert, harmonize, require_float
 
 Gradients = Sequence[Value | None]
+F = TypeVar("F", bound=Callable[..., Any])
+Op = TypeVar("Op", bound=Operation)
+
+
+def no_gradient(ct: Value, *values: Value) -> None:
+    """The `gradient` of what is constant between its jumps."""
+    return None
 
 
 class _Unary(Operation):
-    """One input, one output of its shape. `function` names the function of NumPy and CuPy."""
+    """One input, one output of its shape.
+
+    Attributes:
+        function: the function of NumPy and CuPy that computes it.
+        gradient: that of the input, `f(ct, output, input)`.
+        floating: integer inputs are refused.
+        domain: range of the samples' inputs.
+        reference: what the samples are compared with; None means `function`.
+    """
 
     function: ClassVar[str] = ""
+    gradient: ClassVar[Callable[..., Any]]
     overwrites: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0),)
-    floating: ClassVar[bool] = True  # integer inputs are refused
+    floating: ClassVar[bool] = True
     domain: ClassVar[tuple[float, float]] = (-2.0, 2.0)
     reference: ClassVar[Callable[..., Any] | None] = None
 
@@ -28,6 +44,9 @@ class _Unary(Operation):
         if self.floating:
             require_float(x, type(self).__name__)
         return x
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        return (type(self).gradient(ct, out, x),)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         getattr(xp, self.function)(x, out=out)
@@ -40,13 +59,22 @@ class _Unary(Operation):
 
 
 class _Binary(Operation):
-    """Two inputs of one dtype, broadcast together."""
+    """Two inputs of one dtype, broadcast together.
+
+    Attributes:
+        function: the function of NumPy and CuPy that computes it.
+        gradient: those of the inputs, `f(ct, output, x1, x2)`.
+        floating: integer inputs are refused.
+        result: dtype of the output when it is not the inputs'.
+        domain: range of the samples' inputs.
+    """
 
     broadcasts: ClassVar[bool] = True
     function: ClassVar[str] = ""
+    gradient: ClassVar[Callable[..., Gradients]]
     overwrites: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0), (0, 1))
     floating: ClassVar[bool] = False
-    result: ClassVar[str | None] = None  # dtype of the output when it is not the inputs'
+    result: ClassVar[str | None] = None
     domain: ClassVar[tuple[float, float]] = (-2.0, 2.0)
 
     def infer(self, x: Spec, y: Spec) -> Spec:
@@ -56,6 +84,9 @@ class _Binary(Operation):
         if self.floating:
             require_float(x, name)
         return Spec(broadcast(x, y, name), self.result or x.dtype)
+
+    def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
+        return type(self).gradient(ct, out, x, y)
 
     def compute(self, xp: Any, out: Any, x: Any, y: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         getattr(xp, self.function)(x, y, out=out)
@@ -74,6 +105,12 @@ class _Binary(Operation):
             Sample(cls(), (Spec(a), Spec(b)), getattr(np, cls.function), *cls.domain, label=f"{a}x{b}")
             for a, b in pairs
         ]
+
+
+def variant(family: type[Op], name: str, function: str, doc: str) -> type[Op]:
+    """An operation that differs from its family in NumPy's function alone."""
+    members = {"function": function, "__doc__": doc, "__module__": family.__module__}
+    return type(name, (family,), members)
 
 
 def function_of(op: Operation) -> str:
@@ -103,12 +140,32 @@ def as_floats(*xs: Any) -> list[Any]:
     return [as_float(x) for x in harmonize(*xs)]
 
 
-def unary_function(op: type[Operation], name: str, doc: str, floating: bool = True) -> Callable[[Any], Any]:
-    """A public function of one input from an operation without parameters; `floating` converts integers."""
+def unary_function(op: type[_Unary]) -> Callable[[Any], Any]:
+    """The public function of an operation without parameters; it converts integers where only floats do."""
 
     def function(x: Any) -> Any:
-        return apply(op(), as_float(x) if floating else convert(x))
+        return apply(op(), as_float(x) if op.floating else convert(x))
 
+    return _named(function, op.__name__.lower(), op)
+
+
+class BinaryFunction(Protocol):
+    """A function of two operands, whatever their dtypes."""
+
+    def __call__(self, x1: Any, x2: Any) -> Any: ...
+
+
+def binary_function(op: type[_Binary]) -> BinaryFunction:
+    """The public function of an operation of two inputs, which are brought to one dtype."""
+
+    def function(x1: Any, x2: Any) -> Any:
+        return apply(op(), *harmonize(x1, x2))
+
+    return _named(function, op.function, op)
+
+
+def _named(function: F, name: str, op: type[Operation]) -> F:
+    """The function with a name, and described as the operation is: in its first line."""
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = doc
+    function.__doc__ = (op.__doc__ or "").partition("\n")[0]
     return function

@@ -12,6 +12,7 @@ from gputrain.errors import GraphError, explain
 from gputrain.ir import Spec, Value, current_trace
 from gputrain.ops.base import Operation, Sample, apply, constant, convert, require_float, spec_of
 from gputrain.ops.elementwise import multiply
+from gputrain.ops.pointwise import Gradients
 from gputrain.utils import philox
 
 __all__ = [
@@ -44,9 +45,7 @@ class Dropout(Operation):
         require_float(x, "Dropout")
         return x, x.with_dtype("bool")
 
-    def vjp(
-        self, ct: Sequence[Value | None], out: Sequence[Value], x: Value, step: Value
-    ) -> Sequence[Value | None]:
+    def vjp(self, ct: Gradients, out: Sequence[Value], x: Value, step: Value) -> Gradients:
         return (apply(DropoutGrad(self.rate), ct[0], out[1]) if ct[0] is not None else None), None
 
     def scratch(self, x: Spec, step: Spec) -> tuple[Spec, ...]:
@@ -85,8 +84,8 @@ class DropoutGrad(Operation):
     def infer(self, ct: Spec, keep: Spec) -> Spec:
         return ct
 
-    def vjp(self, ct: Value, out: Value, x: Value, keep: Value) -> Sequence[Value | None]:
-        return apply(DropoutGrad(self.rate), ct, keep), None
+    def vjp(self, ct2: Value, out: Value, ct: Value, keep: Value) -> Gradients:
+        return apply(self, ct2, keep), None
 
     def compute(self, xp: Any, out: Any, ct: Any, keep: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.multiply(ct, philox.keep_threshold(self.rate)[1], out=out)
@@ -102,7 +101,7 @@ class DropoutGrad(Operation):
         return [Sample(cls(0.25), (Spec(s), keep[: s[0]]), reference, label=str(s)) for s in [(3, 5), (0, 5)]]
 
 
-class _Draw:
+class _Draw(Operation):
     """Fresh random numbers of a given shape."""
 
     shape: tuple[int, ...]
@@ -113,17 +112,12 @@ class _Draw:
     def infer(self, step: Spec) -> Spec:
         return Spec(self.shape, self.dtype)
 
-    def vjp(self, ct: Value, out: Value, step: Value) -> Sequence[Value | None]:
+    def vjp(self, ct: Value, out: Value, step: Value) -> Gradients:
         return (None,)
 
 
-class RandomUniform(_Draw, Operation):
+class RandomUniform(_Draw):
     """Uniform in [0, 1): the upper 53 bits of a word each."""
-
-    shape: tuple[int, ...]
-    dtype: str
-    seed: int
-    stream: int
 
     def compute(self, xp: Any, out: Any, step: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         raw = philox.words(self.seed, self.stream, int(step), out.size)
@@ -141,13 +135,8 @@ class RandomUniform(_Draw, Operation):
         return [Sample(cls((3, 4), "float64", 5, 6), (_STEP,), reference)]
 
 
-class RandomNormal(_Draw, Operation):
+class RandomNormal(_Draw):
     """Standard normal, by the Box-Muller formula on pairs of words."""
-
-    shape: tuple[int, ...]
-    dtype: str
-    seed: int
-    stream: int
 
     def compute(self, xp: Any, out: Any, step: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         raw = philox.words(self.seed, self.stream, int(step), out.size + out.size % 2)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gputrain.errors import DTypeError, ShapeError, explain
-from gputrain.ir import Spec, Value, is_float, normalize_axes, normalize_axis
+from gputrain.ir import Spec, Value, normalize_axes, normalize_axis
 from gputrain.ir.spec import Dim, Shape
 from gputrain.ops.base import Operation, Sample, apply, cast, convert, require_float, spec_of
 from gputrain.ops.comparison import equal, isfinite, not_equal
@@ -28,7 +28,8 @@ from gputrain.ops.elementwise import (
     subtract,
     where,
 )
-from gputrain.ops.pointwise import as_float, scalar_like
+from gputrain.ops.pointwise import Gradients, as_float, scalar_like, variant
+from gputrain.ops.precision import narrow, wide_scratch
 from gputrain.ops.shape import broadcast_to, expand_dims, ravel, reshape, squeeze
 
 __all__ = [
@@ -60,10 +61,7 @@ __all__ = [
     "var",
 ]
 
-Gradients = Sequence[Value | None]
 Axes = int | Sequence[int] | None
-
-_ROWS = 128  # rows summed by one vector-matrix product; longer columns are summed in two rounds
 
 
 def _reduced(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
@@ -83,68 +81,6 @@ def _require_elements(x: Spec, axes: tuple[int, ...], what: str) -> None:
                 fix="Check the data or the slice that came out empty.",
             )
         )
-
-
-def _spread(reduced: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """A reduced value with its axes put back as size 1, to broadcast against x."""
-    return reduced if keepdims or not axes else expand_dims(reduced, axes)
-
-
-# -------------------------------------------------------------------------------------------- sums of floats
-
-
-def _columns(shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, int, int] | None:
-    """`shape` as (A, R, B) with R to be summed, when the summed axes stand together and B > 1."""
-    dims = [(n, i in axes) for i, n in enumerate(shape) if n != 1]
-    summed = [i for i, (_, gone) in enumerate(dims) if gone]
-    if 0 in shape or not summed or summed[-1] - summed[0] >= len(summed):
-        return None
-    a = math.prod(n for n, _ in dims[: summed[0]])
-    r = math.prod(n for n, gone in dims if gone)
-    b = math.prod(n for n, _ in dims[summed[-1] + 1 :])
-    return (a, r, b) if b > 1 else None
-
-
-def _sum_scratch(x: Spec, axes: tuple[int, ...], out: Spec) -> tuple[Spec, ...]:
-    """Workspaces of `_sum_into`."""
-    if x.dtype == "float16":
-        return (out.with_dtype("float32"),)
-    columns = _columns(x.dims, axes) if is_float(x.dtype) else None
-    if columns is None:
-        return ()
-    a, r, b = columns
-    if a > 1 or r <= _ROWS:
-        return (Spec((r,), x.dtype),)
-    return Spec((_ROWS,), x.dtype), Spec((-(-r // _ROWS), b), x.dtype)
-
-
-def _sum_into(xp: Any, out: Any, x: Any, axes: tuple[int, ...], scratch: tuple[Any, ...]) -> None:
-    """Sum of x over `axes` into `out`, which has the right number of elements.
-
-    NumPy adds down columns one short row at a time, and without pairwise summation. A product with a row of
-    ones takes a fifth of the time, and in two rounds loses fewer digits.
-    """
-    rest = _reduced(x.shape, axes, keepdims=False)
-    if x.dtype == np.float16:
-        xp.sum(x, axis=axes, dtype="float32", out=scratch[0].reshape(rest))
-        xp.copyto(out, scratch[0], casting="unsafe")
-        return
-    columns = _columns(x.shape, axes) if scratch and xp is np else None
-    if columns is None:
-        xp.sum(x, axis=axes, dtype=out.dtype, out=out.reshape(rest))
-        return
-    a, r, b = columns
-    ones = scratch[0]
-    ones.fill(1)
-    if len(scratch) == 1:
-        xp.matmul(ones, x.reshape(a, r, b), out=out.reshape(a, b))
-        return
-    rows, partial = x.reshape(r, b), scratch[1]
-    blocks = r // _ROWS
-    xp.matmul(ones, rows[: blocks * _ROWS].reshape(blocks, _ROWS, b), out=partial[:blocks])
-    if blocks < len(partial):
-        xp.sum(rows[blocks * _ROWS :], axis=0, out=partial[blocks])
-    xp.sum(partial, axis=0, out=out.reshape(b))
 
 
 _CASES: list[tuple[tuple[int, ...], tuple[int, ...]]] = [
@@ -167,12 +103,16 @@ class _Reduction(Operation):
     """Elements combined over `axes` (sorted, counted from the front)."""
 
     axes: tuple[int, ...]
-    keepdims: bool
+    keepdims: bool = False
     function: ClassVar[str] = ""
     cases: ClassVar[list[tuple[tuple[int, ...], tuple[int, ...]]]] = _CASES
 
     def infer(self, x: Spec) -> Spec:
         return x.with_shape(_reduced(x.shape, self.axes, self.keepdims))
+
+    def _spread(self, reduced: Any) -> Any:
+        """A reduced value with its axes put back as size 1, to broadcast against the input."""
+        return reduced if self.keepdims or not self.axes else expand_dims(reduced, self.axes)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         getattr(xp, self.function)(x, axis=self.axes, out=out, keepdims=self.keepdims)
@@ -192,24 +132,29 @@ class _Reduction(Operation):
         return lambda x: getattr(np, cls.function)(x, axis=axes, keepdims=keepdims)
 
 
-class Sum(_Reduction):
-    """Sum; float16 is added up in float32, small integers and booleans in 32 bits."""
-
-    axes: tuple[int, ...]
-    keepdims: bool = False
-    function = "sum"
+class _Total(_Reduction):
+    """What float16 is too narrow for on the way: its sum may be beyond its range where the mean is not."""
 
     def infer(self, x: Spec) -> Spec:
         return super().infer(x).with_dtype(_wide(x.dtype))
 
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (broadcast_to(_spread(ct, x, self.axes, self.keepdims), x.spec.dims),)
-
     def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return _sum_scratch(x, self.axes, self.infer(x))
+        return wide_scratch(self.infer(x))
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        _sum_into(xp, out, x, self.axes, scratch)
+        total = scratch[0] if scratch else out
+        reduce = getattr(xp, self.function)
+        reduce(x, axis=self.axes, dtype=total.dtype, out=total, keepdims=self.keepdims)
+        narrow(xp, total, out)
+
+
+class Sum(_Total):
+    """Sum; float16 is added up in float32, small integers and booleans in 32 bits."""
+
+    function = "sum"
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        return (broadcast_to(self._spread(ct), x.spec.dims),)
 
 
 def _wide(dtype: str) -> str:
@@ -218,11 +163,9 @@ def _wide(dtype: str) -> str:
     return narrow.get(dtype, dtype)
 
 
-class Mean(_Reduction):
+class Mean(_Total):
     """Arithmetic mean; float16 is added up in float32."""
 
-    axes: tuple[int, ...]
-    keepdims: bool = False
     function = "mean"
 
     def infer(self, x: Spec) -> Spec:
@@ -232,22 +175,13 @@ class Mean(_Reduction):
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         count = math.prod(x.spec.dims[a] for a in self.axes)
-        return (broadcast_to(_spread(divide(ct, float(count)), x, self.axes, self.keepdims), x.spec.dims),)
-
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return _sum_scratch(x, self.axes, self.infer(x))
+        return (broadcast_to(self._spread(divide(ct, float(count))), x.spec.dims),)
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        count = math.prod(x.shape[a] for a in self.axes)
-        # float16: the sum may be beyond its range while the mean is not.
-        total = scratch[0] if x.dtype == np.float16 else out
-        if total is out:
-            _sum_into(xp, out, x, self.axes, scratch)
-            xp.divide(out, count, out=out)
-            return
-        xp.sum(x, axis=self.axes, dtype="float32", out=total, keepdims=self.keepdims)
-        xp.divide(total, count, out=total)
-        xp.copyto(out, total, casting="unsafe")
+        total = scratch[0] if scratch else out
+        xp.sum(x, axis=self.axes, dtype=total.dtype, out=total, keepdims=self.keepdims)
+        xp.divide(total, math.prod(x.shape[a] for a in self.axes), out=total)
+        narrow(xp, total, out)
 
 
 class SumTo(Operation):
@@ -271,15 +205,18 @@ class SumTo(Operation):
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (broadcast_to(ct, x.spec.dims),)
 
-    def _axes(self, given: Shape, shape: Shape) -> tuple[int, ...]:
-        extra = len(given) - len(shape)
-        return tuple(i for i, n in enumerate(given) if i < extra or (shape[i - extra] == 1 and n != 1))
+    def summed(self, given: Shape) -> tuple[int, ...]:
+        """The axes over which an input of this shape is summed."""
+        extra = len(given) - len(self.shape)
+        return tuple(i for i, n in enumerate(given) if i < extra or (self.shape[i - extra] == 1 and n != 1))
 
     def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return _sum_scratch(x, self._axes(x.shape, self.shape), self.infer(x))
+        return wide_scratch(self.infer(x))
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        _sum_into(xp, out, x, self._axes(x.shape, out.shape), scratch)
+        total, axes = scratch[0] if scratch else out, self.summed(x.shape)
+        xp.sum(x, axis=axes, dtype=total.dtype, out=total.reshape(_reduced(x.shape, axes, False)))
+        narrow(xp, total, out)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -319,36 +256,19 @@ class _Extreme(_Reduction):
         return super().infer(x)
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        winners = cast(equal(x, _spread(out, x, self.axes, self.keepdims)), ct.dtype)
+        winners = cast(equal(x, self._spread(out)), ct.dtype)
         count = apply(Sum(self.axes, True), winners) if self.axes else winners
-        return (multiply(winners, divide(_spread(ct, x, self.axes, self.keepdims), count)),)
+        return (multiply(winners, divide(self._spread(ct), count)),)
 
 
-class Max(_Extreme):
-    """Largest element; NaN wins."""
-
-    axes: tuple[int, ...]
-    keepdims: bool = False
-    function = "max"
+Max = variant(_Extreme, "Max", "max", "Largest element; NaN wins.")
+Min = variant(_Extreme, "Min", "min", "Smallest element; NaN wins.")
 
 
-class Min(_Extreme):
-    """Smallest element; NaN wins."""
-
-    axes: tuple[int, ...]
-    keepdims: bool = False
-    function = "min"
-
-
-class Prod(_Reduction):
+class Prod(_Total):
     """Product; small integers and booleans are multiplied in 32 bits."""
 
-    axes: tuple[int, ...]
-    keepdims: bool = False
     function = "prod"
-
-    def infer(self, x: Spec) -> Spec:
-        return super().infer(x).with_dtype(_wide(x.dtype))
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         # The product of the others, also where x is 0: then it is not out / x.
@@ -359,16 +279,7 @@ class Prod(_Reduction):
         zeros = apply(Sum(self.axes, True), cast(is_zero, x.dtype))
         left = subtract(zeros, cast(is_zero, x.dtype))  # zeros among the others
         partial = where(equal(left, 0.0), divide(others, safe), scalar_like(x, 0.0))
-        return (multiply(_spread(ct, x, self.axes, self.keepdims), partial),)
-
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return (self.infer(x).with_dtype("float32"),) if x.dtype == "float16" else ()
-
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        total = scratch[0] if scratch else out
-        xp.prod(x, axis=self.axes, dtype=total.dtype, out=total, keepdims=self.keepdims)
-        if total is not out:
-            xp.copyto(out, total, casting="unsafe")
+        return (multiply(self._spread(ct), partial),)
 
 
 # -------------------------------------------------------------------------------------------------- positions
@@ -378,7 +289,7 @@ class _ArgExtreme(Operation):
     """Position of an extreme along `axis`, the first where several are equal; NaN counts as the extreme."""
 
     axis: int
-    keepdims: bool
+    keepdims: bool = False
     function: ClassVar[str] = ""
 
     def infer(self, x: Spec) -> Spec:
@@ -421,20 +332,8 @@ class _ArgExtreme(Operation):
         return [Sample(make(a, k), (x,), reference(a, k), differentiable=()) for x, a, k in inputs]
 
 
-class ArgMax(_ArgExtreme):
-    """Position of the largest element."""
-
-    axis: int
-    keepdims: bool = False
-    function = "argmax"
-
-
-class ArgMin(_ArgExtreme):
-    """Position of the smallest element."""
-
-    axis: int
-    keepdims: bool = False
-    function = "argmin"
+ArgMax = variant(_ArgExtreme, "ArgMax", "argmax", "Position of the largest element.")
+ArgMin = variant(_ArgExtreme, "ArgMin", "argmin", "Position of the smallest element.")
 
 
 class _Truth(_Reduction):
@@ -460,20 +359,8 @@ class _Truth(_Reduction):
         return [Sample(make(a, k), (x,), cls._reference(a, k)) for x, a, k in cases]
 
 
-class AnyTrue(_Truth):
-    """Whether one element is true."""
-
-    axes: tuple[int, ...]
-    keepdims: bool = False
-    function = "any"
-
-
-class AllTrue(_Truth):
-    """Whether every element is true."""
-
-    axes: tuple[int, ...]
-    keepdims: bool = False
-    function = "all"
+AnyTrue = variant(_Truth, "AnyTrue", "any", "Whether one element is true.")
+AllTrue = variant(_Truth, "AllTrue", "all", "Whether every element is true.")
 
 
 # ----------------------------------------------------------------------------------------- public functions

@@ -13,7 +13,7 @@ from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Spec, Value, is_float, normalize_axes, normalize_axis
 from gputrain.ir.spec import Dim, Shape
 from gputrain.ops.base import Operation, Sample, apply, convert, harmonize, spec_of
-from gputrain.ops.pointwise import scalar_like
+from gputrain.ops.pointwise import Gradients, scalar_like
 
 __all__ = [
     "BroadcastTo",
@@ -44,8 +44,6 @@ __all__ = [
     "transpose",
     "unstack",
 ]
-
-Gradients = Sequence[Value | None]
 
 
 def _product(dims: Sequence[Dim]) -> Dim:

@@ -1,4 +1,4 @@
-"""Special functions beside `erf`, which stands with the elementwise operations."""
+"""The error functions, which NumPy lacks."""
 
 from __future__ import annotations
 
@@ -8,64 +8,62 @@ from typing import Any
 
 import numpy as np
 
-from gputrain.ir import Spec, Value
-from gputrain.ops._erf import (
-    erf_reference,
-    erfc_into,
-    erfc_reference,
-    erfc_scratch,
-    erfinv_into,
-    erfinv_scratch,
-)
-from gputrain.ops.base import Sample, apply
-from gputrain.ops.elementwise import exp, multiply, negative, square
-from gputrain.ops.pointwise import _Unary, as_float
+from gputrain.ir import Spec
+from gputrain.ops.base import Sample
+from gputrain.ops.elementwise import exp, square
+from gputrain.ops.pointwise import _Unary, unary_function
 
-__all__ = ["Erfc", "Erfinv", "erfc", "erfinv"]
+__all__ = ["Erf", "Erfc", "Erfinv", "erf", "erfc", "erfinv"]
 
-Gradients = Sequence[Value | None]
+erf_reference = np.vectorize(math.erf, otypes=[np.float64])
+erfc_reference = np.vectorize(math.erfc, otypes=[np.float64])
 
 
-class Erfc(_Unary):
-    """1 - erf(x), to full relative precision where it is tiny; computed in float64."""
+class _ErrorFunction(_Unary):
+    """A function of floats; the reference takes one element after the other, on the host."""
 
+    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        assert self.reference is not None
+        host = x if xp is np else x.get()
+        out[...] = xp.asarray(self.reference(host), out.dtype)
+
+
+class Erf(_ErrorFunction):
+    """Gauss error function."""
+
+    gradient = staticmethod(lambda ct, y, x: ct * (2.0 / math.sqrt(math.pi) * exp(-square(x))))
+    domain = (-3.5, 3.5)
+    reference = staticmethod(erf_reference)
+
+
+class Erfc(_ErrorFunction):
+    """Complementary error function, 1 - erf(x)."""
+
+    gradient = staticmethod(lambda ct, y, x: ct * (-2.0 / math.sqrt(math.pi) * exp(-square(x))))
     domain = (-3.5, 3.5)
     reference = staticmethod(erfc_reference)
 
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (multiply(ct, multiply(-2.0 / math.sqrt(math.pi), exp(negative(square(x))))),)
-
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return erfc_scratch(x)
-
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        erfc_into(xp, out, x, scratch)
-
 
 def _invert(y: np.ndarray) -> np.ndarray:
-    """erfinv by bisection on `math.erf`, for the tests."""
+    """The inverse of erf by bisection; infinite at -1 and 1, NaN outside."""
     low, high = np.full(y.shape, -6.0), np.full(y.shape, 6.0)
     for _ in range(60):
         middle = (low + high) / 2
         below = erf_reference(middle) < y
         low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return low
+    inside = np.where(np.abs(y) < 1, low, np.nan)
+    return np.where(np.abs(y) == 1, np.copysign(np.inf, y), inside)
 
 
-class Erfinv(_Unary):
-    """The inverse of erf; infinite at -1 and 1, NaN outside; computed in float64."""
+class Erfinv(_ErrorFunction):
+    """The number whose error function is x.
 
+    Infinite for -1 and 1, NaN outside.
+    """
+
+    gradient = staticmethod(lambda ct, y, x: ct * (math.sqrt(math.pi) / 2.0 * exp(square(y))))
     domain = (-0.9, 0.9)
     reference = staticmethod(_invert)
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        return (multiply(ct, multiply(math.sqrt(math.pi) / 2.0, exp(square(out)))),)
-
-    def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return erfinv_scratch(x)
-
-    def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        erfinv_into(xp, out, x, scratch)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -73,11 +71,6 @@ class Erfinv(_Unary):
         return [Sample(cls(), (Spec(s),), _invert, *cls.domain) for s in shapes]
 
 
-def erfc(x: Any) -> Any:
-    """Complementary error function, 1 - erf(x)."""
-    return apply(Erfc(), as_float(x))
-
-
-def erfinv(x: Any) -> Any:
-    """The number whose error function is x."""
-    return apply(Erfinv(), as_float(x))
+erf = unary_function(Erf)
+erfc = unary_function(Erfc)
+erfinv = unary_function(Erfinv)

@@ -14,7 +14,6 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import Graph, Node, Spec, Value
 from gputrain.ops.base import Constant, Operation
 from gputrain.runtime.arena import Arena
-from gputrain.runtime.control import bind_bodies, inputs_of_bodies
 
 POISON = 0xFF  # bytes that are NaN as floats
 UNSCALED = (1.0, 0.0)
@@ -218,6 +217,8 @@ def prepare(
     """
     if not op.bodies:
         return device.prepare(op, specs, outs, ins, scratch)
+    from gputrain.runtime.control import bind_bodies, inputs_of_bodies
+
     memories, own = scratch[: len(op.bodies)], scratch[len(op.bodies) :]
     bound = []
     for body, memory, inputs in zip(op.bodies, memories, inputs_of_bodies(op, outs, ins, own), strict=True):

@@ -10,10 +10,11 @@ import pytest
 
 import gputrain.ops as ops
 from gputrain import backend
+from gputrain.backend.numpy import NumpyDevice
 from gputrain.compiler import gradients
 from gputrain.errors import ShapeError
 from gputrain.ir import Graph, Node, Spec, Value
-from gputrain.ops.base import REGISTRY, Operation, Sample, apply, spec_of
+from gputrain.ops.base import REGISTRY, Operation, Sample, apply, evaluate, spec_of
 from gputrain.runtime import interpret
 from gputrain.runtime.eager import run_once
 from tests.on_device import hosts, put
@@ -102,6 +103,20 @@ def test_agrees_with_its_reference(sample: Sample, dtype: str) -> None:
     outs = run(sample.op, inputs)
     assert len(outs) == len(expected) == sample.op.n_outputs
     for out, reference in zip(outs, expected, strict=True):
+        assert_close(out, reference, coarser(dtype, out), str(sample.op))
+
+
+@pytest.mark.cpu_only("the reference is the same on every device")
+@every_sample
+@both_floats
+def test_plain_reference_behind_a_kernel_agrees(sample: Sample, dtype: str) -> None:
+    """`compute`, which nothing else runs where the device has a kernel for it."""
+    inputs = make_inputs(sample, dtype)
+    if sample.op.view or NumpyDevice().kernel(sample.op, [spec_of(x) for x in inputs]) is None:
+        return
+    with np.errstate(all="ignore"):
+        outs = evaluate(sample.op, np, inputs)
+    for out, reference in zip(outs, references(sample, inputs), strict=True):
         assert_close(out, reference, coarser(dtype, out), str(sample.op))
 
 

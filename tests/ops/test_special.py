@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import gputrain.ops as ops
-from gputrain.ops._erf import erf_reference, erfc_reference
+from gputrain.ops.special import erf_reference, erfc_reference
 
 RNG = np.random.default_rng(11)
 WIDE = np.concatenate(

@@ -9,13 +9,9 @@ from typing import Any
 from gputrain.backend.base import InOrder, Kernel, Thunk
 from gputrain.backend.cupy.reduce import BLOCKS, PACK, blocks_for, columns_of, cut, lanes_for
 from gputrain.ir import Spec
+from gputrain.ops.precision import wide_dtype
 
 LONG = 1024  # elements; a longer row gets a block
-
-
-def _wide(dtype: Any) -> str:
-    """Dtype of the statistics."""
-    return "float32" if dtype == "float16" else str(dtype)
 
 
 def _table(shape: Sequence[int]) -> tuple[int, int]:
@@ -30,7 +26,7 @@ def _partial(x: Spec, words: int) -> tuple[Spec, ...]:
     """The workspace for sums over parts of the rows of x, where they are cut."""
     rows, columns = _table(x.dims)
     parts, _ = cut(1, rows, columns)
-    return (Spec((parts * columns * words,), _wide(x.dtype)),) if parts > 1 else ()
+    return (Spec((parts * columns * words,), wide_dtype(x.dtype)),) if parts > 1 else ()
 
 
 def _columns(
@@ -48,7 +44,7 @@ def _columns(
     rows, columns = _table(x.shape)
     parts, chunk = cut(1, rows, columns)
     width = columns_of(columns, rows)
-    wide = _wide(x.dtype)
+    wide = wide_dtype(x.dtype)
     sum_up = gpu.kernel_function("normalization", first, params, str(x.dtype), str(width), *variant)
     partial = scratch[0] if scratch else None
     args = (*sources, partial, *outs, rows, columns, parts, chunk, *tail)
@@ -91,7 +87,7 @@ def _batch_norm(
     y, mean, variance = out
     if y.size == 0:
         return InOrder(())
-    wide = _wide(x.dtype)
+    wide = wide_dtype(x.dtype)
     names, params = ("column_moments", "merge_moments"), f"T {wide} {wide} {wide} i i i i"
     statistics = _columns(gpu, names, params, [x], [mean, variance], scratch)
     params = f"T {wide} {wide} {wide} {wide} T i i i i d"
@@ -114,7 +110,7 @@ def _batch_norm_grad(
     dx, d_gamma, d_beta = out
     if dx.size == 0:
         return InOrder(())
-    wide = _wide(x.dtype)
+    wide = wide_dtype(x.dtype)
     sums = _products(gpu, [ct, x, mean, variance], [d_gamma, d_beta], scratch, by_row=0, epsilon=op.epsilon)
     params = f"T T {' '.join([wide] * 5)} T i i i i d"
     arrays = ct, x, gamma, mean, variance, d_gamma, d_beta, dx
@@ -133,7 +129,7 @@ def _products(
     gpu: Any, sources: Sequence[Any], outs: Sequence[Any], scratch: Sequence[Any], by_row: int, epsilon: float
 ) -> list[Thunk]:
     """Launches that make the gradients of gamma and beta; the statistics are those of rows or of columns."""
-    wide = _wide(sources[0].dtype)
+    wide = wide_dtype(sources[0].dtype)
     names, params = ("column_products", "merge_products"), f"T T {' '.join([wide] * 5)} i i i i d"
     return _columns(gpu, names, params, sources, outs, scratch, (str(by_row),), (epsilon,))
 
@@ -158,7 +154,7 @@ def _rows(gpu: Any, name: str, params: str, args: Sequence[Any], x: Any, tail: S
 def _layer_norm(
     gpu: Any, op: Any, out: Any, x: Any, gamma: Any, beta: Any, scratch: tuple[Any, ...]
 ) -> Thunk:
-    wide = _wide(x.dtype)
+    wide = wide_dtype(x.dtype)
     params = f"T {wide} {wide} T {wide} {wide} i i d"
     return _rows(gpu, "layer_normalize", params, (x, gamma, beta, *out), x, (op.epsilon,))
 
@@ -177,7 +173,7 @@ def _layer_norm_grad(
     dx, d_gamma, d_beta = out
     if d_gamma.size == 0:
         return InOrder(())
-    wide = _wide(x.dtype)
+    wide = wide_dtype(x.dtype)
     # The sums first: dx may lie where ct does.
     sums = _products(gpu, [ct, x, mean, rstd], [d_gamma, d_beta], scratch, by_row=1, epsilon=0.0)
     params = f"T T {wide} {wide} {wide} T i i"

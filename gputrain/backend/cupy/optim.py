@@ -11,6 +11,7 @@ from gputrain.backend.base import InOrder, Kernel, Thunk
 from gputrain.backend.cupy.launch import BLOCK, Launch
 from gputrain.ir import FLOATS, Spec
 from gputrain.ops.optim import ALIGNED, gaps, segments, spans
+from gputrain.ops.precision import wide_dtype
 
 if TYPE_CHECKING:
     from gputrain.backend.cupy.device import CupyDevice
@@ -59,11 +60,6 @@ def table(gpu: CupyDevice, rows: Sequence[Sequence[int]], columns: int) -> Any:
 
 def _float(spec: Spec) -> bool:
     return spec.dtype in FLOATS
-
-
-def _wide(dtype: str) -> str:
-    """What a kernel computes this dtype in."""
-    return "float32" if dtype == "float16" else dtype
 
 
 # ------------------------------------------------------------------------------------------ copies and flags
@@ -147,7 +143,7 @@ def _segment_rows(sizes: Sequence[int]) -> list[tuple[int, int, int]]:
 
 
 def _clip_scratch(op: Any, flat: Spec) -> tuple[Spec, ...]:
-    return (Spec((sum(-(-size // CHUNK) for size in op.sizes),), _wide(flat.dtype)),)
+    return (Spec((sum(-(-size // CHUNK) for size in op.sizes),), wide_dtype(flat.dtype)),)
 
 
 def _clip_factors(gpu: CupyDevice, op: Any, out: Any, flat: Any, scratch: tuple[Any, ...]) -> Thunk:
@@ -156,8 +152,8 @@ def _clip_factors(gpu: CupyDevice, op: Any, out: Any, flat: Any, scratch: tuple[
     of_segment = np.bincount([row[2] for row in rows], minlength=len(op.sizes))
     starts = [0, len(rows)] if op.together else [0, *np.cumsum(of_segment).tolist()]
     limit = float(np.dtype(dtype).type(op.limit))
-    sums = gpu.kernel_function("optim", "square_sums", "T int64 i U", dtype, _wide(dtype))
-    factors = gpu.kernel_function("optim", "clip_factors", "U int64 i i d T", dtype, _wide(dtype))
+    sums = gpu.kernel_function("optim", "square_sums", "T int64 i U", dtype, wide_dtype(dtype))
+    factors = gpu.kernel_function("optim", "clip_factors", "U int64 i i d T", dtype, wide_dtype(dtype))
     groups, first = len(starts) - 1, gpu.asarray(np.array(starts, np.int64))
     return InOrder(
         [

@@ -15,6 +15,7 @@ from typing import Any
 from gputrain.backend.base import InOrder, Kernel, Thunk
 from gputrain.backend.cupy.launch import CUDA_TYPES, Function
 from gputrain.ir import Spec, is_float
+from gputrain.ops.precision import wide_dtype
 
 BLOCKS = 1024  # of 256 threads: enough for the largest devices
 SHORT = 512  # elements of a row that some lanes of a warp add up by themselves
@@ -121,7 +122,7 @@ class Policy:
 def _accumulator(dtype: str, signed: bool) -> str:
     """Dtype in which elements are combined: at least 32 bits, unsigned for sums that may wrap around."""
     if is_float(dtype):
-        return "float32" if dtype == "float16" else dtype
+        return wide_dtype(dtype)
     bits = 64 if dtype in ("int64", "uint64") else 32
     return f"{'int' if signed and not dtype.startswith('u') else 'uint'}{bits}"
 
@@ -228,8 +229,7 @@ def _axes(op: Any, shape: Sequence[int]) -> Axes:
         return tuple(op.axes)
     if hasattr(op, "axis"):
         return (op.axis,)
-    extra = len(shape) - len(op.shape)  # SumTo
-    return tuple(i for i, n in enumerate(shape) if i < extra or (op.shape[i - extra] == 1 and n != 1))
+    return tuple(op.summed(tuple(shape)))  # SumTo
 
 
 def _kernel(policy: Callable[[Any], Policy], mean: bool = False) -> Kernel:

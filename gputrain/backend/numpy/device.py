@@ -8,11 +8,25 @@ from typing import Any
 import numpy as np
 
 from gputrain.backend.base import Device, ForStep, Named, Thunk
-from gputrain.backend.numpy import conv, conv_pool, linalg, normalization, optim, passes
+from gputrain.backend.numpy import (
+    conv,
+    conv_pool,
+    erf,
+    indexing,
+    layer_norm,
+    linalg,
+    normalization,
+    optim,
+    passes,
+    reduction,
+    softmax,
+)
 from gputrain.compiler.target import ALIGNMENT
 from gputrain.ir.spec import Spec
 from gputrain.ops.base import Operation
 from gputrain.ops.pointwise import function_of
+
+ROOMS = (conv, conv_pool, erf, indexing, layer_norm, linalg, normalization, optim, passes, reduction, softmax)
 
 
 class NumpyDevice(Device):
@@ -24,7 +38,7 @@ class NumpyDevice(Device):
 
     def __init__(self) -> None:
         super().__init__()
-        for room in (conv, conv_pool, linalg, normalization, optim, passes):
+        for room in ROOMS:
             self.kernels.update(room.KERNELS)
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:

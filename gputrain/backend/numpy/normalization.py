@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 
 from gputrain.backend.base import Kernel
+from gputrain.backend.numpy import half_normalization as half
 from gputrain.backend.numpy.threads import one_blas_thread
 from gputrain.ir.spec import Spec
+from gputrain.ops.statistics import inverse_root
 
 LANES = 8192  # of a long row at most, unless there are more channels
 BLOCK_BYTES = 1 << 19  # half of a core's L2 cache: smaller blocks lose more to calls than they gain
@@ -68,16 +70,6 @@ class _Layout:
         np.add(total[:width], line[:width], out=total[:width])
 
 
-def _accepts(op: Any, x: Spec, *others: Spec) -> bool:
-    return x.dtype in ("float32", "float64") and x.size > 0
-
-
-def _inverse_root(variance: Array, epsilon: float, out: Array) -> None:
-    np.add(variance, epsilon, out=out)
-    np.sqrt(out, out=out)
-    np.divide(1, out, out=out)
-
-
 # -------------------------------------------------------------------------------------------------- forward
 
 
@@ -109,7 +101,7 @@ def _forward(op: Any, out: Any, x: Array, gamma: Array, beta: Array, *, scratch:
     def run() -> None:
         with one_blas_thread:
             measure()
-        _inverse_root(variance, op.epsilon, factor)
+        inverse_root(np, variance, op.epsilon, factor)
         np.multiply(factor, gamma, out=factor)
         layout.spread(factor, total)
         layout.spread(beta, line)
@@ -155,7 +147,7 @@ class _Products:
                 layout.add_rows(g, self.line, self.left, i == 0)
             layout.fold(self.left, d_beta)
             layout.fold(self.right, d_gamma)
-        _inverse_root(self.variance, self.epsilon, self.r)
+        inverse_root(np, self.variance, self.epsilon, self.r)
         np.multiply(d_gamma, self.r, out=d_gamma)
 
 
@@ -213,8 +205,21 @@ def _backward(
     return run
 
 
+def _of_any_float(kernel: Kernel, half: Kernel) -> Kernel:
+    """The two as one: float16 has a kernel of its own. No elements are left to the reference."""
+
+    def chosen(x: Any) -> Kernel:
+        return half if x.dtype == "float16" else kernel
+
+    return Kernel(
+        lambda op, out, x, *others, scratch: chosen(x).prepare(op, out, x, *others, scratch=scratch),
+        lambda op, x, *others: chosen(x).scratch(op, x, *others),
+        accepts=lambda op, x, *others: x.size > 0,
+    )
+
+
 KERNELS = {
-    "BatchNorm": Kernel(_forward, _forward_scratch, accepts=_accepts),
-    "BatchNormGrad": Kernel(_backward, _backward_scratch, accepts=_accepts),
-    "BatchNormWeightGrad": Kernel(_weights, _weights_scratch, accepts=_accepts),
+    "BatchNorm": _of_any_float(Kernel(_forward, _forward_scratch), half.FORWARD),
+    "BatchNormGrad": _of_any_float(Kernel(_backward, _backward_scratch), half.BACKWARD),
+    "BatchNormWeightGrad": _of_any_float(Kernel(_weights, _weights_scratch), half.WEIGHTS),
 }

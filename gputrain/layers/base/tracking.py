@@ -8,7 +8,6 @@ from typing import Any
 from gputrain import constraints, initializers, regularizers
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Node, current_trace, dtype_name, is_float
-from gputrain.layers.base import places
 from gputrain.layers.base.naming import path_of
 from gputrain.layers.base.policy import Typed
 from gputrain.ops.base import convert
@@ -216,6 +215,8 @@ class Tracked(Typed):
             >>> list(Sequential([Input(shape=(4,)), Dense(2)]).named_variables())
             ['0/kernel', '0/bias']
         """
+        from gputrain.layers.base import places
+
         return places.named_variables(self)
 
     def state(self) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from gputrain.ir import Shape, normalize_axis
 from gputrain.layers.base import declared, registry
 from gputrain.layers.base.arguments import known_size
 from gputrain.layers.normalization.affine import AffineLayer
+from gputrain.ops.precision import wide_dtype
 from gputrain.runtime import Variable
 
 
@@ -73,14 +74,14 @@ class BatchNormalization(AffineLayer):
         self.moving_variance = self._statistic("moving_variance", size)
 
     def _statistic(self, name: str, size: int) -> Variable:
-        return self.add_declared_weight(name, (size,), dtype=_wide(self.variable_dtype), trainable=False)
+        return self.add_declared_weight(name, (size,), dtype=wide_dtype(self.variable_dtype), trainable=False)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The normalized inputs; moves the moving statistics where `training` and trainable."""
         by_batch = bool(training and self.trainable)
         if by_batch and mask is None and self._channels(inputs) == inputs.ndim - 1:
             return self._whole_batch(inputs)
-        x = ops.cast(inputs, _wide(inputs.dtype))
+        x = ops.cast(inputs, wide_dtype(inputs.dtype))
         if by_batch:
             mean, variance = self._batch_statistics(x, mask)
             self._move(self.moving_mean, mean)
@@ -97,7 +98,7 @@ class BatchNormalization(AffineLayer):
 
     def _whole_batch(self, x: Any) -> Any:
         """The batch by its own statistics, in one operation: the channels are last and nothing is masked."""
-        size, dtype = self.moving_mean.shape[0], _wide(x.dtype)
+        size, dtype = self.moving_mean.shape[0], wide_dtype(x.dtype)
         gamma = ops.ones((size,), dtype) if self.gamma is None else ops.cast(self.gamma, dtype)
         beta = ops.zeros((size,), dtype) if self.beta is None else ops.cast(self.beta, dtype)
         y, mean, variance = ops.apply(ops.BatchNorm(self.epsilon), x, gamma, beta)
@@ -131,11 +132,6 @@ class BatchNormalization(AffineLayer):
         channels = self._channels(x)
         shape = tuple(weight.shape[0] if i == channels else 1 for i in range(x.ndim))
         return ops.reshape(ops.cast(weight, x.dtype), shape)
-
-
-def _wide(dtype: str) -> str:
-    """The dtype of statistics: float32 where the layer computes in float16."""
-    return "float32" if dtype == "float16" else dtype
 
 
 def _mask_weights(mask: Any, x: Any) -> Any:

@@ -16,6 +16,7 @@ from gputrain.ir import Shape, current_trace, normalize_axis
 from gputrain.layers.base import Layer, registry
 from gputrain.layers.base.arguments import known_size
 from gputrain.layers.preprocessing.moments import Moments
+from gputrain.ops.precision import wide_dtype
 from gputrain.runtime import Variable
 from gputrain.utils.notes import note
 
@@ -84,7 +85,7 @@ class Normalization(Layer):
             self.variance = _of_sizes(self.input_variance, sizes, "variance")
             self._name_constant_features(self.variance)
             return
-        dtype = "float32" if self.variable_dtype == "float16" else self.variable_dtype
+        dtype = wide_dtype(self.variable_dtype)
         self.mean = self.add_weight(sizes, "zeros", dtype, trainable=False, name="mean")
         self.variance = self.add_weight(sizes, "ones", dtype, trainable=False, name="variance")
         self.count = self.add_weight((), "zeros", "int64", trainable=False, name="count")

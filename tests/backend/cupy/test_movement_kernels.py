@@ -10,7 +10,7 @@ import pytest
 from gputrain.backend.cupy import CupyDevice, movement
 from gputrain.ops.base import Sample
 from gputrain.ops.creation import FullLike
-from gputrain.ops.indexing import GetItem, GetItemGrad, _indexer
+from gputrain.ops.indexing import GetItem, GetItemGrad, indexer
 from gputrain.ops.shape import BroadcastTo, Concatenate, Flip, Pad, Roll, Split, Transpose
 from tests.backend.cupy.running import FLOATS, check, run, samples
 
@@ -74,9 +74,9 @@ KEYS: list[tuple[tuple[int, ...], Any]] = [
 def test_slices_and_their_gradients(gpu: CupyDevice, shape: tuple[int, ...], key: Any, dtype: str) -> None:
     x = numbered(shape, dtype)
     (part,) = run(gpu, GetItem(key), [x])
-    np.testing.assert_array_equal(part, x[_indexer(key)])
+    np.testing.assert_array_equal(part, x[indexer(key)])
     back = np.zeros_like(x)
-    back[_indexer(key)] = part
+    back[indexer(key)] = part
     for skipped in (0, 1):
         (found,) = run(gpu, GetItemGrad(key, shape), [part], skipped=skipped)
         np.testing.assert_array_equal(found, back)
