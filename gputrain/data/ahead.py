@@ -38,9 +38,7 @@ class Ahead:
         [1, 2, 3]
     """
 
-    def __init__(
-        self, items: Iterator[Any], within: AbstractContextManager[object] | None = None
-    ) -> None:
+    def __init__(self, items: Iterator[Any], within: AbstractContextManager[object] | None = None) -> None:
         self._items, self._within = items, within or nullcontext()
         self._ready: queue.Queue[tuple[Any, BaseException | None]] = queue.Queue(DEPTH)
         self._closed = threading.Event()

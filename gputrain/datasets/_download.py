@@ -52,7 +52,10 @@ def fetch(
     """
     partial = target.with_name(f".{target.name}.{os.getpid()}-{os.urandom(4).hex()}.part")
     try:
-        _check_scheme(url)
+        scheme = urlsplit(url).scheme
+        if scheme not in ("http", "https"):
+            rule = "only web addresses are fetched"
+            raise DownloadError(url, rule, "http:// or https://", f"scheme {scheme!r}")
         target.parent.mkdir(parents=True, exist_ok=True)
         digest = _save(url, partial, max_bytes, socket_seconds, time.monotonic() + total_seconds)
         if digest not in sums:
@@ -67,13 +70,6 @@ def fetch(
     finally:
         with suppress(OSError):  # it may never have come to be, or its folder not be a folder
             partial.unlink()
-
-
-def _check_scheme(url: str) -> None:
-    scheme = urlsplit(url).scheme
-    if scheme not in ("http", "https"):
-        rule = "only web addresses are fetched"
-        raise DownloadError(url, rule, "http:// or https://", f"scheme {scheme!r}")
 
 
 def _save(url: str, partial: Path, max_bytes: int, socket_seconds: float, deadline: float) -> str:

@@ -120,9 +120,8 @@ def _check_pair(
     (image_path, image_part), (label_path, label_part) = sources
     if images.dtype != np.uint8 or images.shape[1:] != _SIZE or len(images) == 0:
         received = f"{images.dtype} {images.shape}"
-        raise CorruptFileError(
-            image_path, f"{info.title}{image_part} holds images", "uint8 (N, 28, 28)", received
-        )
+        rule = f"{info.title}{image_part} holds images"
+        raise CorruptFileError(image_path, rule, "uint8 (N, 28, 28)", received)
     if labels.dtype != np.uint8 or labels.shape != images.shape[:1]:
         expected, received = f"uint8 ({len(images)},)", f"{labels.dtype} {labels.shape}"
         rule = f"{info.title}{label_part} holds one label per image"

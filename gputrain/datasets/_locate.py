@@ -107,10 +107,8 @@ def find(info: DatasetInfo, archive: str | None = None) -> tuple[Found | None, l
 
 def idx_file(folder: Path, name: str) -> Path | None:
     """The file `name` in `folder`, as published (.gz) or unpacked, or None."""
-    for candidate in (folder / name, folder / name.removesuffix(".gz")):
-        if candidate.is_file():
-            return candidate
-    return None
+    candidates = (folder / name, folder / name.removesuffix(".gz"))
+    return next(filter(Path.is_file, candidates), None)
 
 
 def _info(dataset: str) -> DatasetInfo:

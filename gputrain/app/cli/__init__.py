@@ -12,7 +12,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from gputrain.app.cli.codes import FAILED, INTERRUPTED, USAGE
+from gputrain.app.cli.codes import FAILED, INTERRUPTED, OK, USAGE
 from gputrain.app.cli.output import close_stdout, close_stdout_if_full, report
 from gputrain.app.cli.parser import make_parser
 from gputrain.errors import UsageError
@@ -38,9 +38,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = argparse.Namespace(debug=False)
     try:
         args = _parsed(argv)
-        code: int = args.command(args)
+        code: int | None = args.command(args)
         sys.stdout.flush()
-        return code
+        return OK if code is None else code
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else USAGE
     except KeyboardInterrupt as interrupt:

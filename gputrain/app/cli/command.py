@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+Arguments = argparse.Namespace  # what was typed
+
 
 class Option(NamedTuple):
     """An argument or option: its name, and what else argparse is told about it."""
@@ -20,14 +22,14 @@ class Command:
     """What is typed after a command's name, and what it does.
 
     Attributes:
-        run: takes the parsed arguments, returns the exit code.
+        run: takes the parsed arguments, returns the exit code; None is that of success.
         doc: the docstring of its module, from which its help comes: what it does, and then examples; what its
             exit codes mean, where that is something special.
         options: its arguments and options, besides --debug, which all have.
         commands: those below it, name to (a line of help, the command); it does nothing itself then.
     """
 
-    run: Callable[[argparse.Namespace], int] | None
+    run: Callable[[Arguments], int | None] | None
     doc: str | None
     options: tuple[Option, ...] = ()
     commands: Mapping[str, tuple[str, Command]] = field(default_factory=dict)

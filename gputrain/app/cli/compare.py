@@ -10,30 +10,21 @@ The table has a line for each run: the settings in which they differ, then the r
 
 from __future__ import annotations
 
-import argparse
-
-from gputrain.app.cli.codes import OK
-from gputrain.app.cli.command import JSON, Command, option
+from gputrain.app.cli.command import JSON, Arguments, Command, option
 from gputrain.app.cli.output import print_json, print_table
 from gputrain.app.recipes.comparing import compare
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Arguments) -> None:
     table = compare(args.runs, args.sort)
     if args.json:
-        print_json(
-            [{"run": line.run, "settings": line.settings, "metrics": line.metrics} for line in table.lines]
-        )
-        return OK
-    header = ["run", *table.settings, *table.metrics]
-    print_table(
-        header,
-        [
-            [line.run, *map(line.settings.get, table.settings), *map(line.metrics.get, table.metrics)]
-            for line in table.lines
-        ],
-    )
-    return OK
+        print_json(list(map(vars, table.lines)))
+        return
+    rows = [
+        [line.run, *map(line.settings.get, table.settings), *map(line.metrics.get, table.metrics)]
+        for line in table.lines
+    ]
+    print_table(["run", *table.settings, *table.metrics], rows)
 
 
 COMMAND = Command(

@@ -7,13 +7,10 @@ examples:
 
 from __future__ import annotations
 
-import argparse
-
-from gputrain.app.cli.codes import OK
-from gputrain.app.cli.command import Command, option
+from gputrain.app.cli.command import Arguments, Command, option
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Arguments) -> None:
     try:
         import argcomplete
     except ImportError as error:
@@ -21,7 +18,6 @@ def _run(args: argparse.Namespace) -> int:
             'Completion needs the extra "completion": pip install "gputrain[completion]".'
         ) from error
     print(argcomplete.shellcode(["gputrain"], shell=args.shell))
-    return OK
 
 
 COMMAND = Command(_run, __doc__, (option("shell", "your shell", choices=("bash", "zsh", "fish")),))

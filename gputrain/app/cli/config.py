@@ -10,24 +10,21 @@ What is printed is a recipe again. docs/configuration.md says what each key mean
 
 from __future__ import annotations
 
-import argparse
 import sys
 
 from gputrain.app import recipes
-from gputrain.app.cli.codes import OK
-from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command
+from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Arguments, Command
 from gputrain.app.cli.output import print_json
 from gputrain.app.cli.settings import settings_of
 from gputrain.app.recipes import toml_writer
 
 
-def _show(args: argparse.Namespace) -> int:
+def _show(args: Arguments) -> None:
     settings = recipes.load(args.config, settings_of(args)).settings
     if args.json:
         print_json(settings)
     else:
         sys.stdout.write(toml_writer.dumps(settings))
-    return OK
 
 
 _SHOW = Command(_show, __doc__, (CONFIG, *SETTINGS, JSON))

@@ -14,14 +14,12 @@ backend = "auto" a GPU that is there), 2 wrong usage or a wrong setting, 130 int
 
 from __future__ import annotations
 
-import argparse
-
 from gputrain.app import doctor
 from gputrain.app.cli.codes import FAILED, OK
-from gputrain.app.cli.command import JSON, Command
+from gputrain.app.cli.command import JSON, Arguments, Command
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Arguments) -> int:
     checks = doctor.examine()
     print(doctor.as_json(checks) if args.json else doctor.as_table(checks))
     return OK if doctor.works(checks) else FAILED

@@ -10,18 +10,16 @@ examples:
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gputrain.app import recipes
-from gputrain.app.cli.codes import OK
-from gputrain.app.cli.command import BACKEND, BUILDER_FILE, JSON, RUN, Command, option
+from gputrain.app.cli.command import BACKEND, BUILDER_FILE, JSON, RUN, Arguments, Command, option
 from gputrain.app.cli.output import print_fields, print_json, print_table
 from gputrain.app.cli.settings import settings_of
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Arguments) -> None:
     run = recipes.open_run(args.run, settings_of(args))
     tested = recipes.evaluate(run, args.data, args.targets)
     by_class: Sequence[Mapping[str, Any]] = getattr(tested.assessment, "per_class", ())
@@ -29,13 +27,12 @@ def _run(args: argparse.Namespace) -> int:
         confusion = getattr(tested.assessment, "confusion", None)
         more = {} if confusion is None else {"per_class": list(by_class), "confusion": confusion.tolist()}
         print_json({"run": str(run.folder), **tested.metrics, **more})
-        return OK
+        return
     print_fields({"run": str(run.folder), **tested.metrics})
     if by_class:
         print()
         columns = ("name", "precision", "recall", "f1", "support")
         print_table(("class", *columns[1:]), [[row[column] for column in columns] for row in by_class])
-    return OK
 
 
 COMMAND = Command(

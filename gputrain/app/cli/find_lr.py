@@ -11,13 +11,11 @@ which it fell fastest (Smith 2017). Try it with --set optimizer.learning_rate=RA
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
 from gputrain.app import recipes, reporting
-from gputrain.app.cli.codes import OK
-from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command, option
+from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Arguments, Command, option
 from gputrain.app.cli.output import print_json, print_table
 from gputrain.app.cli.settings import settings_of
 from gputrain.app.recipes.find_lr import RangeTest, check_bounds, find_lr, ready
@@ -26,7 +24,7 @@ from gputrain.utils.progress.lines import Counter
 _ROWS = 15
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Arguments) -> None:
     check_bounds(args.low, args.high, args.steps)
     job = ready(recipes.load(args.config, settings_of(args)), args.low)
     with Counter("range test", args.steps, unit="steps", stream=sys.stderr) as counter:
@@ -37,7 +35,6 @@ def _run(args: argparse.Namespace) -> int:
         print_json(vars(found))
     else:
         _print(found)
-    return OK
 
 
 def _print(found: RangeTest) -> None:

@@ -12,7 +12,6 @@ With --json each line is a JSON object. Files of any size are read portion by po
 
 from __future__ import annotations
 
-import argparse
 import csv
 import json
 import sys
@@ -21,8 +20,7 @@ from pathlib import Path
 from typing import TextIO
 
 from gputrain.app import recipes
-from gputrain.app.cli.codes import OK
-from gputrain.app.cli.command import BACKEND, BUILDER_FILE, RUN, Command, option
+from gputrain.app.cli.command import BACKEND, BUILDER_FILE, RUN, Arguments, Command, option
 from gputrain.app.cli.settings import settings_of
 from gputrain.app.recipes.data import Preparation
 from gputrain.app.recipes.predicting import Portion
@@ -30,7 +28,7 @@ from gputrain.utils.files import write_text_in_parts
 from gputrain.utils.plain import as_json
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Arguments) -> None:
     run = recipes.open_run(args.run, settings_of(args))
     found = recipes.predict(run, args.data, args.array)
     write = _write_json if args.json else _write_csv
@@ -38,7 +36,6 @@ def _run(args: argparse.Namespace) -> int:
         write(sys.stdout, found, run.preparation)
     else:
         write_text_in_parts(args.output, lambda stream: write(stream, found, run.preparation))
-    return OK
 
 
 def _write_csv(stream: TextIO, portions: Iterator[Portion], preparation: Preparation) -> None:

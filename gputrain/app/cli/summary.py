@@ -10,20 +10,18 @@ The memory is what a training step with the recipe's batch size needs.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Sequence
 from typing import Any
 
 from gputrain.app import recipes
-from gputrain.app.cli.codes import OK
-from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command
+from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Arguments, Command
 from gputrain.app.cli.output import print_json
 from gputrain.app.cli.settings import settings_of
 from gputrain.app.recipes import Recipe
 from gputrain.models import Model
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Arguments) -> None:
     recipe, model = _built(args.config, settings_of(args))
     batch = int(recipe.settings["training"]["batch_size"])
     plan = model.memory_plan(batch)
@@ -32,19 +30,17 @@ def _run(args: argparse.Namespace) -> int:
             {"name": layer.name, "type": type(layer).__name__, "parameters": layer.count_params()}
             for layer in model.layers
         ]
-        print_json(
-            {
-                "name": recipe.settings["name"],
-                "layers": layers,
-                "parameters": model.count_params(),
-                "batch_size": batch,
-                "memory_bytes": {"weights": plan.weights, "optimizer": plan.optimizer, "arena": plan.arena},
-            }
-        )
-        return OK
+        shown = {
+            "name": recipe.settings["name"],
+            "layers": layers,
+            "parameters": model.count_params(),
+            "batch_size": batch,
+            "memory_bytes": {"weights": plan.weights, "optimizer": plan.optimizer, "arena": plan.arena},
+        }
+        print_json(shown)
+        return
     model.summary()
     print(plan)
-    return OK
 
 
 def _built(name: str, settings: Sequence[tuple[str, Any, str]]) -> tuple[Recipe, Model]:

@@ -12,20 +12,19 @@ after +-, the sample standard deviation.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import Any
 
 from gputrain.app import recipes
-from gputrain.app.cli.codes import FAILED, OK
-from gputrain.app.cli.command import JSON, SETTINGS, Command, option
+from gputrain.app.cli.codes import FAILED
+from gputrain.app.cli.command import JSON, SETTINGS, Arguments, Command, option
 from gputrain.app.cli.output import print_json, print_table, shown
 from gputrain.app.cli.settings import settings_of
 from gputrain.app.recipes.comparing import best_first
 from gputrain.app.recipes.sweep import Group, Sweep, split_values
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Arguments) -> int | None:
     sweep = _sweep(args)
     try:
         sweep.run()
@@ -40,10 +39,10 @@ def _run(args: argparse.Namespace) -> int:
         print_json({"sweep": str(sweep.folder), "results": [vars(group) for group in groups]})
     else:
         print_table(*_table(groups, metrics))
-    return FAILED if any(group.failed for group in groups) else OK
+    return FAILED if any(group.failed for group in groups) else None
 
 
-def _sweep(args: argparse.Namespace) -> Sweep:
+def _sweep(args: Arguments) -> Sweep:
     if Sweep.is_at(args.config):
         for option in ("settings", "backend", "epochs", "seed", "seeds", "out"):
             if getattr(args, option):

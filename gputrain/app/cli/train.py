@@ -14,17 +14,16 @@ again), history.csv, metrics.json, weights.npz, report.html and more; docs/runs.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from gputrain.app import recipes
-from gputrain.app.cli.codes import FAILED, OK
-from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Command, option
+from gputrain.app.cli.codes import FAILED
+from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Arguments, Command, option
 from gputrain.app.cli.output import close_stdout, print_fields, print_json, report
 from gputrain.app.cli.settings import settings_of
 
 
-def _run(args: argparse.Namespace) -> int:
+def _run(args: Arguments) -> int | None:
     recipe = recipes.load(args.config, settings_of(args))
     result = recipes.run(recipe, args.out)
     fields = {"run": str(result.folder), "report": str(result.report), **result.metrics}
@@ -40,7 +39,7 @@ def _run(args: argparse.Namespace) -> int:
         close_stdout()
         rule = f"the result could not be written to stdout: {error.strerror}. It is in {result.folder}."
         return report(rule, FAILED)
-    return OK
+    return None
 
 
 COMMAND = Command(

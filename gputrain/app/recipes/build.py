@@ -16,6 +16,7 @@ from gputrain.app.recipes.data.targets import ClassTargets, Targets
 from gputrain.app.recipes.errors import Source, blaming
 from gputrain.app.recipes.recipe import GIVE_PROBABILITIES, OUTPUTS, Recipe
 
+_ROOMS = {"optimizer": optimizers, "loss": losses, "metric": metrics}
 # What a constructor raises for arguments that it does not take.
 _REFUSALS = (ValueError, TypeError, OverflowError, MemoryError)
 
@@ -87,13 +88,8 @@ def callbacks_of(recipe: Recipe) -> list[callbacks.Callback]:
     Raises:
         RecipeError: one does not take its arguments.
     """
-    built = []
-    for index, table in enumerate(recipe.settings["callbacks"]):
-        path = f"callbacks[{index}]"
-        cls = find_class("callback", table["name"], path, recipe.source)
-        with blaming(recipe.source.place(path), _REFUSALS):
-            built.append(cls(**_arguments(table, "name")))
-    return built
+    tables = enumerate(recipe.settings["callbacks"])
+    return [_object("callback", table, f"callbacks[{i}]", recipe.source) for i, table in tables]
 
 
 def gives_probabilities(model: models.Model) -> bool:
@@ -129,10 +125,11 @@ def _layer_path(recipe: Recipe, index: int, layer: layers.Layer) -> str:
 
 
 def _object(kind: str, table: Mapping[str, Any], path: str, source: Source) -> Any:
-    room = {"optimizer": optimizers, "loss": losses, "metric": metrics}[kind]
-    name = find_class(kind, table["name"], path, source).__name__
+    cls, arguments = find_class(kind, table["name"], path, source), _arguments(table, "name")
     with blaming(source.place(path), _REFUSALS):
-        return room.get({"class_name": name, "config": _arguments(table, "name")})
+        if kind in _ROOMS:
+            return _ROOMS[kind].get({"class_name": cls.__name__, "config": arguments})
+        return cls(**arguments)
 
 
 def _arguments(table: Mapping[str, Any], name_key: str) -> dict[str, Any]:

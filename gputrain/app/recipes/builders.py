@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import inspect
 import runpy
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -146,9 +147,6 @@ def _function(file: Path, builder: str) -> Builder:
 
 def _line(error: Exception, file: Path | None) -> str:
     """Where in the user's file an error was raised, in words."""
-    trace, line = error.__traceback__, None
-    while trace is not None:
-        if file is not None and trace.tb_frame.f_code.co_filename == str(file):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f" at {file}:{line}" if line else ""
+    calls = traceback.walk_tb(error.__traceback__)
+    lines = [line for frame, line in calls if frame.f_code.co_filename == str(file)]
+    return f" at {file}:{lines[-1]}" if lines else ""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -103,18 +103,14 @@ def check_bounds(low: float, high: float, steps: int) -> None:
         raise RecipeError(rule, expected=expected, received=f"{low} to {high} in {steps} steps")
 
 
-def _batches(work: Job, steps: int) -> list[np.ndarray]:
+def _batches(work: Job, steps: int) -> Iterator[np.ndarray]:
     """The rows of each step: whole batches of shuffled samples, epoch after epoch."""
     size = min(int(work.recipe.settings["training"]["batch_size"]), len(work.dataset.train))
     seed, stream = work.recipe.settings["seed"], philox.stream_id("recipe/range_test")
     count = len(work.dataset.train)
-    rows: list[np.ndarray] = []
-    for epoch in itertools.count():
-        order = philox.permutation(count, seed, stream, epoch)
-        rows += [order[i : i + size] for i in range(0, count - size + 1, size)]
-        if len(rows) >= steps:
-            break
-    return rows[:steps]
+    orders = (philox.permutation(count, seed, stream, epoch) for epoch in itertools.count())
+    batches = (order[i : i + size] for order in orders for i in range(0, count - size + 1, size))
+    return itertools.islice(batches, steps)
 
 
 def _loss(work: Job, rows: np.ndarray) -> float:

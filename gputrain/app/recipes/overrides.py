@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from gputrain.app.recipes.errors import RecipeError, Source
+from gputrain.app.recipes.schema import join
 
 _PART = re.compile(r"([A-Za-z0-9_-]+)((?:\[[0-9]+\])*)")
 ORIGIN_KEYS = ("data.dataset", "data.file", "data.folder")
@@ -64,7 +65,8 @@ def apply(table: dict[str, Any], settings: Iterable[tuple[str, Any]], source: So
         for step in outer:
             walked = _joined(walked, step)
             place = _enter(place, step, walked, source)
-        _store(place, last, value, path, source)
+        _check_step(place, last, path, source)
+        place[last] = value
 
 
 def _leave_out_others(table: dict[str, Any], path: str) -> None:
@@ -93,32 +95,22 @@ def _steps(path: str) -> list[str | int]:
 
 
 def _joined(walked: str, step: str | int) -> str:
-    if isinstance(step, int):
-        return f"{walked}[{step}]"
-    return f"{walked}.{step}" if walked else step
+    return f"{walked}[{step}]" if isinstance(step, int) else join(walked, step)
 
 
 def _enter(place: Any, step: str | int, walked: str, source: Source) -> Any:
-    if isinstance(step, str) and isinstance(place, dict):
-        inner = place.setdefault(step, {})
-    else:
-        _check_item(place, step, walked, source)
-        inner = place[step]
+    _check_step(place, step, walked, source)
+    inner = place.setdefault(step, {}) if isinstance(step, str) else place[step]
     if isinstance(inner, str) and walked in ("loss", "optimizer"):
         inner = place[step] = {"name": inner}
     return inner
 
 
-def _store(place: Any, step: str | int, value: Any, path: str, source: Source) -> None:
-    if not (isinstance(step, str) and isinstance(place, dict)):
-        _check_item(place, step, path, source)
-    place[step] = value
-
-
-def _check_item(place: Any, step: str | int, walked: str, source: Source) -> None:
+def _check_step(place: Any, step: str | int, walked: str, source: Source) -> None:
     if isinstance(step, str):
-        raise source.error(walked, "A key can only be set in a table.", received=f"{place!r} above it")
-    if not isinstance(place, list):
+        if not isinstance(place, dict):
+            raise source.error(walked, "A key can only be set in a table.", received=f"{place!r} above it")
+    elif not isinstance(place, list):
         raise source.error(walked, "Only an array has numbered items.", received=repr(place))
-    if step >= len(place):
+    elif step >= len(place):
         raise source.error(walked, "The array is shorter.", expected=f"0..{len(place) - 1}", received=step)

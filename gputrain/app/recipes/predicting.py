@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.app.recipes.data import Preparation
-from gputrain.app.recipes.data.inputs import ArrayInputs, Raw
+from gputrain.app.recipes.data.inputs import ArrayInputs, Raw, take
 from gputrain.app.recipes.data.origins import file_kind
 from gputrain.app.recipes.data.targets import ClassTargets
 from gputrain.app.recipes.stored_run import StoredRun
@@ -110,9 +110,7 @@ def _arrays(path: Path, array: str | None, rows: int) -> Iterator[Raw]:
     kind = file_kind(path)
     if kind == "npz":
         return npz.iter_member(path, _array_name(path, array), rows=rows)
-    if kind == "npy":
-        return npy.portions(npy.open_npy(path), rows)
-    return npy.portions(read_idx(path), rows)
+    return npy.portions(npy.open_npy(path) if kind == "npy" else read_idx(path), rows)
 
 
 def _array_name(path: Path, given: str | None) -> str:
@@ -149,7 +147,7 @@ def _portion(model: Any, preparation: Preparation, names: list[str], raw: Raw) -
     rows = np.flatnonzero(kept)
     if len(rows) < len(kept):
         note("Rows with missing cells get no prediction, as data.table.missing = 'drop' says.")
-        raw = raw.take(rows) if not isinstance(raw, np.ndarray) else raw[rows]
+        raw = take(raw, rows)
     targets = preparation.targets
     values = np.full((len(kept), targets.outputs), np.nan)
     answers: list[Any] = [None] * len(kept)

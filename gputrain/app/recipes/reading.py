@@ -80,8 +80,5 @@ def read_table(path: Path, source: Source) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise source.error("", "A recipe must be valid TOML.", received=error) from error
     except (RecursionError, ValueError, OverflowError) as error:
-        raise source.error("", "A recipe must be plain TOML.", received=_reason(error)) from error
-
-
-def _reason(error: Exception) -> str:
-    return "arrays or tables nested too deep" if isinstance(error, RecursionError) else str(error)
+        reason = "arrays or tables nested too deep" if isinstance(error, RecursionError) else error
+        raise source.error("", "A recipe must be plain TOML.", received=reason) from error

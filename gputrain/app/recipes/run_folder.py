@@ -7,13 +7,14 @@ import re
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.app.recipes.reading import CONFIG
 from gputrain.errors import explain
+from gputrain.runtime import Variable
 from gputrain.utils.files import write_atomically, write_text
 from gputrain.utils.plain import as_json
 
@@ -21,17 +22,6 @@ PREPARATION, WEIGHTS, METRICS = "preparation.json", "weights.npz", "metrics.json
 REPORT, SUMMARY = "report.html", "summary.txt"
 PLAN = "sweep.json"  # in the folder of a sweep
 _WEIGHT_PATH = re.compile(r"[^/\\\0]+(/[^/\\\0]+)*")
-
-
-class Weight(Protocol):
-    """What is read of a variable to save it."""
-
-    @property
-    def path(self) -> str:
-        """The variable's path in the model, as conv2d/kernel."""
-
-    def numpy(self) -> NDArray[Any]:
-        """The value, on the host."""
 
 
 class RunFolder:
@@ -74,7 +64,7 @@ class RunFolder:
         """Write metrics.json. A number that is not finite becomes null, as JSON has no word for it."""
         write_text(self.path / METRICS, json.dumps(as_json(metrics), indent=2, allow_nan=False) + "\n")
 
-    def write_weights(self, weights: Iterable[Weight]) -> None:
+    def write_weights(self, weights: Iterable[Variable]) -> None:
         """Write weights.npz: one array for each variable, named by its path.
 
         Raises:
@@ -90,8 +80,7 @@ class RunFolder:
         """Return for how many epochs history.csv has a line."""
         if not self.history.exists():
             return 0
-        with self.history.open("rb") as stream:
-            return max(0, sum(1 for _ in stream) - 1)
+        return max(0, len(self.history.read_bytes().splitlines()) - 1)
 
     def discard(self) -> None:
         """Remove what was written so far and then the folder, unless something else stands in it."""

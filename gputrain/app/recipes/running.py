@@ -52,19 +52,28 @@ class _Training:
     """What a run trains with, and what is watched while it does."""
 
     def __init__(self, job: Job, verbose: int | str) -> None:
-        self.class_weight = class_weight(job.recipe, job.dataset.preparation)
+        preparation, train = job.dataset.preparation, job.dataset.train
+        self.job = job
+        self.class_weight = class_weight(job.recipe, preparation)
         self.callbacks = callbacks_of(job.recipe)
         self.history = callbacks.History()
-        self.advisor = _advisor(job, verbose)
+        self.advisor = Advisor(
+            train.x,
+            train.y,
+            feature_names=preparation.inputs.names,
+            class_names=preparation.class_names,
+            verbose=int(verbose != 0),
+        )
+        self.verbose = verbose
         self._start = time.perf_counter()
 
-    def metrics(self, job: Job) -> dict[str, Any]:
+    def metrics(self) -> dict[str, Any]:
         """The logs of the last complete epoch, and how much was trained."""
         return {
             **{_split_name(name): float(values[-1]) for name, values in self.history.history.items()},
             "epochs": len(self.history.epoch),
             "seconds": round(time.perf_counter() - self._start, 3),
-            "parameters": job.model.count_params(),
+            "parameters": self.job.model.count_params(),
         }
 
 
@@ -105,22 +114,22 @@ def run(recipe: Recipe, out: str | Path = "runs", verbose: int | str = "auto") -
     try:
         with RunLog(folder.log) as log:
             _write_beginning(job, folder, log)
-            with _blaming_the_recipe(job):
-                _train(job, folder, watched, log, verbose)
-            trained = watched.metrics(job)
+            _train(watched, folder, log)
+            trained = watched.metrics()
             folder.write_weights(job.model.weights)
-            tested = test(job.model, job.dataset.test, job.dataset.preparation, _batch_size(job))
+            batch_size = int(recipe.settings["training"]["batch_size"])
+            tested = test(job.model, job.dataset.test, job.dataset.preparation, batch_size)
             metrics = {**tested.metrics, **trained}
             folder.write_metrics(metrics)
             figures = test_figures(metrics)
             log.say("result: " + ", ".join(figures) if figures else "done; there was no test part")
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(_keep_interrupted(job, folder, watched)) from None
+        raise KeyboardInterrupt(_keep_interrupted(watched, folder)) from None
     except BaseException:
         if not folder.epochs_recorded():
             folder.discard()
         raise
-    _write_report(job, folder, watched, metrics, tested)
+    _write_report(watched, folder, metrics, tested)
     return RunResult(folder.path, metrics)
 
 
@@ -157,57 +166,37 @@ def _of_the_data(job: Job) -> Iterator[str]:
         yield f"classes (training samples): {listed(told)}"
 
 
-@contextlib.contextmanager
-def _blaming_the_recipe(job: Job) -> Iterator[None]:
-    """Before its first step `fit` only checks that all parts fit together; what it refuses is the recipe."""
-    try:
-        yield
-    except (ValueError, TypeError) as error:
-        if isinstance(error, DataError | RecipeError) or int(job.model.step_counter):
-            raise
-        raise RecipeError(f"{job.recipe.source.file}: Training cannot begin. {error}") from error
-
-
-def _train(job: Job, folder: RunFolder, watched: _Training, log: RunLog, verbose: int | str) -> None:
-    training, dataset = job.recipe.settings["training"], job.dataset
+def _train(watched: _Training, folder: RunFolder, log: RunLog) -> None:
+    recipe, dataset, model = watched.job.recipe, watched.job.dataset, watched.job.model
     validation = None if dataset.validation is None else (dataset.validation.x, dataset.validation.y)
-    # stdout is for results; what fit says on the way is not one.
-    with contextlib.redirect_stdout(sys.stderr):
-        job.model.fit(
-            dataset.train.x,
-            dataset.train.y,
-            batch_size=training["batch_size"],
-            epochs=training["epochs"],
-            shuffle=training["shuffle"],
-            class_weight=watched.class_weight,
-            validation_data=validation,
-            verbose=verbose,
-            callbacks=[
-                *watched.callbacks,
-                watched.history,
-                callbacks.CSVLogger(folder.history),
-                callbacks.JSONLinesLogger(folder.history_lines),
-                log.callback(),
-                watched.advisor,
-            ],
-        )
+    followers = [
+        *watched.callbacks,
+        watched.history,
+        callbacks.CSVLogger(folder.history),
+        callbacks.JSONLinesLogger(folder.history_lines),
+        log.callback(),
+        watched.advisor,
+    ]
+    # The keys of the section are arguments of fit.
+    settings = {**recipe.settings["training"], "class_weight": watched.class_weight}
+    try:
+        # stdout is for results; what fit says on the way is not one.
+        with contextlib.redirect_stdout(sys.stderr):
+            model.fit(
+                dataset.train.x,
+                dataset.train.y,
+                validation_data=validation,
+                verbose=watched.verbose,
+                callbacks=followers,
+                **settings,
+            )
+    except (ValueError, TypeError) as error:
+        # Before its first step fit only checks that all parts fit together; what it refuses is the recipe.
+        if isinstance(error, DataError | RecipeError) or int(model.step_counter):
+            raise
+        raise RecipeError(f"{recipe.source.file}: Training cannot begin. {error}") from error
     for advice in watched.advisor.advice:
         log.write(advice.text())
-
-
-def _advisor(job: Job, verbose: int | str) -> Advisor:
-    preparation, train = job.dataset.preparation, job.dataset.train
-    return Advisor(
-        train.x,
-        train.y,
-        feature_names=preparation.inputs.names,
-        class_names=preparation.class_names,
-        verbose=int(verbose != 0),
-    )
-
-
-def _batch_size(job: Job) -> int:
-    return int(job.recipe.settings["training"]["batch_size"])
 
 
 def _split_name(name: str) -> str:
@@ -219,9 +208,7 @@ def test_figures(metrics: Mapping[str, Any]) -> list[str]:
     return [f"{name} {value:.4f}" for name, value in metrics.items() if name.startswith("test_")]
 
 
-def _write_report(
-    job: Job, folder: RunFolder, watched: _Training, metrics: Mapping[str, Any], tested: Tested
-) -> None:
+def _write_report(watched: _Training, folder: RunFolder, metrics: Mapping[str, Any], tested: Tested) -> None:
     logs = watched.history.history.items()
     history: Sequence[Mapping[str, Any]] = [
         {"epoch": epoch, **{name: values[i] for name, values in logs if i < len(values)}}
@@ -229,7 +216,7 @@ def _write_report(
     ]
     advice = [item.to_config() for item in watched.advisor.advice]
     try:
-        write_report(job, folder, metrics, history, advice, tested)
+        write_report(watched.job, folder, metrics, history, advice, tested)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"{folder.path} is complete but for its report.") from None
     except OSError as error:
@@ -237,14 +224,15 @@ def _write_report(
         raise OSError(explain(rule, received=error)) from error
 
 
-def _keep_interrupted(job: Job, folder: RunFolder, watched: _Training) -> str:
+def _keep_interrupted(watched: _Training, folder: RunFolder) -> str:
     """Save what was trained before Ctrl-C, and return what was saved, in words."""
-    steps = int(job.model.step_counter)
+    model = watched.job.model
+    steps = int(model.step_counter)
     if not steps:
         folder.discard()
         return "No step was complete; no run folder is kept."
-    folder.write_weights(job.model.weights)
-    folder.write_metrics({**watched.metrics(job), "steps": steps, "interrupted": True})
+    folder.write_weights(model.weights)
+    folder.write_metrics({**watched.metrics(), "steps": steps, "interrupted": True})
     return (
         f"{folder.path} keeps weights.npz as of step {steps}, config.toml, and the history and metrics of "
         f"{len(watched.history.epoch)} complete epoch(s)."

@@ -26,18 +26,15 @@ NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 CODE = re.compile(r"([A-Za-z0-9_-]{1,64}\.py):([A-Za-z_][A-Za-z0-9_]{0,63})")
 
 
-_is_rows = settings.is_list_of(
-    settings.is_list_of(lambda cost: settings.is_number(cost) and cost >= 0), low=2
-)
 _is_sizes = settings.is_list_of(lambda size: settings.is_integer(size) and 1 <= size <= 2**31, 1, 8)
 
 
+def _is_weight(value: Any) -> bool:
+    return settings.is_number(value) and value >= 0
+
+
 def _is_weights(value: object) -> bool:
-    return (
-        isinstance(value, dict)
-        and bool(value)
-        and all(settings.is_number(w) and w >= 0 for w in value.values())
-    )
+    return isinstance(value, dict) and bool(value) and all(map(_is_weight, value.values()))
 
 
 def _is_scale(value: Any) -> bool:
@@ -45,12 +42,8 @@ def _is_scale(value: Any) -> bool:
 
 
 def _fraction(help: str, default: float | None = None) -> Key:
-    return Key(
-        "a number from 0 to below 1",
-        lambda value: settings.is_number(value) and 0 <= value < 1,
-        help,
-        default,
-    )
+    rule = "a number from 0 to below 1"
+    return Key(rule, lambda value: settings.is_number(value) and 0 <= value < 1, help, default)
 
 
 def is_name(value: object) -> bool:
@@ -154,7 +147,7 @@ DATA: Mapping[str, Key] = {
     ),
     "cost_matrix": Key(
         "a list of rows of numbers, 0 or above",
-        _is_rows,
+        settings.is_list_of(settings.is_list_of(_is_weight), 2),
         "cost_matrix[i][j] is what it costs to take class i for class j: the class of least expected cost is "
         "decided for.",
     ),

@@ -123,10 +123,10 @@ class Sweep:
         for point in points:
             _recipe(table, point, source, recipe.code)
         folder = new_folder(Path(out), f"{recipe.settings['name']}-sweep")
-        plan = [{"folder": p.folder, "settings": p.settings, "seed": p.seed} for p in points]
+        plan = {"version": 1, "points": list(map(vars, points))}
         try:
             write_text(folder / RECIPE, dumps(table))
-            write_text(folder / PLAN, json.dumps({"version": 1, "points": plan}, indent=1) + "\n")
+            write_text(folder / PLAN, json.dumps(plan, indent=1) + "\n")
         except BaseException:
             remove(folder, (RECIPE, PLAN))
             raise
@@ -160,7 +160,7 @@ class Sweep:
             OSError: the disk is full, or the folder cannot be written to.
             KeyboardInterrupt: Ctrl-C; calling `run` again goes on.
         """
-        waiting = [point for point in self.points if not self._is_done(point)]
+        waiting = [point for point in self.points if not (self._metrics(point) or self._failed(point))]
         with Overall("sweep", len(self.points), done=len(self.points) - len(waiting)) as overall:
             for point in waiting:
                 overall.advance(f"{point}: {self._train(point)}")
@@ -183,9 +183,6 @@ class Sweep:
             write_text(place / "error.txt", f"{error}\n")
             return f"failed: {error}"
         return ", ".join(test_figures(result.metrics)[:3])
-
-    def _is_done(self, point: Point) -> bool:
-        return bool(self._metrics(point)) or self._failed(point)
 
     def _failed(self, point: Point) -> bool:
         return (self.folder / point.folder / "error.txt").is_file()

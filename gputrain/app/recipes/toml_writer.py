@@ -7,7 +7,6 @@ lines.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -46,8 +45,7 @@ def _blocks(table: Mapping[str, Any], path: tuple[str, ...], header: str = "") -
         if isinstance(value, Mapping):
             below += _blocks(value, inner, f"[{_dotted(inner)}]")
         elif _is_array_of_tables(value):
-            for item in value:
-                below.append([f"[[{_dotted(inner)}]]", *_lines(item)])
+            below += [[f"[[{_dotted(inner)}]]", *_lines(item)] for item in value]
         else:
             own.append(f"{_key(key)} = {_value(value)}")
     is_bare_header = len(own) == 1 and bool(header) and bool(below)
@@ -77,10 +75,8 @@ def _key(key: object) -> str:
 def _value(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int | float):
         return str(value)
-    if isinstance(value, float):
-        return _float(value)
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, Mapping):
@@ -94,12 +90,6 @@ def _value(value: object) -> str:
     )
 
 
-def _float(value: float) -> str:
-    if math.isnan(value):
-        return "nan"
-    return repr(float(value))
-
-
 def _text(text: str) -> str:
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise ValueError(f"TOML text must be valid Unicode. Received a lone surrogate in {text!r}.")
@@ -107,8 +97,5 @@ def _text(text: str) -> str:
 
 
 def _escaped(letter: str) -> str:
-    if letter in _ESCAPES:
-        return _ESCAPES[letter]
-    if letter < " " or letter == "\x7f":
-        return f"\\u{ord(letter):04x}"
-    return letter
+    is_control = letter < " " or letter == "\x7f"
+    return _ESCAPES.get(letter, f"\\u{ord(letter):04x}" if is_control else letter)

@@ -51,11 +51,9 @@ def read_idx(path: FilePath, *, max_bytes: int = files.DEFAULT_BUDGET) -> NDArra
     (60000,)
     """
     with files.open_regular(path) as file:
-        if file.read(2) == _GZIP_MAGIC:
-            file.seek(0)
-            return _read_gzip(path, file, max_bytes)
+        read = _read_gzip if file.read(2) == _GZIP_MAGIC else _read_raw
         file.seek(0)
-        return _read_raw(path, file, max_bytes)
+        return read(path, file, max_bytes)
 
 
 def _read_raw(path: FilePath, file: BinaryIO, max_bytes: int) -> NDArray[Any]:

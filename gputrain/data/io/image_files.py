@@ -63,7 +63,6 @@ def scan(folder: FilePath, *, max_files: int = MAX_FILES) -> ImageFolder:
     """
     walk = _Walk(_checked_folder(folder), max_files)
     files = walk.images()
-    walk.tell_left_out()
     by_class: dict[str, list[Path]] = {name: [] for name in sorted(walk.classes)}
     for file in files:
         by_class[file.relative_to(walk.root).parts[0]].append(file)
@@ -93,7 +92,6 @@ def files_in(folder: FilePath, *, max_files: int = MAX_FILES) -> tuple[Path, ...
     """
     walk = _Walk(_checked_folder(folder), max_files, classes_only=False)
     files = walk.images()
-    walk.tell_left_out()
     if not files:
         raise DataError(f"{folder} has no images.", expected=f"files named {_suffixes()}")
     return tuple(files)
@@ -113,7 +111,7 @@ class _Walk:
         self._classes_only = classes_only
 
     def images(self) -> list[Path]:
-        """The images in sorted order."""
+        """The images in sorted order; a note says what was left out."""
         found: list[Path] = []
         folders = [self.root]
         while folders:
@@ -121,6 +119,7 @@ class _Walk:
             with os.scandir(folder) as entries:
                 for entry in entries:
                     self._visit(entry, folder, found, folders)
+        self._tell_left_out()
         return sorted(found, key=lambda file: file.relative_to(self.root).parts)
 
     def _visit(self, entry: os.DirEntry[str], folder: Path, found: list[Path], folders: list[Path]) -> None:
@@ -154,7 +153,7 @@ class _Walk:
     def _link_stays(self, path: Path) -> bool:
         return path.is_file() and path.resolve().is_relative_to(self._real_root)
 
-    def tell_left_out(self) -> None:
+    def _tell_left_out(self) -> None:
         """Say once what was ignored and why."""
         reasons = self.left_out | ({"outside the class folders": self.outside} if self.outside else {})
         if reasons:
@@ -164,9 +163,7 @@ class _Walk:
             note(f"{self.root}: ignored {'; '.join(parts)}.")
 
     def _named(self, paths: list[Path]) -> str:
-        """Name the first few, quoted: a file name may hold anything."""
-        names = [repr(path.relative_to(self.root).as_posix()) for path in sorted(paths)[:_LISTED]]
-        return ", ".join(names) + (", ..." if len(paths) > _LISTED else "")
+        return _quoted([path.relative_to(self.root).as_posix() for path in sorted(paths)])
 
 
 def _checked_folder(folder: FilePath) -> Path:
@@ -180,10 +177,9 @@ def _checked_folder(folder: FilePath) -> Path:
 
 
 def _check_classes(folder: FilePath, walk: _Walk, by_class: dict[str, list[Path]]) -> None:
-    layout = f"Make a folder for each class, as {Path(folder) / 'cat' / '1.png'}, and put its images there."
     if not by_class:
         directly = f"{len(walk.outside)} images directly in it" if walk.outside else "no images"
-        fix = layout
+        fix = f"Make a folder for each class, as {Path(folder) / 'cat' / '1.png'}, and put its images there."
         raise DataError(f"{folder} has no class folders.", expected="one a class", received=directly, fix=fix)
     empty = [name for name, files in by_class.items() if not files]
     if empty:
@@ -207,6 +203,7 @@ def _check_meant(folder: FilePath, by_class: dict[str, list[Path]]) -> None:
 
 
 def _quoted(names: list[str]) -> str:
+    """The first few names, quoted: a file name may hold anything."""
     return ", ".join(map(repr, names[:_LISTED])) + (", ..." if len(names) > _LISTED else "")
 
 

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import collections
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -38,6 +40,7 @@ __all__ = ["ImageFolder", "files_in", "load", "portions", "read_image", "scan"]
 
 MAX_LOAD_BYTES = 8 << 30
 
+T = TypeVar("T")
 _LISTED = 5
 _SILENT_SECONDS = 1.0
 
@@ -72,20 +75,15 @@ def load(
     check_size(size)
     check_channels(channels)
     if size is None or channels is None:
-        with _counter("measuring images", folder, progress) as counter:
-            forms = []
-            for file in folder.files:
-                forms.append(form_of(file))
-                counter.advance()
+        forms = list(_each(form_of, "measuring images", folder, progress))
         size = size or _common_size(folder.files, forms)
         channels = channels or max(form.channels for form in forms)
     shape = len(folder.files), *size, channels
     _check_memory(shape, max_bytes)
     images = np.empty(shape, np.uint8)
-    with _counter("reading images", folder, progress) as counter:
-        for index, file in enumerate(folder.files):
-            images[index] = read_image(file, size, channels)
-            counter.advance()
+    read = partial(read_image, size=size, channels=channels)
+    for index, pixels in enumerate(_each(read, "reading images", folder, progress)):
+        images[index] = pixels
     return images
 
 
@@ -140,6 +138,10 @@ def _check_memory(shape: tuple[int, ...], max_bytes: int) -> None:
         raise DataError(rule, expected=expected, received=f"{needed / 2**30:.1f} GiB", fix=fix)
 
 
-def _counter(title: str, folder: ImageFolder, progress: bool) -> Counter:
-    """What shows how many files are done, once that has taken a while."""
-    return Counter(title, len(folder.files), "files", after=_SILENT_SECONDS if progress else math.inf)
+def _each(read: Callable[[Path], T], title: str, folder: ImageFolder, progress: bool) -> Iterator[T]:
+    """What `read` makes of each file; how many are done is shown once that has taken a while."""
+    after = _SILENT_SECONDS if progress else math.inf
+    with Counter(title, len(folder.files), "files", after=after) as counter:
+        for file in folder.files:
+            yield read(file)
+            counter.advance()

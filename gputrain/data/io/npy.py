@@ -71,7 +71,9 @@ def open_npy(path: FilePath) -> NDArray[Any]:
     with files.open_regular(path) as file:
         header = _read_header(path, file)
         if not header.data_bytes:  # nothing to map
-            return _read_only(np.empty(header.shape, header.dtype))
+            empty = np.empty(header.shape, header.dtype)
+            empty.flags.writeable = False
+            return empty
         raw = np.memmap(file, np.uint8, "r", header.size, (header.data_bytes,))
     check_truths(path, _WHAT, raw, header)
     return raw.view(np.ndarray).view(header.dtype).reshape(header.shape, order=header.order)
@@ -120,8 +122,3 @@ def _read_header(path: FilePath, file: BinaryIO) -> files.Header:
     declared, actual = header.size + header.data_bytes, os.fstat(file.fileno()).st_size
     files.require_bytes(path, f"the header declares {header.dtype} of shape {header.shape}", declared, actual)
     return header
-
-
-def _read_only(array: NDArray[Any]) -> NDArray[Any]:
-    array.flags.writeable = False
-    return array

@@ -137,7 +137,7 @@ def _regress(chain: ChainedRegressions, number: int, part: Numbers, gaps: NDArra
 
 def chain_from_config(config: Any, where: str, width: int) -> ChainedRegressions:
     """Return the regressions over `width` inputs that `to_config` described, or raise DataError."""
-    found = configs.fields(config, where, ChainedRegressions.__dataclass_fields__, all_of_them=True)
+    found = configs.fields(config, where, ChainedRegressions.__dataclass_fields__)
     count = len(configs.items(found["targets"], f"{where}.targets"))
     used = min(MAX_PREDICTORS, width - 1)
     shapes = {

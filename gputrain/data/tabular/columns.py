@@ -223,7 +223,7 @@ def column_from_config(config: Any, where: str) -> PreparedColumn:
     if kind not in _READERS:
         raise configs.broken(f"{where}.kind", "'numeric' or 'categorical'", kind)
     cls, readers = _READERS[kind]
-    found = configs.fields(config, where, ("kind", *readers), all_of_them=True)
+    found = configs.fields(config, where, ("kind", *readers))
     return cls(**{name: read(found[name], f"{where}.{name}") for name, read in readers.items()})
 
 

@@ -26,34 +26,27 @@ def mapping(config: Any, where: str) -> dict[str, Any]:
     return config
 
 
-def fields(config: Any, where: str, names: Collection[str], *, all_of_them: bool = False) -> dict[str, Any]:
-    """Return `config` if it is a dict whose keys are among `names`, or are just those."""
+def fields(config: Any, where: str, names: Collection[str], *, some: bool = False) -> dict[str, Any]:
+    """Return `config` if it is a dict whose keys are `names`, or `some` of them."""
     found = mapping(config, where)
-    wrong = set(found) - set(names) or (set(names) - set(found) if all_of_them else set())
-    if wrong:
+    if set(found) - set(names) or (not some and set(names) - set(found)):
         raise broken(where, f"the keys {sorted(names)}", sorted(found))
     return found
 
 
 def text(value: Any, where: str) -> str:
     """Return `value` if it is text."""
-    if not isinstance(value, str):
-        raise broken(where, "text", value)
-    return value
+    return _of(str, "text", value, where)
 
 
 def flag(value: Any, where: str) -> bool:
     """Return `value` if it is True or False."""
-    if not isinstance(value, bool):
-        raise broken(where, "true or false", value)
-    return value
+    return _of(bool, "true or false", value, where)
 
 
 def items(value: Any, where: str) -> list[Any]:
     """Return `value` if it is a list."""
-    if not isinstance(value, list | tuple):
-        raise broken(where, "a list", value)
-    return list(value)
+    return list(_of((list, tuple), "a list", value, where))
 
 
 def distinct_texts(value: Any, where: str) -> tuple[str, ...]:
@@ -86,6 +79,12 @@ def indices(value: Any, where: str, shape: tuple[int, ...], limit: int) -> NDArr
     if array.size and (array.dtype.kind != "i" or array.min() < 0 or array.max() >= limit):
         raise broken(where, f"integers from 0 to {limit - 1}", value)
     return array.astype(np.int64)
+
+
+def _of(types: type | tuple[type, ...], words: str, value: Any, where: str) -> Any:
+    if not isinstance(value, types):
+        raise broken(where, words, value)
+    return value
 
 
 def _rectangular(value: Any, where: str, shape: tuple[int, ...]) -> NDArray[Any]:

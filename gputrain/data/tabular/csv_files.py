@@ -7,7 +7,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -96,20 +96,13 @@ class _Reader:
         self.names = _header(path, self._next_row() or [])
 
     def portions(self, rows: int) -> Iterator[Table]:
-        cells: list[list[str]] = []
-        lines: list[int] = []
-        any_row = False
-        for line, row in self._rows():
-            any_row = True
-            cells.append(row)
-            lines.append(line)
-            if len(cells) == rows:
-                yield self._table(cells, lines)
-                cells, lines = [], []
-        if cells:
-            yield self._table(cells, lines)
-        if not any_row:
+        remaining = self._rows()
+        portion = list(islice(remaining, rows))
+        if not portion:
             raise _broken(self.path, None, "A table has rows below its header.", received="the header alone")
+        while portion:
+            yield self._table(portion)
+            portion = list(islice(remaining, rows))
 
     def _rows(self) -> Iterator[tuple[int, list[str]]]:
         """Each row that is not blank, with the line on which it begins."""
@@ -151,7 +144,8 @@ class _Reader:
         fix = f"{fix}, or name another delimiter than {self.delimiter!r}."
         return _broken(self.path, line, rule, expected=expected, received=received, fix=fix)
 
-    def _table(self, cells: list[list[str]], lines: list[int]) -> Table:
+    def _table(self, portion: list[tuple[int, list[str]]]) -> Table:
+        lines, cells = zip(*portion, strict=True)
         columns = {}
         for name, column in zip(self.names, zip(*cells, strict=True), strict=True):
             columns[name] = np.empty(len(column), object)
@@ -162,9 +156,7 @@ class _Reader:
 def _lines(path: str, file: BinaryIO) -> Iterator[str]:
     """The lines of a text file, each checked before it is used; those before the first text count as well."""
     offset = 0
-    number = 0
-    while raw := file.readline(_MAX_LINE + 1):
-        number += 1
+    for number, raw in enumerate(iter(lambda: file.readline(_MAX_LINE + 1), b""), start=1):
         if number == 1 and raw.startswith(_UTF16):
             fix = "Save it as CSV in UTF-8 (Excel: CSV UTF-8)."
             raise _broken(path, None, "A CSV file is UTF-8 text.", received="UTF-16 text", fix=fix)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gputrain.data.tabular import configs
-from gputrain.data.tabular.cells import factorize, parse
+from gputrain.data.tabular.cells import factorize, is_missing, parse
 from gputrain.data.tabular.settings import MISSING_VALUES
 from gputrain.data.tabular.table import Column, Table
 from gputrain.errors import DataError
@@ -45,9 +45,9 @@ class Labels(Described):
         Raises:
             DataError: missing labels, fewer than two classes, or too many for classes.
         """
-        target = _target(column, lines)
-        texts, codes = factorize(target["target"])
-        _refuse(target, np.array([_no_label(text) for text in texts], np.bool_)[codes], "A row has no label.")
+        target = Table({"target": column}, lines=lines)
+        texts, _ = factorize(target["target"])
+        _refuse(target, is_missing(target["target"], MISSING_VALUES), "A row has no label.")
         classes = sorted(set(texts))
         if not 2 <= len(classes) <= MAX_CLASSES:
             fix = "For numbers to predict use a regression loss." if len(classes) > 2 else None
@@ -68,7 +68,7 @@ class Labels(Described):
         Raises:
             DataError: a label is none of the classes; it names them and their rows.
         """
-        target = _target(column, lines)
+        target = Table({"target": column}, lines=lines)
         texts, codes = factorize(target["target"])
         index = {name: number for number, name in enumerate(self.classes)}
         indices = np.array([index.get(text, -1) for text in texts], np.int64)[codes]
@@ -96,20 +96,11 @@ class Labels(Described):
         Raises:
             DataError: `config` is not such a description.
         """
-        found = configs.fields(config, "labels", ("classes",), all_of_them=True)
+        found = configs.fields(config, "labels", ("classes",))
         classes = configs.distinct_texts(found["classes"], "labels.classes")
         if not 2 <= len(classes) <= MAX_CLASSES:
             raise configs.broken("labels.classes", f"2 to {MAX_CLASSES} classes", classes)
         return cls(classes)
-
-
-def _target(column: ArrayLike, lines: NDArray[np.int64] | None) -> Table:
-    """The column as a table, which knows how to say where a row stands."""
-    return Table({"target": column}, lines=lines)
-
-
-def _no_label(text: str) -> bool:
-    return text in MISSING_VALUES
 
 
 def _refuse(target: Table, wrong: NDArray[np.bool_], rule: str, expected: str | None = None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -100,7 +101,7 @@ class TablePreparation:
     def input_names(self) -> tuple[str, ...]:
         """One name for each input, as "age", "colour=red", "age is missing"."""
         values = [name for column in self.prepared for name in column.input_names]
-        return (*values, *(f"{name} is missing" for name in self._indicated()))
+        return (*values, *(f"{column.name} is missing" for column, _ in self._indicated()))
 
     def inputs(self, table: Table) -> NDArray[np.float32]:
         """Return the inputs of every row.
@@ -115,7 +116,7 @@ class TablePreparation:
             DataError: a column is not there, a cell breaks a rule, or, under missing="drop", is missing.
         """
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is clipped
-            values = self._values(self._cells(table))
+            values = self._values(self._cells(table)[0])
             gaps = np.isnan(values)
             self._refuse_dropped(table, gaps)
             if self.chain is not None:
@@ -123,9 +124,7 @@ class TablePreparation:
             filled = np.concatenate([column.filled for column in self.prepared])
         np.copyto(values, filled, where=np.isnan(values))
         np.clip(values, -_MAX_INPUT, _MAX_INPUT, out=values)
-        indicated = set(self._indicated())
-        indicators = [start for column, start in self._starts() if column.name in indicated]
-        return np.hstack([values.astype(np.float32), gaps[:, indicators]])
+        return np.hstack([values.astype(np.float32), gaps[:, [start for _, start in self._indicated()]]])
 
     def missing_cells(self, table: Table) -> dict[str, int]:
         """Return how many cells are missing in each column that has such cells.
@@ -133,7 +132,7 @@ class TablePreparation:
         Raises:
             DataError: a column is not there, or a cell breaks a rule.
         """
-        gaps = np.isnan(self._values(self._cells(table)))
+        gaps = np.isnan(self._values(self._cells(table)[0]))
         counts = {column.name: int(gaps[:, start].sum()) for column, start in self._starts()}
         return {name: count for name, count in counts.items() if count}
 
@@ -141,9 +140,7 @@ class TablePreparation:
         """Return which rows are used, bool (rows,): under missing="drop" those without gaps, else all."""
         if self.settings.missing != "drop":
             return np.ones(table.rows, np.bool_)
-        cells = self._cells(table)
-        numeric = {column.name for column in self.prepared if isinstance(column, NumericColumn)}
-        return _complete(cells, numeric, self.settings)
+        return _complete(*self._cells(table), self.settings)
 
     def to_config(self) -> dict[str, Any]:
         """Return a dict of plain values, as JSON has them, from which `from_config` makes an equal one."""
@@ -161,9 +158,7 @@ class TablePreparation:
         Raises:
             DataError: `config` is not such a description; it says where.
         """
-        found = configs.fields(
-            config, "the top", ("format", "settings", "columns", "chain"), all_of_them=True
-        )
+        found = configs.fields(config, "the top", ("format", "settings", "columns", "chain"))
         if found["format"] != _FORMAT:
             raise configs.broken("format", repr(_FORMAT), found["format"])
         settings = TableSettings.from_config(found["settings"])
@@ -183,8 +178,8 @@ class TablePreparation:
         width = sum(len(column.input_names) for column in prepared)
         return cls(settings, prepared, chain_from_config(found["chain"], "chain", width))
 
-    def _cells(self, table: Table) -> Table:
-        """The columns that the model was trained on, checked and parsed."""
+    def _cells(self, table: Table) -> tuple[Table, set[str]]:
+        """The columns that the model was trained on, checked and parsed, and which of them are numeric."""
         absent = [name for name in self.columns if name not in table.names]
         if absent:
             raise _without_columns(table, absent)
@@ -193,7 +188,7 @@ class TablePreparation:
         kinds: dict[str, bool | None] = {
             column.name: isinstance(column, NumericColumn) for column in self.prepared
         }
-        return parsed(table, kinds, self.settings)[0]
+        return parsed(table, kinds, self.settings)
 
     def _values(self, cells: Table) -> NDArray[np.float64]:
         """Scaled numbers and one-hot rows, float64 (rows, inputs less indicators), NaN where missing."""
@@ -201,25 +196,20 @@ class TablePreparation:
 
     def _starts(self) -> list[tuple[PreparedColumn, int]]:
         """Each column that has inputs, and the first of them."""
-        starts: list[tuple[PreparedColumn, int]] = []
-        start = 0
-        for column in self.prepared:
-            width = len(column.input_names)
-            if width:
-                starts.append((column, start))
-            start += width
-        return starts
+        ends = accumulate(len(column.input_names) for column in self.prepared)
+        starts = zip(self.prepared, (0, *ends), strict=False)
+        return [(column, start) for column, start in starts if column.input_names]
 
     def _numeric_inputs(self) -> NDArray[np.int64]:
         return np.array(
             [start for column, start in self._starts() if isinstance(column, NumericColumn)], np.int64
         )
 
-    def _indicated(self) -> tuple[str, ...]:
-        """The columns with an input that says that the cell is missing."""
+    def _indicated(self) -> list[tuple[PreparedColumn, int]]:
+        """Of `_starts` the columns with an input that says that the cell is missing."""
         if not self.settings.missing_indicators or self.settings.missing == "drop":
-            return ()
-        return tuple(column.name for column, _ in self._starts() if column.had_missing)
+            return []
+        return [(column, start) for column, start in self._starts() if column.had_missing]
 
     def _refuse_dropped(self, table: Table, gaps: NDArray[np.bool_]) -> None:
         """Under missing="drop" refuse rows with gaps; else say which columns have their first ones now."""

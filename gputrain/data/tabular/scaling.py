@@ -83,12 +83,12 @@ def scaler_from_config(config: Any, where: str) -> Scaler:
     """Return the map that `to_config` described, or raise DataError."""
     found = configs.mapping(config, where)
     if "knots" not in found:
-        found = configs.fields(found, where, ("centre", "size"), all_of_them=True)
+        found = configs.fields(found, where, ("centre", "size"))
         size = configs.number(found["size"], f"{where}.size")
         if size <= 0:
             raise configs.broken(f"{where}.size", "a number above 0", size)
         return Linear(configs.number(found["centre"], f"{where}.centre"), size)
-    found = configs.fields(found, where, ("knots", "scores"), all_of_them=True)
+    found = configs.fields(found, where, ("knots", "scores"))
     count = len(configs.items(found["knots"], f"{where}.knots"))
     knots = configs.numbers(found["knots"], f"{where}.knots", (count,))
     scores = configs.numbers(found["scores"], f"{where}.scores", (count,))

@@ -103,16 +103,8 @@ class TableSettings(Described):
 
     def __post_init__(self) -> None:
         check_fields(self)
-        self._check_overlaps()
-
-    def _check_overlaps(self) -> None:
-        pairs = (
-            ("ignore", "numeric"),
-            ("ignore", "categorical"),
-            ("ignore", "zero_is_missing"),
-            ("numeric", "categorical"),
-            ("zero_is_missing", "categorical"),
-        )
+        pairs = [("ignore", other) for other in ("numeric", "categorical", "zero_is_missing")]
+        pairs += [(one, "categorical") for one in ("numeric", "zero_is_missing")]
         for one, other in pairs:
             both = sorted(set(getattr(self, one)) & set(getattr(self, other)))
             if both:
@@ -126,11 +118,11 @@ class TableSettings(Described):
         Raises:
             DataError: `config` is not such a description.
         """
-        known = configs.fields(config, "settings", cls.__dataclass_fields__)
+        known = configs.fields(config, "settings", cls.__dataclass_fields__, some=True)
         checks = configs.mapping(known.get("checks", {}), "settings.checks")
         names = ColumnCheck.__dataclass_fields__
         made = {
-            name: ColumnCheck(**configs.fields(check, f"settings.checks.{name}", names))
+            name: ColumnCheck(**configs.fields(check, f"settings.checks.{name}", names, some=True))
             for name, check in checks.items()
         }
         return cls(**{**known, "checks": made})

@@ -95,9 +95,8 @@ class Table:
             >>> Table({"a": [1, 2]}).place(1)
             'row 1 (from 0)'
         """
-        if self.lines is None:
-            return f"row {row} (from 0)" + (f" of {self.source}" if self.source else "")
-        return f"line {self.lines[row]}" + (f" of {self.source}" if self.source else "")
+        where = f"row {row} (from 0)" if self.lines is None else f"line {self.lines[row]}"
+        return f"{where} of {self.source}" if self.source else where
 
 
 def concatenate(tables: Sequence[Table]) -> Table:

@@ -93,11 +93,12 @@ def load(section: Mapping[str, Any], logits: bool = False) -> Dataset:
     cost = section.get("cost_matrix")
     matrix = None if cost is None else tabular.check_cost_matrix(cost, targets.outputs)
     preparation = Preparation(inputs, targets, logits, matrix)
-    parts = [None if part is None else prepared(part, preparation) for part in (train, validation, test)]
-    assert parts[0] is not None
-    first = _balanced(parts[0], section)
+    first, method = prepared(train, preparation), section.get("balance", "none")
+    held = [None if part is None else prepared(part, preparation) for part in (validation, test)]
+    if method != "none":
+        first = first.take(tabular.resample(first.truth, method, section["split_seed"]))
     ordered = {key: settings[key] for key in schema.DATA if key in settings}
-    return Dataset(first, parts[1], parts[2], preparation, ordered)
+    return Dataset(first, held[0], held[1], preparation, ordered)
 
 
 def test_samples(section: Mapping[str, Any]) -> Samples | None:
@@ -189,10 +190,3 @@ def _table_settings(section: Mapping[str, Any]) -> tabular.TableSettings:
     plain = dict(section)
     plain["scale"] = plain.pop("scaling")
     return tabular.TableSettings.from_config(plain)
-
-
-def _balanced(part: Part, section: Mapping[str, Any]) -> Part:
-    method = section.get("balance", "none")
-    if method == "none":
-        return part
-    return part.take(tabular.resample(part.truth, method, section["split_seed"]))

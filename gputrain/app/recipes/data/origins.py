@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -87,7 +88,8 @@ def read(section: Mapping[str, Any]) -> Origin:
         test, _ = read_file(test_path, section, section.get("test_target_file"))
         if isinstance(test.x, Table) != isinstance(samples.x, Table):
             raise DataError(f"{test_path}: the test file must be of the form of {path}.")
-    return Origin(samples, test, white=255.0 if _is_bytes(samples.x) else None)
+    is_bytes = not isinstance(samples.x, Table) and samples.x.dtype == np.uint8
+    return Origin(samples, test, white=255.0 if is_bytes else None)
 
 
 def target_names(section: Mapping[str, Any]) -> list[str]:
@@ -219,14 +221,12 @@ def _folder(section: Mapping[str, Any]) -> Origin:
 
 def _npz(path: Path, section: Mapping[str, Any]) -> tuple[Samples, Samples | None]:
     there = list(names_and_shapes(path))
-    x_name, y_name = _npz_names(path, section, there)
-    wanted = [x_name, y_name]
-    has_test = x_name == "x_train" and set(_TEST_PAIR) <= set(there)
-    arrays = read_npz(path, (*wanted, *(_TEST_PAIR if has_test else ())))
-    samples = _paired(arrays[x_name], arrays[y_name], f"{path}: {x_name}", y_name)
-    if not has_test:
-        return samples, None
-    return samples, _paired(arrays["x_test"], arrays["y_test"], f"{path}: x_test", "y_test")
+    pairs = [_npz_names(path, section, there)]
+    if pairs[0][0] == "x_train" and set(_TEST_PAIR) <= set(there):
+        pairs.append(_TEST_PAIR)
+    arrays = read_npz(path, chain(*pairs))
+    samples, *test = [_paired(arrays[x], arrays[y], f"{path}: {x}", y) for x, y in pairs]
+    return samples, test[0] if test else None
 
 
 def _npz_names(path: Path, section: Mapping[str, Any], there: Sequence[str]) -> tuple[str, str]:
@@ -253,7 +253,3 @@ def _paired(x: Array, y: Array, x_name: str, y_name: str) -> Samples:
     if y.ndim == 2 and y.shape[1] == 1:
         y = y[:, 0]
     return Samples(x if x.ndim > 1 else x[:, None], y)
-
-
-def _is_bytes(x: Raw) -> bool:
-    return not isinstance(x, Table) and x.dtype == np.uint8

@@ -48,7 +48,8 @@ def resolve(given: Mapping[str, Any], loss: type[Loss], source: Source) -> dict[
     section["table"] = _table(section["table"], source)
     for key in PATHS:
         if key in section:
-            section[key] = _absolute(section[key], f"data.{key}", source)
+            # A path in a recipe counts from the recipe's folder, one from the command line from where one is.
+            section[key] = os.path.abspath(source.folder(f"data.{key}") / Path(section[key]).expanduser())
     _drop_idle(section, origin, known)
     if section["task"] == "classification":
         section.setdefault("stratify", True)
@@ -118,11 +119,6 @@ def _table(given: Mapping[str, Any], source: Source) -> dict[str, Any]:
         for column, check in table["checks"].items()
     }
     return table
-
-
-def _absolute(text: str, path: str, source: Source) -> str:
-    """A path in a recipe counts from the recipe's folder, one from the command line from where one is."""
-    return os.path.abspath(source.folder(path) / Path(text).expanduser())
 
 
 def _drop_idle(section: dict[str, Any], origin: str, known: Any) -> None:

@@ -37,10 +37,9 @@ def split(
     """
     if labels is not None:
         _require_two_of_each(labels, what, names)
-        return stratified_split(labels, fraction, seed, what)
-    if count < 2:
+    elif count < 2:
         raise DataError(f"Training and {what} need a sample each.", received=f"{count} sample(s)")
-    return stratified_split(_one_class(count), fraction, seed, what)
+    return stratified_split(_one_class(count) if labels is None else labels, fraction, seed, what)
 
 
 def stratified_split(
