@@ -1,7 +1,5 @@
 """gputrain: training neural networks with the Keras API on an engine of its own."""
 
-from importlib import import_module as _import_module
-from types import ModuleType as _ModuleType
 from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from gputrain import (
@@ -23,7 +21,7 @@ from gputrain.compiler import gradients
 from gputrain.errors import DataError, DeviceError, DTypeError, GraphError, NonFiniteError, ShapeError
 from gputrain.layers import Input, Layer
 from gputrain.models import Model, Sequential
-from gputrain.names import did_you_mean as _did_you_mean
+from gputrain.names import missing_name as _missing_name
 from gputrain.names import stands_above as _stands_above
 from gputrain.runtime import Variable
 from gputrain.version import __version__ as __version__
@@ -65,13 +63,12 @@ __all__ = [
     "utils",
 ]
 
-# Rooms that many programs do without.
+# Rooms that many programs do without: imported when they are first asked for.
 _LATER = ("callbacks", "datasets", "recipes", "reporting", "saving", "scripts", "tabular")
 
+if not _TYPE_CHECKING:  # for a type checker a name that is not there is an error
+    __getattr__ = _missing_name("name", __name__, __all__, rooms=_LATER)
 
-def __getattr__(name: str) -> _ModuleType:
-    """A room, imported when it is first asked for."""
-    if name in _LATER:
-        return _import_module(f"gputrain.{name}")
-    message = f"module 'gputrain' has no attribute {name!r}. {_did_you_mean(name, __all__)}"
-    raise AttributeError(message, name=name)
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

@@ -284,8 +284,8 @@ def set_nonfinite_steps(policy: str) -> None:
     """Set what becomes of training at a step that gives NaN or infinity: "stop" or "skip".
 
     Such a step never changes anything. With "stop" it ends training, with an error that names the operation
-    that began it. With "skip" it is counted (`model.skipped_steps`, and "skipped_steps" in the history) and
-    training goes on; 20 in a row end it, with the same error.
+    that began it. With "skip" it is counted (`model.skipped_steps`, and "skipped_steps" in the history), logs
+    leave it out and training goes on; 20 in a row end it, with the same error.
 
     Args:
         policy: one of those.

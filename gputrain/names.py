@@ -104,7 +104,9 @@ def stands_above(module: str, names: Iterable[str], home: str) -> None:
     _ABOVE.update({(module, name): home for name in names})
 
 
-def missing_name(kind: str, module: str, names: Iterable[str]) -> Callable[[str], Any]:
+def missing_name(
+    kind: str, module: str, names: Iterable[str], rooms: Iterable[str] = ()
+) -> Callable[[str], Any]:
     """Return a module's `__getattr__`, which says of a name that is not there which one is near.
 
     A name that `stands_above` was told of comes from the module that has it.
@@ -113,6 +115,7 @@ def missing_name(kind: str, module: str, names: Iterable[str]) -> Callable[[str]
         kind: the word for what the module holds, as "layer".
         module: its `__name__`.
         names: its public names.
+        rooms: modules below it that are imported when they are first asked for.
 
     Returns:
         a function that raises AttributeError, or ImportError where `from module import name` asks: that
@@ -126,6 +129,8 @@ def missing_name(kind: str, module: str, names: Iterable[str]) -> Callable[[str]
     def missing(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
+        if name in rooms:
+            return import_module(f"{module}.{name}")
         if (module, name) in _ABOVE:
             return getattr(import_module(_ABOVE[module, name]), name)
         alike = [known for known in names if known[:1].isupper() == name[:1].isupper()]

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+import gputrain
 from gputrain import layers, losses
 from gputrain.names import did_you_mean, listed, nearest, snake_case
 
@@ -96,6 +97,20 @@ def test_the_nearest_name_is_said():
         layers.Desne  # noqa: B018
     assert "concatenate" not in str(caught.value)
     assert caught.value.name == "Desne"
+
+
+def test_what_the_package_lacks():
+    """The room that has it is not looked for; `from gputrain import` names what is near too."""
+    with pytest.raises(ImportError, match=r"no name 'Sequental'\. Did you mean 'Sequential'\?"):
+        from gputrain import Sequental  # noqa: F401
+    with pytest.raises(AttributeError, match=r"no name 'callback'\. Did you mean 'callbacks'\?"):
+        gputrain.callback  # noqa: B018
+
+
+def test_rooms_that_come_later_are_listed():
+    code = "import gputrain, sys; assert {'callbacks', 'saving', 'tabular'} <= set(dir(gputrain))"
+    code += "; assert 'gputrain.callbacks' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_submodules_can_still_be_imported():

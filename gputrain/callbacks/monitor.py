@@ -59,7 +59,7 @@ class MonitorCallback(Callback):
         self.seen = False
 
     def state(self) -> dict[str, Any]:
-        """The best value so far, which way is better, and whether the value has come at all."""
+        """The best value so far, which way is better, and whether the value was ever in the logs."""
         return {name: getattr(self, name) for name in self.remembered}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -75,23 +75,24 @@ class MonitorCallback(Callback):
         self.seen = False
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Warn when the monitored value never came."""
+        """Warn when the monitored value was never in the logs."""
         if not self.seen and logs:
             warnings.warn(
-                f"{type(self).__name__} did nothing: {self.monitor!r} came in no epoch. "
+                f"{type(self).__name__} did nothing: {self.monitor!r} was in the logs of no epoch. "
                 f"Pass validation data, or monitor one of: {', '.join(sorted(logs))}.",
                 stacklevel=2,
             )
 
     def check_monitor(self, names: Iterable[str]) -> None:
-        """Check before the first epoch that the logs will hold what is monitored.
+        """Check before the first epoch that the logs will hold what is monitored, and which way is better.
 
         Raises:
-            ValueError: they will not; the error names those that they will.
+            ValueError: they will not, with the names that they will hold; or nothing tells which way.
         """
         names = list(names)
         if self.monitor not in names:
             raise ValueError(self._unknown(names))
+        self._direction()
 
     def current(self, logs: Logs) -> float | None:
         """Return the monitored value, or None in an epoch without validation.

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from gputrain import config, ops
 from gputrain.errors import explain
-from gputrain.losses.base import FunctionLoss
+from gputrain.losses.base import FunctionLoss, Loss
 from gputrain.losses.functions import class_indices
 from gputrain.losses.shapes import align, operand, require_equal
 from gputrain.names import did_you_mean
@@ -21,7 +21,7 @@ for _loss in FunctionLoss.of_function:
 
 def direction_of_function(function: Callable[..., Any]) -> str | None:
     """Which way a metric that averages a function improves: a loss down, a share of hits up; else None."""
-    if any(function is loss for loss in FunctionLoss.of_function):
+    if isinstance(function, Loss) or any(function is loss for loss in FunctionLoss.of_function):
         return "down"
     return "up" if any(registry.get(name) is function for name in registry.names()) else None
 

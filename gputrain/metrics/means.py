@@ -103,8 +103,8 @@ class MeanMetricWrapper(Mean):
     """Mean of a function of targets and outputs.
 
     Args:
-        fn: function (y_true, y_pred) -> values (N, ...).
-        name: default is the function's.
+        fn: function (y_true, y_pred) -> values (N, ...), or a loss.
+        name: default is the function's, or the loss's.
         dtype: see `Metric`.
         kwargs: passed to `fn` at each call.
 
@@ -121,7 +121,8 @@ class MeanMetricWrapper(Mean):
             raise TypeError(
                 explain("A metric function is a callable (y_true, y_pred) -> values.", received=repr(fn))
             )
-        super().__init__(name or getattr(fn, "__name__", "metric"), dtype)
+        own = getattr(fn, "__name__", None) or getattr(fn, "name", "metric")
+        super().__init__(name or own, dtype)
         self._fn = fn
         self._fn_kwargs = kwargs
         self._direction = self._direction or direction_of_function(fn)

@@ -16,7 +16,7 @@ _RANDOM = ("seed", "draws", "generators")
 
 
 class Resumable(Stateful, Protocol):
-    """A callback: it takes the model, and goes on with its state in the next fit where `resumes` is set."""
+    """A callback: it takes the model; where `resumes` is set, the next fit starts from its state."""
 
     resumes: bool
 
@@ -34,7 +34,7 @@ class Trained(Stateful, Protocol):
         """The optimizers by the attributes that hold them."""
 
     def training_state(self) -> dict[str, Any]:
-        """Counters, and how far fit has come."""
+        """Counters, and how far fit has got."""
 
     def set_training_state(self, state: Mapping[str, Any]) -> None:
         """Set what `training_state` gave."""
@@ -49,7 +49,7 @@ class Trained(Stateful, Protocol):
 def state_tree(
     model: Trained, callbacks: Iterable[Resumable] | None = None, source: Stateful | None = None
 ) -> dict[str, Any]:
-    """All state of a training, so that it can go on elsewhere, bit for bit.
+    """All state of a training, so that it can be resumed elsewhere, bit for bit.
 
     Within fit, call it at the end of a batch or of an epoch, in the last of the callbacks.
 
@@ -96,8 +96,8 @@ def set_state_tree(
 ) -> None:
     """Set all state of a training to what `state_tree` gave, in a model built and compiled in the same way.
 
-    The next `fit` goes on in the epoch, and behind the batch, where the tree was taken: give it the same data
-    and `epochs`. Sets the seed of the process too.
+    The next `fit` resumes after the batch at which the tree was taken: give it the same data and `epochs`.
+    Sets the seed of the process too.
 
     Args:
         model: the model; its weights exist.
@@ -113,9 +113,9 @@ def set_state_tree(
         >>> set_state_tree(model, tree, [stop])
         >>> model.fit(x, y, epochs=10, callbacks=[stop])
     """
-    listeners, saved = _named(callbacks), tree.get("callbacks", {})
-    optimizers, generators = model.named_optimizers(), seed_generators(model)
     states.check_names("the state tree", _PARTS, tree)
+    listeners, saved = _named(callbacks), tree["callbacks"]
+    optimizers, generators = model.named_optimizers(), seed_generators(model)
     states.check_names("random", _RANDOM, tree["random"])
     states.check_names("random, generators", generators, tree["random"]["generators"])
     states.check_names("optimizers", optimizers, tree["optimizers"])

@@ -6,7 +6,7 @@ Nothing is ever imported by a name that stands in a config: a name is looked up 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from inspect import Parameter
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -30,12 +30,10 @@ Named = TypeVar("Named", bound=Callable[..., Any])
 class Registry(Generic[T]):
     """Names of one kind of object (initializers, constraints, schedules ...) and their classes.
 
-    Classes enter where they are defined, by the decorator `add`, or all at once.
+    Classes enter where they are defined, by the decorator `add`.
 
     Args:
         kind: the word for one such object in errors, as "initializer".
-        classes: the classes; each is known by its own name and by that name in snake_case.
-        aliases: further names, each with its class.
         snake: whether `add` makes a class known by its name in snake_case too.
 
     Example:
@@ -45,19 +43,9 @@ class Registry(Generic[T]):
         >>> registry.get("zeros")  # a new Zeros()
     """
 
-    def __init__(
-        self,
-        kind: str,
-        classes: Iterable[type[T]] = (),
-        aliases: Mapping[str, type[T]] | None = None,
-        snake: bool = False,
-    ) -> None:
+    def __init__(self, kind: str, snake: bool = False) -> None:
         self.kind, self.snake = kind, snake
         self._classes: dict[str, type[T]] = {}
-        for cls in classes:
-            self.register(cls)
-        for name, cls in (aliases or {}).items():
-            self.register(cls, name)
 
     def add(self, *aliases: str) -> Callable[[Named], Named]:
         """Decorate a class, or a function, so that it is known by its own name and by `aliases`.

@@ -9,6 +9,7 @@ from inspect import Parameter, Signature
 from typing import Any
 
 Init = Callable[..., Any]
+_BY_PLACE = Parameter.POSITIONAL_OR_KEYWORD
 
 
 def parameters_of(function: Callable[..., Any], skip: int = 0, **defaults: Any) -> list[Parameter]:
@@ -57,11 +58,19 @@ def called_with(parameters: Iterable[Parameter], function: Callable[..., Any]) -
 
 
 def _misfit(signature: Signature, args: Sequence[Any], kwargs: dict[str, Any], error: TypeError) -> str:
-    """What is wrong with arguments: a name that is not known, all that are missing, or what Python says."""
+    """What is wrong with arguments: an unknown name, too many, one given twice, all that are missing."""
     named = [p for p in signature.parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
+    by_place = [p for p in named if p.kind is _BY_PLACE]
     unknown = [name for name in kwargs if name not in signature.parameters]
     if unknown and len(named) == len(signature.parameters):
         return f"got an unexpected keyword argument {unknown[0]!r}"
+    if len(args) > len(by_place):
+        least, most = sum(p.default is p.empty for p in by_place), len(by_place)
+        taken = f"from {least} to {most}" if least < most else str(most)
+        return f"takes {taken} positional arguments but {len(args)} were given"
+    twice = [p.name for p in by_place[: len(args)] if p.name in kwargs]
+    if twice:
+        return f"got multiple values for argument {twice[0]!r}"
     missing = [repr(p.name) for p in named[len(args) :] if p.default is p.empty and p.name not in kwargs]
     return f"missing required arguments: {', '.join(missing)}" if len(missing) > 1 else str(error)
 
@@ -123,7 +132,7 @@ def init_of(
         vars(self).update(settings)
 
     __init__.__module__, __init__.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
-    return called_with([Parameter("self", Parameter.POSITIONAL_OR_KEYWORD), *taken.values()], __init__)
+    return called_with([Parameter("self", _BY_PLACE), *taken.values()], __init__)
 
 
 class ArgumentsAsConfig:

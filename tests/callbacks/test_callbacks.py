@@ -205,9 +205,8 @@ def test_state_is_reset_between_fits():
 def test_epochs_without_validation_are_passed_over():
     stop = EarlyStopping(patience=1)
     assert run(stop, [None, 3, None, 2, None, 4, None])[0] == 6
-    with pytest.warns(
-        UserWarning, match=r"EarlyStopping did nothing: 'val_loss' came in no epoch\. .*one of: loss"
-    ):
+    told = r"EarlyStopping did nothing: 'val_loss' was in the logs of no epoch\. .*one of: loss"
+    with pytest.warns(UserWarning, match=told):
         run(EarlyStopping(), [None, None])
 
 

@@ -127,12 +127,12 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: layers.Dropout(0.5, None, 1, 2),
         TypeError,
-        r"Dropout\.__init__\(\) too many positional arguments",
+        r"Dropout\.__init__\(\) takes from 2 to 4 positional arguments but 5 were given",
     ),
     (
         lambda: layers.Dense(3, units=4),
         TypeError,
-        r"Dense\.__init__\(\) multiple values for argument 'units'",
+        r"Dense\.__init__\(\) got multiple values for argument 'units'",
     ),
     (lambda: layers.Dense(3, kernel_initialiser="zeros"), TypeError, r"unknown.*Did you mean 'kernel_init"),
     (lambda: Windows1D(3, 4, hiden=2), TypeError, r"Windows1D: unknown argument\. Received: hiden"),

@@ -164,3 +164,12 @@ def test_masks_reach_the_loss_through_models_in_models() -> None:
     y = np.zeros((2, 3, 1), "float32")
     expected = np.square(A.sum(-1))[KEEP_A].mean()
     assert model.evaluate(A, y, verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
+def test_an_input_that_a_layer_returns_as_it_is_stays_without_mask() -> None:
+    """Its mask is that of the output alone, also for layers that are called afterwards."""
+    inputs = keras.Input((3, 4))
+    model = keras.Model(inputs, [Shows()(NotZero()(inputs)), Shows()(inputs)])
+    masked, plain = model.predict(A, verbose=0)
+    np.testing.assert_array_equal(masked, KEEP_A)
+    np.testing.assert_array_equal(plain, A)

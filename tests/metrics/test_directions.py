@@ -106,6 +106,8 @@ def test_names_from_the_logs(name: str, expected: str | None) -> None:
         ("hinge", "hinge"),
         ("hinge", "val_hinge"),
         (losses.poisson, "val_poisson"),
+        (losses.Hinge(), "val_hinge"),
+        (losses.CosineSimilarity(), "cosine_similarity"),
         (partial(metrics.FalsePositives, name="alarms"), "val_alarms"),
         (partial(metrics.TruePositives, name="caught"), "val_caught"),
     ],
@@ -118,8 +120,22 @@ def test_early_stopping_asks_the_models_metric(metric: Any, monitor: str) -> Non
     model.compile("sgd", "binary_crossentropy", metrics=[metric])
     stop = EarlyStopping(monitor, patience=5)
     history = model.fit(x, x > 0.5, epochs=3, validation_split=0.25, verbose=0, callbacks=[stop]).history
-    best = max if direction_of(metric) == "up" else min
+    best = max if isinstance(metric, metrics.TruePositives) else min
     assert stop.best == best(history[monitor])
+
+
+def test_an_unknown_direction_is_refused_before_the_first_epoch() -> None:
+    def score(y_true: Any, y_pred: Any) -> Any:
+        return y_pred
+
+    x = np.zeros((4, 1), "float32")
+    model = keras.Sequential([keras.layers.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[score])
+    with pytest.raises(ValueError, match="whether 'val_score' should rise or fall is not known"):
+        model.fit(x, x, validation_data=(x, x), verbose=0, callbacks=[EarlyStopping("val_score")])
+    assert int(model.step_counter) == 0
+    stops = [EarlyStopping("val_score", mode="max")]
+    model.fit(x, x, validation_data=(x, x), verbose=0, callbacks=stops)
 
 
 def test_early_stopping_with_two_outputs_asks_the_metric_with_its_outputs_name() -> None:

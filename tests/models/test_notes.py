@@ -213,6 +213,19 @@ def test_metrics_change_with_the_kind_of_targets() -> None:
     assert first == pytest.approx(model.evaluate(X, ONE_HOT, **QUIET), rel=1e-5)
 
 
+class MyCrossentropy(keras.losses.CategoricalCrossentropy):
+    """Like its base."""
+
+
+class Likelihood(keras.losses.Loss):
+    """Says what it reads, and has no from_logits."""
+
+    activation = "softmax"
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return -keras.ops.sum(y_true * keras.ops.log(keras.ops.abs(y_pred) + 0.1), axis=-1)
+
+
 MISMATCH: dict[str, tuple[int, str | None, Any, Any, str | None]] = {
     "softmax as logits": (
         3,
@@ -243,6 +256,9 @@ MISMATCH: dict[str, tuple[int, str | None, Any, Any, str | None]] = {
         ONE_HOT,
         r"a relu.*a row of zeros costs",
     ),
+    "a loss of the user's": (3, None, Likelihood(), ONE_HOT, "linear.*activation='softmax'"),
+    "a subclass": (3, None, MyCrossentropy(), ONE_HOT, "linear.*activation='softmax'"),
+    "right probabilities for it": (3, "softmax", Likelihood(), ONE_HOT, None),
     "right probabilities": (3, "softmax", "categorical_crossentropy", ONE_HOT, None),
     "right logits": (1, None, LOGITS_BINARY, PAIRS, None),
     "no crossentropy": (1, None, "mse", PAIRS, None),

@@ -11,6 +11,7 @@ import gputrain as keras
 from gputrain import callbacks, config, layers
 from gputrain.errors import NonFiniteError
 from gputrain.models.training.steps import MOST_SKIPPED
+from gputrain.saving import set_state_tree, state_tree
 from tests.models.small import QUIET, REAL, X, regressor, same
 
 HUGE = REAL.copy()
@@ -43,6 +44,62 @@ def test_training_is_that_without_the_bad_batch(together: int, eagerly: bool) ->
     assert expected["skipped_steps"] == [0, 0]
     assert (model.skipped_steps, other.skipped_steps) == (2, 0)
     assert int(model.step_counter) == int(model.optimizer.iterations) == 8
+
+
+@pytest.mark.parametrize("together", [1, 5])
+def test_logs_leave_out_a_skipped_step(together: int) -> None:
+    """Also those of the last step of an epoch, so that a callback sees what the good ones gave."""
+    config.set_nonfinite_steps("skip")
+    logs: list[float] = []
+    keep = callbacks.LambdaCallback(on_train_batch_end=lambda batch, now: logs.append(now["loss"]))
+    model, y = net(steps_per_execution=together), np.concatenate([REAL[:40], HUGE[20:30]])
+    history = model.fit(X, y, batch_size=10, shuffle=False, callbacks=[keep], **QUIET).history
+    config.set_seed(1)
+    expected = net().fit(X[:40], y[:40], batch_size=10, shuffle=False, **QUIET).history
+    assert (history["loss"], history["mae"]) == (expected["loss"], expected["mae"])
+    assert history["skipped_steps"] == [1]
+    assert logs[-1] == history["loss"][0]
+
+
+@pytest.mark.parametrize("steps", [3, 7, None])
+def test_a_pause_changes_nothing(steps: int | None) -> None:
+    """The order of the data counts skipped steps too, so that a later fit finds the batch that follows."""
+    config.set_nonfinite_steps("skip")
+    histories = []
+    for pauses in (False, True):
+        config.set_seed(1)
+        model = net()
+        model.fit(X, HUGE, batch_size=10, **QUIET)
+        whole: dict[str, Any] = {"batch_size": 10, "steps_per_epoch": steps, **QUIET}
+        found = model.fit(X, HUGE, epochs=1 if pauses else 3, **whole).history
+        rest = model.fit(X, HUGE, initial_epoch=1, epochs=3, **whole).history if pauses else {}
+        histories.append({name: values + rest.get(name, []) for name, values in found.items()})
+    assert histories[0] == histories[1]
+
+
+@pytest.mark.parametrize("at", [3, 5, 8, 10])
+def test_a_resumed_epoch_counts_the_steps_skipped_before(at: int) -> None:
+    """Also where its last batch was trained on before."""
+    config.set_nonfinite_steps("skip")
+    trees: list[Any] = []
+
+    class Keeps(callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            trees.append(state_tree(self.model, self.companions))
+
+    model, fresh, history = net(), net(), callbacks.History()
+    whole = model.fit(X, HUGE, batch_size=10, epochs=2, callbacks=[Keeps()], **QUIET).history
+    set_state_tree(fresh, trees[at - 1], [history])
+    assert fresh.fit(X, HUGE, batch_size=10, epochs=2, callbacks=[history], **QUIET).history == whole
+
+
+def test_an_epoch_without_a_good_step_has_no_loss() -> None:
+    """No number that could pass for the best one."""
+    config.set_nonfinite_steps("skip")
+    stop = callbacks.EarlyStopping("loss")
+    history = net().fit(X, np.full_like(REAL, 1e30), batch_size=10, callbacks=[stop], **QUIET).history
+    assert not np.isfinite(history["loss"][0])
+    assert stop.best is None or not np.isfinite(stop.best)
 
 
 def test_it_is_said_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -255,6 +255,21 @@ def test_what_does_not_fit_is_named(spoil: Any, kind: type[Exception], text: str
         set_state_tree(model, tree, heard)
 
 
+def test_a_model_without_weights_yet() -> None:
+    """No name is unknown: the model has to be built first."""
+    model = compiled(falling)
+    model.fit(X, Y, **QUIET)
+    fresh = keras.Sequential([layers.Dense(3)], name="net")
+    fresh.compile("adam", "mse")
+    with pytest.raises(ValueError, match=r"net: the weights must exist before their state is set\. Call it"):
+        set_state_tree(fresh, state_tree(model))
+
+
+def test_what_is_no_tree() -> None:
+    with pytest.raises(ValueError, match=r"the state tree: a state is a dict.*Received: None"):
+        set_state_tree(compiled(falling), None)  # type: ignore[arg-type]
+
+
 def test_metrics_that_are_not_made_yet_are_checked_when_fit_makes_them() -> None:
     model = compiled(falling)
     model.fit(X, Y, **QUIET)

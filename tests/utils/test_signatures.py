@@ -46,8 +46,8 @@ def test_arguments_are_given_by_place_or_by_name(args: Any, kwargs: Any, own: An
         ((), {"decay": 1}, r"Child\.__init__\(\) missing required arguments: 'rate', 'beta'"),
         ((1,), {}, r"missing a required argument: 'beta'"),
         ((), {"bet": 1}, r"Child\.__init__\(\) got an unexpected keyword argument 'bet'"),
-        ((1, 2), {"rate": 1}, r"Child\.__init__\(\) multiple values for argument 'rate'"),
-        ((1, 2, 3, 4, 5, 6), {}, r"Child\.__init__\(\) too many positional arguments"),
+        ((1, 2), {"rate": 1}, r"Child\.__init__\(\) got multiple values for argument 'rate'"),
+        (range(9), {}, r"Child\.__init__\(\) takes from 3 to 6 positional arguments but 10 were given"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(args: Any, kwargs: Any, message: str) -> None:

@@ -40,9 +40,10 @@ class Called(SymbolicCalls):
         raise NotImplementedError(f"{type(self).__name__} must define call(inputs).")
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
-        """Mask of the outputs; by default the inputs' mask, where the layer supports
+        """Mask of the outputs; by default that of the inputs.
 
-        A layer whose `call` has further arguments x may ask for their masks: `x_mask` after these two.
+        It is called where the layer supports masks, or defines this method. A layer whose `call` has a
+        further argument x may ask for its mask: `x_mask`, after these two.
 
         Args:
             inputs: the first argument of `call`: a value, or a list or dict of them.
@@ -85,8 +86,7 @@ class Called(SymbolicCalls):
             finally:
                 trace.callers.pop()
             self._regularize_activity(trace, outputs)
-            self._set_masks(trace, {**kwargs, **given}, masks, outputs)
-        return outputs
+            return self._with_masks(trace, {**kwargs, **given}, masks, outputs)
 
     def _named_training(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """The arguments with `training` by its name, wherever it was given."""
@@ -111,19 +111,20 @@ class Called(SymbolicCalls):
             size = value.shape[0] if value.ndim else None
             trace.losses.append((self, divide(penalty, float(size)) if size else penalty))
 
-    def _set_masks(self, trace: Trace, given: Any, masks: dict[str, Any], outputs: Any) -> None:
-        """The outputs' masks; a layer that does not support masks says that it drops them."""
+    def _with_masks(self, trace: Trace, given: Any, masks: dict[str, Any], outputs: Any) -> Any:
+        """The outputs with their masks; a layer that does not support masks says that it drops them."""
         makes_masks = type(self).compute_mask is not Called.compute_mask
         first, *later = masks or ("",)
         previous = given.get("mask") if given.get("mask") is not None else masks.get(first)
         if makes_masks or (self.supports_masking and any_mask(previous)):
             names = tuple(inspect.signature(self.compute_mask).parameters)[2:]
             further = asked_for(names, masks)
-            attach(outputs, self.compute_mask(given.get(first), previous, **further))
-        elif not self.supports_masking:
+            return attach(outputs, self.compute_mask(given.get(first), previous, **further), given)
+        if not self.supports_masking:
             untaken = [masks[name] for name in later if f"{name}_mask" not in self._call_arguments]
             if any_mask([previous, untaken]):
                 warn_of_dropped(trace.path, type(self).__name__)
+        return outputs
 
     def _ensure_built(self, inputs: Any) -> None:
         if not self.built:

@@ -21,7 +21,7 @@ class Configured(Tracked):
     """What its constructor's arguments describe.
 
     Attributes:
-        batch_input_shape: from the arguments input_shape, input_dim and their kin, or None.
+        batch_input_shape: from the arguments input_shape, input_dim, batch_size ...; None without them.
     """
 
     batch_input_shape: Shape | None

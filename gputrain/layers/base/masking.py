@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from gputrain.ir import Value
-from gputrain.ops.base import constant
+from gputrain.ops.base import apply, constant
+from gputrain.ops.shape import Reshape
 from gputrain.utils import tree
 
 
@@ -56,11 +57,19 @@ def warn_of_dropped(path: str, class_name: str) -> None:
     warnings.warn(f"{path}: {class_name} does not support masks; its input's mask stops here.", stacklevel=2)
 
 
-def attach(outputs: Any, masks: Any) -> None:
-    """Let outputs carry the masks that were computed for them, unless they carry one already."""
-    for value, mask in zip(tree.flatten(outputs), tree.flatten(masks), strict=False):
-        if isinstance(value, Value) and value.mask is None:
-            value.mask = None if mask is None else _as_value(mask)
+def attach(outputs: Any, masks: Any, inputs: Any) -> Any:
+    """The outputs, with the masks that were computed for them where they carry none yet.
+
+    An input that a layer returns as it is becomes a value of its own, so that other layers see the input
+    without a mask.
+    """
+    leaves, given = tree.flatten(outputs), set(map(id, tree.flatten(inputs)))
+    for i, (value, mask) in enumerate(zip(leaves, tree.flatten(masks), strict=False)):
+        if isinstance(value, Value) and value.mask is None and mask is not None:
+            if id(value) in given:
+                leaves[i] = value = apply(Reshape(value.shape), value)
+            value.mask = _as_value(mask)
+    return tree.pack(outputs, leaves)
 
 
 def _as_value(mask: Any) -> Value:

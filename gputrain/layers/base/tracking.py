@@ -230,7 +230,11 @@ class Tracked(Typed):
             ValueError: a weight is missing or unknown.
             ShapeError: an array has another shape than its weight.
         """
-        states.assign(self.name, self.named_variables(), state)
+        variables = self.named_variables()
+        if state and not variables and not self.built:
+            rule = f"{self.name}: the weights must exist before their state is set."
+            raise ValueError(explain(rule, fix="Call it once, or give an input shape."))
+        states.assign(self.name, variables, state)
 
     def count_params(self) -> int:
         """Number of numbers in the weights."""

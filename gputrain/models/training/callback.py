@@ -20,9 +20,9 @@ class Callback:
     Attributes:
         model: the model being trained, evaluated or predicting.
         params: {"verbose", "epochs", "steps"} of this run; "steps" is None when it is not known.
-        companions: all callbacks of this run, in order, from the beginning of training on.
+        companions: all callbacks of this run, in order; set when training begins.
         shows_progress: whether it is a bar, which comes after all others.
-        resumes: whether the state was set, so that the next fit goes on with it instead of starting anew.
+        resumes: whether the state was set, so that the next fit keeps it instead of starting anew.
 
     Example:
         >>> class Announce(Callback):

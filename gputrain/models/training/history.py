@@ -33,7 +33,7 @@ class History(Callback):
         return {"epoch": list(self.epoch), "history": {k: list(v) for k, v in self.history.items()}}
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Go on after the epochs that `state` gave."""
+        """Restore the epochs and values that `state` gave."""
         check_names("History", ("epoch", "history"), state)
         self.epoch = [int(number) for number in state["epoch"]]
         self.history = {name: list(values) for name, values in state["history"].items()}

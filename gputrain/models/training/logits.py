@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from gputrain import losses
 from gputrain.ir import Node, Value
 from gputrain.ops.activation import Relu
 from gputrain.ops.base import Cast, Operation
@@ -23,13 +22,6 @@ _UNBOUNDED: dict[type[Operation], str] = {
     Relu: "relu",
     Tanh: "tanh",
 }
-_WANTED: dict[type[Any], str] = {
-    losses.BinaryCrossentropy: "sigmoid",
-    losses.BinaryFocalCrossentropy: "sigmoid",
-    losses.CategoricalCrossentropy: "softmax",
-    losses.CategoricalFocalCrossentropy: "softmax",
-    losses.SparseCategoricalCrossentropy: "softmax",
-}
 
 
 def check_logits(loss: Any, output: Value, name: str) -> None:
@@ -41,17 +33,18 @@ def check_logits(loss: Any, output: Value, name: str) -> None:
         name: the output's name.
     """
     key = f"logits of {type(loss).__name__} after {_last_operation(output)}"
-    wanted = _WANTED.get(type(loss))
+    wanted = getattr(loss, "activation", None)
     kind = _last_operation(output)
     if wanted is None or kind is None:
         return
-    if loss.from_logits and kind in _PROBABILITIES:
+    from_logits = getattr(loss, "from_logits", False)  # a loss of the user's may have no such argument
+    if from_logits and kind in _PROBABILITIES:
         note(
             f"Output {name!r} ends in {_PROBABILITIES[kind]}, but {loss.name} has from_logits=True, so the "
             f"activation is applied twice. Pass from_logits=False, or drop the activation.",
             key,
         )
-    if not loss.from_logits and kind in _UNBOUNDED:
+    if not from_logits and kind in _UNBOUNDED:
         note(
             f"Output {name!r} ends in a {_UNBOUNDED[kind]} activation, but {loss.name} reads it as "
             f"probabilities ({_reading(loss)}). Add activation={wanted!r}, or pass from_logits=True if these "
@@ -61,7 +54,7 @@ def check_logits(loss: Any, output: Value, name: str) -> None:
 
 
 def _reading(loss: Any) -> str:
-    if _WANTED[type(loss)] == "sigmoid":
+    if loss.activation == "sigmoid":
         return "clipped to 0..1"
     return "each row divided by its sum, then clipped to 0..1; a row of zeros costs -log(epsilon)"
 

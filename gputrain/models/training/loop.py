@@ -62,10 +62,10 @@ class Fit:
                 model.reset_metrics()
             listeners.on_epoch_begin(epoch)
             trained = self._train_epoch(epoch)
-            if trained is None and not place.batch:
+            if trained is None:
                 _say_ran_out(epoch, first=epoch == first)
                 break
-            logs = trained or logs  # a resumed epoch may have no batch left
+            logs = trained
             place.epoch, place.batch = epoch + 1, 0
             if self.validation is not None and _validates(epoch, self.validation_freq):
                 found = evaluate(model, self.validation, listeners)
@@ -81,7 +81,7 @@ class Fit:
         The order follows from the steps done before.
         """
         model, place, programs = self.model, self.place, self.model._programs
-        logs = None
+        logs = place.logs if place.batch else None  # a resumed epoch may have no batch left
         programs.refresh()
         model._state.recover()
         with HealthWatch(model, f"epoch {epoch + 1}", place) as watch:

@@ -48,17 +48,17 @@ class HealthWatch:
     Args:
         model: which is trained.
         place: the epoch, for the report.
-        within: how far the epoch has come.
+        within: how far the epoch has got.
 
     Attributes:
         skips: whether the policy is "skip".
-        first_step: the training step with which the epoch goes on.
+        first_step: steps tried before the epoch, or before it resumes.
     """
 
     def __init__(self, model: Watched, place: str, within: Place) -> None:
         self.model, self.place, self.within, self._done = model, place, within, within.batch
         self.skips = config.nonfinite_steps() == "skip"
-        self.first_step = self._before = int(model._state.step)
+        self.first_step, self._before = model._state.tried, int(model._state.step)
         self._skipped_before = self._skipped() if self.skips else 0
         if not within.batch:
             within.skipped_before = self._skipped_before
@@ -87,13 +87,13 @@ class HealthWatch:
             raise
 
     def before_steps(self) -> None:
-        """Steps come: those so far belong to the learning rate they had."""
+        """Look at the steps so far if the learning rate has changed: a report names the rate they had."""
         if self._rate_may_differ():
             self.look(at_last=True)
             self._read_rate()
 
     def another_step(self) -> None:
-        """A step that is none of the epoch's is to be made (train_on_batch in a callback)."""
+        """Another step than the epoch's own comes next (train_on_batch in a callback)."""
         self.look(at_last=True)
         self._before += 1
 

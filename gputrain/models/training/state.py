@@ -1,4 +1,4 @@
-"""State of a training that is no weight of the model: counters, and how far fit has come."""
+"""State of a training beside the weights: counters, and how far fit has got."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ _PLACE = ("epoch", "batch", "skipped_before", "logs", "source")
 
 @dataclass
 class Place:
-    """How far a call of fit has come.
+    """How far a call of fit has got.
 
     Attributes:
-        epoch: the epoch that is being trained, or comes next.
+        epoch: the epoch that is being trained, or the next one.
         batch: batches of it that were trained on.
         skipped_before: steps that had been skipped when it began.
-        logs: logs of the batch before which fit goes on, where that is in the middle of an epoch.
+        logs: logs of the last batch before fit resumes, where that is in the middle of an epoch.
         source: where the batches come from, while fit runs.
         cursor: the state of the source, while it does not.
     """
@@ -54,9 +54,9 @@ class TrainingState:
     Attributes:
         step: training steps done, a variable; it stands still at a step that was not finite.
         draws: counts the test and predict steps that drew random numbers.
-        healthy: False from the first step on after which training may not go on.
+        healthy: False once a step was bad enough to end the training.
         skipped, skipped_in_a_row: steps that were not finite and changed nothing, under the policy "skip".
-        place: how far the last or current fit has come.
+        place: how far the last or current fit has got.
     """
 
     step: Variable
@@ -76,6 +76,11 @@ class TrainingState:
         """The counters by their names."""
         return {name: getattr(self, name) for name in _FIRST}
 
+    @property
+    def tried(self) -> int:
+        """Steps done and skipped: it moves with every batch, so the order of a pass is named by it."""
+        return int(self.step) + int(self.skipped)
+
     def recover(self) -> None:
         """Let steps change the model again after some that were not finite."""
         self.healthy.assign(np.True_)
@@ -88,7 +93,7 @@ class TrainingState:
         """
         place, resumes = self.place, self._resumes
         if resumes and initial_epoch not in (0, place.epoch):
-            rule = "fit: the state that was set says where training goes on."
+            rule = "fit: the state that was set says where training resumes."
             raise ValueError(
                 explain(rule, expected=f"initial_epoch={place.epoch}, or none", received=initial_epoch)
             )
@@ -96,7 +101,7 @@ class TrainingState:
         if self.place.cursor is not None:
             source.set_state(self.place.cursor)
         else:
-            source.begin(self.step, self.place.epoch)
+            source.begin(self.tried, self.place.epoch)
         self.place.source = source
         return self.place
 
@@ -127,7 +132,7 @@ class TrainingState:
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
-        """Set what `state` gave; the next fit goes on at that place.
+        """Set what `state` gave; the next fit resumes there.
 
         Raises:
             ValueError: an entry is missing, unknown or of another shape.

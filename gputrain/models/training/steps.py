@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Protocol
 
@@ -12,7 +13,7 @@ from gputrain import config, ops
 from gputrain.compiler.rewrite import optimize
 from gputrain.data import Arrays
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Graph, Spec, Trace, Value, current_trace
+from gputrain.ir import Graph, Spec, Trace, Value, current_trace, schedule
 from gputrain.models.training.state import TrainingState
 from gputrain.models.training.strategy import Strategy
 from gputrain.ops.base import apply, constant
@@ -28,6 +29,10 @@ class Stepped(Protocol):
     name: str
     strategy: Strategy
     _state: TrainingState
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics whose results a step may give."""
 
     def optimizers(self) -> list[Any]:
         """The optimizers that a step may use."""
@@ -62,7 +67,9 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
         leaves = [_as_value(leaf, kind) for leaf in tree.flatten(results)]
         if kind == "train":
             trace.write(state.step, ops.add(trace.read(state.step), 1))
-            _guard(trace, state)
+            kept = _guard(trace, state)
+            if config.nonfinite_steps() == "skip":
+                leaves = _as_counted(leaves, trace, model.metrics, kept)
         elif counter in trace.before:  # something drew: the next step draws anew
             trace.write(counter, ops.add(trace.read(counter), 1))
     structure = tree.map_leaves(lambda leaf: None, results)
@@ -95,8 +102,12 @@ def _as_value(leaf: Any, kind: str) -> Value:
     )
 
 
-def _guard(trace: Trace, state: TrainingState) -> None:
-    """Keep every state as it was unless the whole step was finite: one Gate over all that needs it."""
+def _guard(trace: Trace, state: TrainingState) -> dict[Value, Value]:
+    """Keep every state as it was unless the whole step was finite: one Gate over all that needs it.
+
+    Returns:
+        what the step made of each state that the gate holds, and what is kept of it.
+    """
     flag = trace.finite
     assert flag is not None
     pending = [
@@ -108,6 +119,24 @@ def _guard(trace: Trace, state: TrainingState) -> None:
     for (variable, _), value in zip(pending, kept if len(pending) > 1 else [kept], strict=True):
         trace.after[variable] = value
     trace.after[state.healthy] = flag if config.nonfinite_steps() == "stop" else _skipping(trace, state, flag)
+    return {after: trace.after[variable] for variable, after in pending}
+
+
+def _as_counted(
+    leaves: list[Value], trace: Trace, metrics: Sequence[Any], kept: Mapping[Value, Value]
+) -> list[Value]:
+    """Results of a step without what metrics took in from it, where it is skipped after good ones."""
+    counted = {trace.after[v] for metric in metrics for v in metric.variables if v in trace.after}
+    mapped = {after: value for after, value in kept.items() if value in counted}
+    scalars = [value for value in mapped.values() if value.ndim == 0]
+    if not scalars:
+        return leaves
+    for node in schedule(leaves):
+        if any(value in mapped for value in node.inputs):
+            again = apply(node.op, *(mapped.get(value, value) for value in node.inputs))
+            mapped |= zip(node.outputs, again if len(node.outputs) > 1 else [again], strict=True)
+    began = functools.reduce(ops.logical_or, [ops.not_equal(value, 0) for value in scalars])
+    return [ops.where(began, mapped[leaf], leaf) if leaf in mapped else leaf for leaf in leaves]
 
 
 def _skipping(trace: Trace, state: TrainingState, flag: Value) -> Value:

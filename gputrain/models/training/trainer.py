@@ -439,11 +439,11 @@ class Trainer:
     # ------------------------------------------------------------------------------------------------ state
 
     def training_state(self) -> dict[str, Any]:
-        """Counters, and how far fit has come: what `saving.state_tree` keeps as "training"."""
+        """Counters, and how far fit has got: what `saving.state_tree` keeps as "training"."""
         return self._state.state(self._programs.current_logs())
 
     def set_training_state(self, state: Mapping[str, Any]) -> None:
-        """Set what `training_state` gave; the next fit goes on at that place.
+        """Set what `training_state` gave; the next fit resumes there.
 
         Raises:
             ValueError: an entry is missing, unknown or of another shape.
