@@ -19,6 +19,7 @@ from gputrain import ops
 from gputrain.backend.cupy import batch, conv, elementwise
 from gputrain.ir import Spec
 from gputrain.ops.base import REGISTRY, Operation
+from gputrain.ops.optim import flat_size
 
 Array = Any
 
@@ -417,7 +418,7 @@ def updates(sizes: Sizes) -> Iterator[Case]:
     """Optimizer steps over all weights, out of place."""
     segments = _segments(sizes)
     decay = tuple(n > 128 for n in segments)
-    total, weights = Draw((sum(segments),)), tuple(Draw((n,)) for n in segments)
+    total, weights = Draw((flat_size(segments),)), tuple(Draw((n,)) for n in segments)
     start = (np.array(True), np.array(1e-3, np.float32), np.array(4, np.int64), total)
     for found in (
         op("SGDUpdate", segments, decay),
@@ -432,7 +433,7 @@ def updates(sizes: Sizes) -> Iterator[Case]:
 def flat_vectors(sizes: Sizes) -> Iterator[Case]:
     """What surrounds an update: packing, the flag, clipping."""
     segments = _segments(sizes)
-    parts, flat = tuple(Draw((n,)) for n in segments), Draw((sum(segments),))
+    parts, flat = tuple(Draw((n,)) for n in segments), Draw((flat_size(segments),))
     moved = 4 * 2 * sum(segments)
     yield Case("optimizers", op("Pack"), parts)
     yield Case("optimizers", op("AllFinite"), parts)

@@ -48,8 +48,12 @@ def folder(request, tmp_path, monkeypatch):
 
 
 def environment(*first: Path) -> dict[str, str]:
-    """That of a command: packages are looked for in `first`, then where this test finds them."""
-    return {**os.environ, "PYTHONPATH": os.pathsep.join([*map(str, first), *filter(None, sys.path)])}
+    """That of a command: packages are looked for in `first`, then where this test finds them.
+
+    Options for this run of the tests are none for those that a page runs.
+    """
+    found = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    return {**found, "PYTHONPATH": os.pathsep.join([*map(str, first), *filter(None, sys.path)])}
 
 
 @pytest.mark.cpu_only("the pages are followed once")
