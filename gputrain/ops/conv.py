@@ -308,12 +308,14 @@ def conv(
     rank = _rank(x, w)
     channels = x.shape[-1] if len(w.shape) == rank + 2 else None
     groups = max(1, channels // w.shape[-2]) if channels and w.shape[-2] else 1
-    how = (
-        positive(strides, rank, "strides"),
-        checked_padding(padding, rank, "conv"),
-        positive(dilation_rate, rank, "dilation_rate"),
-    )
+    how = _how(rank, strides, padding, dilation_rate, "conv")
     return apply(Conv(*how, groups), x, w)
+
+
+def _how(rank: int, strides: Any, padding: Any, dilation_rate: Any, what: str) -> tuple[Any, Any, Any]:
+    """The first parameters of `Conv`, checked: strides, padding, dilation."""
+    steps = positive(strides, rank, "strides")
+    return steps, checked_padding(padding, rank, what), positive(dilation_rate, rank, "dilation_rate")
 
 
 def depthwise_conv(
@@ -356,11 +358,7 @@ def depthwise_conv(
         )
     *taps, channels, multiplier = w.shape
     filters = reshape(w, (*taps, 1, channels * multiplier))
-    how = (
-        positive(strides, rank, "strides"),
-        checked_padding(padding, rank, "depthwise_conv"),
-        positive(dilation_rate, rank, "dilation_rate"),
-    )
+    how = _how(rank, strides, padding, dilation_rate, "depthwise_conv")
     return apply(Conv(*how, channels), x, filters)
 
 
