@@ -4,12 +4,14 @@
 WORD ...    also records anew the cases whose name has one of the words
 --all       records all cases anew
 --check     records nothing: computes a tenth of the cases and compares it with the committed references
+--backend   only the groups that are computed on this backend of Keras
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import warnings
 from datetime import date
@@ -17,9 +19,8 @@ from importlib import metadata
 from pathlib import Path
 
 from tests.parity import references, signatures
-from tests.parity.cases import GROUPS
+from tests.parity.cases import BACKENDS, GROUPS
 from tests.parity.compare import differences
-from tests.parity.keras_side import KerasSide
 from tests.parity.runners import Result, run
 from tests.parity.table import PARTS, Case
 
@@ -31,21 +32,30 @@ def require_pinned() -> None:
     """Refuse versions other than those in requirements.txt."""
     for line in REQUIREMENTS.read_text().splitlines():
         name, _, version = line.partition("==")
-        if version and metadata.version(name) != version:
-            sys.exit(f"{name} {metadata.version(name)} is installed; references are made with {version}.")
+        found = metadata.version(name).partition("+")[0] if version else version  # torch says +cpu
+        if found != version:
+            sys.exit(f"{name} {found} is installed; references are made with {version}.")
 
 
 def compute(case: Case) -> Result:
     """What Keras gives, as a file keeps it."""
+    from tests.parity.keras_side import KerasSide  # once the backend is set
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return references.kept(run(case, KerasSide()))
 
 
-def record(words: list[str]) -> None:
-    """Write the references of all groups, and the signatures; anew where a name has one of the words."""
-    signatures.record()
-    for group, cases in GROUPS.items():
+def of_backend(backend: str) -> dict[str, list[Case]]:
+    """The groups that are computed on a backend."""
+    return {group: cases for group, cases in GROUPS.items() if BACKENDS[group] == backend}
+
+
+def record(words: list[str], backend: str) -> None:
+    """Write the references of a backend's groups; anew where a name has one of the words."""
+    if backend == "jax":
+        signatures.record()
+    for group, cases in of_backend(backend).items():
         known = references.read(group)
         results = {}
         for case in cases:
@@ -58,12 +68,12 @@ def record(words: list[str]) -> None:
         print(f"{path}: {len(results)} cases, {path.stat().st_size} bytes")
 
 
-def check(part: str) -> int:
-    """Compare a part of the references with what Keras gives now; the number of cases that differ."""
+def check(part: str, backend: str) -> int:
+    """Compare a part of a backend's references with what Keras gives now; the number of cases that differ."""
     print(f"part {part} of {PARTS}; {WHICH}={part} repeats it")
-    wrong = signatures.check()
+    wrong = signatures.check() if backend == "jax" else 0
     count = 0
-    for group, cases in GROUPS.items():
+    for group, cases in of_backend(backend).items():
         for case in cases:
             if part not in ("all", str(case.part)):
                 continue
@@ -75,7 +85,8 @@ def check(part: str) -> int:
             for text in told:
                 print(f"{case.id}: {text}")
             wrong += bool(told)
-    print(f"{count} cases computed with Keras {metadata.version('keras')}: {wrong} differ from the files")
+    keras = f"Keras {metadata.version('keras')} on {backend}"
+    print(f"{count} cases computed with {keras}: {wrong} differ from the files")
     return wrong
 
 
@@ -87,15 +98,26 @@ def main() -> None:
     parser.add_argument("words", metavar="WORD", nargs="*")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--backend", choices=sorted(set(BACKENDS.values())))
     options = parser.parse_args()
     require_pinned()
+    if options.backend is None:  # Keras has one backend in a process
+        failed = [backend for backend in dict.fromkeys(BACKENDS.values()) if _alone(backend)]
+        sys.exit(bool(failed))
+    os.environ.update(KERAS_BACKEND=options.backend, JAX_PLATFORMS="cpu")
     if not options.check:
-        record([""] if options.all else options.words)
+        record([""] if options.all else options.words, options.backend)
         return
     part = os.environ.get(WHICH) or str(date.today().toordinal() % PARTS)
     if part not in ("all", *map(str, range(PARTS))):
         sys.exit(f"{WHICH} must be 0 to {PARTS - 1} or all. Received {part!r}.")
-    sys.exit(bool(check(part)))
+    sys.exit(bool(check(part, options.backend)))
+
+
+def _alone(backend: str) -> int:
+    """This command once more, for the groups of a backend."""
+    command = [sys.executable, "-m", "tests.parity.record", *sys.argv[1:], "--backend", backend]
+    return subprocess.run(command, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -40,8 +40,8 @@ def write(group: str, results: dict[str, Result]) -> Path:
         for array in result.arrays.values():
             units = np.frombuffer(np.ascontiguousarray(array).tobytes(), np.uint8)
             parts.append(units.reshape(-1, array.itemsize).T.tobytes())
-    FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{group}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as file:
         for member, content in (("index", json.dumps(index).encode()), ("data", b"".join(parts))):
             buffer = io.BytesIO()

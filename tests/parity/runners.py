@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from tests.parity.programs import PROGRAMS
 from tests.parity.table import Case, Of, flat, packed_as
 
 
@@ -336,6 +337,35 @@ def run_model(case: Case, side: Side, result: Result) -> None:
     _weights(side, result, model, "after fit")
 
 
+# ------------------------------------------------------------------------------------------------- programs
+
+
+def run_program(case: Case, side: Side, result: Result) -> None:
+    """What a program returns: words, whole numbers and None compare exactly, all else within tolerances.
+
+    Dictionaries, lists and tuples are taken apart, so that both kinds may stand in them.
+    """
+    for name, value in PROGRAMS[case.path](side.package).items():
+        _keep(result, side, name, value)
+
+
+def _keep(result: Result, side: Side, name: str, value: Any) -> None:
+    if value is None or isinstance(value, (bool, int, str)):
+        result.facts[name] = value
+    elif isinstance(value, dict):
+        result.facts[name] = list(value)
+        for key, each in value.items():
+            _keep(result, side, f"{name}.{key}", each)
+    elif isinstance(value, (list, tuple)):
+        result.facts[name] = f"{len(value)} values"
+        for i, each in enumerate(value):
+            _keep(result, side, f"{name}.{i}", each)
+    else:
+        array = np.asarray(value) if isinstance(value, float) else side.array(value)
+        real = np.issubdtype(array.dtype, np.floating)
+        result.arrays[f"output: {name}"] = array.astype("float32") if real else array
+
+
 RUNNERS: dict[str, Callable[[Case, Side, Result], None]] = {
     "layer": run_layer,
     "drawn layer": run_drawn_layer,
@@ -349,4 +379,5 @@ RUNNERS: dict[str, Callable[[Case, Side, Result], None]] = {
     "metric": run_metric,
     "optimizer": run_optimizer,
     "model": run_model,
+    "program": run_program,
 }
