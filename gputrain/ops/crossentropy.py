@@ -14,10 +14,10 @@ from gputrain.ops.base import Operation, Sample, apply, cast, convert, harmonize
 from gputrain.ops.comparison import equal, greater_equal, less_equal, logical_and
 from gputrain.ops.elementwise import add, clip, divide, exp, log, multiply, negative, sigmoid, subtract, where
 from gputrain.ops.indexing import one_hot
+from gputrain.ops.movement import expand_dims, moveaxis, squeeze
 from gputrain.ops.pointwise import Gradients, as_float, scalar_like
 from gputrain.ops.precision import wide_dtype
 from gputrain.ops.reduction import sum
-from gputrain.ops.shape import expand_dims, moveaxis, squeeze
 from gputrain.utils.notes import note
 
 __all__ = [
