@@ -92,8 +92,8 @@ class Variable(Stored):
                     f"{self.path}: a model stays on the device it was built on.",
                     expected=f"the {self.device.name} device",
                     received=f"the {current.name} device, by a later set_backend() or set_device()",
-                    fix="Set the backend before building the model, or keep weights = model.get_weights(), "
-                    "build it again and call set_weights(weights).",
+                    fix="Set the backend before building the model, or go on with copy.deepcopy(model), "
+                    "which lies on the device in use.",
                 )
             )
 
