@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import cached_property, wraps
-from typing import Any
+from typing import Any, ClassVar
 
 from gputrain.errors import DTypeError, ShapeError
 from gputrain.ir import Trace, Value, current_trace, suspended
@@ -27,6 +27,7 @@ class Called(SymbolicCalls):
     """
 
     supports_masking = False
+    _derived: ClassVar[tuple[str, ...]] = ("_call_arguments",)
     activity_regularizer: Any
 
     # ------------------------------------------------------------------------------------- to be overridden
