@@ -154,7 +154,7 @@ class Trainer:
         own = [m for m in _leaves_of(self) if isinstance(m, metrics.Metric)]
         if not self.compiled:
             return own
-        trackers = self._loss.trackers if self._loss is not None else []
+        trackers = list(self._loss.trackers.values()) if self._loss is not None else []
         found = [self._loss_tracker, *trackers, *self._metrics.metrics, *own]
         return list(dict.fromkeys(found))
 
