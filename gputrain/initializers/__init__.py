@@ -23,6 +23,7 @@ from gputrain.initializers.scaling import (
     VarianceScaling,
 )
 from gputrain.names import missing_name
+from gputrain.runtime import Variable
 from gputrain.utils.registry import deserializer, serializer
 
 __all__ = [
@@ -103,6 +104,7 @@ def get(identifier: Any) -> Any:
     return registry.get(identifier)
 
 
+Variable.initializer_named = get
 serialize = serializer(registry, __name__)
 deserialize = deserializer(registry, __name__)
 

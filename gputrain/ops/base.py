@@ -252,10 +252,13 @@ def convert(x: Any, dtype: str | None = None) -> Any:
         x = now.read(x)
     if isinstance(x, Value):
         return cast(x, dtype) if dtype is not None and x.dtype != dtype else x
-    if dtype is None and not hasattr(x, "dtype"):
-        host = np.asarray(x)
-        dtype = config.floatx() if host.dtype.kind == "f" else ("int32" if host.dtype.kind == "i" else None)
-    return now.operand(x, dtype)
+    return now.operand(x, dtype or dtype_of_numbers(x))
+
+
+def dtype_of_numbers(x: Any) -> str | None:
+    """The dtype of Python's numbers and lists of them; None for arrays, which have one of their own."""
+    kind = "" if hasattr(x, "dtype") else np.asarray(x).dtype.kind
+    return {"f": config.floatx(), "i": "int32"}.get(kind)
 
 
 def is_symbolic(x: Any) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Stored, Value, dtype_name, interpreter
+from gputrain.ir import Stored, Value, as_tensor, dtype_name, interpreter
 from gputrain.ops.base import convert
 
 __all__ = ["array", "convert_to_numpy", "convert_to_tensor"]
@@ -28,7 +28,7 @@ def convert_to_tensor(x: Any, dtype: str | None = None) -> Any:
         >>> convert_to_tensor([1.0, 2.0]).dtype
         dtype('float32')
     """
-    return convert(x, None if dtype is None else dtype_name(dtype))
+    return as_tensor(convert(x, None if dtype is None else dtype_name(dtype)))
 
 
 def array(x: Any, dtype: str | None = None) -> Any:

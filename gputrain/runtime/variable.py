@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 
-from gputrain import backend
+from gputrain import backend, config
 from gputrain.errors import DeviceError, ShapeError, explain
-from gputrain.ir import Spec, Stored, Value, current_trace, dtype_name
+from gputrain.ir import Spec, Stored, Value, as_tensor, current_trace, dtype_name
+from gputrain.ops.base import dtype_of_numbers
 from gputrain.release import __version__
 
 LAYOUT = 1  # of the attributes that pickles hold: another number where they are no longer those before
 WRITTEN_BY = (LAYOUT, __version__)
-SHOWN = 8  # elements up to which a variable shows its contents
 
 
 class Variable(Stored):
@@ -24,13 +24,15 @@ class Variable(Stored):
     outside, both act on the device array at once.
 
     Args:
-        initializer: array-like with the first value, or `f(shape, dtype) -> array`.
-        shape: tuple of ints; needed with a callable initializer.
-        dtype: name of the dtype; default is the array's own for arrays, `config.floatx()` otherwise.
+        initializer: array-like with the first value; or `f(shape, dtype) -> array`, or an initializer's name.
+        shape: tuple of ints; needed with an initializer.
+        dtype: name of the dtype; default an array's own, int32 for whole Python numbers, `config.floatx()`
+            otherwise.
         trainable: whether an optimizer may change it.
         name: last part of `path`.
 
     Attributes:
+        initializer_named: makes an initializer of a class of theirs; `gputrain.initializers` sets it.
         changed: called after each `assign` outside of a traced function, if set.
         writes: how many of those there were.
 
@@ -41,6 +43,7 @@ class Variable(Stored):
     """
 
     __array_priority__ = 100
+    initializer_named: ClassVar[Callable[[str], Any]]
 
     def __init__(
         self,
@@ -123,9 +126,9 @@ class Variable(Stored):
 
     @property
     def value(self) -> Any:
-        """The current Value inside a traced function; a copy as a NumPy array outside."""
+        """The current Value inside a traced function; a copy of the contents outside."""
         trace = current_trace()
-        return trace.read(self) if trace is not None else self.numpy()
+        return trace.read(self) if trace is not None else as_tensor(self.numpy())
 
     def numpy(self) -> np.ndarray:
         """A copy of the contents on the host."""
@@ -183,6 +186,9 @@ class Variable(Stored):
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
     def __eq__(self, other: object) -> Any:
         """Elementwise against anything but another variable, which is compared by identity."""
         return NotImplemented if _by_identity(other) else self.operators["equal"](self, other)
@@ -194,8 +200,8 @@ class Variable(Stored):
 
     def __repr__(self) -> str:
         text = f"path={self.path}, shape={self.shape}, dtype={self.dtype}"
-        if self.spec.size <= SHOWN and current_trace() is None:
-            text += f", value={self.numpy().tolist()}"
+        if current_trace() is None:
+            text += f", value={self.numpy()}"
         return f"<Variable {text}>"
 
 
@@ -218,10 +224,12 @@ def _by_identity(other: object) -> bool:
 
 
 def _initial(initializer: Any, shape: tuple[int, ...] | None, dtype: str | None) -> np.ndarray:
+    if isinstance(initializer, str):
+        initializer = Variable.initializer_named(initializer)
     if callable(initializer):
         if shape is None:
-            raise ShapeError(explain("A variable with a callable initializer needs a shape.", received=shape))
-        name = dtype_name(dtype or "float32")
+            raise ShapeError(explain("A variable with an initializer needs a shape.", received=shape))
+        name = dtype_name(dtype or config.floatx())
         host = np.asarray(initializer(tuple(shape), dtype=name), dtype=name)
         if host.shape != tuple(shape):
             raise ShapeError(
@@ -229,4 +237,7 @@ def _initial(initializer: Any, shape: tuple[int, ...] | None, dtype: str | None)
             )
         return host
     host = np.asarray(initializer)
-    return host.astype(dtype_name(dtype)) if dtype is not None else host.astype(dtype_name(host.dtype))
+    if shape is not None and host.shape != tuple(shape):
+        rule = "A variable has the shape of its first value."
+        raise ShapeError(explain(rule, expected=host.shape, received=f"shape={tuple(shape)}"))
+    return host.astype(dtype_name(dtype or dtype_of_numbers(initializer) or host.dtype))
