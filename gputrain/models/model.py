@@ -173,11 +173,11 @@ class Model(Trainer, Layer):
         _require_graph_constructor(cls)
         return functional_from_config(cls, config, custom_objects)
 
-    def _ensure_built(self, inputs: Any) -> None:
+    def _ensure_built(self, given: dict[str, Any]) -> None:
         """A `call` builds the layers it calls, unless the class has a `build` of its own."""
         if type(self).build is Model.build:
             self.built = True
-        super()._ensure_built(inputs)
+        super()._ensure_built(given)
 
 
 @as_nested_model
@@ -203,6 +203,7 @@ class Functional(Model):
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         self.graph = FunctionalGraph(inputs, outputs, self.name)
+        self._path = self._path or self.name
         make_paths_unique(self.variables)
         self.input_names = (
             list(inputs) if isinstance(inputs, dict) else [v.name for v in self.graph.input_values]

@@ -10,6 +10,7 @@ import numpy as np
 from gputrain import backend
 from gputrain.errors import DeviceError, ShapeError, explain
 from gputrain.ir import Spec, Stored, Value, current_trace, dtype_name
+from gputrain.ops.base import usual_dtype
 
 SHOWN = 8  # elements up to which a variable shows its contents
 
@@ -23,7 +24,8 @@ class Variable(Stored):
     Args:
         initializer: array-like with the first value, or `f(shape, dtype) -> array`.
         shape: tuple of ints; needed with a callable initializer.
-        dtype: name of the dtype; default is the array's own for arrays, `config.floatx()` otherwise.
+        dtype: name of the dtype; default is the array's own for arrays, "int32" for Python's ints, "bool" for
+            its bools, `config.floatx()` otherwise.
         trainable: whether an optimizer may change it.
         name: last part of `path`.
 
@@ -196,5 +198,5 @@ def _initial(initializer: Any, shape: tuple[int, ...] | None, dtype: str | None)
                 explain("The initializer returned another shape.", expected=tuple(shape), received=host.shape)
             )
         return host
-    host = np.asarray(initializer)
-    return host.astype(dtype_name(dtype)) if dtype is not None else host.astype(dtype_name(host.dtype))
+    host = np.asarray(initializer, usual_dtype(initializer))
+    return host.astype(dtype_name(dtype if dtype is not None else host.dtype))

@@ -29,6 +29,19 @@ def parameters_of(function: Callable[..., Any], skip: int = 0, **defaults: Any) 
     return [p.replace(default=defaults[p.name]) if p.name in defaults else p for p in named]
 
 
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function names an argument; that **kwargs would take it does not count.
+
+    Example:
+        >>> takes(sorted, "reverse"), takes(dict, "reverse")
+        (True, False)
+    """
+    try:
+        return name in inspect.signature(function).parameters
+    except ValueError:  # of some built-in functions Python knows no signature
+        return False
+
+
 def called_with(parameters: Iterable[Parameter], function: Callable[..., Any]) -> Any:
     """`function(**arguments)` as one that is called, and shown, with `parameters`.
 

@@ -65,6 +65,8 @@ class Layer(Called, Configured):
             self.calls = []
             self._trainable = bool(trainable)
             self._weights = []
+            self._losses = []
+            self._path = None
 
     def __getattr__(self, name: str) -> Any:
         """Only reached for attributes that are missing: says so, and why everything may be missing."""

@@ -13,7 +13,7 @@ from gputrain import compiler, config, metrics, ops, optimizers
 from gputrain.data.ahead import is_reader
 from gputrain.data.sources import Batch, Source
 from gputrain.errors import GraphError, ShapeError, explain
-from gputrain.ir import Value, current_trace
+from gputrain.ir import Value, current_trace, is_float
 from gputrain.models.program import Program, ProgramCache
 from gputrain.models.training import checks, inputs
 from gputrain.models.training.callback_list import CallbackList
@@ -23,9 +23,11 @@ from gputrain.models.training.objectives import CompiledLoss, CompiledMetrics, o
 from gputrain.models.training.state import TrainingState
 from gputrain.models.training.steps import part_of_step, unpack_data
 from gputrain.models.training.strategy import OneProcess, Strategy
+from gputrain.ops.base import convert, spec_of
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils.notes import note
+from gputrain.utils.signatures import takes
 
 
 class Trainer:
@@ -170,22 +172,22 @@ class Trainer:
         """
         x, y, sample_weight = unpack_data(data)
         y_pred = self(x, training=True)  # type: ignore[operator]
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
-        self._track_loss(loss, y_pred)
+        loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
+        self._track_loss(loss, x)
         variables = self.trainable_variables
         if variables:
             self.optimizer.apply(compiler.gradients(loss, variables), variables)
         else:
             note(f"{self.name} has no trainable weights: training changes nothing. Is trainable=False meant?")
-        return self.compute_metrics(x, y, y_pred, sample_weight)
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def test_step(self, data: Any) -> Any:
         """One step of evaluate, traced."""
         x, y, sample_weight = unpack_data(data)
         y_pred = self(x, training=False)  # type: ignore[operator]
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
-        self._track_loss(loss, y_pred)
-        return self.compute_metrics(x, y, y_pred, sample_weight)
+        loss = self._loss_of(x, y, y_pred, sample_weight, training=False)
+        self._track_loss(loss, x)
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def predict_step(self, data: Any) -> Any:
         """One step of predict, traced: the outputs."""
@@ -208,7 +210,7 @@ class Trainer:
         if self._loss is not None:
             with part_of_step("loss"):
                 total = self._loss(y, y_pred, sample_weight)
-        for extra in self.losses:
+        for extra in map(_scalar, self.losses):
             total = extra if total is None else ops.add(total, extra)
         if total is None:
             raise ValueError(
@@ -240,9 +242,14 @@ class Trainer:
             _require_number(name, value)
         return found
 
-    def _track_loss(self, loss: Value, y_pred: Any) -> None:
+    def _loss_of(self, *batch: Any, training: bool) -> Any:
+        """What `compute_loss` gives; one that does not take `training` is not told."""
+        told = {"training": training} if takes(self.compute_loss, "training") else {}
+        return self.compute_loss(*batch, **told)
+
+    def _track_loss(self, loss: Any, x: Any) -> None:
         """The epoch's loss is the mean over samples: a batch counts by its size."""
-        size = tree.flatten(y_pred)[0].shape[0]
+        size = next(leaf for leaf in tree.flatten(x) if leaf is not None).shape[0]
         self._loss_tracker.update_state(loss, sample_weight=float(size))
 
     # -------------------------------------------------------------------------------------------------- fit
@@ -527,6 +534,13 @@ class Trainer:
                     fix=f'Call model.compile(optimizer="adam", loss=...) before {what}().',
                 )
             )
+
+
+def _scalar(loss: Any) -> Any:
+    """A loss that a layer added as one floating number."""
+    loss = convert(loss)
+    loss = loss if is_float(spec_of(loss).dtype) else ops.cast(loss, config.floatx())
+    return ops.sum(loss) if loss.ndim else loss
 
 
 def _mean() -> Any:
