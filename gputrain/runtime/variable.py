@@ -11,7 +11,7 @@ from gputrain import backend
 from gputrain.errors import DeviceError, ShapeError, explain
 from gputrain.ir import Spec, Stored, Value, current_trace, dtype_name
 from gputrain.ops.base import usual_dtype
-from gputrain.version import __version__
+from gputrain.release import __version__
 
 LAYOUT = 1  # of the attributes that pickles hold: another number where they are no longer those before
 WRITTEN_BY = (LAYOUT, __version__)
