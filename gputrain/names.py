@@ -20,7 +20,7 @@ def snake_case(name: str) -> str:
         >>> snake_case("HeNormal")
         'he_normal'
     """
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z0-9])(?=[A-Z][a-z])", "_", name)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", name)
     return spaced.lower()
 
 

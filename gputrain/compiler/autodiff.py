@@ -20,7 +20,7 @@ def gradients(
     """Gradients of `target` with respect to each source, as values of the same graph.
 
     Args:
-        target: what to differentiate; a scalar unless `upstream` is given. A number depends on nothing.
+        target: what to differentiate; one number unless `upstream` is given. A number depends on nothing.
         sources: values or variables that `target` was computed from.
         upstream: cotangent of `target`'s shape; None means 1.
 
@@ -30,7 +30,7 @@ def gradients(
         of its way.
 
     Raises:
-        ShapeError: `target` is not a scalar and no upstream was given.
+        ShapeError: `target` holds several numbers and no upstream was given.
 
     Example:
         inside a traced train_step::
@@ -43,9 +43,9 @@ def gradients(
             explain("gradients() works on values of a traced function.", received=type(target).__name__)
         )
     target = as_value(target)
-    if upstream is None and target.shape != ():
+    if upstream is None and any(size != 1 for size in target.shape):
         raise ShapeError(
-            explain("gradients() of something that is not a scalar needs `upstream`.", received=target.spec)
+            explain("gradients() of more than one number needs `upstream`.", received=target.spec)
         )
     wanted = [_source(s) for s in sources]
     seed = upstream if upstream is not None else np.ones(target.spec.dims, target.dtype)

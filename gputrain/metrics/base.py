@@ -51,7 +51,6 @@ class Metric(states.Copied):
         self.name = name or snake_case(type(self).__name__)
         self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
         self._variables: list[Variable] = []
-        self._first: dict[Variable, np.ndarray] = {}
 
     @property
     def direction(self) -> str | None:
@@ -65,7 +64,7 @@ class Metric(states.Copied):
 
         Args:
             shape: tuple of ints.
-            initializer: first value, to which `reset_state` returns; default zeros.
+            initializer: first value; default zeros, which `reset_state` sets.
             dtype: default the metric's.
             name: last part of its path.
         """
@@ -79,7 +78,6 @@ class Metric(states.Copied):
             path=f"{self.name}/{name}",
         )
         self._variables.append(variable)
-        self._first[variable] = variable.numpy()
         return variable
 
     def add_weight(
@@ -97,11 +95,12 @@ class Metric(states.Copied):
         raise NotImplementedError(f"{type(self).__name__} must define result(self).")
 
     def reset_state(self) -> None:
-        """Forget all that came: each variable, also of metrics within this one, gets its first value."""
-        for variable, first in self._first.items():
-            variable.assign(first)
-        for metric in self._inner():
-            metric.reset_state()
+        """Forget all that came: each variable, also of metrics within this one, becomes zero, as in Keras.
+
+        A metric that begins with other values overrides it.
+        """
+        for variable in self.variables:
+            variable.assign(np.zeros(variable.shape, variable.dtype))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """`update_state`, then `result`."""
@@ -116,7 +115,7 @@ class Metric(states.Copied):
 
     def _attributes(self) -> Iterator[Any]:
         for key, value in vars(self).items():
-            if key not in ("_variables", "_first"):
+            if key != "_variables":
                 yield from tree.flatten(value)
 
     def _inner(self) -> list[Metric]:

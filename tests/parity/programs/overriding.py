@@ -493,7 +493,7 @@ def a_config_without_the_bases(keras: Any) -> dict[str, Any]:
     model = keras.Sequential([keras.Input((3,)), Layer(3.0), _dense(keras)])
     again = keras.Sequential.from_config(model.get_config(), custom_objects={"Layer": Layer})
     return {
-        "config": sorted(Layer(2.0).get_config()),
+        "entries": sorted(Layer(2.0).get_config()),
         "again": Layer.from_config({"factor": 3.0})(X),
         "factor": again.layers[0].factor,
     }
@@ -646,11 +646,18 @@ def metric_functions_of_every_kind(keras: Any) -> dict[str, Any]:
     def largest(y_true, y_pred):
         return keras.ops.max(y_pred)
 
+    def mean_IoU(y_true, y_pred):  # noqa: N802  names of metrics are made of it
+        return keras.ops.mean(y_true)
+
     class Holder:
         def method(self, y_true, y_pred):
             return keras.ops.mean(y_pred)
 
-    return _trained(keras, metrics=[off, largest, Holder().method])
+        def __call__(self, y_true, y_pred):
+            return 2.0 * keras.ops.mean(y_pred)
+
+    given = [off, largest, mean_IoU, Holder().method, Holder(), lambda t, p: keras.ops.min(p)]
+    return _trained(keras, metrics=[*given, functools.partial(off, power=2)])
 
 
 def metrics_of_other_signatures(keras: Any) -> dict[str, Any]:

@@ -273,6 +273,26 @@ def a_metric_gives_an_expression(keras: Any) -> dict[str, Any]:
     }
 
 
+def metrics_begin_with_other_values(keras: Any) -> dict[str, Any]:
+    class Counts(keras.metrics.Metric):
+        def __init__(self, name="counts", **kwargs):
+            super().__init__(name=name, **kwargs)
+            self.count = self.add_variable(shape=(2,), initializer="ones", name="count")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.count.assign_add(keras.ops.stack([1.0, 2.0]))
+
+        def result(self):
+            return keras.ops.sum(self.count)
+
+    metric = Counts()
+    first = metric.result()
+    metric.update_state(Y, Y)
+    counted = metric.result()
+    metric.reset_state()
+    return {"first": first, "counted": counted, "reset": metric.result(), **_fitted(_line(keras, metrics=[Counts()]))}
+
+
 def metrics_take_all_kinds(keras: Any) -> dict[str, Any]:
     mean, total = keras.metrics.Mean(), keras.metrics.Sum()
     for value in (1.0, 2, [3.0, 4.0], np.float32(5.0), np.ones((2, 2)), keras.Variable(6.0)):
