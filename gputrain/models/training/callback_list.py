@@ -21,8 +21,8 @@ class CallbackList(Callback):
         add_history: add a History unless there is one.
         add_progbar: add a ProgbarLogger unless there is one; it comes last.
         model: the model they work on.
-        **params: given to each callback's `set_params`: "verbose", "epochs" and "steps". What "metrics" holds
-            is kept: the names that the logs of an epoch will have; a monitor that is none of them is an error.
+        **params: given to each callback's `set_params`: "verbose", "epochs" and "steps". "metrics" is not:
+            the names that the logs of an epoch will have; a monitor that is none of them is an error.
 
     Raises:
         TypeError: something that is not a Callback.

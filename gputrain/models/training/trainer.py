@@ -97,6 +97,7 @@ class Trainer:
 
     # ---------------------------------------------------------------------------------------------- compile
 
+    @checks.names_arguments
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -259,6 +260,7 @@ class Trainer:
 
     # -------------------------------------------------------------------------------------------------- fit
 
+    @checks.names_arguments
     def fit(
         self,
         x: Any = None,
@@ -287,7 +289,7 @@ class Trainer:
             epochs: the epoch to stop after.
             verbose: 0 silent, 1 a bar, 2 one line per epoch, "auto" by where the output goes.
             callbacks: list of callbacks.
-            validation_split: share of the last samples to hold out.
+            validation_split: share of the last samples to hold out, unless validation_data is given.
             validation_data: (x, y) or (x, y, sample_weight) to evaluate on.
             shuffle: a new order in each epoch.
             class_weight: weight of each class, as {class: weight}, or "balanced".
@@ -314,9 +316,9 @@ class Trainer:
         held_steps = checks.count("validation_steps", validation_steps)
         shuffle = checks.flag("shuffle", shuffle)
         with self._alone():
-            share = checks.share(validation_split)
-            data, held_out = inputs.training_data(self, x, y, sample_weight, class_weight, share)
-            source = inputs.source_of(self, data, size, steps, "fit", shuffle)
+            share = checks.share(validation_split) if validation_data is None else 0.0
+            data, held_out = inputs.training_data(self, x, y, sample_weight, share)
+            source = inputs.source_of(self, data, size, steps, "fit", shuffle, class_weight)
             if validation_data is not None:
                 held_out = inputs.validation_data(self, validation_data)
             validation = (
@@ -342,6 +344,7 @@ class Trainer:
 
     # --------------------------------------------------------------------------------- evaluate and predict
 
+    @checks.names_arguments
     def evaluate(
         self,
         x: Any = None,
@@ -374,6 +377,7 @@ class Trainer:
             logs = evaluate(self, source, listeners)
         return self._results(logs, return_dict)
 
+    @checks.names_arguments
     def predict(
         self,
         x: Any,
@@ -405,6 +409,7 @@ class Trainer:
         ]
         return tree.pack(structure, columns)
 
+    @checks.names_arguments
     def train_on_batch(
         self,
         x: Any,
@@ -431,6 +436,7 @@ class Trainer:
                 report(self, batch, f"step {int(self.step_counter) + 1}")
             return self._results(program.logs(), return_dict)
 
+    @checks.names_arguments
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
