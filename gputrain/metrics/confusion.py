@@ -73,7 +73,7 @@ class ConfusionMetric(Metric):
         require_equal(type(self).__name__, y_true, y_pred)
         weights = ops.ones_like(y_pred)
         if sample_weight is not None:
-            weights = ops.multiply(weights, match_weights(sample_weight, y_pred))
+            weights = ops.multiply(weights, match_weights(sample_weight, y_pred)[0])
         if mask is not None:
             weights = ops.multiply(weights, match_mask(mask, y_pred))
         scores = y_pred if self.top_k is None else _largest(y_pred, self.top_k)

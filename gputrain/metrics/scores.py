@@ -41,7 +41,7 @@ class _Score(Metric):
             raise ShapeError(explain(f"{what} takes rows.", expected="(N, D)", received=tuple(y_pred.shape)))
         weights = ops.ones_like(y_pred)
         if sample_weight is not None:
-            weights = ops.multiply(weights, match_weights(sample_weight, y_pred))
+            weights = ops.multiply(weights, match_weights(sample_weight, y_pred)[0])
         if mask is not None:
             weights = ops.multiply(weights, match_mask(mask, y_pred))
         self._make_totals(y_pred.shape[1])

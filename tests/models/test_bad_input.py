@@ -308,15 +308,16 @@ def test_what_a_new_user_runs_into_is_said() -> None:
         model.fit(images, np.zeros(4, int), verbose=0)
 
 
-def test_a_metric_function_sees_targets_aligned_as_a_loss_does() -> None:
+def test_a_metric_function_is_told_that_its_arithmetic_broadcasts(caplog: pytest.LogCaptureFixture) -> None:
     def error(y: Any, p: Any) -> Any:
-        return ops.mean(ops.square(y - p), axis=-1)
+        return ops.mean(ops.square(ops.reshape(y, (-1, 1)) - p), axis=-1)
 
     x = np.random.default_rng(0).normal(size=(30, 3)).astype("float32")
     model = keras.Sequential([layers.Input((3,)), layers.Dense(1)])
     model.compile("sgd", "mse", metrics=[error])
     loss, metric = model.evaluate(x, x.sum(1), verbose=0)
     assert metric == pytest.approx(loss, rel=1e-6)
+    assert "error is given y_true of shape (30,) and y_pred of shape (30, 1) as they are" in caplog.text
 
 
 def test_data_that_runs_out_ends_the_training(caplog: pytest.LogCaptureFixture) -> None:

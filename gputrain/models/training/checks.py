@@ -11,10 +11,10 @@ import numpy as np
 
 from gputrain import losses, metrics
 from gputrain.errors import explain
+from gputrain.models.training.objectives import ACCURACY, CROSSENTROPY, identifiers
 from gputrain.names import did_you_mean
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-_RESOLVED_LATER = ("accuracy", "acc", "crossentropy", "ce")
 _READ_AHEAD = "Leave it out: batches are read ahead by a thread where that helps (config.set_read_ahead)."
 _GONE = {  # arguments of Keras 2, and what to do instead
     "workers": _READ_AHEAD,
@@ -121,17 +121,13 @@ def names(loss: Any, *wanted: Any) -> None:
         ValueError: an unknown name, with the nearest one.
         TypeError: what stands for no loss or metric, as a number.
     """
-    for item in _identifiers(loss):
-        losses.get(item)
-    for item in _identifiers(wanted):
-        if not isinstance(item, str) or item.lower() not in _RESOLVED_LATER:
+    for item in identifiers(loss):
+        if not _is_one_of(item, CROSSENTROPY):
+            losses.get(item)
+    for item in identifiers(wanted):
+        if not _is_one_of(item, ACCURACY + CROSSENTROPY):
             metrics.get(item)
 
 
-def _identifiers(given: Any) -> list[Any]:
-    """What stands for one loss or metric each: lists and dicts by output opened, configs left whole."""
-    if isinstance(given, dict) and "class_name" not in given:
-        given = list(given.values())
-    if isinstance(given, list | tuple):
-        return [found for item in given for found in _identifiers(item)]
-    return [given]
+def _is_one_of(item: Any, words: tuple[str, ...]) -> bool:
+    return isinstance(item, str) and item.lower() in words

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,11 +16,33 @@ from gputrain.names import did_you_mean
 from gputrain.utils import tree
 from gputrain.utils.notes import note
 
+# What stands for the accuracy or the crossentropy that fits targets and outputs.
+ACCURACY, CROSSENTROPY = ("accuracy", "acc"), ("crossentropy", "ce")
+
+
+def identifiers(given: Any) -> list[Any]:
+    """What stands for one loss or metric each: lists and dicts by output opened, configs left whole."""
+    if isinstance(given, dict) and "class_name" not in given:
+        given = list(given.values())
+    if isinstance(given, list | tuple):
+        return [found for item in given for found in identifiers(item)]
+    return [given]
+
+
+def outputs_of(y_pred: Any) -> list[Any]:
+    """A model's outputs in the order of their names; those of a dict as Keras takes them, by the alphabet."""
+    return tree.flatten(_ordered(y_pred))
+
+
+def _ordered(y_pred: Any) -> Any:
+    is_plain = isinstance(y_pred, dict) and not isinstance(y_pred, OrderedDict)
+    return {key: y_pred[key] for key in sorted(y_pred, key=str)} if is_plain else y_pred
+
 
 def output_names(y_pred: Any, names: Sequence[str] | None) -> list[str]:
     """Names of a model's outputs: dict keys, the layers' names, or output_0, output_1 ..."""
     if isinstance(y_pred, dict):
-        return list(y_pred)
+        return list(_ordered(y_pred))
     count = len(tree.flatten(y_pred))
     if names is not None and len(names) == count and len(set(names)) == count:
         return list(names)
@@ -54,18 +77,31 @@ def resolve_loss(identifier: Any, target: Spec | None, output: Spec, name: str) 
     Raises:
         DataError, ShapeError: they do not fit.
     """
-    loss = losses.as_loss(identifier)
-    if loss is None:
+    if identifier is None:
         return None
     if target is None:
         raise DataError(
             explain(f"Output {name!r} has a loss but no target.", fix="Pass y to fit or evaluate.")
         )
+    loss = _fitting(target, output) if _word(identifier) in CROSSENTROPY else losses.as_loss(identifier)
     if type(loss) is losses.CategoricalCrossentropy and _along_last_axis(loss, output):
         return _categorical(loss, target, output, name)
     if type(loss) is losses.SparseCategoricalCrossentropy and _along_last_axis(loss, output):
         _check_sparse(target, output, name)
     return loss
+
+
+def _word(identifier: Any) -> str | None:
+    return identifier.lower() if isinstance(identifier, str) else None
+
+
+def _fitting(target: Spec, output: Spec) -> Any:
+    """The crossentropy that fits targets and outputs."""
+    if output.shape[-1:] == (1,):
+        return losses.BinaryCrossentropy()
+    if _is_index(target, output):
+        return losses.SparseCategoricalCrossentropy()
+    return losses.CategoricalCrossentropy()
 
 
 def _along_last_axis(loss: Any, output: Spec) -> bool:
@@ -160,12 +196,12 @@ def _label_range(name: str, index: int, loss: Any, classes: int) -> LabelRange |
 
 def resolve_metric(identifier: Any, loss: Any, target: Spec | None, output: Spec, name: str) -> Any:
     """The metric object for an output; "accuracy" and "crossentropy" follow the loss and the shapes."""
-    word = identifier.lower() if isinstance(identifier, str) else None
-    if word in ("accuracy", "acc"):
+    word = _word(identifier)
+    if word in ACCURACY:
         metric = _accuracy(loss, target, output)
         chosen = type(metric).__name__
         note(f"metrics=[{identifier!r}] on output {name!r} is {chosen}.", f"{word} is {chosen}")
-    elif word in ("crossentropy", "ce"):
+    elif word in CROSSENTROPY:
         metric = _crossentropy(loss, target, output)
     else:
         metric = metrics.as_metric(identifier)
@@ -202,13 +238,13 @@ class CompiledLoss:
     def __init__(self, loss: Any, loss_weights: Any, names: Callable[[], Sequence[str] | None]) -> None:
         self.given, self.loss_weights, self.names = loss, loss_weights, names
         self.resolved: list[Any] = []
-        self.trackers: list[Any] = []
+        self.trackers: dict[str, Any] = {}  # the mean of each output's loss, where several have one
         self.output_names: list[str] = []
 
     def build(self, y: Any, y_pred: Any) -> None:
         """Resolve the losses for these targets and outputs (values, or anything with specs)."""
         names = output_names(y_pred, self.names())
-        outputs, targets = tree.flatten(y_pred), self.targets(y, names)
+        outputs, targets = outputs_of(y_pred), self.targets(y, names)
         chosen = self.per_output(names)
         self.resolved = [
             resolve_loss(i, t.spec if t is not None else None, o.spec, n)
@@ -219,8 +255,11 @@ class CompiledLoss:
         self.weights = per_output(self.loss_weights, names, "loss_weights")
         self.output_names = names
         self.classes = [int(o.shape[-1] or 0) if o.ndim else 0 for o in outputs]
-        if not self.trackers and len(names) > 1:
-            self.trackers = [metrics.Mean(name=f"{n}_loss") for n in names]
+        with_loss = [name for name, loss in zip(names, self.resolved, strict=True) if loss is not None]
+        if isinstance(y_pred, dict) and isinstance(self.given, dict):
+            with_loss.sort(key=list(self.given).index)
+        if not self.trackers and len(with_loss) > 1:
+            self.trackers = {name: metrics.Mean(name=f"{name}_loss") for name in with_loss}
 
     def per_output(self, names: Sequence[str]) -> list[Any]:
         """What was given as the loss of each output."""
@@ -257,7 +296,7 @@ class CompiledLoss:
 
     def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Value | None:
         self.build(y, y_pred)
-        outputs, targets = tree.flatten(y_pred), self.targets(y, self.output_names)
+        outputs, targets = outputs_of(y_pred), self.targets(y, self.output_names)
         weights = weights_per_output(sample_weight, self.output_names)
         total = None
         for i, (loss, target, output) in enumerate(zip(self.resolved, targets, outputs, strict=True)):
@@ -265,7 +304,7 @@ class CompiledLoss:
                 continue
             value = loss(target, output, weights[i])
             if self.trackers:
-                self.trackers[i].update_state(value, sample_weight=_batch(output))
+                self.trackers[self.output_names[i]].update_state(value, sample_weight=_batch(output))
             if self.weights[i] is not None:
                 value = ops.multiply(value, float(self.weights[i]))
             total = value if total is None else ops.add(total, value)
@@ -358,9 +397,9 @@ class CompiledMetrics(metrics.Metric):
         if given is None:
             return [[] for _ in names]
         if isinstance(given, dict):
-            return [_as_list(m) for m in per_output(given, names, "metrics")]
+            return [[] if m is None else identifiers(m) for m in per_output(given, names, "metrics")]
         if len(names) == 1:
-            return [tree.flatten(_as_list(given))]
+            return [identifiers(given)]
         if not isinstance(given, list | tuple) or len(given) != len(names):
             raise ValueError(
                 explain(
@@ -369,7 +408,7 @@ class CompiledMetrics(metrics.Metric):
                     received=given,
                 )
             )
-        return [_as_list(m) for m in given]
+        return [[] if m is None else identifiers(m) for m in given]
 
     @property
     def metrics(self) -> list[Any]:
@@ -383,7 +422,7 @@ class CompiledMetrics(metrics.Metric):
         """Add a batch to every metric; targets, outputs and weights as the model has them."""
         self.output_names = output_names(y_pred, self.names())
         find = targets_per_output if self.loss is None else self.loss.targets
-        outputs, targets = tree.flatten(y_pred), find(y_true, self.output_names)
+        outputs, targets = outputs_of(y_pred), find(y_true, self.output_names)
         kinds = [_kind(t, o) for t, o in zip(targets, outputs, strict=True)]
         if kinds != self._built_for:
             self.build(targets, outputs)
@@ -398,9 +437,3 @@ def _kind(target: Any, output: Value) -> tuple[Any, ...]:
     if target is None:
         return (None, output.ndim, output.shape[-1:])
     return (_is_index(target.spec, output.spec), is_float(target.dtype), output.ndim, output.shape[-1:])
-
-
-def _as_list(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    return list(given) if isinstance(given, list | tuple) else [given]
