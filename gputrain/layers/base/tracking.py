@@ -11,6 +11,7 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import Node, Stored, Trace, Value, current_trace, dtype_name, is_float
 from gputrain.layers.base.naming import path_of
 from gputrain.layers.base.policy import Typed, is_array
+from gputrain.metrics.base import Metric
 from gputrain.ops.base import as_value, convert, is_number
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
@@ -156,8 +157,9 @@ class Tracked(Typed):
     def _attributes(self) -> Iterator[Any]:
         """Everything assigned to the layer's attributes, lists and dicts opened."""
         for key, value in vars(self).items():
-            opened = isinstance(value, list | tuple | dict | Tracked | Variable)
-            if key not in ("calls", "_weights", "_losses") and opened:
+            if isinstance(value, _HELD):
+                yield value
+            elif isinstance(value, _OPENED) and key not in ("calls", "_weights", "_losses"):
                 yield from tree.flatten(value)
 
     def sublayers(self) -> list[Any]:
@@ -226,6 +228,20 @@ class Tracked(Typed):
     def non_trainable_weights(self) -> list[Variable]:
         """The same as `non_trainable_variables`."""
         return self.non_trainable_variables
+
+    def own_metrics(self) -> list[Metric]:
+        """Metrics that are attributes of this layer, in order of assignment."""
+        return [value for value in self._attributes() if isinstance(value, Metric)]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """Metrics of this layer and of those below it; a model that holds them reports and resets them."""
+        return list(dict.fromkeys(m for layer in self.all_layers() for m in layer.own_metrics()))
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """Variables of the metrics."""
+        return list(dict.fromkeys(v for metric in self.metrics for v in metric.variables))
 
     @property
     def trainable(self) -> bool:
@@ -311,3 +327,6 @@ class Tracked(Typed):
                 )
             )
         return sum(v.spec.size for v in self.weights)
+
+
+_HELD, _OPENED = (Tracked, Variable, Metric), (list, tuple, dict)  # found once: each call looks at everything

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gputrain import losses, metrics
 from gputrain.errors import explain
 from gputrain.models.training.objectives import ACCURACY, CROSSENTROPY, identifiers
+from gputrain.names import did_you_mean
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+_READ_AHEAD = "Leave it out: batches are read ahead by a thread where that helps (config.set_read_ahead)."
+_GONE = {  # arguments of Keras 2, and what to do instead
+    "workers": _READ_AHEAD,
+    "use_multiprocessing": _READ_AHEAD,
+    "max_queue_size": _READ_AHEAD,
+    "sample_weight_mode": "Leave it out: sample_weight of shape (N, steps) weighs each step.",
+    "target_tensors": "Leave it out: fit takes the targets as y.",
+}
+
+
+def names_arguments(method: Method) -> Method:
+    """A method that refuses arguments it does not have with the nearest one, or with what to do instead."""
+    known = list(inspect.signature(method).parameters)[1:]
+
+    @wraps(method)
+    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for name in kwargs:
+            if name not in known:
+                rule = f"{type(self).__name__}.{method.__name__}: unknown argument."
+                fix = _GONE.get(name) or did_you_mean(name, known)
+                raise TypeError(explain(rule, received=name, fix=fix))
+        return method(self, *args, **kwargs)
+
+    return called  # type: ignore[return-value]
 
 
 def count(name: str, value: Any, default: int | None = None) -> Any:

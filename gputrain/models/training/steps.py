@@ -17,6 +17,7 @@ from gputrain.models.training.strategy import Strategy
 from gputrain.ops.base import apply, as_value, is_number
 from gputrain.ops.optim import Gate
 from gputrain.utils import tree
+from gputrain.utils.plain import flat
 
 MOST_SKIPPED = 20  # steps in a row that may be skipped: loss scaling that begins at 2**15 needs 15 at most
 
@@ -62,6 +63,8 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
             trace.require(trace.read(state.healthy))
         step: Callable[[Any], Any] = getattr(model, f"{kind}_step")
         results = step(pack_data(parts[0]) if kind == "predict" else pack_data(*parts))
+        if kind != "predict" and isinstance(results, dict):
+            results = flat(results)
         leaves = [_as_value(leaf, kind) for leaf in tree.flatten(results)]
         if kind == "train":
             trace.write(state.step, ops.add(trace.read(state.step), 1))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
@@ -19,7 +19,7 @@ from gputrain.models.training import checks, inputs
 from gputrain.models.training.callback_list import CallbackList
 from gputrain.models.training.loop import Fit, evaluate, predict
 from gputrain.models.training.nonfinite import HealthWatch, report
-from gputrain.models.training.objectives import CompiledLoss, CompiledMetrics, output_names
+from gputrain.models.training.objectives import CompiledLoss, CompiledMetrics
 from gputrain.models.training.state import TrainingState
 from gputrain.models.training.steps import part_of_step, unpack_data
 from gputrain.models.training.strategy import OneProcess, Strategy
@@ -27,6 +27,7 @@ from gputrain.ops.base import convert, spec_of
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils.notes import note
+from gputrain.utils.plain import flat
 from gputrain.utils.signatures import takes
 
 
@@ -34,6 +35,8 @@ class Trainer:
     """What makes a model trainable. Mixed into `Model`.
 
     Attributes:
+        stop_training, stop_evaluating, stop_predicting: a callback sets them to end fit, evaluate or predict
+            after the batch at hand.
         strategy: how several processes train the model together; one process alone by default.
     """
 
@@ -42,14 +45,17 @@ class Trainer:
     name: str
     trainable_variables: list[Variable]
     losses: list[Any]
+    all_layers: Callable[[], list[Any]]
+    own_metrics: Callable[[], list[Any]]
 
     def _start_training_state(self) -> None:
         """State every model has, compiled or not."""
         self._state = TrainingState(self.name)
         self.strategy: Strategy = OneProcess()
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.compiled = self.run_eagerly = False
         self._loss: CompiledLoss | None = None
+        self._compile_metrics: CompiledMetrics | None = None
         self.optimizer: Any = None
         self.history: Any = None
         self._coming_metrics: Mapping[str, Any] | None = None  # states of metrics that are not made yet
@@ -103,6 +109,7 @@ class Trainer:
 
     # ---------------------------------------------------------------------------------------------- compile
 
+    @checks.names_arguments
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -134,7 +141,11 @@ class Trainer:
         checks.names(loss, metrics, weighted_metrics)
         self.optimizer = optimizers.get(optimizer)
         self._loss = CompiledLoss(loss, loss_weights, self._output_names) if loss is not None else None
-        self._metrics = CompiledMetrics(metrics, weighted_metrics, self._output_names)
+        self._compile_metrics = (
+            CompiledMetrics(metrics, weighted_metrics, self._output_names, self._loss)
+            if metrics is not None or weighted_metrics is not None
+            else None
+        )
         self._loss_tracker = _mean()
         self.run_eagerly = bool(run_eagerly)
         self.compiled = True
@@ -152,16 +163,23 @@ class Trainer:
 
     @property
     def metrics(self) -> list[Any]:
-        """Metrics that fit and evaluate reset before each pass: the loss, compiled ones, attributes."""
-        own = [m for m in _leaves_of(self) if isinstance(m, metrics.Metric)]
-        if not self.compiled:
-            return own
-        trackers = list(self._loss.trackers.values()) if self._loss is not None else []
-        found = [self._loss_tracker, *trackers, *self._metrics.metrics, *own]
-        return list(dict.fromkeys(found))
+        """Metrics that fit and evaluate report, and reset before each pass, as in Keras.
+
+        They are the mean loss, those given to compile as one, the loss of each output where there are
+        several, attributes of the model, and those of its layers; metrics of a model within it are its own.
+        """
+        found: list[Any] = []
+        if self.compiled:
+            trackers = self._loss.trackers.values() if self._loss is not None else ()
+            found = [self._loss_tracker, self._compile_metrics, *trackers]
+        found += self.own_metrics()
+        for layer in self.all_layers()[1:]:
+            found += [] if isinstance(layer, Trainer) else layer.own_metrics()
+        return [metric for metric in dict.fromkeys(found) if metric is not None]
 
     @property
     def metrics_names(self) -> list[str]:
+        """Names of `metrics`; those given to compile are one, "compile_metrics", as in Keras."""
         return [m.name for m in self.metrics]
 
     def reset_metrics(self) -> None:
@@ -233,13 +251,9 @@ class Trainer:
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add a batch to the compiled metrics and return all results."""
-        resolved: list[Any] = []
-        if self._loss is not None:
-            resolved = self._loss.resolved
-            y = self._loss.targets(y, output_names(y_pred, self._output_names()))
-        if y is not None or self._metrics.given:
+        if self._compile_metrics is not None:
             with part_of_step("metrics"):
-                self._metrics.update(y, y_pred, sample_weight, resolved)
+                self._compile_metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:
@@ -248,7 +262,7 @@ class Trainer:
         for metric in self.metrics:
             result = metric.result()
             found.update(result if isinstance(result, dict) else {metric.name: result})
-        for name, value in found.items():
+        for name, value in flat(found).items():
             _require_number(name, value)
         return found
 
@@ -264,6 +278,7 @@ class Trainer:
 
     # -------------------------------------------------------------------------------------------------- fit
 
+    @checks.names_arguments
     def fit(
         self,
         x: Any = None,
@@ -292,7 +307,7 @@ class Trainer:
             epochs: the epoch to stop after.
             verbose: 0 silent, 1 a bar, 2 one line per epoch, "auto" by where the output goes.
             callbacks: list of callbacks.
-            validation_split: share of the last samples to hold out.
+            validation_split: share of the last samples to hold out, unless validation_data is given.
             validation_data: (x, y) or (x, y, sample_weight) to evaluate on.
             shuffle: a new order in each epoch.
             class_weight: weight of each class, as {class: weight}, or "balanced".
@@ -319,9 +334,9 @@ class Trainer:
         held_steps = checks.count("validation_steps", validation_steps)
         shuffle = checks.flag("shuffle", shuffle)
         with self._alone():
-            share = checks.share(validation_split)
-            data, held_out = inputs.training_data(self, x, y, sample_weight, class_weight, share)
-            source = inputs.source_of(self, data, size, steps, "fit", shuffle)
+            share = checks.share(validation_split) if validation_data is None else 0.0
+            data, held_out = inputs.training_data(self, x, y, sample_weight, share)
+            source = inputs.source_of(self, data, size, steps, "fit", shuffle, class_weight)
             if validation_data is not None:
                 held_out = inputs.validation_data(self, validation_data)
             validation = (
@@ -347,6 +362,7 @@ class Trainer:
 
     # --------------------------------------------------------------------------------- evaluate and predict
 
+    @checks.names_arguments
     def evaluate(
         self,
         x: Any = None,
@@ -366,7 +382,8 @@ class Trainer:
             return_dict: a dict by name instead of a list.
 
         Returns:
-            the loss, or [loss, metrics ...] in the order of `metrics_names`, or a dict.
+            the loss, or [loss, metrics ...], or a dict. The list follows `metrics`; values of names that are
+            none of theirs, such as "a_mae" of an output "a", come last, in the order of their names.
         """
         self._require_compiled("evaluate")
         size, steps = checks.count("batch_size", batch_size, 32), checks.count("steps", steps)
@@ -376,8 +393,9 @@ class Trainer:
             self._prepare("test", source)
             listeners = _callback_list(callbacks, self, verbose, history=False, steps=source.steps, epochs=1)
             logs = evaluate(self, source, listeners)
-        return _results(logs, return_dict)
+        return self._results(logs, return_dict)
 
+    @checks.names_arguments
     def predict(
         self,
         x: Any,
@@ -409,6 +427,7 @@ class Trainer:
         ]
         return tree.pack(structure, columns)
 
+    @checks.names_arguments
     def train_on_batch(
         self,
         x: Any,
@@ -417,7 +436,7 @@ class Trainer:
         class_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """One step on one batch; returns loss and metrics, which go on counting until `reset_metrics`."""
+        """One step on one batch; returns its loss and metrics as `evaluate` does. Each call is alone."""
         self._require_compiled("train_on_batch")
         with self._alone():
             data = inputs.checked_data(self, x, y, sample_weight, "train_on_batch", class_weight)
@@ -426,24 +445,27 @@ class Trainer:
             if self._watch is not None:
                 self._watch.another_step()
             self._state.recover()
+            self.reset_metrics()
             batch = source.first()
             program = self._programs.get("train", batch.arrays, batch.size)
             program.run(batch, self.run_eagerly)
             if not bool(self.healthy.numpy()):
                 self.stop_training = False
                 report(self, batch, f"step {int(self.step_counter) + 1}")
-            return _results(program.logs(), return_dict)
+            return self._results(program.logs(), return_dict)
 
+    @checks.names_arguments
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """Loss and metrics of one batch, added to those before it until `reset_metrics`."""
+        """Loss and metrics of one batch as `evaluate` returns them. Each call is alone."""
         self._require_compiled("test_on_batch")
         with self._alone():
             source = inputs.whole(inputs.checked_data(self, x, y, sample_weight, "test_on_batch"))
             program = self._prepare("test", source)
+            self.reset_metrics()
             program.run(source.first(), self.run_eagerly)
-            return _results(program.logs(), return_dict)
+            return self._results(program.logs(), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch of inputs."""
@@ -514,9 +536,9 @@ class Trainer:
 
     def trace_key(self) -> Any:
         """What traced steps depend on beside their data: layers, weights, switches, metrics, settings."""
-        layers = tuple((layer, layer.trainable) for layer in self.all_layers())  # type: ignore[attr-defined]
+        layers = tuple((layer, layer.trainable) for layer in self.all_layers())
         weights = tuple((v, v.trainable) for v in self.variables)  # type: ignore[attr-defined]
-        version = self._metrics.version if self.compiled else 0
+        version = self._compile_metrics.version if self._compile_metrics is not None else 0
         settings = config.seed(), config.backend(), config.device(), config.allow_tf32()
         return layers, weights, version, (*settings, config.nonfinite_steps(), self.strategy)
 
@@ -535,6 +557,15 @@ class Trainer:
         if kind != "predict" and self._loss is not None:
             source.check_with(self._loss.check_targets)
         return program
+
+    def _results(self, logs: dict[str, float], return_dict: bool) -> Any:
+        """Logs as a dict; or their values, first those of `metrics` in order, one alone not as a list."""
+        if return_dict:
+            return logs
+        own = [m.metrics if isinstance(m, CompiledMetrics) else [m] for m in self.metrics]
+        names = dict.fromkeys(metric.name for group in own for metric in group)
+        values = [logs[name] for name in dict.fromkeys([*names, *logs]) if name in logs]
+        return values[0] if len(values) == 1 else values
 
     def _require_compiled(self, what: str) -> None:
         if not self.compiled:
@@ -588,13 +619,6 @@ def _require_number(name: str, value: Any) -> None:
                 fix='Let it average, as F1Score(average="macro") does, or use it outside of the model.',
             )
         )
-
-
-def _results(logs: dict[str, float], return_dict: bool) -> Any:
-    if return_dict:
-        return logs
-    values = list(logs.values())
-    return values[0] if len(values) == 1 else values
 
 
 __all__ = ["Trainer"]
