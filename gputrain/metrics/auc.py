@@ -37,7 +37,7 @@ class AUC(ConfusionMetric):
         thresholds: numbers in 0..1, instead of evenly spaced ones; 0 and 1 are added.
         multi_label: whether each column of (N, L) has an area of its own, of which the mean is taken.
         num_labels: L, with multi_label; default that of the first batch.
-        label_weights: L numbers, none negative, of the areas in the mean with multi_label, else of the columns.
+        label_weights: L numbers, 0 or more: of the areas in the mean with multi_label, else of columns.
         from_logits: whether the outputs are logits.
 
     Raises:

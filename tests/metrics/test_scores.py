@@ -308,7 +308,11 @@ ERRORS: list[tuple[Callable[[], Any], type[Exception], str]] = [
         ValueError,
         r"label_weights must hold a number for each label, none of them negative\. Expected: 3 numbers",
     ),
-    (lambda: metrics.AUC(label_weights=[1.0, -2.0]), ValueError, r"label_weights must .*none of them negative"),
+    (
+        lambda: metrics.AUC(label_weights=[1.0, -2.0]),
+        ValueError,
+        r"label_weights must .*none of them negative",
+    ),
     (
         lambda: metrics.AUC(multi_label=True, num_labels=2)(np.ones((4, 3)), np.ones((4, 3))),
         ShapeError,
