@@ -23,8 +23,8 @@ from gputrain.layers import Input, Layer
 from gputrain.models import Model, Sequential
 from gputrain.names import missing_name as _missing_name
 from gputrain.names import stands_above as _stands_above
+from gputrain.release import __version__ as __version__
 from gputrain.runtime import Variable
-from gputrain.version import __version__ as __version__
 
 if _TYPE_CHECKING:
     from gputrain import callbacks, datasets, saving

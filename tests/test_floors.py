@@ -19,7 +19,7 @@ PACKAGE = Path(gputrain.__file__).resolve().parent
 
 # From the ground up; rooms in one line stand side by side and import each other nowhere.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "version"),
+    ("errors", "release"),
     ("names",),
     ("config",),
     ("utils",),
@@ -194,7 +194,7 @@ def test_no_reason_is_left_over() -> None:
 
 PLANTED = {
     "upward": "from gputrain.models import Model\n",
-    "in a circle": "from gputrain.ops.base import apply\nfrom gputrain.ops.shape import reshape\n",
+    "in a circle": "from gputrain.ops.base import apply\nfrom gputrain.ops.movement import reshape\n",
     "of a private name": "from gputrain.ir.value import _sequence\n",
     "in a function": "def f():\n    from gputrain.utils import tree\n    return tree\n",
 }
@@ -206,7 +206,7 @@ def test_a_planted_fault_is_found(rule: str, tmp_path: Path) -> None:
     planted.write_text(PLANTED[rule], encoding="utf-8")
     new = list(imports_of("ops.planted", planted, modules(PACKAGE)))
     if rule == "in a circle":
-        new.append(Import("ops.shape", "ops.planted", (), 1, False))
+        new.append(Import("ops.movement", "ops.planted", (), 1, False))
     assert RULES[rule]([*IMPORTS, *new])
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gputrain.initializers.base import Initializer, registry
-from gputrain.initializers.constant import Constant, Identity, Ones, Zeros
 from gputrain.initializers.drawn import (
     Orthogonal,
     RandomInitializer,
@@ -13,6 +12,7 @@ from gputrain.initializers.drawn import (
     RandomUniform,
     TruncatedNormal,
 )
+from gputrain.initializers.fixed import Constant, Identity, Ones, Zeros
 from gputrain.initializers.scaling import (
     GlorotNormal,
     GlorotUniform,

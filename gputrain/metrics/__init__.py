@@ -23,7 +23,7 @@ from gputrain.losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from gputrain.metrics.accuracy import (
+from gputrain.metrics.accuracies import (
     Accuracy,
     BinaryAccuracy,
     CategoricalAccuracy,

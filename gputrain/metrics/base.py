@@ -18,7 +18,7 @@ from gputrain.utils.registry import Registry
 registry: Registry[Any] = Registry("metric", snake=True)
 
 
-class Metric:
+class Metric(states.Copied):
     """Base of all metrics: subclass it and write `update_state` and `result` in `gputrain.ops`.
 
     Inside a model both are traced and the variables stay on the device; outside they act at once.

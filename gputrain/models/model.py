@@ -68,6 +68,13 @@ class Model(Trainer, Layer):
         super().__init__(trainable=trainable, name=name, dtype=dtype, **kwargs)
         self._start_training_state()
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        """As of any object; a functional subclass goes by the class that was written."""
+        written = vars(type(self)).get("_written")
+        if written is None:
+            return super().__reduce_ex__(protocol)
+        return _empty_functional, (written,), self.__getstate__()
+
     @property
     def layers(self) -> list[Layer]:
         """The layers the model calls, in order."""
@@ -301,9 +308,15 @@ def _functional_class(cls: type[Model]) -> type[Model]:
     if issubclass(cls, Functional):
         return cls
     if "_functional" not in vars(cls):
-        names = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+        names: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
+        names |= {"__doc__": cls.__doc__, "_written": cls}
         cls._functional = type(cls.__name__, (cls, Functional), names)  # type: ignore[attr-defined]
     return cls._functional  # type: ignore[attr-defined]
+
+
+def _empty_functional(cls: type[Model]) -> Model:
+    """A model of the functional class of `cls`, before its attributes are set."""
+    return object.__new__(_functional_class(cls))
 
 
 def _require_graph_constructor(cls: type[Model]) -> None:

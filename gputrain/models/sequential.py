@@ -75,7 +75,7 @@ class Sequential(Functional):
         return layer
 
     def build(self, input_shape: Any = None) -> None:
-        """Create the weights for batches of this shape; the size of the batch stays open."""
+        """Create the weights for batches of this shape; those of another size are taken, too."""
         if input_shape is None or self._has_graph():
             return
         if not self.layers:
@@ -83,8 +83,7 @@ class Sequential(Functional):
                 explain(f"{self.name} has no layers.", fix="Add one: model.add(layers.Dense(10)).")
             )
         if not isinstance(self._stack[0], InputLayer):
-            shape = (None, *tuple(input_shape)[1:])
-            self._stack.insert(0, InputLayer(batch_shape=shape, dtype=_input_dtype(self._stack[0])))
+            self._stack.insert(0, InputLayer(batch_shape=input_shape, dtype=_input_dtype(self._stack[0])))
         self._build_graph()
 
     def _check_layer(self, layer: Any) -> None:

@@ -57,6 +57,7 @@ class Operation:
         overwrites: pairs (output, input): the output may use the input's memory when that input dies here
             and has the same bytes.
         broadcasts: it computes elementwise, on inputs that may be broadcast.
+        sums: each element of its output is a sum or mean of elements of its input, or one of them.
         guarded: it takes a flag and leaves states alone where the flag does not hold.
         on_host: why it needs the host while it runs, for people; None where it does not.
         cuda: a user's CUDA kernel, set by `register_op`; a subclass does not inherit it.
@@ -66,6 +67,7 @@ class Operation:
     view: ClassVar[bool] = False
     guarded: ClassVar[bool] = False
     broadcasts: ClassVar[bool] = False
+    sums: ClassVar[bool] = False
     on_host: ClassVar[str | None] = None
     cuda: ClassVar[Any] = None
     _fields: ClassVar[dict[str, Any]] = {}  # name to default
@@ -339,6 +341,7 @@ def evaluate(op: Operation, xp: Any, inputs: Sequence[Any]) -> tuple[Any, ...]:
 class Cast(Operation):
     """Conversion to another dtype."""
 
+    sums = True
     dtype: str
 
     def infer(self, x: Spec) -> Spec:

@@ -8,6 +8,7 @@ from typing import Any
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Graph, Node, Spec, Trace, Value, current_trace
 from gputrain.ops.base import constant, convert, evaluate, record_again
+from gputrain.ops.custom import OwnGradient
 from gputrain.utils import tree
 
 __all__: list[str] = []
@@ -149,11 +150,13 @@ def _captured(
     is_outer = _outer_test(set(inputs), trace, fixed)
     inner = _inner_nodes(roots, is_outer)
     reads = [v for node in inner for v in node.inputs]
+    if any(isinstance(node.op, OwnGradient) for node in inner):
+        reads += trace.before.values()  # its gradient may remember any of them
     for value in (*reads, *roots):
         if is_outer(value) and value not in found:
             found[value] = Value(value.spec, name=value.name)
     for node in inner:
-        node.inputs = tuple(found.get(v, v) for v in node.inputs)
+        node.op, node.inputs = node.op.moved(found), tuple(found.get(v, v) for v in node.inputs)
     return list(found.items())
 
 

@@ -15,9 +15,9 @@ from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import INTEGERS, Spec, Value, dtype_name, normalize_axis
 from gputrain.ir.spec import Dim, Shape
 from gputrain.ops.base import Operation, Sample, apply, convert, spec_of
+from gputrain.ops.movement import broadcast_to, ravel
 from gputrain.ops.pointwise import Gradients
 from gputrain.ops.precision import narrow, wide_scratch
-from gputrain.ops.shape import broadcast_to, ravel
 
 __all__ = [
     "GetItem",

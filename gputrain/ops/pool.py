@@ -11,6 +11,7 @@ import numpy as np
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, Spec, Value
 from gputrain.ops.base import Operation, Sample, apply, convert, require_float
+from gputrain.ops.elementwise import keep_bits
 from gputrain.ops.window import (
     WORDS,
     Ints,
@@ -86,7 +87,10 @@ class _Pooling:
 
 
 class MaxPool(_Pooling, Operation):
-    """(N, H, W, C) to the maxima (N, OH, OW, C) and which tap of its window won (first of equals)."""
+    """(N, H, W, C) to the maxima (N, OH, OW, C) and which tap of its window won (first of equals).
+
+    A NaN is the maximum of its window, and ends the search for a winner.
+    """
 
     pool: Ints
     strides: Ints
@@ -113,11 +117,9 @@ class MaxPool(_Pooling, Operation):
             tap = x[met]
             if index == 0:
                 xp.copyto(best, tap)
-                winner[...] = 0
+                winner[...] = xp.asarray(window.first_inside())
                 continue
-            # "not <=" rather than ">", so that a NaN wins and is seen.
-            xp.less_equal(tap, best, out=better)
-            xp.logical_not(better, out=better)
+            xp.greater(tap, best, out=better)
             xp.copyto(winner, index, where=better)
             xp.maximum(best, tap, out=best)
 
@@ -149,7 +151,7 @@ class MaxPoolGrad(_Pooling, Operation):
         padded[...] = 0
         for index, (_, met) in enumerate(window.taps()):
             xp.equal(winner, index, out=won)
-            xp.multiply(dy, won, out=share)
+            keep_bits(xp, dy, won, share)
             spot = padded[met]
             xp.add(spot, share, out=spot)
         xp.copyto(out, padded[window.inner])

@@ -19,7 +19,7 @@ from gputrain.optimizers import schedules
 from gputrain.optimizers.schedules import LearningRateSchedule
 from gputrain.runtime import Variable
 from gputrain.utils.registry import Registry
-from gputrain.utils.states import check_names
+from gputrain.utils.states import Copied, check_names
 
 RATES_AHEAD = 512  # steps for which a schedule is evaluated at a time
 MASTER = "master"  # name of the slot with the float32 copy of a 16-bit variable
@@ -28,7 +28,7 @@ MASTER = "master"  # name of the slot with the float32 copy of a 16-bit variable
 registry: Registry[Optimizer] = Registry("optimizer", snake=True)
 
 
-class Optimizer:
+class Optimizer(Copied):
     """Base of all optimizers.
 
     Args:
@@ -103,7 +103,7 @@ class Optimizer:
         self._own: dict[Variable, dict[str, Variable]] = {}  # slots of one variable, by name
         self._masters: dict[Variable, Variable] = {}
         self._kept: dict[Variable, dict[str, np.ndarray]] = {}
-        self._no_decay: set[int] = set()
+        self._no_decay: set[Variable] = set()
         self._no_decay_names: tuple[str, ...] = ()
         self.reduce_gradients: Callable[[Any], Any] = _as_it_is
 
@@ -386,7 +386,7 @@ class Optimizer:
                     fix="Call it right after creating the optimizer.",
                 )
             )
-        self._no_decay.update(id(v) for v in var_list or ())
+        self._no_decay.update(var_list or ())
         self._no_decay_names += tuple(var_names or ())
 
     @property
@@ -460,9 +460,7 @@ class Optimizer:
             self.update_step(ops.reshape(flat[place], variable.shape), variable, rate)
 
     def _decays(self, variable: Variable) -> bool:
-        return id(variable) not in self._no_decay and not any(
-            n in variable.path for n in self._no_decay_names
-        )
+        return variable not in self._no_decay and not any(n in variable.path for n in self._no_decay_names)
 
     # ------------------------------------------------------------------------------------------------- state
 

@@ -10,7 +10,10 @@ import numpy as np
 from gputrain import backend
 from gputrain.errors import DeviceError, ShapeError, explain
 from gputrain.ir import Spec, Stored, Value, current_trace, dtype_name
+from gputrain.release import __version__
 
+LAYOUT = 1  # of the attributes that pickles hold: another number where they are no longer those before
+WRITTEN_BY = (LAYOUT, __version__)
 SHOWN = 8  # elements up to which a variable shows its contents
 
 
@@ -57,9 +60,24 @@ class Variable(Stored):
         self.constraint: Any = None
         self.changed: Callable[[], None] | None = None
         self.writes = 0
+        self._place(host)
+
+    def _place(self, host: np.ndarray) -> None:
+        """Have memory with these contents on the device in use."""
         self.device = backend.current_device()
         self.array = self.device.empty(self.spec.dims, self.spec.dtype)
         self.device.upload(host, self.array)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle has: the contents as a NumPy array, and no device."""
+        state = {name: value for name, value in vars(self).items() if name not in ("device", "array")}
+        return {**state, "contents": self.numpy(), "written_by": WRITTEN_BY}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _require_layout(state.get("written_by"))
+        own = {name: value for name, value in state.items() if name not in ("contents", "written_by")}
+        vars(self).update(own)
+        self._place(state["contents"])
 
     def require_here(self) -> None:
         """Refuse to be used on another device than the one it was made on.
@@ -74,8 +92,8 @@ class Variable(Stored):
                     f"{self.path}: a model stays on the device it was built on.",
                     expected=f"the {self.device.name} device",
                     received=f"the {current.name} device, by a later set_backend() or set_device()",
-                    fix="Set the backend before building the model, or keep weights = model.get_weights(), "
-                    "build it again and call set_weights(weights).",
+                    fix="Set the backend before building the model, or go on with copy.deepcopy(model), "
+                    "which lies on the device in use.",
                 )
             )
 
@@ -179,6 +197,20 @@ class Variable(Stored):
         if self.spec.size <= SHOWN and current_trace() is None:
             text += f", value={self.numpy().tolist()}"
         return f"<Variable {text}>"
+
+
+def _require_layout(written_by: Any) -> None:
+    """Refuse what was pickled by a version whose objects have other attributes; every model has variables."""
+    layout, version = written_by or (None, "an older version")
+    if layout != LAYOUT:
+        raise ValueError(
+            explain(
+                "This pickle was written by another version of gputrain, whose objects look different.",
+                expected=f"one of gputrain {__version__} (layout {LAYOUT})",
+                received=f"one of gputrain {version} (layout {layout})",
+                fix="Read it with that version and keep model.get_weights(), which all versions take.",
+            )
+        )
 
 
 def _by_identity(other: object) -> bool:

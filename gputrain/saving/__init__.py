@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from gputrain.names import missing_name
-from gputrain.saving.state_tree import set_state_tree, state_tree
+from gputrain.saving.state import set_state_tree, state_tree
 
 __all__ = ["set_state_tree", "state_tree"]
 

@@ -14,7 +14,7 @@ from gputrain.app import advice, recipes
 from gputrain.app.recipes import schema
 from gputrain.app.recipes.arguments import parameters
 from gputrain.app.scripts import keras_modules
-from gputrain.app.scripts.keras_modules import first_missing
+from gputrain.app.scripts.serving import first_missing
 from tests.docs.pages import DOCS, ROOT
 
 pytestmark = pytest.mark.cpu_only("nothing of it depends on the device")

@@ -17,8 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from gputrain.app.scripts.keras_modules import is_machinery, serving_keras
 from gputrain.app.scripts.scan import TENSORFLOW_ADVICE, Missing, missing_names
+from gputrain.app.scripts.serving import is_machinery, serving_keras
 from gputrain.data.io.errors import CorruptFileError
 from gputrain.data.io.npz import read_npz
 from gputrain.errors import explain

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gputrain.app.scripts.keras_modules import KerasModule, advice, first_missing
+from gputrain.app.scripts.serving import KerasModule, advice, first_missing
 
 TENSORFLOW = "tensorflow.keras"
 TENSORFLOW_ADVICE = "Write `import keras` and `from keras...` instead; only `keras` is served."

@@ -69,23 +69,24 @@ def _dropout_grad(op: Any, out: Array, ct: Array, keep: Array, *, scratch: Any) 
 
 
 def _relu_grad_scratch(op: Any, ct: Spec, y: Spec) -> tuple[Spec, ...]:
-    block = Spec((min(BLOCK, ct.size),), ct.dtype)
-    return block, block.with_dtype("bool")
+    block = Spec((min(BLOCK, ct.size),), "bool")
+    return block, block.with_dtype(f"int{8 * ct.itemsize}")
 
 
 def _relu_grad(op: Any, out: Array, ct: Array, y: Array, *, scratch: Any) -> Callable[[], None]:
+    flags, factors = scratch
     gradient, activated, result = ct.reshape(-1), y.reshape(-1), out.reshape(-1)
-    floats, flags = scratch
+    gradient, result = gradient.view(factors.dtype), result.view(factors.dtype)  # bits times 1 or 0
     parts = [
-        (gradient[s], activated[s], floats[: s.stop - s.start], flags[: s.stop - s.start], result[s])
+        (gradient[s], activated[s], flags[: s.stop - s.start], factors[: s.stop - s.start], result[s])
         for s in blocks(result.size)
     ]
 
     def run() -> None:
-        for inputs, outputs, factors, positive, target in parts:
+        for inputs, outputs, positive, ones, target in parts:
             np.greater(outputs, 0, out=positive)
-            np.copyto(factors, positive)
-            np.multiply(inputs, factors, out=target)
+            np.copyto(ones, positive)
+            np.multiply(inputs, ones, out=target)
 
     return run
 

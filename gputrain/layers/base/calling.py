@@ -5,13 +5,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import cached_property, wraps
-from typing import Any
+from typing import Any, ClassVar
 
 from gputrain.errors import DTypeError, ShapeError
 from gputrain.ir import Trace, Value, current_trace, suspended
 from gputrain.layers.base.masking import any_mask, asked_for, attach, masks_of, warn_of_dropped
 from gputrain.layers.base.naming import inside
-from gputrain.layers.base.symbolic import SymbolicCalls, eager_call, functional_call
+from gputrain.layers.base.symbolic import SymbolicCalls, eager_call, functional_call, shape_of
 from gputrain.ops import divide
 from gputrain.utils import tree
 
@@ -27,6 +27,7 @@ class Called(SymbolicCalls):
     """
 
     supports_masking = False
+    _derived: ClassVar[tuple[str, ...]] = ("_call_arguments",)
     activity_regularizer: Any
 
     # ------------------------------------------------------------------------------------- to be overridden
@@ -167,7 +168,7 @@ def _with_path(error: Exception, path: str) -> Exception:
 def _shapes(inputs: Any) -> Any:
     """Shapes of a value, or of a list or dict of them."""
     if isinstance(inputs, Value):
-        return inputs.shape
+        return shape_of(inputs)
     if isinstance(inputs, list | tuple):
         return [_shapes(v) for v in inputs]
     if isinstance(inputs, dict):

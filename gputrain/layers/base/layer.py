@@ -11,9 +11,10 @@ from gputrain.layers.base.config import Configured, input_shape_argument
 from gputrain.layers.base.declared import complete
 from gputrain.layers.base.naming import auto_name
 from gputrain.utils.registry import Registry
+from gputrain.utils.states import Copied
 
 
-class Layer(Called, Configured):
+class Layer(Called, Configured, Copied):
     """Base of all layers and models.
 
     Subclasses create weights in `build(input_shape)` with `add_weight` and compute in `call(inputs, ...)`,
@@ -62,7 +63,6 @@ class Layer(Called, Configured):
             self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
             self.autocast = autocast
             self.built = False
-            self.calls = []
             self._trainable = bool(trainable)
             self._weights = []
 

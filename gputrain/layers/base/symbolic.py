@@ -15,9 +15,31 @@ from gputrain.ops.base import Operation, convert
 from gputrain.runtime import Variable, interpret
 from gputrain.utils import tree
 
+
+
+class TriedSize(int):
+    """A size tried in place of an unknown one: it computes as a number, and is shown as the None it is."""
+
+    def __repr__(self) -> str:
+        return "None"
+
+
+def _still_tried(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """Arithmetic of ints whose results are tried sizes, too."""
+
+    def method(*numbers: Any) -> Any:
+        found = compute(*numbers)
+        return TriedSize(found) if isinstance(found, int) else found
+
+    return method
+
+
+for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "floordiv", "rfloordiv", "mod", "neg"):
+    setattr(TriedSize, f"__{_name}__", _still_tried(getattr(int, f"__{_name}__")))
+
 # Sizes that stand for unknown dimensions when user code is traced: far apart, equal under no small stride.
-_FIRST = (127, 131, 137, 139, 149, 151)
-_SECOND = (1021, 1031, 1033, 1039, 1049, 1051)
+_FIRST = tuple(map(TriedSize, (127, 131, 137, 139, 149, 151)))
+_SECOND = tuple(map(TriedSize, (1021, 1031, 1033, 1039, 1049, 1051)))
 
 
 class _LayerCall(Operation, eq=False):
@@ -186,6 +208,11 @@ class _Sizes:
             return known or self.sizes[0]
         self.used += 1
         return self.sizes[self.used % len(self.sizes)]
+
+
+def shape_of(value: Value) -> Shape:
+    """The shape of a value, unknown sizes None, whatever is tried in their place."""
+    return tuple(None if isinstance(size, TriedSize) else size for size in value.shape)
 
 
 def _merged(a: Spec, b: Spec) -> Spec:

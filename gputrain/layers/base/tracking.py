@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from functools import cached_property
+from typing import Any, ClassVar
 
 from gputrain import constraints, initializers, regularizers
 from gputrain.errors import ShapeError, explain
@@ -21,17 +22,21 @@ class Tracked(Typed):
     Attributes:
         name: for people, and for the paths of weights.
         built: whether the weights exist.
-        calls: the calls on symbolic values outside of a trace.
         heads_paths: whether paths of weights below begin with its name where it is the outermost layer.
     """
 
     heads_paths = True
+    _derived: ClassVar[tuple[str, ...]] = ("calls",)
 
     name: str
     built: bool
-    calls: list[Node]
     _trainable: bool
     _weights: list[Variable]
+
+    @cached_property
+    def calls(self) -> list[Node]:
+        """The calls on symbolic values outside of a trace."""
+        return []
 
     def add_weight(
         self,
@@ -67,6 +72,7 @@ class Tracked(Typed):
             name,
             path_of(self, name),
         )
+        variable.trainable = trainable and self._trainable
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
         self._weights.append(variable)
@@ -166,13 +172,15 @@ class Tracked(Typed):
 
     @property
     def trainable(self) -> bool:
-        """Whether an optimizer may change the weights; setting it sets it for all layers inside."""
+        """Whether an optimizer may change the weights; setting it sets it for all inside."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
         for layer in self.all_layers():
             layer._trainable = bool(value)
+            for variable in layer.own_variables():
+                variable.trainable = layer._trainable and variable.made_trainable
 
     # ----------------------------------------------------------------------------------------- their contents
 

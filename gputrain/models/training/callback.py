@@ -33,11 +33,15 @@ class Callback:
 
     shows_progress = False
     resumes = False
+    companions: tuple[Callback, ...] = ()
 
     def __init__(self) -> None:
         self.params: dict[str, Any] = {}
-        self.companions: tuple[Callback, ...] = ()
         self._model: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle has: the model too, but not the callbacks that ran beside this one."""
+        return {name: value for name, value in vars(self).items() if name != "companions"}
 
     @property
     def model(self) -> Any:

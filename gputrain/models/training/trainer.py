@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -35,6 +35,8 @@ class Trainer:
         strategy: how several processes train the model together; one process alone by default.
     """
 
+    _derived: ClassVar[tuple[str, ...]] = ("_programs", "_lock", "_watch")
+
     name: str
     trainable_variables: list[Variable]
     losses: list[Any]
@@ -48,10 +50,18 @@ class Trainer:
         self._loss: CompiledLoss | None = None
         self.optimizer: Any = None
         self.history: Any = None
+        self._coming_metrics: Mapping[str, Any] | None = None  # states of metrics that are not made yet
+        self._start_running()
+
+    def _start_running(self) -> None:
+        """What a model has to run with: made for it, and for each copy anew."""
         self._programs = ProgramCache(self)
         self._lock = threading.RLock()
         self._watch: HealthWatch | None = None  # of the epoch that is being trained
-        self._coming_metrics: Mapping[str, Any] | None = None  # states of metrics that are not made yet
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._start_running()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

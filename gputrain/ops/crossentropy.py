@@ -12,12 +12,24 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import Spec, Value, is_float, normalize_axis
 from gputrain.ops.base import Operation, Sample, apply, cast, convert, harmonize, require_float, spec_of
 from gputrain.ops.comparison import equal, greater_equal, less_equal, logical_and
-from gputrain.ops.elementwise import add, clip, divide, exp, log, multiply, negative, sigmoid, subtract, where
+from gputrain.ops.elementwise import (
+    add,
+    clip,
+    divide,
+    exp,
+    kept,
+    log,
+    multiply,
+    negative,
+    sigmoid,
+    subtract,
+    where,
+)
 from gputrain.ops.indexing import one_hot
+from gputrain.ops.movement import expand_dims, moveaxis, squeeze
 from gputrain.ops.pointwise import Gradients, as_float, scalar_like
 from gputrain.ops.precision import wide_dtype
 from gputrain.ops.reduction import sum
-from gputrain.ops.shape import expand_dims, moveaxis, squeeze
 from gputrain.utils.notes import note
 
 __all__ = [
@@ -302,7 +314,7 @@ class CategoricalCrossentropy(Operation):
         total, q, clipped = self._normalised(output)
         each = expand_dims(ct, -1)
         inside = logical_and(greater_equal(q, self.epsilon), less_equal(q, 1.0 - self.epsilon))
-        dq = where(inside, negative(divide(multiply(each, target), clipped)), scalar_like(q, 0.0))
+        dq = kept(negative(divide(multiply(each, target), clipped)), inside)
         inner = sum(multiply(dq, q), axis=-1, keepdims=True)
         return negative(multiply(each, log(clipped))), divide(subtract(dq, inner), total)
 
@@ -351,7 +363,7 @@ class BinaryCrossentropy(Operation):
         p = clip(output, self.epsilon, 1.0 - self.epsilon)
         inside = logical_and(greater_equal(output, self.epsilon), less_equal(output, 1.0 - self.epsilon))
         slope = divide(subtract(p, target), multiply(p, subtract(1.0, p)))
-        d_output = multiply(ct, where(inside, slope, scalar_like(p, 0.0)))
+        d_output = kept(multiply(ct, slope), inside)
         return multiply(ct, subtract(log(subtract(1.0, p)), log(p))), d_output
 
     def scratch(self, target: Spec, output: Spec) -> tuple[Spec, ...]:

@@ -11,7 +11,7 @@ from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Shape, Spec, Value, broadcast
 from gputrain.ops.base import Operation, Sample, apply, harmonize, spec_of
 from gputrain.ops.elementwise import multiply
-from gputrain.ops.shape import reshape
+from gputrain.ops.movement import reshape
 
 __all__ = ["MatMul", "dot", "matmul"]
 

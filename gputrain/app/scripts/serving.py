@@ -18,7 +18,7 @@ from gputrain import config, initializers, losses, metrics, optimizers, regulari
 from gputrain.errors import explain
 from gputrain.layers.base.naming import forget_names
 from gputrain.names import nearest
-from gputrain.version import __version__
+from gputrain.release import __version__
 
 # What `keras.__version__` says: the first version of the API that is served. Scripts ask for it to see
 # whether Keras 3 is there, or to use what later versions brought; the oldest 3 promises them nothing that is

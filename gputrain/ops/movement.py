@@ -199,6 +199,7 @@ class Squeeze(Operation):
 class Transpose(Operation):
     """Axes in another order: axis i of the output is axis `axes[i]` of the input."""
 
+    sums = True
     axes: tuple[int, ...]
 
     def infer(self, x: Spec) -> Spec:
@@ -234,6 +235,7 @@ class Transpose(Operation):
 class BroadcastTo(Operation):
     """x repeated along axes of size 1 and new leading axes; None keeps the input's size."""
 
+    sums = True
     shape: Shape
 
     def infer(self, x: Spec) -> Spec:
@@ -535,9 +537,14 @@ def reshape(x: Any, newshape: int | Sequence[Dim]) -> Any:
         (2, 12)
     """
     x = convert(x)
-    given = (newshape,) if isinstance(newshape, int | np.integer) else newshape
-    target = tuple(None if d is None else int(d) for d in given)
+    target = _as_shape(newshape)
     return x if target == x.shape and None not in target else apply(Reshape(target), x)
+
+
+def _as_shape(given: int | Sequence[Dim]) -> Shape:
+    """One size or several as a shape."""
+    sizes = (given,) if isinstance(given, int | np.integer) else given
+    return tuple(size if size is None or isinstance(size, int) else int(size) for size in sizes)
 
 
 def ravel(x: Any) -> Any:
@@ -611,8 +618,7 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 def broadcast_to(x: Any, shape: int | Sequence[Dim]) -> Any:
     """x repeated along axes of size 1, and along new leading axes, to `shape`."""
     x = convert(x)
-    given = (shape,) if isinstance(shape, int | np.integer) else shape
-    target = tuple(None if d is None else int(d) for d in given)
+    target = _as_shape(shape)
     return x if target == x.shape and None not in target else apply(BroadcastTo(target), x)
 
 
