@@ -8,10 +8,11 @@ from typing import Any, Self
 import numpy as np
 
 from gputrain import config, initializers
-from gputrain.ir import dtype_name
+from gputrain.ir import current_trace, dtype_name
 from gputrain.names import snake_case
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
+from gputrain.utils.notes import note
 from gputrain.utils.registry import Registry
 
 registry: Registry[Any] = Registry("metric", snake=True)
@@ -93,6 +94,16 @@ class Metric(states.Copied):
     def result(self) -> Any:
         """The value for all that came since the last reset."""
         raise NotImplementedError(f"{type(self).__name__} must define result(self).")
+
+    def _doubt(self) -> str | None:
+        """Why `result` means nothing, from what the variables hold now; None where it has a meaning."""
+        return None
+
+    def tell_doubt(self) -> None:
+        """Say once why `result` means nothing, where that is so; in a trace nothing is known yet."""
+        doubt = self._doubt() if current_trace() is None else None
+        if doubt is not None:
+            note(f"{self.name}: {doubt}")
 
     def reset_state(self) -> None:
         """Forget all that came: each variable, also of metrics within this one, becomes zero, as in Keras.

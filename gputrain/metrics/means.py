@@ -107,6 +107,7 @@ class Mean(Metric):
 
     def result(self) -> Any:
         """The mean, a scalar."""
+        self.tell_doubt()
         return operand(safe_divide(self.total.value, self.count.value), self.dtype)
 
 
@@ -167,6 +168,9 @@ class MeanMetricWrapper(Mean):
         if counted is not None:
             weights = both(weights, match_mask(counted, values))
         self._gather(values, weights)
+
+    def _doubt(self) -> str | None:
+        return None if self.count.numpy() else "nothing was counted, so its value 0 means nothing."
 
     def target_mask(self, y_true: Any, y_pred: Any) -> Any:
         """True where a target counts, of the values' shape; None where all do."""

@@ -298,7 +298,10 @@ def is_number(x: Any) -> bool:
 
 
 def harmonize(*xs: Any) -> list[Any]:
-    """Operands in one common dtype; Python numbers take that of the others (a float makes it floating)."""
+    """Operands in one common dtype; Python numbers take that of the others.
+
+    A float among whole numbers makes it `config.floatx()`, a whole number among booleans int32.
+    """
     arrays = [None if is_number(x) else convert(x) for x in xs]
     known = [spec_of(a).dtype for a in arrays if a is not None]
     if not known:
@@ -308,6 +311,8 @@ def harmonize(*xs: Any) -> list[Any]:
         dtype = promote(dtype, other)
     if not is_float(dtype) and any(isinstance(x, float | np.floating) for x in xs):
         dtype = config.floatx()
+    if dtype == "bool" and any(is_number(x) and not isinstance(x, bool | np.bool_) for x in xs):
+        dtype = "int32"
     return [convert(x if a is None else a, dtype) for x, a in zip(xs, arrays, strict=True)]
 
 

@@ -8,8 +8,18 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gputrain.errors import DTypeError, ShapeError, explain
-from gputrain.ir import Spec, Value, broadcast
-from gputrain.ops.base import Constant, Operation, Sample, apply, constant, convert, harmonize, require_float
+from gputrain.ir import Spec, Value, broadcast, is_float
+from gputrain.ops.base import (
+    Constant,
+    Operation,
+    Sample,
+    apply,
+    constant,
+    convert,
+    harmonize,
+    is_number,
+    require_float,
+)
 from gputrain.ops.comparison import (
     as_boolean,
     greater,
@@ -27,6 +37,8 @@ from gputrain.ops.pointwise import (
     as_float,
     as_floats,
     binary_function,
+    counted,
+    dtype_of,
     no_gradient,
     scalar_like,
     unary_function,
@@ -288,6 +300,7 @@ class Power(_Binary):
     """x1 ** x2, elementwise. The gradient of x2 is 0 where x1 is not above 0."""
 
     function = "power"
+    counting = True
     domain = (0.5, 2.0)
 
     def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
@@ -317,6 +330,7 @@ class FloorDivide(_Binary):
     """floor(x1 / x2)."""
 
     function = "floor_divide"
+    counting = True
     gradient = staticmethod(lambda ct, z, x, y: (None, None))
     domain = (1.0, 9.0)
 
@@ -325,6 +339,7 @@ class Mod(_Binary):
     """Remainder of x1 / x2 with the sign of x2."""
 
     function = "mod"
+    counting = True
     gradient = staticmethod(lambda ct, z, x, y: (ct, -(ct * apply(FloorDivide(), x, y))))
 
     @classmethod
@@ -424,6 +439,7 @@ class Square(_Unary):
     """x * x."""
 
     function = "square"
+    counting = True
     gradient = staticmethod(lambda ct, y, x: ct * (x * 2.0))
     floating = False
 
@@ -571,11 +587,14 @@ def power(x1: Any, x2: Any) -> Any:
     """x1 ** x2, elementwise; a square where x2 is the number 2."""
     if isinstance(x2, int | float) and x2 == 2:
         return square(x1)
-    return apply(Power(), *harmonize(x1, x2))
+    return apply(Power(), *counted(*harmonize(x1, x2)))
 
 
 def round(x: Any, decimals: int = 0) -> Any:
     """Nearest number with so many decimals, halves to even."""
+    x = convert(x)
+    if decimals >= 0 and not is_float(dtype_of(x)):
+        return x
     x = as_float(x)
     if decimals == 0:
         return apply(Round(), x)
@@ -605,6 +624,8 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     return apply(Where(), as_boolean(condition), *harmonize(x1, x2))
 
 
-def clip(x: Any, x_min: float, x_max: float) -> Any:
-    """x limited to x_min..x_max (Python numbers)."""
-    return apply(Clip(x_min, x_max), convert(x))
+def clip(x: Any, x_min: Any, x_max: Any) -> Any:
+    """x limited to x_min..x_max, numbers or arrays; floats among them make whole numbers floating."""
+    if is_number(x_min) and is_number(x_max):
+        return apply(Clip(x_min, x_max), harmonize(x, x_min, x_max)[0])
+    return minimum(maximum(x, x_min), x_max)
