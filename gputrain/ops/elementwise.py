@@ -450,19 +450,16 @@ class Tanh(_Unary):
 
 
 class Sigmoid(_Unary):
-    """1 / (1 + exp(-x)).
-
-    Computed as (tanh(x / 2) + 1) / 2, which cannot overflow.
-    """
+    """1 / (1 + exp(-x)), exact also where it is nearly 0: its logarithm is asked for."""
 
     gradient = staticmethod(lambda ct, y, x: ct * (y * (1.0 - y)))
     reference = staticmethod(lambda x: 1.0 / (1.0 + np.exp(-x)))
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        xp.multiply(x, 0.5, out=out)
-        xp.tanh(out, out=out)
+        xp.negative(x, out=out)
+        xp.exp(out, out=out)
         xp.add(out, 1.0, out=out)
-        xp.multiply(out, 0.5, out=out)
+        xp.divide(1.0, out, out=out)
 
 
 class Where(Operation):
