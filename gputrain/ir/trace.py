@@ -198,4 +198,3 @@ class Trace(Interpreter):
         """The recorded program between `inputs` and `outputs`, states included."""
         states = [State(v, value, self.after.get(v, value)) for v, value in self.before.items()]
         return Graph(inputs, outputs, states, list(self.effects))
-

@@ -148,9 +148,7 @@ class Node:
 
     __slots__ = ("frozen", "inputs", "op", "order", "outputs", "path", "source")
 
-    def __init__(
-        self, op: Any, inputs: tuple[Value, ...], specs: tuple[Spec, ...], path: str = ""
-    ) -> None:
+    def __init__(self, op: Any, inputs: tuple[Value, ...], specs: tuple[Spec, ...], path: str = "") -> None:
         self.op = op
         self.inputs = inputs
         self.path = path

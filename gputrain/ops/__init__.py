@@ -30,4 +30,3 @@ from gputrain.ops.special import *
 
 Value.operators.update({name: fn for name, fn in globals().items() if callable(fn)})
 Value.operators["constant"] = constant
-

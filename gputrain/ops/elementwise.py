@@ -172,11 +172,31 @@ def has_flat_zeros(x: Value) -> bool:
         return exponent is not None and exponent > 1 and (exponent % 2 == 0 or type_of(inputs[0]) is Abs)
     if type(op) is Add:
         return all(map(has_flat_zeros, inputs))
-    if type(op) in (Multiply, Divide) and number_of(inputs[1]) is not None:
+    if type(op) in (Multiply, Divide) and _by_number(inputs):
         return has_flat_zeros(inputs[0])
     if type(op) is Multiply and number_of(inputs[0]) is not None:
         return has_flat_zeros(inputs[1])
     return (op.view or op.sums) and has_flat_zeros(inputs[0])
+
+
+def may_be_infinite(x: Value) -> bool:
+    """Whether x is infinite or NaN for some finite numbers, by the operation that makes it, as a logarithm is."""
+    node = x.node
+    if node is None:
+        return False
+    kind = type(node.op)
+    if (
+        node.op.view
+        or kind is Negative
+        or (kind in (Add, Subtract, Multiply, Divide) and _by_number(node.inputs))
+    ):
+        return may_be_infinite(node.inputs[0])
+    return kind in _UNBOUNDED
+
+
+def _by_number(inputs: Sequence[Value]) -> bool:
+    """Whether the second of two operands is a number that is known when the graph is built."""
+    return len(inputs) == 2 and number_of(inputs[1]) is not None
 
 
 def type_of(x: Value) -> type[Operation] | None:
@@ -211,7 +231,10 @@ class Multiply(_Binary):
     """x1 * x2, broadcast."""
 
     function = "multiply"
-    gradient = staticmethod(lambda ct, z, x, y: (ct * y, ct * x))
+
+    def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
+        dx, dy = ct * y, ct * x
+        return through(ct, dx) if may_be_infinite(y) else dx, through(ct, dy) if may_be_infinite(x) else dy
 
 
 class Divide(_Binary):
@@ -325,7 +348,7 @@ class Mod(_Binary):
     """Remainder of x1 / x2 with the sign of x2."""
 
     function = "mod"
-    gradient = staticmethod(lambda ct, z, x, y: (ct, -(ct * apply(FloorDivide(), x, y))))
+    gradient = staticmethod(lambda ct, z, x, y: (ct, through(ct, -(ct * apply(FloorDivide(), x, y)))))
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -530,6 +553,9 @@ class StopGradient(_Unary):
     def samples(cls) -> Sequence[Sample]:
         return [Sample(cls(), (Spec(s),), cls.reference, differentiable=()) for s in [(), (0,), (3, 5)]]
 
+
+# What is infinite or NaN at a finite number, or where numbers end.
+_UNBOUNDED = (Divide, Exp, Expm1, Log, Log1p, Power, Rsqrt, Sqrt)
 
 add = binary_function(Add)
 subtract = binary_function(Subtract)

@@ -49,7 +49,9 @@ AS_IN_JAX = (
     "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh linear log_sigmoid mish relu relu6 "
     "selu sigmoid silu soft_shrink softplus softsign sparse_plus squareplus tanh tanh_shrink"
 )
-SMOOTH = "ceil cos elu erf erfc exp expm1 floor negative relu round sigmoid sign silu sin softplus square tanh"
+SMOOTH = (
+    "ceil cos elu erf erfc exp expm1 floor negative relu round sigmoid sign silu sin softplus square tanh"
+)
 PAIRED = "add subtract multiply divide maximum minimum floor_divide"
 REDUCED = "max min amax amin sum mean prod var logsumexp"
 DISTANCES = "mean_squared_error mean_squared_logarithmic_error huber log_cosh poisson"
@@ -75,7 +77,11 @@ OPERATIONS = [
     *(op(name, inputs) for name in SMOOTH.split() for inputs in (KINKS, BEYOND)),
     op("abs", ENDLESS),
     op("gelu", KINKS),
-    *(op(name, inputs) for name in ("log", "sqrt", "rsqrt", "log1p") for inputs in (given([0.0]), POSITIVE, BEYOND)),
+    *(
+        op(name, inputs)
+        for name in ("log", "sqrt", "rsqrt", "log1p")
+        for inputs in (given([0.0]), POSITIVE, BEYOND)
+    ),
     op("log1p", given([0.0, -1.0, 1e-30])),
     op("erfinv", given([0.0, 1.0, -1.0])),
     *(op(name, LEFT, RIGHT) for name in PAIRED.split()),
@@ -107,7 +113,12 @@ OPERATIONS = [
     op("categorical_crossentropy", given(ONE_HOT), given(SHARES)),
     op("categorical_crossentropy", given(ONE_HOT[:3]), given(LOGITS[:3]), from_logits=True),
     op("sparse_categorical_crossentropy", FIRST, given(SHARES)),
-    op("max_pool", given([[[0.0], [0.0], [1.0], [1.0], [-INF], [-INF], [2.0], [INF]]]), pool_size=2, strides=2),
+    op(
+        "max_pool",
+        given([[[0.0], [0.0], [1.0], [1.0], [-INF], [-INF], [2.0], [INF]]]),
+        pool_size=2,
+        strides=2,
+    ),
     op("max_pool", given([[[0.0], [0.0], [-1.0], [-1.0], [-1.0]]]), pool_size=3, strides=1, padding="same"),
     op("average_pool", given([[[0.0], [INF], [1.0], [1.0]]]), pool_size=2, strides=2),
     op("matmul", given([[0.0, 1.0], [1e30, 1.0]]), given([[0.0, 0.0], [1.0, 0.0]])),
