@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -99,7 +99,7 @@ __all__ = [
 ]
 
 
-# ------------------------------------------------------------------------------------ what gradients are made with
+# ------------------------------------------------------------------------------ what gradients are made with
 
 
 class Kept(Operation):
@@ -180,7 +180,7 @@ def has_flat_zeros(x: Value) -> bool:
 
 
 def may_be_infinite(x: Value) -> bool:
-    """Whether x is infinite or NaN for some finite numbers, by the operation that makes it, as a logarithm is."""
+    """Whether some finite numbers make x infinite or NaN, as they do a logarithm."""
     node = x.node
     if node is None:
         return False
@@ -327,7 +327,7 @@ class Power(_Binary):
 
 
 def _power_gradient(ct: Value, out: Value, x: Value, exponent: float) -> Value:
-    """Gradient of x ** exponent, a number: constant for 0, ct for 1, and without a division by 0 for others."""
+    """Gradient of x ** exponent, a number: 0 for 0, ct for 1, no 0 times infinity for others."""
     if exponent == 0:
         return kept(ct, constant(np.False_))
     if exponent == 1:

@@ -1,4 +1,4 @@
-"""Gradients at the edges: zeros, kinks, ties, infinities, numbers that overflow. The rules are those of docs/gradients.md."""
+"""Gradients at edges: zeros, kinks, ties, infinities, overflow. The rules stand in docs/gradients.md."""
 
 from __future__ import annotations
 
@@ -9,11 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import gputrain.ops as ops
-from gputrain import activations, losses
-from gputrain.compiler import gradients
 from gputrain.compiler.chains.expressions import EXPRESSIONS
-from gputrain.ir import Graph, Value
 from gputrain.ops.base import Operation, Sample, spec_of
 from gputrain.runtime import interpret
 from tests.ops.test_operations import OPERATIONS, differentiable_inputs, gradient_graph, make_inputs, run
@@ -62,8 +58,8 @@ def large(x: np.ndarray) -> np.ndarray:
     return np.abs(x) > 1e100
 
 
-# Where the gradient is infinite, or too large for a float64, at finite inputs with a finite value; by the operation
-# and the number of its input.
+# Where the gradient is infinite, or too large for a float64, at finite inputs with a finite value; by the
+# operation and the number of its input.
 INFINITE: dict[tuple[str, int], tuple[Callable[..., np.ndarray], str]] = {
     ("Sqrt", 0): (lambda x: small(x), "1 / (2 sqrt(x)) at 0"),
     ("Rsqrt", 0): (lambda x: small(x), "-x ** -1.5 / 2 is beyond the largest number"),
@@ -105,7 +101,7 @@ def test_a_finite_value_has_a_finite_gradient(sample: Sample) -> None:
 
 @EVERY_POINTWISE
 def test_what_gets_no_cotangent_gives_none(sample: Sample) -> None:
-    """0 where the cotangent is 0, also where the value is infinite or NaN: as in a branch that was not taken."""
+    """Also where the value is infinite or NaN: as in a branch that was not taken."""
     inputs = grid(sample, EDGES)
     finite = np.all([np.isfinite(x) for x in inputs], axis=0)
     checked = differentiable_inputs(sample, inputs)
@@ -134,7 +130,7 @@ def test_a_gradient_lies_between_the_slopes_on_both_sides(sample: Sample) -> Non
             assert not told, f"{sample.op}, input {i}: inputs, slopes before and after, gradient are {told}"
 
 
-# ------------------------------------------------------------------------------------------ all other operations
+# --------------------------------------------------------------------------------------- all other operations
 
 FILLED: dict[str, Callable[[tuple[int, ...]], np.ndarray]] = {
     "zeros": np.zeros,

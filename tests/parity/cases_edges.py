@@ -1,7 +1,7 @@
-"""Functions, losses, penalties and constraints at their edges: kinks, ties, zeros, infinities, and the gradients there.
+"""Functions, losses, penalties and constraints at their edges: kinks, ties, zeros, infinities.
 
-Keras's backends disagree about some gradients at a kink. EDGES are those where ours is that of JAX; AGREED_WITH_TORCH those
-where it is that of PyTorch (and, of `abs`, TensorFlow) instead, mostly because JAX has NaN or not 0 there.
+Keras's backends disagree about some gradients there. EDGES are those where ours is that of JAX, and
+AGREED_WITH_TORCH those where it is that of PyTorch instead, mostly because JAX has NaN.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ SMALL, NEGATIVE = given([0.0, -0.0, 1.0, 2.0]), given([-2.0, -1.0])
 NOTHING = given([[0.0, 0.0], [-0.0, 0.0]])
 
 AS_IN_JAX = (
-    "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh linear log_sigmoid mish relu relu6 "
-    "selu sigmoid silu soft_shrink softplus softsign sparse_plus squareplus tanh tanh_shrink"
+    "celu elu exponential gelu hard_shrink hard_sigmoid hard_silu hard_tanh linear log_sigmoid mish relu "
+    "relu6 selu sigmoid silu soft_shrink softplus softsign sparse_plus squareplus tanh tanh_shrink"
 )
 SMOOTH = (
     "ceil cos elu erf erfc exp expm1 floor negative relu round sigmoid sign silu sin softplus square tanh"
