@@ -175,7 +175,7 @@ class ArraySource(_PassSource):
         self,
         arrays: Arrays,
         batch_size: int,
-        shuffle: bool = False,
+        shuffle: bool | str = False,
         steps: int | None = None,
         repeat: bool = False,
         what: str = "fit",
@@ -249,7 +249,7 @@ class SequenceSource(_Reading, _PassSource):
     """
 
     def __init__(
-        self, sequence: Any, steps: int | None, shuffle: bool, what: str, repeat: bool = False
+        self, sequence: Any, steps: int | None, shuffle: bool | str, what: str, repeat: bool = False
     ) -> None:
         super().__init__(what, steps, len(sequence), repeat)
         self.sequence, self.shuffle = sequence, shuffle
@@ -373,7 +373,7 @@ class StreamSource(_Reading):
 
 
 def make_source(
-    data: Any, batch_size: int, shuffle: bool, steps: int | None, what: str, repeat: bool = False
+    data: Any, batch_size: int, shuffle: bool | str, steps: int | None, what: str, repeat: bool = False
 ) -> Source:
     """The source of the batches of arrays, of a sequence of batches, or of a stream of them.
 

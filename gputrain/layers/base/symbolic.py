@@ -16,7 +16,6 @@ from gputrain.runtime import Variable, interpret
 from gputrain.utils import tree
 
 
-
 class TriedSize(int):
     """A size tried in place of an unknown one: it computes as a number, and is shown as the None it is."""
 

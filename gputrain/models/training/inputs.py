@@ -64,7 +64,7 @@ def validation_data(model: Fed, data: Any) -> Any:
 
 
 def source_of(
-    model: Fed, data: Any, size: int, steps: int | None, what: str, shuffle: bool = False
+    model: Fed, data: Any, size: int, steps: int | None, what: str, shuffle: bool | str = False
 ) -> Source:
     """Batches of what the strategy leaves to this process; only those of fit go on pass after pass."""
     mine = model.strategy.share_rows(data) if isinstance(data, Arrays) else data
