@@ -12,16 +12,24 @@ import numpy as np
 from gputrain import initializers, ops
 from gputrain.errors import explain
 from gputrain.ir import current_trace
-from gputrain.names import did_you_mean
+from gputrain.names import checked_name, did_you_mean, snake_case
 from gputrain.ops.base import apply, as_value, cast, convert
 from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments, flat_size, segments
 from gputrain.optimizers import schedules
 from gputrain.optimizers.schedules import LearningRateSchedule
 from gputrain.runtime import Variable
 from gputrain.utils.registry import Registry
+from gputrain.utils.signatures import KERAS_ONLY, only_taken
 from gputrain.utils.states import Copied, check_names
 
 RATES_AHEAD = 512  # steps for which a schedule is evaluated at a time
+_NOT_OFFERED = (
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+)
 MASTER = "master"  # name of the slot with the float32 copy of a 16-bit variable
 
 
@@ -37,9 +45,9 @@ class Optimizer(Copied):
         clipnorm: limit of each variable's gradient norm.
         clipvalue: limit of each gradient element's magnitude.
         global_clipnorm: limit of the norm of all gradients together.
-        name: name of the optimizer.
-        use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps: as in
-            Keras; not in this version, so anything but the defaults is an error.
+        name: name of the optimizer; default the class name in snake case.
+        use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps: of
+            Keras; only the defaults are taken.
 
     A subclass either gives one fused operation (`fused_update`), or Keras's `update_step(gradient,
     variable, learning_rate)` written in operations with `self.assign(...)`.
@@ -73,11 +81,15 @@ class Optimizer(Copied):
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ) -> None:
-        self.name = name or type(self).__name__
-        _refuse(self.name, use_ema=use_ema, loss_scale_factor=loss_scale_factor)
-        _refuse(self.name, gradient_accumulation_steps=gradient_accumulation_steps)
-        _check_clipping(self.name, clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
-        self.weight_decay = weight_decay
+        kind = type(self).__name__
+        self.name = checked_name(name, kind) if name else snake_case(kind)
+        averages = use_ema, ema_momentum, ema_overwrite_frequency
+        for argument, value in zip(
+            _NOT_OFFERED, (*averages, loss_scale_factor, gradient_accumulation_steps), strict=True
+        ):
+            only_taken(argument, value, kind)
+        _check_clipping(kind, clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
+        self.weight_decay = _checked_decay(kind, weight_decay)
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.iterations = Variable(
             np.zeros((), np.int64), trainable=False, name="iterations", path=f"{self.name}/iterations"
@@ -144,7 +156,7 @@ class Optimizer(Copied):
             self._schedule, self._rates_left = value, 0
             return
         try:
-            rate = float(value)
+            rate = float("nan") if isinstance(value, bool) else float(value)
         except (TypeError, ValueError):
             rate = float("nan")
         if not np.isfinite(rate) or rate < 0:
@@ -560,11 +572,20 @@ class Optimizer(Copied):
             "clipnorm": self.clipnorm,
             "clipvalue": self.clipvalue,
             "global_clipnorm": self.global_clipnorm,
+            **{name: KERAS_ONLY[name].taken[0] for name in _NOT_OFFERED},
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """An optimizer from `get_config()`, without state."""
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """An optimizer from `get_config()`, without state.
+
+        Args:
+            config: what `get_config` gave.
+            custom_objects: classes of schedules by name, for the learning rate.
+        """
+        rate = config.get("learning_rate")
+        if isinstance(rate, dict):
+            config = {**config, "learning_rate": schedules.deserialize(rate, custom_objects)}
         return cls(**config)
 
 
@@ -607,17 +628,17 @@ def _clipped_together(flat: dict[str, Any], limit: float) -> dict[str, Any]:
     return {dtype: ops.multiply(g, cast(factor, dtype)) for dtype, g in flat.items()}
 
 
-def _refuse(name: str, **options: Any) -> None:
-    """Keras arguments this version does not act on: refused rather than ignored."""
-    for option, value in options.items():
-        if value:
-            raise ValueError(
-                explain(
-                    f"{name}: {option} is not supported in this version.",
-                    expected="None or False",
-                    received=value,
-                )
-            )
+def _checked_decay(name: str, value: Any) -> float | None:
+    """None, or a number from 0 on."""
+    if value is not None and not (is_number(value) and 0 <= value < np.inf):
+        rule = f"{name}: weight_decay is None or a number from 0 on."
+        raise ValueError(explain(rule, received=repr(value)))
+    return value
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number of Python or NumPy, and no bool."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _check_clipping(name: str, **limits: float | None) -> None:
@@ -629,5 +650,5 @@ def _check_clipping(name: str, **limits: float | None) -> None:
             )
         )
     for key, value in given.items():
-        if not value > 0:
-            raise ValueError(explain(f"{name}: {key} must be positive.", received=value))
+        if not (is_number(value) and value > 0):
+            raise ValueError(explain(f"{name}: {key} must be a positive number.", received=repr(value)))

@@ -15,6 +15,7 @@ from gputrain.metrics.base import Metric
 from gputrain.ops.base import as_value, convert, is_number
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
+from gputrain.utils.signatures import only_taken
 
 
 class Tracked(Typed):
@@ -54,7 +55,8 @@ class Tracked(Typed):
         autocast: bool = True,
         regularizer: Any = None,
         constraint: Any = None,
-        aggregation: str = "none",
+        aggregation: str | None = "none",
+        overwrite_with_gradient: bool = False,
         name: str | None = None,
     ) -> Variable:
         """A new weight of this layer.
@@ -66,18 +68,26 @@ class Tracked(Typed):
             trainable: whether an optimizer may change it.
             regularizer: function of the weight whose value is added to the loss.
             constraint: function applied to the weight after each update.
+            autocast, aggregation: see `Variable`.
+            overwrite_with_gradient: of Keras; only False is taken.
             name: last part of its path.
+
+        Raises:
+            ShapeError: a size of the shape is unknown.
         """
+        only_taken("overwrite_with_gradient", overwrite_with_gradient, f"{self.name}: add_weight")
         kind = dtype_name(dtype) if dtype is not None else self.variable_dtype
         default = "glorot_uniform" if is_float(kind) else "zeros"
         name = name or (f"variable_{len(self._weights)}" if self._weights else "variable")
         variable = Variable(
             initializers.get(initializer or default),
-            tuple(shape or ()),
+            () if shape is None else shape,
             kind,
             trainable,
-            name,
-            path_of(self, name),
+            autocast,
+            aggregation,
+            name=name,
+            path=path_of(self, name),
         )
         variable.trainable = trainable and self._trainable
         variable.regularizer = regularizers.get(regularizer)

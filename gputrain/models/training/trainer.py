@@ -132,11 +132,17 @@ class Trainer:
             weighted_metrics: likewise, weighted by sample_weight and class_weight.
             run_eagerly: run the same graph node by node, checking every result for NaN and infinity.
             steps_per_execution: steps between callbacks.
-            jit_compile, auto_scale_loss: accepted for compatibility; every model is compiled.
+            jit_compile: "auto", True or False; every model is compiled, so all come to the same.
+            auto_scale_loss: whether mixed precision may scale the loss; there is none, so both come to the
+                same.
 
         Raises:
-            ValueError: an unknown name, with the nearest known one.
+            ValueError: an unknown name, with the nearest known one; an argument that is not as above.
         """
+        checks.jit_compile(jit_compile)
+        checks.flag("compile: auto_scale_loss", auto_scale_loss)
+        checks.factors(loss_weights)
+        self.run_eagerly = checks.flag("compile: run_eagerly", run_eagerly)
         self.steps_per_execution = checks.count("steps_per_execution", steps_per_execution, 1)
         checks.names(loss, metrics, weighted_metrics)
         self.optimizer = optimizers.get(optimizer)
@@ -147,7 +153,6 @@ class Trainer:
             else None
         )
         self._loss_tracker = _mean()
-        self.run_eagerly = bool(run_eagerly)
         self.compiled = True
         self._coming_metrics = None
         self._programs.clear()
@@ -289,7 +294,7 @@ class Trainer:
         callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | str = True,
         class_weight: Any = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
@@ -309,7 +314,7 @@ class Trainer:
             callbacks: list of callbacks.
             validation_split: share of the last samples to hold out, unless validation_data is given.
             validation_data: (x, y) or (x, y, sample_weight) to evaluate on.
-            shuffle: a new order in each epoch.
+            shuffle: a new order in each epoch; "batch" keeps the batches and draws their order.
             class_weight: weight of each class, as {class: weight}, or "balanced".
             sample_weight: weight of each sample, (N,).
             initial_epoch: the epoch to begin with, at the batch that follows those of the epochs before it.
@@ -332,7 +337,7 @@ class Trainer:
         steps = checks.count("steps_per_epoch", steps_per_epoch)
         held_size = checks.count("validation_batch_size", validation_batch_size, size)
         held_steps = checks.count("validation_steps", validation_steps)
-        shuffle = checks.flag("shuffle", shuffle)
+        shuffle = checks.shuffle(shuffle)
         with self._alone():
             share = checks.share(validation_split) if validation_data is None else 0.0
             data, held_out = inputs.training_data(self, x, y, sample_weight, share)
@@ -560,7 +565,7 @@ class Trainer:
 
     def _results(self, logs: dict[str, float], return_dict: bool) -> Any:
         """Logs as a dict; or their values, first those of `metrics` in order, one alone not as a list."""
-        if return_dict:
+        if checks.flag("return_dict", return_dict):
             return logs
         own = [m.metrics if isinstance(m, CompiledMetrics) else [m] for m in self.metrics]
         names = dict.fromkeys(metric.name for group in own for metric in group)
