@@ -146,7 +146,7 @@ def factors(value: Any) -> None:
     Raises:
         ValueError: anything else.
     """
-    for factor in _identifiers(value):
+    for factor in identifiers(value):
         if factor is not None and (
             isinstance(factor, bool) or not isinstance(factor, int | float | np.number)
         ):
