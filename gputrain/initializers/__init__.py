@@ -104,7 +104,8 @@ def get(identifier: Any) -> Any:
     return registry.get(identifier)
 
 
-Variable.initializer_named = get
+Variable.named_initializer = staticmethod(get)
+
 serialize = serializer(registry, __name__)
 deserialize = deserializer(registry, __name__)
 

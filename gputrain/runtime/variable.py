@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,11 +10,15 @@ import numpy as np
 from gputrain import backend, config
 from gputrain.errors import DeviceError, ShapeError, explain
 from gputrain.ir import Spec, Stored, Value, as_tensor, current_trace, dtype_name
-from gputrain.ops.base import dtype_of_numbers
+from gputrain.names import checked_name, nearest
+from gputrain.ops.base import usual_dtype
 from gputrain.release import __version__
+from gputrain.utils.signatures import only_taken
 
 LAYOUT = 1  # of the attributes that pickles hold: another number where they are no longer those before
 WRITTEN_BY = (LAYOUT, __version__)
+AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
+SYNCHRONIZATIONS = ("auto", "none", "on_read", "on_write")
 
 
 class Variable(Stored):
@@ -24,15 +28,26 @@ class Variable(Stored):
     outside, both act on the device array at once.
 
     Args:
-        initializer: array-like with the first value; or `f(shape, dtype) -> array`, or an initializer's name.
+        initializer: array-like with the first value, or `f(shape, dtype) -> array`, or the name of an
+            initializer.
         shape: tuple of ints; needed with an initializer.
-        dtype: name of the dtype; default an array's own, int32 for whole Python numbers, `config.floatx()`
-            otherwise.
+        dtype: name of the dtype; default is the array's own for arrays, "int32" for Python's ints, "bool" for
+            its bools, `config.floatx()` otherwise.
         trainable: whether an optimizer may change it.
-        name: last part of `path`.
+        autocast: whether mixed precision may cast it where it is read; there is none, so both come to the
+            same.
+        aggregation: how the copies of several devices become one: "none", "mean", "sum" or
+            "only_first_replica"; one device holds a variable, so all come to the same.
+        synchronization: when copies are brought together: "auto", "none", "on_read" or "on_write"; likewise.
+        name: last part of `path`; default "variable".
+        layout: of Keras; only None is taken.
+        path: the name among all variables; default `name`.
+
+    Raises:
+        ShapeError: an initializer without a shape, a shape of unknown sizes, an array of another shape.
+        ValueError: an argument that is not as above.
 
     Attributes:
-        initializer_named: makes an initializer of a class of theirs; `gputrain.initializers` sets it.
         changed: called after each `assign` outside of a traced function, if set.
         writes: how many of those there were.
 
@@ -43,7 +58,7 @@ class Variable(Stored):
     """
 
     __array_priority__ = 100
-    initializer_named: ClassVar[Callable[[str], Any]]
+    named_initializer: ClassVar[Callable[[str], Any]]  # filled by gputrain.initializers, which stands above
 
     def __init__(
         self,
@@ -51,14 +66,25 @@ class Variable(Stored):
         shape: tuple[int, ...] | None = None,
         dtype: str | None = None,
         trainable: bool = True,
-        name: str = "variable",
+        autocast: bool = True,
+        aggregation: str | None = "none",
+        synchronization: str | None = "auto",
+        name: str | None = None,
+        layout: Any = None,
+        *,
         path: str | None = None,
     ) -> None:
-        host = _initial(initializer, shape, dtype)
+        name = "variable" if name is None else checked_name(name, "Variable")
+        where = path or name
+        only_taken("layout", layout, where)
+        self.autocast = bool(autocast)
+        self.aggregation = _one_of(aggregation, AGGREGATIONS, f"{where}: aggregation")
+        self.synchronization = _one_of(synchronization, SYNCHRONIZATIONS, f"{where}: synchronization")
+        host = _initial(initializer, shape, dtype, where)
         self.spec = Spec(host.shape, host.dtype.name)
         self._trainable = self.made_trainable = bool(trainable)
         self.name = name
-        self.path = path or name
+        self.path = where
         self.regularizer: Any = None
         self.constraint: Any = None
         self.changed: Callable[[], None] | None = None
@@ -223,21 +249,47 @@ def _by_identity(other: object) -> bool:
     return other is None or isinstance(other, Variable)
 
 
-def _initial(initializer: Any, shape: tuple[int, ...] | None, dtype: str | None) -> np.ndarray:
+def _one_of(value: str | None, known: tuple[str, ...], where: str) -> str:
+    """One of the known words; None stands for "none"."""
+    word = "none" if value is None else value
+    if word not in known:
+        close = nearest(word, known) if isinstance(word, str) else None
+        hint = close and f"Did you mean {close!r}?"
+        raise ValueError(
+            explain(f"{where} must be one of {', '.join(known)}.", received=repr(value), fix=hint)
+        )
+    return word
+
+
+def _initial(initializer: Any, shape: Any, dtype: Any, where: str) -> np.ndarray:
+    """The first value on the host."""
     if isinstance(initializer, str):
-        initializer = Variable.initializer_named(initializer)
+        initializer = Variable.named_initializer(initializer)
+    sizes = None if shape is None else _sizes(shape, where)
     if callable(initializer):
-        if shape is None:
-            raise ShapeError(explain("A variable with an initializer needs a shape.", received=shape))
-        name = dtype_name(dtype or config.floatx())
-        host = np.asarray(initializer(tuple(shape), dtype=name), dtype=name)
-        if host.shape != tuple(shape):
+        if sizes is None:
+            rule = f"{where}: a variable with an initializer needs a shape."
+            raise ShapeError(explain(rule, received=shape, fix="Pass shape=(3, 4)."))
+        kind = dtype_name(dtype or config.floatx())
+        host = np.asarray(initializer(sizes, dtype=kind), dtype=kind)
+        if host.shape != sizes:
             raise ShapeError(
-                explain("The initializer returned another shape.", expected=tuple(shape), received=host.shape)
+                explain(
+                    f"{where}: the initializer returned another shape.", expected=sizes, received=host.shape
+                )
             )
         return host
-    host = np.asarray(initializer)
-    if shape is not None and host.shape != tuple(shape):
-        rule = "A variable has the shape of its first value."
-        raise ShapeError(explain(rule, expected=host.shape, received=f"shape={tuple(shape)}"))
-    return host.astype(dtype_name(dtype or dtype_of_numbers(initializer) or host.dtype))
+    host = np.asarray(initializer, usual_dtype(initializer))
+    if sizes is not None and host.shape != sizes:
+        rule = f"{where}: the first value has another shape than the variable."
+        raise ShapeError(explain(rule, expected=sizes, received=host.shape))
+    return host.astype(dtype_name(host.dtype if dtype is None else dtype))
+
+
+def _sizes(shape: Any, where: str) -> tuple[int, ...]:
+    """The shape of a variable, all sizes known."""
+    given = tuple(shape) if isinstance(shape, Iterable) and not isinstance(shape, str) else None
+    if given is None or not all(isinstance(size, int | np.integer) and size >= 0 for size in given):
+        rule = f"{where}: the shape of a variable is a tuple of sizes, all of them known."
+        raise ShapeError(explain(rule, received=repr(shape if given is None else given)))
+    return tuple(int(size) for size in given)

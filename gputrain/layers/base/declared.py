@@ -16,7 +16,7 @@ from inspect import Parameter
 from typing import Any
 
 from gputrain import activations, constraints, initializers, regularizers
-from gputrain.utils.signatures import called_with
+from gputrain.utils.signatures import KERAS_ONLY, called_with, only_taken
 
 REQUIRED = Parameter.empty
 _NAMED = Parameter.POSITIONAL_OR_KEYWORD
@@ -113,6 +113,16 @@ def constraint(**settings: Any) -> Any:
 def handed_on(**settings: Any) -> Any:
     """An argument of every layer (`name`, `dtype`) that Keras names among those of the class."""
     return Argument(as_given, None, handed_on=True, **settings)
+
+
+def keras_only(name: str, **settings: Any) -> Any:
+    """An argument of Keras that nothing is done for here: see `KERAS_ONLY`."""
+
+    def check(value: Any, where: str) -> Any:
+        only_taken(name, value, where.partition(":")[0])
+        return value
+
+    return Argument(check, KERAS_ONLY[name].taken[0], **settings)
 
 
 class fixed(property):  # a decorator, as property is

@@ -289,7 +289,7 @@ class Normalization(Layer):
         given = self.input_mean is not None
         return {
             **super().get_config(),
-            "axis": list(self.axis) or None,
+            "axis": list(self.axis),
             "mean": self.input_mean.tolist() if given else None,
             "variance": self.input_variance.tolist() if given else None,
             "invert": self.invert,

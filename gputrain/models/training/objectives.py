@@ -341,44 +341,57 @@ def weights_per_output(sample_weight: Any, names: Sequence[str]) -> list[Any]:
     return [sample_weight] * len(names)
 
 
-class CompiledMetrics:
-    """All metrics of a model: `metrics` ignore sample weights, `weighted_metrics` use them.
+class CompiledMetrics(metrics.Metric):
+    """All metrics given to compile as one: `metrics` ignore sample weights, `weighted_metrics` use them.
+
+    Args:
+        given, weighted: as compile takes them.
+        names: tells the names of the outputs, where they are known.
+        loss: what the model is trained with, if anything; "accuracy" goes by it.
 
     Attributes:
         entries: (metric, number of its output, whether it is weighted).
         version: how often the metrics were made anew, because targets of another kind came.
     """
 
-    def __init__(self, given: Any, weighted: Any, names: Callable[[], Sequence[str] | None]) -> None:
-        self.given, self.weighted, self.names = given, weighted, names
+    def __init__(
+        self,
+        given: Any,
+        weighted: Any,
+        names: Callable[[], Sequence[str] | None],
+        loss: CompiledLoss | None = None,
+    ) -> None:
+        super().__init__(name="compile_metrics")
+        self.given, self.weighted, self.names, self.loss = given, weighted, names, loss
         self.entries: list[tuple[Any, int, bool]] = []
+        self.output_names: list[str] = []
         self.version = 0
         self._built_for: Any = None
 
-    def build(self, targets: Sequence[Any], outputs: Sequence[Any], resolved_losses: Sequence[Any]) -> None:
+    def build(self, targets: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Make the metric objects for these targets and outputs."""
         self.entries = []
+        resolved = self.loss.resolved if self.loss is not None else []
         for given, weighted in ((self.given, False), (self.weighted, True)):
             for i, wanted in enumerate(self._per_output(given, self.output_names)):
                 for identifier in wanted:
-                    loss = resolved_losses[i] if resolved_losses else None
+                    loss = resolved[i] if resolved else None
                     spec = targets[i].spec if targets[i] is not None else None
                     metric = resolve_metric(identifier, loss, spec, outputs[i].spec, self.output_names[i])
-                    self._add(metric, i, weighted)
-        if len(self.output_names) > 1:  # as Keras sorts its logs
-            self.entries.sort(key=lambda entry: entry[0].name)
+                    self.entries.append((metric, i, weighted))
         self.version += 1
 
-    def _add(self, metric: Any, output: int, weighted: bool) -> None:
-        """Add a metric, its name made unique as in Keras: output_name, weighted_name, name_1."""
-        prefix = f"{self.output_names[output]}_" if len(self.output_names) > 1 else ""
-        own = metric.name.removeprefix(prefix)
-        taken = [known.name for known in self.metrics]
-        if weighted and prefix + own in taken:
-            own = f"weighted_{own}"
-        names = itertools.chain([prefix + own], (f"{prefix}{own}_{i}" for i in itertools.count(1)))
-        metric.name = next(name for name in names if name not in taken)
-        self.entries.append((metric, output, weighted))
+    def result(self) -> dict[str, Any]:
+        """The results, their names made unique as in Keras: output_name, output_weighted_name, name_1."""
+        found: dict[str, Any] = {}
+        for metric, output, weighted in self.entries:
+            prefix = f"{self.output_names[output]}_" if len(self.output_names) > 1 else ""
+            name = prefix + metric.name
+            if weighted and name in found:
+                name = f"{prefix}weighted_{metric.name}"
+            numbered = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(1)))
+            found[next(name for name in numbered if name not in found)] = metric.result()
+        return found
 
     def _per_output(self, given: Any, names: Sequence[str]) -> list[list[Any]]:
         if given is None:
@@ -402,13 +415,17 @@ class CompiledMetrics:
         """The metric objects, in order."""
         return [metric for metric, _, _ in self.entries]
 
-    def update(self, y: Any, y_pred: Any, sample_weight: Any, resolved_losses: Sequence[Any]) -> None:
-        """Add a batch to every metric, in the graph."""
+    def _inner(self) -> list[Any]:
+        return self.metrics
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch to every metric; targets, outputs and weights as the model has them."""
         self.output_names = output_names(y_pred, self.names())
-        outputs, targets = outputs_of(y_pred), targets_per_output(y, self.output_names)
+        find = targets_per_output if self.loss is None else self.loss.targets
+        outputs, targets = outputs_of(y_pred), find(y_true, self.output_names)
         kinds = [_kind(t, o) for t, o in zip(targets, outputs, strict=True)]
         if kinds != self._built_for:
-            self.build(targets, outputs, resolved_losses)
+            self.build(targets, outputs)
             self._built_for = kinds
         weights = weights_per_output(sample_weight, self.output_names)
         for metric, i, weighted in self.entries:
