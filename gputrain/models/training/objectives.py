@@ -381,6 +381,11 @@ class CompiledMetrics(metrics.Metric):
                     self.entries.append((metric, i, weighted))
         self.version += 1
 
+    def reset_state(self) -> None:
+        """Let each metric forget in its own way."""
+        for metric, _, _ in self.entries:
+            metric.reset_state()
+
     def result(self) -> dict[str, Any]:
         """The results, their names made unique as in Keras: output_name, output_weighted_name, name_1."""
         found: dict[str, Any] = {}
