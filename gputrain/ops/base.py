@@ -12,6 +12,7 @@ import numpy as np
 from gputrain import config
 from gputrain.errors import DTypeError, explain
 from gputrain.ir import Node, Spec, Stored, Value, current_trace, dtype_name, interpreter, is_float, promote
+from gputrain.utils import tree
 
 REGISTRY: dict[str, type[Operation]] = {}
 
@@ -245,9 +246,12 @@ def constant(array: Any) -> Value:
 def convert(x: Any, dtype: str | None = None) -> Any:
     """`x` as an operand: a Value, or an array of the current device. Python numbers need a `dtype`.
 
-    Lists of floats become `config.floatx()`, as in Keras; arrays keep their dtype unless one is asked for.
+    Lists of floats become `config.floatx()`, as in Keras; arrays keep their dtype unless one is asked for. A
+    list that holds values or variables is stacked.
     """
     now = interpreter.current()
+    if isinstance(x, list | tuple) and any(isinstance(leaf, Value | Stored) for leaf in tree.flatten(x)):
+        x = Value.operators["stack"]([convert(item) if isinstance(item, list | tuple) else item for item in x])
     if isinstance(x, Stored):
         x = now.read(x)
     if isinstance(x, Value):
