@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 
 from gputrain import backend, config
 from gputrain.errors import DeviceError, ShapeError, explain
-from gputrain.ir import Spec, Stored, Value, current_trace, dtype_name
+from gputrain.ir import Spec, Stored, Value, as_tensor, current_trace, dtype_name
 from gputrain.names import checked_name, nearest
 from gputrain.ops.base import usual_dtype
 from gputrain.release import __version__
@@ -19,7 +19,6 @@ LAYOUT = 1  # of the attributes that pickles hold: another number where they are
 WRITTEN_BY = (LAYOUT, __version__)
 AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
 SYNCHRONIZATIONS = ("auto", "none", "on_read", "on_write")
-SHOWN = 8  # elements up to which a variable shows its contents
 
 
 class Variable(Stored):
@@ -153,9 +152,9 @@ class Variable(Stored):
 
     @property
     def value(self) -> Any:
-        """The current Value inside a traced function; a copy as a NumPy array outside."""
+        """The current Value inside a traced function; a copy of the contents outside."""
         trace = current_trace()
-        return trace.read(self) if trace is not None else self.numpy()
+        return trace.read(self) if trace is not None else as_tensor(self.numpy())
 
     def numpy(self) -> np.ndarray:
         """A copy of the contents on the host."""
@@ -213,6 +212,9 @@ class Variable(Stored):
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
     def __eq__(self, other: object) -> Any:
         """Elementwise against anything but another variable, which is compared by identity."""
         return NotImplemented if _by_identity(other) else self.operators["equal"](self, other)
@@ -224,8 +226,8 @@ class Variable(Stored):
 
     def __repr__(self) -> str:
         text = f"path={self.path}, shape={self.shape}, dtype={self.dtype}"
-        if self.spec.size <= SHOWN and current_trace() is None:
-            text += f", value={self.numpy().tolist()}"
+        if current_trace() is None:
+            text += f", value={self.numpy()}"
         return f"<Variable {text}>"
 
 
