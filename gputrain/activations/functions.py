@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from gputrain import ops
@@ -179,7 +180,7 @@ def threshold(x: Any, threshold: float, default_value: float) -> Any:
 
 
 @registry.add()
-def softmax(x: Any, axis: int = -1) -> Any:
+def softmax(x: Any, axis: int | Sequence[int] | None = -1) -> Any:
     """exp(x) / sum(exp(x)) along `axis`.
 
     Args:

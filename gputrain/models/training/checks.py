@@ -8,6 +8,7 @@ import numpy as np
 
 from gputrain import losses, metrics
 from gputrain.errors import explain
+from gputrain.utils.signatures import on_or_off
 
 _RESOLVED_LATER = ("accuracy", "acc", "crossentropy", "ce")
 
@@ -82,9 +83,7 @@ def flag(name: str, value: Any) -> bool:
     Raises:
         ValueError: anything else.
     """
-    if value is not None and not isinstance(value, bool | np.bool_):
-        raise ValueError(explain(f"{name} must be True or False.", received=repr(value)))
-    return bool(value)
+    return on_or_off(value, name, also=(None,))
 
 
 def shuffle(value: Any) -> bool | str:
