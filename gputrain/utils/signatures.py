@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from inspect import Parameter, Signature
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gputrain.errors import explain
 
 Init = Callable[..., Any]
@@ -49,6 +51,9 @@ KERAS_ONLY: dict[str, KerasOnly] = {
     "renorm": KerasOnly((False,), _NO_RENORM, "Take a larger batch, or LayerNormalization."),
     "renorm_clipping": KerasOnly((None,), _NO_RENORM, _WITHOUT),
     "renorm_momentum": KerasOnly((0.99,), _NO_RENORM, _WITHOUT),
+    "rms_scaling": KerasOnly(
+        (False,), "a layer that subtracts no mean is another one", "Write it as a layer of your own."
+    ),
     "synchronized": KerasOnly((False,), "each process normalizes its own part of the batch", _WITHOUT),
     "overwrite_with_gradient": KerasOnly(
         (False,), "no weight is set to its gradient", "Assign to the weight in train_step."
@@ -87,6 +92,23 @@ def only_taken(argument: str, value: Any, where: str) -> None:
                 fix=known.fix,
             )
         )
+
+
+def on_or_off(value: Any, where: str, also: Sequence[Any] = ()) -> bool:
+    """A bool: "no" does not count as yes.
+
+    Args:
+        value: what was given.
+        where: of whom, and the argument, as "Dense: use_bias".
+        also: further values that are taken.
+
+    Raises:
+        ValueError: anything else.
+    """
+    taken = isinstance(value, bool | np.bool_) or any(value is one for one in also)
+    if not taken:
+        raise ValueError(explain(f"{where} must be True or False.", received=repr(value)))
+    return bool(value)
 
 
 def parameters_of(function: Callable[..., Any], skip: int = 0, **defaults: Any) -> list[Parameter]:

@@ -13,6 +13,7 @@ from gputrain import losses, metrics
 from gputrain.errors import explain
 from gputrain.models.training.objectives import ACCURACY, CROSSENTROPY, identifiers
 from gputrain.names import did_you_mean
+from gputrain.utils.signatures import on_or_off
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 _READ_AHEAD = "Leave it out: batches are read ahead by a thread where that helps (config.set_read_ahead)."
@@ -111,9 +112,7 @@ def flag(name: str, value: Any) -> bool:
     Raises:
         ValueError: anything else.
     """
-    if value is not None and not isinstance(value, bool | np.bool_):
-        raise ValueError(explain(f"{name} must be True or False.", received=repr(value)))
-    return bool(value)
+    return on_or_off(value, name, also=(None,))
 
 
 def shuffle(value: Any) -> bool | str:
