@@ -107,6 +107,10 @@ class Metric(states.Copied):
         """Why `result` means nothing, from what the variables hold now; None where it has a meaning."""
         return None
 
+    def logged(self) -> dict[str, Metric]:
+        """The metrics that this one stands for, by the names of their results in logs."""
+        return {self.name: self}
+
     def tell_doubt(self) -> None:
         """Say once why `result` means nothing, where that is so; in a trace nothing is known yet."""
         doubt = self._doubt() if current_trace() is None else None
