@@ -54,10 +54,10 @@ class ConfusionMetric(Metric):
     def _make_counts(self, *axes: int) -> None:
         """The counts of each threshold, (thresholds, *axes)."""
         shape = (len(self._limits), *axes)
-        self.true_positives = self.add_variable(shape, "zeros", _EXACT, "true_positives")
-        self.true_negatives = self.add_variable(shape, "zeros", _EXACT, "true_negatives")
-        self.false_positives = self.add_variable(shape, "zeros", _EXACT, "false_positives")
-        self.false_negatives = self.add_variable(shape, "zeros", _EXACT, "false_negatives")
+        self.true_positives = self.add_variable(shape, "zeros", _EXACT, name="true_positives")
+        self.true_negatives = self.add_variable(shape, "zeros", _EXACT, name="true_negatives")
+        self.false_positives = self.add_variable(shape, "zeros", _EXACT, name="false_positives")
+        self.false_negatives = self.add_variable(shape, "zeros", _EXACT, name="false_negatives")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch.

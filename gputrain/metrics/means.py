@@ -60,7 +60,7 @@ class Sum(Metric):
 
     def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
         super().__init__(dtype, name)
-        self.total = self.add_variable((), "zeros", _EXACT, "total")
+        self.total = self.add_variable((), "zeros", _EXACT, name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Add the values, (N, ...), each times its weight: a number, (N,), (N, 1) or (N, ...)."""
@@ -89,8 +89,8 @@ class Mean(Metric):
 
     def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
         super().__init__(dtype, name)
-        self.total = self.add_variable((), "zeros", _EXACT, "total")
-        self.count = self.add_variable((), "zeros", _EXACT, "count")
+        self.total = self.add_variable((), "zeros", _EXACT, name="total")
+        self.count = self.add_variable((), "zeros", _EXACT, name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Take in values, (N, ...), each with its weight: a number, (N,), (N, 1) or (N, ...)."""

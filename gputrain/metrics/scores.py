@@ -54,7 +54,7 @@ class _Score(Metric):
         if self._totals:
             return
         with suspended():
-            self._totals = {n: self.add_variable((size,), "zeros", _EXACT, n) for n in self.totals}
+            self._totals = {n: self.add_variable((size,), "zeros", _EXACT, name=n) for n in self.totals}
 
     def _total(self, name: str) -> Any:
         """The value of a total, (D,); before the first batch a single 0."""
@@ -99,7 +99,7 @@ class R2Score(_Score):
             rule = "R2Score: num_regressors is a number of inputs."
             raise ValueError(explain(rule, expected="an int, 0 or more", received=repr(num_regressors)))
         self.num_regressors = num_regressors
-        self.num_samples = self.add_variable((), "zeros", _EXACT, "num_samples")
+        self.num_samples = self.add_variable((), "zeros", _EXACT, name="num_samples")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch.

@@ -140,6 +140,46 @@ CALLS: dict[str, tuple[Callable[[Model], Any], type[Exception], str]] = {
         TypeError,
         "callbacks must be gputrain.callbacks.Callback",
     ),
+    "balanced weights of an iterator": (
+        _fit(x=iter([(X, REAL)]), y=None, class_weight="balanced"),
+        DataError,
+        r"counts the classes of all samples, which must be arrays.*Pass \{class: weight\}",
+    ),
+    # arguments there are not
+    "batch": (
+        _fit(batch=3),
+        TypeError,
+        r"^Sequential.fit: unknown argument. Received: batch. Did you mean 'batch_size'\?",
+    ),
+    "epoch": (_fit(epoch=3), TypeError, "Received: epoch. Did you mean 'epochs'"),
+    "nb_epoch": (_fit(nb_epoch=3), TypeError, "Received: nb_epoch. Did you mean 'epochs'"),
+    "callback": (_fit(callback=[]), TypeError, "Did you mean 'callbacks'"),
+    "workers": (_fit(workers=4), TypeError, "Received: workers. Leave it out: batches are read ahead"),
+    "use_multiprocessing": (
+        _fit(use_multiprocessing=True),
+        TypeError,
+        "Leave it out: batches are read ahead",
+    ),
+    "max_queue_size": (_fit(max_queue_size=3), TypeError, "Leave it out: batches are read ahead"),
+    "optimiser": (lambda m: m.compile(optimiser="sgd"), TypeError, "Sequential.compile.*mean 'optimizer'"),
+    "losses": (lambda m: m.compile(losses="mse"), TypeError, "Did you mean 'loss'"),
+    "sample_weight_mode": (
+        lambda m: m.compile("sgd", "mse", sample_weight_mode="temporal"),
+        TypeError,
+        r"sample_weight_mode. Leave it out: sample_weight of shape \(N, steps\)",
+    ),
+    "workers of evaluate": (
+        lambda m: m.evaluate(X, REAL, workers=2),
+        TypeError,
+        "Sequential.evaluate.*ahead",
+    ),
+    "steps_per_epoch of evaluate": (lambda m: m.evaluate(X, REAL, step=2), TypeError, "mean 'steps'"),
+    "batch of predict": (lambda m: m.predict(X, batchsize=2), TypeError, "mean 'batch_size'"),
+    "weights of one batch": (
+        lambda m: m.train_on_batch(X, REAL, sample_weights=X[:, 0]),
+        TypeError,
+        "Sequential.train_on_batch.*mean 'sample_weight'",
+    ),
     # other methods
     "evaluate on nothing": (
         lambda m: m.evaluate(X[:0], REAL[:0], **QUIET),

@@ -50,13 +50,21 @@ class Configured(Tracked):
             NotImplementedError: a class whose constructor has arguments of its own must add them.
         """
         _require_own_config(type(self))
+        declared = {name: item for name, item in self._arguments.items() if not item.handed_on}
+        return self.plain_settings() | {
+            name: item.plain(getattr(self, name)) for name, item in declared.items()
+        }
+
+    def plain_settings(self) -> dict[str, Any]:
+        """The arguments that all layers have, as plain data."""
         config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        if not self.autocast:
+            config["autocast"] = False
         if self.batch_input_shape is not None:
             config["batch_input_shape"] = list(self.batch_input_shape)
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
-        declared = {name: item for name, item in self._arguments.items() if not item.handed_on}
-        return config | {name: item.plain(getattr(self, name)) for name, item in declared.items()}
+        return config
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

@@ -45,6 +45,7 @@ class BatchNormalization(AffineLayer):
         momentum: share of the old moving statistics that is kept in each step, 0..1.
         epsilon: added to the variance, above 0.
         moving_mean_initializer, moving_variance_initializer: first values of the moving statistics.
+        renorm, renorm_clipping, renorm_momentum, synchronized: of Keras; only the defaults are taken.
 
     Shapes:
         any shape, kept; all weights (channels,).
@@ -66,6 +67,11 @@ class BatchNormalization(AffineLayer):
     epsilon: float = declared.argument(_epsilon, 1e-3)
     moving_mean_initializer: Any = declared.initializer("zeros", after="gamma_initializer")
     moving_variance_initializer: Any = declared.initializer("ones", after="moving_mean_initializer")
+
+    renorm: bool = declared.keras_only("renorm", after="gamma_constraint")
+    renorm_clipping: None = declared.keras_only("renorm_clipping", after="renorm")
+    renorm_momentum: float = declared.keras_only("renorm_momentum", after="renorm_clipping")
+    synchronized: bool = declared.keras_only("synchronized", after="renorm_momentum")
 
     def build(self, input_shape: Shape) -> None:
         """Make gamma, beta, moving_mean and moving_variance, each (channels,)."""

@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gputrain import losses, metrics
 from gputrain.errors import explain
 from gputrain.models.training.objectives import ACCURACY, CROSSENTROPY, identifiers
+from gputrain.names import did_you_mean
+from gputrain.utils.signatures import on_or_off
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+_READ_AHEAD = "Leave it out: batches are read ahead by a thread where that helps (config.set_read_ahead)."
+_GONE = {  # arguments of Keras 2, and what to do instead
+    "workers": _READ_AHEAD,
+    "use_multiprocessing": _READ_AHEAD,
+    "max_queue_size": _READ_AHEAD,
+    "sample_weight_mode": "Leave it out: sample_weight of shape (N, steps) weighs each step.",
+    "target_tensors": "Leave it out: fit takes the targets as y.",
+}
+
+
+def names_arguments(method: Method) -> Method:
+    """A method that refuses arguments it does not have with the nearest one, or with what to do instead."""
+    known = list(inspect.signature(method).parameters)[1:]
+
+    @wraps(method)
+    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for name in kwargs:
+            if name not in known:
+                rule = f"{type(self).__name__}.{method.__name__}: unknown argument."
+                fix = _GONE.get(name) or did_you_mean(name, known)
+                raise TypeError(explain(rule, received=name, fix=fix))
+        return method(self, *args, **kwargs)
+
+    return called  # type: ignore[return-value]
 
 
 def count(name: str, value: Any, default: int | None = None) -> Any:
@@ -36,11 +67,13 @@ def epochs(name: str, value: Any) -> int:
 
 
 def share(value: Any) -> float:
-    """validation_split: a share below 1.
+    """validation_split: a share below 1; None counts as 0.
 
     Raises:
         ValueError: anything else.
     """
+    if value is None:
+        return 0.0
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not number or not 0 <= value < 1:
         rule = "fit: validation_split is a share."
@@ -74,14 +107,50 @@ def verbosity(value: Any) -> Any:
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False.
+    """True or False; None counts as False.
 
     Raises:
         ValueError: anything else.
     """
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(explain(f"fit: {name} must be True or False.", received=repr(value)))
+    return on_or_off(value, name, also=(None,))
+
+
+def shuffle(value: Any) -> bool | str:
+    """True, False or "batch"; None counts as False.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if isinstance(value, str) and value == "batch":
+        return value
+    if value is not None and not isinstance(value, bool | np.bool_):
+        raise ValueError(explain('fit: shuffle must be True, False or "batch".', received=repr(value)))
     return bool(value)
+
+
+def jit_compile(value: Any) -> None:
+    """ "auto", True or False, which come to the same: every model is compiled, and steps are equal.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not (value == "auto" or value is None or isinstance(value, bool | np.bool_)):
+        rule = 'compile: jit_compile must be "auto", True or False.'
+        raise ValueError(explain(rule, received=repr(value)))
+
+
+def factors(value: Any) -> None:
+    """loss_weights: a number, or numbers by output in a list or dict; None for none.
+
+    Raises:
+        ValueError: anything else.
+    """
+    for factor in identifiers(value):
+        if factor is not None and (
+            isinstance(factor, bool) or not isinstance(factor, int | float | np.number)
+        ):
+            rule = "compile: loss_weights is a number, or a list or dict of numbers by output."
+            raise ValueError(explain(rule, received=repr(value)))
 
 
 def names(loss: Any, *wanted: Any) -> None:

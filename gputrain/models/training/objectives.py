@@ -15,6 +15,7 @@ from gputrain.models.training.logits import check_logits
 from gputrain.names import did_you_mean
 from gputrain.utils import tree
 from gputrain.utils.notes import note
+from gputrain.utils.states import unique
 
 # What stands for the accuracy or the crossentropy that fits targets and outputs.
 ACCURACY, CROSSENTROPY = ("accuracy", "acc"), ("crossentropy", "ce")
@@ -43,10 +44,16 @@ def output_names(y_pred: Any, names: Sequence[str] | None) -> list[str]:
     """Names of a model's outputs: dict keys, the layers' names, or output_0, output_1 ..."""
     if isinstance(y_pred, dict):
         return list(_ordered(y_pred))
-    count = len(tree.flatten(y_pred))
-    if names is not None and len(names) == count and len(set(names)) == count:
+    if names is not None and are_named(y_pred, names):
         return list(names)
+    count = len(tree.flatten(y_pred))
     return [f"output_{i}" for i in range(count)] if count > 1 else ["output"]
+
+
+def are_named(y_pred: Any, names: Sequence[str] | None) -> bool:
+    """Whether the outputs have names of their own, by which logs tell them apart."""
+    count = len(tree.flatten(y_pred))
+    return isinstance(y_pred, dict) or (names is not None and len(names) == len(set(names)) == count)
 
 
 def per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
@@ -255,11 +262,18 @@ class CompiledLoss:
         self.weights = per_output(self.loss_weights, names, "loss_weights")
         self.output_names = names
         self.classes = [int(o.shape[-1] or 0) if o.ndim else 0 for o in outputs]
-        with_loss = [name for name, loss in zip(names, self.resolved, strict=True) if loss is not None]
+        losses_by_name = {
+            name: identifier if isinstance(identifier, str) else loss.name
+            for name, identifier, loss in zip(names, chosen, self.resolved, strict=True)
+            if loss is not None
+        }
+        with_loss = list(losses_by_name)
         if isinstance(y_pred, dict) and isinstance(self.given, dict):
             with_loss.sort(key=list(self.given).index)
         if not self.trackers and len(with_loss) > 1:
-            self.trackers = {name: metrics.Mean(name=f"{name}_loss") for name in with_loss}
+            told = with_loss if are_named(y_pred, self.names()) else losses_by_name.values()
+            means = map(metrics.Mean, unique(f"{name}_loss" for name in told))
+            self.trackers = dict(zip(with_loss, means, strict=True))
 
     def per_output(self, names: Sequence[str]) -> list[Any]:
         """What was given as the loss of each output."""
@@ -341,44 +355,63 @@ def weights_per_output(sample_weight: Any, names: Sequence[str]) -> list[Any]:
     return [sample_weight] * len(names)
 
 
-class CompiledMetrics:
-    """All metrics of a model: `metrics` ignore sample weights, `weighted_metrics` use them.
+class CompiledMetrics(metrics.Metric):
+    """All metrics given to compile as one: `metrics` ignore sample weights, `weighted_metrics` use them.
+
+    Args:
+        given, weighted: as compile takes them.
+        names: tells the names of the outputs, where they are known.
+        loss: what the model is trained with, if anything; "accuracy" goes by it.
 
     Attributes:
         entries: (metric, number of its output, whether it is weighted).
         version: how often the metrics were made anew, because targets of another kind came.
     """
 
-    def __init__(self, given: Any, weighted: Any, names: Callable[[], Sequence[str] | None]) -> None:
-        self.given, self.weighted, self.names = given, weighted, names
+    def __init__(
+        self,
+        given: Any,
+        weighted: Any,
+        names: Callable[[], Sequence[str] | None],
+        loss: CompiledLoss | None = None,
+    ) -> None:
+        super().__init__(name="compile_metrics")
+        self.given, self.weighted, self.names, self.loss = given, weighted, names, loss
         self.entries: list[tuple[Any, int, bool]] = []
+        self.output_names: list[str] = []
+        self._tells_apart = False  # whether names of outputs stand before those of the metrics
         self.version = 0
         self._built_for: Any = None
 
-    def build(self, targets: Sequence[Any], outputs: Sequence[Any], resolved_losses: Sequence[Any]) -> None:
+    def build(self, targets: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Make the metric objects for these targets and outputs."""
         self.entries = []
+        resolved = self.loss.resolved if self.loss is not None else []
         for given, weighted in ((self.given, False), (self.weighted, True)):
             for i, wanted in enumerate(self._per_output(given, self.output_names)):
                 for identifier in wanted:
-                    loss = resolved_losses[i] if resolved_losses else None
+                    loss = resolved[i] if resolved else None
                     spec = targets[i].spec if targets[i] is not None else None
                     metric = resolve_metric(identifier, loss, spec, outputs[i].spec, self.output_names[i])
-                    self._add(metric, i, weighted)
-        if len(self.output_names) > 1:  # as Keras sorts its logs
-            self.entries.sort(key=lambda entry: entry[0].name)
+                    self.entries.append((metric, i, weighted))
         self.version += 1
 
-    def _add(self, metric: Any, output: int, weighted: bool) -> None:
-        """Add a metric, its name made unique as in Keras: output_name, weighted_name, name_1."""
-        prefix = f"{self.output_names[output]}_" if len(self.output_names) > 1 else ""
-        own = metric.name.removeprefix(prefix)
-        taken = [known.name for known in self.metrics]
-        if weighted and prefix + own in taken:
-            own = f"weighted_{own}"
-        names = itertools.chain([prefix + own], (f"{prefix}{own}_{i}" for i in itertools.count(1)))
-        metric.name = next(name for name in names if name not in taken)
-        self.entries.append((metric, output, weighted))
+    def reset_state(self) -> None:
+        """Let each metric forget in its own way."""
+        for metric, _, _ in self.entries:
+            metric.reset_state()
+
+    def result(self) -> dict[str, Any]:
+        """The results, their names made unique as in Keras: output_name, output_weighted_name, name_1."""
+        found: dict[str, Any] = {}
+        for metric, output, weighted in self.entries:
+            prefix = f"{self.output_names[output]}_" if self._tells_apart else ""
+            name = prefix + metric.name
+            if weighted and name in found:
+                name = f"{prefix}weighted_{metric.name}"
+            numbered = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(1)))
+            found[next(name for name in numbered if name not in found)] = metric.result()
+        return found
 
     def _per_output(self, given: Any, names: Sequence[str]) -> list[list[Any]]:
         if given is None:
@@ -402,13 +435,18 @@ class CompiledMetrics:
         """The metric objects, in order."""
         return [metric for metric, _, _ in self.entries]
 
-    def update(self, y: Any, y_pred: Any, sample_weight: Any, resolved_losses: Sequence[Any]) -> None:
-        """Add a batch to every metric, in the graph."""
+    def _inner(self) -> list[Any]:
+        return self.metrics
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch to every metric; targets, outputs and weights as the model has them."""
         self.output_names = output_names(y_pred, self.names())
-        outputs, targets = outputs_of(y_pred), targets_per_output(y, self.output_names)
+        self._tells_apart = len(self.output_names) > 1 and are_named(y_pred, self.names())
+        find = targets_per_output if self.loss is None else self.loss.targets
+        outputs, targets = outputs_of(y_pred), find(y_true, self.output_names)
         kinds = [_kind(t, o) for t, o in zip(targets, outputs, strict=True)]
         if kinds != self._built_for:
-            self.build(targets, outputs, resolved_losses)
+            self.build(targets, outputs)
             self._built_for = kinds
         weights = weights_per_output(sample_weight, self.output_names)
         for metric, i, weighted in self.entries:
