@@ -251,7 +251,7 @@ def convert(x: Any, dtype: str | None = None) -> Any:
     """
     now = interpreter.current()
     if isinstance(x, list | tuple) and any(isinstance(leaf, Value | Stored) for leaf in tree.flatten(x)):
-        x = Value.operators["stack"]([convert(item) if isinstance(item, list | tuple) else item for item in x])
+        x = Value.operators["stack"](x)
     if isinstance(x, Stored):
         x = now.read(x)
     if isinstance(x, Value):
