@@ -7,6 +7,7 @@ from typing import Any
 from gputrain.errors import explain
 from gputrain.ir import Value
 from gputrain.layers.base import Layer
+from gputrain.layers.base.naming import inside
 from gputrain.layers.core.input_layer import InputLayer
 from gputrain.models.configs import as_nested_model, sequential_config, sequential_from_config
 from gputrain.models.model import Functional, Model
@@ -29,6 +30,8 @@ class Sequential(Functional):
         >>> model.output_shape
         (None, 10)
     """
+
+    heads_paths = True
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
         Model.__init__(self, trainable=trainable, name=name)
@@ -134,8 +137,9 @@ class Sequential(Functional):
             return
         inputs = self._stack[0].value
         value: Any = self.graph.outputs if self.graph is not None else inputs
-        for layer in self._stack[self._connected :]:
-            value = layer(value)
+        with inside(self):
+            for layer in self._stack[self._connected :]:
+                value = layer(value)
         self._connected = len(self._stack)
         self._set_graph(inputs, value)
 
