@@ -9,7 +9,7 @@ import numpy as np
 
 from gputrain import config, initializers
 from gputrain.ir import current_trace, dtype_name
-from gputrain.names import checked_name, snake_case
+from gputrain.names import snake_case
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils.notes import note
@@ -49,8 +49,7 @@ class Metric(states.Copied):
     _direction: str | None = None
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
-        kind = type(self).__name__
-        self.name = checked_name(name, kind) if name else snake_case(kind)
+        self.name = name or snake_case(type(self).__name__)
         self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
         self._variables: list[Variable] = []
 
