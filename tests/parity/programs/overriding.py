@@ -646,7 +646,7 @@ def metric_functions_of_every_kind(keras: Any) -> dict[str, Any]:
     def largest(y_true, y_pred):
         return keras.ops.max(y_pred)
 
-    def mean_IoU(y_true, y_pred):  # noqa: N802  names of metrics are made of it
+    def mean_IoU(y_true, y_pred):
         return keras.ops.mean(y_true)
 
     class Holder:
