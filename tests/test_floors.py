@@ -19,9 +19,9 @@ PACKAGE = Path(gputrain.__file__).resolve().parent
 
 # From the ground up; rooms in one line stand side by side and import each other nowhere.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "release"),
+    ("errors", "release", "keras_names"),
     ("names",),
-    ("config",),
+    ("config", "tree"),
     ("utils",),
     ("ir",),
     ("ops",),
@@ -48,6 +48,7 @@ FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
 
 # Imports inside functions: (module, what it imports) to the reason.
 DEFERRED = {
+    ("names", "keras_names"): "start-up: only needed where an error is worded",
     ("backend", "backend.numpy"): "start-up: a device is opened when the first array needs it",
     ("backend", "backend.cupy.opening"): "optional: CuPy is looked for when a GPU is asked for",
     ("backend.cupy", "backend.cupy.device"): "optional: whether a GPU is there is found out without CuPy",

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from gputrain.errors import DTypeError, ShapeError, explain
-from gputrain.names import did_you_mean
+from gputrain.names import nearest
+from gputrain.utils.dtypes import meant_dtype
 
 Dim = int | None
 Shape = tuple[Dim, ...]
@@ -20,10 +20,6 @@ INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uin
 DTYPES = (*FLOATS, *INTEGERS, "bool")
 
 
-# What Python calls numbers, as Keras takes it.
-_PYTHON_TYPES: dict[object, str] = {float: "float32", int: "int32", bool: "bool", "int": "int32"}
-
-
 def dtype_name(dtype: object) -> str:
     """Name of `dtype` ("float32"), checked against the dtypes gputrain computes in.
 
@@ -31,37 +27,25 @@ def dtype_name(dtype: object) -> str:
         dtype: a name, a NumPy dtype, one of Python's number types, or a dtype policy of Keras that computes
             in the dtype it keeps, as an object or as its config.
     """
-    if isinstance(dtype, str | type):
-        dtype = _PYTHON_TYPES.get(dtype, dtype)
-    elif isinstance(dtype, Mapping) or hasattr(dtype, "compute_dtype"):
-        dtype = _policy_name(dtype)
-    if isinstance(dtype, str):
-        name = dtype
-    else:
-        try:
-            name = np.dtype(dtype).name  # type: ignore[call-overload]
-        except TypeError:
-            name = str(dtype)
+    given = meant_dtype(dtype)
+    try:
+        name = given if isinstance(given, str) else np.dtype(given).name
+    except TypeError:
+        name = str(given)
     if name not in DTYPES:
-        mixed = name.startswith("mixed_")
+        mixed, close = name.startswith("mixed_"), nearest(name, DTYPES)
+        hint = f"Did you mean {close!r}?" if close else None
         raise DTypeError(
             explain(
                 f"Not a dtype gputrain {'keeps weights and computes' if mixed else 'computes'} in.",
+                expected=", ".join(DTYPES),
                 received=name,
                 fix="Mixed precision is not offered: take float32, or float16 for all of it."
                 if mixed
-                else did_you_mean(name, DTYPES),
+                else hint,
             )
         )
     return name
-
-
-def _policy_name(policy: Any) -> str:
-    """The name of a dtype policy, from the object or its config."""
-    if not isinstance(policy, Mapping):
-        return str(policy.name)
-    config = policy.get("config")
-    return str(config.get("name", policy)) if isinstance(config, Mapping) else str(policy)
 
 
 def is_float(dtype: str) -> bool:

@@ -150,14 +150,19 @@ def _captured(
     is_outer = _outer_test(set(inputs), trace, fixed)
     inner = _inner_nodes(roots, is_outer)
     reads = [v for node in inner for v in node.inputs]
-    if any(isinstance(node.op, OwnGradient) for node in inner):
-        reads += trace.before.values()  # its gradient may remember any of them
+    if remembers(inner):
+        reads += trace.before.values()
     for value in (*reads, *roots):
         if is_outer(value) and value not in found:
             found[value] = Value(value.spec, name=value.name)
     for node in inner:
         node.op, node.inputs = node.op.moved(found), tuple(found.get(v, v) for v in node.inputs)
     return list(found.items())
+
+
+def remembers(nodes: Iterable[Node]) -> bool:
+    """Whether a gradient function among them may read values that no node does."""
+    return any(isinstance(node.op, OwnGradient) for node in nodes)
 
 
 def keep_effects(outs: Sequence[Value], *bodies: Body) -> None:

@@ -14,8 +14,9 @@ from gputrain import config
 from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import INTEGERS, Spec, Value, dtype_name, normalize_axis
 from gputrain.ir.spec import Dim, Shape
+from gputrain.names import did_you_mean
 from gputrain.ops.base import Operation, Sample, apply, cast, convert, spec_of
-from gputrain.ops.movement import broadcast_to, ravel
+from gputrain.ops.movement import Pad, broadcast_to, ravel
 from gputrain.ops.pointwise import Gradients
 from gputrain.ops.precision import narrow, wide_scratch
 
@@ -29,11 +30,13 @@ __all__ = [
     "TakeAlongAxis",
     "getitem",
     "one_hot",
+    "pad",
     "slice",
     "take",
     "take_along_axis",
 ]
 
+PAD_MODES = ("constant", "reflect", "symmetric", "edge")
 Range = tuple[int | None, int | None, int | None]  # start, stop, step: a slice that can be hashed
 Key = tuple[int | Range | None, ...]  # None puts in an axis of size 1
 
@@ -539,6 +542,46 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     axis = normalize_axis(axis, x.ndim, "take")
     _check_range(indices, x.shape[axis], "take")
     return apply(Take(axis), x, indices)
+
+
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float | None = None) -> Any:
+    """x with a border.
+
+    Args:
+        x: array or Value.
+        pad_width: one number, one pair (before, after) for all axes, or a pair for each axis.
+        mode: "constant"; "reflect" and "symmetric" continue x as in a mirror, without and with the edge
+            itself; "edge" repeats the edge.
+        constant_values: what the border holds; 0 when not given.
+
+    Raises:
+        ValueError: another mode, or constant_values with a mode that has none.
+    """
+    x = convert(x)
+    if mode not in PAD_MODES:
+        fix = did_you_mean(mode, PAD_MODES) if isinstance(mode, str) else None
+        raise ValueError(explain("pad: unknown mode.", received=repr(mode), fix=fix))
+    if mode != "constant" and constant_values is not None:
+        rule = 'pad: constant_values is for mode="constant".'
+        raise ValueError(explain(rule, received=f"{constant_values!r} with mode={mode!r}"))
+    widths = np.asarray(pad_width)
+    if widths.dtype.kind not in "iu" or widths.shape not in ((), (1,), (2,), (1, 2), (x.ndim, 2)):
+        raise ShapeError(
+            explain(
+                "pad_width is one number, one pair (before, after), or a pair for each axis.",
+                expected=f"{x.ndim} pairs of integers",
+                received=pad_width,
+            )
+        )
+    pairs = np.broadcast_to(widths, (x.ndim, 2)).tolist()
+    if mode != "constant":
+        for axis, (before, after) in enumerate(pairs):
+            if before or after:
+                size = spec_of(x).with_shape(x.shape[axis : axis + 1]).dims[0]
+                x = take(x, np.pad(np.arange(size), (before, after), mode), axis)  # type: ignore[call-overload]
+        return x
+    value = 0.0 if constant_values is None else constant_values
+    return apply(Pad(tuple((int(a), int(b)) for a, b in pairs), value), x)
 
 
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:

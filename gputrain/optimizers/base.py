@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gputrain import initializers, ops
 from gputrain.errors import explain
 from gputrain.ir import current_trace
-from gputrain.names import checked_name, did_you_mean, snake_case
+from gputrain.names import checked_name, did_you_mean, missing_attribute, snake_case
 from gputrain.ops.base import apply, as_value, cast, convert
 from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments, flat_size, segments
 from gputrain.optimizers import schedules
@@ -140,10 +140,13 @@ class Optimizer(Copied):
             )
         self._set_learning_rate(value)
 
+    if not TYPE_CHECKING:
+        __getattr__ = missing_attribute("optimizers.Optimizer")
+
     @property
     def lr(self) -> Any:
         """The name of old Keras versions: refused rather than ignored."""
-        raise AttributeError(f"{self.name}: the learning rate is called learning_rate.")
+        raise AttributeError
 
     @lr.setter
     def lr(self, value: Any) -> None:

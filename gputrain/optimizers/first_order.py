@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from gputrain.errors import explain
 from gputrain.ops.optim import AdamUpdate, RMSpropUpdate, SGDUpdate
 from gputrain.optimizers.base import Optimizer, is_number, registry
-from gputrain.utils.signatures import shares, with_line
+from gputrain.utils.signatures import on_or_off, shares, with_line
 
 
 class _FirstOrder(Optimizer):
@@ -189,7 +189,7 @@ def _epsilon(name: str, argument: str, value: Any) -> float:
 
 
 def _flag(name: str, argument: str, value: Any) -> bool:
-    return bool(value)
+    return on_or_off(value, f"{name}: {argument}", also=(0, 1))
 
 
 _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {

@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterable, Sequence
 from inspect import Parameter, Signature
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from gputrain.errors import explain
+from gputrain.names import argument_instead, unknown_argument
 
 Init = Callable[..., Any]
 _BY_PLACE = Parameter.POSITIONAL_OR_KEYWORD
@@ -49,6 +52,9 @@ KERAS_ONLY: dict[str, KerasOnly] = {
     "renorm": KerasOnly((False,), _NO_RENORM, "Take a larger batch, or LayerNormalization."),
     "renorm_clipping": KerasOnly((None,), _NO_RENORM, _WITHOUT),
     "renorm_momentum": KerasOnly((0.99,), _NO_RENORM, _WITHOUT),
+    "rms_scaling": KerasOnly(
+        (False,), "a layer that subtracts no mean is another one", "Write it as a layer of your own."
+    ),
     "synchronized": KerasOnly((False,), "each process normalizes its own part of the batch", _WITHOUT),
     "overwrite_with_gradient": KerasOnly(
         (False,), "no weight is set to its gradient", "Assign to the weight in train_step."
@@ -87,6 +93,23 @@ def only_taken(argument: str, value: Any, where: str) -> None:
                 fix=known.fix,
             )
         )
+
+
+def on_or_off(value: Any, where: str, also: Sequence[Any] = ()) -> bool:
+    """A bool: "no" does not count as yes.
+
+    Args:
+        value: what was given.
+        where: of whom, and the argument, as "Dense: use_bias".
+        also: further values that are taken.
+
+    Raises:
+        ValueError: anything else.
+    """
+    taken = isinstance(value, bool | np.bool_) or any(value is one for one in also)
+    if not taken:
+        raise ValueError(explain(f"{where} must be True or False.", received=repr(value)))
+    return bool(value)
 
 
 def parameters_of(function: Callable[..., Any], skip: int = 0, **defaults: Any) -> list[Parameter]:
@@ -153,7 +176,8 @@ def _misfit(signature: Signature, args: Sequence[Any], kwargs: dict[str, Any], e
     by_place = [p for p in named if p.kind is _BY_PLACE]
     unknown = [name for name in kwargs if name not in signature.parameters]
     if unknown and len(named) == len(signature.parameters):
-        return f"got an unexpected keyword argument {unknown[0]!r}"
+        words = unknown_argument(unknown[0], [p.name for p in named if p.name != "self"])
+        return f"got an unexpected keyword argument {unknown[0]!r}. {words}"
     if len(args) > len(by_place):
         least, most = sum(p.default is p.empty for p in by_place), len(by_place)
         taken = f"from {least} to {most}" if least < most else str(most)
@@ -161,8 +185,13 @@ def _misfit(signature: Signature, args: Sequence[Any], kwargs: dict[str, Any], e
     twice = [p.name for p in by_place[: len(args)] if p.name in kwargs]
     if twice:
         return f"got multiple values for argument {twice[0]!r}"
-    missing = [repr(p.name) for p in named[len(args) :] if p.default is p.empty and p.name not in kwargs]
-    return f"missing required arguments: {', '.join(missing)}" if len(missing) > 1 else str(error)
+    missing = [p.name for p in named[len(args) :] if p.default is p.empty and p.name not in kwargs]
+    rule = f"missing required arguments: {', '.join(map(repr, missing))}" if len(missing) > 1 else str(error)
+    for name in unknown:  # one of them, as older versions of Keras call it
+        instead = argument_instead(name, missing)
+        if instead is not None:
+            return f"{rule}. Received {name}. {instead}"
+    return rule
 
 
 def shares(source: Callable[..., Any], **defaults: Any) -> Callable[[Init], Init]:

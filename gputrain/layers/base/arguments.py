@@ -11,7 +11,7 @@ from gputrain import config
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, normalize_axis
 from gputrain.names import did_you_mean
-from gputrain.random import SeedGenerator
+from gputrain.random.seeds import SeedGenerator, check_seed
 
 Pair = tuple[int, int]
 _OR_MORE = {1: "", 2: " or two of them", 3: " or three of them"}
@@ -99,6 +99,15 @@ def data_format(value: Any, where: str) -> str:
     """Return "channels_last" or "channels_first"; None means `config.image_data_format()`."""
     name = config.image_data_format() if value is None else value
     return one_of(name, ("channels_last", "channels_first"), where)
+
+
+def seed(value: Any, where: str) -> Any:
+    """Return None, a SeedGenerator, or an int as a seed may be.
+
+    Raises:
+        ValueError: anything else.
+    """
+    return value if value is None or isinstance(value, SeedGenerator) else check_seed(value, where)
 
 
 def plain_seed(seed: Any) -> Any:

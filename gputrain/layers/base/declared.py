@@ -16,7 +16,7 @@ from inspect import Parameter
 from typing import Any
 
 from gputrain import activations, constraints, initializers, regularizers
-from gputrain.utils.signatures import KERAS_ONLY, called_with, only_taken
+from gputrain.utils.signatures import KERAS_ONLY, called_with, on_or_off, only_taken
 
 REQUIRED = Parameter.empty
 _NAMED = Parameter.POSITIONAL_OR_KEYWORD
@@ -86,8 +86,8 @@ def argument(check: Callable[..., Any] = as_given, default: Any = REQUIRED, **se
 
 
 def flag(default: bool, **settings: Any) -> Any:
-    """An argument that is on or off."""
-    return Argument(lambda value, where: bool(value), default, **settings)
+    """An argument that is on or off; 0 and 1 will do."""
+    return Argument(lambda value, where: on_or_off(value, where, also=(0, 1)), default, **settings)
 
 
 def activation(default: Any = None, **settings: Any) -> Any:

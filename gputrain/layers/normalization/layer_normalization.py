@@ -50,6 +50,7 @@ class LayerNormalization(AffineLayer):
 
     axis: Sequence[int] = declared.argument(_axes, -1)
     epsilon: float = declared.argument(_epsilon, 1e-3)
+    rms_scaling: bool = declared.keras_only("rms_scaling", shown=False)
 
     def build(self, input_shape: Shape) -> None:
         """Make gamma and beta, of the sizes of `axis`."""

@@ -15,6 +15,7 @@ from gputrain.models.training.logits import check_logits
 from gputrain.names import did_you_mean
 from gputrain.utils import tree
 from gputrain.utils.notes import note
+from gputrain.utils.states import unique
 
 # What stands for the accuracy or the crossentropy that fits targets and outputs.
 ACCURACY, CROSSENTROPY = ("accuracy", "acc"), ("crossentropy", "ce")
@@ -43,10 +44,16 @@ def output_names(y_pred: Any, names: Sequence[str] | None) -> list[str]:
     """Names of a model's outputs: dict keys, the layers' names, or output_0, output_1 ..."""
     if isinstance(y_pred, dict):
         return list(_ordered(y_pred))
-    count = len(tree.flatten(y_pred))
-    if names is not None and len(names) == count and len(set(names)) == count:
+    if names is not None and are_named(y_pred, names):
         return list(names)
+    count = len(tree.flatten(y_pred))
     return [f"output_{i}" for i in range(count)] if count > 1 else ["output"]
+
+
+def are_named(y_pred: Any, names: Sequence[str] | None) -> bool:
+    """Whether the outputs have names of their own, by which logs tell them apart."""
+    count = len(tree.flatten(y_pred))
+    return isinstance(y_pred, dict) or (names is not None and len(names) == len(set(names)) == count)
 
 
 def per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
@@ -255,11 +262,18 @@ class CompiledLoss:
         self.weights = per_output(self.loss_weights, names, "loss_weights")
         self.output_names = names
         self.classes = [int(o.shape[-1] or 0) if o.ndim else 0 for o in outputs]
-        with_loss = [name for name, loss in zip(names, self.resolved, strict=True) if loss is not None]
+        losses_by_name = {
+            name: identifier if isinstance(identifier, str) else loss.name
+            for name, identifier, loss in zip(names, chosen, self.resolved, strict=True)
+            if loss is not None
+        }
+        with_loss = list(losses_by_name)
         if isinstance(y_pred, dict) and isinstance(self.given, dict):
             with_loss.sort(key=list(self.given).index)
         if not self.trackers and len(with_loss) > 1:
-            self.trackers = {name: metrics.Mean(name=f"{name}_loss") for name in with_loss}
+            told = with_loss if are_named(y_pred, self.names()) else losses_by_name.values()
+            means = map(metrics.Mean, unique(f"{name}_loss" for name in told))
+            self.trackers = dict(zip(with_loss, means, strict=True))
 
     def per_output(self, names: Sequence[str]) -> list[Any]:
         """What was given as the loss of each output."""
@@ -365,6 +379,7 @@ class CompiledMetrics(metrics.Metric):
         self.given, self.weighted, self.names, self.loss = given, weighted, names, loss
         self.entries: list[tuple[Any, int, bool]] = []
         self.output_names: list[str] = []
+        self._tells_apart = False  # whether names of outputs stand before those of the metrics
         self.version = 0
         self._built_for: Any = None
 
@@ -381,16 +396,25 @@ class CompiledMetrics(metrics.Metric):
                     self.entries.append((metric, i, weighted))
         self.version += 1
 
+    def reset_state(self) -> None:
+        """Let each metric forget in its own way."""
+        for metric, _, _ in self.entries:
+            metric.reset_state()
+
     def result(self) -> dict[str, Any]:
-        """The results, their names made unique as in Keras: output_name, output_weighted_name, name_1."""
+        """The results by the names they are logged under."""
+        return {name: metric.result() for name, metric in self.logged().items()}
+
+    def logged(self) -> dict[str, Any]:
+        """The metrics, their names made unique as in Keras: output_name, output_weighted_name, name_1."""
         found: dict[str, Any] = {}
         for metric, output, weighted in self.entries:
-            prefix = f"{self.output_names[output]}_" if len(self.output_names) > 1 else ""
+            prefix = f"{self.output_names[output]}_" if self._tells_apart else ""
             name = prefix + metric.name
             if weighted and name in found:
                 name = f"{prefix}weighted_{metric.name}"
             numbered = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(1)))
-            found[next(name for name in numbered if name not in found)] = metric.result()
+            found[next(name for name in numbered if name not in found)] = metric
         return found
 
     def _per_output(self, given: Any, names: Sequence[str]) -> list[list[Any]]:
@@ -421,6 +445,7 @@ class CompiledMetrics(metrics.Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch to every metric; targets, outputs and weights as the model has them."""
         self.output_names = output_names(y_pred, self.names())
+        self._tells_apart = len(self.output_names) > 1 and are_named(y_pred, self.names())
         find = targets_per_output if self.loss is None else self.loss.targets
         outputs, targets = outputs_of(y_pred), find(y_true, self.output_names)
         kinds = [_kind(t, o) for t, o in zip(targets, outputs, strict=True)]

@@ -367,3 +367,130 @@ def names_of_accuracy(keras: Any) -> dict[str, Any]:
     own = keras.metrics.SparseCategoricalAccuracy(name="own")
     model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy", own])
     return _everything(model, X, np.arange(8) % 2)
+
+
+def outputs_without_names(keras: Any) -> dict[str, Any]:
+    """Metrics have their own names, losses those of the losses."""
+
+    class Both(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.second = _dense(keras), _dense(keras, 2)
+
+        def call(self, x: Any) -> Any:
+            return self.first(x), self.second(x)
+
+    runs = {}
+    for name, metrics in {"none": None, "two": [["mae"], ["mse"]], "twice": [["mae"], ["mae"]]}.items():
+        model = Both()
+        model.compile("sgd", ["mse", keras.losses.MeanAbsoluteError(name="own")], metrics=metrics)
+        result = _everything(model, X, (Y, WIDE))
+        runs[name] = {key: result[key] for key in ("history", "dict", "names", "test dict")}
+    return runs
+
+
+def one_output_in_a_list_or_a_dict(keras: Any) -> dict[str, Any]:
+    inputs = keras.Input((3,))
+    listed = keras.Model(inputs, [_dense(keras, name="out")(inputs)])
+    listed.compile("sgd", ["mse"], metrics=[["mae"]])
+    named = keras.Model(inputs, {"out": _dense(keras)(inputs)})
+    named.compile("sgd", {"out": "mse"}, metrics={"out": ["mae"]})
+    return {"list": _everything(listed, X, [Y]), "dict": _everything(named, X, {"out": Y})}
+
+
+def kinds_of_what_is_returned(keras: Any) -> dict[str, Any]:
+    plain, more = _stack(keras, _dense(keras)), _stack(keras, _dense(keras), metrics=["mae"])
+    found = {
+        "evaluate": [plain.evaluate(X, Y, **QUIET), *more.evaluate(X, Y, **QUIET)],
+        "train": [plain.train_on_batch(X, Y), *more.train_on_batch(X, Y)],
+        "test": [plain.test_on_batch(X, Y), *more.test_on_batch(X, Y)],
+        "dict": list(more.evaluate(X, Y, return_dict=True, **QUIET).values()),
+        "history": more.fit(X, Y, **QUIET).history["mae"],
+    }
+    return {name: [type(value).__name__ for value in values] for name, values in found.items()}
+
+
+def a_model_compiled_again(keras: Any) -> dict[str, Any]:
+    model = _stack(keras, _watch(keras), _dense(keras), metrics=["mae"])
+    first = _everything(model)
+    model.compile("sgd", "mae", metrics=["mse", keras.metrics.MeanAbsoluteError(name="error")])
+    return {"first": first, "second": _everything(model)}
+
+
+def one_metric_in_two_models(keras: Any) -> dict[str, Any]:
+    shared = keras.metrics.MeanAbsoluteError(name="shared")
+    models = [_stack(keras, _dense(keras), metrics=[shared]) for _ in range(2)]
+    return {"of": [model.evaluate(X * (i + 1), Y, **QUIET) for i, model in enumerate(models)]}
+
+
+def weighted_and_unweighted_metrics(keras: Any) -> dict[str, Any]:
+    model = keras.Sequential([keras.Input((3,)), _dense(keras)])
+    model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=["mae", "mse"])
+    weights = numbers(8, key="w", low=0.1)
+    fit = {"sample_weight": weights, "validation_data": (X, Y, weights), "shuffle": False, **QUIET}
+    result = model.evaluate(X, Y, sample_weight=weights, return_dict=True, **QUIET)
+    return {"history": model.fit(X, Y, **fit).history, "dict": result}
+
+
+def a_loss_and_its_tracker_of_ones_own(keras: Any) -> dict[str, Any]:
+    """As the help of `compute_loss` has it."""
+
+    class Own(keras.Model):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.loss_tracker = keras.metrics.Mean(name="loss")
+
+        def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any, training: bool = True) -> Any:
+            loss = keras.ops.mean((y_pred - y) ** 2)
+            loss += keras.ops.sum(self.losses)
+            self.loss_tracker.update_state(loss)
+            return loss
+
+        def reset_metrics(self) -> None:
+            self.loss_tracker.reset_state()
+
+        @property
+        def metrics(self) -> list[Any]:
+            return [self.loss_tracker]
+
+    inputs = keras.Input((3,))
+    model = Own(inputs, _dense(keras, kernel_regularizer="l2")(inputs))
+    model.compile(keras.optimizers.SGD(0.1), loss="mse")
+    history = model.fit(X, Y, epochs=2, batch_size=4, shuffle=False, **QUIET).history
+    return {"history": history, "tracked": float(model.loss_tracker.result())}
+
+
+def results_added_by_compute_metrics(keras: Any) -> dict[str, Any]:
+    class Own(keras.Sequential):
+        def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+            results = super().compute_metrics(x, y, y_pred, sample_weight)
+            return {**results, "extra": keras.ops.mean(y_pred)}
+
+    model = Own([keras.Input((3,)), _dense(keras)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    return _everything(model)
+
+
+def how_often_metrics_are_reset(keras: Any) -> dict[str, Any]:
+    told: list[str] = []
+
+    class Own(keras.Sequential):
+        def reset_metrics(self) -> None:
+            told.append("reset")
+            super().reset_metrics()
+
+    model = Own([keras.Input((3,)), _dense(keras)])
+    model.compile("sgd", "mse")
+    runs = {
+        "fit": lambda: model.fit(X, Y, epochs=2, validation_data=(X, Y), **QUIET),
+        "evaluate": lambda: model.evaluate(X, Y, **QUIET),
+        "train": lambda: model.train_on_batch(X, Y),
+        "test": lambda: model.test_on_batch(X, Y),
+        "predict": lambda: model.predict(X, **QUIET),
+    }
+    counts = {}
+    for name, run in runs.items():
+        told.clear()
+        run()
+        counts[name] = len(told)
+    return counts
