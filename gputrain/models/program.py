@@ -100,9 +100,10 @@ class Program:
         pairs = zip(batch.arrays.leaves, self.graph.inputs, strict=True)
         return [np.asarray(on_host(a)[rows], v.dtype) for a, v in pairs]
 
-    def logs(self) -> dict[str, float]:
-        """The step's logs as Python floats."""
-        return dict(zip(self.names, (float(a) for a in self.executable.fetch()), strict=True))
+    def logs(self) -> dict[str, Any]:
+        """The step's logs as Python floats; arrays of metrics that give a number for each class."""
+        values = (array if array.ndim else float(array) for array in self.executable.fetch())
+        return dict(zip(self.names, values, strict=True))
 
     def outputs(self) -> list[np.ndarray]:
         """Copies of the flat outputs of a predict step."""
