@@ -124,7 +124,7 @@ def make_arrays(x: Any, y: Any = None, sample_weight: Any = None, what: str = "f
     y = None if y is None else _named(y, f"{what}(y)")
     sample_weight = None if sample_weight is None else _named(sample_weight, f"{what}(sample_weight)")
     if sample_weight is not None:
-        sample_weight = tree.map_leaves(lambda a: a.astype(config.floatx(), copy=False), sample_weight)
+        sample_weight = tree.map_leaves(_as_weights, sample_weight)
     arrays = Arrays(x, y, sample_weight)
     _check_lengths(arrays, what)
     for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight)):
@@ -134,8 +134,14 @@ def make_arrays(x: Any, y: Any = None, sample_weight: Any = None, what: str = "f
     return arrays
 
 
+def _as_weights(array: Any) -> Any:
+    return None if array is None else array.astype(config.floatx(), copy=False)
+
+
 def _named(structure: Any, name: str) -> Any:
     """Arrays from what the user gave: a list of arrays is several inputs, a list of numbers is one array."""
+    if structure is None:  # an output without weights of its own
+        return None
     if isinstance(structure, dict):
         # In one order whatever the user's, so that equal data meets one traced step.
         items = sorted(structure.items(), key=lambda item: str(item[0]))
@@ -150,7 +156,8 @@ def _is_list_of_arrays(structure: Any) -> bool:
     return (
         isinstance(structure, list)
         and bool(structure)
-        and all(np.ndim(a) and hasattr(a, "shape") for a in structure)
+        and any(a is not None for a in structure)
+        and all(a is None or (np.ndim(a) and hasattr(a, "shape")) for a in structure)
     )
 
 
@@ -213,10 +220,11 @@ class Batches:
     Args:
         count: number of rows.
         batch_size: rows of a batch; the last may have fewer.
-        shuffle: whether each epoch takes them in an order of its own.
+        shuffle: whether each epoch takes them in an order of its own; "batch" draws only the order of the
+            batches, of which a shorter one stays the last.
     """
 
-    def __init__(self, count: int, batch_size: int, shuffle: bool) -> None:
+    def __init__(self, count: int, batch_size: int, shuffle: bool | str) -> None:
         self.count, self.batch_size, self.shuffle = count, batch_size, shuffle
 
     @property
@@ -228,4 +236,9 @@ class Batches:
         """All rows in the order of an epoch."""
         if not self.shuffle:
             return np.arange(self.count)
-        return philox.permutation(self.count, config.seed(), philox.stream_id("shuffle"), epoch)
+        size = self.batch_size if self.shuffle == "batch" else 1
+        drawn = philox.permutation(self.count // size, config.seed(), philox.stream_id("shuffle"), epoch)
+        if size == 1:
+            return drawn
+        rows = drawn[:, None] * size + np.arange(size)
+        return np.concatenate([rows.ravel(), np.arange(rows.size, self.count)])

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gputrain import layers as layers_
+from gputrain.config import floatx
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Value
 from gputrain.layers.base import Layer
@@ -35,11 +36,11 @@ def sequential_config(model: Layer, stack: Sequence[Layer]) -> dict[str, Any]:
 
 def sequential_from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
     """A Sequential from its config, with new weights."""
-    stack = [_layer(item, custom_objects) for item in config["layers"]]
+    stack = [from_plain(item, custom_objects) for item in config["layers"]]
     return cls(stack, trainable=config.get("trainable", True), name=config.get("name"))
 
 
-def functional_config(model: Layer, graph: FunctionalGraph) -> dict[str, Any]:
+def functional_config(model: Any, graph: FunctionalGraph) -> dict[str, Any]:
     """{"name", "layers", "calls", "inputs", "outputs"}: values are numbered in order of their making.
 
     The mask of value n has the number -1 - n.
@@ -64,8 +65,7 @@ def functional_config(model: Layer, graph: FunctionalGraph) -> dict[str, Any]:
             if value.mask is not None:
                 numbers[value.mask] = -1 - numbers[value]
     return {
-        "name": model.name,
-        "trainable": model.trainable,
+        **model.plain_settings(),
         "layers": [layers_.serialize(layer) for layer in graph.layers],
         "calls": calls,
         "inputs": tree.map_leaves(lambda v: numbers[v], graph.inputs),
@@ -73,9 +73,11 @@ def functional_config(model: Layer, graph: FunctionalGraph) -> dict[str, Any]:
     }
 
 
-def functional_from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
-    """A functional model from its config, with new weights."""
-    made = [_layer(item, custom_objects) for item in config["layers"]]
+def functional_from_config(
+    cls: Any, config: dict[str, Any], custom_objects: Any = None, layers: Sequence[Layer] | None = None
+) -> Any:
+    """A functional model from its config, with new weights; of `layers` in place of those it describes."""
+    made = layers or [from_plain(item, custom_objects) for item in config["layers"]]
     values: list[Value] = [layer.value for layer in made if isinstance(layer, InputLayer)]
     for call in config["calls"]:
         args, kwargs = _rebuilt(call["arguments"], values)
@@ -83,7 +85,9 @@ def functional_from_config(cls: Any, config: dict[str, Any], custom_objects: Any
     inputs, outputs = (
         tree.map_leaves(lambda i: _value(values, i), config[key]) for key in ("inputs", "outputs")
     )
-    return cls(inputs=inputs, outputs=outputs, name=config["name"], trainable=config.get("trainable", True))
+    known = ("layers", "calls", "inputs", "outputs", "dtype" if config.get("dtype") == floatx() else "")
+    settings = {key: value for key, value in config.items() if key not in known}
+    return cls(inputs=inputs, outputs=outputs, **settings)
 
 
 def _value(values: list[Value], number: int) -> Any:
@@ -91,8 +95,8 @@ def _value(values: list[Value], number: int) -> Any:
     return values[number] if number >= 0 else values[-1 - number].mask
 
 
-def _layer(item: Any, custom_objects: Any) -> Layer:
-    """The layer or nested model that a config describes."""
+def from_plain(item: Any, custom_objects: Any) -> Layer:
+    """The layer or model that a config describes."""
     name = item.get("class_name") if isinstance(item, dict) else None
     target: Any = {**_MODELS, **(custom_objects or {})}.get(name)
     if isinstance(target, type) and issubclass(target, tuple(_MODELS.values())):

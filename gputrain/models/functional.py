@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gputrain.errors import GraphError, ShapeError, explain
@@ -35,6 +35,17 @@ class FunctionalGraph:
         self.input_layers = [_input_layer(v) for v in self.input_values]
         _require_unique_names(self)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All nodes first, each after those it reads: so a copy goes from node to node and never deep."""
+        return {"upstream": schedule([*self.input_values, *self.output_values]), **vars(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        upstream = state["upstream"]
+        vars(self).update({name: value for name, value in state.items() if name != "upstream"})
+        for node in upstream:
+            if isinstance(node.op, LayerCall) and node not in node.op.layer.calls:
+                node.op.layer.calls.append(node)
+
     @property
     def layers(self) -> list[Layer]:
         """Input layers and called layers, in order, each once."""
@@ -47,11 +58,31 @@ class FunctionalGraph:
         known: dict[Value, Any] = {}
         for value, x in zip(self.input_values, given, strict=True):
             known[value] = self._checked(value, convert(x))
-        for node in self.nodes:
-            ins = [known[v] for v in node.inputs]
-            made = node.op.call(ins) if isinstance(node.op, LayerCall) else apply(node.op, *ins)
-            known.update(zip(node.outputs, made if isinstance(made, list | tuple) else [made], strict=True))
+        try:
+            for node in self.nodes:
+                ins = [known[v] for v in node.inputs]
+                made = node.op.call(ins) if isinstance(node.op, LayerCall) else apply(node.op, *ins)
+                known.update(
+                    zip(node.outputs, made if isinstance(made, list | tuple) else [made], strict=True)
+                )
+        except ShapeError as error:
+            hint = self._batch_hint(known)
+            if not hint:
+                raise
+            raise ShapeError(f"{error} {hint}") from error
         return tree.pack(self.outputs, [known[v] for v in self.output_values])
+
+    def _batch_hint(self, known: Mapping[Value, Any]) -> str:
+        """What to do where an input came with another size of the batch than it was made for."""
+        for value in self.input_values:
+            made, came = value.shape[:1], tuple(known[value].shape[:1])
+            if made != (None,) and made != came:
+                return (
+                    f"Input {value.name!r} was made for batches of {made[0]} and got one of {came[0]}, which "
+                    f"this layer does not take: pass batch_size={made[0]} and a number of samples that it "
+                    "divides, or make the input without batch_size."
+                )
+        return ""
 
     def match(self, args: Any) -> list[Any]:
         """The flat list of inputs, in order, from a list, a dict by input name, or a single value."""
@@ -85,13 +116,14 @@ class FunctionalGraph:
         """`x` in the input's dtype and number of axes, its shape checked against the input's."""
         mask = getattr(x, "mask", None)
         fitted = _with_axes_of(value, x)
-        if not _fits(fitted.shape, value.shape):
+        expected = (None, *value.shape[1:]) if value.ndim else ()  # a fixed batch is what layers are told of
+        if not _fits(fitted.shape, expected):
             raise ShapeError(
                 explain(
                     f"{self.name}: input {value.name!r} has the wrong shape.",
-                    expected=value.shape,
+                    expected=expected,
                     received=tuple(x.shape),
-                    fix=_shape_hint(tuple(x.shape), value.shape),
+                    fix=_shape_hint(tuple(x.shape), expected),
                 )
             )
         if str(fitted.dtype) != value.dtype and (is_float(value.dtype) or not is_float(str(fitted.dtype))):

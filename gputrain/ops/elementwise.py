@@ -8,16 +8,28 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gputrain.errors import DTypeError, ShapeError, explain
-from gputrain.ir import Spec, Value, broadcast
-from gputrain.ops.base import Constant, Operation, Sample, apply, constant, convert, harmonize, require_float
+from gputrain.ir import Spec, Value, broadcast, is_float
+from gputrain.ops.base import (
+    Constant,
+    Operation,
+    Sample,
+    apply,
+    constant,
+    convert,
+    harmonize,
+    is_number,
+    require_float,
+)
 from gputrain.ops.comparison import (
     as_boolean,
+    equal,
     greater,
     greater_equal,
     less,
     less_equal,
     logical_and,
     logical_not,
+    logical_or,
     not_equal,
 )
 from gputrain.ops.pointwise import (
@@ -27,6 +39,8 @@ from gputrain.ops.pointwise import (
     as_float,
     as_floats,
     binary_function,
+    counted,
+    dtype_of,
     no_gradient,
     scalar_like,
     unary_function,
@@ -64,6 +78,7 @@ __all__ = [
     "StopGradient",
     "Subtract",
     "Tanh",
+    "Through",
     "Where",
     "abs",
     "absolute",
@@ -151,12 +166,51 @@ def kept(x: Any, condition: Any) -> Any:
     return apply(Kept(), x, condition)
 
 
+class Through(Operation):
+    """The product of `factor` and what may be infinite or NaN: 0 where the factor is, and not NaN.
+
+    Where the product is a number its own gradient goes on, also where the factor is 0.
+    """
+
+    overwrites = ((0, 1),)
+
+    def infer(self, factor: Spec, product: Spec) -> Spec:
+        require_float(product, "Through")
+        return Spec(broadcast(factor, product, "Through"), product.dtype)
+
+    def vjp(self, ct: Value, out: Value, factor: Value, product: Value) -> Gradients:
+        return None, kept(ct, logical_or(not_equal(factor, 0.0), equal(product, product)))
+
+    def scratch(self, factor: Spec, product: Spec) -> tuple[Spec, ...]:
+        flags = self.infer(factor, product).with_dtype("bool")
+        return flags, flags
+
+    def compute(self, xp: Any, out: Any, factor: Any, product: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        nothing, lost = scratch
+        xp.equal(factor, 0, out=nothing)
+        xp.not_equal(product, product, out=lost)
+        xp.logical_and(lost, nothing, out=lost)
+        xp.copyto(out, product)
+        xp.copyto(out, 0, where=lost)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def reference(factor: np.ndarray, product: np.ndarray) -> np.ndarray:
+            return np.where((factor == 0) & np.isnan(product), 0.0, product)
+
+        shapes: list[tuple[int, ...]] = [(), (0,), (3, 5), (70001,)]
+        found = [Sample(cls(), (Spec(s), Spec(s)), reference, differentiable=(1,)) for s in shapes]
+        factor = np.array([0.0, -0.0, 1.0, 0.0, 0.0, 2.0, np.nan])
+        product = np.array([np.nan, np.nan, np.nan, np.inf, 3.0, -np.inf, np.nan])
+        return [*found, Sample(cls(), (factor, product), reference, differentiable=(), label="edges")]
+
+
 def through(ct: Value, gradient: Value) -> Value:
     """A gradient made of `ct` and a slope that may be infinite or NaN: 0 where ct is.
 
     What nothing depends on has no gradient, as a logarithm of 0 in the branch that `where` did not take.
     """
-    return kept(gradient, not_equal(ct, 0.0))
+    return apply(Through(), ct, gradient)
 
 
 def has_flat_zeros(x: Value) -> bool:
@@ -311,19 +365,19 @@ class Power(_Binary):
     """x1 ** x2, elementwise. The gradient of x2 is 0 where x1 is not above 0."""
 
     function = "power"
+    counting = True
     domain = (0.5, 2.0)
 
     def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
         dx: Value | None
         exponent = number_of(y)
         if exponent is None:
-            slope = y * power(x, y - 1.0)
-            dx = kept(ct * slope, logical_and(not_equal(ct, 0.0), not_equal(y, 0.0)))
+            dx = through(ct, ct * through(y, y * power(x, y - 1.0)))
         else:
             dx = _power_gradient(ct, out, x, exponent)
         above = greater(x, 0.0)
         dy = ct * (out * log(where(above, x, scalar_like(x, 1.0))))
-        return dx, kept(dy, logical_and(not_equal(ct, 0.0), above))
+        return dx, kept(through(ct, dy), above)
 
 
 def _power_gradient(ct: Value, out: Value, x: Value, exponent: float) -> Value:
@@ -340,6 +394,7 @@ class FloorDivide(_Binary):
     """floor(x1 / x2)."""
 
     function = "floor_divide"
+    counting = True
     gradient = staticmethod(lambda ct, z, x, y: (None, None))
     domain = (1.0, 9.0)
 
@@ -348,6 +403,7 @@ class Mod(_Binary):
     """Remainder of x1 / x2 with the sign of x2."""
 
     function = "mod"
+    counting = True
     gradient = staticmethod(lambda ct, z, x, y: (ct, through(ct, -(ct * apply(FloorDivide(), x, y)))))
 
     @classmethod
@@ -447,6 +503,7 @@ class Square(_Unary):
     """x * x."""
 
     function = "square"
+    counting = True
     gradient = staticmethod(lambda ct, y, x: ct * (x * 2.0))
     floating = False
 
@@ -594,11 +651,14 @@ def power(x1: Any, x2: Any) -> Any:
     """x1 ** x2, elementwise; a square where x2 is the number 2."""
     if isinstance(x2, int | float) and x2 == 2:
         return square(x1)
-    return apply(Power(), *harmonize(x1, x2))
+    return apply(Power(), *counted(*harmonize(x1, x2)))
 
 
 def round(x: Any, decimals: int = 0) -> Any:
     """Nearest number with so many decimals, halves to even."""
+    x = convert(x)
+    if decimals >= 0 and not is_float(dtype_of(x)):
+        return x
     x = as_float(x)
     if decimals == 0:
         return apply(Round(), x)
@@ -628,6 +688,8 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     return apply(Where(), as_boolean(condition), *harmonize(x1, x2))
 
 
-def clip(x: Any, x_min: float, x_max: float) -> Any:
-    """x limited to x_min..x_max (Python numbers)."""
-    return apply(Clip(x_min, x_max), convert(x))
+def clip(x: Any, x_min: Any, x_max: Any) -> Any:
+    """x limited to x_min..x_max, numbers or arrays; floats among them make whole numbers floating."""
+    if is_number(x_min) and is_number(x_max):
+        return apply(Clip(x_min, x_max), harmonize(x, x_min, x_max)[0])
+    return minimum(maximum(x, x_min), x_max)

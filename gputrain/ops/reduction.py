@@ -29,9 +29,9 @@ from gputrain.ops.elementwise import (
     subtract,
     where,
 )
+from gputrain.ops.movement import broadcast_to, expand_dims, ravel, reshape, squeeze
 from gputrain.ops.pointwise import Gradients, as_float, scalar_like, variant
 from gputrain.ops.precision import narrow, wide_scratch
-from gputrain.ops.shape import broadcast_to, expand_dims, ravel, reshape, squeeze
 
 __all__ = [
     "AllTrue",

@@ -15,7 +15,7 @@ from gputrain.compiler.rewrite import optimize
 from gputrain.errors import DTypeError, ShapeError
 from gputrain.ir import Graph, Spec, Value
 from gputrain.ops.base import REGISTRY, Sample, spec_of
-from gputrain.ops.conv import Conv, ConvInputGrad
+from gputrain.ops.convolution import Conv, ConvInputGrad
 from gputrain.ops.pool import AveragePool, MaxPool
 from gputrain.ops.window import Window
 from gputrain.runtime import interpret

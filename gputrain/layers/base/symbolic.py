@@ -9,15 +9,37 @@ import numpy as np
 
 from gputrain import backend, config
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Node, Shape, Spec, Trace, Value
+from gputrain.ir import Node, Shape, Spec, Stored, Trace, Value
+from gputrain.layers.base.policy import is_array
 from gputrain.layers.base.tracking import Tracked
-from gputrain.ops.base import Operation, convert
+from gputrain.ops.base import Operation, as_value, convert, is_number
 from gputrain.runtime import Variable, interpret
 from gputrain.utils import tree
 
+
+class TriedSize(int):
+    """A size tried in place of an unknown one: it computes as a number, and is shown as the None it is."""
+
+    def __repr__(self) -> str:
+        return "None"
+
+
+def _still_tried(compute: Callable[..., Any]) -> Callable[..., Any]:
+    """Arithmetic of ints whose results are tried sizes, too."""
+
+    def method(*numbers: Any) -> Any:
+        found = compute(*numbers)
+        return TriedSize(found) if isinstance(found, int) else found
+
+    return method
+
+
+for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "floordiv", "rfloordiv", "mod", "neg"):
+    setattr(TriedSize, f"__{_name}__", _still_tried(getattr(int, f"__{_name}__")))
+
 # Sizes that stand for unknown dimensions when user code is traced: far apart, equal under no small stride.
-_FIRST = (127, 131, 137, 139, 149, 151)
-_SECOND = (1021, 1031, 1033, 1039, 1049, 1051)
+_FIRST = tuple(map(TriedSize, (127, 131, 137, 139, 149, 151)))
+_SECOND = tuple(map(TriedSize, (1021, 1031, 1033, 1039, 1049, 1051)))
 
 
 class _LayerCall(Operation, eq=False):
@@ -43,7 +65,7 @@ class _LayerCall(Operation, eq=False):
         args, kwargs = tree.map_leaves(
             lambda leaf: values[leaf.index] if isinstance(leaf, Slot) else leaf, self.arguments
         )
-        made = tree.flatten(self.layer(*args, **kwargs))
+        made = _as_values(self.layer, self.layer(*args, **kwargs))
         return [*made, *(made[i].mask for i in self.results.masks)]
 
     def __str__(self) -> str:
@@ -188,6 +210,11 @@ class _Sizes:
         return self.sizes[self.used % len(self.sizes)]
 
 
+def shape_of(value: Value) -> Shape:
+    """The shape of a value, unknown sizes None, whatever is tried in their place."""
+    return tuple(None if isinstance(size, TriedSize) else size for size in value.shape)
+
+
 def _merged(a: Spec, b: Spec) -> Spec:
     return a.with_shape(tuple(m if m == n else None for m, n in zip(a.shape, b.shape, strict=True)))
 
@@ -206,18 +233,24 @@ def _traced(layer: Any, args: Any, kwargs: Any, sized: Callable[..., Spec]) -> R
     new_args, new_kwargs = tree.map_leaves(stand_in, (args, kwargs))
     with Trace(counter=_step_variable()).active():
         result = layer(*new_args, **new_kwargs)
+        leaves = _as_values(layer, result)
+    structure = tree.map_leaves(lambda leaf: None, result)
+    masks = {i: leaf.mask.spec for i, leaf in enumerate(leaves) if leaf.mask is not None}
+    return Results(structure, [leaf.spec for leaf in leaves], masks)
+
+
+def _as_values(layer: Any, result: Any) -> list[Value]:
+    """What a layer returned, flat, each as a value."""
     leaves = tree.flatten(result)
     for leaf in leaves:
-        if not isinstance(leaf, Value):
+        if not (isinstance(leaf, Value | Stored) or is_number(leaf) or is_array(leaf)):
             raise GraphError(
                 explain(
                     f"{layer.name}: call() must return values, or lists, tuples or dicts of them.",
                     received=type(leaf).__name__,
                 )
             )
-    structure = tree.map_leaves(lambda leaf: None, result)
-    masks = {i: leaf.mask.spec for i, leaf in enumerate(leaves) if leaf.mask is not None}
-    return Results(structure, [leaf.spec for leaf in leaves], masks)
+    return [as_value(leaf) for leaf in leaves]
 
 
 def _step_variable() -> Variable:
@@ -225,22 +258,23 @@ def _step_variable() -> Variable:
 
 
 def eager_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call a layer on arrays: trace it for their shapes and run the graph at once. New states are kept."""
-    arguments = tree.map_leaves(lambda leaf: convert(leaf) if _is_array(leaf) else leaf, (args, kwargs))
-    arrays = [leaf for leaf in tree.flatten(arguments) if _is_array(leaf)]
+    """Call a layer on arrays: trace it for their shapes and run the graph at once.
+
+    New states are kept, and losses that were added. What `call` returns beside values is returned as it is.
+    """
+    arguments = tree.map_leaves(lambda leaf: convert(leaf) if is_array(leaf) else leaf, (args, kwargs))
+    arrays = [leaf for leaf in tree.flatten(arguments) if is_array(leaf)]
     inputs = [Value(Spec(tuple(a.shape), a.dtype.name)) for a in arrays]
     fresh = iter(inputs)
-    new_args, new_kwargs = tree.map_leaves(lambda leaf: next(fresh) if _is_array(leaf) else leaf, arguments)
+    new_args, new_kwargs = tree.map_leaves(lambda leaf: next(fresh) if is_array(leaf) else leaf, arguments)
     trace = Trace(counter=_step_variable())
     with trace.active():
         result = layer(*new_args, **new_kwargs)
-    leaves = tree.flatten(result)
+    values = [leaf for leaf in tree.flatten(result) if isinstance(leaf, Value)]
+    added = [loss for _, loss in trace.losses]
     for prepare in trace.preparations:
         prepare()
-    outputs = interpret(trace.graph(inputs, leaves), arrays, backend.current_device())
-    return tree.pack(result, outputs)
-
-
-def _is_array(leaf: Any) -> bool:
-    """Arrays of any library; numbers, strings, shapes and None are plain arguments."""
-    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not isinstance(leaf, Value | Variable)
+    computed = iter(interpret(trace.graph(inputs, [*values, *added]), arrays, backend.current_device()))
+    made = tree.map_leaves(lambda leaf: next(computed) if isinstance(leaf, Value) else leaf, result)
+    layer.keep_losses(zip((owner for owner, _ in trace.losses), computed, strict=True))
+    return made

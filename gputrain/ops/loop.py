@@ -21,9 +21,9 @@ from gputrain.ops.base import Constant, Operation, Sample, apply, constant, conv
 from gputrain.ops.bodies import Body, PullBack, keep_effects, remembers, trace_body
 from gputrain.ops.creation import zeros, zeros_of
 from gputrain.ops.elementwise import Add, add
-from gputrain.ops.linalg import MatMul
+from gputrain.ops.movement import reshape, stack, transpose
+from gputrain.ops.products import MatMul
 from gputrain.ops.reduction import SumTo, sum_to
-from gputrain.ops.shape import reshape, stack, transpose
 from gputrain.utils import tree
 
 __all__ = ["Scan", "scan"]
