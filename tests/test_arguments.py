@@ -50,7 +50,7 @@ def items() -> Iterator[tuple[str, Any]]:
 def functions() -> Iterator[tuple[str, Callable[..., Any]]]:
     """What runs when they are called.
 
-    Methods of operations are left out: the engine calls them with all that it knows, and each reads what it needs.
+    Not those of operations: the engine calls them with all that it knows, and each reads what it needs.
     """
     for path, item in items():
         operation = getattr(ops, path.split(".")[-2], None)
