@@ -73,7 +73,13 @@ SETTINGS: dict[str, Setting] = {
     "allow_tf32": _flag(False, "GPUTRAIN_ALLOW_TF32"),
     "nan_inputs": _choice("error", "allow", env="GPUTRAIN_NAN_INPUTS"),
     "nonfinite_steps": _choice("stop", "skip", env="GPUTRAIN_NONFINITE_STEPS"),
-    "deterministic": _flag(True, "GPUTRAIN_DETERMINISTIC"),
+    "deterministic": Setting(
+        True,
+        bool,
+        "true: all kernels add in a fixed order, and there are no faster ones",
+        lambda value: value,
+        "GPUTRAIN_DETERMINISTIC",
+    ),
     "cuda_graphs": _flag(True, "GPUTRAIN_CUDA_GRAPHS"),
     "read_ahead": _flag(True, "GPUTRAIN_READ_AHEAD"),
 }
@@ -294,15 +300,18 @@ def set_nonfinite_steps(policy: str) -> None:
 
 
 def deterministic() -> bool:
-    """Return whether two runs with one seed on one device must be bit-equal (True by default)."""
+    """Return True: two runs with one seed on one device are bit-equal."""
     return cast(bool, get("deterministic")[0])
 
 
 def set_deterministic(value: bool) -> None:
-    """Demand bit-equal runs, or allow faster kernels whose order of additions may change.
+    """Demand bit-equal runs, which all are: there are no faster kernels that False could allow.
 
     Args:
-        value: True demands them.
+        value: True.
+
+    Raises:
+        ConfigError: anything else.
     """
     put("deterministic", value)
 

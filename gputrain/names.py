@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import sys
+import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from types import FrameType
@@ -20,8 +22,42 @@ def snake_case(name: str) -> str:
         >>> snake_case("HeNormal")
         'he_normal'
     """
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Za-z0-9])(?=[A-Z][a-z])", "_", name)
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=.)(?=[A-Z][a-z])", "_", name)
     return spaced.lower()
+
+
+_used: Counter[str] = Counter()
+_lock = threading.Lock()
+
+
+def auto_name(class_name: str) -> str:
+    """The next free name for a class. For people only: nothing random or saved depends on it."""
+    prefix = snake_case(class_name)
+    with _lock:
+        number = _used[prefix]
+        _used[prefix] += 1
+    return prefix if number == 0 else f"{prefix}_{number}"
+
+
+def forget_names() -> None:
+    """Start again at "dense"."""
+    with _lock:
+        _used.clear()
+
+
+def checked_name(name: str, where: str) -> str:
+    """Return a name that may be a part of a path.
+
+    Args:
+        name: what the user gave.
+        where: what is named, as "Dense".
+
+    Raises:
+        ValueError: not a string, or one with "/", which separates the parts of a path.
+    """
+    if not isinstance(name, str) or "/" in name:
+        raise ValueError(f'{where}: name is a string without "/". Received: {name!r}.')
+    return name
 
 
 # What people call a backend.

@@ -88,7 +88,7 @@ def test_named_config_file_must_exist(monkeypatch, tmp_path):
         ),
         ("seed = true", r"'seed' must be an integer.* gives True of type bool"),
         ("seed = -1", r"'seed' must be an integer.* gives -1"),
-        ("deterministic = 1", r"'deterministic' must be true or false.* gives 1 of type int"),
+        ("deterministic = 1", r"'deterministic' must be true: .* gives 1 of type int"),
         ("epsilon = 0", r"'epsilon' must be a number above 0 and below 1"),
         ("backend = 'torch'", r"'backend' must be one of 'auto', 'numpy', 'cupy', 'emulated'.*'torch'"),
         ("[backend]\nname = 'numpy'", r"'backend' must be one of .* of type dict"),
@@ -127,8 +127,20 @@ def test_wrong_environment(monkeypatch, variable, value, ask, message):
 
 @pytest.mark.parametrize(("text", "expected"), [("1", True), ("off", False), ("True", True), ("", True)])
 def test_flags_in_the_environment(monkeypatch, text, expected):
-    monkeypatch.setenv("GPUTRAIN_DETERMINISTIC", text)
-    assert config.deterministic() is expected
+    monkeypatch.setenv("GPUTRAIN_READ_AHEAD", text)
+    assert config.read_ahead() is expected
+
+
+def test_there_is_nothing_that_need_not_be_deterministic(monkeypatch):
+    wrong = r"'deterministic' must be true: all kernels add in a fixed order, and there are no faster ones\."
+    with pytest.raises(ConfigError, match=wrong + r" set_deterministic\(\) gives False"):
+        config.set_deterministic(False)
+    config.set_deterministic(True)
+    assert config.deterministic()
+    config.reset()
+    monkeypatch.setenv("GPUTRAIN_DETERMINISTIC", "0")
+    with pytest.raises(ConfigError, match="environment variable GPUTRAIN_DETERMINISTIC gives False"):
+        config.deterministic()
 
 
 def test_wrong_setters():
@@ -141,9 +153,9 @@ def test_wrong_setters():
     config.set_image_data_format("channels_first")
     config.set_epsilon(1e-3)
     config.set_backend("numpy")
-    config.set_deterministic(False)
+    config.set_cuda_graphs(False)
     assert (config.image_data_format(), config.epsilon()) == ("channels_first", 1e-3)
-    assert (config.backend(), config.deterministic()) == ("numpy", False)
+    assert (config.backend(), config.cuda_graphs()) == ("numpy", False)
 
 
 def test_seed_is_drawn_once():

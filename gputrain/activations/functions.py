@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 from gputrain import ops
@@ -184,7 +185,7 @@ def threshold(x: Any, threshold: float, default_value: float) -> Any:
 
 
 @registry.add()
-def softmax(x: Any, axis: int = -1) -> Any:
+def softmax(x: Any, axis: int | Sequence[int] | None = -1) -> Any:
     """exp(x) / sum(exp(x)) along `axis`.
 
     Args:

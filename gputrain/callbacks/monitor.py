@@ -130,7 +130,8 @@ class MonitorCallback(Callback):
             return self.mode == "max"
         name = self.monitor.removeprefix("val_")
         for metric in getattr(self.model, "metrics", None) or ():
-            own = direction_of(metric) if getattr(metric, "name", None) == name else None
+            logged = metric.logged()
+            own = direction_of(logged[name]) if name in logged else None
             if own is not None:
                 return own == "up"
         rises = rises_by_name(name)

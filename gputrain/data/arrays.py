@@ -220,10 +220,11 @@ class Batches:
     Args:
         count: number of rows.
         batch_size: rows of a batch; the last may have fewer.
-        shuffle: whether each epoch takes them in an order of its own.
+        shuffle: whether each epoch takes them in an order of its own; "batch" draws only the order of the
+            batches, of which a shorter one stays the last.
     """
 
-    def __init__(self, count: int, batch_size: int, shuffle: bool) -> None:
+    def __init__(self, count: int, batch_size: int, shuffle: bool | str) -> None:
         self.count, self.batch_size, self.shuffle = count, batch_size, shuffle
 
     @property
@@ -235,4 +236,9 @@ class Batches:
         """All rows in the order of an epoch."""
         if not self.shuffle:
             return np.arange(self.count)
-        return philox.permutation(self.count, config.seed(), philox.stream_id("shuffle"), epoch)
+        size = self.batch_size if self.shuffle == "batch" else 1
+        drawn = philox.permutation(self.count // size, config.seed(), philox.stream_id("shuffle"), epoch)
+        if size == 1:
+            return drawn
+        rows = drawn[:, None] * size + np.arange(size)
+        return np.concatenate([rows.ravel(), np.arange(rows.size, self.count)])

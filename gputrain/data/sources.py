@@ -176,7 +176,7 @@ class ArraySource(_PassSource):
         self,
         arrays: Arrays,
         batch_size: int,
-        shuffle: bool = False,
+        shuffle: bool | str = False,
         steps: int | None = None,
         repeat: bool = False,
         what: str = "fit",
@@ -258,7 +258,7 @@ class SequenceSource(Reading, _PassSource):
     """
 
     def __init__(
-        self, sequence: Any, steps: int | None, shuffle: bool, what: str, repeat: bool = False
+        self, sequence: Any, steps: int | None, shuffle: bool | str, what: str, repeat: bool = False
     ) -> None:
         super().__init__(what, steps, len(sequence), repeat)
         self.sequence, self.shuffle = sequence, shuffle
@@ -369,7 +369,7 @@ class StreamSource(Reading):
 
 
 def make_source(
-    data: Any, batch_size: int, shuffle: bool, steps: int | None, what: str, repeat: bool = False
+    data: Any, batch_size: int, shuffle: bool | str, steps: int | None, what: str, repeat: bool = False
 ) -> Source:
     """The source of the batches of arrays, of a sequence of batches, or of a stream of them.
 

@@ -23,6 +23,7 @@ from gputrain.initializers.scaling import (
     VarianceScaling,
 )
 from gputrain.names import missing_name
+from gputrain.runtime import Variable
 from gputrain.utils.registry import deserializer, serializer
 
 __all__ = [
@@ -102,6 +103,8 @@ def get(identifier: Any) -> Any:
     """
     return registry.get(identifier)
 
+
+Variable.named_initializer = staticmethod(get)
 
 serialize = serializer(registry, __name__)
 deserialize = deserializer(registry, __name__)

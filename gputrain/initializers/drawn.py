@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gputrain.initializers.base import Initializer, registry
 from gputrain.random.draws import standard_normal, standard_truncated_normal
 from gputrain.random.seeds import Draw, SeedGenerator, next_draw
-from gputrain.utils.dtypes import as_float_dtype, as_shape
+from gputrain.utils.dtypes import as_float_dtype, as_number, as_shape
 from gputrain.utils.philox import uniform64
 
 Seed = int | SeedGenerator | Mapping[str, Any] | None
@@ -82,8 +82,9 @@ class RandomNormal(RandomInitializer):
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: Seed = None) -> None:
         super().__init__(seed)
-        self.mean = mean
-        self.stddev = stddev
+        where = type(self).__name__
+        self.mean = as_number(mean, f"{where}: mean")
+        self.stddev = as_number(stddev, f"{where}: stddev", least=0.0)
 
     def __call__(self, shape: Any, dtype: Any = None) -> NDArray[Any]:
         """Return normal values of `shape` and float `dtype`."""
@@ -129,8 +130,8 @@ class RandomUniform(RandomInitializer):
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: Seed = None) -> None:
         super().__init__(seed)
-        self.minval = minval
-        self.maxval = maxval
+        self.minval = as_number(minval, "RandomUniform: minval")
+        self.maxval = as_number(maxval, "RandomUniform: maxval")
 
     def __call__(self, shape: Any, dtype: Any = None) -> NDArray[Any]:
         """Return uniform values of `shape` and float `dtype`."""
@@ -163,7 +164,7 @@ class Orthogonal(RandomInitializer):
 
     def __init__(self, gain: float = 1.0, seed: Seed = None) -> None:
         super().__init__(seed)
-        self.gain = gain
+        self.gain = as_number(gain, "Orthogonal: gain")
 
     def __call__(self, shape: Any, dtype: Any = None) -> NDArray[Any]:
         """Return the matrix in `shape` (at least two dimensions) and float `dtype`.

@@ -52,6 +52,8 @@ class Constant(Initializer):
     """
 
     def __init__(self, value: Any = 0.0) -> None:
+        if np.asarray(value).dtype.kind not in "biuf":
+            raise ValueError(f"Constant: value must be a number or an array of numbers. Received {value!r}.")
         self.value = value
 
     def __call__(self, shape: Any, dtype: Any = None) -> NDArray[Any]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gputrain.errors import DTypeError, ShapeError, explain
+from gputrain.names import nearest
+from gputrain.utils.dtypes import meant_dtype
 
 Dim = int | None
 Shape = tuple[Dim, ...]
@@ -19,14 +21,27 @@ DTYPES = (*FLOATS, *INTEGERS, "bool")
 
 
 def dtype_name(dtype: object) -> str:
-    """Name of `dtype` ("float32"), checked against the dtypes gputrain computes in."""
+    """Name of `dtype` ("float32"), checked against the dtypes gputrain computes in.
+
+    Args:
+        dtype: a name, a NumPy dtype, one of Python's number types, or a dtype policy of Keras that computes
+            in the dtype it keeps, as an object or as its config.
+    """
+    given = meant_dtype(dtype)
     try:
-        name = np.dtype(dtype).name  # type: ignore[call-overload]
+        name = given if isinstance(given, str) else np.dtype(given).name
     except TypeError:
-        name = str(dtype)
+        name = str(given)
     if name not in DTYPES:
+        mixed, close = name.startswith("mixed_"), nearest(name, DTYPES)
+        hint = f"Did you mean {close!r}?" if close else None
         raise DTypeError(
-            explain("Not a dtype gputrain computes in.", expected=", ".join(DTYPES), received=name)
+            explain(
+                f"Not a dtype gputrain {'keeps weights and computes' if mixed else 'computes'} in.",
+                expected=", ".join(DTYPES),
+                received=name,
+                fix="Mixed precision is not offered: take float32, or float16 for all of it." if mixed else hint,
+            )
         )
     return name
 

@@ -31,7 +31,7 @@ class Trace(Interpreter):
     """Records state reads and writes, extra losses, effects and layer paths.
 
     Args:
-        training: what layers see as `training` when nobody says otherwise.
+        training: what layers see as `training` when nobody says otherwise; None leaves it to their `call`.
         counter: integer variable counting steps; random operations read it.
         parent: the trace around a body graph (scan, cond).
         repeats: whether this body runs more than once in a step (scan), so that nothing may draw in it.
@@ -47,7 +47,7 @@ class Trace(Interpreter):
     def __init__(
         self,
         *,
-        training: bool = False,
+        training: bool | None = None,
         counter: Stored | None = None,
         parent: Trace | None = None,
         repeats: bool = False,
@@ -198,4 +198,3 @@ class Trace(Interpreter):
         """The recorded program between `inputs` and `outputs`, states included."""
         states = [State(v, value, self.after.get(v, value)) for v, value in self.before.items()]
         return Graph(inputs, outputs, states, list(self.effects))
-

@@ -9,6 +9,7 @@ from gputrain.errors import explain
 from gputrain.metrics import functions
 from gputrain.metrics.base import registry
 from gputrain.metrics.means import FunctionMetric, MeanMetricWrapper
+from gputrain.utils.signatures import only_taken
 
 
 @registry.add()
@@ -100,6 +101,7 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     Args:
         k: how many outputs count, at least 1.
         name, dtype: see `Metric`.
+        from_sorted_ids: of Keras; only False is taken.
 
     Example:
         >>> float(SparseTopKCategoricalAccuracy(k=2)([2], [[0.5, 0.2, 0.3]]))
@@ -109,7 +111,12 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     _direction = "up"
 
     def __init__(
-        self, k: int = 5, name: str | None = "sparse_top_k_categorical_accuracy", dtype: Any = None
+        self,
+        k: int = 5,
+        name: str | None = "sparse_top_k_categorical_accuracy",
+        dtype: Any = None,
+        from_sorted_ids: bool = False,
     ) -> None:
+        only_taken("from_sorted_ids", from_sorted_ids, "SparseTopKCategoricalAccuracy")
         super().__init__(functions.sparse_top_k_categorical_accuracy, name, dtype, k=functions.check_k(k))
-        self.k = k
+        self.k, self.from_sorted_ids = k, from_sorted_ids

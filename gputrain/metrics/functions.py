@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import numpy as np
+
 from gputrain import config, ops
 from gputrain.errors import explain
 from gputrain.losses.base import FunctionLoss, Loss
@@ -12,6 +14,7 @@ from gputrain.losses.functions import class_indices
 from gputrain.losses.shapes import align, operand, require_equal
 from gputrain.names import did_you_mean
 from gputrain.utils.registry import Registry
+from gputrain.utils.signatures import only_taken
 
 # What a saved MeanMetricWrapper may name as its function.
 registry: Registry[Any] = Registry("metric function")
@@ -140,18 +143,22 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
 
 
 @registry.add()
-def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
+def sparse_top_k_categorical_accuracy(
+    y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False
+) -> Any:
     """Where the target's class is among the `k` largest outputs; shapes as in `sparse_categorical_accuracy`.
 
     Args:
         y_true: class numbers, (N, ...).
         y_pred: outputs, (N, ..., classes).
         k: how many of the largest count.
+        from_sorted_ids: of Keras; only False is taken.
 
     Example:
         >>> sparse_top_k_categorical_accuracy([2], [[0.5, 0.2, 0.3]], k=2)
         array([1.], dtype=float32)
     """
+    only_taken("from_sorted_ids", from_sorted_ids, "sparse_top_k_categorical_accuracy")
     y_pred = operand(y_pred)
     return _among_largest(class_indices("sparse_top_k_categorical_accuracy", y_true, y_pred.shape), y_pred, k)
 
@@ -162,9 +169,9 @@ def check_k(k: Any) -> int:
     Raises:
         ValueError: anything else.
     """
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ValueError(explain("Top k accuracy: k must be a positive int.", received=repr(k)))
-    return k
+    return int(k)
 
 
 def check_one_of(rule: str, value: Any, names: Sequence[str | None]) -> Any:

@@ -60,7 +60,7 @@ class Sum(Metric):
 
     def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
         super().__init__(dtype, name)
-        self.total = self.add_variable((), "zeros", _EXACT, "total")
+        self.total = self.add_variable((), "zeros", _EXACT, name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Add the values, (N, ...), each times its weight: a number, (N,), (N, 1) or (N, ...)."""
@@ -89,8 +89,8 @@ class Mean(Metric):
 
     def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
         super().__init__(dtype, name)
-        self.total = self.add_variable((), "zeros", _EXACT, "total")
-        self.count = self.add_variable((), "zeros", _EXACT, "count")
+        self.total = self.add_variable((), "zeros", _EXACT, name="total")
+        self.count = self.add_variable((), "zeros", _EXACT, name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Take in values, (N, ...), each with its weight: a number, (N,), (N, 1) or (N, ...)."""
@@ -107,6 +107,7 @@ class Mean(Metric):
 
     def result(self) -> Any:
         """The mean, a scalar."""
+        self.tell_doubt()
         return operand(safe_divide(self.total.value, self.count.value), self.dtype)
 
 
@@ -167,6 +168,9 @@ class MeanMetricWrapper(Mean):
         if counted is not None:
             weights = both(weights, match_mask(counted, values))
         self._gather(values, weights)
+
+    def _doubt(self) -> str | None:
+        return None if self.count.numpy() else "nothing was counted, so its value 0 means nothing."
 
     def target_mask(self, y_true: Any, y_pred: Any) -> Any:
         """True where a target counts, of the values' shape; None where all do."""

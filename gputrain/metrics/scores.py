@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import suspended
@@ -52,7 +54,7 @@ class _Score(Metric):
         if self._totals:
             return
         with suspended():
-            self._totals = {n: self.add_variable((size,), "zeros", _EXACT, n) for n in self.totals}
+            self._totals = {n: self.add_variable((size,), "zeros", _EXACT, name=n) for n in self.totals}
 
     def _total(self, name: str) -> Any:
         """The value of a total, (D,); before the first batch a single 0."""
@@ -97,7 +99,7 @@ class R2Score(_Score):
             rule = "R2Score: num_regressors is a number of inputs."
             raise ValueError(explain(rule, expected="an int, 0 or more", received=repr(num_regressors)))
         self.num_regressors = num_regressors
-        self.num_samples = self.add_variable((), "zeros", _EXACT, "num_samples")
+        self.num_samples = self.add_variable((), "zeros", _EXACT, name="num_samples")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch.
@@ -133,12 +135,23 @@ class R2Score(_Score):
 
         Of constant targets it is 1 where all outputs are right and 0 otherwise, as in scikit-learn.
         """
+        self.tell_doubt()
         variation, error, count = (self._total(n) for n in ("variation", "error", "count"))
         varies = ops.greater(variation, 0.0)
         right = ops.logical_and(ops.equal(error, 0.0), ops.greater(count, 0.0))
         plain = ops.subtract(1.0, safe_divide(error, variation))
         scores = ops.where(varies, plain, ops.cast(right, _EXACT))
         return operand(self._adjusted(self._joined(scores, variation)), self.dtype)
+
+    def _doubt(self) -> str | None:
+        if not self._totals:
+            return None
+        constant = np.flatnonzero(self._totals["variation"].numpy() == 0)
+        return (
+            f"the targets of outputs {constant[:10].tolist()} are constant, so their score means nothing."
+            if len(constant)
+            else None
+        )
 
     def _joined(self, scores: Any, variation: Any) -> Any:
         if self.class_aggregation is None:
@@ -225,6 +238,7 @@ class FBetaScore(_Score):
 
     def result(self) -> Any:
         """The score, a scalar; with average None one for each class."""
+        self.tell_doubt()
         hits, alarms, missed = (self._total(name) for name in self.totals)
         if self.average == "micro":
             hits, alarms, missed = (ops.sum(x) for x in (hits, alarms, missed))
@@ -238,6 +252,12 @@ class FBetaScore(_Score):
             ones = ops.add(hits, missed)
             scores = safe_divide(ops.sum(ops.multiply(scores, ones)), ops.sum(ones))
         return operand(scores, self.dtype)
+
+    def _doubt(self) -> str | None:
+        absent = np.flatnonzero(sum(total.numpy() for total in self._totals.values()) == 0)
+        if not self._totals or not len(absent):
+            return None
+        return f"classes {absent[:10].tolist()} are never targets nor outputs; their score 0 means nothing."
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gputrain import layers as layers_
+from gputrain.config import floatx
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Value
 from gputrain.layers.base import Layer
@@ -39,7 +40,7 @@ def sequential_from_config(cls: Any, config: dict[str, Any], custom_objects: Any
     return cls(stack, trainable=config.get("trainable", True), name=config.get("name"))
 
 
-def functional_config(model: Layer, graph: FunctionalGraph) -> dict[str, Any]:
+def functional_config(model: Any, graph: FunctionalGraph) -> dict[str, Any]:
     """{"name", "layers", "calls", "inputs", "outputs"}: values are numbered in order of their making.
 
     The mask of value n has the number -1 - n.
@@ -64,8 +65,7 @@ def functional_config(model: Layer, graph: FunctionalGraph) -> dict[str, Any]:
             if value.mask is not None:
                 numbers[value.mask] = -1 - numbers[value]
     return {
-        "name": model.name,
-        "trainable": model.trainable,
+        **model.plain_settings(),
         "layers": [layers_.serialize(layer) for layer in graph.layers],
         "calls": calls,
         "inputs": tree.map_leaves(lambda v: numbers[v], graph.inputs),
@@ -83,7 +83,9 @@ def functional_from_config(cls: Any, config: dict[str, Any], custom_objects: Any
     inputs, outputs = (
         tree.map_leaves(lambda i: _value(values, i), config[key]) for key in ("inputs", "outputs")
     )
-    return cls(inputs=inputs, outputs=outputs, name=config["name"], trainable=config.get("trainable", True))
+    known = ("layers", "calls", "inputs", "outputs", "dtype" if config.get("dtype") == floatx() else "")
+    settings = {key: value for key, value in config.items() if key not in known}
+    return cls(inputs=inputs, outputs=outputs, **settings)
 
 
 def _value(values: list[Value], number: int) -> Any:

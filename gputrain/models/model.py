@@ -13,6 +13,7 @@ from gputrain.layers.base import Layer, masking
 from gputrain.layers.base.naming import make_paths_unique
 from gputrain.models.configs import as_nested_model, functional_config, functional_from_config
 from gputrain.models.functional import FunctionalGraph
+from gputrain.models.training import checks
 from gputrain.models.training.objectives import takes_indices
 from gputrain.models.training.trainer import Trainer
 from gputrain.names import did_you_mean
@@ -29,6 +30,9 @@ class Model(Trainer, Layer):
         inputs: symbolic input(s) from `Input`: one, a list or a dict.
         outputs: what layers returned for them: one, a list or a dict.
         name: default is the class name in snake case, numbered.
+        trainable: whether an optimizer may change the weights.
+        dtype: dtype of the model's own weights and of what its inputs are cast to; its layers have their own.
+        kwargs: autocast and activity_regularizer, as of a layer.
 
     Example:
         >>> inputs = Input(shape=(4,))
@@ -55,7 +59,7 @@ class Model(Trainer, Layer):
         if _is_functional(args, kwargs):
             self.__class__ = _functional_class(type(self))
             make: Any = Functional.__init__
-            make(self, *args, trainable=trainable, name=name, **kwargs)
+            make(self, *args, trainable=trainable, name=name, dtype=dtype, **kwargs)
             return
         if args:
             raise TypeError(
@@ -115,19 +119,21 @@ class Model(Trainer, Layer):
 
         Args:
             line_length: least width of the table.
-            positions: accepted for compatibility; the columns are as wide as their contents.
+            positions: where each column ends, as parts of the line or in characters; default as narrow as the
+                contents allow, which no column is narrower than.
             print_fn: called once with the whole text; default `print`.
             expand_nested: whether to list the layers of models within the model.
             show_trainable: whether to say which layers are trainable.
             layer_range: names (or patterns of names) of the first and the last layer to list.
 
         Raises:
-            ValueError: layer_range names no layer.
+            ValueError: layer_range names no layer; another argument that is not as above.
         """
+        line_length = checks.count("summary: line_length", line_length)
         layers = self.layers if layer_range is None else _between(self.layers, layer_range)
         from gputrain.models.summary import summary_text
 
-        text = summary_text(self, layers, line_length, expand_nested, show_trainable)
+        text = summary_text(self, layers, line_length, positions, expand_nested, show_trainable)
         (print_fn or print)(text)
 
     def __getattr__(self, name: str) -> Any:
@@ -180,11 +186,11 @@ class Model(Trainer, Layer):
         _require_graph_constructor(cls)
         return functional_from_config(cls, config, custom_objects)
 
-    def _ensure_built(self, inputs: Any) -> None:
+    def _ensure_built(self, given: dict[str, Any]) -> None:
         """A `call` builds the layers it calls, unless the class has a `build` of its own."""
         if type(self).build is Model.build:
             self.built = True
-        super()._ensure_built(inputs)
+        super()._ensure_built(given)
 
 
 @as_nested_model
@@ -196,6 +202,7 @@ class Functional(Model):
         outputs: what layers returned for them: one, a list or a dict.
         name: default is the class name in snake case, numbered.
         trainable: whether an optimizer may change the weights.
+        kwargs: dtype, autocast and activity_regularizer, as of a layer.
     """
 
     heads_paths = False  # its layers may be built before it is there
@@ -203,13 +210,12 @@ class Functional(Model):
     def __init__(
         self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any
     ) -> None:
-        super().__init__(name=name, **kwargs)
+        super().__init__(trainable=trainable, name=name, **kwargs)
         self._set_graph(inputs, outputs)
-        if not trainable:
-            self.trainable = False
 
     def _set_graph(self, inputs: Any, outputs: Any) -> None:
         self.graph = FunctionalGraph(inputs, outputs, self.name)
+        self._path = self._path or self.name
         make_paths_unique(self.variables)
         self.input_names = (
             list(inputs) if isinstance(inputs, dict) else [v.name for v in self.graph.input_values]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from gputrain.errors import explain
+from gputrain.errors import ShapeError, explain
 from gputrain.ir import Value
 from gputrain.layers.base import Layer
+from gputrain.layers.base.naming import inside
 from gputrain.layers.core.input_layer import InputLayer
 from gputrain.models.configs import as_nested_model, sequential_config, sequential_from_config
 from gputrain.models.model import Functional, Model
@@ -30,17 +31,24 @@ class Sequential(Functional):
         (None, 10)
     """
 
+    heads_paths = True
+
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
-        Model.__init__(self, name=name)
+        Model.__init__(self, trainable=trainable, name=name)
         self.graph: Any = None
         self._stack: list[Layer] = []
+        self._connected = (
+            1  # layers of the stack that the graph has, once it is there; the first is the input
+        )
         for layer in [layers] if isinstance(layers, Layer | Value) else layers or []:
             self.add(layer)
-        if not trainable:
-            self.trainable = False
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer on top.
+
+        Args:
+            layer: a layer, or at first an Input.
+            rebuild: whether to make its weights at once, where the input is known; else at the next call.
 
         Raises:
             TypeError: not a layer or an Input.
@@ -51,40 +59,59 @@ class Sequential(Functional):
         if not self._stack and not isinstance(layer, InputLayer):
             self._add_input_of(layer)
         self._stack.append(layer)
-        if self._has_graph():
-            self._set_graph(self.graph.inputs, layer(self.graph.outputs))
+        if rebuild:
+            self._connect()
         else:
-            self._build_graph()
+            self.built = False
 
     def pop(self, rebuild: bool = True) -> Layer:
         """Take the top layer off.
+
+        Args:
+            rebuild: whether the model counts as built at once; else at the next call.
 
         Raises:
             ValueError: there is none.
         """
         if not self.layers:
             raise ValueError(f"{self.name}: there is no layer to pop.")
-        layer = self._stack.pop()
         if self._has_graph():
             last = self.graph.output_values[0].node
-            layer.calls.remove(last)
+            self._stack[-1].calls.remove(last)
+            self._connected -= 1
             self.graph = None
-            if self.layers:
+            if self._connected > 1:
                 self._set_graph(self._stack[0].output, last.inputs[0])
-        self.built = self._has_graph()
+        layer = self._stack.pop()
+        self.built = rebuild and self._has_graph()
         return layer
 
     def build(self, input_shape: Any = None) -> None:
-        """Create the weights for batches of this shape; those of another size are taken, too."""
-        if input_shape is None or self._has_graph():
-            return
+        """Create the weights for batches of this shape; those of another size are taken, too.
+
+        Args:
+            input_shape: with the batch; may be left out where the model begins with an Input.
+
+        Raises:
+            ValueError: there are no layers.
+            ShapeError: the model begins with an Input of another shape.
+        """
         if not self.layers:
+            if input_shape is None:
+                return
             raise ValueError(
                 explain(f"{self.name} has no layers.", fix="Add one: model.add(layers.Dense(10)).")
             )
-        if not isinstance(self._stack[0], InputLayer):
-            self._stack.insert(0, InputLayer(batch_shape=input_shape, dtype=_input_dtype(self._stack[0])))
-        self._build_graph()
+        first = self._stack[0]
+        if isinstance(first, InputLayer):
+            _require_like(first, input_shape, self.name)
+        elif input_shape is not None:
+            self._stack.insert(0, InputLayer(batch_shape=input_shape, dtype=_input_dtype(first)))
+        if not self._has_graph():
+            self._connect()
+
+    def _has_graph(self) -> bool:
+        return super()._has_graph() and self._connected == len(self._stack)
 
     def _check_layer(self, layer: Any) -> None:
         if not isinstance(layer, Layer):
@@ -116,14 +143,16 @@ class Sequential(Functional):
         if shape is not None:
             self._stack.append(InputLayer(batch_shape=shape, dtype=_input_dtype(layer)))
 
-    def _build_graph(self) -> None:
-        """Connect the stack, if it has an input."""
+    def _connect(self) -> None:
+        """Call the layers that the graph lacks, if the stack has an input."""
         if len(self._stack) < 2 or not isinstance(self._stack[0], InputLayer):
             return
-        value: Any = self._stack[0].value
-        inputs = value
-        for layer in self._stack[1:]:
-            value = layer(value)
+        inputs = self._stack[0].value
+        value: Any = self.graph.outputs if self.graph is not None else inputs
+        with inside(self):
+            for layer in self._stack[self._connected :]:
+                value = layer(value)
+        self._connected = len(self._stack)
         self._set_graph(inputs, value)
 
     @property
@@ -139,6 +168,15 @@ class Sequential(Functional):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """A Sequential from `get_config()`, with new weights."""
         return sequential_from_config(cls, config, custom_objects)
+
+
+def _require_like(first: InputLayer, shape: Any, name: str) -> None:
+    """Refuse to be built for other samples than the input's; the size of the batch does not count."""
+    given = first.batch_shape if shape is None else tuple(shape)
+    sizes = zip(first.batch_shape[1:], given[1:], strict=False)
+    if len(given) != len(first.batch_shape) or any(None not in pair and pair[0] != pair[1] for pair in sizes):
+        rule = f"{name}: the model begins with an Input, so it is built for that shape."
+        raise ShapeError(explain(rule, expected=first.batch_shape, received=given))
 
 
 def _input_dtype(layer: Layer) -> str:

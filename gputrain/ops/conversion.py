@@ -8,18 +8,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Stored, Value, dtype_name, interpreter
+from gputrain.ir import Stored, Value, as_tensor, dtype_name, interpreter
 from gputrain.ops.base import convert
+from gputrain.utils.signatures import only_taken
 
 __all__ = ["array", "convert_to_numpy", "convert_to_tensor"]
 
 
-def convert_to_tensor(x: Any, dtype: str | None = None) -> Any:
+def convert_to_tensor(x: Any, dtype: str | None = None, sparse: Any = None, ragged: Any = None) -> Any:
     """`x` as operations take it: an array of the current device, or the Value it is.
 
     Args:
         x: numbers in nested lists, an array, a Variable or a Value, shape (...).
         dtype: None keeps an array's own; lists of floats become `config.floatx()`, of integers int32.
+        sparse, ragged: of Keras; only None and False are taken.
 
     Returns:
         An array or Value of the shape of x.
@@ -28,7 +30,9 @@ def convert_to_tensor(x: Any, dtype: str | None = None) -> Any:
         >>> convert_to_tensor([1.0, 2.0]).dtype
         dtype('float32')
     """
-    return convert(x, None if dtype is None else dtype_name(dtype))
+    only_taken("sparse", sparse, "convert_to_tensor")
+    only_taken("ragged", ragged, "convert_to_tensor")
+    return as_tensor(convert(x, None if dtype is None else dtype_name(dtype)))
 
 
 def array(x: Any, dtype: str | None = None) -> Any:

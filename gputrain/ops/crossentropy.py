@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gputrain import config
 from gputrain.errors import ShapeError, explain
-from gputrain.ir import Spec, Value, is_float, normalize_axis
+from gputrain.ir import Spec, Value, is_float, normalize_axes, normalize_axis
 from gputrain.ops.base import Operation, Sample, apply, cast, convert, harmonize, require_float, spec_of
 from gputrain.ops.comparison import equal, greater_equal, less_equal, logical_and
 from gputrain.ops.elementwise import (
@@ -26,10 +26,11 @@ from gputrain.ops.elementwise import (
     where,
 )
 from gputrain.ops.indexing import one_hot
-from gputrain.ops.movement import expand_dims, moveaxis, squeeze
+from gputrain.ops.movement import expand_dims, moveaxis, reshape, squeeze, transpose
 from gputrain.ops.pointwise import Gradients, as_float, scalar_like
 from gputrain.ops.precision import wide_dtype
-from gputrain.ops.reduction import sum
+from gputrain.ops.reduction import Axes, sum
+
 from gputrain.utils.notes import note
 
 __all__ = [
@@ -433,8 +434,21 @@ def _last(x: Any, axis: int, what: str) -> tuple[Any, bool]:
     return (moveaxis(x, axis, -1), True) if moved else (x, False)
 
 
-def softmax(x: Any, axis: int = -1) -> Any:
-    """exp(x) / sum(exp(x)) along `axis`."""
+def _over_axes(function: Callable[..., Any], x: Any, axis: Sequence[int] | None) -> Any:
+    """A function of one axis over several together: they are made one, the last."""
+    axes = normalize_axes(axis, x.ndim, function.__name__)
+    order = (*(i for i in range(x.ndim) if i not in axes), *axes)
+    moved = transpose(x, order)
+    kept, joined = spec_of(moved).shape[: -len(axes)], spec_of(moved).shape[-len(axes) :]
+    result = function(reshape(moved, (*kept, -1)))
+    back = reshape(result, (*kept, *(-1 if size is None else size for size in joined)))
+    return transpose(back, tuple(int(i) for i in np.argsort(order)))
+
+
+def softmax(x: Any, axis: Axes = -1) -> Any:
+    """exp(x) / sum(exp(x)) along `axis`; over several axes together, or with None over all."""
+    if not isinstance(axis, int | np.integer):
+        return _over_axes(softmax, as_float(x), axis)
     x, moved = _last(as_float(x), axis, "softmax")
     if spec_of(x).shape[-1] == 1:
         note("softmax over an axis of size 1 always gives 1. For one output unit use sigmoid.")
@@ -442,8 +456,10 @@ def softmax(x: Any, axis: int = -1) -> Any:
     return moveaxis(y, -1, axis) if moved else y
 
 
-def log_softmax(x: Any, axis: int = -1) -> Any:
-    """log(softmax(x)) along `axis`, without forming small probabilities."""
+def log_softmax(x: Any, axis: Axes = -1) -> Any:
+    """log(softmax(x)) along `axis`, without forming small probabilities; of several axes as `softmax`."""
+    if not isinstance(axis, int | np.integer):
+        return _over_axes(log_softmax, as_float(x), axis)
     x, moved = _last(as_float(x), axis, "log_softmax")
     y = apply(LogSoftmax(), x)
     return moveaxis(y, -1, axis) if moved else y

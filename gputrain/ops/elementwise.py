@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from gputrain.errors import DTypeError, ShapeError, explain
-from gputrain.ir import Spec, Value, broadcast
-from gputrain.ops.base import Constant, Operation, Sample, apply, constant, convert, harmonize, require_float
+from gputrain.ir import Spec, Value, broadcast, is_float
+from gputrain.ops.base import (
+    Constant,
+    Operation,
+    Sample,
+    apply,
+    constant,
+    convert,
+    harmonize,
+    is_number,
+    require_float,
+)
 from gputrain.ops.comparison import (
     as_boolean,
     greater,
@@ -27,6 +37,8 @@ from gputrain.ops.pointwise import (
     as_float,
     as_floats,
     binary_function,
+    counted,
+    dtype_of,
     no_gradient,
     scalar_like,
     unary_function,
@@ -99,7 +111,7 @@ __all__ = [
 ]
 
 
-# ------------------------------------------------------------------------------------ what gradients are made with
+# ------------------------------------------------------------------------------ what gradients are made with
 
 
 class Kept(Operation):
@@ -172,11 +184,31 @@ def has_flat_zeros(x: Value) -> bool:
         return exponent is not None and exponent > 1 and (exponent % 2 == 0 or type_of(inputs[0]) is Abs)
     if type(op) is Add:
         return all(map(has_flat_zeros, inputs))
-    if type(op) in (Multiply, Divide) and number_of(inputs[1]) is not None:
+    if type(op) in (Multiply, Divide) and _by_number(inputs):
         return has_flat_zeros(inputs[0])
     if type(op) is Multiply and number_of(inputs[0]) is not None:
         return has_flat_zeros(inputs[1])
     return (op.view or op.sums) and has_flat_zeros(inputs[0])
+
+
+def may_be_infinite(x: Value) -> bool:
+    """Whether some finite numbers make x infinite or NaN, as they do a logarithm."""
+    node = x.node
+    if node is None:
+        return False
+    kind = type(node.op)
+    if (
+        node.op.view
+        or kind is Negative
+        or (kind in (Add, Subtract, Multiply, Divide) and _by_number(node.inputs))
+    ):
+        return may_be_infinite(node.inputs[0])
+    return kind in _UNBOUNDED
+
+
+def _by_number(inputs: Sequence[Value]) -> bool:
+    """Whether the second of two operands is a number that is known when the graph is built."""
+    return len(inputs) == 2 and number_of(inputs[1]) is not None
 
 
 def type_of(x: Value) -> type[Operation] | None:
@@ -211,7 +243,10 @@ class Multiply(_Binary):
     """x1 * x2, broadcast."""
 
     function = "multiply"
-    gradient = staticmethod(lambda ct, z, x, y: (ct * y, ct * x))
+
+    def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
+        dx, dy = ct * y, ct * x
+        return through(ct, dx) if may_be_infinite(y) else dx, through(ct, dy) if may_be_infinite(x) else dy
 
 
 class Divide(_Binary):
@@ -288,6 +323,7 @@ class Power(_Binary):
     """x1 ** x2, elementwise. The gradient of x2 is 0 where x1 is not above 0."""
 
     function = "power"
+    counting = True
     domain = (0.5, 2.0)
 
     def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
@@ -304,7 +340,7 @@ class Power(_Binary):
 
 
 def _power_gradient(ct: Value, out: Value, x: Value, exponent: float) -> Value:
-    """Gradient of x ** exponent, a number: constant for 0, ct for 1, and without a division by 0 for others."""
+    """Gradient of x ** exponent, a number: 0 for 0, ct for 1, no 0 times infinity for others."""
     if exponent == 0:
         return kept(ct, constant(np.False_))
     if exponent == 1:
@@ -317,6 +353,7 @@ class FloorDivide(_Binary):
     """floor(x1 / x2)."""
 
     function = "floor_divide"
+    counting = True
     gradient = staticmethod(lambda ct, z, x, y: (None, None))
     domain = (1.0, 9.0)
 
@@ -325,7 +362,8 @@ class Mod(_Binary):
     """Remainder of x1 / x2 with the sign of x2."""
 
     function = "mod"
-    gradient = staticmethod(lambda ct, z, x, y: (ct, -(ct * apply(FloorDivide(), x, y))))
+    counting = True
+    gradient = staticmethod(lambda ct, z, x, y: (ct, through(ct, -(ct * apply(FloorDivide(), x, y)))))
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -424,6 +462,7 @@ class Square(_Unary):
     """x * x."""
 
     function = "square"
+    counting = True
     gradient = staticmethod(lambda ct, y, x: ct * (x * 2.0))
     floating = False
 
@@ -450,19 +489,16 @@ class Tanh(_Unary):
 
 
 class Sigmoid(_Unary):
-    """1 / (1 + exp(-x)).
-
-    Computed as (tanh(x / 2) + 1) / 2, which cannot overflow.
-    """
+    """1 / (1 + exp(-x)), exact also where it is nearly 0: its logarithm is asked for."""
 
     gradient = staticmethod(lambda ct, y, x: ct * (y * (1.0 - y)))
     reference = staticmethod(lambda x: 1.0 / (1.0 + np.exp(-x)))
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        xp.multiply(x, 0.5, out=out)
-        xp.tanh(out, out=out)
+        xp.negative(x, out=out)
+        xp.exp(out, out=out)
         xp.add(out, 1.0, out=out)
-        xp.multiply(out, 0.5, out=out)
+        xp.divide(1.0, out, out=out)
 
 
 class Where(Operation):
@@ -534,6 +570,9 @@ class StopGradient(_Unary):
         return [Sample(cls(), (Spec(s),), cls.reference, differentiable=()) for s in [(), (0,), (3, 5)]]
 
 
+# What is infinite or NaN at a finite number, or where numbers end.
+_UNBOUNDED = (Divide, Exp, Expm1, Log, Log1p, Power, Rsqrt, Sqrt)
+
 add = binary_function(Add)
 subtract = binary_function(Subtract)
 multiply = binary_function(Multiply)
@@ -571,11 +610,14 @@ def power(x1: Any, x2: Any) -> Any:
     """x1 ** x2, elementwise; a square where x2 is the number 2."""
     if isinstance(x2, int | float) and x2 == 2:
         return square(x1)
-    return apply(Power(), *harmonize(x1, x2))
+    return apply(Power(), *counted(*harmonize(x1, x2)))
 
 
 def round(x: Any, decimals: int = 0) -> Any:
     """Nearest number with so many decimals, halves to even."""
+    x = convert(x)
+    if decimals >= 0 and not is_float(dtype_of(x)):
+        return x
     x = as_float(x)
     if decimals == 0:
         return apply(Round(), x)
@@ -605,6 +647,8 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     return apply(Where(), as_boolean(condition), *harmonize(x1, x2))
 
 
-def clip(x: Any, x_min: float, x_max: float) -> Any:
-    """x limited to x_min..x_max (Python numbers)."""
-    return apply(Clip(x_min, x_max), convert(x))
+def clip(x: Any, x_min: Any, x_max: Any) -> Any:
+    """x limited to x_min..x_max, numbers or arrays; floats among them make whole numbers floating."""
+    if is_number(x_min) and is_number(x_max):
+        return apply(Clip(x_min, x_max), harmonize(x, x_min, x_max)[0])
+    return minimum(maximum(x, x_min), x_max)

@@ -14,8 +14,9 @@ from gputrain import config
 from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import INTEGERS, Spec, Value, dtype_name, normalize_axis
 from gputrain.ir.spec import Dim, Shape
-from gputrain.ops.base import Operation, Sample, apply, convert, spec_of
-from gputrain.ops.movement import broadcast_to, ravel
+from gputrain.names import did_you_mean
+from gputrain.ops.base import Operation, Sample, apply, cast, convert, spec_of
+from gputrain.ops.movement import Pad, broadcast_to, ravel
 from gputrain.ops.pointwise import Gradients
 from gputrain.ops.precision import narrow, wide_scratch
 
@@ -29,11 +30,13 @@ __all__ = [
     "TakeAlongAxis",
     "getitem",
     "one_hot",
+    "pad",
     "slice",
     "take",
     "take_along_axis",
 ]
 
+PAD_MODES = ("constant", "reflect", "symmetric", "edge")
 Range = tuple[int | None, int | None, int | None]  # start, stop, step: a slice that can be hashed
 Key = tuple[int | Range | None, ...]  # None puts in an axis of size 1
 
@@ -201,6 +204,10 @@ def getitem(x: Any, key: Any) -> Any:
     """
     x = convert(x)
     if isinstance(key, list) or (hasattr(key, "dtype") and getattr(key, "ndim", 0) > 0):
+        key = convert(key)
+        if spec_of(key).dtype not in INTEGERS:
+            rule = "An index that is an array must hold integers."
+            raise DTypeError(explain(rule, received=spec_of(key), fix="Of a mask, use ops.where."))
         return take(x, key, axis=0)
     canonical = _canonical(key, x.ndim)
     return apply(GetItem(canonical), x)
@@ -496,6 +503,12 @@ class OneHot(Operation):
         ]
 
 
+def _as_indices(x: Any) -> Any:
+    """Indices as integers: others become int32, rounded toward zero, as in Keras."""
+    x = convert(x)
+    return x if spec_of(x).dtype in INTEGERS else cast(x, "int32")
+
+
 def _check_range(indices: Any, size: Dim, what: str) -> None:
     """Refuse indices outside -size..size-1, where both are known before anything runs."""
     if isinstance(indices, Value) or size is None or indices.size == 0 or indices.dtype.kind not in "iu":
@@ -516,21 +529,59 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
     Args:
         x: array or Value.
-        indices: integers of any shape, counted from the end where negative.
+        indices: of any shape, counted from the end where negative; rounded toward zero.
         axis: the axis they count along; the shape of `indices` takes its place.
 
     Raises:
         IndexError: an index outside the axis, where the indices are an array. Those computed inside a model
             wrap around.
-        DTypeError: indices that are not integers.
     """
-    x, indices = convert(x), convert(indices)
+    x, indices = convert(x), _as_indices(indices)
     if axis is None:
         x, axis = ravel(x), 0
     axis = normalize_axis(axis, x.ndim, "take")
-    if spec_of(indices).dtype in INTEGERS:
-        _check_range(indices, x.shape[axis], "take")
+    _check_range(indices, x.shape[axis], "take")
     return apply(Take(axis), x, indices)
+
+
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float | None = None) -> Any:
+    """x with a border.
+
+    Args:
+        x: array or Value.
+        pad_width: one number, one pair (before, after) for all axes, or a pair for each axis.
+        mode: "constant"; "reflect" and "symmetric" continue x as in a mirror, without and with the edge
+            itself; "edge" repeats the edge.
+        constant_values: what the border holds; 0 when not given.
+
+    Raises:
+        ValueError: another mode, or constant_values with a mode that has none.
+    """
+    x = convert(x)
+    if mode not in PAD_MODES:
+        fix = did_you_mean(mode, PAD_MODES) if isinstance(mode, str) else None
+        raise ValueError(explain("pad: unknown mode.", received=repr(mode), fix=fix))
+    if mode != "constant" and constant_values is not None:
+        rule = 'pad: constant_values is for mode="constant".'
+        raise ValueError(explain(rule, received=f"{constant_values!r} with mode={mode!r}"))
+    widths = np.asarray(pad_width)
+    if widths.dtype.kind not in "iu" or widths.shape not in ((), (1,), (2,), (1, 2), (x.ndim, 2)):
+        raise ShapeError(
+            explain(
+                "pad_width is one number, one pair (before, after), or a pair for each axis.",
+                expected=f"{x.ndim} pairs of integers",
+                received=pad_width,
+            )
+        )
+    pairs = np.broadcast_to(widths, (x.ndim, 2)).tolist()
+    if mode != "constant":
+        for axis, (before, after) in enumerate(pairs):
+            if before or after:
+                size = spec_of(x).with_shape(x.shape[axis : axis + 1]).dims[0]
+                x = take(x, np.pad(np.arange(size), (before, after), mode), axis)  # type: ignore[call-overload]
+        return x
+    value = 0.0 if constant_values is None else constant_values
+    return apply(Pad(tuple((int(a), int(b)) for a, b in pairs), value), x)
 
 
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
@@ -541,7 +592,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     Raises:
         IndexError: an index outside the axis, where the indices are an array.
     """
-    x, indices = convert(x), convert(indices)
+    x, indices = convert(x), _as_indices(indices)
     if axis is None:
         x, indices, axis = ravel(x), ravel(indices), 0
     axis = normalize_axis(axis, x.ndim, "take_along_axis")
@@ -561,7 +612,7 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: str | None = None, 
     """Class indices as rows of zeros with a single one.
 
     Args:
-        x: integers of any shape; an index outside 0..num_classes-1 gives a row of zeros.
+        x: numbers of any shape, rounded toward zero; an index outside 0..num_classes-1 gives a row of zeros.
         num_classes: how many classes there are.
         axis: where the new axis of size `num_classes` stands.
         dtype: dtype of the result, `config.floatx()` unless given.
@@ -576,7 +627,7 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: str | None = None, 
         raise ValueError(
             explain("one_hot: sparse arrays are not offered.", expected="sparse=False", received=sparse)
         )
-    x = convert(x)
+    x = _as_indices(x)
     if num_classes < 0:
         raise ShapeError(explain("one_hot: num_classes must not be negative.", received=num_classes))
     place = normalize_axis(axis, x.ndim + 1, "one_hot")

@@ -18,7 +18,7 @@ import numpy as np
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Graph, Node, Spec, Trace, Value, current_trace
 from gputrain.ops.base import Constant, Operation, Sample, apply, constant, convert, is_symbolic, spec_of
-from gputrain.ops.bodies import Body, PullBack, keep_effects, trace_body
+from gputrain.ops.bodies import Body, PullBack, keep_effects, remembers, trace_body
 from gputrain.ops.creation import zeros, zeros_of
 from gputrain.ops.elementwise import Add, add
 from gputrain.ops.movement import reshape, stack, transpose
@@ -375,6 +375,8 @@ def _once_for_all_steps(
             node.op, node.inputs = node.op.replace(transpose_b=False), (x, turned[w])
     made = Graph([], graph.outputs, effects=graph.effects)
     read = {*graph.outputs, *graph.effects, *(v for node in made.nodes for v in node.inputs)}
+    if remembers(made.nodes):
+        read.update(graph.inputs)
     stacks, fixed = ({v: o for v, o in part.items() if v in read} for part in (stacks, fixed))
     made.inputs = [*graph.inputs[:carries], *stacks, *fixed]
     return Body(made), list(stacks.values()), list(fixed.values())

@@ -31,7 +31,6 @@ __all__ = [
     "expand_dims",
     "flip",
     "moveaxis",
-    "pad",
     "ravel",
     "repeat",
     "reshape",
@@ -676,32 +675,6 @@ def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
             explain("unstack needs to know the size along the axis.", received=spec_of(x), fix="Pass num.")
         )
     return [squeeze(part, axis) for part in split(x, count, axis)] if count else []
-
-
-def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: float | None = None) -> Any:
-    """x with a border.
-
-    Args:
-        x: array or Value.
-        pad_width: one number, one pair (before, after) for all axes, or a pair for each axis.
-        mode: "constant"; other modes are not offered.
-        constant_values: what the border holds; 0 when not given.
-    """
-    x = convert(x)
-    if mode != "constant":
-        raise ValueError(explain("pad: unknown mode.", expected='"constant"', received=repr(mode)))
-    widths = np.asarray(pad_width)
-    if widths.dtype.kind not in "iu" or widths.shape not in ((), (1,), (2,), (1, 2), (x.ndim, 2)):
-        raise ShapeError(
-            explain(
-                "pad_width is one number, one pair (before, after), or a pair for each axis.",
-                expected=f"{x.ndim} pairs of integers",
-                received=pad_width,
-            )
-        )
-    pairs = np.broadcast_to(widths, (x.ndim, 2)).tolist()
-    value = 0.0 if constant_values is None else constant_values
-    return apply(Pad(tuple((int(a), int(b)) for a, b in pairs), value), x)
 
 
 def flip(x: Any, axis: int | Sequence[int] | None = None) -> Any:

@@ -15,7 +15,17 @@ from gputrain.ir.spec import Shape
 from gputrain.ops.base import apply, cast, convert, spec_of
 from gputrain.ops.batch_norm import BatchNorm, BatchNormGrad, BatchNormWeightGrad
 from gputrain.ops.creation import ones, zeros
-from gputrain.ops.elementwise import add, maximum, multiply, rsqrt, square, subtract
+from gputrain.ops.elementwise import (
+    absolute,
+    add,
+    divide,
+    maximum,
+    multiply,
+    power,
+    rsqrt,
+    square,
+    subtract,
+)
 from gputrain.ops.layer_norm import LayerNorm, LayerNormGrad
 from gputrain.ops.movement import reshape, transpose
 from gputrain.ops.pointwise import as_float
@@ -119,31 +129,33 @@ def layer_normalization(
 
 
 def normalize(x: Any, axis: int | Sequence[int] = -1, order: int = 2, epsilon: float | None = None) -> Any:
-    """x divided by its Euclidean length along `axis`.
+    """x divided by its length along `axis`.
 
     Args:
         x: array or Value of floats.
         axis: one axis or several.
-        order: 2; other norms are not offered.
+        order: which norm is the length: 2 the Euclidean one, 1 the sum of magnitudes, and so on.
         epsilon: shorter lengths count as this one, `config.epsilon()` unless given.
 
     Returns:
         the shape and dtype of x; float16 is computed in float32. Zeros stay zeros.
 
     Raises:
-        ValueError: another order.
+        ValueError: an order that is no positive int.
 
     Example:
         >>> normalize(np.array([[3.0, 4.0]]))
         array([[0.6, 0.8]])
     """
-    if order != 2:
-        rule = "normalize: only the Euclidean norm is offered."
-        raise ValueError(explain(rule, expected="order=2", received=order))
+    if isinstance(order, bool) or not isinstance(order, int | np.integer) or order < 1:
+        raise ValueError(explain("normalize: order must be a positive int.", received=repr(order)))
     x = as_float(x)
     exact = cast(x, wide_dtype(spec_of(x).dtype))
     axes = normalize_axes(axis, x.ndim, "normalize")
     shortest = config.epsilon() if epsilon is None else float(epsilon)
+    if order != 2:
+        total = sum(power(absolute(exact), float(order)), axes, keepdims=True)
+        return cast(divide(exact, maximum(power(total, 1.0 / order), shortest)), spec_of(x).dtype)
     total = maximum(sum(square(exact), axes, keepdims=True), shortest * shortest)
     return cast(multiply(exact, rsqrt(total)), spec_of(x).dtype)
 

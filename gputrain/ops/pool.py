@@ -10,8 +10,9 @@ import numpy as np
 
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, Spec, Value
-from gputrain.ops.base import Operation, Sample, apply, convert, require_float
+from gputrain.ops.base import Operation, Sample, apply, cast, convert, require_float, spec_of
 from gputrain.ops.elementwise import keep_bits
+from gputrain.ops.pointwise import as_float
 from gputrain.ops.window import (
     WORDS,
     Ints,
@@ -317,8 +318,10 @@ def max_pool(
         >>> max_pool(np.ones((1, 7, 3), "float32"), 2, padding="same").shape
         (1, 4, 3)
     """
-    x = convert(inputs)
-    return apply(MaxPool(*_arguments("max_pool", x, pool_size, strides, padding, data_format)), x)[0]
+    given = convert(inputs)
+    x = as_float(given)
+    pooled = apply(MaxPool(*_arguments("max_pool", x, pool_size, strides, padding, data_format)), x)[0]
+    return cast(pooled, spec_of(given).dtype)
 
 
 def average_pool(
@@ -348,7 +351,7 @@ def average_pool(
         >>> average_pool(np.ones((1, 4, 6, 3), "float32"), 2).shape
         (1, 2, 3, 3)
     """
-    x = convert(inputs)
+    x = as_float(inputs)
     return apply(AveragePool(*_arguments("average_pool", x, pool_size, strides, padding, data_format)), x)
 
 

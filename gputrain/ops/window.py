@@ -144,7 +144,7 @@ class Window:
             yield tap, (slice(None), *(_met(*span) for span in spans))
 
     def first_inside(self) -> Any:
-        """The number of the first tap that meets no border, at each position: (*out, 1); 0 without a border."""
+        """The first tap that meets no border, at each position: (*out, 1); 0 where there is no border."""
         first: Any = np.zeros((1,), "int64")
         for axis in range(self.rank if self.padded else 0):
             begin = self.pads[axis][0] - np.arange(self.out[axis]) * self.strides[axis]

@@ -9,19 +9,27 @@ from typing import Any
 
 import numpy as np
 
-from gputrain import ops
+from gputrain import initializers, ops
 from gputrain.errors import explain
 from gputrain.ir import current_trace
-from gputrain.names import did_you_mean
-from gputrain.ops.base import apply, cast, convert
+from gputrain.names import checked_name, did_you_mean, snake_case
+from gputrain.ops.base import apply, as_value, cast, convert
 from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments, flat_size, segments
 from gputrain.optimizers import schedules
 from gputrain.optimizers.schedules import LearningRateSchedule
 from gputrain.runtime import Variable
 from gputrain.utils.registry import Registry
+from gputrain.utils.signatures import KERAS_ONLY, only_taken
 from gputrain.utils.states import Copied, check_names
 
 RATES_AHEAD = 512  # steps for which a schedule is evaluated at a time
+_NOT_OFFERED = (
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+)
 MASTER = "master"  # name of the slot with the float32 copy of a 16-bit variable
 
 
@@ -37,9 +45,9 @@ class Optimizer(Copied):
         clipnorm: limit of each variable's gradient norm.
         clipvalue: limit of each gradient element's magnitude.
         global_clipnorm: limit of the norm of all gradients together.
-        name: name of the optimizer.
-        use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps: as in
-            Keras; not in this version, so anything but the defaults is an error.
+        name: name of the optimizer; default the class name in snake case.
+        use_ema, ema_momentum, ema_overwrite_frequency, loss_scale_factor, gradient_accumulation_steps: of
+            Keras; only the defaults are taken.
 
     A subclass either gives one fused operation (`fused_update`), or Keras's `update_step(gradient,
     variable, learning_rate)` written in operations with `self.assign(...)`.
@@ -73,11 +81,15 @@ class Optimizer(Copied):
         gradient_accumulation_steps: int | None = None,
         name: str | None = None,
     ) -> None:
-        self.name = name or type(self).__name__
-        _refuse(self.name, use_ema=use_ema, loss_scale_factor=loss_scale_factor)
-        _refuse(self.name, gradient_accumulation_steps=gradient_accumulation_steps)
-        _check_clipping(self.name, clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
-        self.weight_decay = weight_decay
+        kind = type(self).__name__
+        self.name = checked_name(name, kind) if name else snake_case(kind)
+        averages = use_ema, ema_momentum, ema_overwrite_frequency
+        for argument, value in zip(
+            _NOT_OFFERED, (*averages, loss_scale_factor, gradient_accumulation_steps), strict=True
+        ):
+            only_taken(argument, value, kind)
+        _check_clipping(kind, clipnorm=clipnorm, clipvalue=clipvalue, global_clipnorm=global_clipnorm)
+        self.weight_decay = _checked_decay(kind, weight_decay)
         self.clipnorm, self.clipvalue, self.global_clipnorm = clipnorm, clipvalue, global_clipnorm
         self.iterations = Variable(
             np.zeros((), np.int64), trainable=False, name="iterations", path=f"{self.name}/iterations"
@@ -144,7 +156,7 @@ class Optimizer(Copied):
             self._schedule, self._rates_left = value, 0
             return
         try:
-            rate = float(value)
+            rate = float("nan") if isinstance(value, bool) else float(value)
         except (TypeError, ValueError):
             rate = float("nan")
         if not np.isfinite(rate) or rate < 0:
@@ -228,8 +240,10 @@ class Optimizer(Copied):
         self._kept.update(self.slot_values())
         self._trained, self.built = list(variables), True
         self._masters = {v: self._master(v) for v in variables if wide(v.dtype) != v.dtype}
-        self._flat, self._own = self._flat_slots(), {}
+        self._flat, self._own = self._flat_slots() if self._is_fused else {}, {}
         self.slots = [slot for slots in self._flat.values() for slot in slots]
+        if not self._is_fused:
+            self.add_optimizer_variables(variables, self.slot_names)
         self.version += 1
 
     def _require_built(self, variables: list[Variable]) -> None:
@@ -341,8 +355,22 @@ class Optimizer(Copied):
         return None
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """Change one variable, in operations."""
-        raise NotImplementedError(f"{type(self).__name__} must define update_step or fused_update.")
+        """Change one variable, in operations; of a class with a fused operation, as that does.
+
+        Args:
+            gradient: of the variable's shape.
+            variable: one of those that the optimizer was built for.
+            learning_rate: of this step, a scalar.
+        """
+        op = self.fused_update((variable.spec.size,), (False,))
+        if op is None:
+            raise NotImplementedError(f"{type(self).__name__} must define update_step or fused_update.")
+        states = [*(self._own[variable][name] for name in self.slot_names), self._state(variable)]
+        inputs = [ops.reshape(x, (-1,)) for x in (gradient, *states[:-1])] + [convert(states[-1])]
+        rate, done = cast(learning_rate, "float32"), ops.add(self.iterations, 1)
+        new = apply(op, convert(True), rate, done, *inputs)
+        for state, value in zip(states, new if op.n_outputs > 1 else [new], strict=True):
+            state.assign(ops.reshape(value, state.shape))
 
     def assign(self, variable: Variable, value: Any) -> None:
         """Set a variable in `update_step`."""
@@ -357,18 +385,19 @@ class Optimizer(Copied):
         self._state(variable).assign_sub(value)
 
     def add_variable_from_reference(
-        self, reference_variable: Variable, name: str | None = None, initializer: str = "zeros"
+        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
         """A new slot of a variable's shape, in the dtype that the variable is computed in.
 
         A variable that had a slot of this name before a change of the list of variables keeps its value.
         """
         own = self._own.setdefault(reference_variable, {})
-        name = name or f"slot_{len(own)}"
-        fill = np.ones if initializer == "ones" else np.zeros
-        first = self._kept.get(reference_variable, {}).get(name, fill(reference_variable.shape))
+        name, dtype = name or f"slot_{len(own)}", wide(reference_variable.dtype)
+        first = self._kept.get(reference_variable, {}).get(name)
+        if first is None:
+            first = initializers.get(initializer)(reference_variable.shape, dtype=dtype)
         path = f"{self.name}/{reference_variable.path}/{name}"
-        slot = Variable(first, dtype=wide(reference_variable.dtype), trainable=False, name=name, path=path)
+        slot = Variable(first, dtype=dtype, trainable=False, name=name, path=path)
         own[name] = slot
         self.slots.append(slot)
         return slot
@@ -389,9 +418,34 @@ class Optimizer(Copied):
         self._no_decay.update(var_list or ())
         self._no_decay_names += tuple(var_names or ())
 
+    def add_optimizer_variables(
+        self, trainable_variables: Sequence[Variable], name: Any, initializer: Any = "zeros"
+    ) -> Any:
+        """A new slot of each variable, as `add_variable_from_reference` makes it.
+
+        Args:
+            trainable_variables: the variables.
+            name: of the slots; or several names.
+            initializer: what the slots begin with; or one for each name.
+
+        Returns:
+            list of slots; a tuple of lists for several names.
+        """
+        if isinstance(name, str):
+            return [self.add_variable_from_reference(v, name, initializer) for v in trainable_variables]
+        several = initializer if isinstance(initializer, list | tuple) else [initializer] * len(name)
+        pairs = zip(name, several, strict=True)
+        return tuple(self.add_optimizer_variables(trainable_variables, one, first) for one, first in pairs)
+
+    def _get_variable_index(self, variable: Variable) -> int:
+        """The number of a variable in the list given to `build`, under the name that subclasses know."""
+        return next(i for i, known in enumerate(self._trained) if known is variable)
+
     @property
     def _is_fused(self) -> bool:
-        return type(self).fused_update is not Optimizer.fused_update
+        """Whether one operation updates all; not where a subclass has an `update_step` of its own."""
+        of = next(cls for cls in type(self).__mro__ if {"fused_update", "update_step"} & vars(cls).keys())
+        return of is not Optimizer and "fused_update" in vars(of)
 
     def _pairs(self, grads: list[Any], variables: list[Variable]) -> tuple[list[Any], list[Variable]]:
         if len(grads) != len(variables):
@@ -423,7 +477,7 @@ class Optimizer(Copied):
         """Whether this step may change anything: gradients and everything checked before are finite."""
         flag = apply(AllFinite(), *flat)
         trace = current_trace()
-        return flag if trace is None else trace.require(flag)
+        return flag if trace is None else trace.require(as_value(flag))
 
     def _clipped(self, flat: dict[str, Any], groups: dict[str, list[Variable]]) -> dict[str, Any]:
         """The gradients of each dtype, within the limits."""
@@ -518,11 +572,20 @@ class Optimizer(Copied):
             "clipnorm": self.clipnorm,
             "clipvalue": self.clipvalue,
             "global_clipnorm": self.global_clipnorm,
+            **{name: KERAS_ONLY[name].taken[0] for name in _NOT_OFFERED},
         }
 
     @classmethod
-    def from_config(cls, config: dict[str, Any]) -> Any:
-        """An optimizer from `get_config()`, without state."""
+    def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
+        """An optimizer from `get_config()`, without state.
+
+        Args:
+            config: what `get_config` gave.
+            custom_objects: classes of schedules by name, for the learning rate.
+        """
+        rate = config.get("learning_rate")
+        if isinstance(rate, dict):
+            config = {**config, "learning_rate": schedules.deserialize(rate, custom_objects)}
         return cls(**config)
 
 
@@ -565,17 +628,17 @@ def _clipped_together(flat: dict[str, Any], limit: float) -> dict[str, Any]:
     return {dtype: ops.multiply(g, cast(factor, dtype)) for dtype, g in flat.items()}
 
 
-def _refuse(name: str, **options: Any) -> None:
-    """Keras arguments this version does not act on: refused rather than ignored."""
-    for option, value in options.items():
-        if value:
-            raise ValueError(
-                explain(
-                    f"{name}: {option} is not supported in this version.",
-                    expected="None or False",
-                    received=value,
-                )
-            )
+def _checked_decay(name: str, value: Any) -> float | None:
+    """None, or a number from 0 on."""
+    if value is not None and not (is_number(value) and 0 <= value < np.inf):
+        rule = f"{name}: weight_decay is None or a number from 0 on."
+        raise ValueError(explain(rule, received=repr(value)))
+    return value
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is a number of Python or NumPy, and no bool."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _check_clipping(name: str, **limits: float | None) -> None:
@@ -587,5 +650,5 @@ def _check_clipping(name: str, **limits: float | None) -> None:
             )
         )
     for key, value in given.items():
-        if not value > 0:
-            raise ValueError(explain(f"{name}: {key} must be positive.", received=value))
+        if not (is_number(value) and value > 0):
+            raise ValueError(explain(f"{name}: {key} must be a positive number.", received=repr(value)))

@@ -6,12 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import numpy as np
-
 from gputrain.errors import explain
 from gputrain.ops.optim import AdamUpdate, RMSpropUpdate, SGDUpdate
-from gputrain.optimizers.base import Optimizer, registry
-from gputrain.utils.signatures import shares, with_line
+from gputrain.optimizers.base import Optimizer, is_number, registry
+from gputrain.utils.signatures import on_or_off, shares, with_line
 
 
 class _FirstOrder(Optimizer):
@@ -30,7 +28,7 @@ class _FirstOrder(Optimizer):
         """Check the settings of the rule, and keep them as attributes."""
         self._settings = tuple(settings)
         for argument, value in settings.items():
-            setattr(self, argument, _CHECKS[argument](self.name, argument, value))
+            setattr(self, argument, _CHECKS[argument](type(self).__name__, argument, value))
 
     def _values(self) -> dict[str, Any]:
         return {argument: getattr(self, argument) for argument in self._settings}
@@ -56,7 +54,7 @@ class SGD(_FirstOrder):
     momentum: float
     nesterov: bool
 
-    @shares(Optimizer.__init__, name="SGD")
+    @shares(Optimizer.__init__)
     def __init__(
         self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **shared: Any
     ) -> None:
@@ -86,7 +84,7 @@ class RMSprop(_FirstOrder):
     epsilon: float
     centered: bool
 
-    @shares(Optimizer.__init__, name="rmsprop")
+    @shares(Optimizer.__init__)
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -121,7 +119,7 @@ class Adam(_FirstOrder):
     epsilon: float
     amsgrad: bool
 
-    @shares(Optimizer.__init__, name="adam")
+    @shares(Optimizer.__init__)
     def __init__(
         self,
         learning_rate: Any = 0.001,
@@ -156,12 +154,12 @@ class AdamW(Adam):
         Loshchilov & Hutter 2019, Decoupled Weight Decay Regularization.
     """
 
-    @shares(Adam.__init__, name="adamw")
+    @shares(Adam.__init__)
     def __init__(self, learning_rate: Any = 0.001, weight_decay: float = 0.004, **shared: Any) -> None:
         if weight_decay is None:
             raise ValueError(
                 explain(
-                    f"{shared['name']}: weight_decay is a number.",
+                    f"{type(self).__name__}: weight_decay is a number.",
                     received="None",
                     fix="Adam is the optimizer without weight decay.",
                 )
@@ -170,32 +168,28 @@ class AdamW(Adam):
 
 
 def _share(name: str, argument: str, value: Any) -> float:
-    if not _is_number(value) or not 0 <= value <= 1:
+    if not is_number(value) or not 0 <= value <= 1:
         raise ValueError(explain(f"{name}: {argument} must lie in 0..1.", received=repr(value)))
     return float(value)
 
 
 def _moment_share(name: str, argument: str, value: Any) -> float:
     """A share below 1: the moments are divided by 1 - share**step."""
-    if not _is_number(value) or not 0 <= value < 1:
+    if not is_number(value) or not 0 <= value < 1:
         rule = f"{name}: {argument} is a share below 1."
         raise ValueError(explain(rule, expected=f"0 <= {argument} < 1", received=repr(value)))
     return float(value)
 
 
 def _epsilon(name: str, argument: str, value: Any) -> float:
-    if not _is_number(value) or not 0 <= value < math.inf:
+    if not is_number(value) or not 0 <= value < math.inf:
         rule = f"{name}: {argument} must be a finite number, not below 0."
         raise ValueError(explain(rule, received=repr(value)))
     return float(value)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
-
-
 def _flag(name: str, argument: str, value: Any) -> bool:
-    return bool(value)
+    return on_or_off(value, f"{name}: {argument}", also=(0, 1))
 
 
 _CHECKS: dict[str, Callable[[str, str, Any], Any]] = {

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Value, current_trace
 from gputrain.random.seeds import Draw, Seed, next_draw
-from gputrain.utils.dtypes import as_dtype, as_float_dtype, as_shape
+from gputrain.utils.dtypes import as_dtype, as_float_dtype, as_number, as_shape
 from gputrain.utils.philox import normal64, uniform64
 
 Array = NDArray[Any]
@@ -41,13 +41,14 @@ def normal(
         NumPy array of `shape` and `dtype`.
 
     Raises:
-        ValueError: a dtype that is not a float type, a shape or seed out of range.
+        ValueError: a dtype that is not a float type, a shape, stddev or seed out of range.
 
     Example:
         >>> normal((2, 3), stddev=0.05, seed=1).shape
         (2, 3)
     """
     dims, kind = as_shape(shape, "random.normal"), as_float_dtype(dtype, "random.normal")
+    stddev = _deviation(stddev, "random.normal")
     if _drawn_each_step(seed):
         return Value.operators["random_normal"](dims, mean, stddev, kind.name, seed)
     values = standard_normal(next_draw(seed, "random.normal"), math.prod(dims))
@@ -108,6 +109,7 @@ def truncated_normal(
     where = "random.truncated_normal"
     _require_host(seed, where)
     dims, kind = as_shape(shape, where), as_float_dtype(dtype, where)
+    stddev = _deviation(stddev, where)
     values = standard_truncated_normal(next_draw(seed, where), math.prod(dims))
     return _scaled(values, mean, stddev, dims, kind)
 
@@ -237,6 +239,12 @@ def standard_truncated_normal(draw: Draw, count: int) -> NDArray[np.float64]:
         if kept.size >= count:
             return kept[:count]
         tried *= 2
+
+
+def _deviation(value: Any, where: str) -> Any:
+    """A standard deviation; of a number it is known whether it is one."""
+    is_number = isinstance(value, int | float | np.number)
+    return as_number(value, f"{where}: stddev", least=0.0) if is_number else value
 
 
 def _scaled(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 
-from gputrain import backend
+from gputrain import backend, config
 from gputrain.errors import DeviceError, ShapeError, explain
-from gputrain.ir import Spec, Stored, Value, current_trace, dtype_name
+from gputrain.ir import Spec, Stored, Value, as_tensor, current_trace, dtype_name
+from gputrain.names import checked_name, nearest
+from gputrain.ops.base import usual_dtype
 from gputrain.release import __version__
+from gputrain.utils.signatures import only_taken
 
 LAYOUT = 1  # of the attributes that pickles hold: another number where they are no longer those before
 WRITTEN_BY = (LAYOUT, __version__)
-SHOWN = 8  # elements up to which a variable shows its contents
+AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
+SYNCHRONIZATIONS = ("auto", "none", "on_read", "on_write")
 
 
 class Variable(Stored):
@@ -24,11 +28,24 @@ class Variable(Stored):
     outside, both act on the device array at once.
 
     Args:
-        initializer: array-like with the first value, or `f(shape, dtype) -> array`.
-        shape: tuple of ints; needed with a callable initializer.
-        dtype: name of the dtype; default is the array's own for arrays, `config.floatx()` otherwise.
+        initializer: array-like with the first value, or `f(shape, dtype) -> array`, or the name of an
+            initializer.
+        shape: tuple of ints; needed with an initializer.
+        dtype: name of the dtype; default is the array's own for arrays, "int32" for Python's ints, "bool" for
+            its bools, `config.floatx()` otherwise.
         trainable: whether an optimizer may change it.
-        name: last part of `path`.
+        autocast: whether mixed precision may cast it where it is read; there is none, so both come to the
+            same.
+        aggregation: how the copies of several devices become one: "none", "mean", "sum" or
+            "only_first_replica"; one device holds a variable, so all come to the same.
+        synchronization: when copies are brought together: "auto", "none", "on_read" or "on_write"; likewise.
+        name: last part of `path`; default "variable".
+        layout: of Keras; only None is taken.
+        path: the name among all variables; default `name`.
+
+    Raises:
+        ShapeError: an initializer without a shape, a shape of unknown sizes, an array of another shape.
+        ValueError: an argument that is not as above.
 
     Attributes:
         changed: called after each `assign` outside of a traced function, if set.
@@ -41,6 +58,7 @@ class Variable(Stored):
     """
 
     __array_priority__ = 100
+    named_initializer: ClassVar[Callable[[str], Any]]  # filled by gputrain.initializers, which stands above
 
     def __init__(
         self,
@@ -48,14 +66,25 @@ class Variable(Stored):
         shape: tuple[int, ...] | None = None,
         dtype: str | None = None,
         trainable: bool = True,
-        name: str = "variable",
+        autocast: bool = True,
+        aggregation: str | None = "none",
+        synchronization: str | None = "auto",
+        name: str | None = None,
+        layout: Any = None,
+        *,
         path: str | None = None,
     ) -> None:
-        host = _initial(initializer, shape, dtype)
+        name = "variable" if name is None else checked_name(name, "Variable")
+        where = path or name
+        only_taken("layout", layout, where)
+        self.autocast = bool(autocast)
+        self.aggregation = _one_of(aggregation, AGGREGATIONS, f"{where}: aggregation")
+        self.synchronization = _one_of(synchronization, SYNCHRONIZATIONS, f"{where}: synchronization")
+        host = _initial(initializer, shape, dtype, where)
         self.spec = Spec(host.shape, host.dtype.name)
         self._trainable = self.made_trainable = bool(trainable)
         self.name = name
-        self.path = path or name
+        self.path = where
         self.regularizer: Any = None
         self.constraint: Any = None
         self.changed: Callable[[], None] | None = None
@@ -123,9 +152,9 @@ class Variable(Stored):
 
     @property
     def value(self) -> Any:
-        """The current Value inside a traced function; a copy as a NumPy array outside."""
+        """The current Value inside a traced function; a copy of the contents outside."""
         trace = current_trace()
-        return trace.read(self) if trace is not None else self.numpy()
+        return trace.read(self) if trace is not None else as_tensor(self.numpy())
 
     def numpy(self) -> np.ndarray:
         """A copy of the contents on the host."""
@@ -183,6 +212,9 @@ class Variable(Stored):
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
     def __eq__(self, other: object) -> Any:
         """Elementwise against anything but another variable, which is compared by identity."""
         return NotImplemented if _by_identity(other) else self.operators["equal"](self, other)
@@ -194,8 +226,8 @@ class Variable(Stored):
 
     def __repr__(self) -> str:
         text = f"path={self.path}, shape={self.shape}, dtype={self.dtype}"
-        if self.spec.size <= SHOWN and current_trace() is None:
-            text += f", value={self.numpy().tolist()}"
+        if current_trace() is None:
+            text += f", value={self.numpy()}"
         return f"<Variable {text}>"
 
 
@@ -217,16 +249,47 @@ def _by_identity(other: object) -> bool:
     return other is None or isinstance(other, Variable)
 
 
-def _initial(initializer: Any, shape: tuple[int, ...] | None, dtype: str | None) -> np.ndarray:
+def _one_of(value: str | None, known: tuple[str, ...], where: str) -> str:
+    """One of the known words; None stands for "none"."""
+    word = "none" if value is None else value
+    if word not in known:
+        close = nearest(word, known) if isinstance(word, str) else None
+        hint = close and f"Did you mean {close!r}?"
+        raise ValueError(
+            explain(f"{where} must be one of {', '.join(known)}.", received=repr(value), fix=hint)
+        )
+    return word
+
+
+def _initial(initializer: Any, shape: Any, dtype: Any, where: str) -> np.ndarray:
+    """The first value on the host."""
+    if isinstance(initializer, str):
+        initializer = Variable.named_initializer(initializer)
+    sizes = None if shape is None else _sizes(shape, where)
     if callable(initializer):
-        if shape is None:
-            raise ShapeError(explain("A variable with a callable initializer needs a shape.", received=shape))
-        name = dtype_name(dtype or "float32")
-        host = np.asarray(initializer(tuple(shape), dtype=name), dtype=name)
-        if host.shape != tuple(shape):
+        if sizes is None:
+            rule = f"{where}: a variable with an initializer needs a shape."
+            raise ShapeError(explain(rule, received=shape, fix="Pass shape=(3, 4)."))
+        kind = dtype_name(dtype or config.floatx())
+        host = np.asarray(initializer(sizes, dtype=kind), dtype=kind)
+        if host.shape != sizes:
             raise ShapeError(
-                explain("The initializer returned another shape.", expected=tuple(shape), received=host.shape)
+                explain(
+                    f"{where}: the initializer returned another shape.", expected=sizes, received=host.shape
+                )
             )
         return host
-    host = np.asarray(initializer)
-    return host.astype(dtype_name(dtype)) if dtype is not None else host.astype(dtype_name(host.dtype))
+    host = np.asarray(initializer, usual_dtype(initializer))
+    if sizes is not None and host.shape != sizes:
+        rule = f"{where}: the first value has another shape than the variable."
+        raise ShapeError(explain(rule, expected=sizes, received=host.shape))
+    return host.astype(dtype_name(host.dtype if dtype is None else dtype))
+
+
+def _sizes(shape: Any, where: str) -> tuple[int, ...]:
+    """The shape of a variable, all sizes known."""
+    given = tuple(shape) if isinstance(shape, Iterable) and not isinstance(shape, str) else None
+    if given is None or not all(isinstance(size, int | np.integer) and size >= 0 for size in given):
+        rule = f"{where}: the shape of a variable is a tuple of sizes, all of them known."
+        raise ShapeError(explain(rule, received=repr(shape if given is None else given)))
+    return tuple(int(size) for size in given)

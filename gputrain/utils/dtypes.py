@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from gputrain import config
+
+# What Python calls its numbers, as Keras takes it.
+_PYTHON_TYPES: dict[Any, str] = {float: "float32", int: "int32", bool: "bool", "int": "int32"}
+
+
+def meant_dtype(dtype: Any) -> Any:
+    """What NumPy calls a dtype that Keras has other words for; anything else as it is.
+
+    Args:
+        dtype: Python's float, int and bool; a dtype policy of Keras, as an object or as its config, which
+            stands for the dtype it is named after.
+    """
+    if isinstance(dtype, str | type):
+        return _PYTHON_TYPES.get(dtype, dtype)
+    if isinstance(dtype, Mapping):
+        settings = dtype.get("config")
+        return str(settings.get("name", dtype) if isinstance(settings, Mapping) else dtype)
+    return str(dtype.name) if hasattr(dtype, "compute_dtype") else dtype
 
 
 def as_dtype(dtype: Any, where: str) -> np.dtype[Any]:
@@ -19,7 +39,7 @@ def as_dtype(dtype: Any, where: str) -> np.dtype[Any]:
     Raises:
         ValueError: NumPy knows no such dtype.
     """
-    name = config.floatx() if dtype is None else dtype
+    name = config.floatx() if dtype is None else meant_dtype(dtype)
     try:
         return np.dtype(name)
     except TypeError:
@@ -41,6 +61,19 @@ def as_float_dtype(dtype: Any, where: str) -> np.dtype[Any]:
             f"Cast the result for any other type."
         )
     return found
+
+
+def as_number(value: Any, where: str, least: float = -math.inf) -> float:
+    """Return a finite number of at least `least` as a float.
+
+    Raises:
+        ValueError: anything else.
+    """
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < least:
+        known = "a finite number" if least == -math.inf else f"a finite number of at least {least:g}"
+        raise ValueError(f"{where} must be {known}. Received {value!r}.")
+    return float(value)
 
 
 def as_shape(shape: Any, where: str) -> tuple[int, ...]:

@@ -6,10 +6,109 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from inspect import Parameter, Signature
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gputrain.errors import explain
 
 Init = Callable[..., Any]
 _BY_PLACE = Parameter.POSITIONAL_OR_KEYWORD
+
+
+class KerasOnly(NamedTuple):
+    """An argument of Keras that is taken with the values that ask for nothing, and refused with all others.
+
+    Attributes:
+        taken: those values; the first is the default.
+        reason: why no other is.
+        fix: what to do instead.
+    """
+
+    taken: tuple[Any, ...]
+    reason: str
+    fix: str
+
+
+_NO_RAGGED = KerasOnly((None, False), "there are no ragged tensors", "Pad to one length, and mask.")
+_NO_SPARSE = KerasOnly((None, False), "there are no sparse tensors", "Give dense arrays.")
+_NO_LOW_RANK = KerasOnly((None,), "training in fewer numbers (LoRA) is not offered", "Leave it out.")
+_NO_RENORM = "batch renormalization is not offered"
+_NO_AVERAGES = "moving averages of weights are not kept"
+_WITHOUT = "Leave it out."
+
+KERAS_ONLY: dict[str, KerasOnly] = {
+    "ragged": _NO_RAGGED,
+    "sparse": _NO_SPARSE,
+    "tensor": KerasOnly((None,), "an input stands for data, it holds none", "Call the model on the tensor."),
+    "input_tensor": KerasOnly(
+        (None,), "an input stands for data, it holds none", "Call the model on the tensor."
+    ),
+    "optional": KerasOnly((False,), "every input of a model must be given", "Give zeros in its place."),
+    "lora_rank": _NO_LOW_RANK,
+    "lora_alpha": _NO_LOW_RANK,
+    "quantization_config": KerasOnly((None,), "weights are not stored in fewer bits", _WITHOUT),
+    "renorm": KerasOnly((False,), _NO_RENORM, "Take a larger batch, or LayerNormalization."),
+    "renorm_clipping": KerasOnly((None,), _NO_RENORM, _WITHOUT),
+    "renorm_momentum": KerasOnly((0.99,), _NO_RENORM, _WITHOUT),
+    "rms_scaling": KerasOnly(
+        (False,), "a layer that subtracts no mean is another one", "Write it as a layer of your own."
+    ),
+    "synchronized": KerasOnly((False,), "each process normalizes its own part of the batch", _WITHOUT),
+    "overwrite_with_gradient": KerasOnly(
+        (False,), "no weight is set to its gradient", "Assign to the weight in train_step."
+    ),
+    "layout": KerasOnly((None,), "a variable lies on one device", _WITHOUT),
+    "use_ema": KerasOnly((False, None), _NO_AVERAGES, "Average the weights in a callback."),
+    "ema_momentum": KerasOnly((0.99,), _NO_AVERAGES, _WITHOUT),
+    "ema_overwrite_frequency": KerasOnly((None,), _NO_AVERAGES, _WITHOUT),
+    "loss_scale_factor": KerasOnly(
+        (None,), "losses are not scaled: without mixed precision it is not needed", "Train in float32."
+    ),
+    "gradient_accumulation_steps": KerasOnly(
+        (None,), "each batch is one step of the optimizer", "Take larger batches."
+    ),
+    "from_sorted_ids": KerasOnly((False,), "sorted ids instead of scores are not offered", "Give scores."),
+}
+
+
+def only_taken(argument: str, value: Any, where: str) -> None:
+    """Refuse an argument of `KERAS_ONLY` with a value that cannot be honoured.
+
+    Args:
+        argument: its name.
+        value: what was given.
+        where: of whom, as "Dense".
+
+    Raises:
+        ValueError: the value is none of those that are taken.
+    """
+    known = KERAS_ONLY[argument]
+    if not any(value is one or (type(value) is type(one) and value == one) for one in known.taken):
+        raise ValueError(
+            explain(
+                f"{where}: {argument} must be {known.taken[0]!r}: {known.reason}.",
+                received=repr(value),
+                fix=known.fix,
+            )
+        )
+
+
+def on_or_off(value: Any, where: str, also: Sequence[Any] = ()) -> bool:
+    """A bool: "no" does not count as yes.
+
+    Args:
+        value: what was given.
+        where: of whom, and the argument, as "Dense: use_bias".
+        also: further values that are taken.
+
+    Raises:
+        ValueError: anything else.
+    """
+    taken = isinstance(value, bool | np.bool_) or any(value is one for one in also)
+    if not taken:
+        raise ValueError(explain(f"{where} must be True or False.", received=repr(value)))
+    return bool(value)
 
 
 def parameters_of(function: Callable[..., Any], skip: int = 0, **defaults: Any) -> list[Parameter]:
@@ -27,6 +126,19 @@ def parameters_of(function: Callable[..., Any], skip: int = 0, **defaults: Any) 
     found = list(inspect.signature(function).parameters.values())[skip:]
     named = [parameter for parameter in found if parameter.kind is not Parameter.VAR_KEYWORD]
     return [p.replace(default=defaults[p.name]) if p.name in defaults else p for p in named]
+
+
+def takes(function: Callable[..., Any], name: str) -> bool:
+    """Whether a function names an argument; that **kwargs would take it does not count.
+
+    Example:
+        >>> takes(sorted, "reverse"), takes(dict, "reverse")
+        (True, False)
+    """
+    try:
+        return name in inspect.signature(function).parameters
+    except ValueError:  # of some built-in functions Python knows no signature
+        return False
 
 
 def called_with(parameters: Iterable[Parameter], function: Callable[..., Any]) -> Any:

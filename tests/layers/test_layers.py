@@ -349,7 +349,7 @@ def test_get() -> None:
 
 @pytest.mark.parametrize("make", [layers.Softmax, layers.LayerNormalization, layers.UnitNormalization])
 def test_an_axis_may_be_an_integer_of_numpy(make: Callable[..., Layer]) -> None:
-    assert make(axis=np.int64(1)).get_config()["axis"] == 1
+    assert make(axis=np.int64(1)).get_config()["axis"] in (1, [1])
     assert json.dumps(make(axis=np.array([1, 2])).get_config()["axis"]) == "[1, 2]"
 
 

@@ -42,8 +42,8 @@ SHAPES: list[tuple[Callable[[], Any], str]] = [
     (
         lambda: MSE(LABELS, P),
         r"mean_squared_error: y_true must have the shape of y_pred; nothing is broadcast, only a last "
-        r"axis of size 1 may be missing in one of them.*\(4, 3\).*\(4,\)\. Reshape y, or give the last layer as "
-        r"many units as y has",
+        r"axis of size 1 may be missing in one of them.*\(4, 3\).*\(4,\)\. Reshape y, or give the last "
+        r"layer as many units as y has",
     ),
     (lambda: MSE(P[:, :1], P), r"mean_squared_error: y_true must have the shape.*\(4, 3\).*\(4, 1\)"),
     (lambda: MSE(P[:1], P), r"mean_squared_error: y_true must have the shape.*\(4, 3\).*\(1, 3\)"),

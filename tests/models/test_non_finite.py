@@ -28,10 +28,10 @@ class Logarithm(layers.Layer):
 
 
 class Root(layers.Layer):
-    """The root of the square: finite at 0, its gradient is not."""
+    """The square root: finite at 0, its derivative is not."""
 
     def call(self, inputs: Any) -> Any:
-        return ops.sqrt(ops.square(inputs))
+        return ops.sqrt(inputs)
 
 
 def _model(layer: layers.Layer, **compiled: Any) -> keras.Sequential:

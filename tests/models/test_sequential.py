@@ -56,7 +56,7 @@ def test_without_an_input_it_is_built_on_the_first_data() -> None:
     assert model.weights == []
     model.fit(X, LABELS, batch_size=16, **QUIET)
     assert model.built
-    assert model.output_shape == (None, 3)
+    assert model.output_shape == (16, 3)  # as in Keras; batches of other sizes are taken all the same
     assert len(model.weights) == 4
     assert keras.Model(model.inputs, model.layers[0].output).predict(X, **QUIET).shape == (50, 8)
 

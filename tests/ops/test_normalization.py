@@ -79,5 +79,15 @@ def test_normalize_of_what_has_no_length() -> None:
     short = np.array([[0.0, 0.0], [3e-9, 4e-9]])
     np.testing.assert_allclose(ops.normalize(short, epsilon=1e-6), short / 1e-6)
     assert ops.normalize(np.zeros((1, 2), "float16"), epsilon=1e-12).tolist() == [[0.0, 0.0]]
-    with pytest.raises(ValueError, match=r"normalize: only the Euclidean norm is offered\."):
-        ops.normalize(X, order=1)
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_normalize_of_another_order(order: int) -> None:
+    lengths = np.linalg.norm(X, order, axis=-1, keepdims=True)
+    np.testing.assert_allclose(ops.normalize(X, order=order), X / lengths, rtol=1e-6)
+
+
+@pytest.mark.parametrize("order", [0, -1, 1.5, True, "euclidean", None])
+def test_normalize_refuses_an_order(order: Any) -> None:
+    with pytest.raises(ValueError, match=r"normalize: order must be a positive int\. Received: "):
+        ops.normalize(X, order=order)

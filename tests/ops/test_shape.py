@@ -210,8 +210,10 @@ def test_pad(width: Any) -> None:
 
 
 def test_pad_refuses() -> None:
-    with pytest.raises(ValueError, match=r"pad: unknown mode.*constant.*reflect"):
-        ops.pad(X, 1, mode="reflect")
+    with pytest.raises(ValueError, match=r"pad: unknown mode.*'refelct'.*Did you mean 'reflect'"):
+        ops.pad(X, 1, mode="refelct")
+    with pytest.raises(ValueError, match=r"constant_values is for mode=.constant.*2\.0 with mode='edge'"):
+        ops.pad(X, 1, mode="edge", constant_values=2.0)
     with pytest.raises(ShapeError, match=r"not negative.*Crop with a slice"):
         ops.pad(X, -1)
     with pytest.raises(ShapeError, match=r"a pair for each axis. Expected: 3 pairs"):
@@ -219,6 +221,12 @@ def test_pad_refuses() -> None:
     with pytest.raises(ShapeError, match=r"pairs of integers"):
         ops.pad(X, 1.5)
     assert ops.pad(unknown(None, 3), 1).shape == (None, 5)
+
+
+@pytest.mark.parametrize("mode", ["reflect", "symmetric", "edge"])
+def test_pad_modes(mode: Any) -> None:
+    same(ops.pad(X, ((1, 1), (0, 2), (5, 0)), mode=mode), np.pad(X, ((1, 1), (0, 2), (5, 0)), mode))
+    assert ops.pad(unknown(None, 3), ((0, 0), (1, 2)), mode=mode).shape == (None, 6)
 
 
 @pytest.mark.parametrize("repeats", [2, (1, 2, 1), (2, 1, 1, 3), (3,), (0, 1, 1), (2, 1)])

@@ -18,8 +18,7 @@ from gputrain import layers, models
 from gputrain.app.recipes.arguments import check_arguments, check_plain, parameters
 from gputrain.app.recipes.errors import RecipeError, Source
 from gputrain.app.recipes.schema import CODE
-from gputrain.layers.base.naming import forget_names
-from gputrain.names import did_you_mean
+from gputrain.names import did_you_mean, forget_names
 
 Builder = Callable[..., models.Model]
 

@@ -16,8 +16,7 @@ from typing import Any
 
 from gputrain import config, initializers, losses, metrics, optimizers, regularizers
 from gputrain.errors import explain
-from gputrain.layers.base.naming import forget_names
-from gputrain.names import nearest
+from gputrain.names import forget_names, nearest
 from gputrain.release import __version__
 
 # What `keras.__version__` says: the first version of the API that is served. Scripts ask for it to see

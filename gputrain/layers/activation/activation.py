@@ -143,11 +143,5 @@ class Softmax(Layer):
         if mask is not None and mask.ndim == inputs.ndim:
             lowest = -1e9 if inputs.dtype != "float16" else -3e4
             scores = ops.where(mask, inputs, lowest)
-            return ops.multiply(self._softmax(scores), ops.cast(mask, inputs.dtype))
-        return self._softmax(inputs)
-
-    def _softmax(self, x: Any) -> Any:
-        axes = [self.axis] if isinstance(self.axis, int) else self.axis
-        if len(axes) == 1:
-            return activations.softmax(x, axis=axes[0])
-        return ops.exp(ops.subtract(x, ops.logsumexp(x, axis=axes, keepdims=True)))
+            return ops.multiply(activations.softmax(scores, self.axis), ops.cast(mask, inputs.dtype))
+        return activations.softmax(inputs, self.axis)

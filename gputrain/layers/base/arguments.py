@@ -11,7 +11,7 @@ from gputrain import config
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, normalize_axis
 from gputrain.names import did_you_mean
-from gputrain.random import SeedGenerator
+from gputrain.random.seeds import SeedGenerator, check_seed
 
 Pair = tuple[int, int]
 _OR_MORE = {1: "", 2: " or two of them", 3: " or three of them"}
@@ -27,7 +27,7 @@ def positive_int(value: Any, where: str) -> int:
     Raises:
         ValueError: anything else.
     """
-    if not _is_int(value) or value < 1:
+    if not is_int(value) or value < 1:
         raise ValueError(explain(f"{where} must be a positive int.", received=repr(value)))
     return int(value)
 
@@ -63,7 +63,7 @@ def axis_or_axes(value: Any, where: str) -> int | list[int]:
         ValueError: anything else.
     """
     given = list(value) if _is_sequence(value) else [value]
-    if not given or not all(map(_is_int, given)):
+    if not given or not all(map(is_int, given)):
         raise ValueError(explain(f"{where} must be an int, or several.", received=repr(value)))
     axes = [int(axis) for axis in given]
     return axes if _is_sequence(value) else axes[0]
@@ -77,7 +77,7 @@ def side_pairs(value: Any, where: str) -> tuple[Pair, Pair]:
     """
     pairs = [_twice(side) for side in _twice(value)]
     numbers = [number for pair in pairs for number in pair]
-    is_count = all(_is_int(number) and number >= 0 for number in numbers)
+    is_count = all(is_int(number) and number >= 0 for number in numbers)
     if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs) or not is_count:
         raise ValueError(
             explain(
@@ -99,6 +99,15 @@ def data_format(value: Any, where: str) -> str:
     """Return "channels_last" or "channels_first"; None means `config.image_data_format()`."""
     name = config.image_data_format() if value is None else value
     return one_of(name, ("channels_last", "channels_first"), where)
+
+
+def seed(value: Any, where: str) -> Any:
+    """Return None, a SeedGenerator, or an int as a seed may be.
+
+    Raises:
+        ValueError: anything else.
+    """
+    return value if value is None or isinstance(value, SeedGenerator) else check_seed(value, where)
 
 
 def plain_seed(seed: Any) -> Any:
@@ -124,7 +133,8 @@ def known_size(shape: Shape, axis: int, where: str) -> int:
     return size
 
 
-def _is_int(value: Any) -> bool:
+def is_int(value: Any) -> bool:
+    """Whether a value is an int of Python or NumPy, and no bool."""
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 

@@ -16,7 +16,7 @@ from inspect import Parameter
 from typing import Any
 
 from gputrain import activations, constraints, initializers, regularizers
-from gputrain.utils.signatures import called_with
+from gputrain.utils.signatures import KERAS_ONLY, called_with, on_or_off, only_taken
 
 REQUIRED = Parameter.empty
 _NAMED = Parameter.POSITIONAL_OR_KEYWORD
@@ -86,8 +86,8 @@ def argument(check: Callable[..., Any] = as_given, default: Any = REQUIRED, **se
 
 
 def flag(default: bool, **settings: Any) -> Any:
-    """An argument that is on or off."""
-    return Argument(lambda value, where: bool(value), default, **settings)
+    """An argument that is on or off; 0 and 1 will do."""
+    return Argument(lambda value, where: on_or_off(value, where, also=(0, 1)), default, **settings)
 
 
 def activation(default: Any = None, **settings: Any) -> Any:
@@ -113,6 +113,16 @@ def constraint(**settings: Any) -> Any:
 def handed_on(**settings: Any) -> Any:
     """An argument of every layer (`name`, `dtype`) that Keras names among those of the class."""
     return Argument(as_given, None, handed_on=True, **settings)
+
+
+def keras_only(name: str, **settings: Any) -> Any:
+    """An argument of Keras that nothing is done for here: see `KERAS_ONLY`."""
+
+    def check(value: Any, where: str) -> Any:
+        only_taken(name, value, where.partition(":")[0])
+        return value
+
+    return Argument(check, KERAS_ONLY[name].taken[0], **settings)
 
 
 class fixed(property):  # a decorator, as property is

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 from gputrain import config, regularizers
 from gputrain.ir import dtype_name
 from gputrain.layers.base.calling import Called, building
-from gputrain.layers.base.config import Configured, input_shape_argument
+from gputrain.layers.base.config import Configured, input_shape_argument, is_undescribed, remembering
 from gputrain.layers.base.declared import complete
-from gputrain.layers.base.naming import auto_name
+from gputrain.names import auto_name, checked_name
 from gputrain.utils.registry import Registry
+from gputrain.utils.signatures import on_or_off
 from gputrain.utils.states import Copied
 
 
@@ -38,6 +39,8 @@ class Layer(Called, Configured, Copied):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         complete(cls, Layer)
+        if "__init__" in vars(cls) and is_undescribed(cls):
+            cls.__init__ = remembering(cls.__init__)  # type: ignore[method-assign]
         if "build" in vars(cls):
             cls.build = building(cls.build)  # type: ignore[method-assign]
 
@@ -57,14 +60,16 @@ class Layer(Called, Configured, Copied):
             name: str | None = None,
             **kwargs: Any,
         ) -> None:
-            self.name = name if name is not None else auto_name(type(self).__name__)
+            kind = type(self).__name__
+            self.name = auto_name(kind) if name is None else checked_name(name, kind)
             self.batch_input_shape = input_shape_argument(type(self), kwargs)
             self.activity_regularizer = regularizers.get(activity_regularizer)
             self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
-            self.autocast = autocast
+            self.autocast = on_or_off(autocast, f"{kind}: autocast")
             self.built = False
-            self._trainable = bool(trainable)
+            self._trainable = on_or_off(trainable, f"{kind}: trainable")
             self._weights = []
+            self._path = None
 
     def __getattr__(self, name: str) -> Any:
         """Only reached for attributes that are missing: says so, and why everything may be missing."""

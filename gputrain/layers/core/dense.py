@@ -18,6 +18,7 @@ class Dense(KernelLayer):
 
     Args:
         units: size of the output's last axis.
+        lora_rank, lora_alpha, quantization_config: of Keras; only None is taken.
 
     Shapes:
         (N, ..., input_dim) to (N, ..., units); kernel (input_dim, units), bias (units,).
@@ -33,6 +34,9 @@ class Dense(KernelLayer):
 
     supports_masking = True
     units: int = declared.argument(positive_int)
+    lora_rank: None = declared.keras_only("lora_rank", after="bias_constraint")
+    lora_alpha: None = declared.keras_only("lora_alpha", after="lora_rank")
+    quantization_config: None = declared.keras_only("quantization_config", after="lora_alpha")
 
     def build(self, input_shape: Shape) -> None:
         """Make the kernel (input_dim, units) and the bias (units,)."""

@@ -8,7 +8,8 @@ from gputrain import config
 from gputrain.errors import explain
 from gputrain.ir import Node, Shape, Spec, Value, dtype_name
 from gputrain.layers.base import Layer, registry
-from gputrain.layers.base.naming import auto_name
+from gputrain.layers.base.arguments import is_int
+from gputrain.utils.signatures import only_taken
 
 
 @registry.add()
@@ -20,8 +21,9 @@ class InputLayer(Layer):
         batch_size: size of a batch, if fixed.
         dtype: default `config.floatx()`.
         name: default "input_layer", numbered.
-        batch_shape: shape with the batch; instead of `shape`.
-        sparse, input_tensor, optional: as in Keras; not in this version, so only the defaults are taken.
+        batch_shape: shape with the batch; instead of `shape` and `batch_size`.
+        sparse, ragged, input_tensor, optional: of Keras; only the defaults, and False, are taken.
+        kwargs: input_shape and batch_input_shape, the older names of shape and batch_shape.
     """
 
     def __init__(
@@ -30,14 +32,19 @@ class InputLayer(Layer):
         batch_size: int | None = None,
         dtype: Any = None,
         sparse: Any = None,
+        ragged: Any = None,
         batch_shape: Any = None,
         input_tensor: Any = None,
         optional: bool = False,
         name: str | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(name=name or auto_name("InputLayer"))
-        if sparse or input_tensor is not None or optional:
-            raise ValueError(explain("Input: sparse, input_tensor and optional are not supported."))
+        given = {"sparse": sparse, "ragged": ragged, "input_tensor": input_tensor, "optional": optional}
+        for argument, value in given.items():
+            only_taken(argument, value, "Input")
+        shape = kwargs.pop("input_shape", shape)
+        batch_shape = kwargs.pop("batch_input_shape", batch_shape)
+        super().__init__(name=name or None, **kwargs)
         self.batch_shape = _full_shape(shape, batch_size, batch_shape)
         self.dtype = dtype_name(dtype or config.floatx())
         self.value = Value(Spec(self.batch_shape, self.dtype), name=self.name)
@@ -48,7 +55,8 @@ class InputLayer(Layer):
         return self.value
 
     def get_config(self) -> dict[str, Any]:
-        return {"batch_shape": list(self.batch_shape), "dtype": self.dtype, "name": self.name}
+        unused = {"sparse": False, "ragged": False, "optional": False}
+        return {"batch_shape": list(self.batch_shape), "dtype": self.dtype, **unused, "name": self.name}
 
     def _only_call(self) -> Node:
         raise AttributeError("An input layer has no input of its own.")
@@ -63,14 +71,18 @@ def _full_shape(shape: Any, batch_size: int | None, batch_shape: Any) -> Shape:
         raise ValueError(
             explain("Input needs either shape or batch_shape.", received=f"{shape} and {batch_shape}")
         )
+    if batch_size is not None and batch_shape is not None:
+        raise ValueError(
+            explain("Input: batch_shape has the batch's size.", received=f"batch_size={batch_size}, too")
+        )
     full = tuple(batch_shape) if batch_shape is not None else (batch_size, *_as_tuple(shape))
-    if any(d is not None and (not isinstance(d, int) or d < 0) for d in full):
+    if not all(size is None or (is_int(size) and size >= 0) for size in full):
         raise ValueError(explain("Input: each size must be a non-negative int or None.", received=full))
-    return full
+    return tuple(None if size is None else int(size) for size in full)
 
 
 def _as_tuple(shape: Any) -> tuple[Any, ...]:
-    if isinstance(shape, int):
+    if is_int(shape):
         raise ValueError(explain("Input: shape is a tuple.", received=shape, fix=f"Pass shape=({shape},)."))
     return tuple(shape)
 
@@ -80,6 +92,7 @@ def Input(
     batch_size: int | None = None,
     dtype: Any = None,
     sparse: Any = None,
+    ragged: Any = None,
     batch_shape: Any = None,
     name: str | None = None,
     tensor: Any = None,
@@ -89,11 +102,12 @@ def Input(
 
     Args:
         shape: shape of one sample; unknown sizes None.
-        batch_size: size of a batch, if fixed.
+        batch_size: size of a batch for layers that need to know it. Data may come in batches of another size,
+            as the last one does.
         dtype: default `config.floatx()`.
-        batch_shape: shape with the batch; instead of `shape`.
+        batch_shape: shape with the batch; instead of `shape` and `batch_size`.
         name: name of the input, also its key when data comes as a dict.
-        sparse, tensor, optional: as in Keras; not in this version, so only the defaults are taken.
+        sparse, ragged, tensor, optional: of Keras; only the defaults, and False, are taken.
 
     Returns:
         a Value to call layers on.
@@ -103,4 +117,5 @@ def Input(
         >>> x.shape
         (None, 28, 28, 1)
     """
-    return InputLayer(shape, batch_size, dtype, sparse, batch_shape, tensor, optional, name).value
+    only_taken("tensor", tensor, "Input")
+    return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, None, optional, name).value

@@ -10,6 +10,7 @@ from gputrain.ir import Shape, normalize_axis
 from gputrain.layers.base import declared, registry
 from gputrain.layers.base.arguments import known_size
 from gputrain.layers.normalization.affine import AffineLayer
+from gputrain.ops.pointwise import as_float
 from gputrain.ops.precision import wide_dtype
 from gputrain.runtime import Variable
 
@@ -44,6 +45,7 @@ class BatchNormalization(AffineLayer):
         momentum: share of the old moving statistics that is kept in each step, 0..1.
         epsilon: added to the variance, above 0.
         moving_mean_initializer, moving_variance_initializer: first values of the moving statistics.
+        renorm, renorm_clipping, renorm_momentum, synchronized: of Keras; only the defaults are taken.
 
     Shapes:
         any shape, kept; all weights (channels,).
@@ -66,6 +68,11 @@ class BatchNormalization(AffineLayer):
     moving_mean_initializer: Any = declared.initializer("zeros", after="gamma_initializer")
     moving_variance_initializer: Any = declared.initializer("ones", after="moving_mean_initializer")
 
+    renorm: bool = declared.keras_only("renorm", after="gamma_constraint")
+    renorm_clipping: None = declared.keras_only("renorm_clipping", after="renorm")
+    renorm_momentum: float = declared.keras_only("renorm_momentum", after="renorm_clipping")
+    synchronized: bool = declared.keras_only("synchronized", after="renorm_momentum")
+
     def build(self, input_shape: Shape) -> None:
         """Make gamma, beta, moving_mean and moving_variance, each (channels,)."""
         size = known_size(input_shape, self.axis, "BatchNormalization")
@@ -78,6 +85,7 @@ class BatchNormalization(AffineLayer):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The normalized inputs; moves the moving statistics where `training` and trainable."""
+        inputs = as_float(inputs)
         by_batch = bool(training and self.trainable)
         if by_batch and mask is None and self._channels(inputs) == inputs.ndim - 1:
             return self._whole_batch(inputs)

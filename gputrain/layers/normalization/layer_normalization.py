@@ -19,6 +19,12 @@ def _epsilon(value: Any, where: str) -> float:
     return float(value)
 
 
+def _axes(value: Any, where: str) -> list[int]:
+    """Axes as Keras keeps them: in a list, the ones from the back first."""
+    axes = arguments.axis_or_axes(value, where)
+    return sorted(axes) if isinstance(axes, list) else [axes]
+
+
 @registry.add()
 class LayerNormalization(AffineLayer):
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta, with each sample's own mean and variance.
@@ -28,7 +34,7 @@ class LayerNormalization(AffineLayer):
         epsilon: added to the variance, above 0.
 
     Shapes:
-        any shape, kept; the weights have the sizes of `axis`.
+        any shape, kept; the weights have the sizes of `axis`, in ascending order of the numbers given.
 
     Raises:
         ValueError: epsilon is not a number above 0.
@@ -42,13 +48,14 @@ class LayerNormalization(AffineLayer):
         array([[-1.,  1.]], dtype=float32)
     """
 
-    axis: int | Sequence[int] = declared.argument(arguments.axis_or_axes, -1)
+    axis: Sequence[int] = declared.argument(_axes, -1)
     epsilon: float = declared.argument(_epsilon, 1e-3)
+    rms_scaling: bool = declared.keras_only("rms_scaling", shown=False)
 
     def build(self, input_shape: Shape) -> None:
         """Make gamma and beta, of the sizes of `axis`."""
-        axes = normalize_axes(self.axis, len(input_shape), "LayerNormalization")
-        shape = tuple(arguments.known_size(input_shape, axis, "LayerNormalization") for axis in axes)
+        normalize_axes(self.axis, len(input_shape), "LayerNormalization")  # each once
+        shape = tuple(arguments.known_size(input_shape, axis, "LayerNormalization") for axis in self.axis)
         self.add_gamma_and_beta(shape)
 
     def call(self, inputs: Any) -> Any:

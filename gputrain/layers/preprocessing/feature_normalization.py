@@ -19,6 +19,7 @@ from gputrain.layers.preprocessing.moments import Moments
 from gputrain.ops.precision import wide_dtype
 from gputrain.runtime import Variable
 from gputrain.utils.notes import note
+from gputrain.utils.signatures import on_or_off
 
 BLOCK = 1 << 20  # numbers of an array that are looked at together
 SHOWN = 10  # features that a message names
@@ -70,7 +71,7 @@ class Normalization(Layer):
         super().__init__(**kwargs)
         self.axis = _axes(axis)
         self.input_mean, self.input_variance = _given(mean, variance)
-        self.invert = bool(invert)
+        self.invert = on_or_off(invert, "Normalization: invert", also=(0, 1))
         self.mean: Any = None
         self.variance: Any = None
         self.count: Variable | None = None
@@ -289,7 +290,7 @@ class Normalization(Layer):
         given = self.input_mean is not None
         return {
             **super().get_config(),
-            "axis": list(self.axis) or None,
+            "axis": list(self.axis),
             "mean": self.input_mean.tolist() if given else None,
             "variance": self.input_variance.tolist() if given else None,
             "invert": self.invert,

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 
 from gputrain import ops
+from gputrain.errors import explain
 from gputrain.layers.base import Layer, declared, registry
+
+
+def _numbers(value: Any, where: str) -> Any:
+    """A number, or an array of them."""
+    if np.asarray(value).dtype.kind not in "iuf":
+        raise ValueError(explain(f"{where} is a number, or an array of numbers.", received=repr(value)))
+    return value
 
 
 def _plain(value: Any) -> Any:
@@ -31,8 +39,8 @@ class Rescaling(Layer):
     """
 
     supports_masking = True
-    scale: Any = declared.argument(plain=_plain)
-    offset: Any = declared.argument(default=0.0, plain=_plain)
+    scale: Any = declared.argument(_numbers, plain=_plain)
+    offset: Any = declared.argument(_numbers, 0.0, plain=_plain)
 
     def call(self, inputs: Any) -> Any:
         """The rescaled inputs."""

@@ -47,7 +47,7 @@ class GaussianNoise(Layer):
 
     supports_masking = True
     stddev: float = declared.argument(partial(_below, math.inf))
-    seed: Any = declared.argument(default=None, plain=arguments.plain_seed)
+    seed: Any = declared.argument(arguments.seed, None, plain=arguments.plain_seed)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The inputs in the layer's dtype, with noise where `training`."""
@@ -81,7 +81,7 @@ class GaussianDropout(Layer):
 
     supports_masking = True
     rate: float = declared.argument(partial(_below, 1))
-    seed: Any = declared.argument(default=None, plain=arguments.plain_seed)
+    seed: Any = declared.argument(arguments.seed, None, plain=arguments.plain_seed)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The inputs in the layer's dtype, times noise where `training`."""

@@ -12,8 +12,8 @@ from gputrain.layers.base import Layer, arguments, declared, registry
 
 
 def _target(shape: Any, where: str) -> tuple[int, ...]:
-    """`shape` as a tuple of sizes, at most one of them -1."""
-    given = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    """`shape` as a tuple of sizes, at most one of them -1, which None stands for, too."""
+    given = (shape,) if isinstance(shape, int | np.integer) else tuple(-1 if d is None else d for d in shape)
     ints = all(isinstance(d, int | np.integer) and not isinstance(d, bool) and d >= -1 for d in given)
     if not ints or given.count(-1) > 1:
         raise ValueError(

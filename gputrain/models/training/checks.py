@@ -13,6 +13,7 @@ from gputrain import losses, metrics
 from gputrain.errors import explain
 from gputrain.models.training.objectives import ACCURACY, CROSSENTROPY, identifiers
 from gputrain.names import did_you_mean
+from gputrain.utils.signatures import on_or_off
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 _READ_AHEAD = "Leave it out: batches are read ahead by a thread where that helps (config.set_read_ahead)."
@@ -66,11 +67,13 @@ def epochs(name: str, value: Any) -> int:
 
 
 def share(value: Any) -> float:
-    """validation_split: a share below 1.
+    """validation_split: a share below 1; None counts as 0.
 
     Raises:
         ValueError: anything else.
     """
+    if value is None:
+        return 0.0
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not number or not 0 <= value < 1:
         rule = "fit: validation_split is a share."
@@ -104,14 +107,50 @@ def verbosity(value: Any) -> Any:
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False.
+    """True or False; None counts as False.
 
     Raises:
         ValueError: anything else.
     """
-    if not isinstance(value, bool | np.bool_):
-        raise ValueError(explain(f"fit: {name} must be True or False.", received=repr(value)))
+    return on_or_off(value, name, also=(None,))
+
+
+def shuffle(value: Any) -> bool | str:
+    """True, False or "batch"; None counts as False.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if isinstance(value, str) and value == "batch":
+        return value
+    if value is not None and not isinstance(value, bool | np.bool_):
+        raise ValueError(explain('fit: shuffle must be True, False or "batch".', received=repr(value)))
     return bool(value)
+
+
+def jit_compile(value: Any) -> None:
+    """ "auto", True or False, which come to the same: every model is compiled, and steps are equal.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not (value == "auto" or value is None or isinstance(value, bool | np.bool_)):
+        rule = 'compile: jit_compile must be "auto", True or False.'
+        raise ValueError(explain(rule, received=repr(value)))
+
+
+def factors(value: Any) -> None:
+    """loss_weights: a number, or numbers by output in a list or dict; None for none.
+
+    Raises:
+        ValueError: anything else.
+    """
+    for factor in identifiers(value):
+        if factor is not None and (
+            isinstance(factor, bool) or not isinstance(factor, int | float | np.number)
+        ):
+            rule = "compile: loss_weights is a number, or a list or dict of numbers by output."
+            raise ValueError(explain(rule, received=repr(value)))
 
 
 def names(loss: Any, *wanted: Any) -> None:

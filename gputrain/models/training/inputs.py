@@ -65,7 +65,7 @@ def source_of(
     size: int,
     steps: int | None,
     what: str,
-    shuffle: bool = False,
+    shuffle: bool | str = False,
     class_weight: Any = None,
 ) -> Source:
     """Batches of what the strategy leaves to this process; only those of fit go on pass after pass."""

@@ -107,6 +107,7 @@ class Fit:
     def _epoch_logs(self, logs: dict[str, float], watch: HealthWatch) -> dict[str, float]:
         """The logs over all processes, with the steps that were skipped where they are."""
         merged = self.model.strategy.merge_metrics(self.model.metrics, logs)
+        _tell_doubts(self.model)
         return {**merged, "skipped_steps": watch.skipped()} if watch.skips else merged
 
 
@@ -131,8 +132,16 @@ def evaluate(model: Any, source: Source, listeners: CallbackList) -> dict[str, f
     if last is None:
         raise DataError(explain("evaluate: there was no batch.", fix="Pass data that is not used up."))
     logs: dict[str, float] = model.strategy.merge_metrics(model.metrics, last.settle())
+    _tell_doubts(model)
     listeners.on_test_end(logs)
     return logs
+
+
+def _tell_doubts(model: Any) -> None:
+    """Say which metrics gave a number that means nothing."""
+    for metric in model.metrics:
+        for each in metric.logged().values():
+            each.tell_doubt()
 
 
 def predict(model: Any, source: Source, structure: Any, listeners: CallbackList) -> list[list[np.ndarray]]:

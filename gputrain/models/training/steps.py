@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Protocol
 
-import numpy as np
-
 from gputrain import config, ops
 from gputrain.compiler.rewrite import optimize
 from gputrain.data import Arrays
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Graph, Spec, Trace, Value, current_trace, schedule
+from gputrain.ir import Graph, Spec, Stored, Trace, Value, current_trace, schedule
 from gputrain.models.training.state import TrainingState
 from gputrain.models.training.strategy import Strategy
-from gputrain.ops.base import apply, constant
+from gputrain.ops.base import apply, as_value, is_number
 from gputrain.ops.optim import Gate
 from gputrain.utils import pack_x_y_sample_weight, tree
 from gputrain.utils.plain import flat
@@ -93,10 +91,8 @@ def _name_inputs(parts: tuple[Any, ...]) -> None:
 
 
 def _as_value(leaf: Any, kind: str) -> Value:
-    if isinstance(leaf, Value):
-        return leaf
-    if isinstance(leaf, int | float | np.ndarray | np.number):
-        return constant(np.asarray(leaf, config.floatx()))
+    if isinstance(leaf, Value | Stored) or is_number(leaf) or hasattr(leaf, "dtype"):
+        return as_value(leaf)
     raise GraphError(
         explain(
             f"{kind}_step() must return values or numbers.",

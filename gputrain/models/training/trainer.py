@@ -13,7 +13,7 @@ from gputrain import compiler, config, metrics, ops, optimizers
 from gputrain.data.ahead import is_reader
 from gputrain.data.sources import Batch, Source
 from gputrain.errors import GraphError, ShapeError, explain
-from gputrain.ir import Value, current_trace
+from gputrain.ir import Value, current_trace, is_float
 from gputrain.models.program import Program, ProgramCache
 from gputrain.models.training import checks, inputs
 from gputrain.models.training.callback_list import CallbackList
@@ -23,11 +23,13 @@ from gputrain.models.training.objectives import CompiledLoss, CompiledMetrics
 from gputrain.models.training.state import TrainingState
 from gputrain.models.training.steps import part_of_step
 from gputrain.models.training.strategy import OneProcess, Strategy
+from gputrain.ops.base import convert, spec_of
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils import unpack_x_y_sample_weight as unpack_data
 from gputrain.utils.notes import note
 from gputrain.utils.plain import flat
+from gputrain.utils.signatures import takes
 
 
 class Trainer:
@@ -131,11 +133,17 @@ class Trainer:
             weighted_metrics: likewise, weighted by sample_weight and class_weight.
             run_eagerly: run the same graph node by node, checking every result for NaN and infinity.
             steps_per_execution: steps between callbacks.
-            jit_compile, auto_scale_loss: accepted for compatibility; every model is compiled.
+            jit_compile: "auto", True or False; every model is compiled, so all come to the same.
+            auto_scale_loss: whether mixed precision may scale the loss; there is none, so both come to the
+                same.
 
         Raises:
-            ValueError: an unknown name, with the nearest known one.
+            ValueError: an unknown name, with the nearest known one; an argument that is not as above.
         """
+        checks.jit_compile(jit_compile)
+        checks.flag("compile: auto_scale_loss", auto_scale_loss)
+        checks.factors(loss_weights)
+        self.run_eagerly = checks.flag("compile: run_eagerly", run_eagerly)
         self.steps_per_execution = checks.count("steps_per_execution", steps_per_execution, 1)
         checks.names(loss, metrics, weighted_metrics)
         self.optimizer = optimizers.get(optimizer)
@@ -146,7 +154,6 @@ class Trainer:
             else None
         )
         self._loss_tracker = _mean()
-        self.run_eagerly = bool(run_eagerly)
         self.compiled = True
         self._coming_metrics = None
         self._programs.clear()
@@ -199,22 +206,22 @@ class Trainer:
         """
         x, y, sample_weight = unpack_data(data)
         y_pred = self(x, training=True)  # type: ignore[operator]
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
-        self._track_loss(loss, y_pred)
+        loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
+        self._track_loss(loss, x)
         variables = self.trainable_variables
         if variables:
             self.optimizer.apply(compiler.gradients(loss, variables), variables)
         else:
             note(f"{self.name} has no trainable weights: training changes nothing. Is trainable=False meant?")
-        return self.compute_metrics(x, y, y_pred, sample_weight)
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def test_step(self, data: Any) -> Any:
         """One step of evaluate, traced."""
         x, y, sample_weight = unpack_data(data)
         y_pred = self(x, training=False)  # type: ignore[operator]
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
-        self._track_loss(loss, y_pred)
-        return self.compute_metrics(x, y, y_pred, sample_weight)
+        loss = self._loss_of(x, y, y_pred, sample_weight, training=False)
+        self._track_loss(loss, x)
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def predict_step(self, data: Any) -> Any:
         """One step of predict, traced: the outputs."""
@@ -237,7 +244,7 @@ class Trainer:
         if self._loss is not None:
             with part_of_step("loss"):
                 total = self._loss(y, y_pred, sample_weight)
-        for extra in self.losses:
+        for extra in map(_scalar, self.losses):
             total = extra if total is None else ops.add(total, extra)
         if total is None:
             raise ValueError(
@@ -265,9 +272,14 @@ class Trainer:
             _require_number(name, value)
         return found
 
-    def _track_loss(self, loss: Value, y_pred: Any) -> None:
+    def _loss_of(self, *batch: Any, training: bool) -> Any:
+        """What `compute_loss` gives; one that does not take `training` is not told."""
+        told = {"training": training} if takes(self.compute_loss, "training") else {}
+        return self.compute_loss(*batch, **told)
+
+    def _track_loss(self, loss: Any, x: Any) -> None:
         """The epoch's loss is the mean over samples: a batch counts by its size."""
-        size = tree.flatten(y_pred)[0].shape[0]
+        size = next(leaf for leaf in tree.flatten(x) if leaf is not None).shape[0]
         self._loss_tracker.update_state(loss, sample_weight=float(size))
 
     # -------------------------------------------------------------------------------------------------- fit
@@ -283,7 +295,7 @@ class Trainer:
         callbacks: Any = None,
         validation_split: float = 0.0,
         validation_data: Any = None,
-        shuffle: bool = True,
+        shuffle: bool | str = True,
         class_weight: Any = None,
         sample_weight: Any = None,
         initial_epoch: int = 0,
@@ -303,7 +315,7 @@ class Trainer:
             callbacks: list of callbacks.
             validation_split: share of the last samples to hold out, unless validation_data is given.
             validation_data: (x, y) or (x, y, sample_weight) to evaluate on.
-            shuffle: a new order in each epoch.
+            shuffle: a new order in each epoch; "batch" keeps the batches and draws their order.
             class_weight: weight of each class, as {class: weight}, or "balanced".
             sample_weight: weight of each sample, (N,).
             initial_epoch: the epoch to begin with, at the batch that follows those of the epochs before it.
@@ -326,7 +338,7 @@ class Trainer:
         steps = checks.count("steps_per_epoch", steps_per_epoch)
         held_size = checks.count("validation_batch_size", validation_batch_size, size)
         held_steps = checks.count("validation_steps", validation_steps)
-        shuffle = checks.flag("shuffle", shuffle)
+        shuffle = checks.shuffle(shuffle)
         with self._alone():
             share = checks.share(validation_split) if validation_data is None else 0.0
             data, held_out = inputs.training_data(self, x, y, sample_weight, share)
@@ -554,7 +566,7 @@ class Trainer:
 
     def _results(self, logs: dict[str, float], return_dict: bool) -> Any:
         """Logs as a dict; or their values, first those of `metrics` in order, one alone not as a list."""
-        if return_dict:
+        if checks.flag("return_dict", return_dict):
             return logs
         own = [m.metrics if isinstance(m, CompiledMetrics) else [m] for m in self.metrics]
         names = dict.fromkeys(metric.name for group in own for metric in group)
@@ -569,6 +581,13 @@ class Trainer:
                     fix=f'Call model.compile(optimizer="adam", loss=...) before {what}().',
                 )
             )
+
+
+def _scalar(loss: Any) -> Any:
+    """A loss that a layer added as one floating number."""
+    loss = convert(loss)
+    loss = loss if is_float(spec_of(loss).dtype) else ops.cast(loss, config.floatx())
+    return ops.sum(loss) if loss.ndim else loss
 
 
 def _mean() -> Any:

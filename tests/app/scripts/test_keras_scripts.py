@@ -667,7 +667,7 @@ print(model.layers[0].name, model.input_shape, model.output_shape, model.count_p
     ids=["functional", "custom layer and loss", "several outputs", "old style"],
 )
 def test_scripts_for_keras_run_unchanged(script, capsys, text, printed):
-    gputrain.layers.base.naming.forget_names()
+    gputrain.names.forget_names()
     code = run_script(script(text))
     out, err = capsys.readouterr()
     assert (code, err.count("Traceback")) == (0, 0), err
