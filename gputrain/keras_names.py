@@ -200,10 +200,7 @@ NOT_THERE: tuple[Group, ...] = (
     Group(
         "inner methods of optimizers",
         "Make slots in build() with add_variable_from_reference(); train with apply_gradients() or fit().",
-        {
-            "optimizers.Optimizer": "add_variable finalize_variable_values "
-            "scale_loss set_weights"
-        },
+        {"optimizers.Optimizer": "add_variable finalize_variable_values scale_loss set_weights"},
     ),
     Group(
         "other callbacks",

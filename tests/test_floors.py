@@ -61,6 +61,7 @@ DEFERRED = {
     ("models.model", "models.summary"): "start-up: for those who ask for a summary",
     ("layers.base.tracking", "layers.base.places"): "start-up: for those who take or set a state",
     ("runtime.executable", "runtime.control"): "start-up: only loops and choices need it",
+    ("data.arrays", "data.frames"): "start-up: most data is NumPy's",
     ("datasets._load", "datasets._download"): "start-up: ssl and urllib cost more than all of gputrain",
     ("datasets._bundled", "data.tabular"): "start-up: tables are read by few programs",
 }

@@ -104,7 +104,7 @@ def get(identifier: Any) -> Any:
     return registry.get(identifier)
 
 
-Variable.named_initializer = staticmethod(get)
+Variable.operators["initializer"] = get  # for variables that are given a name
 
 serialize = serializer(registry, __name__)
 deserialize = deserializer(registry, __name__)

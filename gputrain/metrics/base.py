@@ -9,7 +9,7 @@ import numpy as np
 
 from gputrain import config, initializers
 from gputrain.ir import current_trace, dtype_name
-from gputrain.names import checked_name, snake_case
+from gputrain.names import snake_case
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils.notes import note
@@ -52,8 +52,7 @@ class Metric(states.Copied):
     _direction: str | None = None
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
-        kind = type(self).__name__
-        self.name = checked_name(name, kind) if name else snake_case(kind)
+        self.name = name or snake_case(type(self).__name__)
         self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
         self._variables: list[Variable] = []
 
@@ -109,6 +108,10 @@ class Metric(states.Copied):
     def _doubt(self) -> str | None:
         """Why `result` means nothing, from what the variables hold now; None where it has a meaning."""
         return None
+
+    def logged(self) -> dict[str, Metric]:
+        """The metrics that this one stands for, by the names of their results in logs."""
+        return {self.name: self}
 
     def tell_doubt(self) -> None:
         """Say once why `result` means nothing, where that is so; in a trace nothing is known yet."""

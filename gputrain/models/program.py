@@ -85,7 +85,7 @@ class Program:
         executable.step(load)
 
     def _run_eagerly(self, batch: Batch) -> None:
-        finder = NonFiniteFinder(self.device)
+        finder = NonFiniteFinder(self.device, self.graph.outputs)
         outputs = interpret(self.graph, self._feeds(batch), self.device, finder)
         for buffer, array in zip(self.executable.outputs, outputs, strict=True):
             self.device.upload(array, buffer)
@@ -100,9 +100,10 @@ class Program:
         pairs = zip(batch.arrays.leaves, self.graph.inputs, strict=True)
         return [np.asarray(on_host(a)[rows], v.dtype) for a, v in pairs]
 
-    def logs(self) -> dict[str, float]:
-        """The step's logs as Python floats."""
-        return dict(zip(self.names, (float(a) for a in self.executable.fetch()), strict=True))
+    def logs(self) -> dict[str, Any]:
+        """The step's logs as Python floats; arrays of metrics that give a number for each class."""
+        values = (array if array.ndim else float(array) for array in self.executable.fetch())
+        return dict(zip(self.names, values, strict=True))
 
     def outputs(self) -> list[np.ndarray]:
         """Copies of the flat outputs of a predict step."""
@@ -111,7 +112,7 @@ class Program:
     def find_non_finite(self, batch: Batch) -> str:
         """Run the step again from the same state without keeping anything, and say where NaN began."""
         buffers = self._feeds(batch)
-        finder = NonFiniteFinder(self.device)
+        finder = NonFiniteFinder(self.device, self.graph.outputs)
         interpret(self.graph, buffers, self.device, finder, commit=False)
         pairs = zip(self.graph.inputs, buffers, strict=True)
         ranges = ", ".join(f"{v.name} in {b.min():.4g}..{b.max():.4g}" for v, b in pairs if b.size)

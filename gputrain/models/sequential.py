@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gputrain.errors import explain
+from gputrain.errors import ShapeError, explain
 from gputrain.ir import Value
 from gputrain.layers.base import Layer
+from gputrain.layers.base.naming import inside
 from gputrain.layers.core.input_layer import InputLayer
 from gputrain.models.configs import as_nested_model, sequential_config, sequential_from_config
 from gputrain.models.model import Functional, Model
@@ -30,6 +31,8 @@ class Sequential(Functional):
         >>> model.output_shape
         (None, 10)
     """
+
+    heads_paths = True
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
         Model.__init__(self, trainable=trainable, name=name)
@@ -85,16 +88,28 @@ class Sequential(Functional):
         return layer
 
     def build(self, input_shape: Any = None) -> None:
-        """Create the weights for batches of this shape; those of another size are taken, too."""
-        if input_shape is None or self._has_graph():
-            return
+        """Create the weights for batches of this shape; those of another size are taken, too.
+
+        Args:
+            input_shape: with the batch; may be left out where the model begins with an Input.
+
+        Raises:
+            ValueError: there are no layers.
+            ShapeError: the model begins with an Input of another shape.
+        """
         if not self.layers:
+            if input_shape is None:
+                return
             raise ValueError(
                 explain(f"{self.name} has no layers.", fix="Add one: model.add(layers.Dense(10)).")
             )
-        if not isinstance(self._stack[0], InputLayer):
-            self._stack.insert(0, InputLayer(batch_shape=input_shape, dtype=_input_dtype(self._stack[0])))
-        self._connect()
+        first = self._stack[0]
+        if isinstance(first, InputLayer):
+            _require_like(first, input_shape, self.name)
+        elif input_shape is not None:
+            self._stack.insert(0, InputLayer(batch_shape=input_shape, dtype=_input_dtype(first)))
+        if not self._has_graph():
+            self._connect()
 
     def _has_graph(self) -> bool:
         return super()._has_graph() and self._connected == len(self._stack)
@@ -135,8 +150,9 @@ class Sequential(Functional):
             return
         inputs = self._stack[0].value
         value: Any = self.graph.outputs if self.graph is not None else inputs
-        for layer in self._stack[self._connected :]:
-            value = layer(value)
+        with inside(self):
+            for layer in self._stack[self._connected :]:
+                value = layer(value)
         self._connected = len(self._stack)
         self._set_graph(inputs, value)
 
@@ -165,6 +181,15 @@ class Sequential(Functional):
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """A Sequential from `get_config()`, with new weights."""
         return sequential_from_config(cls, config, custom_objects)
+
+
+def _require_like(first: InputLayer, shape: Any, name: str) -> None:
+    """Refuse to be built for other samples than the input's; the size of the batch does not count."""
+    given = first.batch_shape if shape is None else tuple(shape)
+    sizes = zip(first.batch_shape[1:], given[1:], strict=False)
+    if len(given) != len(first.batch_shape) or any(None not in pair and pair[0] != pair[1] for pair in sizes):
+        rule = f"{name}: the model begins with an Input, so it is built for that shape."
+        raise ShapeError(explain(rule, expected=first.batch_shape, received=given))
 
 
 def _input_dtype(layer: Layer) -> str:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from gputrain.errors import explain
 
-__all__ = ["PyDataset", "Sequence", "pack_x_y_sample_weight", "pad_sequences", "unpack_x_y_sample_weight"]
+__all__ = ["PyDataset", "Sequence", "pad_sequences"]
 
 
 class PyDataset:
@@ -77,47 +77,6 @@ class PyDataset:
 
 
 Sequence = PyDataset
-
-
-def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """Return (x, y, sample_weight) without what is None; x alone as it is, unless it is a list or tuple.
-
-    Args:
-        x, y, sample_weight: parts of a batch.
-
-    Example:
-        >>> pack_x_y_sample_weight(1, 2)
-        (1, 2)
-    """
-    if y is None:
-        return (x,) if isinstance(x, list | tuple) else x
-    return (x, y) if sample_weight is None else (x, y, sample_weight)
-
-
-def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """Return (x, y, sample_weight) of a batch, None for what it lacks.
-
-    Args:
-        data: x, (x,), (x, y) or (x, y, sample_weight).
-
-    Raises:
-        ValueError: more parts.
-
-    Example:
-        >>> unpack_x_y_sample_weight((1, 2))
-        (1, 2, None)
-    """
-    parts = tuple(data) if isinstance(data, list | tuple) else (data,)
-    if len(parts) not in (1, 2, 3):
-        raise ValueError(
-            explain(
-                "A batch has up to three parts.",
-                expected="x, (x,), (x, y) or (x, y, sample_weight)",
-                received=f"{len(parts)} parts",
-            )
-        )
-    x, y, sample_weight = (*parts, None, None)[:3]
-    return x, y, sample_weight
 
 
 def pad_sequences(

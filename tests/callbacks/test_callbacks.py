@@ -23,6 +23,7 @@ from gputrain.callbacks import (
     ReduceLROnPlateau,
     TerminateOnNaN,
 )
+from gputrain.metrics import Metric
 from tests.utils.pseudo_terminal import PseudoTerminal, use_terminal
 
 NAN = float("nan")
@@ -99,7 +100,7 @@ def test_early_stopping(arguments, values, epochs, best):
 def test_direction(name, metric, values):
     model = Model()
     if metric is not None:
-        model.metrics = [type("Metric", (), {"name": metric[0], "_direction": metric[1]})()]
+        model.metrics = [type("Told", (Metric,), {"_direction": metric[1]})(name=metric[0])]
     stop = EarlyStopping(name)
     assert run(stop, values, name, model)[0] == 3
     assert stop.best == values[1]

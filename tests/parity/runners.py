@@ -271,15 +271,13 @@ REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", N
 def run_loss(case: Case, side: Side, result: Result) -> None:
     """Config; for each reduction the loss and its gradient in the predictions.
 
-    Inputs: targets, predictions, weights if any. A column of weights gives a column of losses in Keras, here
-    one for each sample; they are compared without the axis.
+    Inputs: targets, predictions, weights if any.
     """
     _record_config(_subject(case, side), result)
     y_true, y_pred, *weights = case.arrays()
     for reduction in REDUCTIONS:
         loss, found = _subject(case, side, reduction=reduction), Result()
         _differentiate(case, side, found, lambda p, loss=loss: loss(y_true, p, *weights), [y_pred])
-        found.arrays["output 0"] = np.squeeze(found.arrays["output 0"])
         result.arrays.update({f"{name}, {reduction}": array for name, array in found.arrays.items()})
 
 

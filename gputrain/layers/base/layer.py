@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from gputrain import config, regularizers
 from gputrain.ir import dtype_name
 from gputrain.layers.base.calling import Called, building
-from gputrain.layers.base.config import Configured, input_shape_argument
+from gputrain.layers.base.config import Configured, input_shape_argument, is_undescribed, remembering
 from gputrain.layers.base.declared import complete
 from gputrain.names import attribute_instead, auto_name, checked_name
 from gputrain.utils.registry import Registry
@@ -39,6 +39,8 @@ class Layer(Called, Configured, Copied):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         complete(cls, Layer)
+        if "__init__" in vars(cls) and is_undescribed(cls):
+            cls.__init__ = remembering(cls.__init__)  # type: ignore[method-assign]
         if "build" in vars(cls):
             cls.build = building(cls.build)  # type: ignore[method-assign]
 

@@ -140,7 +140,8 @@ def evaluate(model: Any, source: Source, listeners: CallbackList) -> dict[str, f
 def _tell_doubts(model: Any) -> None:
     """Say which metrics gave a number that means nothing."""
     for metric in model.metrics:
-        metric.tell_doubt()
+        for each in metric.logged().values():
+            each.tell_doubt()
 
 
 def predict(model: Any, source: Source, structure: Any, listeners: CallbackList) -> list[list[np.ndarray]]:

@@ -402,7 +402,11 @@ class CompiledMetrics(metrics.Metric):
             metric.reset_state()
 
     def result(self) -> dict[str, Any]:
-        """The results, their names made unique as in Keras: output_name, output_weighted_name, name_1."""
+        """The results by the names they are logged under."""
+        return {name: metric.result() for name, metric in self.logged().items()}
+
+    def logged(self) -> dict[str, Any]:
+        """The metrics, their names made unique as in Keras: output_name, output_weighted_name, name_1."""
         found: dict[str, Any] = {}
         for metric, output, weighted in self.entries:
             prefix = f"{self.output_names[output]}_" if self._tells_apart else ""
@@ -410,7 +414,7 @@ class CompiledMetrics(metrics.Metric):
             if weighted and name in found:
                 name = f"{prefix}weighted_{metric.name}"
             numbered = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(1)))
-            found[next(name for name in numbered if name not in found)] = metric.result()
+            found[next(name for name in numbered if name not in found)] = metric
         return found
 
     def _per_output(self, given: Any, names: Sequence[str]) -> list[list[Any]]:

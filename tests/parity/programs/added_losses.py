@@ -397,11 +397,14 @@ def what_layers_say_of_themselves(keras: Any) -> dict[str, Any]:
     before = [first.built, first.path, list(first.weights)]
     model = keras.Model(inputs, drop(normal(first(inputs))), name="mine")
     outer = keras.Sequential([keras.Input((3,)), model, _dense(keras, name="last")], name="outer")
+    late = keras.Sequential([_dense(keras, name="late")], name="stack")
+    late(X)
     half = keras.layers.Dense(2, dtype="float16")
     return {
         "before": before,
         "built": [layer.built for layer in model.layers],
         "names": [layer.name for layer in model.layers],
+        "late": [late.path, late.layers[0].path, *(w.path for w in late.weights)],
         "outer": [layer.name for layer in outer.layers],
         "dtypes": [[x.dtype, x.compute_dtype, x.variable_dtype] for x in (first, normal, drop, half, model)],
         "input": list(first.input.shape),
@@ -411,5 +414,6 @@ def what_layers_say_of_themselves(keras: Any) -> dict[str, Any]:
         "same": [first.output is normal.input, model.output is drop.output],
         "variables": [len(first.variables), len(normal.variables)],
         "counts": [first.count_params(), model.count_params()],
-        "weights": [w.path.split("/")[-2:] for w in model.weights],
+        "weights": [w.path for w in outer.weights],
+        "paths": [layer.path for layer in (first, normal, model, *outer.layers, outer)],
     }

@@ -428,3 +428,117 @@ def validation_in_some_epochs(keras: Any) -> dict[str, Any]:
     fit = {**FIT, "validation_data": (X, Y), "validation_freq": [2, 3]}
     history = _line(keras).fit(X, Y, epochs=3, callbacks=[_recorder(keras, told)], **fit)
     return {"history": history.history, "told": told}
+
+
+# ------------------------------------------------------------------------------------- habits of scripts
+
+
+def hooks_of_every_signature(keras: Any) -> dict[str, Any]:
+    told: list[Any] = []
+
+    class Old(keras.callbacks.Callback):
+        def on_train_begin(self, logs: Any = {}) -> None:  # noqa: B006 as old scripts have it
+            told.append(logs.get("loss"))
+
+        def on_epoch_begin(self, e: int, words: Any) -> None:
+            told.append(len(words))
+
+        def on_epoch_end(self, *args: Any, **kwargs: Any) -> None:
+            told.append(len(args) + len(kwargs))
+
+        def on_batch_end(self, batch: int, logs: Any = {}) -> None:  # noqa: B006
+            told.append(logs.get("loss"))
+
+    _line(keras).fit(X, Y, callbacks=[Old()], **FIT)
+    return {"told": told}
+
+
+def evaluation_at_the_end_of_an_epoch(keras: Any) -> dict[str, Any]:
+    class Tests(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            found = self.model.evaluate(X * 2, Y, verbose=0, return_dict=True)
+            logs.update({f"test_{name}": value for name, value in found.items()})
+
+    history = _line(keras, ["mae"]).fit(X, Y, epochs=3, callbacks=[Tests()], **FIT).history
+    return {"history": history}
+
+
+def the_best_weights_kept_by_hand(keras: Any) -> dict[str, Any]:
+    class Keeps(keras.callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.best, self.wait, self.weights = np.inf, 0, None
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            current = logs.get("val_loss")
+            if np.less(current, self.best):
+                self.best, self.wait, self.weights = current, 0, self.model.get_weights()
+                return
+            self.wait += 1
+            if self.wait >= 1:
+                self.model.stop_training = True
+                self.model.set_weights(self.weights)
+
+    model, keeps = _line(keras), Keeps()
+    model.optimizer.learning_rate = 1.2
+    history = model.fit(X, Y, epochs=6, validation_data=(X, Y), callbacks=[keeps], **FIT).history
+    return {"epochs": len(history["loss"]), "best": float(keeps.best)}
+
+
+def rates_tried_batch_by_batch(keras: Any) -> dict[str, Any]:
+    rates: list[float] = []
+    losses: list[float] = []
+
+    class Finder(keras.callbacks.Callback):
+        def on_train_begin(self, logs: Any = None) -> None:
+            self.weights = self.model.get_weights()
+            self.model.optimizer.learning_rate.assign(1e-3)
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            rate = float(self.model.optimizer.learning_rate)
+            rates.append(rate)
+            losses.append(logs["loss"])
+            self.model.optimizer.learning_rate.assign(rate * 2)
+
+        def on_train_end(self, logs: Any = None) -> None:
+            self.model.set_weights(self.weights)
+
+    model = _line(keras)
+    model.fit(X, Y, callbacks=[Finder()], **{**FIT, "batch_size": 2})
+    return {"rates": rates, "losses": losses, "weights": model.get_weights()}
+
+
+def stops_by_baseline_and_from_an_epoch_on(keras: Any) -> dict[str, Any]:
+    stops = {
+        "baseline": keras.callbacks.EarlyStopping("loss", baseline=0.5, patience=1),
+        "start": keras.callbacks.EarlyStopping("loss", patience=0, start_from_epoch=2, min_delta=10.0),
+        "max": keras.callbacks.EarlyStopping("loss", mode="max", patience=2, restore_best_weights=True),
+    }
+    runs = {}
+    for name, stop in stops.items():
+        history = _line(keras).fit(X, Y, epochs=6, callbacks=[stop], **FIT)
+        runs[name] = [history.epoch, stop.stopped_epoch, stop.wait]
+    return runs
+
+
+def rates_of_a_schedule_in_the_logs(keras: Any) -> dict[str, Any]:
+    class Rates(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            logs["lr"] = float(self.model.optimizer.learning_rate)
+
+    model = _line(keras)
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
+    model.compile(keras.optimizers.SGD(schedule), "mse")
+    return {"history": model.fit(X, Y, epochs=3, callbacks=[Rates()], **FIT).history}
+
+
+def predictions_within_training(keras: Any) -> dict[str, Any]:
+    seen: list[Any] = []
+
+    class Looks(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            seen.append(self.model.predict(X[:1], verbose=0))
+            seen.append(self.model.predict_on_batch(X[:2]))
+            seen.append(np.asarray(keras.ops.convert_to_numpy(self.model(X[:1]))))
+
+    history = _line(keras).fit(X, Y, epochs=2, callbacks=[Looks()], **FIT).history
+    return {"seen": seen, "history": history}

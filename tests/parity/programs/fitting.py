@@ -317,3 +317,137 @@ def epochs_that_begin_later(keras: Any) -> dict[str, Any]:
         "epochs": [found.epoch for found in histories],
         "histories": [found.history for found in histories],
     }
+
+
+# ------------------------------------------------------------------------------------- inputs, one by one
+
+
+def _pair(keras: Any) -> Any:
+    inputs = [keras.Input((3,), name="a"), keras.Input((2,), name="b")]
+    joined = keras.layers.Concatenate()(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(1, kernel_initializer="ones")(joined))
+    model.compile("sgd", "mse")
+    return model
+
+
+def several_inputs_in_every_form(keras: Any) -> dict[str, Any]:
+    a, b, y = numbers(8, 3), numbers(8, 2, key="b"), numbers(8, 1, key="y")
+    forms = {"list": [a, b], "tuple": (a, b), "dict": {"b": b, "a": a}}
+    found = {}
+    for name, x in forms.items():
+        model = _pair(keras)
+        history = model.fit(x, y, batch_size=2, validation_data=(x, y), **QUIET).history
+        split = model.fit(x, y, batch_size=2, validation_split=0.25, **QUIET).history
+        single = [model.train_on_batch(x, y), model.test_on_batch(x, y), model.predict_on_batch(x)]
+        found[name] = [history, split, single, model.evaluate(x, y, verbose=0), model.predict(x, verbose=0)]
+    return found
+
+
+def a_generator_of_several_inputs(keras: Any) -> dict[str, Any]:
+    def listed(number: int) -> Any:
+        x, y = _batch(number)
+        return (x, x[:, :2]), y
+
+    def named(number: int) -> Any:
+        x, y = _batch(number)
+        return {"a": x, "b": x[:, :2]}, y
+
+    model = _pair(keras)
+    return {
+        "listed": model.fit(_stream(3, listed), **QUIET).history,
+        "named": model.fit(_stream(4, named), steps_per_epoch=2, epochs=2, **QUIET).history,
+        "predicted": model.predict(_stream(2, lambda number: (listed(number)[0],)), verbose=0),
+    }
+
+
+def a_generator_of_several_targets(keras: Any) -> dict[str, Any]:
+    inputs = keras.Input((3,))
+    dense = [keras.layers.Dense(1, kernel_initializer="ones", name=name)(inputs) for name in ("p", "q")]
+    model = keras.Model(inputs, dense)
+    model.compile("sgd", ["mse", "mae"], metrics=[["mae"], []])
+
+    def listed(number: int) -> Any:
+        x, y = _batch(number)
+        return x, (y, 2 * y)
+
+    def named(number: int) -> Any:
+        x, y = _batch(number)
+        return x, {"p": y, "q": 2 * y}
+
+    return {
+        name: model.fit(_stream(3, make), **QUIET).history
+        for name, make in (("list", listed), ("dict", named))
+    }
+
+
+def a_generator_without_targets(keras: Any) -> dict[str, Any]:
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = keras.layers.Dense(3, kernel_initializer="ones")
+
+        def call(self, x: Any) -> Any:
+            y = self.dense(x)
+            self.add_loss(keras.ops.mean((y - x) ** 2))
+            return y
+
+    model = Own()
+    model.compile("sgd")
+    x = numbers(8, 3)
+    history = model.fit(x, epochs=2, batch_size=4, **QUIET).history
+    streamed = model.fit(_stream(3, lambda number: (_batch(number)[0],)), **QUIET).history
+    return {
+        "history": history,
+        "streamed": streamed,
+        "evaluated": model.evaluate(x, verbose=0),
+        "single": model.train_on_batch(x),
+    }
+
+
+def weights_of_several_outputs(keras: Any) -> dict[str, Any]:
+    inputs = keras.Input((3,))
+    dense = [keras.layers.Dense(n, kernel_initializer="ones", name=f"d{n}")(inputs) for n in (1, 2)]
+    model = keras.Model(inputs, dense)
+    model.compile("sgd", ["mse", "mae"], weighted_metrics=[["mae"], ["mse"]])
+    x, y = numbers(8, 3), [numbers(8, 1, key="y"), numbers(8, 2, key="z")]
+    weights = [numbers(8, key="w", low=0.1), numbers(8, key="v", low=0.1)]
+    return {
+        "history": model.fit(x, y, sample_weight=weights, **QUIET).history,
+        "evaluated": model.evaluate(x, y, sample_weight=weights, verbose=0),
+        "single": model.train_on_batch(x, y, weights),
+        "one for both": model.evaluate(x, y, sample_weight=weights[0], verbose=0),
+    }
+
+
+def weights_of_classes_in_every_form(keras: Any) -> dict[str, Any]:
+    x, index = numbers(9, 3), np.arange(9) % 3
+    ones = {"kernel_initializer": "ones", "bias_initializer": "ones"}
+    classes, found = {0: 1.0, 1: 2.0, 2: 0.5}, {}
+    for name, y in {"sparse": index, "column": index[:, None], "one_hot": np.eye(3)[index]}.items():
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3, activation="softmax", **ones)])
+        kind = "categorical_crossentropy" if name == "one_hot" else "sparse_categorical_crossentropy"
+        model.compile("sgd", kind, weighted_metrics=["accuracy"])
+        history = model.fit(x, y, class_weight=classes, batch_size=3, **QUIET).history
+        found[name] = [
+            history,
+            model.train_on_batch(x, y, class_weight=classes),
+            model.evaluate(x, y, verbose=0),
+        ]
+    return found
+
+
+def arguments_by_place(keras: Any) -> dict[str, Any]:
+    x, y = numbers(8, 3), numbers(8, 1, key="y")
+    model, weights = _line(keras), numbers(8, key="w", low=0.1)
+    return {
+        "fit": model.fit(x, y, 8, 2, 0).history,
+        "evaluate": model.evaluate(x, y, 4, 0, weights),
+        "predict": model.predict(x, 4, 0, 1),
+        "train": model.train_on_batch(x, y, weights),
+        "test": model.test_on_batch(x, y, weights),
+    }
+
+
+def two_fits_of_one_generator(keras: Any) -> dict[str, Any]:
+    model, endless = _line(keras), _stream(40)
+    return {"histories": [model.fit(endless, steps_per_epoch=3, epochs=1, **QUIET).history for _ in range(2)]}

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.parity.means import numbers
+from tests.parity.means import numbers, refusal
 
 X, Y, W = numbers(8, 3), numbers(8, 1, key="y"), numbers(8, key="w", low=0.0)
 
@@ -496,6 +496,37 @@ def a_config_without_the_bases(keras: Any) -> dict[str, Any]:
         "entries": sorted(Layer(2.0).get_config()),
         "again": Layer.from_config({"factor": 3.0})(X),
         "factor": again.layers[0].factor,
+    }
+
+
+def a_layer_without_a_config_of_its_own(keras: Any) -> dict[str, Any]:
+    class Layer(keras.layers.Layer):
+        def __init__(self, units, scale=2.0, *, words=("a", "b"), **kwargs):
+            super().__init__(**kwargs)
+            self.units, self.scale, self.words = units, scale, words
+
+        def call(self, x):
+            return x * self.scale
+
+    class Model(keras.Model):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.inner = Layer(2)
+
+        def call(self, x):
+            return self.inner(x)
+
+    config = Layer(3, name="mine", trainable=False).get_config()
+    again = Layer.from_config(config)
+    model = keras.Sequential([keras.Input((3,)), Layer(3, 4.0)])
+    copied = keras.Sequential.from_config(model.get_config(), custom_objects={"Layer": Layer})
+    return {
+        "own": {name: config[name] for name in ("units", "scale", "words")},
+        "again": [again.units, again.scale, again.name, again.trainable],
+        "copied": copied.predict(X, verbose=0),
+        "model": Model.from_config(Model(name="whole").get_config()).name,
+        "refused": refusal(lambda: Layer(object()).get_config()),
+        "a function": refusal(lambda: Layer(3, len).get_config()),
     }
 
 

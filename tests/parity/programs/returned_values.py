@@ -290,7 +290,12 @@ def metrics_begin_with_other_values(keras: Any) -> dict[str, Any]:
     metric.update_state(Y, Y)
     counted = metric.result()
     metric.reset_state()
-    return {"first": first, "counted": counted, "reset": metric.result(), **_fitted(_line(keras, metrics=[Counts()]))}
+    return {
+        "first": first,
+        "counted": counted,
+        "reset": metric.result(),
+        **_fitted(_line(keras, metrics=[Counts()])),
+    }
 
 
 def metrics_take_all_kinds(keras: Any) -> dict[str, Any]:
