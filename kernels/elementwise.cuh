@@ -36,7 +36,7 @@ template <typename T> __device__ __forceinline__ T sign_of(T x) {
 template <typename T> __device__ __forceinline__ T larger(T x, T y) { return x != x ? x : (y != y ? y : (x > y ? x : y)); }
 template <typename T> __device__ __forceinline__ T smaller(T x, T y) { return x != x ? x : (y != y ? y : (x < y ? x : y)); }
 
-template <typename T> __device__ __forceinline__ T sigmoid_of(T x) { return (tanh_of(x * (T)0.5) + (T)1) * (T)0.5; }
+template <typename T> __device__ __forceinline__ T sigmoid_of(T x) { return (T)1 / ((T)1 + exp_of(-x)); }
 template <typename T> __device__ __forceinline__ T softplus_of(T x) {
     return log1p_of(exp_of(-abs_of(x))) + larger(x, (T)0);
 }

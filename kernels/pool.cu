@@ -20,7 +20,7 @@ template <int R> __device__ __forceinline__ Odometer<R + 2> place_in(const int* 
 }
 
 // x (N, H, W, C) to best (N, OH, OW, C) and winner (N, OH, OW, C): which tap of the window it was, the first of equals.
-// A NaN wins; the border never does.
+// A NaN is the largest, and ends the search for a winner; the border never wins.
 template <typename T, typename W, int E, int R>
 __global__ void max_pool(const T* x, T* best, W* winner, WINDOW_PARAMS) {
     WINDOW(w);
@@ -43,11 +43,8 @@ __global__ void max_pool(const T* x, T* best, W* winner, WINDOW_PARAMS) {
             const Vector<T, E> pack = load_as<Vector<T, E>>(source + pixel * channels);
             for (int e = 0; e < E; ++e) {
                 const wide_t<T> value = wide(pack.at[e]);
-                // "not <=" rather than ">", so that a NaN wins; the second half lets the first one stay.
-                if (!(value <= largest[e]) && largest[e] == largest[e]) {
-                    largest[e] = value;
-                    tap_of.at[e] = (W)tap;
-                }
+                if (value > largest[e]) tap_of.at[e] = (W)tap;
+                if (!(value <= largest[e]) && largest[e] == largest[e]) largest[e] = value;  // a NaN stays
             }
         });
         Vector<T, E> result;

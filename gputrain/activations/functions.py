@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import normalize_axis
+from gputrain.ops.elementwise import Clip
 from gputrain.ops.pointwise import as_float
 from gputrain.utils.registry import Registry
 
@@ -37,12 +39,15 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
         array([0. , 0.5, 6. ], dtype=float32)
     """
     if negative_slope == 0.0 and threshold == 0.0:
-        y = ops.relu(x)
-        return y if max_value is None else ops.minimum(y, max_value)
+        return ops.relu(x) if max_value is None else ops.apply(Clip(0.0, float(max_value), True), as_float(x))
     x = ops.convert(x)
     above = x if max_value is None else ops.minimum(x, max_value)
-    below = ops.multiply(ops.subtract(x, threshold), negative_slope) if negative_slope else 0.0
-    return ops.where(ops.less_equal(x, threshold), below, above)
+    if threshold == 0.0:
+        return ops.where(ops.less_equal(x, 0.0), ops.multiply(x, negative_slope), above)
+    above = ops.where(ops.less_equal(x, threshold), 0.0, above)
+    if negative_slope == 0.0:
+        return above
+    return ops.subtract(above, ops.multiply(ops.relu(ops.subtract(threshold, x)), negative_slope))
 
 
 @registry.add()
@@ -289,7 +294,7 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
     if alpha == 0:
         raise ValueError(explain("celu divides by alpha.", expected="a number other than 0", received=alpha))
     x = as_float(x)
-    below = ops.expm1(ops.multiply(ops.minimum(x, 0.0), 1.0 / alpha))
+    below = ops.expm1(ops.multiply(ops.clip(x, -math.inf, 0.0), 1.0 / alpha))
     return ops.add(ops.relu(x), ops.multiply(below, alpha))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from gputrain import backend, config, version
+from gputrain import backend, config, release
 from gputrain.backend.cupy import environment, families, opening
 from gputrain.backend.cupy.environment import cuda_version, replace_line, version_numbers
 from gputrain.errors import DeviceError
@@ -70,7 +70,7 @@ def as_table(checks: Sequence[Check]) -> str:
 def as_json(checks: Sequence[Check]) -> str:
     """The checks for programs: {"gputrain", "backend", "works", "checks": [{name, state, found, fix}]}."""
     report = {
-        "gputrain": version.__version__,
+        "gputrain": release.__version__,
         "backend": config.backend(),
         "works": works(checks),
         "checks": [asdict(check) for check in checks],
@@ -104,7 +104,7 @@ def _host() -> Iterator[Check]:
     yield _judged("python", found, None if right else "Install Python 3.11 or later.", PROBLEM)
     right = OLDEST_NUMPY <= version_numbers(np.__version__) < FIRST_TOO_NEW_NUMPY
     yield _judged("numpy", np.__version__, None if right else "pip install 'numpy>=2.0,<3'", PROBLEM)
-    yield Check("gputrain", OK, f"{version.__version__} in {Path(version.__file__).parent}")
+    yield Check("gputrain", OK, f"{release.__version__} in {Path(release.__file__).parent}")
     yield _blas()
     yield _tried("kernel files", _kernel_files, FileNotFoundError)
 

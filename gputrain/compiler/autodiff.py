@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -10,16 +11,16 @@ from gputrain.compiler.rewrite import rewrite
 from gputrain.errors import GraphError, ShapeError, explain
 from gputrain.ir import Node, Stored, Value, current_trace, is_float, schedule
 from gputrain.ops import add, sum_to
-from gputrain.ops.base import constant
+from gputrain.ops.base import as_value, constant
 
 
 def gradients(
-    target: Value, sources: Sequence[Value | Stored], upstream: Value | None = None
+    target: Any, sources: Sequence[Value | Stored], upstream: Value | None = None
 ) -> list[Value | None]:
     """Gradients of `target` with respect to each source, as values of the same graph.
 
     Args:
-        target: what to differentiate; a scalar unless `upstream` is given.
+        target: what to differentiate; one number unless `upstream` is given. A number depends on nothing.
         sources: values or variables that `target` was computed from.
         upstream: cotangent of `target`'s shape; None means 1.
 
@@ -29,7 +30,7 @@ def gradients(
         of its way.
 
     Raises:
-        ShapeError: `target` is not a scalar and no upstream was given.
+        ShapeError: `target` holds several numbers and no upstream was given.
 
     Example:
         inside a traced train_step::
@@ -37,15 +38,16 @@ def gradients(
             grads = gputrain.gradients(loss, self.trainable_variables)
             self.optimizer.apply(grads, self.trainable_variables)
     """
-    if not isinstance(target, Value):
+    if current_trace() is None and not isinstance(target, Value):
         raise GraphError(
             explain("gradients() works on values of a traced function.", received=type(target).__name__)
         )
-    if upstream is None and target.shape != ():
+    target = as_value(target)
+    if upstream is None and any(size != 1 for size in target.shape):
         raise ShapeError(
-            explain("gradients() of something that is not a scalar needs `upstream`.", received=target.spec)
+            explain("gradients() of more than one number needs `upstream`.", received=target.spec)
         )
-    wanted = [_as_value(s) for s in sources]
+    wanted = [_source(s) for s in sources]
     seed = upstream if upstream is not None else np.ones(target.spec.dims, target.dtype)
     return pull_back([target], [seed if isinstance(seed, Value) else constant(seed)], wanted)
 
@@ -66,7 +68,7 @@ def pull_back(
     return [_total(cotangents.get(value, [])) for value in wanted]
 
 
-def _as_value(source: Value | Stored) -> Value:
+def _source(source: Value | Stored) -> Value:
     if isinstance(source, Value):
         return source
     trace = current_trace()

@@ -16,6 +16,7 @@ from gputrain.runtime.eager import run_once
 from gputrain.utils import philox, tree
 
 CHECK_BLOCK = 1 << 20
+_OF_OTHERS = ("to_numpy", "toarray", "detach", "mask")  # what frames.read reads has one of these
 
 
 @dataclass(eq=False)
@@ -71,8 +72,10 @@ def to_array(x: Any, name: str) -> np.ndarray:
     Raises:
         DataError: strings, objects or ragged lists.
     """
-    if hasattr(x, "to_numpy"):
-        x = x.to_numpy()
+    if any(hasattr(x, attribute) for attribute in _OF_OTHERS):
+        from gputrain.data import frames
+
+        x = frames.read(x, name)
     device = current_device()
     try:
         array = device.operand(x)
@@ -90,13 +93,9 @@ def to_array(x: Any, name: str) -> np.ndarray:
         with np.errstate(over="ignore"):  # too large a number becomes infinite, which check_finite reports
             array = array.astype(config.floatx())
     if array.dtype.kind not in "fiub":
-        raise DataError(
-            explain(
-                f"{name} must hold numbers.",
-                received=f"dtype {array.dtype}",
-                fix="Convert text and categories to numbers first (class indices, to_categorical).",
-            )
-        )
+        from gputrain.data import frames
+
+        raise frames.not_numbers(array, name)
     if array.ndim == 0:
         raise DataError(
             explain(f"{name} needs a first axis that counts samples.", received="a single number")
@@ -124,7 +123,7 @@ def make_arrays(x: Any, y: Any = None, sample_weight: Any = None, what: str = "f
     y = None if y is None else _named(y, f"{what}(y)")
     sample_weight = None if sample_weight is None else _named(sample_weight, f"{what}(sample_weight)")
     if sample_weight is not None:
-        sample_weight = tree.map_leaves(lambda a: a.astype(config.floatx(), copy=False), sample_weight)
+        sample_weight = tree.map_leaves(_as_weights, sample_weight)
     arrays = Arrays(x, y, sample_weight)
     _check_lengths(arrays, what)
     for name, part in (("x", x), ("y", y), ("sample_weight", sample_weight)):
@@ -134,8 +133,14 @@ def make_arrays(x: Any, y: Any = None, sample_weight: Any = None, what: str = "f
     return arrays
 
 
+def _as_weights(array: Any) -> Any:
+    return None if array is None else array.astype(config.floatx(), copy=False)
+
+
 def _named(structure: Any, name: str) -> Any:
     """Arrays from what the user gave: a list of arrays is several inputs, a list of numbers is one array."""
+    if structure is None:  # an output without weights of its own
+        return None
     if isinstance(structure, dict):
         # In one order whatever the user's, so that equal data meets one traced step.
         items = sorted(structure.items(), key=lambda item: str(item[0]))
@@ -150,7 +155,8 @@ def _is_list_of_arrays(structure: Any) -> bool:
     return (
         isinstance(structure, list)
         and bool(structure)
-        and all(np.ndim(a) and hasattr(a, "shape") for a in structure)
+        and any(a is not None for a in structure)
+        and all(a is None or (np.ndim(a) and hasattr(a, "shape")) for a in structure)
     )
 
 

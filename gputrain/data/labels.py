@@ -156,11 +156,12 @@ def _balanced(present: np.ndarray, counts: np.ndarray) -> dict[int, float]:
 
 
 def _checked_table(given: Any, present: np.ndarray, known: int) -> dict[int, float]:
-    if not isinstance(given, dict):
+    if not hasattr(given, "items"):
         raise DataError(explain('class_weight is {class: weight} or "balanced".', received=repr(given)))
     table: dict[int, float] = {}
     for key, value in given.items():
-        if isinstance(key, bool) or not isinstance(key, int | np.integer) or not 0 <= key < known:
+        whole = isinstance(key, int | float | np.number) and not isinstance(key, bool) and key == int(key)
+        if not whole or not 0 <= key < known:
             rule = "class_weight names a class that does not exist."
             raise DataError(explain(rule, expected=f"integers in 0..{known - 1}", received=repr(key)))
         if isinstance(value, str) or not np.isfinite(value) or value < 0:

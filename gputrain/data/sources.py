@@ -141,11 +141,12 @@ class _PassSource(Source):
             order = self._order(number)
             count = -(-len(order) // self.batch_size)
             stop = max(first, min(count, first + left))
-            for i in range(first, stop):
-                yield self._batch(order, i), (number, i + 1)
+            if first < stop:
+                self._tell("on_epoch_begin")
+                for i in range(first, stop):
+                    yield self._batch(order, i), (number, i + 1)
+                self._tell("on_epoch_end")
             left -= stop - first
-            if first < stop == count:
-                self._end_pass()
             if not self._goes_on:
                 return
             number, first = number + 1, 0
@@ -157,8 +158,8 @@ class _PassSource(Source):
     def _batch(self, order: np.ndarray, number: int) -> Batch:
         raise NotImplementedError
 
-    def _end_pass(self) -> None:
-        """Called when a pass is through."""
+    def _tell(self, moment: str) -> None:
+        """Called where an epoch or a pass of its own begins ("on_epoch_begin") and ends ("on_epoch_end")."""
 
 
 class ArraySource(_PassSource):
@@ -206,9 +207,14 @@ class ArraySource(_PassSource):
         return Batch(self.arrays, order, start, min(start + self.batch_size, len(order)))
 
 
-class _Reading(Source):
-    """What the sources share that read batches from a user's object."""
+class Reading(Source):
+    """What the sources share that read batches from a user's object.
 
+    Attributes:
+        weigh: gives each batch that is read its weights, if anything.
+    """
+
+    weigh: Callable[[Arrays], Arrays] | None = None
     _peeked: Batch | None = None
     _check: Check | None = None
 
@@ -224,8 +230,8 @@ class _Reading(Source):
         return Ahead(coming, device.carried()) if config.read_ahead() and device.asynchronous else coming
 
     def _convert(self, item: Any) -> Batch:
-        """A batch from x, (x, y) or (x, y, sample_weight)."""
-        parts = item if isinstance(item, tuple) else (item,)
+        """A batch from x, (x, y) or (x, y, sample_weight), in a tuple or a list."""
+        parts = item if isinstance(item, tuple | list) else (item,)
         if not 1 <= len(parts) <= 3:
             rule = f"{self.what}: a batch is x, (x, y) or (x, y, sample_weight)."
             raise DataError(explain(rule, received=f"{len(parts)} parts"))
@@ -233,14 +239,17 @@ class _Reading(Source):
         arrays = make_arrays(x, y, sample_weight, self.what)
         if self._check is not None:
             self._check(arrays.y)
+        if self.weigh is not None:
+            arrays = self.weigh(arrays)
         # A generator may fill its buffers again before a device that works by itself has read them.
         return Batch(arrays.copied() if current_device().asynchronous else arrays)
 
 
-class SequenceSource(_Reading, _PassSource):
+class SequenceSource(Reading, _PassSource):
     """Batches by number, from an object with __len__ and __getitem__.
 
-    Its `on_epoch_end`, if it has one, is called at the end of each pass.
+    Its `on_epoch_begin` and `on_epoch_end`, if it has them, are called before and after each epoch, and each
+    pass where an epoch has more than one.
 
     Args:
         sequence: gives x, (x, y) or (x, y, sample_weight) for a number.
@@ -276,12 +285,12 @@ class SequenceSource(_Reading, _PassSource):
             raise DataError(explain(f"{self.what} needs at least one batch.", received="an empty sequence"))
         return len(self.sequence)
 
-    def _end_pass(self) -> None:
-        if hasattr(self.sequence, "on_epoch_end"):
-            self.sequence.on_epoch_end()
+    def _tell(self, moment: str) -> None:
+        if hasattr(self.sequence, moment):
+            getattr(self.sequence, moment)()
 
 
-class StreamSource(_Reading):
+class StreamSource(Reading):
     """Batches from a generator, an iterator, or an iterable that can begin again.
 
     Args:
@@ -353,23 +362,9 @@ class StreamSource(_Reading):
         if again:
             self._iterator = iter(self.stream)
             item = next(self._iterator, _END)
-        if item is _END:
-            self._check_end(done)
-        return item, again
-
-    def _check_end(self, done: int) -> None:
-        """The end of an iterator is the end of the epoch, if steps were not promised."""
-        if self.steps is not None and done == 0:
-            raise DataError(
-                explain(
-                    f"{self.what}: the iterator ended.",
-                    expected=f"{self.steps} batches per epoch",
-                    received=f"{done} in this epoch",
-                    fix="Let the generator repeat (while True), or lower steps_per_epoch.",
-                )
-            )
-        if self.steps is not None and not self._goes_on:
+        if item is _END and done and self.steps is not None and not self._goes_on:
             _say_ended(self.what, done, self.steps)
+        return item, again
 
 
 def make_source(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gputrain.initializers.base import Initializer, registry
-from gputrain.initializers.constant import Constant, Identity, Ones, Zeros
 from gputrain.initializers.drawn import (
     Orthogonal,
     RandomInitializer,
@@ -13,6 +12,7 @@ from gputrain.initializers.drawn import (
     RandomUniform,
     TruncatedNormal,
 )
+from gputrain.initializers.fixed import Constant, Identity, Ones, Zeros
 from gputrain.initializers.scaling import (
     GlorotNormal,
     GlorotUniform,
@@ -22,7 +22,7 @@ from gputrain.initializers.scaling import (
     LecunUniform,
     VarianceScaling,
 )
-from gputrain.names import missing_name
+from gputrain.names import public
 from gputrain.runtime import Variable
 from gputrain.utils.registry import deserializer, serializer
 
@@ -111,4 +111,4 @@ deserialize = deserializer(registry, __name__)
 
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__ = missing_name("initializer", __name__, __all__)
+    __getattr__, __dir__ = public("initializer", __name__, __all__)

@@ -1,7 +1,7 @@
 """The graph: Spec, Value, Node, Graph, and the interpreters that give operations their meaning."""
 
 from gputrain.ir.graph import Graph, State, schedule
-from gputrain.ir.interpreter import Interpreter, Stored
+from gputrain.ir.interpreter import Interpreter, Stored, Tensor, as_tensor
 from gputrain.ir.spec import (
     DTYPES,
     FLOATS,
@@ -31,8 +31,10 @@ __all__ = [
     "Spec",
     "State",
     "Stored",
+    "Tensor",
     "Trace",
     "Value",
+    "as_tensor",
     "broadcast",
     "current_trace",
     "dtype_name",

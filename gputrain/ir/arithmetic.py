@@ -98,6 +98,9 @@ class Arithmetic:
     def __abs__(self) -> Any:
         return self.operators["abs"](self)
 
+    def __round__(self, decimals: int = 0) -> Any:
+        return self.operators["round"](self, decimals)
+
     def __invert__(self) -> Any:
         return self.operators["logical_not"](self)
 

@@ -18,6 +18,7 @@ import numpy as np
 from gputrain.ir.arithmetic import Arithmetic
 from gputrain.ir.spec import Spec
 from gputrain.ir.value import Node, Value
+from gputrain.utils import tree
 
 
 class Stored(Arithmetic):
@@ -41,6 +42,37 @@ class Stored(Arithmetic):
     @abstractmethod
     def numpy(self) -> np.ndarray:
         """A copy of the contents on the host."""
+
+
+class Tensor(np.ndarray):
+    """A NumPy array as operations and layers give it: it has `numpy()`, also where it is one number.
+
+    NumPy's operators give Tensors again, NumPy's functions plain arrays. Its pickle is that of a plain array.
+    """
+
+    def numpy(self) -> np.ndarray:
+        """The plain array."""
+        return np.asarray(self)
+
+    def __getitem__(self, key: Any) -> Any:
+        found = super().__getitem__(key)
+        return found if isinstance(found, np.ndarray) else np.asarray(found).view(Tensor)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        """NumPy's function on plain arrays."""
+        args, kwargs = tree.map_leaves(lambda x: x.numpy() if isinstance(x, Tensor) else x, (args, kwargs))
+        return func(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return repr(self.numpy())
+
+    def __reduce__(self) -> Any:
+        return self.numpy().__reduce__()
+
+
+def as_tensor(array: Any) -> Any:
+    """The same memory as a `Tensor`; arrays of a device, and values, as they are."""
+    return array.view(Tensor) if type(array) is np.ndarray else array
 
 
 class Interpreter(ABC):

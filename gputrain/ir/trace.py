@@ -31,7 +31,7 @@ class Trace(Interpreter):
     """Records state reads and writes, extra losses, effects and layer paths.
 
     Args:
-        training: what layers see as `training` when nobody says otherwise.
+        training: what layers see as `training` when nobody says otherwise; None leaves it to their `call`.
         counter: integer variable counting steps; random operations read it.
         calls: how often the layer was called that is called by itself; draws with a seed are counted so.
         parent: the trace around a body graph (scan, cond).
@@ -48,7 +48,7 @@ class Trace(Interpreter):
     def __init__(
         self,
         *,
-        training: bool = False,
+        training: bool | None = None,
         counter: Stored | None = None,
         calls: int | None = None,
         parent: Trace | None = None,
@@ -207,4 +207,3 @@ class Trace(Interpreter):
         """The recorded program between `inputs` and `outputs`, states included."""
         states = [State(v, value, self.after.get(v, value)) for v, value in self.before.items()]
         return Graph(inputs, outputs, states, list(self.effects))
-

@@ -30,7 +30,21 @@ def user_line() -> str:
     return f"{frame.f_code.co_filename}:{frame.f_lineno}" if frame is not None else "<unknown>"
 
 
-class Value(Arithmetic):
+class _Slotted:
+    """What is copied and pickled, under every protocol, as what its slots hold."""
+
+    __slots__ = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        slots: tuple[str, ...] = type(self).__slots__
+        return {name: getattr(self, name) for name in slots if name != "__weakref__"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for name, value in state.items():
+            setattr(self, name, value)
+
+
+class Value(_Slotted, Arithmetic):
     """A symbolic array: what an operation will compute, or an input of a graph.
 
     Python operators build operations (`x + 1`, `x @ w`, `x[:, 0]`). A value has no contents while a model
@@ -133,7 +147,7 @@ def _no_contents(value: Value, so: str, fix: str) -> GraphError:
     )
 
 
-class Node:
+class Node(_Slotted):
     """One use of an operation.
 
     Attributes:
@@ -148,9 +162,7 @@ class Node:
 
     __slots__ = ("frozen", "inputs", "op", "order", "outputs", "path", "source")
 
-    def __init__(
-        self, op: Any, inputs: tuple[Value, ...], specs: tuple[Spec, ...], path: str = ""
-    ) -> None:
+    def __init__(self, op: Any, inputs: tuple[Value, ...], specs: tuple[Spec, ...], path: str = "") -> None:
         self.op = op
         self.inputs = inputs
         self.path = path
@@ -158,6 +170,9 @@ class Node:
         self.frozen = False
         self.order: float = next(_sequence)
         self.outputs = tuple(Value(spec, self, i) for i, spec in enumerate(specs))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__({**state, "order": next_order()})  # among the nodes of this process
 
     @classmethod
     def alone(cls, op: Any, inputs: tuple[Value, ...], specs: tuple[Spec, ...]) -> Node:

@@ -9,7 +9,7 @@ from gputrain import config, ops
 from gputrain.errors import explain
 from gputrain.ir import dtype_name
 from gputrain.losses.reduction import check_reduction, reduce_weighted
-from gputrain.losses.shapes import AVERAGING, align, mask_of, operand, per_sample
+from gputrain.losses.shapes import AVERAGING, align, mask_of, note_own, operand, per_sample
 from gputrain.names import snake_case
 from gputrain.utils.registry import Registry
 from gputrain.utils.signatures import init_of, with_line
@@ -77,23 +77,28 @@ class Loss:
         Args:
             y_true: targets, (N, ...).
             y_pred: outputs, (N, ...); a mask they carry leaves positions out.
-            sample_weight: (N,), (N, 1) or one for each loss that `call` returns.
+            sample_weight: one number, (N,), (N, 1) or what broadcasts to the losses that `call` returns.
 
         Returns:
             a scalar; with reduction None the weighted losses.
 
         Raises:
-            ShapeError: shapes that do not belong together; nothing is broadcast.
+            ShapeError: shapes that do not belong together.
         """
         mask = mask_of(y_pred)
         y_pred = operand(y_pred, self.dtype)
         y_true = operand(y_true, None if self.integer_targets else self.dtype)
-        y_true, y_pred = align(y_true, y_pred)
+        y_true, y_pred = self.brought_together(y_true, y_pred)
         values = operand(self.call(y_true, y_pred), self.dtype)
         counted = self.target_mask(y_true, y_pred)
         if mask is not None and counted is not None:
             mask = ops.logical_and(mask, counted)
         return reduce_weighted(values, sample_weight, mask if mask is not None else counted, self.reduction)
+
+    def brought_together(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        """Targets and outputs as `call` gets them: a class of the user's gets them as they are."""
+        note_own(f"{type(self).__name__}.call", y_true, y_pred)
+        return y_true, y_pred
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The losses, (N, ...): one for each sample, or for each element of a sample."""
@@ -146,10 +151,17 @@ class LossFunctionWrapper(Loss):
         self.fn = fn
         self.fn_kwargs = kwargs
 
+    def brought_together(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+        """Targets and outputs of one number of axes; class indices have one axis less.
+
+        Our own averaging functions keep a loss for each sample of (N,).
+        """
+        if self.integer_targets:
+            return y_true, y_pred
+        return per_sample(y_true, y_pred) if self.fn in AVERAGING else align(y_true, y_pred)
+
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """What the function returns. Our own averaging functions keep a loss for each sample of (N,)."""
-        if self.fn in AVERAGING:
-            y_true, y_pred = per_sample(y_true, y_pred)
+        """What the function returns."""
         return self.fn(y_true, y_pred, **self.fn_kwargs)
 
     def get_config(self) -> dict[str, Any]:

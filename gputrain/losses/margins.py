@@ -71,11 +71,11 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
     y_true, y_pred = numeric_pair("categorical_hinge", y_true, y_pred, fix)
     right = ops.sum(ops.multiply(y_true, y_pred), axis=-1)
     wrong = ops.max(ops.multiply(ops.subtract(1.0, y_true), y_pred), axis=-1)
-    return ops.relu(ops.add(ops.subtract(wrong, right), 1.0))
+    return ops.maximum(ops.add(ops.subtract(wrong, right), 1.0), 0.0)
 
 
 def _short_of_margin(y_true: Any, y_pred: Any) -> Any:
-    return ops.relu(ops.subtract(1.0, ops.multiply(_signs(y_true), y_pred)))
+    return ops.maximum(ops.subtract(1.0, ops.multiply(_signs(y_true), y_pred)), 0.0)
 
 
 def _signs(y_true: Any) -> Any:

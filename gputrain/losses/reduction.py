@@ -7,8 +7,9 @@ from typing import Any
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape
-from gputrain.losses.shapes import fits, operand
+from gputrain.losses.shapes import align, fits, operand
 from gputrain.names import did_you_mean
+from gputrain.utils.notes import note
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
 
@@ -36,41 +37,56 @@ def safe_divide(x: Any, y: Any) -> Any:
     return ops.where(empty, 0.0, ops.divide(x, ops.where(empty, 1.0, y)))
 
 
-def match_weights(weights: Any, values: Any, what: str = "sample_weight") -> Any:
-    """`weights` with axes of size 1, so that it multiplies `values` sample by sample or element by element.
+def match_weights(weights: Any, values: Any) -> tuple[Any, Any]:
+    """Weights that multiply values sample by sample or element by element, with as many axes; and the values.
 
     Args:
-        weights: (N,), (N, 1), or the shape of `values`.
-        values: per-sample or per-element losses, (N, ...).
-        what: name of the weights in the error.
+        weights: one number, one for each sample, (N,) or (N, 1), or what broadcasts to `values`, (N, ...); a
+            last axis of size 1 may be missing on either side. Of weights that fit the first axes and the
+            last ones alike, the first ones count.
+        values: losses, (N, ...), or one number for the batch, which becomes one for each weight.
 
     Returns:
-        weights in the dtype of values, with as many axes.
+        weights in the dtype of values, and values; axes of size 1 added or dropped.
 
     Raises:
         ShapeError: any other shape.
     """
     weights = operand(weights, values.dtype)
-    if fits(weights.shape, values.shape):
-        return weights
-    if values.ndim and _one_per_sample(weights.shape, values.shape):
-        column = ops.squeeze(weights, 1) if weights.ndim == 2 else weights
-        return ops.expand_dims(column, tuple(range(1, values.ndim))) if values.ndim > 1 else column
-    samples = values.shape[0] if values.ndim else "?"
+    given, axes = tuple(weights.shape), tuple(values.shape)
+    if not axes and given:
+        _note_single(given)
+        return weights, ops.broadcast_to(values, given)
+    weights, values = align(weights, values)
+    missing = values.ndim - weights.ndim
+    if missing >= 0 and _spreads(weights.shape, values.shape[: weights.ndim]):
+        return _with_axes(weights, range(weights.ndim, values.ndim)), values
+    if missing > 0 and _spreads(weights.shape, values.shape[missing:]):
+        return _with_axes(weights, range(missing)), values
     raise ShapeError(
         explain(
-            f"{what} must have one number for each sample, or for each loss.",
-            expected=f"(N,), (N, 1) or {tuple(values.shape)}, with N = {samples}",
-            received=tuple(weights.shape),
-            fix=None if values.ndim else "The loss gave a single number; let it keep the axis of samples.",
+            "sample_weight must have one number for each sample, or for each loss.",
+            expected=f"(), (N,), (N, 1) or {axes}, with N = {axes[0]}",
+            received=given,
         )
     )
 
 
-def _one_per_sample(weights: Shape, values: Shape) -> bool:
-    if len(weights) not in (1, 2) or weights[1:] not in ((), (1,)):
-        return False
-    return fits(weights[:1], values[:1])
+def _note_single(weights: Shape) -> None:
+    note(
+        f"A loss or metric gives a single number for its batch, so weights of shape {weights} only scale it "
+        "by their mean. Let it keep the axis of samples: average over the last axis alone.",
+        "weights of a single number",
+    )
+
+
+def _spreads(shape: Shape, wanted: Shape) -> bool:
+    """Whether an array of as many axes broadcasts to a shape; an unknown size (None) fits any size."""
+    return all(m == 1 or m is None or n is None or m == n for m, n in zip(shape, wanted, strict=True))
+
+
+def _with_axes(x: Any, axes: range) -> Any:
+    return ops.expand_dims(x, tuple(axes)) if axes else x
 
 
 def match_mask(mask: Any, values: Any) -> Any:
@@ -89,7 +105,7 @@ def match_mask(mask: Any, values: Any) -> Any:
                 fix="Use a loss that keeps the masked axis, or a layer before it that drops the mask.",
             )
         )
-    return ops.expand_dims(mask, tuple(range(mask.ndim, values.ndim))) if mask.ndim < values.ndim else mask
+    return _with_axes(mask, range(mask.ndim, values.ndim))
 
 
 def both(first: Any, second: Any) -> Any:
@@ -107,8 +123,8 @@ def reduce_weighted(values: Any, sample_weight: Any, mask: Any, reduction: str |
         sample_weight: see `match_weights`; or None.
         mask: boolean, True where a loss counts; or None.
         reduction: "sum_over_batch_size" and "mean" divide the weighted sum by the number of losses (by the
-            number of those that the mask lets count); "mean_with_sample_weight" by the sum of the weights;
-            "sum" adds; None and "none" leave the weighted losses as they are.
+            number of those that the mask lets count); "mean_with_sample_weight" by the sum of the weights as
+            they were given; "sum" adds; None and "none" leave the weighted losses as they are.
 
     Returns:
         a scalar, or losses of the shape of `values`. Where nothing counts, 0.
@@ -116,7 +132,9 @@ def reduce_weighted(values: Any, sample_weight: Any, mask: Any, reduction: str |
     Raises:
         ShapeError: weights or a mask that do not belong to `values`.
     """
-    weights = None if sample_weight is None else match_weights(sample_weight, values)
+    weights = None
+    if sample_weight is not None:
+        weights, values = match_weights(sample_weight, values)
     counted = None if mask is None else match_mask(mask, values)
     if counted is not None and reduction in ("sum_over_batch_size", "mean"):
         counted = safe_divide(counted, ops.mean(counted))
@@ -127,5 +145,5 @@ def reduce_weighted(values: Any, sample_weight: Any, mask: Any, reduction: str |
     if reduction == "sum":
         return ops.sum(weighted)
     if reduction == "mean_with_sample_weight" and factors is not None:
-        return safe_divide(ops.mean(weighted), ops.mean(factors))
+        return safe_divide(ops.sum(weighted), ops.sum(factors))
     return ops.mean(weighted)

@@ -1,4 +1,4 @@
-"""Which shapes of targets and outputs belong together. A loss never broadcasts."""
+"""Which shapes of targets, outputs and weights belong together. Targets and outputs are never broadcast."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, Value
 from gputrain.ops.pointwise import as_float
+from gputrain.utils.notes import note
 
 # Functions that average over the last axis; of (N,) against (N,) they would leave no axis of samples.
 AVERAGING: list[Callable[..., Any]] = []
@@ -32,13 +33,30 @@ def fits(shape: Shape, other: Shape) -> bool:
     )
 
 
-def align(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """The one change of shape that a loss makes: (N,) against (N, 1), either way, becomes (N, 1) both."""
-    if y_true.ndim == 1 and y_pred.ndim == 2 and y_pred.shape[1] == 1:
-        return ops.expand_dims(y_true, -1), y_pred
-    if y_pred.ndim == 1 and y_true.ndim == 2 and y_true.shape[1] == 1:
-        return y_true, ops.expand_dims(y_pred, -1)
-    return y_true, y_pred
+def align(first: Any, second: Any) -> tuple[Any, Any]:
+    """Two operands whose numbers of axes differ by one, brought to one number; all others as they are.
+
+    The longer one must end in an axis of size 1. That axis goes, (N, H, W, 1) against (N, H, W); only
+    against (N,) it stays, and both become (N, 1).
+    """
+    if first.ndim == second.ndim + 1:
+        second, first = align(second, first)
+    elif second.ndim == first.ndim + 1 and second.shape[-1] == 1:
+        if first.ndim == 1:
+            return ops.expand_dims(first, -1), second
+        return first, ops.squeeze(second, -1)
+    return first, second
+
+
+def note_own(what: str, y_true: Any, y_pred: Any) -> None:
+    """Say once that code of the user's gets (N,) and (N, 1) as they are, of which arithmetic makes (N, N)."""
+    if {y_true.ndim, y_pred.ndim} == {1, 2} and 1 in (y_true.shape[-1], y_pred.shape[-1]):
+        note(
+            f"{what} is given y_true of shape {tuple(y_true.shape)} and y_pred of shape "
+            f"{tuple(y_pred.shape)} as they are. Arithmetic on both broadcasts to all pairs of samples; "
+            "reshape one of them first.",
+            f"shapes of {what}",
+        )
 
 
 def require_equal(what: str, y_true: Any, y_pred: Any, fix: str | None = None) -> None:
@@ -55,8 +73,8 @@ def require_equal(what: str, y_true: Any, y_pred: Any, fix: str | None = None) -
     if not fits(y_true.shape, y_pred.shape):
         raise ShapeError(
             explain(
-                f"{what}: y_true must have the shape of y_pred; nothing is broadcast, only (N,) against "
-                "(N, 1) is brought together.",
+                f"{what}: y_true must have the shape of y_pred; nothing is broadcast, only a last axis of "
+                "size 1 may be missing in one of them.",
                 expected=f"y_true of shape {tuple(y_pred.shape)}, as y_pred",
                 received=f"y_true of shape {tuple(y_true.shape)}",
                 fix=fix or "Reshape y, or give the last layer as many units as y has columns.",

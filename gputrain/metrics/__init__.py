@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from gputrain.losses import (
@@ -22,7 +23,7 @@ from gputrain.losses import (
     sparse_categorical_crossentropy,
     squared_hinge,
 )
-from gputrain.metrics.accuracy import (
+from gputrain.metrics.accuracies import (
     Accuracy,
     BinaryAccuracy,
     CategoricalAccuracy,
@@ -67,7 +68,7 @@ from gputrain.metrics.functions import (
 )
 from gputrain.metrics.means import Mean, MeanMetricWrapper, Sum
 from gputrain.metrics.scores import F1Score, FBetaScore, R2Score
-from gputrain.names import missing_name
+from gputrain.names import public, snake_case
 from gputrain.utils.registry import deserializer, serializer
 
 __all__ = [
@@ -168,7 +169,15 @@ def as_metric(identifier: Any) -> Any:
         'mean_squared_error'
     """
     found = get(identifier)
-    return found if found is None or isinstance(found, Metric) else MeanMetricWrapper(found)
+    if found is None or isinstance(found, Metric):
+        return found
+    return MeanMetricWrapper(found, _name_of(found))
+
+
+def _name_of(function: Any) -> str:
+    """The name of a loss, of a function or of the class of another callable, as logs have it."""
+    known = getattr(function, "name", None)
+    return known or snake_case(re.sub(r"\W", "", getattr(function, "__name__", type(function).__name__)))
 
 
 serialize = serializer(registry, __name__)
@@ -176,4 +185,4 @@ deserialize = deserializer(registry, __name__)
 
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__ = missing_name("metric", __name__, __all__)
+    __getattr__, __dir__ = public("metric", __name__, __all__)

@@ -8,16 +8,17 @@ from typing import Any, Self
 import numpy as np
 
 from gputrain import config, initializers
-from gputrain.ir import dtype_name
+from gputrain.ir import current_trace, dtype_name
 from gputrain.names import snake_case
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
+from gputrain.utils.notes import note
 from gputrain.utils.registry import Registry
 
 registry: Registry[Any] = Registry("metric", snake=True)
 
 
-class Metric:
+class Metric(states.Copied):
     """Base of all metrics: subclass it and write `update_state` and `result` in `gputrain.ops`.
 
     Inside a model both are traced and the variables stay on the device; outside they act at once.
@@ -32,7 +33,10 @@ class Metric:
 
     Example:
         >>> class Largest(Metric):
-        ...     def __init__(self, **kwargs):
+        ...     if not TYPE_CHECKING:
+        __getattr__ = missing_attribute("metrics.Metric")
+
+    def __init__(self, **kwargs):
         ...         super().__init__(**kwargs)
         ...         self.top = self.add_variable((), "zeros", name="top")
         ...     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -51,7 +55,6 @@ class Metric:
         self.name = name or snake_case(type(self).__name__)
         self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
         self._variables: list[Variable] = []
-        self._first: dict[Variable, np.ndarray] = {}
 
     @property
     def direction(self) -> str | None:
@@ -70,7 +73,7 @@ class Metric:
 
         Args:
             shape: tuple of ints.
-            initializer: first value, to which `reset_state` returns; default zeros.
+            initializer: first value; default zeros, which `reset_state` sets.
             dtype: default the metric's.
             aggregation: see `Variable`.
             name: last part of its path.
@@ -86,7 +89,6 @@ class Metric:
             path=f"{self.name}/{name}",
         )
         self._variables.append(variable)
-        self._first[variable] = variable.numpy()
         return variable
 
     def add_weight(
@@ -103,12 +105,27 @@ class Metric:
         """The value for all that came since the last reset."""
         raise NotImplementedError(f"{type(self).__name__} must define result(self).")
 
+    def _doubt(self) -> str | None:
+        """Why `result` means nothing, from what the variables hold now; None where it has a meaning."""
+        return None
+
+    def logged(self) -> dict[str, Metric]:
+        """The metrics that this one stands for, by the names of their results in logs."""
+        return {self.name: self}
+
+    def tell_doubt(self) -> None:
+        """Say once why `result` means nothing, where that is so; in a trace nothing is known yet."""
+        doubt = self._doubt() if current_trace() is None else None
+        if doubt is not None:
+            note(f"{self.name}: {doubt}")
+
     def reset_state(self) -> None:
-        """Forget all that came: each variable, also of metrics within this one, gets its first value."""
-        for variable, first in self._first.items():
-            variable.assign(first)
-        for metric in self._inner():
-            metric.reset_state()
+        """Forget all that came: each variable, also of metrics within this one, becomes zero, as in Keras.
+
+        A metric that begins with other values overrides it.
+        """
+        for variable in self.variables:
+            variable.assign(np.zeros(variable.shape, variable.dtype))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """`update_state`, then `result`."""
@@ -123,7 +140,7 @@ class Metric:
 
     def _attributes(self) -> Iterator[Any]:
         for key, value in vars(self).items():
-            if key not in ("_variables", "_first"):
+            if key != "_variables":
                 yield from tree.flatten(value)
 
     def _inner(self) -> list[Metric]:

@@ -49,13 +49,15 @@ class ConfusionMetric(Metric):
         self.class_id = class_id
         lowest = 0.5 if top_k is None else -np.inf
         self._limits = _limits(type(self).__name__, lowest if thresholds is None else thresholds)
-        self._make_counts(len(self._limits))
+        self._make_counts()
 
-    def _make_counts(self, size: int) -> None:
-        self.true_positives = self.add_variable((size,), "zeros", _EXACT, name="true_positives")
-        self.true_negatives = self.add_variable((size,), "zeros", _EXACT, name="true_negatives")
-        self.false_positives = self.add_variable((size,), "zeros", _EXACT, name="false_positives")
-        self.false_negatives = self.add_variable((size,), "zeros", _EXACT, name="false_negatives")
+    def _make_counts(self, *axes: int) -> None:
+        """The counts of each threshold, (thresholds, *axes)."""
+        shape = (len(self._limits), *axes)
+        self.true_positives = self.add_variable(shape, "zeros", _EXACT, name="true_positives")
+        self.true_negatives = self.add_variable(shape, "zeros", _EXACT, name="true_negatives")
+        self.false_positives = self.add_variable(shape, "zeros", _EXACT, name="false_positives")
+        self.false_negatives = self.add_variable(shape, "zeros", _EXACT, name="false_negatives")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Take in a batch.
@@ -71,13 +73,17 @@ class ConfusionMetric(Metric):
         mask = mask_of(y_pred)
         y_true, y_pred = align(operand(y_true), as_float(operand(y_pred)))
         require_equal(type(self).__name__, y_true, y_pred)
-        weights = ops.ones_like(y_pred)
+        weights = self._own_weights(y_pred)
         if sample_weight is not None:
-            weights = ops.multiply(weights, match_weights(sample_weight, y_pred))
+            weights = ops.multiply(weights, match_weights(sample_weight, y_pred)[0])
         if mask is not None:
             weights = ops.multiply(weights, match_mask(mask, y_pred))
         scores = y_pred if self.top_k is None else _largest(y_pred, self.top_k)
         self._count(*(self._row(x) for x in (y_true, scores, weights)))
+
+    def _own_weights(self, y_pred: Any) -> Any:
+        """The weight of each output before those of the samples, in the shape of the outputs."""
+        return ops.ones_like(y_pred)
 
     def _row(self, x: Any) -> Any:
         """The numbers that count, as one row (1, M)."""
@@ -87,8 +93,8 @@ class ConfusionMetric(Metric):
         return ops.reshape(x, (1, -1))
 
     def _count(self, y_true: Any, scores: Any, weights: Any) -> None:
-        """Add a batch of rows (1, M) to the counts of all thresholds."""
-        limits = np.asarray(self._limits, scores.dtype)[:, None]
+        """Add a batch of rows (1, M) to the counts of all thresholds; of (1, N, L) each label's apart."""
+        limits = np.asarray(self._limits, scores.dtype).reshape(-1, *[1] * (scores.ndim - 1))
         weights = ops.cast(weights, _EXACT)
         true = ops.multiply(ops.cast(ops.cast(y_true, "bool"), _EXACT), weights)
         false = ops.subtract(weights, true)
@@ -96,8 +102,8 @@ class ConfusionMetric(Metric):
         hits, alarms = (ops.sum(ops.multiply(yes, part), axis=1) for part in (true, false))
         self.true_positives.assign_add(hits)
         self.false_positives.assign_add(alarms)
-        self.false_negatives.assign_add(ops.subtract(ops.sum(true), hits))
-        self.true_negatives.assign_add(ops.subtract(ops.sum(false), alarms))
+        self.false_negatives.assign_add(ops.subtract(ops.sum(true, axis=1), hits))
+        self.true_negatives.assign_add(ops.subtract(ops.sum(false, axis=1), alarms))
 
     def _result(self, values: Any) -> Any:
         """One number for one threshold, else one for each."""
@@ -233,8 +239,13 @@ class Precision(_Share):
 
     def result(self) -> Any:
         """The share, a scalar, or one for each threshold."""
+        self.tell_doubt()
         taken = ops.add(self.true_positives, self.false_positives)
         return self._result(safe_divide(self.true_positives.value, taken))
+
+    def _doubt(self) -> str | None:
+        taken = self.true_positives.numpy() + self.false_positives.numpy()
+        return None if taken.all() else "no outputs lie above a threshold; its value 0 means nothing there."
 
 
 @registry.add()
@@ -248,5 +259,10 @@ class Recall(_Share):
 
     def result(self) -> Any:
         """The share, a scalar, or one for each threshold."""
+        self.tell_doubt()
         ones = ops.add(self.true_positives, self.false_negatives)
         return self._result(safe_divide(self.true_positives.value, ones))
+
+    def _doubt(self) -> str | None:
+        ones = self.true_positives.numpy() + self.false_negatives.numpy()
+        return None if ones[0] else "no targets are 1, so its value 0 means nothing."

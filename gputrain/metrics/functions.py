@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, cast
 
+import numpy as np
+
 from gputrain import config, ops
 from gputrain.errors import explain
 from gputrain.losses.base import FunctionLoss, Loss
@@ -167,9 +169,9 @@ def check_k(k: Any) -> int:
     Raises:
         ValueError: anything else.
     """
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+    if isinstance(k, bool) or not isinstance(k, int | np.integer) or k < 1:
         raise ValueError(explain("Top k accuracy: k must be a positive int.", received=repr(k)))
-    return k
+    return int(k)
 
 
 def check_one_of(rule: str, value: Any, names: Sequence[str | None]) -> Any:

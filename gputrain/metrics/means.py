@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from gputrain import ops
 from gputrain.errors import explain
 from gputrain.losses.reduction import both, match_mask, match_weights, safe_divide
-from gputrain.losses.shapes import AVERAGING, align, mask_of, operand, per_sample
+from gputrain.losses.shapes import AVERAGING, mask_of, note_own, operand, per_sample
 from gputrain.metrics.base import Metric, registry
 from gputrain.metrics.functions import direction_of_function
 from gputrain.metrics.functions import registry as functions
@@ -37,7 +37,14 @@ def _samplewise(values: Any, weights: Any) -> tuple[Any, Any]:
     if weights is None:
         rows = _each(values)
         return rows, ops.ones_like(rows)
+    if weights.shape[:1] != values.shape[:1]:
+        weights = ops.broadcast_to(weights, values.shape)
     return _each(ops.multiply(values, weights)), _each(weights)
+
+
+def _is_ours(function: Any) -> bool:
+    """Whether a function brings targets and outputs together itself, as those of this package do."""
+    return (getattr(function, "__module__", None) or "").startswith("gputrain.")
 
 
 @registry.add()
@@ -56,9 +63,11 @@ class Sum(Metric):
         self.total = self.add_variable((), "zeros", _EXACT, name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Add the values, (N, ...), each times its weight, (N,), (N, 1) or (N, ...)."""
+        """Add the values, (N, ...), each times its weight: a number, (N,), (N, 1) or (N, ...)."""
         values = as_float(values)
-        weights = None if sample_weight is None else match_weights(sample_weight, values)
+        weights = None
+        if sample_weight is not None:
+            weights, values = match_weights(sample_weight, values)
         weighted = values if weights is None else ops.multiply(values, weights)
         self.total.assign_add(ops.sum(ops.cast(weighted, _EXACT)))
 
@@ -84,9 +93,12 @@ class Mean(Metric):
         self.count = self.add_variable((), "zeros", _EXACT, name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Take in values, (N, ...), each with its weight, (N,), (N, 1) or (N, ...)."""
+        """Take in values, (N, ...), each with its weight: a number, (N,), (N, 1) or (N, ...)."""
         values = as_float(values)
-        self._gather(values, None if sample_weight is None else match_weights(sample_weight, values))
+        weights = None
+        if sample_weight is not None:
+            weights, values = match_weights(sample_weight, values)
+        self._gather(values, weights)
 
     def _gather(self, values: Any, weights: Any) -> None:
         rows, weights = _samplewise(values, weights)
@@ -95,6 +107,7 @@ class Mean(Metric):
 
     def result(self) -> Any:
         """The mean, a scalar."""
+        self.tell_doubt()
         return operand(safe_divide(self.total.value, self.count.value), self.dtype)
 
 
@@ -104,7 +117,7 @@ class MeanMetricWrapper(Mean):
 
     Args:
         fn: function (y_true, y_pred) -> values (N, ...), or a loss.
-        name: default is the function's, or the loss's.
+        name: default "mean_metric_wrapper".
         dtype: see `Metric`.
         kwargs: passed to `fn` at each call.
 
@@ -121,8 +134,7 @@ class MeanMetricWrapper(Mean):
             raise TypeError(
                 explain("A metric function is a callable (y_true, y_pred) -> values.", received=repr(fn))
             )
-        own = getattr(fn, "__name__", None) or getattr(fn, "name", "metric")
-        super().__init__(name or own, dtype)
+        super().__init__(name, dtype)
         self._fn = fn
         self._fn_kwargs = kwargs
         self._direction = self._direction or direction_of_function(fn)
@@ -135,23 +147,30 @@ class MeanMetricWrapper(Mean):
         Args:
             y_true: targets, (N, ...).
             y_pred: outputs, (N, ...); a mask they carry leaves positions out.
-            sample_weight: (N,), (N, 1) or one for each value of the function.
+            sample_weight: one number, (N,), (N, 1) or what broadcasts to the values of the function.
 
         Raises:
             ShapeError: shapes that do not belong together.
         """
         mask = mask_of(y_pred)
         y_true, y_pred = operand(y_true), operand(y_pred)
-        together = per_sample if self._fn in AVERAGING else align
-        y_true, y_pred = together(y_true, y_pred)
+        if self._fn in AVERAGING:
+            y_true, y_pred = per_sample(y_true, y_pred)
+        elif not _is_ours(self._fn):
+            note_own(self.name, y_true, y_pred)
         values = as_float(self._fn(y_true, y_pred, **self._fn_kwargs))
-        weights = None if sample_weight is None else match_weights(sample_weight, values)
+        weights = None
+        if sample_weight is not None:
+            weights, values = match_weights(sample_weight, values)
         if mask is not None:
             weights = both(weights, match_mask(mask, values))
         counted = self.target_mask(y_true, y_pred)
         if counted is not None:
             weights = both(weights, match_mask(counted, values))
         self._gather(values, weights)
+
+    def _doubt(self) -> str | None:
+        return None if self.count.numpy() else "nothing was counted, so its value 0 means nothing."
 
     def target_mask(self, y_true: Any, y_pred: Any) -> Any:
         """True where a target counts, of the values' shape; None where all do."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import suspended
@@ -41,7 +43,7 @@ class _Score(Metric):
             raise ShapeError(explain(f"{what} takes rows.", expected="(N, D)", received=tuple(y_pred.shape)))
         weights = ops.ones_like(y_pred)
         if sample_weight is not None:
-            weights = ops.multiply(weights, match_weights(sample_weight, y_pred))
+            weights = ops.multiply(weights, match_weights(sample_weight, y_pred)[0])
         if mask is not None:
             weights = ops.multiply(weights, match_mask(mask, y_pred))
         self._make_totals(y_pred.shape[1])
@@ -133,12 +135,23 @@ class R2Score(_Score):
 
         Of constant targets it is 1 where all outputs are right and 0 otherwise, as in scikit-learn.
         """
+        self.tell_doubt()
         variation, error, count = (self._total(n) for n in ("variation", "error", "count"))
         varies = ops.greater(variation, 0.0)
         right = ops.logical_and(ops.equal(error, 0.0), ops.greater(count, 0.0))
         plain = ops.subtract(1.0, safe_divide(error, variation))
         scores = ops.where(varies, plain, ops.cast(right, _EXACT))
         return operand(self._adjusted(self._joined(scores, variation)), self.dtype)
+
+    def _doubt(self) -> str | None:
+        if not self._totals:
+            return None
+        constant = np.flatnonzero(self._totals["variation"].numpy() == 0)
+        return (
+            f"the targets of outputs {constant[:10].tolist()} are constant, so their score means nothing."
+            if len(constant)
+            else None
+        )
 
     def _joined(self, scores: Any, variation: Any) -> Any:
         if self.class_aggregation is None:
@@ -225,6 +238,7 @@ class FBetaScore(_Score):
 
     def result(self) -> Any:
         """The score, a scalar; with average None one for each class."""
+        self.tell_doubt()
         hits, alarms, missed = (self._total(name) for name in self.totals)
         if self.average == "micro":
             hits, alarms, missed = (ops.sum(x) for x in (hits, alarms, missed))
@@ -238,6 +252,12 @@ class FBetaScore(_Score):
             ones = ops.add(hits, missed)
             scores = safe_divide(ops.sum(ops.multiply(scores, ones)), ops.sum(ones))
         return operand(scores, self.dtype)
+
+    def _doubt(self) -> str | None:
+        absent = np.flatnonzero(sum(total.numpy() for total in self._totals.values()) == 0)
+        if not self._totals or not len(absent):
+            return None
+        return f"classes {absent[:10].tolist()} are never targets nor outputs; their score 0 means nothing."
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""

@@ -35,6 +35,17 @@ class FunctionalGraph:
         self.input_layers = [_input_layer(v) for v in self.input_values]
         _require_unique_names(self)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """All nodes first, each after those it reads: so a copy goes from node to node and never deep."""
+        return {"upstream": schedule([*self.input_values, *self.output_values]), **vars(self)}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        upstream = state["upstream"]
+        vars(self).update({name: value for name, value in state.items() if name != "upstream"})
+        for node in upstream:
+            if isinstance(node.op, LayerCall) and node not in node.op.layer.calls:
+                node.op.layer.calls.append(node)
+
     @property
     def layers(self) -> list[Layer]:
         """Input layers and called layers, in order, each once."""

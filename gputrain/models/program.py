@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ from gputrain.data.arrays import on_host
 from gputrain.data.sources import Batch
 from gputrain.errors import DeviceMemoryError, NonFiniteError
 from gputrain.ir import Spec
+from gputrain.models.training.callback import BatchLogs
 from gputrain.models.training.nonfinite import NonFiniteFinder, is_finite
 from gputrain.models.training.steps import Stepped, trace_step
 from gputrain.runtime import Arena, Executable, interpret
@@ -85,7 +85,7 @@ class Program:
         executable.step(load)
 
     def _run_eagerly(self, batch: Batch) -> None:
-        finder = NonFiniteFinder(self.device)
+        finder = NonFiniteFinder(self.device, self.graph.outputs)
         outputs = interpret(self.graph, self._feeds(batch), self.device, finder)
         for buffer, array in zip(self.executable.outputs, outputs, strict=True):
             self.device.upload(array, buffer)
@@ -100,14 +100,10 @@ class Program:
         pairs = zip(batch.arrays.leaves, self.graph.inputs, strict=True)
         return [np.asarray(on_host(a)[rows], v.dtype) for a, v in pairs]
 
-    def logs(self) -> dict[str, float]:
-        """The step's logs as Python floats."""
-        return dict(zip(self.names, (float(a) for a in self.executable.fetch()), strict=True))
-
-    def log(self, name: str) -> float:
-        """One of the step's logs."""
-        array = self.executable.outputs[self.names.index(name)]
-        return float(self.device.download(array))
+    def logs(self) -> dict[str, Any]:
+        """The step's logs as Python floats; arrays of metrics that give a number for each class."""
+        values = (array if array.ndim else float(array) for array in self.executable.fetch())
+        return dict(zip(self.names, values, strict=True))
 
     def outputs(self) -> list[np.ndarray]:
         """Copies of the flat outputs of a predict step."""
@@ -116,46 +112,11 @@ class Program:
     def find_non_finite(self, batch: Batch) -> str:
         """Run the step again from the same state without keeping anything, and say where NaN began."""
         buffers = self._feeds(batch)
-        finder = NonFiniteFinder(self.device)
+        finder = NonFiniteFinder(self.device, self.graph.outputs)
         interpret(self.graph, buffers, self.device, finder, commit=False)
         pairs = zip(self.graph.inputs, buffers, strict=True)
         ranges = ", ".join(f"{v.name} in {b.min():.4g}..{b.max():.4g}" for v, b in pairs if b.size)
         return f"{finder.describe()} Inputs of the step: {ranges}."
-
-
-class BatchLogs(Mapping[str, float]):
-    """Logs of a batch, fetched from the device only when they are read.
-
-    Whoever keeps them beyond the batch keeps their values: they are fetched before the next step runs.
-    """
-
-    def __init__(self, program: Program) -> None:
-        self._program = program
-        self._values: dict[str, float] | None = None
-
-    def settle(self) -> None:
-        """Fetch all values, as the memory they lie in is about to be used again."""
-        if self._values is None:
-            self._values = self._program.logs()
-
-    def __getitem__(self, name: str) -> float:
-        if name not in self._program.names:
-            raise KeyError(name)
-        return self._program.log(name) if self._values is None else self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._program.names)
-
-    def __len__(self) -> int:
-        return len(self._program.names)
-
-    def copy(self) -> dict[str, float]:
-        """All values, fetched together."""
-        self.settle()
-        return dict(self._values or {})
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
 
 
 class ProgramCache:
@@ -213,14 +174,14 @@ class ProgramCache:
 
     def logs(self, program: Program) -> BatchLogs:
         """Logs of the step that `program` just ran, to be read at leisure."""
-        logs = BatchLogs(program)
+        logs = BatchLogs(program.names, program.logs)
         self._kept_logs = weakref.ref(logs)
         return logs
 
     def current_logs(self) -> dict[str, float]:
         """Logs of the step that ran last, where somebody still holds them."""
         logs = self._kept_logs() if self._kept_logs is not None else None
-        return logs.copy() if logs is not None else {}
+        return logs.settle() if logs is not None else {}
 
     def settle_logs(self) -> None:
         """Before a step: let logs that somebody kept have their values."""

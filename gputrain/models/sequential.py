@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Value
 from gputrain.layers.base import Layer
+from gputrain.layers.base.naming import inside
 from gputrain.layers.core.input_layer import InputLayer
 from gputrain.models.configs import as_nested_model, sequential_config, sequential_from_config
 from gputrain.models.model import Functional, Model
@@ -29,6 +31,8 @@ class Sequential(Functional):
         >>> model.output_shape
         (None, 10)
     """
+
+    heads_paths = True
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
         Model.__init__(self, trainable=trainable, name=name)
@@ -146,8 +150,9 @@ class Sequential(Functional):
             return
         inputs = self._stack[0].value
         value: Any = self.graph.outputs if self.graph is not None else inputs
-        for layer in self._stack[self._connected :]:
-            value = layer(value)
+        with inside(self):
+            for layer in self._stack[self._connected :]:
+                value = layer(value)
         self._connected = len(self._stack)
         self._set_graph(inputs, value)
 
@@ -159,6 +164,18 @@ class Sequential(Functional):
     def get_config(self) -> dict[str, Any]:
         """The layers as plain data, with the input layer if there is one."""
         return sequential_config(self, self._stack)
+
+    def describes_calls(self) -> bool:
+        """Whether `get_config` says all there is: it does, built or not."""
+        return True
+
+    def with_layers(self, layer_of: Callable[[Layer], Layer]) -> Any:
+        """A Sequential of other layers, in the places of these.
+
+        Args:
+            layer_of: returns the new layer in the place of one.
+        """
+        return type(self)([layer_of(layer) for layer in self._stack], self.trainable, self.name)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:

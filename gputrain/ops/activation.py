@@ -11,7 +11,7 @@ import numpy as np
 from gputrain.ir import Spec, Value
 from gputrain.ops.base import Operation, Sample, apply
 from gputrain.ops.comparison import greater
-from gputrain.ops.elementwise import add, clip, multiply, sigmoid, square, tanh, where
+from gputrain.ops.elementwise import add, clip, keep_bits, multiply, sigmoid, square, tanh, where
 from gputrain.ops.pointwise import Gradients, _Unary, as_float, unary_function
 from gputrain.ops.special import erf
 
@@ -58,7 +58,7 @@ class ReluGrad(Operation):
 
     def compute(self, xp: Any, out: Any, ct: Any, y: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         xp.greater(y, 0, out=scratch[0])
-        xp.multiply(ct, scratch[0], out=out)
+        keep_bits(xp, ct, scratch[0], out)
 
     def scratch(self, ct: Spec, out: Spec) -> tuple[Spec, ...]:
         return (out.with_dtype("bool"),)

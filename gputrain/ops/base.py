@@ -12,6 +12,7 @@ import numpy as np
 from gputrain import config
 from gputrain.errors import DTypeError, explain
 from gputrain.ir import Node, Spec, Stored, Value, current_trace, dtype_name, interpreter, is_float, promote
+from gputrain.utils import tree
 
 REGISTRY: dict[str, type[Operation]] = {}
 
@@ -57,6 +58,7 @@ class Operation:
         overwrites: pairs (output, input): the output may use the input's memory when that input dies here
             and has the same bytes.
         broadcasts: it computes elementwise, on inputs that may be broadcast.
+        sums: each element of its output is a sum or mean of elements of its input, or one of them.
         guarded: it takes a flag and leaves states alone where the flag does not hold.
         on_host: why it needs the host while it runs, for people; None where it does not.
         cuda: a user's CUDA kernel, set by `register_op`; a subclass does not inherit it.
@@ -66,6 +68,7 @@ class Operation:
     view: ClassVar[bool] = False
     guarded: ClassVar[bool] = False
     broadcasts: ClassVar[bool] = False
+    sums: ClassVar[bool] = False
     on_host: ClassVar[str | None] = None
     cuda: ClassVar[Any] = None
     _fields: ClassVar[dict[str, Any]] = {}  # name to default
@@ -244,16 +247,33 @@ def convert(x: Any, dtype: str | None = None) -> Any:
     """`x` as an operand: a Value, or an array of the current device. Python numbers need a `dtype`.
 
     Lists of floats become `config.floatx()`, as in Keras; arrays keep their dtype unless one is asked for.
+    Values and variables in a list are stacked.
     """
     now = interpreter.current()
+    if isinstance(x, list | tuple) and any(isinstance(leaf, Value | Stored) for leaf in tree.flatten(x)):
+        x = Value.operators["stack"]([convert(item, dtype) for item in x])
     if isinstance(x, Stored):
         x = now.read(x)
     if isinstance(x, Value):
         return cast(x, dtype) if dtype is not None and x.dtype != dtype else x
-    if dtype is None and not hasattr(x, "dtype"):
-        host = np.asarray(x)
-        dtype = config.floatx() if host.dtype.kind == "f" else ("int32" if host.dtype.kind == "i" else None)
-    return now.operand(x, dtype)
+    return now.operand(x, dtype if dtype is not None else usual_dtype(x))
+
+
+def usual_dtype(x: Any) -> str | None:
+    """The dtype of numbers that have none of their own, as in Keras; None for arrays.
+
+    NumPy's float64 scalar is a Python float.
+    """
+    if hasattr(x, "dtype") and not isinstance(x, float):
+        return None
+    kind = np.asarray(x).dtype.kind
+    return config.floatx() if kind == "f" else ("int32" if kind == "i" else None)
+
+
+def as_value(x: Any, dtype: str | None = None) -> Value:
+    """What stands for a tensor (a variable, an array, a number) as a Value of the graph being built."""
+    x = convert(x, dtype)
+    return x if isinstance(x, Value) else constant(x)
 
 
 def is_symbolic(x: Any) -> bool:
@@ -278,7 +298,10 @@ def is_number(x: Any) -> bool:
 
 
 def harmonize(*xs: Any) -> list[Any]:
-    """Operands in one common dtype; Python numbers take that of the others (a float makes it floating)."""
+    """Operands in one common dtype; Python numbers take that of the others.
+
+    A float among whole numbers makes it `config.floatx()`, a whole number among booleans int32.
+    """
     arrays = [None if is_number(x) else convert(x) for x in xs]
     known = [spec_of(a).dtype for a in arrays if a is not None]
     if not known:
@@ -288,6 +311,8 @@ def harmonize(*xs: Any) -> list[Any]:
         dtype = promote(dtype, other)
     if not is_float(dtype) and any(isinstance(x, float | np.floating) for x in xs):
         dtype = config.floatx()
+    if dtype == "bool" and any(is_number(x) and not isinstance(x, bool | np.bool_) for x in xs):
+        dtype = "int32"
     return [convert(x if a is None else a, dtype) for x, a in zip(xs, arrays, strict=True)]
 
 
@@ -339,6 +364,7 @@ def evaluate(op: Operation, xp: Any, inputs: Sequence[Any]) -> tuple[Any, ...]:
 class Cast(Operation):
     """Conversion to another dtype."""
 
+    sums = True
     dtype: str
 
     def infer(self, x: Spec) -> Spec:

@@ -12,9 +12,9 @@ from gputrain.ir import Spec, Value
 from gputrain.ops.base import Operation, Sample, cast
 from gputrain.ops.cotangents import in_dtype, scaled, total
 from gputrain.ops.elementwise import add, divide, multiply, negative, rsqrt, subtract
+from gputrain.ops.movement import broadcast_to
 from gputrain.ops.pointwise import Gradients
 from gputrain.ops.reduction import sum
-from gputrain.ops.shape import broadcast_to
 from gputrain.ops.statistics import SHAPES, _Norm, check, inverse_root, scale, sum_rows, turn_back
 
 

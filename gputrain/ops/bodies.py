@@ -7,7 +7,8 @@ from typing import Any
 
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Graph, Node, Spec, Trace, Value, current_trace
-from gputrain.ops.base import constant, convert, evaluate, record_again
+from gputrain.ops.base import as_value, evaluate, record_again
+from gputrain.ops.custom import OwnGradient
 from gputrain.utils import tree
 
 __all__: list[str] = []
@@ -66,11 +67,11 @@ def trace_body(
             it draws random numbers although it `repeats`.
     """
     outer = current_trace()
-    trace = Trace(training=outer.training if outer else False, parent=outer, repeats=repeats)
+    trace = Trace(training=outer.training if outer else None, parent=outer, repeats=repeats)
     inputs = [Value(spec) for spec in specs]
     with trace.active():
         results = function(*inputs)
-        leaves = [x if isinstance(x, Value) else constant(x) for x in map(convert, tree.flatten(results))]
+        leaves = [as_value(leaf) for leaf in tree.flatten(results)]
     _check_losses(trace)
     roots = [*leaves, *trace.effects]
     fixed = _hoisted(roots, {*inputs, *varying()}, trace, outer) if repeats else set()
@@ -149,12 +150,19 @@ def _captured(
     is_outer = _outer_test(set(inputs), trace, fixed)
     inner = _inner_nodes(roots, is_outer)
     reads = [v for node in inner for v in node.inputs]
+    if remembers(inner):
+        reads += trace.before.values()
     for value in (*reads, *roots):
         if is_outer(value) and value not in found:
             found[value] = Value(value.spec, name=value.name)
     for node in inner:
-        node.inputs = tuple(found.get(v, v) for v in node.inputs)
+        node.op, node.inputs = node.op.moved(found), tuple(found.get(v, v) for v in node.inputs)
     return list(found.items())
+
+
+def remembers(nodes: Iterable[Node]) -> bool:
+    """Whether a gradient function among them may read values that no node does."""
+    return any(isinstance(node.op, OwnGradient) for node in nodes)
 
 
 def keep_effects(outs: Sequence[Value], *bodies: Body) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gputrain.ir import Spec, Value
 from gputrain.ops.base import Operation, Sample, apply
-from gputrain.ops.conv import Conv, ConvFilterGrad, ConvInputGrad, conv_loops, filter_grad_loops
+from gputrain.ops.convolution import Conv, ConvFilterGrad, ConvInputGrad, conv_loops, filter_grad_loops
 from gputrain.ops.pool import MaxPool, MaxPoolGather, MaxPoolGrad, pool_grad_loops, pool_loops
 from gputrain.ops.window import Ints
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Stored, Value, dtype_name, interpreter
+from gputrain.ir import Stored, Value, as_tensor, dtype_name, interpreter
 from gputrain.ops.base import convert
 from gputrain.utils.signatures import only_taken
 
@@ -32,7 +32,7 @@ def convert_to_tensor(x: Any, dtype: str | None = None, sparse: Any = None, ragg
     """
     only_taken("sparse", sparse, "convert_to_tensor")
     only_taken("ragged", ragged, "convert_to_tensor")
-    return convert(x, None if dtype is None else dtype_name(dtype))
+    return as_tensor(convert(x, None if dtype is None else dtype_name(dtype)))
 
 
 def array(x: Any, dtype: str | None = None) -> Any:

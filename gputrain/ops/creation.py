@@ -22,8 +22,8 @@ from gputrain.ops.base import (
     is_symbolic,
     spec_of,
 )
+from gputrain.ops.movement import broadcast_to
 from gputrain.ops.pointwise import Gradients
-from gputrain.ops.shape import broadcast_to
 
 __all__ = [
     "FullLike",

@@ -12,7 +12,7 @@ import numpy as np
 
 from gputrain.errors import GraphError, ShapeError, explain
 from gputrain.ir import Spec, Value, current_trace, schedule
-from gputrain.ops.base import Operation, Sample, apply, convert, is_symbolic, record_again
+from gputrain.ops.base import Operation, Sample, apply, as_value, convert, is_symbolic, record_again
 from gputrain.utils import tree
 
 __all__ = ["OwnGradient", "Print", "custom_gradient", "print"]
@@ -55,6 +55,8 @@ class OwnGradient(Operation):
                     fix="Return None for an argument without a gradient.",
                 )
             )
+        pairs = zip(found, arguments, strict=True)
+        found = [None if gradient is None else as_value(gradient, x.dtype) for gradient, x in pairs]
         for i, (gradient, argument) in enumerate(zip(found, arguments, strict=True)):
             self._check(i, gradient, argument)
         return [None] * self.count + found

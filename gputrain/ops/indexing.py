@@ -15,10 +15,10 @@ from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import INTEGERS, Spec, Value, dtype_name, normalize_axis
 from gputrain.ir.spec import Dim, Shape
 from gputrain.names import did_you_mean
-from gputrain.ops.base import Operation, Sample, apply, convert, spec_of
+from gputrain.ops.base import Operation, Sample, apply, cast, convert, spec_of
+from gputrain.ops.movement import Pad, broadcast_to, ravel
 from gputrain.ops.pointwise import Gradients
 from gputrain.ops.precision import narrow, wide_scratch
-from gputrain.ops.shape import Pad, broadcast_to, ravel
 
 __all__ = [
     "GetItem",
@@ -206,6 +206,10 @@ def getitem(x: Any, key: Any) -> Any:
     """
     x = convert(x)
     if isinstance(key, list) or (hasattr(key, "dtype") and getattr(key, "ndim", 0) > 0):
+        key = convert(key)
+        if spec_of(key).dtype not in INTEGERS:
+            rule = "An index that is an array must hold integers."
+            raise DTypeError(explain(rule, received=spec_of(key), fix="Of a mask, use ops.where."))
         return take(x, key, axis=0)
     canonical = _canonical(key, x.ndim)
     return apply(GetItem(canonical), x)
@@ -501,6 +505,12 @@ class OneHot(Operation):
         ]
 
 
+def _as_indices(x: Any) -> Any:
+    """Indices as integers: others become int32, rounded toward zero, as in Keras."""
+    x = convert(x)
+    return x if spec_of(x).dtype in INTEGERS else cast(x, "int32")
+
+
 def _check_range(indices: Any, size: Dim, what: str) -> None:
     """Refuse indices outside -size..size-1, where both are known before anything runs."""
     if isinstance(indices, Value) or size is None or indices.size == 0 or indices.dtype.kind not in "iu":
@@ -521,20 +531,18 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
     Args:
         x: array or Value.
-        indices: integers of any shape, counted from the end where negative.
+        indices: of any shape, counted from the end where negative; rounded toward zero.
         axis: the axis they count along; the shape of `indices` takes its place.
 
     Raises:
         IndexError: an index outside the axis, where the indices are an array. Those computed inside a model
             wrap around.
-        DTypeError: indices that are not integers.
     """
-    x, indices = convert(x), convert(indices)
+    x, indices = convert(x), _as_indices(indices)
     if axis is None:
         x, axis = ravel(x), 0
     axis = normalize_axis(axis, x.ndim, "take")
-    if spec_of(indices).dtype in INTEGERS:
-        _check_range(indices, x.shape[axis], "take")
+    _check_range(indices, x.shape[axis], "take")
     return apply(Take(axis), x, indices)
 
 
@@ -586,7 +594,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     Raises:
         IndexError: an index outside the axis, where the indices are an array.
     """
-    x, indices = convert(x), convert(indices)
+    x, indices = convert(x), _as_indices(indices)
     if axis is None:
         x, indices, axis = ravel(x), ravel(indices), 0
     axis = normalize_axis(axis, x.ndim, "take_along_axis")
@@ -606,7 +614,7 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: str | None = None, 
     """Class indices as rows of zeros with a single one.
 
     Args:
-        x: integers of any shape; an index outside 0..num_classes-1 gives a row of zeros.
+        x: numbers of any shape, rounded toward zero; an index outside 0..num_classes-1 gives a row of zeros.
         num_classes: how many classes there are.
         axis: where the new axis of size `num_classes` stands.
         dtype: dtype of the result, `config.floatx()` unless given.
@@ -621,7 +629,7 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: str | None = None, 
         raise ValueError(
             explain("one_hot: sparse arrays are not offered.", expected="sparse=False", received=sparse)
         )
-    x = convert(x)
+    x = _as_indices(x)
     if num_classes < 0:
         raise ShapeError(explain("one_hot: num_classes must not be negative.", received=num_classes))
     place = normalize_axis(axis, x.ndim + 1, "one_hot")

@@ -27,10 +27,10 @@ from gputrain.ops.elementwise import (
     subtract,
 )
 from gputrain.ops.layer_norm import LayerNorm, LayerNormGrad
+from gputrain.ops.movement import reshape, transpose
 from gputrain.ops.pointwise import as_float
 from gputrain.ops.precision import wide_dtype
 from gputrain.ops.reduction import sum
-from gputrain.ops.shape import reshape, transpose
 
 __all__ = [
     "BatchNorm",

@@ -16,7 +16,7 @@ import numpy as np
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Spec, Value
 from gputrain.ops.base import Operation, Sample, apply
-from gputrain.ops.shape import reshape
+from gputrain.ops.movement import reshape
 
 __all__ = [
     "AdamUpdate",

@@ -29,6 +29,7 @@ class _Unary(Operation):
         function: the function of NumPy and CuPy that computes it.
         gradient: that of the input, `f(ct, output, input)`.
         floating: integer inputs are refused.
+        counting: booleans are taken for int32.
         domain: range of the samples' inputs.
         reference: what the samples are compared with; None means `function`.
     """
@@ -37,6 +38,7 @@ class _Unary(Operation):
     gradient: ClassVar[Callable[..., Any]]
     overwrites: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0),)
     floating: ClassVar[bool] = True
+    counting: ClassVar[bool] = False
     domain: ClassVar[tuple[float, float]] = (-2.0, 2.0)
     reference: ClassVar[Callable[..., Any] | None] = None
 
@@ -65,6 +67,7 @@ class _Binary(Operation):
         function: the function of NumPy and CuPy that computes it.
         gradient: those of the inputs, `f(ct, output, x1, x2)`.
         floating: integer inputs are refused.
+        counting: booleans are taken for int32.
         result: dtype of the output when it is not the inputs'.
         domain: range of the samples' inputs.
     """
@@ -74,6 +77,7 @@ class _Binary(Operation):
     gradient: ClassVar[Callable[..., Gradients]]
     overwrites: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0), (0, 1))
     floating: ClassVar[bool] = False
+    counting: ClassVar[bool] = False
     result: ClassVar[str | None] = None
     domain: ClassVar[tuple[float, float]] = (-2.0, 2.0)
 
@@ -144,7 +148,8 @@ def unary_function(op: type[_Unary]) -> Callable[[Any], Any]:
     """The public function of an operation without parameters; it converts integers where only floats do."""
 
     def function(x: Any) -> Any:
-        return apply(op(), as_float(x) if op.floating else convert(x))
+        x = as_float(x) if op.floating else convert(x)
+        return apply(op(), *counted(x) if op.counting else (x,))
 
     return _named(function, op.__name__.lower(), op)
 
@@ -159,9 +164,15 @@ def binary_function(op: type[_Binary]) -> BinaryFunction:
     """The public function of an operation of two inputs, which are brought to one dtype."""
 
     def function(x1: Any, x2: Any) -> Any:
-        return apply(op(), *harmonize(x1, x2))
+        operands = harmonize(x1, x2)
+        return apply(op(), *counted(*operands) if op.counting else operands)
 
     return _named(function, op.function, op)
+
+
+def counted(*xs: Any) -> list[Any]:
+    """Operands, booleans as int32: NumPy has no such arithmetic of them."""
+    return [cast(x, "int32") if dtype_of(x) == "bool" else x for x in xs]
 
 
 def _named(function: F, name: str, op: type[Operation]) -> F:

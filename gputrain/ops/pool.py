@@ -10,7 +10,9 @@ import numpy as np
 
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, Spec, Value
-from gputrain.ops.base import Operation, Sample, apply, convert, require_float
+from gputrain.ops.base import Operation, Sample, apply, cast, convert, require_float, spec_of
+from gputrain.ops.elementwise import keep_bits
+from gputrain.ops.pointwise import as_float
 from gputrain.ops.window import (
     WORDS,
     Ints,
@@ -86,7 +88,10 @@ class _Pooling:
 
 
 class MaxPool(_Pooling, Operation):
-    """(N, H, W, C) to the maxima (N, OH, OW, C) and which tap of its window won (first of equals)."""
+    """(N, H, W, C) to the maxima (N, OH, OW, C) and which tap of its window won (first of equals).
+
+    A NaN is the maximum of its window, and ends the search for a winner.
+    """
 
     pool: Ints
     strides: Ints
@@ -113,11 +118,9 @@ class MaxPool(_Pooling, Operation):
             tap = x[met]
             if index == 0:
                 xp.copyto(best, tap)
-                winner[...] = 0
+                winner[...] = xp.asarray(window.first_inside())
                 continue
-            # "not <=" rather than ">", so that a NaN wins and is seen.
-            xp.less_equal(tap, best, out=better)
-            xp.logical_not(better, out=better)
+            xp.greater(tap, best, out=better)
             xp.copyto(winner, index, where=better)
             xp.maximum(best, tap, out=best)
 
@@ -149,7 +152,7 @@ class MaxPoolGrad(_Pooling, Operation):
         padded[...] = 0
         for index, (_, met) in enumerate(window.taps()):
             xp.equal(winner, index, out=won)
-            xp.multiply(dy, won, out=share)
+            keep_bits(xp, dy, won, share)
             spot = padded[met]
             xp.add(spot, share, out=spot)
         xp.copyto(out, padded[window.inner])
@@ -315,8 +318,10 @@ def max_pool(
         >>> max_pool(np.ones((1, 7, 3), "float32"), 2, padding="same").shape
         (1, 4, 3)
     """
-    x = convert(inputs)
-    return apply(MaxPool(*_arguments("max_pool", x, pool_size, strides, padding, data_format)), x)[0]
+    given = convert(inputs)
+    x = as_float(given)
+    pooled = apply(MaxPool(*_arguments("max_pool", x, pool_size, strides, padding, data_format)), x)[0]
+    return cast(pooled, spec_of(given).dtype)
 
 
 def average_pool(
@@ -346,7 +351,7 @@ def average_pool(
         >>> average_pool(np.ones((1, 4, 6, 3), "float32"), 2).shape
         (1, 2, 3, 3)
     """
-    x = convert(inputs)
+    x = as_float(inputs)
     return apply(AveragePool(*_arguments("average_pool", x, pool_size, strides, padding, data_format)), x)
 
 

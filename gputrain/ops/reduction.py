@@ -18,6 +18,7 @@ from gputrain.ops.elementwise import (
     add,
     divide,
     exp,
+    kept,
     log,
     maximum,
     minimum,
@@ -28,9 +29,9 @@ from gputrain.ops.elementwise import (
     subtract,
     where,
 )
+from gputrain.ops.movement import broadcast_to, expand_dims, ravel, reshape, squeeze
 from gputrain.ops.pointwise import Gradients, as_float, scalar_like, variant
 from gputrain.ops.precision import narrow, wide_scratch
-from gputrain.ops.shape import broadcast_to, expand_dims, ravel, reshape, squeeze
 
 __all__ = [
     "AllTrue",
@@ -152,6 +153,7 @@ class Sum(_Total):
     """Sum; float16 is added up in float32, small integers and booleans in 32 bits."""
 
     function = "sum"
+    sums = True
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
         return (broadcast_to(self._spread(ct), x.spec.dims),)
@@ -167,6 +169,7 @@ class Mean(_Total):
     """Arithmetic mean; float16 is added up in float32."""
 
     function = "mean"
+    sums = True
 
     def infer(self, x: Spec) -> Spec:
         require_float(x, "mean")
@@ -187,6 +190,7 @@ class Mean(_Total):
 class SumTo(Operation):
     """A broadcast value summed back to `shape`: what autodiff does to the gradient of a broadcast input."""
 
+    sums = True
     shape: Shape
 
     def infer(self, x: Spec) -> Spec:
@@ -256,9 +260,11 @@ class _Extreme(_Reduction):
         return super().infer(x)
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        winners = cast(equal(x, self._spread(out)), ct.dtype)
-        count = apply(Sum(self.axes, True), winners) if self.axes else winners
-        return (multiply(winners, divide(self._spread(ct), count)),)
+        winners = equal(x, self._spread(out))
+        share = self._spread(ct)
+        if self.axes:
+            share = divide(share, apply(Sum(self.axes, True), cast(winners, ct.dtype)))
+        return (kept(share, winners),)
 
 
 Max = variant(_Extreme, "Max", "max", "Largest element; NaN wins.")
@@ -278,7 +284,7 @@ class Prod(_Total):
         others = apply(Prod(self.axes, True), safe)
         zeros = apply(Sum(self.axes, True), cast(is_zero, x.dtype))
         left = subtract(zeros, cast(is_zero, x.dtype))  # zeros among the others
-        partial = where(equal(left, 0.0), divide(others, safe), scalar_like(x, 0.0))
+        partial = kept(divide(others, safe), equal(left, 0.0))
         return (multiply(self._spread(ct), partial),)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gputrain.ir import Spec
 from gputrain.ops.base import Sample
-from gputrain.ops.elementwise import exp, square
+from gputrain.ops.elementwise import exp, square, through
 from gputrain.ops.pointwise import _Unary, unary_function
 
 __all__ = ["Erf", "Erfc", "Erfinv", "erf", "erfc", "erfinv"]
@@ -61,7 +61,7 @@ class Erfinv(_ErrorFunction):
     Infinite for -1 and 1, NaN outside.
     """
 
-    gradient = staticmethod(lambda ct, y, x: ct * (math.sqrt(math.pi) / 2.0 * exp(square(y))))
+    gradient = staticmethod(lambda ct, y, x: through(ct, ct * (math.sqrt(math.pi) / 2.0 * exp(square(y)))))
     domain = (-0.9, 0.9)
     reference = staticmethod(_invert)
 

@@ -143,6 +143,15 @@ class Window:
             spans = zip(tap, self.strides, self.dilation, chosen, strict=True)
             yield tap, (slice(None), *(_met(*span) for span in spans))
 
+    def first_inside(self) -> Any:
+        """The first tap that meets no border, at each position: (*out, 1); 0 where there is no border."""
+        first: Any = np.zeros((1,), "int64")
+        for axis in range(self.rank if self.padded else 0):
+            begin = self.pads[axis][0] - np.arange(self.out[axis]) * self.strides[axis]
+            skipped = np.maximum(begin + self.dilation[axis] - 1, 0) // self.dilation[axis]
+            first = (first * self.kernel[axis])[..., None, :] + skipped[:, None]
+        return first
+
     def room(self, x: Spec) -> Spec:
         """The workspace of `bordered`: nothing where there is no border."""
         return x.with_shape((x.dims[0], *self.padded_size, x.dims[-1]) if self.padded else (0,))

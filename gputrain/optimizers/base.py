@@ -5,22 +5,22 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gputrain import config, ops
+from gputrain import config, initializers, ops
 from gputrain.errors import explain
 from gputrain.ir import current_trace
-from gputrain.names import checked_name, did_you_mean, snake_case
-from gputrain.ops.base import apply, cast, convert
+from gputrain.names import checked_name, did_you_mean, missing_attribute, snake_case
+from gputrain.ops.base import apply, as_value, cast, convert
 from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments, flat_size, segments
 from gputrain.optimizers import schedules
 from gputrain.optimizers.schedules import LearningRateSchedule
 from gputrain.runtime import Variable
 from gputrain.utils.registry import Registry
 from gputrain.utils.signatures import KERAS_ONLY, only_taken
-from gputrain.utils.states import check_names
+from gputrain.utils.states import Copied, check_names
 
 RATES_AHEAD = 512  # steps for which a schedule is evaluated at a time
 _NOT_OFFERED = (
@@ -36,7 +36,7 @@ MASTER = "master"  # name of the slot with the float32 copy of a 16-bit variable
 registry: Registry[Optimizer] = Registry("optimizer", snake=True)
 
 
-class Optimizer:
+class Optimizer(Copied):
     """Base of all optimizers.
 
     Args:
@@ -116,7 +116,7 @@ class Optimizer:
         self._own: dict[Variable, dict[str, Variable]] = {}  # slots of one variable, by name
         self._masters: dict[Variable, Variable] = {}
         self._kept: dict[Variable, dict[str, np.ndarray]] = {}
-        self._no_decay: set[int] = set()
+        self._no_decay: set[Variable] = set()
         self._no_decay_names: tuple[str, ...] = ()
         self.reduce_gradients: Callable[[Any], Any] = _as_it_is
 
@@ -141,10 +141,13 @@ class Optimizer:
             )
         self._set_learning_rate(value)
 
+    if not TYPE_CHECKING:
+        __getattr__ = missing_attribute("optimizers.Optimizer")
+
     @property
     def lr(self) -> Any:
         """The name of old Keras versions: refused rather than ignored."""
-        raise AttributeError(f"{self.name}: the learning rate is called learning_rate.")
+        raise AttributeError
 
     @lr.setter
     def lr(self, value: Any) -> None:
@@ -241,8 +244,10 @@ class Optimizer:
         self._kept.update(self.slot_values())
         self._trained, self.built = list(variables), True
         self._masters = {v: self._master(v) for v in variables if wide(v.dtype) != v.dtype}
-        self._flat, self._own = self._flat_slots(), {}
+        self._flat, self._own = self._flat_slots() if self._is_fused else {}, {}
         self.slots = [slot for slots in self._flat.values() for slot in slots]
+        if not self._is_fused:
+            self.add_optimizer_variables(variables, self.slot_names)
         self.version += 1
 
     def _require_built(self, variables: list[Variable]) -> None:
@@ -354,8 +359,22 @@ class Optimizer:
         return None
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """Change one variable, in operations."""
-        raise NotImplementedError(f"{type(self).__name__} must define update_step or fused_update.")
+        """Change one variable, in operations; of a class with a fused operation, as that does.
+
+        Args:
+            gradient: of the variable's shape.
+            variable: one of those that the optimizer was built for.
+            learning_rate: of this step, a scalar.
+        """
+        op = self.fused_update((variable.spec.size,), (False,))
+        if op is None:
+            raise NotImplementedError(f"{type(self).__name__} must define update_step or fused_update.")
+        states = [*(self._own[variable][name] for name in self.slot_names), self._state(variable)]
+        inputs = [ops.reshape(x, (-1,)) for x in (gradient, *states[:-1])] + [convert(states[-1])]
+        rate, done = cast(learning_rate, "float32"), ops.add(self.iterations, 1)
+        new = apply(op, convert(True), rate, done, *inputs)
+        for state, value in zip(states, new if op.n_outputs > 1 else [new], strict=True):
+            state.assign(ops.reshape(value, state.shape))
 
     def assign(self, variable: Variable, value: Any) -> None:
         """Set a variable in `update_step`."""
@@ -370,18 +389,19 @@ class Optimizer:
         self._state(variable).assign_sub(value)
 
     def add_variable_from_reference(
-        self, reference_variable: Variable, name: str | None = None, initializer: str = "zeros"
+        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
         """A new slot of a variable's shape, in the dtype that the variable is computed in.
 
         A variable that had a slot of this name before a change of the list of variables keeps its value.
         """
         own = self._own.setdefault(reference_variable, {})
-        name = name or f"slot_{len(own)}"
-        fill = np.ones if initializer == "ones" else np.zeros
-        first = self._kept.get(reference_variable, {}).get(name, fill(reference_variable.shape))
+        name, dtype = name or f"slot_{len(own)}", wide(reference_variable.dtype)
+        first = self._kept.get(reference_variable, {}).get(name)
+        if first is None:
+            first = initializers.get(initializer)(reference_variable.shape, dtype=dtype)
         path = f"{self.name}/{reference_variable.path}/{name}"
-        slot = Variable(first, dtype=wide(reference_variable.dtype), trainable=False, name=name, path=path)
+        slot = Variable(first, dtype=dtype, trainable=False, name=name, path=path)
         own[name] = slot
         self.slots.append(slot)
         return slot
@@ -399,12 +419,37 @@ class Optimizer:
                     fix="Call it right after creating the optimizer.",
                 )
             )
-        self._no_decay.update(id(v) for v in var_list or ())
+        self._no_decay.update(var_list or ())
         self._no_decay_names += tuple(var_names or ())
+
+    def add_optimizer_variables(
+        self, trainable_variables: Sequence[Variable], name: Any, initializer: Any = "zeros"
+    ) -> Any:
+        """A new slot of each variable, as `add_variable_from_reference` makes it.
+
+        Args:
+            trainable_variables: the variables.
+            name: of the slots; or several names.
+            initializer: what the slots begin with; or one for each name.
+
+        Returns:
+            list of slots; a tuple of lists for several names.
+        """
+        if isinstance(name, str):
+            return [self.add_variable_from_reference(v, name, initializer) for v in trainable_variables]
+        several = initializer if isinstance(initializer, list | tuple) else [initializer] * len(name)
+        pairs = zip(name, several, strict=True)
+        return tuple(self.add_optimizer_variables(trainable_variables, one, first) for one, first in pairs)
+
+    def _get_variable_index(self, variable: Variable) -> int:
+        """The number of a variable in the list given to `build`, under the name that subclasses know."""
+        return next(i for i, known in enumerate(self._trained) if known is variable)
 
     @property
     def _is_fused(self) -> bool:
-        return type(self).fused_update is not Optimizer.fused_update
+        """Whether one operation updates all; not where a subclass has an `update_step` of its own."""
+        of = next(cls for cls in type(self).__mro__ if {"fused_update", "update_step"} & vars(cls).keys())
+        return of is not Optimizer and "fused_update" in vars(of)
 
     def _pairs(self, grads: list[Any], variables: list[Variable]) -> tuple[list[Any], list[Variable]]:
         if len(grads) != len(variables):
@@ -436,7 +481,7 @@ class Optimizer:
         """Whether this step may change anything: gradients and everything checked before are finite."""
         flag = apply(AllFinite(), *flat)
         trace = current_trace()
-        return flag if trace is None else trace.require(flag)
+        return flag if trace is None else trace.require(as_value(flag))
 
     def _clipped(self, flat: dict[str, Any], groups: dict[str, list[Variable]]) -> dict[str, Any]:
         """The gradients of each dtype, within the limits."""
@@ -473,9 +518,7 @@ class Optimizer:
             self.update_step(ops.reshape(flat[place], variable.shape), variable, rate)
 
     def _decays(self, variable: Variable) -> bool:
-        return id(variable) not in self._no_decay and not any(
-            n in variable.path for n in self._no_decay_names
-        )
+        return variable not in self._no_decay and not any(n in variable.path for n in self._no_decay_names)
 
     # ------------------------------------------------------------------------------------------------- state
 

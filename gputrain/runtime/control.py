@@ -7,8 +7,8 @@ from typing import Any
 
 from gputrain.backend import Device, InOrder, Loop, Named, OnHost, Thunk
 from gputrain.ops.base import Operation
-from gputrain.ops.cond import Cond
-from gputrain.ops.scan import Scan
+from gputrain.ops.choice import Cond
+from gputrain.ops.loop import Scan
 
 Arrays = Sequence[Any]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from gputrain.backend import Device, current_device
 from gputrain.compiler.plan import workspaces
-from gputrain.ir import Interpreter, Stored
+from gputrain.ir import Interpreter, Stored, Tensor, as_tensor
 from gputrain.ops.base import Constant, Operation, spec_of
 from gputrain.runtime.executable import prepare
 
@@ -18,14 +18,15 @@ class Eager(Interpreter):
     """The interpreter that is current where nothing is traced."""
 
     def compute(self, op: Operation, inputs: Sequence[Any]) -> Any:
-        """The results of an operation on arrays: NumPy arrays, unless an input lay on the device."""
+        """The results of an operation on arrays: in NumPy's memory, unless an input lay on the device."""
         device = current_device()
-        outs = device.returned(run_once(op, [device.asarray(x) for x in inputs], device), inputs)
+        outs = returned(run_once(op, [device.asarray(x) for x in inputs], device), inputs, device)
         return outs[0] if op.n_outputs == 1 else outs
 
     def operand(self, x: Any, dtype: str | None) -> Any:
         """An array, a list or a number as an operand."""
-        return current_device().operand(x, dtype)
+        found = current_device().operand(x, dtype)
+        return as_tensor(found) if isinstance(x, Tensor) else found
 
     def host(self, array: Any) -> np.ndarray:
         """The contents of an array as a NumPy array."""
@@ -35,6 +36,11 @@ class Eager(Interpreter):
         """What a variable holds now, as an array."""
         stored.require_here()
         return stored.device.shown(stored.array)
+
+
+def returned(outs: Sequence[Any], inputs: Sequence[Any], device: Device) -> tuple[Any, ...]:
+    """Results as their user gets them."""
+    return tuple(map(as_tensor, device.returned(outs, inputs)))
 
 
 def run_once(op: Operation, inputs: Sequence[Any], device: Device) -> tuple[Any, ...]:

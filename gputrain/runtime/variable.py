@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
 from gputrain import backend, config
 from gputrain.errors import DeviceError, ShapeError, explain
-from gputrain.ir import Spec, Stored, Value, current_trace, dtype_name
+from gputrain.ir import Spec, Stored, Value, as_tensor, current_trace, dtype_name
 from gputrain.names import checked_name, nearest
+from gputrain.ops.base import usual_dtype
+from gputrain.release import __version__
 from gputrain.utils.signatures import only_taken
 
+LAYOUT = 1  # of the attributes that pickles hold: another number where they are no longer those before
+WRITTEN_BY = (LAYOUT, __version__)
 AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
 SYNCHRONIZATIONS = ("auto", "none", "on_read", "on_write")
-SHOWN = 8  # elements up to which a variable shows its contents
 
 
 class Variable(Stored):
@@ -28,8 +31,8 @@ class Variable(Stored):
         initializer: array-like with the first value, or `f(shape, dtype) -> array`, or the name of an
             initializer.
         shape: tuple of ints; needed with an initializer.
-        dtype: name of the dtype; default is the array's own for arrays, int32 for Python's ints,
-            `config.floatx()` otherwise.
+        dtype: name of the dtype; default is the array's own for arrays, "int32" for Python's ints, "bool" for
+            its bools, `config.floatx()` otherwise.
         trainable: whether an optimizer may change it.
         autocast: whether mixed precision may cast it where it is read; there is none, so both come to the
             same.
@@ -85,9 +88,24 @@ class Variable(Stored):
         self.constraint: Any = None
         self.changed: Callable[[], None] | None = None
         self.writes = 0
+        self._place(host)
+
+    def _place(self, host: np.ndarray) -> None:
+        """Have memory with these contents on the device in use."""
         self.device = backend.current_device()
         self.array = self.device.empty(self.spec.dims, self.spec.dtype)
         self.device.upload(host, self.array)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle has: the contents as a NumPy array, and no device."""
+        state = {name: value for name, value in vars(self).items() if name not in ("device", "array")}
+        return {**state, "contents": self.numpy(), "written_by": WRITTEN_BY}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _require_layout(state.get("written_by"))
+        own = {name: value for name, value in state.items() if name not in ("contents", "written_by")}
+        vars(self).update(own)
+        self._place(state["contents"])
 
     def require_here(self) -> None:
         """Refuse to be used on another device than the one it was made on.
@@ -102,8 +120,8 @@ class Variable(Stored):
                     f"{self.path}: a model stays on the device it was built on.",
                     expected=f"the {self.device.name} device",
                     received=f"the {current.name} device, by a later set_backend() or set_device()",
-                    fix="Set the backend before building the model, or keep weights = model.get_weights(), "
-                    "build it again and call set_weights(weights).",
+                    fix="Set the backend before building the model, or go on with copy.deepcopy(model), "
+                    "which lies on the device in use.",
                 )
             )
 
@@ -133,9 +151,9 @@ class Variable(Stored):
 
     @property
     def value(self) -> Any:
-        """The current Value inside a traced function; a copy as a NumPy array outside."""
+        """The current Value inside a traced function; a copy of the contents outside."""
         trace = current_trace()
-        return trace.read(self) if trace is not None else self.numpy()
+        return trace.read(self) if trace is not None else as_tensor(self.numpy())
 
     def numpy(self) -> np.ndarray:
         """A copy of the contents on the host."""
@@ -193,6 +211,9 @@ class Variable(Stored):
     def __len__(self) -> int:
         return self.shape[0]
 
+    def __iter__(self) -> Iterator[Any]:
+        return (self[i] for i in range(len(self)))
+
     def __eq__(self, other: object) -> Any:
         """Elementwise against anything but another variable, which is compared by identity."""
         return NotImplemented if _by_identity(other) else self.operators["equal"](self, other)
@@ -204,9 +225,23 @@ class Variable(Stored):
 
     def __repr__(self) -> str:
         text = f"path={self.path}, shape={self.shape}, dtype={self.dtype}"
-        if self.spec.size <= SHOWN and current_trace() is None:
-            text += f", value={self.numpy().tolist()}"
+        if current_trace() is None:
+            text += f", value={self.numpy()}"
         return f"<Variable {text}>"
+
+
+def _require_layout(written_by: Any) -> None:
+    """Refuse what was pickled by a version whose objects have other attributes; every model has variables."""
+    layout, version = written_by or (None, "an older version")
+    if layout != LAYOUT:
+        raise ValueError(
+            explain(
+                "This pickle was written by another version of gputrain, whose objects look different.",
+                expected=f"one of gputrain {__version__} (layout {LAYOUT})",
+                received=f"one of gputrain {version} (layout {layout})",
+                fix="Read it with that version and keep model.get_weights(), which all versions take.",
+            )
+        )
 
 
 def _by_identity(other: object) -> bool:
@@ -243,12 +278,10 @@ def _initial(initializer: Any, shape: Any, dtype: Any, where: str) -> np.ndarray
                 )
             )
         return host
-    host = np.asarray(initializer)
+    host = np.asarray(initializer, usual_dtype(initializer))
     if sizes is not None and host.shape != sizes:
         rule = f"{where}: the first value has another shape than the variable."
         raise ShapeError(explain(rule, expected=sizes, received=host.shape))
-    if dtype is None and not hasattr(initializer, "dtype"):
-        dtype = {"f": config.floatx(), "i": "int32"}.get(host.dtype.kind)
     return host.astype(dtype_name(host.dtype if dtype is None else dtype))
 
 

@@ -1,4 +1,4 @@
-"""NumPy helpers for labels and inputs, with Keras's names."""
+"""Helpers for labels, inputs and the data of a step, with Keras's names."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain import config
+from gputrain.errors import explain
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> NDArray[Any]:
@@ -89,3 +90,41 @@ def _class_indices(x: Any) -> NDArray[np.int64]:
             f"Turn names into indices first, as numpy.unique(names, return_inverse=True)[1] does."
         )
     return values.astype(np.int64)
+
+
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """What a `train_step` gets: x, (x, y) or (x, y, sample_weight); (x,) for a list or tuple of inputs alone.
+
+    Args:
+        x, y, sample_weight: values, or structures of them.
+
+    Example:
+        >>> pack_x_y_sample_weight([1, 2])
+        ([1, 2],)
+    """
+    if sample_weight is not None:
+        return x, y, sample_weight
+    if y is not None:
+        return x, y
+    return (x,) if isinstance(x, list | tuple) else x
+
+
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+    """(x, y, sample_weight) of what a `train_step` got, None for what is not there.
+
+    Args:
+        data: x, or a tuple or list of x, y and sample_weight, or of the first of them.
+
+    Raises:
+        ValueError: there are more.
+
+    Example:
+        >>> unpack_x_y_sample_weight((1, 2))
+        (1, 2, None)
+    """
+    parts = tuple(data) if isinstance(data, list | tuple) else (data,)
+    if not 1 <= len(parts) <= 3:
+        rule = "Data of a step is x, (x, y) or (x, y, sample_weight)."
+        raise ValueError(explain(rule, received=f"{len(parts)} parts"))
+    x, y, sample_weight = (*parts, None, None)[:3]
+    return x, y, sample_weight

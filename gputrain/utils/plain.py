@@ -12,6 +12,19 @@ def plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
+def flat(logs: Mapping[str, Any]) -> dict[str, Any]:
+    """Logs in the order of their names, those of a dict within them on the same level, as Keras gives them.
+
+    Example:
+        >>> flat({"loss": 2.0, "compile_metrics": {"mae": 1.0, "accuracy": 0.5}})
+        {'accuracy': 0.5, 'mae': 1.0, 'loss': 2.0}
+    """
+    found: dict[str, Any] = {}
+    for name, value in sorted(logs.items()):
+        found |= flat(value) if isinstance(value, Mapping) else {name: value}
+    return found
+
+
 class Described:
     """A dataclass that says all of itself as plain data.
 

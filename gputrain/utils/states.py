@@ -1,14 +1,32 @@
-"""States as plain data, `{name: array}`: taken from variables, checked and set back."""
+"""States as plain data, `{name: array}`: taken from variables, checked and set back; and what a copy has."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol, Self
 
 import numpy as np
 
 from gputrain.errors import ShapeError, explain
 from gputrain.names import did_you_mean
+
+
+class Copied:
+    """What is copied and pickled as its attributes, less those that its classes name in `_derived`.
+
+    Derived are attributes that follow from the others or belong to what is running: compiled programs, locks.
+    `copy.copy` gives what `copy.deepcopy` gives, as in Keras: nothing of a copy is the original's.
+    """
+
+    _derived: ClassVar[tuple[str, ...]] = ()
+
+    def __getstate__(self) -> dict[str, Any]:
+        derived = {name for cls in type(self).__mro__ for name in vars(cls).get("_derived", ())}
+        return {name: value for name, value in vars(self).items() if name not in derived}
+
+    def __copy__(self) -> Self:
+        return copy.deepcopy(self)
 
 
 class Stateful(Protocol):

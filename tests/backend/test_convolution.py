@@ -8,8 +8,8 @@ import pytest
 from gputrain.backend.numpy import NumpyDevice, conv, conv_pool
 from gputrain.ir import Spec
 from gputrain.ops.base import Operation, spec_of
-from gputrain.ops.conv import Conv, ConvFilterGrad, ConvInputGrad
 from gputrain.ops.conv_pool import ConvMaxPool, ConvMaxPoolFilterGrad
+from gputrain.ops.convolution import Conv, ConvFilterGrad, ConvInputGrad
 from gputrain.ops.pool import MaxPool
 from gputrain.ops.window import Ints
 from gputrain.runtime.eager import run_once

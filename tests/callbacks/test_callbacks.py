@@ -23,6 +23,7 @@ from gputrain.callbacks import (
     ReduceLROnPlateau,
     TerminateOnNaN,
 )
+from gputrain.metrics import Metric
 from tests.utils.pseudo_terminal import PseudoTerminal, use_terminal
 
 NAN = float("nan")
@@ -99,7 +100,7 @@ def test_early_stopping(arguments, values, epochs, best):
 def test_direction(name, metric, values):
     model = Model()
     if metric is not None:
-        model.metrics = [type("Metric", (), {"name": metric[0], "_direction": metric[1]})()]
+        model.metrics = [type("Told", (Metric,), {"_direction": metric[1]})(name=metric[0])]
     stop = EarlyStopping(name)
     assert run(stop, values, name, model)[0] == 3
     assert stop.best == values[1]
@@ -378,7 +379,7 @@ def test_json_lines_are_json(tmp_path):
         "yes": True,
         "text": "ä\n",
         "none": None,
-        "table": {"a": 1.0},
+        "a": 1.0,
         "other": "1j",
     }
 
@@ -432,7 +433,8 @@ def play(verbose, batches=3):
     for epoch in range(2):
         callbacks.on_epoch_begin(epoch)
         for batch in range(batches):
-            callbacks.on_train_batch_begin(batch, {"size": 32})
+            callbacks.count_samples(32)
+            callbacks.on_train_batch_begin(batch)
             callbacks.on_train_batch_end(batch, {"loss": 0.5})
         callbacks.on_test_begin()
         callbacks.on_test_batch_end(0, {"loss": 0.7})
@@ -440,7 +442,8 @@ def play(verbose, batches=3):
         callbacks.on_epoch_end(epoch, {"loss": 0.5, "val_loss": 0.7})
     callbacks.on_train_end()
     callbacks.on_test_begin()
-    callbacks.on_test_batch_begin(0, {"size": 32})
+    callbacks.count_samples(32)
+    callbacks.on_test_batch_begin(0)
     callbacks.on_test_batch_end(0, {"loss": 0.7})
     callbacks.on_test_end({"loss": 0.7})
     callbacks.on_predict_begin()
@@ -473,7 +476,8 @@ def test_the_pace_is_that_of_the_steps_of_each_pass(monkeypatch, capsys):
 
     def steps(kind, size, seconds):
         for batch in range(4):
-            getattr(callbacks, f"on_{kind}_batch_begin")(batch, {"size": size})
+            callbacks.count_samples(size)
+            getattr(callbacks, f"on_{kind}_batch_begin")(batch)
             now[0] += seconds
             getattr(callbacks, f"on_{kind}_batch_end")(batch, {"loss": 0.5})
 
@@ -556,7 +560,8 @@ def test_messages_stand_above_the_bar(monkeypatch):
         callbacks = CallbackList([TerminateOnNaN(), ProgbarLogger()], model=Model(), verbose=1, steps=5)
         callbacks.on_train_begin()
         callbacks.on_epoch_begin(0)
-        callbacks.on_train_batch_begin(0, {"size": 8})
+        callbacks.count_samples(8)
+        callbacks.on_train_batch_begin(0)
         callbacks.on_train_batch_end(0, {"loss": NAN})
         callbacks.on_epoch_end(0, {"loss": NAN})
         callbacks.on_train_end()

@@ -64,7 +64,7 @@ def test_logs_by_keyword():
     both = CallbackList(Recorder(calls, "a"))
     both.on_epoch_end(1, logs={"x": 1})
     both.on_train_begin(logs=None)
-    assert calls == [("a", "on_epoch_end", (1, {"x": 1})), ("a", "on_train_begin", (None,))]
+    assert calls == [("a", "on_epoch_end", (1, {"x": 1})), ("a", "on_train_begin", ({},))]
 
 
 def test_old_names_of_batch_hooks_are_called():

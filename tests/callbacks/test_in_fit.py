@@ -68,14 +68,11 @@ def sizes(run):
     """The samples of each batch that `run` was given."""
     seen = []
 
-    def take(batch, logs):
-        seen.append(logs["size"])
+    class Watch(callbacks.Callback):
+        def count_samples(self, size):
+            seen.append(size)
 
-    run(
-        callbacks.LambdaCallback(
-            on_train_batch_begin=take, on_test_batch_begin=take, on_predict_batch_begin=take
-        )
-    )
+    run(Watch())
     return seen
 
 

@@ -7,21 +7,21 @@ from collections.abc import Iterator, Sequence
 from gputrain.backend.cupy.launch import CUDA_TYPES
 from gputrain.ir import Spec
 from gputrain.ops.base import Operation
-from gputrain.ops.conv import Conv, ConvFilterGrad, ConvInputGrad
-from gputrain.ops.elementwise import Clip
-from gputrain.ops.indexing import OneHot, ScatterAdd, ScatterAddAlongAxis, Take
-from gputrain.ops.nn import (
+from gputrain.ops.convolution import Conv, ConvFilterGrad, ConvInputGrad
+from gputrain.ops.crossentropy import (
     CategoricalCrossentropy,
     LogSoftmax,
     Softmax,
     SoftmaxCrossentropy,
     SparseSoftmaxCrossentropy,
 )
+from gputrain.ops.elementwise import Clip
+from gputrain.ops.indexing import OneHot, ScatterAdd, ScatterAddAlongAxis, Take
+from gputrain.ops.movement import Pad, Transpose
 from gputrain.ops.normalization import BatchNorm, BatchNormGrad, LayerNorm, LayerNormGrad
 from gputrain.ops.pool import AveragePool, AveragePoolGrad, MaxPool, MaxPoolGather, MaxPoolGrad
 from gputrain.ops.random import RandomNormal, RandomUniform
 from gputrain.ops.reduction import ArgMax, Max, Sum
-from gputrain.ops.shape import Pad, Transpose
 
 FLOATS = ("float16", "float32", "float64")
 Case = tuple[Operation, Sequence[Spec]]

@@ -43,8 +43,8 @@ def kernels(model: Any) -> list[str]:
 
 def test_paths_begin_with_the_layers_around() -> None:
     inside = ["d/kernel", "stack/d/kernel"]
-    model = keras.Sequential([keras.Input((4,)), Block(name="a"), Block(name="b")])
-    assert kernels(model) == [f"{block}/{path}" for block in "ab" for path in inside]
+    model = keras.Sequential([keras.Input((4,)), Block(name="a"), Block(name="b")], name="all")
+    assert kernels(model) == [f"all/{block}/{path}" for block in "ab" for path in inside]
     x = keras.Input((4,))
     assert kernels(keras.Model(x, Block(name="c")(x))) == [f"c/{path}" for path in inside]
     pair = Pair(name="pair")
@@ -54,10 +54,10 @@ def test_paths_begin_with_the_layers_around() -> None:
 
 def test_the_path_in_a_stack_does_not_depend_on_when_it_is_built() -> None:
     early, late = (
-        keras.Sequential([*first, layers.Dense(3, name="d")]) for first in ([keras.Input((4,))], [])
+        keras.Sequential([*first, layers.Dense(3, name="d")], name="s") for first in ([keras.Input((4,))], [])
     )
     late(X)
-    assert kernels(early) == kernels(late) == ["d/kernel"]
+    assert kernels(early) == kernels(late) == ["s/d/kernel"]
 
 
 def test_a_layer_built_by_another_one_is_in_its_path() -> None:
@@ -95,7 +95,8 @@ def test_equal_paths_are_numbered() -> None:
     other = Twice(*built)
     other(X)
     assert kernels(other) == ["d/kernel", "d/kernel_1"]
-    parts = [keras.Sequential([keras.Input((4,)), layers.Dense(4, name="d")]) for _ in range(2)]
+    x = keras.Input((4,))
+    parts = [keras.Model(x, layers.Dense(4, name="d")(x)) for _ in range(2)]
     assert kernels(keras.Sequential([keras.Input((4,)), *parts])) == ["d/kernel", "d/kernel_1"]
 
 

@@ -14,6 +14,7 @@ from gputrain import config, losses, ops
 from gputrain.compiler import gradients
 from gputrain.ir import Graph, Spec, Value
 from gputrain.runtime import interpret
+from gputrain.utils import notes
 from tests.tolerances import GRADIENT, assert_close
 
 EPS = 1e-7
@@ -248,8 +249,10 @@ def test_weights_of_elements_and_of_samples() -> None:
     assert float(loss(y, z, w)) == pytest.approx((expected * w).mean())
     assert float(loss(y, z, w[:, 0])) == pytest.approx((expected * w[:, :1]).mean())
     assert float(loss(y, z, w[:, :1])) == pytest.approx((expected * w[:, :1]).mean())
+    assert float(loss(y, z, w[0])) == pytest.approx((expected * w[0]).mean())
+    assert float(loss(y, z, 2.5)) == pytest.approx(expected.mean() * 2.5)
     weighted = losses.MeanSquaredError(dtype="float64", reduction="mean_with_sample_weight")
-    assert float(weighted(y, z, w[:, 0])) == pytest.approx((expected * w[:, :1]).sum() / (3 * w[:, 0].sum()))
+    assert float(weighted(y, z, w[:, 0])) == pytest.approx((expected * w[:, :1]).sum() / w[:, 0].sum())
 
 
 def test_zero_weights_give_zero() -> None:
@@ -285,16 +288,30 @@ def test_column_and_row_are_brought_together(name: str) -> None:
         np.testing.assert_array_equal(loss(y_true, y_pred), expected)
 
 
-def test_own_loss_does_not_broadcast_either() -> None:
+def test_function_as_a_loss_does_not_broadcast_either() -> None:
+    a, b = np.array([0.0, 1.0, 1.0]), np.array([[0.2], [0.6], [0.9]])
+    loss = losses.as_loss(lambda t, p: ops.square(t - p))
+    assert float(loss(a, b)) == pytest.approx(((a[:, None] - b) ** 2).mean())
+
+
+def test_own_class_is_told_that_its_arithmetic_broadcasts(caplog: pytest.LogCaptureFixture) -> None:
     class Squares(losses.Loss):
-        """A user's loss, which alone would broadcast (N,) against (N, 1) to (N, N)."""
+        """A user's loss, which gets targets and outputs as they are."""
 
         def call(self, y_true: Any, y_pred: Any) -> Any:
-            return ops.square(y_true - y_pred)
+            return ops.square(ops.expand_dims(y_true, -1) - y_pred)
 
     a, b = np.array([0.0, 1.0, 1.0]), np.array([[0.2], [0.6], [0.9]])
-    for loss in (Squares(), losses.as_loss(lambda t, p: ops.square(t - p))):
-        assert float(loss(a, b)) == pytest.approx(((a[:, None] - b) ** 2).mean())
+    notes.forget()
+    assert float(Squares()(a, b)) == pytest.approx(((a[:, None] - b) ** 2).mean())
+    assert "Squares.call is given y_true of shape (3,) and y_pred of shape (3, 1) as they are" in caplog.text
+
+
+def test_weights_of_a_single_number_are_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    notes.forget()
+    loss = losses.as_loss(lambda t, p: ops.mean(ops.square(t - p)))
+    assert float(loss([[0.0], [0.0]], [[1.0], [3.0]], [1.0, 0.0])) == pytest.approx(2.5)
+    assert "gives a single number for its batch, so weights of shape (2,) only scale it" in caplog.text
 
 
 # ---------------------------------------------------------------------------------------------------- masks

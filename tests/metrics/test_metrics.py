@@ -270,12 +270,12 @@ def test_own_metric() -> None:
     assert float(metric.result()) == float(metric.inner.result()) == 0.0
 
 
-def test_first_values_come_back() -> None:
+def test_a_reset_sets_zeros() -> None:
     metric = metrics.Metric(name="m")
     best = metric.add_variable((2,), "ones", name="best")
-    best.assign(np.array([5.0, 6.0]))
-    metric.reset_state()
     assert best.numpy().tolist() == [1.0, 1.0]
+    metric.reset_state()
+    assert best.numpy().tolist() == [0.0, 0.0]
     assert (best.dtype, best.trainable, best.path) == ("float32", False, "m/best")
 
 

@@ -140,6 +140,46 @@ CALLS: dict[str, tuple[Callable[[Model], Any], type[Exception], str]] = {
         TypeError,
         "callbacks must be gputrain.callbacks.Callback",
     ),
+    "balanced weights of an iterator": (
+        _fit(x=iter([(X, REAL)]), y=None, class_weight="balanced"),
+        DataError,
+        r"counts the classes of all samples, which must be arrays.*Pass \{class: weight\}",
+    ),
+    # arguments there are not
+    "batch": (
+        _fit(batch=3),
+        TypeError,
+        r"^Sequential.fit: unknown argument. Received: batch. Did you mean 'batch_size'\?",
+    ),
+    "epoch": (_fit(epoch=3), TypeError, "Received: epoch. Did you mean 'epochs'"),
+    "nb_epoch": (_fit(nb_epoch=3), TypeError, "Received: nb_epoch. Keras 3 calls it epochs."),
+    "callback": (_fit(callback=[]), TypeError, "Did you mean 'callbacks'"),
+    "workers": (_fit(workers=4), TypeError, "Received: workers. Leave it out: batches are read ahead"),
+    "use_multiprocessing": (
+        _fit(use_multiprocessing=True),
+        TypeError,
+        "Leave it out: batches are read ahead",
+    ),
+    "max_queue_size": (_fit(max_queue_size=3), TypeError, "Leave it out: batches are read ahead"),
+    "optimiser": (lambda m: m.compile(optimiser="sgd"), TypeError, "Sequential.compile.*mean 'optimizer'"),
+    "losses": (lambda m: m.compile(losses="mse"), TypeError, "Did you mean 'loss'"),
+    "sample_weight_mode": (
+        lambda m: m.compile("sgd", "mse", sample_weight_mode="temporal"),
+        TypeError,
+        r"sample_weight_mode. Leave it out: sample_weight of shape \(N, steps\)",
+    ),
+    "workers of evaluate": (
+        lambda m: m.evaluate(X, REAL, workers=2),
+        TypeError,
+        "Sequential.evaluate.*ahead",
+    ),
+    "steps_per_epoch of evaluate": (lambda m: m.evaluate(X, REAL, step=2), TypeError, "mean 'steps'"),
+    "batch of predict": (lambda m: m.predict(X, batchsize=2), TypeError, "mean 'batch_size'"),
+    "weights of one batch": (
+        lambda m: m.train_on_batch(X, REAL, sample_weights=X[:, 0]),
+        TypeError,
+        "Sequential.train_on_batch.*mean 'sample_weight'",
+    ),
     # other methods
     "evaluate on nothing": (
         lambda m: m.evaluate(X[:0], REAL[:0], **QUIET),
@@ -268,15 +308,16 @@ def test_what_a_new_user_runs_into_is_said() -> None:
         model.fit(images, np.zeros(4, int), verbose=0)
 
 
-def test_a_metric_function_sees_targets_aligned_as_a_loss_does() -> None:
+def test_a_metric_function_is_told_that_its_arithmetic_broadcasts(caplog: pytest.LogCaptureFixture) -> None:
     def error(y: Any, p: Any) -> Any:
-        return ops.mean(ops.square(y - p), axis=-1)
+        return ops.mean(ops.square(ops.reshape(y, (-1, 1)) - p), axis=-1)
 
     x = np.random.default_rng(0).normal(size=(30, 3)).astype("float32")
     model = keras.Sequential([layers.Input((3,)), layers.Dense(1)])
     model.compile("sgd", "mse", metrics=[error])
     loss, metric = model.evaluate(x, x.sum(1), verbose=0)
     assert metric == pytest.approx(loss, rel=1e-6)
+    assert "error is given y_true of shape (30,) and y_pred of shape (30, 1) as they are" in caplog.text
 
 
 def test_data_that_runs_out_ends_the_training(caplog: pytest.LogCaptureFixture) -> None:

@@ -86,7 +86,7 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         r"hands inputs and outputs to the constructor.*Override get_config and from_config",
     ),
     "arguments nobody saves": (
-        lambda: type("Own", (layers.Layer,), {"__init__": lambda self, units: None})(3).get_config(),
+        lambda: type("Own", (layers.Layer,), {"__init__": lambda self, units: None})(object()).get_config(),
         NotImplementedError,
         r"Own.get_config\(\) must hold the constructor's arguments. Expected: units",
     ),

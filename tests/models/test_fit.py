@@ -73,9 +73,9 @@ def test_the_callback_protocol_in_full() -> None:
     recorder = Recorder()
     model = regressor()
     model.fit(X, REAL, batch_size=25, validation_data=(X, REAL), callbacks=recorder, **QUIET)
-    batches = [("train_batch_begin", 0, ["size"]), ("train_batch_end", 0, ["loss"])]
-    batches += [("train_batch_begin", 1, ["size"]), ("train_batch_end", 1, ["loss"])]
-    tests = [m for n in (0, 1) for m in [("test_batch_begin", n, ["size"]), ("test_batch_end", n, ["loss"])]]
+    batches = [("train_batch_begin", 0, []), ("train_batch_end", 0, ["loss"])]
+    batches += [("train_batch_begin", 1, []), ("train_batch_end", 1, ["loss"])]
+    tests = [m for n in (0, 1) for m in [("test_batch_begin", n, []), ("test_batch_end", n, ["loss"])]]
     assert [m[:2] if m[1] is not None else m[0] for m in recorder.moments] == [
         "train_begin",
         ("epoch_begin", 0),
@@ -105,21 +105,22 @@ def test_callbacks_of_evaluate_and_predict() -> None:
 def test_batch_logs_are_fetched_when_read(monkeypatch: pytest.MonkeyPatch) -> None:
     from gputrain.models.program import Program
 
-    fetched: list[str] = []
-    read, read_all = Program.log, Program.logs
-    monkeypatch.setattr(Program, "log", lambda self, name: fetched.append(name) or read(self, name))
-    monkeypatch.setattr(Program, "logs", lambda self: fetched.append("all") or read_all(self))
+    fetched: list[int] = []
+    read, numbers = Program.logs, []
+    monkeypatch.setattr(Program, "logs", lambda self: fetched.append(numbers[-1]) or read(self))
     seen: list[Any] = []
 
     def reader(number: int, logs: Any) -> None:
+        numbers.append(number)
+        seen.append((list(logs), len(logs), "loss" in logs))
         if number == 2:
-            seen.extend([set(logs), logs["loss"], list(fetched)])
+            seen.extend([logs["loss"], logs["loss"]])
 
     regressor().fit(X, REAL, batch_size=10, callbacks=[Every(batch=reader)], **QUIET)
-    assert seen[0] == {"loss"}
-    assert math.isfinite(seen[1])
-    assert seen[2] == ["loss"]
-    assert fetched == ["loss", "all"]  # all of them once, at the end of the epoch
+    assert seen[:3] == [(["loss"], 1, True)] * 3
+    assert math.isfinite(seen[3])
+    assert seen[4] == seen[3]
+    assert fetched == [2, 4]  # once where they are read, and at the end of the epoch
 
 
 def test_logs_kept_beyond_their_batch_keep_their_values() -> None:
@@ -294,13 +295,14 @@ def test_methods_for_one_batch() -> None:
     np.testing.assert_allclose(model.predict_on_batch(X), model.predict(X, **QUIET), rtol=1e-5)
 
 
-def test_metrics_of_single_batches_add_up_until_reset() -> None:
+def test_each_single_batch_is_alone() -> None:
     model = regressor(optimizer=keras.optimizers.SGD(0.0))
-    first = model.train_on_batch(X[:10], REAL[:10])
-    both = model.train_on_batch(X[10:20], REAL[10:20])
-    model.reset_metrics()
-    second = model.train_on_batch(X[10:20], REAL[10:20])
-    assert both == pytest.approx((first + second) / 2, rel=1e-6)
+    model.evaluate(X, REAL, **QUIET)
+    first, second = ((X[i : i + 10], REAL[i : i + 10]) for i in (0, 10))
+    for batch in (first, second, first):
+        alone = float(np.mean((model.predict(batch[0], **QUIET) - batch[1]) ** 2))
+        assert model.train_on_batch(*batch) == pytest.approx(alone, rel=1e-5)
+        assert model.test_on_batch(*batch) == pytest.approx(alone, rel=1e-5)
 
 
 def test_sample_weight_and_class_weight_agree() -> None:
@@ -341,11 +343,13 @@ def test_metrics_given_in_every_form() -> None:
         metrics=["mse", keras.metrics.MeanAbsoluteError(name="m"), largest], weighted_metrics=["mae"]
     )
     logs = model.evaluate(X, REAL, sample_weight=np.zeros(50), return_dict=True, **QUIET)
-    assert list(logs) == ["loss", "mse", "m", "largest", "mae"]
-    assert model.metrics_names == list(logs)
+    assert list(logs) == ["largest", "loss", "m", "mae", "mse"]
+    assert model.metrics_names == ["loss", "compile_metrics"]
     errors = np.abs(model.predict(X, **QUIET) - REAL)
     expected = [0, (errors**2).mean(), errors.mean(), errors.max(1).mean(), 0]
-    assert list(logs.values()) == pytest.approx(expected, rel=1e-5)
+    values = model.evaluate(X, REAL, sample_weight=np.zeros(50), **QUIET)
+    assert values == [logs[name] for name in ("loss", "mse", "m", "largest", "mae")]
+    assert values == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_loss_function_of_the_users() -> None:

@@ -201,7 +201,7 @@ def test_accuracy_follows_the_loss_and_says_its_name(
 
 def test_short_names_follow_too() -> None:
     logs = _net(3, None, LOGITS_BINARY, ["acc", "ce"]).evaluate(X, MANY, return_dict=True, **QUIET)
-    assert list(logs) == ["loss", "acc", "ce"]
+    assert list(logs) == ["acc", "ce", "loss"]
     assert logs["ce"] == pytest.approx(logs["loss"], rel=1e-5)
 
 

@@ -33,9 +33,10 @@ def test_weights_are_copied_out_and_set_whole_or_not_at_all() -> None:
 
 
 def test_a_variable_reads_assigns_and_has_a_path() -> None:
-    layer = regressor().layers[0]
+    model = regressor()
+    layer = model.layers[0]
     kernel = layer.kernel
-    assert kernel.path == f"{layer.name}/kernel"
+    assert kernel.path == f"{model.name}/{layer.name}/kernel"
     assert kernel.shape == (4, 5)
     assert kernel.dtype == "float32"
     kernel.assign(np.zeros((4, 5)))

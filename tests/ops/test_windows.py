@@ -15,7 +15,7 @@ from gputrain.compiler.rewrite import optimize
 from gputrain.errors import DTypeError, ShapeError
 from gputrain.ir import Graph, Spec, Value
 from gputrain.ops.base import REGISTRY, Sample, spec_of
-from gputrain.ops.conv import Conv, ConvInputGrad
+from gputrain.ops.convolution import Conv, ConvInputGrad
 from gputrain.ops.pool import AveragePool, MaxPool
 from gputrain.ops.window import Window
 from gputrain.runtime import interpret
@@ -170,6 +170,44 @@ def test_the_winner_is_a_byte_where_one_can_say_it() -> None:
     x[0, 6, 6, 6] = 1
     best, winner = ops.apply(MaxPool((7, 7, 7), (7, 7, 7)), x)
     assert (host(best).item(), host(winner).item()) == (1.0, 342)
+
+
+WINDOWED = [
+    (MaxPool((2,), (2,)), 1),
+    (MaxPool((3,), (1,), "same"), 1),
+    (MaxPool((3,), (2,), ((1, 2),)), 2),
+    (MaxPool((2, 3), (1, 2), "same"), 3),
+]
+
+
+@pytest.mark.parametrize("op, channels", WINDOWED)
+def test_a_nan_ends_the_search_for_a_winner(op: MaxPool, channels: int) -> None:
+    """It is the largest; the winner, that of the elements before it. The same on all devices."""
+    rng = np.random.default_rng(1)
+    x = rng.choice([0.0, 1.0, 2.0, np.nan, np.inf, -np.inf], (4, *[9] * len(op.pool), channels)).astype("f4")
+    best, winner = map(host, ops.apply(op, x))
+    border = Window(x.shape[1:-1], op.pool, op.strides, (1,) * len(op.pool), op.padding)
+    inside = border.bordered(np, np.ones_like(x), np.empty((4, *border.padded_size, channels), "f4"))
+    framed = border.bordered(np, x, np.empty((4, *border.padded_size, channels), "f4"), -np.inf)
+    expected, value = np.full(winner.shape, -1), np.full(best.shape, -np.inf, "f4")
+    for tap, (_, met) in enumerate(border.taps()):
+        counts, element = inside[met] == 1, framed[met]
+        first = counts & (expected < 0)
+        larger = counts & (element > value)
+        expected[first | larger] = tap
+        value = np.where(counts, np.maximum(value, element), value)
+    np.testing.assert_array_equal(best, value)
+    np.testing.assert_array_equal(winner, expected)
+
+
+def test_convolution_and_pooling_as_one_find_the_same_winner_beside_a_nan() -> None:
+    x = np.random.default_rng(2).choice([0.0, 1.0, 2.0, np.nan], (3, 8, 8, 1)).astype("f4")
+    image, pool, identity = Value(Spec(x.shape)), MaxPool((2, 2), (2, 2)), np.eye(1, dtype="f4")[None, None]
+    pooled = ops.apply(pool, ops.conv(image, ops.constant(identity)))
+    graph = optimize(Graph([image], list(pooled)))
+    assert [type(node.op).__name__ for node in graph.nodes if node.inputs] == ["ConvMaxPool"]
+    for found, expected in zip(interpret(graph, [x]), ops.apply(pool, x), strict=True):
+        np.testing.assert_array_equal(host(found), host(expected))
 
 
 def test_a_transposed_convolution_may_leave_nothing() -> None:

@@ -12,7 +12,7 @@ import pytest
 from gputrain import ops
 from gputrain.compiler import gradients
 from gputrain.ir import Graph, Spec, Value
-from gputrain.runtime.interpret import interpret
+from gputrain.runtime.node_by_node import interpret
 from tests.on_device import host
 from tests.tolerances import assert_close
 

@@ -40,9 +40,6 @@ _SPARSEMAX = "Keras's rows do not sum to 1 where several numbers stay; ours foll
 
 _CROP = "the middle, of the shape that Keras promises, too; Keras gives the whole image"
 _ADJUSTED = "counts samples; Keras counts the numbers of all outputs"
-_MEAN_WEIGHTED = (
-    "divided by the weight of every loss that was added; Keras divides by the weights as they were given"
-)
 
 # A single case, or what several are about: arrays that differ.
 ARRAYS: dict[str, dict[str, str]] = {
@@ -53,21 +50,16 @@ ARRAYS: dict[str, dict[str, str]] = {
         }
         for axis in ("", "axis=0")
     },
+    "function: ops.sparsemax() 4x6 in -4..8": {
+        "output 0": _SPARSEMAX,
+        "gradient of input 0": _SPARSEMAX,
+    },
     "metrics.R2Score": {"output after a reset": "0 while there is no sample; Keras has NaN"},
     **{
         f"metric: metrics.R2Score(num_regressors=2) 53x4 53x4{weights}": {
             f"output after {start}": _ADJUSTED for start in (0, 20, 40)
         }
         for weights in ("", " 53 in 0.1..2.5")
-    },
-    **{
-        f"loss: losses.{case}": {
-            f"{name} 0, mean_with_sample_weight": _MEAN_WEIGHTED for name in ("output", "gradient of input")
-        }
-        for case in (
-            "MeanSquaredError() 6x3x4 6x3x4 6x1 in 0.1..2.5",
-            "SparseCategoricalCrossentropy(from_logits=True) 6x3 below 4 6x3x4 6x1 in 0.1..2.5",
-        )
     },
     "layer: layers.RandomCrop(height=4, width=3, seed=1) 2x5x7x4 training=False": {
         "output 0": _CROP,

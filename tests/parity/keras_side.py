@@ -1,4 +1,4 @@
-"""Keras, for the runners, on the backend that KERAS_BACKEND names; gradients on JAX alone."""
+"""Keras, for the runners, on the backend that KERAS_BACKEND names: JAX or PyTorch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.parity.table import flat, packed_as
 
 
 class KerasSide:
-    """Gradients by JAX, through Keras's stateless scope."""
+    """Gradients by JAX, through Keras's stateless scope; by PyTorch where no variables are asked for."""
 
     package = keras
 
@@ -29,6 +29,9 @@ class KerasSide:
         variables: Sequence[Any],
         upstream: Callable[[int, tuple[int, ...]], np.ndarray],
     ) -> tuple[list[np.ndarray], list[np.ndarray | None], list[np.ndarray]]:
+        if keras.backend.backend() == "torch":
+            assert not variables, "with PyTorch, gradients of inputs alone"
+            return (*_by_torch(call, arrays, upstream), [])
         import jax
         import jax.numpy as jnp
 
@@ -58,3 +61,24 @@ class KerasSide:
             [np.asarray(by_input[i]) if i in by_input else None for i in range(len(leaves))],
             [np.asarray(w) for w in weights],
         )
+
+
+def _by_torch(
+    call: Callable[..., Any], arrays: Sequence[Any], upstream: Callable[[int, tuple[int, ...]], np.ndarray]
+) -> tuple[list[np.ndarray], list[np.ndarray | None]]:
+    import torch
+
+    leaves = [torch.tensor(a, requires_grad=a.dtype.kind == "f") for a in flat(list(arrays))]
+    outputs = [keras.ops.convert_to_tensor(o) for o in flat(call(*packed_as(list(arrays), iter(leaves))))]
+    parts = [
+        (output * torch.as_tensor(np.asarray(upstream(i, tuple(output.shape)))).to(output.dtype)).sum()
+        for i, output in enumerate(outputs)
+        if output.requires_grad
+    ]
+    if parts:
+        sum(parts[1:], parts[0]).backward()
+    slopes = [np.zeros(x.shape, "float32") if x.grad is None else x.grad.numpy() for x in leaves]
+    return (
+        [output.detach().numpy() for output in outputs],
+        [slope if x.requires_grad else None for x, slope in zip(leaves, slopes, strict=True)],
+    )

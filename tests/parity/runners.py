@@ -201,9 +201,14 @@ def _distribution(values: np.ndarray, result: Result) -> None:
 
 
 def run_function(case: Case, side: Side, result: Result) -> None:
-    """Outputs and gradients of a function."""
+    """Outputs and gradients of a function.
+
+    Settings:
+        before: arguments that stand before the arrays.
+    """
     function, arguments = member(side.package, case.path), made(side.package, dict(case.arguments))
-    _differentiate(case, side, result, lambda *xs: function(*xs, **arguments), case.arrays())
+    before = case.settings.get("before", ())
+    _differentiate(case, side, result, lambda *xs: function(*before, *xs, **arguments), case.arrays())
 
 
 def run_plain_function(case: Case, side: Side, result: Result) -> None:
@@ -266,15 +271,13 @@ REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", N
 def run_loss(case: Case, side: Side, result: Result) -> None:
     """Config; for each reduction the loss and its gradient in the predictions.
 
-    Inputs: targets, predictions, weights if any. A column of weights gives a column of losses in Keras, here
-    one for each sample; they are compared without the axis.
+    Inputs: targets, predictions, weights if any.
     """
     _record_config(_subject(case, side), result)
     y_true, y_pred, *weights = case.arrays()
     for reduction in REDUCTIONS:
         loss, found = _subject(case, side, reduction=reduction), Result()
         _differentiate(case, side, found, lambda p, loss=loss: loss(y_true, p, *weights), [y_pred])
-        found.arrays["output 0"] = np.squeeze(found.arrays["output 0"])
         result.arrays.update({f"{name}, {reduction}": array for name, array in found.arrays.items()})
 
 

@@ -15,6 +15,8 @@ from gputrain.data import make_arrays
 from gputrain.errors import GraphError, ShapeError
 from gputrain.ir import Spec, Trace, Value
 from gputrain.runtime import Arena, Executable, Variable, interpret
+from gputrain.utils import tree
+from tests.on_device import host
 
 F64 = "float64"
 
@@ -125,6 +127,26 @@ def test_eager_scan_is_a_plain_loop() -> None:
     total, before = ops.scan(lambda c, x: (c + x, c), np.float32(0), np.arange(4, dtype="float32"))
     assert float(total) == 6
     np.testing.assert_array_equal(before, [0, 0, 1, 3])
+
+
+@pytest.mark.parametrize("symbolic", [True, False])
+def test_a_loop_without_a_step_stacks_nothing_of_each_y(symbolic: bool) -> None:
+    v = Variable(np.full((3,), 2.0, "f4"))
+
+    def step(c: Any, x: Any) -> Any:
+        return c + x, {"sums": c * v, "none": None, "flags": ops.sum(x) > 0}
+
+    start, xs = np.ones(3, "f4"), np.zeros((0, 3), "f4")
+    if symbolic:
+        specs = [Spec((3,)), Spec((0, 3))]
+        outputs, *_ = traced(specs, lambda c, x: list(tree.flatten(ops.scan(step, c, x))))
+        assert [out.shape for out in outputs if out is not None] == [(3,), (0, 3), (0,)]
+        return
+    last, ys = ops.scan(step, start, xs)
+    assert host(last).tolist() == [1, 1, 1]
+    assert (ys["sums"].shape, ys["sums"].dtype, ys["none"]) == ((0, 3), "float32", None)
+    assert (ys["flags"].shape, ys["flags"].dtype) == ((0,), "bool")
+    assert ops.scan(lambda c, _: (c + 1, c), np.float32(0), length=0)[1].shape == (0,)
 
 
 def test_scans_nest() -> None:
@@ -494,6 +516,31 @@ def test_custom_gradients_in_a_branch(flag: bool) -> None:
     outputs, inputs, trace = traced([Spec((), "bool"), Spec((2,), F64)], program)
     (found,) = interpret(trace.graph(inputs, outputs), [np.array(flag), x])
     np.testing.assert_allclose(found, 2 * plain_gradient(2 * x) if flag else plain_gradient(x), rtol=1e-12)
+
+
+@pytest.mark.parametrize("around", ["nothing", "cond", "scan"])
+def test_a_custom_gradient_remembers_a_variable(around: str) -> None:
+    """One that the function reads, and one that nothing but the gradient does."""
+    v, w = Variable(np.asarray(3.0)), Variable(np.asarray(10.0))
+
+    def program(x: Value) -> list[Value]:
+        @ops.custom_gradient
+        def scaled(x: Any) -> Any:
+            factor, slope = ops.convert(v), ops.convert(w)
+            return x * factor, lambda upstream: upstream * factor * slope
+
+        if around == "cond":
+            y = ops.cond(ops.sum(x) > 0.0, lambda: scaled(x), lambda: x)
+        elif around == "scan":
+            y = ops.scan(lambda c, _: (scaled(c), c), x, length=1)[0]
+        else:
+            y = scaled(x)
+        return [y, *gradients(ops.sum(y), [x])]  # type: ignore[list-item]
+
+    outputs, inputs, trace = traced([Spec((2,), F64)], program)
+    y, slope = interpret(trace.graph(inputs, outputs), [np.array([1.0, 2.0])])
+    assert y.tolist() == [3, 6]
+    assert slope.tolist() == [30, 30]
 
 
 def test_passes_reach_the_bodies() -> None:

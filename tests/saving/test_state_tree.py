@@ -192,7 +192,7 @@ def test_names() -> None:
     assert {name: array.shape for name, array in slots["2/kernel"].items()} == {
         "momentum": (7, 3), "velocity": (7, 3)
     }  # fmt: skip
-    assert list(tree["metrics"]) == ["loss", "accuracy"]
+    assert list(tree["metrics"]) == ["loss", "compile_metrics"]
     assert tree["training"]["step"] == 2
     assert (tree["training"]["epoch"], tree["training"]["batch"]) == (1, 0)
     assert tree["training"]["source"] == {"pass": 0, "batch": 2}
@@ -224,7 +224,7 @@ WRONG: dict[str, tuple[Callable[[dict[str, Any]], Any], type[Exception], str]] =
         r"slots of '2/bias': the state lacks 'velocity'",
     ),
     "a metric is missing": (
-        lambda tree: tree["metrics"].pop("accuracy"), ValueError, r"metrics: the state lacks 'accuracy'"
+        lambda tree: tree["metrics"].pop("loss"), ValueError, r"metrics: the state lacks 'loss'"
     ),
     "a counter is missing": (
         lambda tree: tree["training"].pop("step"), ValueError, r"training: the state lacks 'step'"

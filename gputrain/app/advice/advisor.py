@@ -77,7 +77,7 @@ class Advisor(Callback):
         self._said = 0  # so many of the advice are printed
         self._probe: Probe | None = None
         self._steps = StepWatch([], None)
-        self._start = 0
+        self._start = self._coming = 0
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Forget an earlier fit, and look at the data."""
@@ -112,11 +112,15 @@ class Advisor(Callback):
         self._steps.watch_epoch(self._is_probed())
         self._say()
 
+    def count_samples(self, size: int) -> None:
+        """Keep the size of the coming batch."""
+        self._coming = size
+
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Keep the weights before a step that is measured; the first tells the size of a batch."""
-        if batch == 0 and logs and "size" in logs:
+        if batch == 0:
             together, steps = self.model.steps_per_execution, self._record.steps
-            self._record.batch_size = logs["size"] // (min(together, steps) if steps else together)
+            self._record.batch_size = self._coming // (min(together, steps) if steps else together)
         self._steps.before(batch)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:

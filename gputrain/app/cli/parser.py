@@ -9,7 +9,7 @@ from importlib import import_module
 from gputrain.app.cli.codes import EXPLAINED
 from gputrain.app.cli.command import Command
 from gputrain.names import did_you_mean
-from gputrain.version import __version__
+from gputrain.release import __version__
 
 # What is typed, its line in the list of commands, and the module in this room whose COMMAND it is. A module
 # is imported when its command is typed: `gputrain --help` needs none of them.

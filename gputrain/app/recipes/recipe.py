@@ -16,7 +16,7 @@ from gputrain.app.recipes import builders, data, overrides, reading, schema
 from gputrain.app.recipes.arguments import check_arguments, check_named, find_class
 from gputrain.app.recipes.errors import Source
 from gputrain.names import snake_case
-from gputrain.version import __version__
+from gputrain.release import __version__
 
 _DEFAULT_METRIC = {"classification": "accuracy", "regression": "mean_absolute_error"}
 GIVE_PROBABILITIES = ("softmax", "sigmoid", "hard_sigmoid", "sparsemax", "sparse_sigmoid")

@@ -10,8 +10,8 @@ from gputrain.app.reporting.markup import text
 from gputrain.app.reporting.report import Report
 from gputrain.app.reporting.sections import sections_of
 from gputrain.app.reporting.style import STYLE
+from gputrain.release import __version__
 from gputrain.utils.files import write_text
-from gputrain.version import __version__
 
 _HEADING = re.compile(r'<section id="(\w+)"[^>]*><h2>([^<]*)</h2>')
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"

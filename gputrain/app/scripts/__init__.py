@@ -3,9 +3,10 @@
 `serving_keras` is the import hook, `missing_names` reads a script before it runs, `run_script` does both.
 """
 
-from gputrain.app.scripts.keras_modules import KERAS_VERSION, KerasModule, keras_modules, serving_keras
 from gputrain.app.scripts.running import run_script
 from gputrain.app.scripts.scan import Missing, missing_names
+from gputrain.app.scripts.serving import KerasModule, keras_modules, serving_keras
+from gputrain.release import KERAS_VERSION
 
 __all__ = [
     "KERAS_VERSION",

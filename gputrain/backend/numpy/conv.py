@@ -17,7 +17,7 @@ import numpy as np
 from gputrain.backend.base import Kernel
 from gputrain.backend.numpy.threads import one_blas_thread, shares, together, workers
 from gputrain.ir.spec import Spec
-from gputrain.ops.conv import ConvFilterGrad, ConvInputGrad
+from gputrain.ops.convolution import ConvFilterGrad, ConvInputGrad
 from gputrain.ops.window import Ints
 
 BLOCK_BYTES = 1 << 20  # im2col workspace: about half of a core's L2 cache

@@ -248,6 +248,7 @@ def _backward_scratch(op: Any, x: Spec, dy: Spec, winner: Spec) -> tuple[Spec, .
 
 def _backward(op: Any, out: Array, x: Array, dy: Array, winner: Array, *, scratch: Any) -> Callable[[], None]:
     taps, cols, planes, won, partial = scratch
+    whole = f"i{planes.itemsize}"
     g = _Geometry(op, Spec(x.shape, x.dtype.name), op.kernel, dy.shape[3])
     total = out.reshape(g.patch, g.filters)
     steps = []
@@ -263,8 +264,9 @@ def _backward(op: Any, out: Array, x: Array, dy: Array, winner: Array, *, scratc
             for gather, spread, (gradient, winners, mask) in steps:
                 for i, plane in enumerate(spread):
                     np.equal(winners, i, out=mask)
-                    np.copyto(plane, mask)  # a product of floats and booleans would allocate a buffer
-                    np.multiply(plane, gradient, out=plane)
+                    bits = plane.view(whole)  # the gradient's bits times 1 or 0
+                    np.copyto(bits, mask)  # a product of numbers and booleans would allocate a buffer
+                    np.multiply(bits, gradient.view(whole), out=bits)
                 np.matmul(gather(), spread.reshape(-1, g.filters), out=partial)
                 np.add(total, partial, out=total)
 

@@ -69,29 +69,95 @@ def _dropout_grad(op: Any, out: Array, ct: Array, keep: Array, *, scratch: Any) 
 
 
 def _relu_grad_scratch(op: Any, ct: Spec, y: Spec) -> tuple[Spec, ...]:
-    block = Spec((min(BLOCK, ct.size),), ct.dtype)
-    return block, block.with_dtype("bool")
+    block = Spec((min(BLOCK, ct.size),), "bool")
+    return block, block.with_dtype(f"int{8 * ct.itemsize}")
 
 
 def _relu_grad(op: Any, out: Array, ct: Array, y: Array, *, scratch: Any) -> Callable[[], None]:
+    flags, factors = scratch
     gradient, activated, result = ct.reshape(-1), y.reshape(-1), out.reshape(-1)
-    floats, flags = scratch
+    gradient, result = gradient.view(factors.dtype), result.view(factors.dtype)  # bits times 1 or 0
     parts = [
-        (gradient[s], activated[s], floats[: s.stop - s.start], flags[: s.stop - s.start], result[s])
+        (gradient[s], activated[s], flags[: s.stop - s.start], factors[: s.stop - s.start], result[s])
         for s in blocks(result.size)
     ]
 
     def run() -> None:
-        for inputs, outputs, factors, positive, target in parts:
+        for inputs, outputs, positive, ones, target in parts:
             np.greater(outputs, 0, out=positive)
-            np.copyto(factors, positive)
-            np.multiply(inputs, factors, out=target)
+            np.copyto(ones, positive)
+            np.multiply(inputs, ones, out=target)
 
     return run
 
 
+def _choice_grad_scratch(op: Any, ct: Spec, x: Spec, y: Spec) -> tuple[Spec, ...]:
+    block = Spec((min(BLOCK, ct.size),), "bool")
+    return block, block.with_dtype(f"int{8 * ct.itemsize}")
+
+
+def _choice_grad(op: Any, out: Array, ct: Array, x: Array, y: Array, *, scratch: Any) -> Callable[[], None]:
+    flags, factors = scratch
+    gradient, one, other, result = (a.reshape(-1) for a in (ct, x, y, out))
+    bits = gradient.view(factors.dtype), result.view(factors.dtype)  # times 1 or 0, as in ReluGrad
+    parts = []
+    for s in blocks(result.size):
+        n = s.stop - s.start
+        pair = tuple(operand[s] if operand.size > 1 else operand for operand in (one, other))
+        parts.append((pair, gradient[s], result[s], *(b[s] for b in bits), flags[:n], factors[:n]))
+
+    def run() -> None:
+        for pair, given, target, given_bits, target_bits, chosen, ones in parts:
+            np.greater(*pair, out=chosen)
+            np.copyto(ones, chosen)
+            np.multiply(given_bits, ones, out=target_bits)
+            np.equal(*pair, out=chosen)
+            if chosen.any():  # seldom
+                np.multiply(given, 0.5, out=target, where=chosen)
+
+    return run
+
+
+def _through_scratch(op: Any, factor: Spec, product: Spec) -> tuple[Spec, ...]:
+    block = Spec((min(BLOCK, product.size),), "bool")
+    return block, block
+
+
+def _through(op: Any, out: Array, factor: Array, product: Array, *, scratch: Any) -> Callable[[], None]:
+    factors, products, result = factor.reshape(-1), product.reshape(-1), out.reshape(-1)
+    moves = out.ctypes.data != product.ctypes.data
+    nothing, lost = scratch
+    parts = [
+        (factors[s], products[s], result[s], nothing[: s.stop - s.start], lost[: s.stop - s.start])
+        for s in blocks(result.size)
+    ]
+
+    def run() -> None:
+        for known, given, target, zero, nan in parts:
+            if moves:
+                np.copyto(target, given)
+            np.equal(known, 0, out=zero)
+            if zero.any():  # seldom
+                np.not_equal(given, given, out=nan)
+                np.logical_and(nan, zero, out=nan)
+                np.copyto(target, 0, where=nan)
+
+    return run
+
+
+def _of_one_shape(op: Any, factor: Spec, product: Spec) -> bool:
+    return product.static and factor.shape == product.shape
+
+
+def _one_by_one(op: Any, ct: Spec, x: Spec, y: Spec) -> bool:
+    """Whether each of the two is of the gradient's shape, or a single number."""
+    return ct.static and all(operand.shape in (ct.shape, ()) for operand in (x, y))
+
+
 KERNELS = {
+    "ChoiceGrad": Kernel(_choice_grad, _choice_grad_scratch, accepts=_one_by_one),
     "Dropout": Kernel(_dropout, _mask_scratch),
     "DropoutGrad": Kernel(_dropout_grad, _mask_scratch),
     "ReluGrad": Kernel(_relu_grad, _relu_grad_scratch),
+    "Through": Kernel(_through, _through_scratch, accepts=_of_one_shape),
 }

@@ -68,6 +68,7 @@ EXPRESSIONS: dict[str, Expression] = {
     "Add": _of("{0} + {1}"),
     "BinaryCrossentropy": _binary_crossentropy,
     "Ceil": _of("ceil_of({0})"),
+    "ChoiceGrad": _of("{1} > {2} ? {0} : ({1} == {2} ? {0} * ({t})0.5 : ({t})0)"),
     "Clip": _clip,
     "Cos": _of("cos_of({0})"),
     "Divide": _of("{0} / {1}"),
@@ -85,6 +86,7 @@ EXPRESSIONS: dict[str, Expression] = {
     "Greater": _of("{0} > {1}"),
     "GreaterEqual": _of("{0} >= {1}"),
     "IsFinite": _of("is_finite({0})"),
+    "Kept": _of("{1} ? {0} : ({t})0"),
     "Less": _of("{0} < {1}"),
     "LessEqual": _of("{0} <= {1}"),
     "Log": _of("log_of({0})"),
@@ -100,7 +102,7 @@ EXPRESSIONS: dict[str, Expression] = {
     "NotEqual": _of("{0} != {1}"),
     "Power": _of("power({0}, {1})"),
     "Relu": _of("larger({0}, ({t})0)"),
-    "ReluGrad": _of("{0} * ({t})({1} > 0)"),
+    "ReluGrad": _of("{1} > 0 ? {0} : ({t})0"),
     "Round": _of("rint_of({0})"),
     "Rsqrt": _of("({t})1 / sqrt_of({0})"),
     "Sigmoid": _of("sigmoid_of({0})"),
@@ -112,6 +114,7 @@ EXPRESSIONS: dict[str, Expression] = {
     "Square": _of("{0} * {0}"),
     "Subtract": _of("{0} - {1}"),
     "Tanh": _of("tanh_of({0})"),
+    "Through": _of("{0} == 0 && {1} != {1} ? ({t})0 : {1}"),
     "Where": _of("{0} ? {1} : {2}"),
 }
 

@@ -9,8 +9,8 @@ from gputrain.ir import Graph, Node, Value, is_float
 from gputrain.ops.base import Cast, Constant, Operation
 from gputrain.ops.custom import OwnGradient
 from gputrain.ops.elementwise import Add, Multiply, Where
+from gputrain.ops.movement import BroadcastTo
 from gputrain.ops.optim import Gate
-from gputrain.ops.shape import BroadcastTo
 
 
 class Simplified(Rebuilt):

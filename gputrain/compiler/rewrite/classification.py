@@ -7,9 +7,7 @@ import numpy as np
 from gputrain.compiler.rewrite.rules import Uses, become, forward, made_by, make, rule
 from gputrain.ir import Node, Value
 from gputrain.ops.base import Constant, Operation
-from gputrain.ops.elementwise import Add, Multiply, Sigmoid
-from gputrain.ops.indexing import OneHot
-from gputrain.ops.nn import (
+from gputrain.ops.crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
     SigmoidCrossentropy,
@@ -17,6 +15,8 @@ from gputrain.ops.nn import (
     SoftmaxCrossentropy,
     SparseSoftmaxCrossentropy,
 )
+from gputrain.ops.elementwise import Add, Multiply, Sigmoid
+from gputrain.ops.indexing import OneHot
 from gputrain.ops.reduction import ArgMax
 
 

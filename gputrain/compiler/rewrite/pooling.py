@@ -6,8 +6,8 @@ from gputrain.compiler.rewrite.rules import Uses, become, made_by, make, rule
 from gputrain.ir import Node, Value
 from gputrain.ops.activation import Relu
 from gputrain.ops.base import Operation
-from gputrain.ops.conv import Conv
 from gputrain.ops.conv_pool import ConvMaxPool
+from gputrain.ops.convolution import Conv
 from gputrain.ops.elementwise import Add
 from gputrain.ops.pool import MaxPool
 

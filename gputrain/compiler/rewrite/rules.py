@@ -14,7 +14,7 @@ from gputrain.compiler.rewrite.switches import PASSES, enabled
 from gputrain.ir import Node, Value, schedule
 from gputrain.ir.graph import readers_of
 from gputrain.ops.base import Operation
-from gputrain.ops.shape import Reshape
+from gputrain.ops.movement import Reshape
 
 
 @dataclass(slots=True)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from functools import cached_property, wraps
-from typing import Any
+from typing import Any, ClassVar
 
-from gputrain.errors import DTypeError, ShapeError
+from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Trace, Value, current_trace, suspended
 from gputrain.layers.base.masking import any_mask, asked_for, attach, masks_of, warn_of_dropped
-from gputrain.layers.base.naming import inside
+from gputrain.layers.base.naming import inside, place_of
 from gputrain.layers.base.symbolic import SymbolicCalls, eager_call, functional_call, shape_of
 from gputrain.ops import divide
+from gputrain.ops.base import as_value
 from gputrain.utils import tree
 
 _REPORTED = (ShapeError, DTypeError)
+_VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
 
 class Called(SymbolicCalls):
@@ -27,6 +29,7 @@ class Called(SymbolicCalls):
     """
 
     supports_masking = False
+    _derived: ClassVar[tuple[str, ...]] = ("_call_arguments", "_usual_training")
     activity_regularizer: Any
 
     # ------------------------------------------------------------------------------------- to be overridden
@@ -66,20 +69,21 @@ class Called(SymbolicCalls):
         args, kwargs = tree.map_leaves(self.cast_inputs, self._named_training(args, kwargs))
         training = kwargs.pop("training", None)
         if training is None:
-            training = trace.training
+            training = trace.training if trace.training is not None else self._usual_training
         placed, given = self._call_arguments[: len(args)], self._by_name(args, kwargs)
-        first = next(iter(given.values()), None)
         masks = {name: masks_of(value) for name, value in given.items()}
         asked = asked_for(self._call_arguments, masks)
         kwargs |= {
             name: mask for name, mask in asked.items() if given.get(name) is None and name not in placed
         }
-        if "training" in self._call_arguments:
+        if "training" in self._call_arguments and training is not None:
             kwargs["training"] = training
+        if not trace.callers:
+            self.forget_losses(trace)
         with inside(self), trace.scope(self.name, _place(trace, self), training):
             trace.callers.append(self)
             try:
-                self._ensure_built(first)
+                self._ensure_built(given)
                 outputs = self.call(*args, **kwargs)
             except _REPORTED as error:
                 raise _with_path(error, trace.path) from error
@@ -107,9 +111,10 @@ class Called(SymbolicCalls):
         if self.activity_regularizer is None:
             return
         for value in tree.flatten(outputs):
-            penalty = self.activity_regularizer(value)
-            size = value.shape[0] if value.ndim else None
-            trace.losses.append((self, divide(penalty, float(size)) if size else penalty))
+            if isinstance(value, Value):
+                penalty = as_value(self.activity_regularizer(value))
+                size = value.shape[0] if value.ndim else None
+                trace.losses.append((self, divide(penalty, float(size)) if size else penalty))
 
     def _with_masks(self, trace: Trace, given: Any, masks: dict[str, Any], outputs: Any) -> Any:
         """The outputs with their masks; a layer that does not support masks says that it drops them."""
@@ -126,14 +131,41 @@ class Called(SymbolicCalls):
                 warn_of_dropped(trace.path, type(self).__name__)
         return outputs
 
-    def _ensure_built(self, inputs: Any) -> None:
+    def _ensure_built(self, given: dict[str, Any]) -> None:
+        """Build the layer at its first call, for the shapes of these arguments."""
+        if self._path is None:
+            self._path = place_of(self)
         if not self.built:
-            self.build(_shapes(inputs))
+            self.build(**self._shapes_for_build(given))
             self.built = True
+
+    def _shapes_for_build(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The arguments of `build`: the shape of the first tensor, or by its name `x_shape` that of each `x`.
+
+        Raises:
+            ValueError: `build` has several arguments, and one that is no argument of `call` with "_shape".
+        """
+        names = [p.name for p in inspect.signature(self.build).parameters.values() if p.kind not in _VARIADIC]
+        tensors = {name: value for name, value in given.items() if name != "mask" and _holds_tensors(value)}
+        if len(names) == 1:
+            return {names[0]: _shapes(next(iter(tensors.values()), None))}
+        known = {f"{name}_shape": name for name in self._call_arguments}
+        strange = [name for name in names if name not in known]
+        if strange:
+            who = type(self).__name__
+            rule = f"{who}: build() takes one shape, or one for each argument x of call(), as x_shape."
+            raise ValueError(explain(rule, expected=f"some of {list(known)}", received=repr(strange[0])))
+        return {name: _shapes(tensors[known[name]]) for name in names if known[name] in tensors}
 
     @cached_property
     def _call_arguments(self) -> tuple[str, ...]:
         return tuple(inspect.signature(self.call).parameters)
+
+    @cached_property
+    def _usual_training(self) -> bool | None:
+        """What `call` has as `training` when nobody says."""
+        parameter = inspect.signature(self.call).parameters.get("training")
+        return None if parameter is None or parameter.default is parameter.empty else parameter.default
 
 
 def building(build: Callable[..., None]) -> Callable[..., None]:
@@ -144,6 +176,7 @@ def building(build: Callable[..., None]) -> Callable[..., None]:
         before = self.built
         try:
             with suspended(), inside(self):
+                self._path = self._path or place_of(self)
                 build(self, *args, **kwargs)
         except BaseException:
             self.built = before  # whatever a base's `build` has said
@@ -162,6 +195,12 @@ def _with_path(error: Exception, path: str) -> Exception:
     """The same error with the layer's path in front, once."""
     text = str(error)
     return error if text.startswith("In layer ") else type(error)(f"In layer {path}: {text}")
+
+
+def _holds_tensors(value: Any) -> bool:
+    """Whether an argument is a tensor, or a list or dict of them."""
+    leaves = [leaf for leaf in tree.flatten(value) if leaf is not None]
+    return bool(leaves) and all(isinstance(leaf, Value) for leaf in leaves)
 
 
 def _shapes(inputs: Any) -> Any:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import Parameter
 from typing import Any, ClassVar
 
 from gputrain import regularizers
@@ -11,9 +13,11 @@ from gputrain.errors import explain
 from gputrain.ir import Shape
 from gputrain.layers.base.declared import Argument
 from gputrain.layers.base.tracking import Tracked
-from gputrain.names import did_you_mean
+from gputrain.names import unknown_argument
 from gputrain.runtime import Variable
+from gputrain.utils import tree
 
+_PLAIN = (str, int, float, bool, type(None))
 _BASE_ARGUMENTS = frozenset(("self", "activity_regularizer", "trainable", "dtype", "autocast", "name"))
 
 
@@ -27,6 +31,7 @@ class Configured(Tracked):
     batch_input_shape: Shape | None
     activity_regularizer: Any
     _arguments: ClassVar[Mapping[str, Argument]] = {}
+    _given: dict[str, Any] | None = {}  # to the constructor of a class that does not describe it
 
     def check_arguments(self) -> None:
         """Check arguments against each other; called once all that the class declares are set."""
@@ -46,10 +51,14 @@ class Configured(Tracked):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data, so that `from_config` makes an equal layer.
 
+        A class of yours that does not define it is described by what its constructor was given.
+
         Raises:
-            NotImplementedError: a class whose constructor has arguments of its own must add them.
+            NotImplementedError: that was more than numbers, words and None, also in lists and dicts.
         """
-        _require_own_config(type(self))
+        if is_undescribed(type(self)):
+            own = _required(type(self), self._given)
+            return self.plain_settings() | own
         declared = {name: item for name, item in self._arguments.items() if not item.handed_on}
         return self.plain_settings() | {
             name: item.plain(getattr(self, name)) for name, item in declared.items()
@@ -85,22 +94,60 @@ class Configured(Tracked):
             ) from error
 
 
-def _require_own_config(cls: type[Configured]) -> None:
-    """Refuse to describe a layer whose constructor's own arguments nobody saves."""
-    if cls.get_config is not Configured.get_config or cls._arguments:
-        return
-    parameters = inspect.signature(cls.__init__).parameters.values()
-    named = [p.name for p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
-    own = [name for name in named if name not in _BASE_ARGUMENTS]
-    if own:
-        raise NotImplementedError(
-            explain(
-                f"{cls.__name__}.get_config() must hold the constructor's arguments.",
-                expected=", ".join(own),
-                received="no get_config() in the class",
-                fix='Define it: return {**super().get_config(), "argument": self.argument, ...}.',
-            )
+def is_undescribed(cls: type[Configured]) -> bool:
+    """Whether a class says nothing of its constructor's own arguments."""
+    return cls.get_config is Configured.get_config and not cls._arguments
+
+
+def remembering(init: Callable[..., None]) -> Callable[..., None]:
+    """The constructor of a class that does not describe it: plain arguments are kept for `get_config`."""
+    signature = inspect.signature(init)
+
+    @wraps(init)
+    def wrapped(self: Configured, *args: Any, **kwargs: Any) -> None:
+        if "_given" not in vars(self):  # a subclass was given other arguments
+            self._given = _plain_arguments(signature, args, kwargs)
+        init(self, *args, **kwargs)
+
+    return wrapped
+
+
+def _plain_arguments(
+    signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> dict[str, Any] | None:
+    """What a constructor is given, defaults too, but for what all layers take; None where it is not plain."""
+    try:
+        bound = signature.bind(None, *args, **kwargs)
+    except TypeError:
+        return None  # as the call of the constructor is about to say
+    bound.apply_defaults()
+    found: dict[str, Any] = {}
+    for name, value in list(bound.arguments.items())[1:]:
+        kind = signature.parameters[name].kind
+        if kind is Parameter.VAR_KEYWORD:
+            found |= value
+        elif kind is Parameter.VAR_POSITIONAL:
+            if value:
+                return None
+        else:
+            found[name] = value
+    found = {name: value for name, value in found.items() if name not in _BASE_ARGUMENTS}
+    return found if all(isinstance(leaf, _PLAIN) for leaf in tree.flatten(found)) else None
+
+
+def _required(cls: type, given: dict[str, Any] | None) -> dict[str, Any]:
+    """The plain arguments of a constructor, where it was given no others."""
+    if given is not None:
+        return given
+    own = [name for name in inspect.signature(cls.__init__).parameters if name not in _BASE_ARGUMENTS]  # type: ignore[misc]
+    raise NotImplementedError(
+        explain(
+            f"{cls.__name__}.get_config() must hold the constructor's arguments.",
+            expected=", ".join(own),
+            received="no get_config() in the class, and arguments other than numbers, words and None",
+            fix='Define it: return {**super().get_config(), "argument": self.argument, ...}.',
         )
+    )
 
 
 def input_shape_argument(cls: type, kwargs: dict[str, Any]) -> Shape | None:
@@ -119,7 +166,7 @@ def input_shape_argument(cls: type, kwargs: dict[str, Any]) -> Shape | None:
             explain(
                 f"{cls.__name__}: unknown argument.",
                 received=", ".join(sorted(kwargs)),
-                fix=did_you_mean(next(iter(kwargs)), _argument_names(cls)),
+                fix=unknown_argument(next(iter(kwargs)), _argument_names(cls)),
             )
         )
     if full is not None:

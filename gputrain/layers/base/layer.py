@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 from gputrain import config, regularizers
 from gputrain.ir import dtype_name
 from gputrain.layers.base.calling import Called, building
-from gputrain.layers.base.config import Configured, input_shape_argument
+from gputrain.layers.base.config import Configured, input_shape_argument, is_undescribed, remembering
 from gputrain.layers.base.declared import complete
-from gputrain.names import auto_name, checked_name
+from gputrain.names import attribute_instead, auto_name, checked_name
 from gputrain.utils.registry import Registry
 from gputrain.utils.signatures import on_or_off
+from gputrain.utils.states import Copied
 
 
-class Layer(Called, Configured):
+class Layer(Called, Configured, Copied):
     """Base of all layers and models.
 
     Subclasses create weights in `build(input_shape)` with `add_weight` and compute in `call(inputs, ...)`,
@@ -38,8 +39,12 @@ class Layer(Called, Configured):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         complete(cls, Layer)
+        if "__init__" in vars(cls) and is_undescribed(cls):
+            cls.__init__ = remembering(cls.__init__)  # type: ignore[method-assign]
         if "build" in vars(cls):
             cls.build = building(cls.build)  # type: ignore[method-assign]
+
+    known_as = "layers.Layer"  # Keras's class whose attributes are asked for
 
     if TYPE_CHECKING:  # constructors of subclasses are made of their declared arguments
 
@@ -64,9 +69,9 @@ class Layer(Called, Configured):
             self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
             self.autocast = on_or_off(autocast, f"{kind}: autocast")
             self.built = False
-            self.calls = []
             self._trainable = on_or_off(trainable, f"{kind}: trainable")
             self._weights = []
+            self._path = None
 
     def __getattr__(self, name: str) -> Any:
         """Only reached for attributes that are missing: says so, and why everything may be missing."""
@@ -75,7 +80,13 @@ class Layer(Called, Configured):
                 f"{type(self).__name__}.__init__ must call super().__init__() before anything else "
                 f"({name!r} was asked for)."
             )
-        return object.__getattribute__(self, name)  # raises, with a property's own words where it has any
+        try:
+            return object.__getattribute__(self, name)  # raises, with a property's own words where it has any
+        except AttributeError as error:
+            instead = attribute_instead(self.known_as, name)
+            if not instead:
+                raise
+            raise AttributeError(f"{error}{instead}", name=name, obj=self) from None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

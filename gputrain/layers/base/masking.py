@@ -9,7 +9,7 @@ from typing import Any
 
 from gputrain.ir import Value
 from gputrain.ops.base import apply, constant
-from gputrain.ops.shape import Reshape
+from gputrain.ops.movement import Reshape
 from gputrain.utils import tree
 
 

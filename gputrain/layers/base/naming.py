@@ -55,13 +55,21 @@ def _pushed(scope: _Scope, layer: Any) -> Iterator[None]:
 
 
 def path_of(layer: Any, name: str) -> str:
-    """The path of a new weight: the names of the layers being called, that of its own layer, and its own."""
-    scope = _scope.get() or _Scope(grew=True)
-    scope.grew = True
-    layers = scope.layers if scope.layers[-1:] == [layer] else [*scope.layers, layer]
+    """The path of a new weight: that of its layer, and its own name."""
+    scope = _scope.get()
+    if scope is not None:
+        scope.grew = True
+    return f"{place_of(layer)}/{name}"
+
+
+def place_of(layer: Any) -> str:
+    """The path of a layer: the names of the layers being called, and its own."""
+    scope = _scope.get()
+    around = scope.layers if scope is not None else []
+    layers = around if around[-1:] == [layer] else [*around, layer]
     if len(layers) > 1 and not layers[0].heads_paths:
         layers = layers[1:]
-    return "/".join([*(around.name for around in layers), name])
+    return "/".join(each.name for each in layers)
 
 
 def make_paths_unique(variables: Iterable[Variable]) -> None:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from gputrain.ir import Value, is_float
-from gputrain.ops.base import cast
+from gputrain.ir import Stored, Value, is_float
+from gputrain.ops.base import as_value, cast
+
+
+def is_array(leaf: Any) -> bool:
+    """Arrays of any library; numbers, strings, shapes and None are plain arguments."""
+    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not isinstance(leaf, Value | Stored)
 
 
 class Typed:
@@ -30,7 +35,11 @@ class Typed:
         return self.dtype
 
     def cast_inputs(self, leaf: Any) -> Any:
-        """A floating value in the dtype of the computation, its mask kept; anything else as it is."""
+        """A variable or an array as a value; a floating value in the dtype of the computation, its mask kept.
+
+        Anything else, as numbers and None, stays as it is.
+        """
+        leaf = as_value(leaf) if isinstance(leaf, Stored) or is_array(leaf) else leaf
         floating = isinstance(leaf, Value) and self.autocast and is_float(leaf.dtype)
         if not floating or leaf.dtype == self.compute_dtype:
             return leaf

@@ -9,9 +9,10 @@ import numpy as np
 
 from gputrain import backend, config
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Node, Shape, Spec, Trace, Value
+from gputrain.ir import Node, Shape, Spec, Stored, Trace, Value
+from gputrain.layers.base.policy import is_array
 from gputrain.layers.base.tracking import Tracked
-from gputrain.ops.base import Operation, convert
+from gputrain.ops.base import Operation, as_value, convert, is_number
 from gputrain.runtime import Variable, interpret
 from gputrain.utils import tree
 
@@ -64,7 +65,7 @@ class _LayerCall(Operation, eq=False):
         args, kwargs = tree.map_leaves(
             lambda leaf: values[leaf.index] if isinstance(leaf, Slot) else leaf, self.arguments
         )
-        made = tree.flatten(self.layer(*args, **kwargs))
+        made = _as_values(self.layer, self.layer(*args, **kwargs))
         return [*made, *(made[i].mask for i in self.results.masks)]
 
     def __str__(self) -> str:
@@ -238,18 +239,24 @@ def _traced(layer: Any, args: Any, kwargs: Any, sized: Callable[..., Spec]) -> R
     new_args, new_kwargs = tree.map_leaves(stand_in, (args, kwargs))
     with Trace(counter=_step_variable()).active():
         result = layer(*new_args, **new_kwargs)
+        leaves = _as_values(layer, result)
+    structure = tree.map_leaves(lambda leaf: None, result)
+    masks = {i: leaf.mask.spec for i, leaf in enumerate(leaves) if leaf.mask is not None}
+    return Results(structure, [leaf.spec for leaf in leaves], masks)
+
+
+def _as_values(layer: Any, result: Any) -> list[Value]:
+    """What a layer returned, flat, each as a value."""
     leaves = tree.flatten(result)
     for leaf in leaves:
-        if not isinstance(leaf, Value):
+        if not (isinstance(leaf, Value | Stored) or is_number(leaf) or is_array(leaf)):
             raise GraphError(
                 explain(
                     f"{layer.name}: call() must return values, or lists, tuples or dicts of them.",
                     received=type(leaf).__name__,
                 )
             )
-    structure = tree.map_leaves(lambda leaf: None, result)
-    masks = {i: leaf.mask.spec for i, leaf in enumerate(leaves) if leaf.mask is not None}
-    return Results(structure, [leaf.spec for leaf in leaves], masks)
+    return [as_value(leaf) for leaf in leaves]
 
 
 def _step_variable() -> Variable:
@@ -257,23 +264,24 @@ def _step_variable() -> Variable:
 
 
 def eager_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call a layer on arrays: trace it for their shapes and run the graph at once. New states are kept."""
-    arguments = tree.map_leaves(lambda leaf: convert(leaf) if _is_array(leaf) else leaf, (args, kwargs))
-    arrays = [leaf for leaf in tree.flatten(arguments) if _is_array(leaf)]
+    """Call a layer on arrays: trace it for their shapes and run the graph at once.
+
+    New states are kept, and losses that were added. What `call` returns beside values is returned as it is.
+    """
+    arguments = tree.map_leaves(lambda leaf: convert(leaf) if is_array(leaf) else leaf, (args, kwargs))
+    arrays = [leaf for leaf in tree.flatten(arguments) if is_array(leaf)]
     inputs = [Value(Spec(tuple(a.shape), a.dtype.name)) for a in arrays]
     fresh = iter(inputs)
-    new_args, new_kwargs = tree.map_leaves(lambda leaf: next(fresh) if _is_array(leaf) else leaf, arguments)
+    new_args, new_kwargs = tree.map_leaves(lambda leaf: next(fresh) if is_array(leaf) else leaf, arguments)
     trace = Trace(counter=_step_variable(), calls=layer.eager_calls)
     layer.eager_calls += 1
     with trace.active():
         result = layer(*new_args, **new_kwargs)
-    leaves = tree.flatten(result)
+    values = [leaf for leaf in tree.flatten(result) if isinstance(leaf, Value)]
+    added = [loss for _, loss in trace.losses]
     for prepare in trace.preparations:
         prepare()
-    outputs = interpret(trace.graph(inputs, leaves), arrays, backend.current_device())
-    return tree.pack(result, outputs)
-
-
-def _is_array(leaf: Any) -> bool:
-    """Arrays of any library; numbers, strings, shapes and None are plain arguments."""
-    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not isinstance(leaf, Value | Variable)
+    computed = iter(interpret(trace.graph(inputs, [*values, *added]), arrays, backend.current_device()))
+    made = tree.map_leaves(lambda leaf: next(computed) if isinstance(leaf, Value) else leaf, result)
+    layer.keep_losses(zip((owner for owner, _ in trace.losses), computed, strict=True))
+    return made

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
+from typing import Any, ClassVar
 
 from gputrain import constraints, initializers, regularizers
 from gputrain.errors import ShapeError, explain
-from gputrain.ir import Node, current_trace, dtype_name, is_float
+from gputrain.ir import Node, Stored, Trace, Value, current_trace, dtype_name, is_float
 from gputrain.layers.base.naming import path_of
-from gputrain.layers.base.policy import Typed
-from gputrain.ops.base import convert
+from gputrain.layers.base.policy import Typed, is_array
+from gputrain.metrics.base import Metric
+from gputrain.ops.base import as_value, convert, is_number
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils.signatures import only_taken
@@ -22,17 +24,27 @@ class Tracked(Typed):
     Attributes:
         name: for people, and for the paths of weights.
         built: whether the weights exist.
-        calls: the calls on symbolic values outside of a trace.
         heads_paths: whether paths of weights below begin with its name where it is the outermost layer.
     """
 
     heads_paths = True
+    _derived: ClassVar[tuple[str, ...]] = ("calls", "_losses")
 
     name: str
     built: bool
-    calls: list[Node]
     _trainable: bool
+    _path: str | None
     _weights: list[Variable]
+
+    @cached_property
+    def calls(self) -> list[Node]:
+        """The calls on symbolic values outside of a trace."""
+        return []
+
+    @cached_property
+    def _losses(self) -> list[Any]:
+        """What the last call on arrays added, or `add_loss` outside of calls did since."""
+        return []
 
     def add_weight(
         self,
@@ -77,34 +89,87 @@ class Tracked(Typed):
             name=name,
             path=path_of(self, name),
         )
+        variable.trainable = trainable and self._trainable
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
         self._weights.append(variable)
         return variable
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar to the loss of the model being traced; call it inside `call`."""
+        """Add to the loss of the model, usually inside `call`; it counts until the layer is called again.
+
+        Args:
+            loss: a scalar, or lists of them; what has axes is summed when it is added to the loss.
+
+        Raises:
+            ValueError: something that is no number or tensor, or a symbolic value outside of `call`.
+        """
         trace = current_trace()
-        if trace is not None:
-            trace.losses.extend((self, convert(x)) for x in tree.flatten(loss))
+        for value in tree.flatten(loss):
+            if not (isinstance(value, Value | Stored) or is_number(value) or is_array(value)):
+                rule = f"{self.name}: add_loss() takes a tensor or a number."
+                fix = "Call a function yourself, inside call()." if callable(value) else ""
+                raise ValueError(explain(rule, received=repr(value), fix=fix))
+            if trace is not None:
+                trace.losses.append((self, as_value(value)))
+            elif isinstance(value, Value):
+                rule = f"{self.name}: add_loss() of a symbolic value belongs inside of a call()."
+                raise ValueError(explain(rule, received=value, fix="Write a layer that adds it."))
+            else:
+                self._losses.append(convert(value))
 
     @property
     def losses(self) -> list[Any]:
-        """Regularizers' penalties on the trainable weights; in a traced step also what `add_loss` added."""
-        penalties = [v.regularizer(v) for v in self.trainable_variables if v.regularizer is not None]
+        """What `add_loss` and activity regularizers added, here and below, then penalties on weights.
+
+        Inside a traced step they are what the calls of this step added; outside, what the last call on arrays
+        did. Only trainable weights have penalties.
+        """
         trace = current_trace()
+        layers = self._layers_with_losses()
         if trace is None:
-            return penalties
-        below = set(self.all_layers())
-        return penalties + [loss for layer, loss in trace.losses if layer in below]
+            added = [loss for layer in layers for loss in layer._losses]
+        else:
+            added = [loss for layer in layers for owner, loss in trace.losses if owner is layer]
+        return added + [v.regularizer(v) for v in self.trainable_variables if v.regularizer is not None]
+
+    def _layers_with_losses(self) -> list[Any]:
+        """This layer and all below it in Keras's order: layers within layers within it come reversed."""
+        found: dict[Any, None] = {self: None}
+        pending = self.sublayers()
+        while pending:
+            layer = pending.pop(0)
+            if layer not in found:
+                found[layer] = None
+                pending = [*reversed(layer.sublayers()), *pending]
+        return list(found)
+
+    def keep_losses(self, added: Iterable[tuple[Any, Any]]) -> None:
+        """Forget what was added here and below, and keep what a call on arrays added: (layer, loss)."""
+        for layer in self.all_layers():
+            layer._losses.clear()
+        for layer, loss in added:
+            layer._losses.append(loss)
+
+    def forget_losses(self, trace: Trace) -> None:
+        """Let a call that begins in a trace count in place of what earlier ones of this layer added."""
+        if trace.losses:
+            below = set(self.all_layers())
+            trace.losses[:] = [(layer, loss) for layer, loss in trace.losses if layer not in below]
 
     # ------------------------------------------------------------------------------------- layers and weights
+
+    @property
+    def path(self) -> str | None:
+        """The names of the layers around it and its own, as "encoder/dense"; None until it is built."""
+        return self._path
 
     def _attributes(self) -> Iterator[Any]:
         """Everything assigned to the layer's attributes, lists and dicts opened."""
         for key, value in vars(self).items():
-            opened = isinstance(value, list | tuple | dict | Tracked | Variable)
-            if key not in ("calls", "_weights") and opened:
+            if isinstance(value, _HELD):
+                yield value
+            elif isinstance(value, _OPENED) and key not in ("calls", "_weights", "_losses"):
                 yield from tree.flatten(value)
 
     def sublayers(self) -> list[Any]:
@@ -174,15 +239,31 @@ class Tracked(Typed):
         """The same as `non_trainable_variables`."""
         return self.non_trainable_variables
 
+    def own_metrics(self) -> list[Metric]:
+        """Metrics that are attributes of this layer, in order of assignment."""
+        return [value for value in self._attributes() if isinstance(value, Metric)]
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """Metrics of this layer and of those below it; a model that holds them reports and resets them."""
+        return list(dict.fromkeys(m for layer in self.all_layers() for m in layer.own_metrics()))
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """Variables of the metrics."""
+        return list(dict.fromkeys(v for metric in self.metrics for v in metric.variables))
+
     @property
     def trainable(self) -> bool:
-        """Whether an optimizer may change the weights; setting it sets it for all layers inside."""
+        """Whether an optimizer may change the weights; setting it sets it for all inside."""
         return self._trainable
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
         for layer in self.all_layers():
             layer._trainable = bool(value)
+            for variable in layer.own_variables():
+                variable.trainable = layer._trainable and variable.made_trainable
 
     # ----------------------------------------------------------------------------------------- their contents
 
@@ -256,3 +337,6 @@ class Tracked(Typed):
                 )
             )
         return sum(v.spec.size for v in self.weights)
+
+
+_HELD, _OPENED = (Tracked, Variable, Metric), (list, tuple, dict)  # found once: each call looks at everything

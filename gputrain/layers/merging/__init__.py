@@ -1,6 +1,6 @@
 """Layers of several inputs."""
 
-from gputrain.layers.merging.dot import Dot, dot
+from gputrain.layers.merging.dots import Dot, dot
 from gputrain.layers.merging.merging import (
     Add,
     Average,

@@ -10,6 +10,7 @@ from gputrain.ir import Shape, normalize_axis
 from gputrain.layers.base import declared, registry
 from gputrain.layers.base.arguments import known_size
 from gputrain.layers.normalization.affine import AffineLayer
+from gputrain.ops.pointwise import as_float
 from gputrain.ops.precision import wide_dtype
 from gputrain.runtime import Variable
 
@@ -84,6 +85,7 @@ class BatchNormalization(AffineLayer):
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The normalized inputs; moves the moving statistics where `training` and trainable."""
+        inputs = as_float(inputs)
         by_batch = bool(training and self.trainable)
         if by_batch and mask is None and self._channels(inputs) == inputs.ndim - 1:
             return self._whole_batch(inputs)

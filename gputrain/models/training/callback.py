@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import wraps
 from typing import Any, Protocol, runtime_checkable
 
 from gputrain.utils.states import check_names
@@ -13,13 +15,14 @@ Logs = Mapping[str, Any] | None
 class Callback:
     """Takes part in training: override the methods of the moments you need.
 
-    Batch logs are lazy: a value is fetched from the device when it is read, and a method that is not
-    overridden costs nothing. The logs of an epoch are a plain dict, to which a callback may add values for
-    those after it. Before a batch, logs hold {"size": number of samples}.
+    Logs are a dict, empty where there is nothing to tell, to which a callback may add values for those after
+    it. Those of a batch are fetched from the device when they are read, and a method that is not overridden
+    costs nothing.
 
     Attributes:
         model: the model being trained, evaluated or predicting.
-        params: {"verbose", "epochs", "steps"} of this run; "steps" is None when it is not known.
+        params: {"verbose", "epochs", "steps"} of this run; "steps" is None when it is not known. None before
+            the first run.
         companions: all callbacks of this run, in order; set when training begins.
         shows_progress: whether it is a bar, which comes after all others.
         resumes: whether the state was set, so that the next fit keeps it instead of starting anew.
@@ -33,11 +36,15 @@ class Callback:
 
     shows_progress = False
     resumes = False
+    companions: tuple[Callback, ...] = ()
 
     def __init__(self) -> None:
-        self.params: dict[str, Any] = {}
-        self.companions: tuple[Callback, ...] = ()
+        self.params: Any = None
         self._model: Any = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle has: the model too, but not the callbacks that ran beside this one."""
+        return {name: value for name, value in vars(self).items() if name != "companions"}
 
     @property
     def model(self) -> Any:
@@ -66,6 +73,9 @@ class Callback:
             ValueError: an entry is missing or unknown.
         """
         check_names(type(self).__name__, (), state)
+
+    def count_samples(self, size: int) -> None:
+        """Called before each batch, or each group of them that is run together, with its samples."""
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Called once before the first epoch; state from an earlier fit is reset here.
@@ -122,6 +132,58 @@ class Callback:
 
     def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Called after each batch of a prediction; `logs` holds {"outputs": predictions of the batch}."""
+
+
+class BatchLogs(dict[str, float]):
+    """Logs of a batch: a dict whose values are fetched from the device when the first of them is read.
+
+    Whoever keeps them beyond the batch keeps their values: they are fetched before the next step runs.
+
+    Args:
+        names: the names of the logs.
+        fetch: gives all values.
+    """
+
+    def __init__(self, names: Iterable[str], fetch: Callable[[], dict[str, float]]) -> None:
+        super().__init__(dict.fromkeys(names, math.nan))
+        self._fetch = fetch
+        self._fetched: dict[str, float] | None = None
+
+    def settle(self) -> dict[str, float]:
+        """Fetch all values unless that is done; a new dict of what the step gave."""
+        if self._fetched is None:
+            self._fetched = self._fetch()
+            super().update(self._fetched)
+        return dict(self._fetched)
+
+    def copy(self) -> dict[str, float]:
+        """A plain dict with all values."""
+        self.settle()
+        return super().copy()
+
+    def __iter__(self) -> Iterator[str]:
+        return super().__iter__()  # of its own, or dict(logs) would copy the values unread
+
+    def __reduce__(self) -> Any:
+        return dict, (self.copy(),)
+
+
+def _settled(name: str) -> Callable[..., Any]:
+    """A method of dict, after the values were fetched."""
+    method = getattr(dict, name)
+
+    @wraps(method)
+    def settled(self: BatchLogs, *args: Any, **kwargs: Any) -> Any:
+        self.settle()
+        return method(self, *args, **kwargs)
+
+    return settled
+
+
+for _name in ("getitem", "setitem", "delitem", "eq", "ne", "or", "ror", "ior", "repr"):
+    setattr(BatchLogs, f"__{_name}__", _settled(f"__{_name}__"))
+for _name in ("get", "items", "values", "pop", "popitem", "setdefault", "update", "clear"):
+    setattr(BatchLogs, _name, _settled(_name))
 
 
 @runtime_checkable

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from gputrain.models.training.callback import Callback, Logs, Monitor, overrides
+from gputrain.models.training.callback import BatchLogs, Callback, Logs, Monitor, overrides
 from gputrain.models.training.history import History
+from gputrain.utils.plain import flat
 from gputrain.utils.states import give, take
 
-_HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+_HOOKS = (*(name for name in vars(Callback) if name.startswith("on_")), "count_samples")
 
 
 class CallbackList(Callback):
@@ -20,8 +21,8 @@ class CallbackList(Callback):
         add_history: add a History unless there is one.
         add_progbar: add a ProgbarLogger unless there is one; it comes last.
         model: the model they work on.
-        **params: given to each callback's `set_params`: "verbose", "epochs", "steps", and "metrics", if
-            known the names that the logs of an epoch will hold: a monitor that is none of them is an error.
+        **params: given to each callback's `set_params`: "verbose", "epochs" and "steps". "metrics" is not:
+            the names that the logs of an epoch will have; a monitor that is none of them is an error.
 
     Raises:
         TypeError: something that is not a Callback.
@@ -40,6 +41,7 @@ class CallbackList(Callback):
         **params: Any,
     ) -> None:
         super().__init__()
+        self.metrics: Sequence[str] | None = params.pop("metrics", None)
         self.callbacks: list[Callback] = list(_flat(callbacks))
         self._listeners: dict[str, list[Callable[..., None]]] = {}
         self._history = self._one_of(History, add_history)
@@ -87,71 +89,82 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             callback.companions = tuple(self.callbacks)
         kept = [(callback, take(callback)) for callback in self.callbacks if callback.resumes]
-        self._call("on_train_begin", logs)
+        self._call("on_train_begin", logs=logs)
         for callback, state in kept:
             give(callback, state)
         for callback in self.callbacks:
             callback.resumes = False
 
+    def count_samples(self, size: int) -> None:
+        """Call each callback's `count_samples`."""
+        for listener in self._listeners["count_samples"]:
+            listener(size)
+
     def on_train_end(self, logs: Logs = None) -> None:
         """Call each callback's `on_train_end`."""
-        self._call("on_train_end", logs)
+        self._call("on_train_end", logs=logs)
 
     def on_exception(self, exception: BaseException) -> None:
         """Call each callback's `on_exception`."""
-        self._call("on_exception", exception)
+        for listener in self._listeners["on_exception"]:
+            listener(exception)
 
     def on_test_begin(self, logs: Logs = None) -> None:
         """Call each callback's `on_test_begin`."""
-        self._call("on_test_begin", logs)
+        self._call("on_test_begin", logs=logs)
 
     def on_test_end(self, logs: Logs = None) -> None:
         """Call each callback's `on_test_end`."""
-        self._call("on_test_end", logs)
+        self._call("on_test_end", logs=logs)
 
     def on_predict_begin(self, logs: Logs = None) -> None:
         """Call each callback's `on_predict_begin`."""
-        self._call("on_predict_begin", logs)
+        self._call("on_predict_begin", logs=logs)
 
     def on_predict_end(self, logs: Logs = None) -> None:
         """Call each callback's `on_predict_end`."""
-        self._call("on_predict_end", logs)
+        self._call("on_predict_end", logs=logs)
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         """Call each callback's `on_epoch_begin`."""
-        self._call("on_epoch_begin", epoch, logs)
+        self._call("on_epoch_begin", epoch, logs=logs)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Call each callback's `on_epoch_end`."""
-        self._call("on_epoch_end", epoch, logs)
+        self._call("on_epoch_end", epoch, logs=logs)
 
-    def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Call `on_train_batch_begin` of those that override it."""
-        self._call("on_train_batch_begin", batch, logs)
+        self._call("on_train_batch_begin", batch, logs=logs)
 
-    def on_batch_end(self, batch: int, logs: Logs = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Call `on_train_batch_end` of those that override it."""
-        self._call("on_train_batch_end", batch, logs)
+        self._call("on_train_batch_end", batch, logs=logs)
+
+    on_batch_begin, on_batch_end = on_train_batch_begin, on_train_batch_end
 
     def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Call `on_test_batch_begin` of those that override it."""
-        self._call("on_test_batch_begin", batch, logs)
+        self._call("on_test_batch_begin", batch, logs=logs)
 
     def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Call `on_test_batch_end` of those that override it."""
-        self._call("on_test_batch_end", batch, logs)
+        self._call("on_test_batch_end", batch, logs=logs)
 
     def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
         """Call `on_predict_batch_begin` of those that override it."""
-        self._call("on_predict_batch_begin", batch, logs)
+        self._call("on_predict_batch_begin", batch, logs=logs)
 
     def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Call `on_predict_batch_end` of those that override it."""
-        self._call("on_predict_batch_end", batch, logs)
+        self._call("on_predict_batch_end", batch, logs=logs)
 
-    def _call(self, hook: str, *arguments: Any) -> None:
-        for listener in self._listeners[hook]:
-            listener(*arguments)
+    def _call(self, hook: str, *place: int, logs: Logs) -> None:
+        listeners = self._listeners[hook]
+        if listeners:
+            told = logs if isinstance(logs, BatchLogs) else _plain(logs)
+            for listener in listeners:
+                listener(*place, told)
 
     def _find_listeners(self) -> None:
         for hook in _HOOKS:
@@ -166,12 +179,22 @@ class CallbackList(Callback):
 
     def _check_monitors(self) -> None:
         """Let each monitor check its name, unless a callback of the user's might still add it to the logs."""
-        names = self.params.get("metrics")
+        names = self.metrics
         if names is None or any(map(_may_add_logs, self.callbacks)):
             return
         for callback in self.callbacks:
             if isinstance(callback, Monitor):
                 callback.check_monitor(names)
+
+
+def _plain(logs: Logs) -> dict[str, Any]:
+    """A dict of its own for all callbacks of a moment, in the order of the names, numbers as floats."""
+    return {name: _number(value) for name, value in flat(logs).items()} if logs else {}
+
+
+def _number(value: Any) -> Any:
+    is_one = isinstance(value, int | float) or getattr(value, "shape", None) == ()
+    return float(value) if is_one else value
 
 
 def _flat(callbacks: Any) -> Iterator[Callback]:

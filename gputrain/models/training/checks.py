@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gputrain import losses, metrics
 from gputrain.errors import explain
+from gputrain.models.training.objectives import ACCURACY, CROSSENTROPY, identifiers
+from gputrain.names import unknown_argument
 from gputrain.utils.signatures import on_or_off
 
-_RESOLVED_LATER = ("accuracy", "acc", "crossentropy", "ce")
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def names_arguments(method: Method) -> Method:
+    """A method that refuses arguments it does not have with the nearest one, or with what to do instead."""
+    known = list(inspect.signature(method).parameters)[1:]
+
+    @wraps(method)
+    def called(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for name in kwargs:
+            if name not in known:
+                rule = f"{type(self).__name__}.{method.__name__}: unknown argument."
+                raise TypeError(explain(rule, received=name, fix=unknown_argument(name, known)))
+        return method(self, *args, **kwargs)
+
+    return called  # type: ignore[return-value]
 
 
 def count(name: str, value: Any, default: int | None = None) -> Any:
@@ -114,14 +134,16 @@ def factors(value: Any) -> None:
     """loss_weights: a number, or numbers by output in a list or dict; None for none.
 
     Raises:
-        ValueError: anything else.
+        ValueError: anything else, such as the metrics that Keras 2 took in this place.
     """
-    for factor in _identifiers(value):
+    for factor in identifiers(value):
         if factor is not None and (
             isinstance(factor, bool) or not isinstance(factor, int | float | np.number)
         ):
             rule = "compile: loss_weights is a number, or a list or dict of numbers by output."
-            raise ValueError(explain(rule, received=repr(value)))
+            metric = isinstance(factor, str | metrics.Metric) or callable(factor)
+            fix = f"Metrics are named: write metrics={value!r}." if metric else None
+            raise ValueError(explain(rule, received=repr(value), fix=fix))
 
 
 def names(loss: Any, *wanted: Any) -> None:
@@ -131,17 +153,13 @@ def names(loss: Any, *wanted: Any) -> None:
         ValueError: an unknown name, with the nearest one.
         TypeError: what stands for no loss or metric, as a number.
     """
-    for item in _identifiers(loss):
-        losses.get(item)
-    for item in _identifiers(wanted):
-        if not isinstance(item, str) or item.lower() not in _RESOLVED_LATER:
+    for item in identifiers(loss):
+        if not _is_one_of(item, CROSSENTROPY):
+            losses.get(item)
+    for item in identifiers(wanted):
+        if not _is_one_of(item, ACCURACY + CROSSENTROPY):
             metrics.get(item)
 
 
-def _identifiers(given: Any) -> list[Any]:
-    """What stands for one loss or metric each: lists and dicts by output opened, configs left whole."""
-    if isinstance(given, dict) and "class_name" not in given:
-        given = list(given.values())
-    if isinstance(given, list | tuple):
-        return [found for item in given for found in _identifiers(item)]
-    return [given]
+def _is_one_of(item: Any, words: tuple[str, ...]) -> bool:
+    return isinstance(item, str) and item.lower() in words

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Protocol
 
 from gputrain.data import Arrays, make_arrays
 from gputrain.data.arrays import to_array
 from gputrain.data.labels import class_weights, split_validation
-from gputrain.data.sources import ArraySource, Source, is_iterator, make_source
+from gputrain.data.sources import ArraySource, Reading, Source, is_iterator, make_source
 from gputrain.errors import DataError, explain
 from gputrain.ir import Value
 from gputrain.models.training.strategy import Strategy
@@ -27,29 +28,24 @@ def checked_data(model: Fed, x: Any, y: Any, w: Any, what: str, class_weight: An
     if x is None:
         raise DataError(explain(f"{what} needs data.", received="x=None"))
     if is_iterator(x):
-        if y is not None or w is not None or class_weight is not None:
+        if y is not None or w is not None:
             raise DataError(
                 explain(
                     f"{what}: batches from an iterator bring their own targets and weights.",
-                    expected="y, sample_weight and class_weight left out",
+                    expected="y and sample_weight left out",
                 )
             )
         return x
     arrays = make_arrays(_as_model_inputs(model, x, f"{what}(x)"), y, w, what)
-    return arrays if class_weight is None else class_weights(arrays, class_weight, _classes(model))
+    return arrays if class_weight is None else _weighed(model, class_weight, arrays)
 
 
-def training_data(model: Fed, x: Any, y: Any, w: Any, class_weight: Any, share: float) -> tuple[Any, Any]:
+def training_data(model: Fed, x: Any, y: Any, w: Any, share: float) -> tuple[Any, Any]:
     """Data to train on and the share held out of it, if any."""
     data = checked_data(model, x, y, w, "fit")
     if share and not isinstance(data, Arrays):
         raise DataError(explain("validation_split needs arrays.", fix="Pass validation_data instead."))
-    data, held_out = split_validation(data, share) if share else (data, None)
-    if class_weight is None:
-        return data, held_out
-    if not isinstance(data, Arrays):
-        return checked_data(model, x, y, w, "fit", class_weight), held_out
-    return class_weights(data, class_weight, _classes(model)), held_out
+    return split_validation(data, share) if share else (data, None)
 
 
 def validation_data(model: Fed, data: Any) -> Any:
@@ -64,11 +60,34 @@ def validation_data(model: Fed, data: Any) -> Any:
 
 
 def source_of(
-    model: Fed, data: Any, size: int, steps: int | None, what: str, shuffle: bool | str = False
+    model: Fed,
+    data: Any,
+    size: int,
+    steps: int | None,
+    what: str,
+    shuffle: bool | str = False,
+    class_weight: Any = None,
 ) -> Source:
     """Batches of what the strategy leaves to this process; only those of fit go on pass after pass."""
-    mine = model.strategy.share_rows(data) if isinstance(data, Arrays) else data
-    return make_source(mine, size, shuffle, steps, what, repeat=what == "fit")
+    weigh = None if class_weight is None else partial(_weighed, model, class_weight)
+    if isinstance(data, Arrays):
+        data = model.strategy.share_rows(data if weigh is None else weigh(data))
+    source = make_source(data, size, shuffle, steps, what, repeat=what == "fit")
+    if isinstance(source, Reading):
+        if class_weight == "balanced":
+            raise DataError(
+                explain(
+                    'class_weight="balanced" counts the classes of all samples, which must be arrays.',
+                    received=type(data).__name__,
+                    fix="Pass {class: weight}.",
+                )
+            )
+        source.weigh = weigh
+    return source
+
+
+def _weighed(model: Fed, class_weight: Any, arrays: Arrays) -> Arrays:
+    return class_weights(arrays, class_weight, _classes(model))
 
 
 def whole(data: Any) -> ArraySource:

@@ -7,11 +7,11 @@ from typing import Any
 from gputrain.ir import Node, Value
 from gputrain.ops.activation import Relu
 from gputrain.ops.base import Cast, Operation
-from gputrain.ops.conv import Conv
+from gputrain.ops.convolution import Conv
+from gputrain.ops.crossentropy import Softmax
 from gputrain.ops.elementwise import Add, Sigmoid, Tanh
-from gputrain.ops.linalg import MatMul
-from gputrain.ops.nn import Softmax
-from gputrain.ops.shape import Reshape
+from gputrain.ops.movement import Reshape
+from gputrain.ops.products import MatMul
 from gputrain.utils.notes import note
 
 _PROBABILITIES: dict[type[Operation], str] = {Softmax: "softmax", Sigmoid: "sigmoid"}

@@ -81,35 +81,39 @@ class Fit:
         The order follows from the steps done before.
         """
         model, place, programs = self.model, self.place, self.model._programs
-        logs = place.logs if place.batch else None  # a resumed epoch may have no batch left
+        resumed = dict(place.logs) if place.batch else None  # a resumed epoch may have no batch left
+        last = None
         programs.refresh()
         model._state.recover()
         with HealthWatch(model, f"epoch {epoch + 1}", place) as watch:
             batches = watch.batches(self.source.epoch(watch.first_step, place.batch))
             for group in _groups(batches, model.steps_per_execution):
-                logs = None  # logs that nobody keeps are not fetched before the next step
-                size = sum(batch.size for batch in group)
-                self.listeners.on_train_batch_begin(place.batch, {"size": size})
+                last = None  # logs that nobody keeps are not fetched before the next step
+                self.listeners.count_samples(sum(batch.size for batch in group))
+                self.listeners.on_train_batch_begin(place.batch)
                 watch.before_steps()
                 for batch in group:
                     program = train_on(model, batch)
-                logs = programs.logs(program)
+                last = programs.logs(program)
                 watch.saw(group)
                 place.batch += len(group)
-                self.listeners.on_train_batch_end(place.batch - 1, logs)
+                self.listeners.on_train_batch_end(place.batch - 1, last)
                 watch.look()
                 if model.stop_training:
                     break
-        return self._epoch_logs(logs.copy(), watch) if logs is not None else None
+        logs = resumed if last is None else last.settle()
+        return None if logs is None else self._epoch_logs(logs, watch)
 
     def _epoch_logs(self, logs: dict[str, float], watch: HealthWatch) -> dict[str, float]:
         """The logs over all processes, with the steps that were skipped where they are."""
         merged = self.model.strategy.merge_metrics(self.model.metrics, logs)
+        _tell_doubts(self.model)
         return {**merged, "skipped_steps": watch.skipped()} if watch.skips else merged
 
 
 def evaluate(model: Any, source: Source, listeners: CallbackList) -> dict[str, float]:
     """One pass of the test step; the logs at its end."""
+    model.stop_evaluating = False
     model.reset_metrics()
     listeners.on_test_begin()
     programs = model._programs
@@ -117,28 +121,43 @@ def evaluate(model: Any, source: Source, listeners: CallbackList) -> dict[str, f
     last = None
     for step, batch in enumerate(source.epoch(0)):
         last = None  # logs that nobody keeps are not fetched before the next step
-        listeners.on_test_batch_begin(step, {"size": batch.size})
+        listeners.count_samples(batch.size)
+        listeners.on_test_batch_begin(step)
         program = programs.get("test", batch.arrays, batch.size)
         program.run(batch, model.run_eagerly)
         last = programs.logs(program)
         listeners.on_test_batch_end(step, last)
+        if model.stop_evaluating:
+            break
     if last is None:
         raise DataError(explain("evaluate: there was no batch.", fix="Pass data that is not used up."))
-    logs: dict[str, float] = model.strategy.merge_metrics(model.metrics, last.copy())
+    logs: dict[str, float] = model.strategy.merge_metrics(model.metrics, last.settle())
+    _tell_doubts(model)
     listeners.on_test_end(logs)
     return logs
+
+
+def _tell_doubts(model: Any) -> None:
+    """Say which metrics gave a number that means nothing."""
+    for metric in model.metrics:
+        for each in metric.logged().values():
+            each.tell_doubt()
 
 
 def predict(model: Any, source: Source, structure: Any, listeners: CallbackList) -> list[list[np.ndarray]]:
     """One pass of the predict step; the flat outputs of each batch."""
     parts: list[list[np.ndarray]] = []
+    model.stop_predicting = False
     listeners.on_predict_begin()
     for step, batch in enumerate(source.epoch(0)):
-        listeners.on_predict_batch_begin(step, {"size": batch.size})
+        listeners.count_samples(batch.size)
+        listeners.on_predict_batch_begin(step)
         program = model._programs.get("predict", batch.arrays, batch.size)
         program.run(batch, model.run_eagerly)
         parts.append(program.outputs())
         listeners.on_predict_batch_end(step, {"outputs": tree.pack(structure, parts[-1])})
+        if model.stop_predicting:
+            break
     listeners.on_predict_end()
     return parts
 

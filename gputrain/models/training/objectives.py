@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,16 +15,45 @@ from gputrain.models.training.logits import check_logits
 from gputrain.names import did_you_mean
 from gputrain.utils import tree
 from gputrain.utils.notes import note
+from gputrain.utils.states import unique
+
+# What stands for the accuracy or the crossentropy that fits targets and outputs.
+ACCURACY, CROSSENTROPY = ("accuracy", "acc"), ("crossentropy", "ce")
+
+
+def identifiers(given: Any) -> list[Any]:
+    """What stands for one loss or metric each: lists and dicts by output opened, configs left whole."""
+    if isinstance(given, dict) and "class_name" not in given:
+        given = list(given.values())
+    if isinstance(given, list | tuple):
+        return [found for item in given for found in identifiers(item)]
+    return [given]
+
+
+def outputs_of(y_pred: Any) -> list[Any]:
+    """A model's outputs in the order of their names; those of a dict as Keras takes them, by the alphabet."""
+    return tree.flatten(_ordered(y_pred))
+
+
+def _ordered(y_pred: Any) -> Any:
+    is_plain = isinstance(y_pred, dict) and not isinstance(y_pred, OrderedDict)
+    return {key: y_pred[key] for key in sorted(y_pred, key=str)} if is_plain else y_pred
 
 
 def output_names(y_pred: Any, names: Sequence[str] | None) -> list[str]:
     """Names of a model's outputs: dict keys, the layers' names, or output_0, output_1 ..."""
     if isinstance(y_pred, dict):
-        return list(y_pred)
-    count = len(tree.flatten(y_pred))
-    if names is not None and len(names) == count and len(set(names)) == count:
+        return list(_ordered(y_pred))
+    if names is not None and are_named(y_pred, names):
         return list(names)
+    count = len(tree.flatten(y_pred))
     return [f"output_{i}" for i in range(count)] if count > 1 else ["output"]
+
+
+def are_named(y_pred: Any, names: Sequence[str] | None) -> bool:
+    """Whether the outputs have names of their own, by which logs tell them apart."""
+    count = len(tree.flatten(y_pred))
+    return isinstance(y_pred, dict) or (names is not None and len(names) == len(set(names)) == count)
 
 
 def per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
@@ -54,18 +84,31 @@ def resolve_loss(identifier: Any, target: Spec | None, output: Spec, name: str) 
     Raises:
         DataError, ShapeError: they do not fit.
     """
-    loss = losses.as_loss(identifier)
-    if loss is None:
+    if identifier is None:
         return None
     if target is None:
         raise DataError(
             explain(f"Output {name!r} has a loss but no target.", fix="Pass y to fit or evaluate.")
         )
+    loss = _fitting(target, output) if _word(identifier) in CROSSENTROPY else losses.as_loss(identifier)
     if type(loss) is losses.CategoricalCrossentropy and _along_last_axis(loss, output):
         return _categorical(loss, target, output, name)
     if type(loss) is losses.SparseCategoricalCrossentropy and _along_last_axis(loss, output):
         _check_sparse(target, output, name)
     return loss
+
+
+def _word(identifier: Any) -> str | None:
+    return identifier.lower() if isinstance(identifier, str) else None
+
+
+def _fitting(target: Spec, output: Spec) -> Any:
+    """The crossentropy that fits targets and outputs."""
+    if output.shape[-1:] == (1,):
+        return losses.BinaryCrossentropy()
+    if _is_index(target, output):
+        return losses.SparseCategoricalCrossentropy()
+    return losses.CategoricalCrossentropy()
 
 
 def _along_last_axis(loss: Any, output: Spec) -> bool:
@@ -160,12 +203,12 @@ def _label_range(name: str, index: int, loss: Any, classes: int) -> LabelRange |
 
 def resolve_metric(identifier: Any, loss: Any, target: Spec | None, output: Spec, name: str) -> Any:
     """The metric object for an output; "accuracy" and "crossentropy" follow the loss and the shapes."""
-    word = identifier.lower() if isinstance(identifier, str) else None
-    if word in ("accuracy", "acc"):
+    word = _word(identifier)
+    if word in ACCURACY:
         metric = _accuracy(loss, target, output)
         chosen = type(metric).__name__
         note(f"metrics=[{identifier!r}] on output {name!r} is {chosen}.", f"{word} is {chosen}")
-    elif word in ("crossentropy", "ce"):
+    elif word in CROSSENTROPY:
         metric = _crossentropy(loss, target, output)
     else:
         metric = metrics.as_metric(identifier)
@@ -202,13 +245,13 @@ class CompiledLoss:
     def __init__(self, loss: Any, loss_weights: Any, names: Callable[[], Sequence[str] | None]) -> None:
         self.given, self.loss_weights, self.names = loss, loss_weights, names
         self.resolved: list[Any] = []
-        self.trackers: list[Any] = []
+        self.trackers: dict[str, Any] = {}  # the mean of each output's loss, where several have one
         self.output_names: list[str] = []
 
     def build(self, y: Any, y_pred: Any) -> None:
         """Resolve the losses for these targets and outputs (values, or anything with specs)."""
         names = output_names(y_pred, self.names())
-        outputs, targets = tree.flatten(y_pred), self.targets(y, names)
+        outputs, targets = outputs_of(y_pred), self.targets(y, names)
         chosen = self.per_output(names)
         self.resolved = [
             resolve_loss(i, t.spec if t is not None else None, o.spec, n)
@@ -219,8 +262,18 @@ class CompiledLoss:
         self.weights = per_output(self.loss_weights, names, "loss_weights")
         self.output_names = names
         self.classes = [int(o.shape[-1] or 0) if o.ndim else 0 for o in outputs]
-        if not self.trackers and len(names) > 1:
-            self.trackers = [metrics.Mean(name=f"{n}_loss") for n in names]
+        losses_by_name = {
+            name: identifier if isinstance(identifier, str) else loss.name
+            for name, identifier, loss in zip(names, chosen, self.resolved, strict=True)
+            if loss is not None
+        }
+        with_loss = list(losses_by_name)
+        if isinstance(y_pred, dict) and isinstance(self.given, dict):
+            with_loss.sort(key=list(self.given).index)
+        if not self.trackers and len(with_loss) > 1:
+            told = with_loss if are_named(y_pred, self.names()) else losses_by_name.values()
+            means = map(metrics.Mean, unique(f"{name}_loss" for name in told))
+            self.trackers = dict(zip(with_loss, means, strict=True))
 
     def per_output(self, names: Sequence[str]) -> list[Any]:
         """What was given as the loss of each output."""
@@ -257,7 +310,7 @@ class CompiledLoss:
 
     def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Value | None:
         self.build(y, y_pred)
-        outputs, targets = tree.flatten(y_pred), self.targets(y, self.output_names)
+        outputs, targets = outputs_of(y_pred), self.targets(y, self.output_names)
         weights = weights_per_output(sample_weight, self.output_names)
         total = None
         for i, (loss, target, output) in enumerate(zip(self.resolved, targets, outputs, strict=True)):
@@ -265,7 +318,7 @@ class CompiledLoss:
                 continue
             value = loss(target, output, weights[i])
             if self.trackers:
-                self.trackers[i].update_state(value, sample_weight=_batch(output))
+                self.trackers[self.output_names[i]].update_state(value, sample_weight=_batch(output))
             if self.weights[i] is not None:
                 value = ops.multiply(value, float(self.weights[i]))
             total = value if total is None else ops.add(total, value)
@@ -302,50 +355,75 @@ def weights_per_output(sample_weight: Any, names: Sequence[str]) -> list[Any]:
     return [sample_weight] * len(names)
 
 
-class CompiledMetrics:
-    """All metrics of a model: `metrics` ignore sample weights, `weighted_metrics` use them.
+class CompiledMetrics(metrics.Metric):
+    """All metrics given to compile as one: `metrics` ignore sample weights, `weighted_metrics` use them.
+
+    Args:
+        given, weighted: as compile takes them.
+        names: tells the names of the outputs, where they are known.
+        loss: what the model is trained with, if anything; "accuracy" goes by it.
 
     Attributes:
         entries: (metric, number of its output, whether it is weighted).
         version: how often the metrics were made anew, because targets of another kind came.
     """
 
-    def __init__(self, given: Any, weighted: Any, names: Callable[[], Sequence[str] | None]) -> None:
-        self.given, self.weighted, self.names = given, weighted, names
+    def __init__(
+        self,
+        given: Any,
+        weighted: Any,
+        names: Callable[[], Sequence[str] | None],
+        loss: CompiledLoss | None = None,
+    ) -> None:
+        super().__init__(name="compile_metrics")
+        self.given, self.weighted, self.names, self.loss = given, weighted, names, loss
         self.entries: list[tuple[Any, int, bool]] = []
+        self.output_names: list[str] = []
+        self._tells_apart = False  # whether names of outputs stand before those of the metrics
         self.version = 0
         self._built_for: Any = None
 
-    def build(self, targets: Sequence[Any], outputs: Sequence[Any], resolved_losses: Sequence[Any]) -> None:
+    def build(self, targets: Sequence[Any], outputs: Sequence[Any]) -> None:
         """Make the metric objects for these targets and outputs."""
         self.entries = []
+        resolved = self.loss.resolved if self.loss is not None else []
         for given, weighted in ((self.given, False), (self.weighted, True)):
             for i, wanted in enumerate(self._per_output(given, self.output_names)):
                 for identifier in wanted:
-                    loss = resolved_losses[i] if resolved_losses else None
+                    loss = resolved[i] if resolved else None
                     spec = targets[i].spec if targets[i] is not None else None
                     metric = resolve_metric(identifier, loss, spec, outputs[i].spec, self.output_names[i])
-                    self._add(metric, i, weighted)
+                    self.entries.append((metric, i, weighted))
         self.version += 1
 
-    def _add(self, metric: Any, output: int, weighted: bool) -> None:
-        """Add a metric, its name made unique as in Keras: output_name, weighted_name, name_1."""
-        prefix = f"{self.output_names[output]}_" if len(self.output_names) > 1 else ""
-        own = metric.name.removeprefix(prefix)
-        taken = [known.name for known in self.metrics]
-        if weighted and prefix + own in taken:
-            own = f"weighted_{own}"
-        names = itertools.chain([prefix + own], (f"{prefix}{own}_{i}" for i in itertools.count(1)))
-        metric.name = next(name for name in names if name not in taken)
-        self.entries.append((metric, output, weighted))
+    def reset_state(self) -> None:
+        """Let each metric forget in its own way."""
+        for metric, _, _ in self.entries:
+            metric.reset_state()
+
+    def result(self) -> dict[str, Any]:
+        """The results by the names they are logged under."""
+        return {name: metric.result() for name, metric in self.logged().items()}
+
+    def logged(self) -> dict[str, Any]:
+        """The metrics, their names made unique as in Keras: output_name, output_weighted_name, name_1."""
+        found: dict[str, Any] = {}
+        for metric, output, weighted in self.entries:
+            prefix = f"{self.output_names[output]}_" if self._tells_apart else ""
+            name = prefix + metric.name
+            if weighted and name in found:
+                name = f"{prefix}weighted_{metric.name}"
+            numbered = itertools.chain([name], (f"{name}_{i}" for i in itertools.count(1)))
+            found[next(name for name in numbered if name not in found)] = metric
+        return found
 
     def _per_output(self, given: Any, names: Sequence[str]) -> list[list[Any]]:
         if given is None:
             return [[] for _ in names]
         if isinstance(given, dict):
-            return [_as_list(m) for m in per_output(given, names, "metrics")]
+            return [[] if m is None else identifiers(m) for m in per_output(given, names, "metrics")]
         if len(names) == 1:
-            return [tree.flatten(_as_list(given))]
+            return [identifiers(given)]
         if not isinstance(given, list | tuple) or len(given) != len(names):
             raise ValueError(
                 explain(
@@ -354,20 +432,25 @@ class CompiledMetrics:
                     received=given,
                 )
             )
-        return [_as_list(m) for m in given]
+        return [[] if m is None else identifiers(m) for m in given]
 
     @property
     def metrics(self) -> list[Any]:
         """The metric objects, in order."""
         return [metric for metric, _, _ in self.entries]
 
-    def update(self, y: Any, y_pred: Any, sample_weight: Any, resolved_losses: Sequence[Any]) -> None:
-        """Add a batch to every metric, in the graph."""
+    def _inner(self) -> list[Any]:
+        return self.metrics
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch to every metric; targets, outputs and weights as the model has them."""
         self.output_names = output_names(y_pred, self.names())
-        outputs, targets = tree.flatten(y_pred), targets_per_output(y, self.output_names)
+        self._tells_apart = len(self.output_names) > 1 and are_named(y_pred, self.names())
+        find = targets_per_output if self.loss is None else self.loss.targets
+        outputs, targets = outputs_of(y_pred), find(y_true, self.output_names)
         kinds = [_kind(t, o) for t, o in zip(targets, outputs, strict=True)]
         if kinds != self._built_for:
-            self.build(targets, outputs, resolved_losses)
+            self.build(targets, outputs)
             self._built_for = kinds
         weights = weights_per_output(sample_weight, self.output_names)
         for metric, i, weighted in self.entries:
@@ -379,9 +462,3 @@ def _kind(target: Any, output: Value) -> tuple[Any, ...]:
     if target is None:
         return (None, output.ndim, output.shape[-1:])
     return (_is_index(target.spec, output.spec), is_float(target.dtype), output.ndim, output.shape[-1:])
-
-
-def _as_list(given: Any) -> list[Any]:
-    if given is None:
-        return []
-    return list(given) if isinstance(given, list | tuple) else [given]

@@ -83,17 +83,9 @@ class ProgbarLogger(Callback):
         """End the bar of `predict`."""
         self._close(None)
 
-    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
+    def count_samples(self, size: int) -> None:
         """Count the samples."""
-        self._count(logs)
-
-    def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """Count the samples."""
-        self._count(logs)
-
-    def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """Count the samples."""
-        self._count(logs)
+        self._samples += size
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Move the bar."""
@@ -113,9 +105,6 @@ class ProgbarLogger(Callback):
         self._samples = 0
         if self._style is not None:
             self._progress = Progress(title, self.params.get("steps"), self._style, self._redraws)
-
-    def _count(self, logs: Logs) -> None:
-        self._samples += (logs or {}).get("size", 0)
 
     def _update(self, batch: int, logs: Logs) -> None:
         if self._progress is not None:

@@ -44,6 +44,14 @@ class Place:
     source: Source | None = None
     cursor: dict[str, Any] | None = None
 
+    def stand(self) -> dict[str, Any] | None:
+        """The state of the source, whether fit runs or not."""
+        return self.cursor if self.source is None else self.source.state()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle has: where the source stands, and not the data."""
+        return {**vars(self), "source": None, "cursor": self.stand()}
+
 
 class TrainingState:
     """Counters of a model's training, and the place that its fit has reached.
@@ -111,7 +119,7 @@ class TrainingState:
         if place is outer:  # it failed before it began
             return
         if place.source is not None:
-            place.cursor, place.source = place.source.state(), None
+            place.cursor, place.source = place.stand(), None
         if outer.source is not None:
             self.place = outer
 
@@ -128,7 +136,7 @@ class TrainingState:
             "batch": place.batch,
             "skipped_before": place.skipped_before,
             "logs": dict(logs) if place.batch else {},
-            "source": place.cursor if place.source is None else place.source.state(),
+            "source": place.stand(),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:

@@ -7,18 +7,17 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Protocol
 
-import numpy as np
-
 from gputrain import config, ops
 from gputrain.compiler.rewrite import optimize
 from gputrain.data import Arrays
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Graph, Spec, Trace, Value, current_trace, schedule
+from gputrain.ir import Graph, Spec, Stored, Trace, Value, current_trace, schedule
 from gputrain.models.training.state import TrainingState
 from gputrain.models.training.strategy import Strategy
-from gputrain.ops.base import apply, constant
+from gputrain.ops.base import apply, as_value, is_number
 from gputrain.ops.optim import Gate
-from gputrain.utils import tree
+from gputrain.utils import pack_x_y_sample_weight, tree
+from gputrain.utils.plain import flat
 
 MOST_SKIPPED = 20  # steps in a row that may be skipped: loss scaling that begins at 2**15 needs 15 at most
 
@@ -63,7 +62,9 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
         if kind == "train":
             trace.require(trace.read(state.healthy))
         step: Callable[[Any], Any] = getattr(model, f"{kind}_step")
-        results = step(pack_data(parts[0]) if kind == "predict" else pack_data(*parts))
+        results = step(pack_x_y_sample_weight(*(parts[:1] if kind == "predict" else parts)))
+        if kind != "predict" and isinstance(results, dict):
+            results = flat(results)
         leaves = [_as_value(leaf, kind) for leaf in tree.flatten(results)]
         if kind == "train":
             trace.write(state.step, ops.add(trace.read(state.step), 1))
@@ -90,10 +91,8 @@ def _name_inputs(parts: tuple[Any, ...]) -> None:
 
 
 def _as_value(leaf: Any, kind: str) -> Value:
-    if isinstance(leaf, Value):
-        return leaf
-    if isinstance(leaf, int | float | np.ndarray | np.number):
-        return constant(np.asarray(leaf, config.floatx()))
+    if isinstance(leaf, Value | Stored) or is_number(leaf) or hasattr(leaf, "dtype"):
+        return as_value(leaf)
     raise GraphError(
         explain(
             f"{kind}_step() must return values or numbers.",
@@ -158,20 +157,3 @@ def _is_guarded(after: Value, before: Value, flag: Value) -> bool:
         and node.inputs[0] is flag
         and any(v is before for v in node.inputs)
     )
-
-
-def pack_data(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """What a train_step gets: x, (x, y) or (x, y, sample_weight), as in Keras."""
-    if sample_weight is not None:
-        return x, y, sample_weight
-    if y is not None:
-        return x, y
-    return (x,) if isinstance(x, list | tuple) else x
-
-
-def unpack_data(data: Any) -> tuple[Any, Any, Any]:
-    """(x, y, sample_weight) of what a train_step got."""
-    if not isinstance(data, tuple):
-        return data, None, None
-    x, y, sample_weight = (*data, None, None)[:3]
-    return x, y, sample_weight

@@ -3,55 +3,73 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from gputrain import compiler, config, metrics, ops, optimizers
 from gputrain.data.ahead import is_reader
 from gputrain.data.sources import Batch, Source
-from gputrain.errors import GraphError, ShapeError, explain
-from gputrain.ir import Value, current_trace
+from gputrain.errors import GraphError, explain
+from gputrain.ir import Value, current_trace, is_float
 from gputrain.models.program import Program, ProgramCache
 from gputrain.models.training import checks, inputs
 from gputrain.models.training.callback_list import CallbackList
 from gputrain.models.training.loop import Fit, evaluate, predict
 from gputrain.models.training.nonfinite import HealthWatch, report
-from gputrain.models.training.objectives import CompiledLoss, CompiledMetrics, output_names
+from gputrain.models.training.objectives import CompiledLoss, CompiledMetrics
 from gputrain.models.training.state import TrainingState
-from gputrain.models.training.steps import part_of_step, unpack_data
+from gputrain.models.training.steps import part_of_step
 from gputrain.models.training.strategy import OneProcess, Strategy
+from gputrain.ops.base import convert, spec_of
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
+from gputrain.utils import unpack_x_y_sample_weight as unpack_data
 from gputrain.utils.notes import note
+from gputrain.utils.signatures import takes
 
 
 class Trainer:
     """What makes a model trainable. Mixed into `Model`.
 
     Attributes:
+        stop_training, stop_evaluating, stop_predicting: a callback sets them to end fit, evaluate or predict
+            after the batch at hand.
         strategy: how several processes train the model together; one process alone by default.
     """
+
+    _derived: ClassVar[tuple[str, ...]] = ("_programs", "_lock", "_watch")
 
     name: str
     trainable_variables: list[Variable]
     losses: list[Any]
+    all_layers: Callable[[], list[Any]]
+    own_metrics: Callable[[], list[Any]]
 
     def _start_training_state(self) -> None:
         """State every model has, compiled or not."""
         self._state = TrainingState(self.name)
         self.strategy: Strategy = OneProcess()
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.compiled = self.run_eagerly = False
         self._loss: CompiledLoss | None = None
+        self._compile_metrics: CompiledMetrics | None = None
         self.optimizer: Any = None
         self.history: Any = None
+        self._coming_metrics: Mapping[str, Any] | None = None  # states of metrics that are not made yet
+        self._start_running()
+
+    def _start_running(self) -> None:
+        """What a model has to run with: made for it, and for each copy anew."""
         self._programs = ProgramCache(self)
         self._lock = threading.RLock()
         self._watch: HealthWatch | None = None  # of the epoch that is being trained
-        self._coming_metrics: Mapping[str, Any] | None = None  # states of metrics that are not made yet
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._start_running()
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -91,6 +109,7 @@ class Trainer:
 
     # ---------------------------------------------------------------------------------------------- compile
 
+    @checks.names_arguments
     def compile(
         self,
         optimizer: Any = "rmsprop",
@@ -128,7 +147,11 @@ class Trainer:
         checks.names(loss, metrics, weighted_metrics)
         self.optimizer = optimizers.get(optimizer)
         self._loss = CompiledLoss(loss, loss_weights, self._output_names) if loss is not None else None
-        self._metrics = CompiledMetrics(metrics, weighted_metrics, self._output_names)
+        self._compile_metrics = (
+            CompiledMetrics(metrics, weighted_metrics, self._output_names, self._loss)
+            if metrics is not None or weighted_metrics is not None
+            else None
+        )
         self._loss_tracker = _mean()
         self.compiled = True
         self._coming_metrics = None
@@ -145,16 +168,23 @@ class Trainer:
 
     @property
     def metrics(self) -> list[Any]:
-        """Metrics that fit and evaluate reset before each pass: the loss, compiled ones, attributes."""
-        own = [m for m in _leaves_of(self) if isinstance(m, metrics.Metric)]
-        if not self.compiled:
-            return own
-        trackers = self._loss.trackers if self._loss is not None else []
-        found = [self._loss_tracker, *trackers, *self._metrics.metrics, *own]
-        return list(dict.fromkeys(found))
+        """Metrics that fit and evaluate report, and reset before each pass, as in Keras.
+
+        They are the mean loss, those given to compile as one, the loss of each output where there are
+        several, attributes of the model, and those of its layers; metrics of a model within it are its own.
+        """
+        found: list[Any] = []
+        if self.compiled:
+            trackers = self._loss.trackers.values() if self._loss is not None else ()
+            found = [self._loss_tracker, self._compile_metrics, *trackers]
+        found += self.own_metrics()
+        for layer in self.all_layers()[1:]:
+            found += [] if isinstance(layer, Trainer) else layer.own_metrics()
+        return [metric for metric in dict.fromkeys(found) if metric is not None]
 
     @property
     def metrics_names(self) -> list[str]:
+        """Names of `metrics`; those given to compile are one, "compile_metrics", as in Keras."""
         return [m.name for m in self.metrics]
 
     def reset_metrics(self) -> None:
@@ -175,22 +205,22 @@ class Trainer:
         """
         x, y, sample_weight = unpack_data(data)
         y_pred = self(x, training=True)  # type: ignore[operator]
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=True)
-        self._track_loss(loss, y_pred)
+        loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
+        self._track_loss(loss, x)
         variables = self.trainable_variables
         if variables:
             self.optimizer.apply(compiler.gradients(loss, variables), variables)
         else:
             note(f"{self.name} has no trainable weights: training changes nothing. Is trainable=False meant?")
-        return self.compute_metrics(x, y, y_pred, sample_weight)
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def test_step(self, data: Any) -> Any:
         """One step of evaluate, traced."""
         x, y, sample_weight = unpack_data(data)
         y_pred = self(x, training=False)  # type: ignore[operator]
-        loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=False)
-        self._track_loss(loss, y_pred)
-        return self.compute_metrics(x, y, y_pred, sample_weight)
+        loss = self._loss_of(x, y, y_pred, sample_weight, training=False)
+        self._track_loss(loss, x)
+        return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def predict_step(self, data: Any) -> Any:
         """One step of predict, traced: the outputs."""
@@ -213,7 +243,7 @@ class Trainer:
         if self._loss is not None:
             with part_of_step("loss"):
                 total = self._loss(y, y_pred, sample_weight)
-        for extra in self.losses:
+        for extra in map(_scalar, self.losses):
             total = extra if total is None else ops.add(total, extra)
         if total is None:
             raise ValueError(
@@ -226,13 +256,9 @@ class Trainer:
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:
         """Add a batch to the compiled metrics and return all results."""
-        resolved: list[Any] = []
-        if self._loss is not None:
-            resolved = self._loss.resolved
-            y = self._loss.targets(y, output_names(y_pred, self._output_names()))
-        if y is not None or self._metrics.given:
+        if self._compile_metrics is not None:
             with part_of_step("metrics"):
-                self._metrics.update(y, y_pred, sample_weight, resolved)
+                self._compile_metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
     def get_metrics_result(self) -> dict[str, Any]:
@@ -241,17 +267,21 @@ class Trainer:
         for metric in self.metrics:
             result = metric.result()
             found.update(result if isinstance(result, dict) else {metric.name: result})
-        for name, value in found.items():
-            _require_number(name, value)
         return found
 
-    def _track_loss(self, loss: Value, y_pred: Any) -> None:
+    def _loss_of(self, *batch: Any, training: bool) -> Any:
+        """What `compute_loss` gives; one that does not take `training` is not told."""
+        told = {"training": training} if takes(self.compute_loss, "training") else {}
+        return self.compute_loss(*batch, **told)
+
+    def _track_loss(self, loss: Any, x: Any) -> None:
         """The epoch's loss is the mean over samples: a batch counts by its size."""
-        size = tree.flatten(y_pred)[0].shape[0]
+        size = next(leaf for leaf in tree.flatten(x) if leaf is not None).shape[0]
         self._loss_tracker.update_state(loss, sample_weight=float(size))
 
     # -------------------------------------------------------------------------------------------------- fit
 
+    @checks.names_arguments
     def fit(
         self,
         x: Any = None,
@@ -280,7 +310,7 @@ class Trainer:
             epochs: the epoch to stop after.
             verbose: 0 silent, 1 a bar, 2 one line per epoch, "auto" by where the output goes.
             callbacks: list of callbacks.
-            validation_split: share of the last samples to hold out.
+            validation_split: share of the last samples to hold out, unless validation_data is given.
             validation_data: (x, y) or (x, y, sample_weight) to evaluate on.
             shuffle: a new order in each epoch; "batch" keeps the batches and draws their order.
             class_weight: weight of each class, as {class: weight}, or "balanced".
@@ -307,9 +337,9 @@ class Trainer:
         held_steps = checks.count("validation_steps", validation_steps)
         shuffle = checks.shuffle(shuffle)
         with self._alone():
-            share = checks.share(validation_split)
-            data, held_out = inputs.training_data(self, x, y, sample_weight, class_weight, share)
-            source = inputs.source_of(self, data, size, steps, "fit", shuffle)
+            share = checks.share(validation_split) if validation_data is None else 0.0
+            data, held_out = inputs.training_data(self, x, y, sample_weight, share)
+            source = inputs.source_of(self, data, size, steps, "fit", shuffle, class_weight)
             if validation_data is not None:
                 held_out = inputs.validation_data(self, validation_data)
             validation = (
@@ -335,6 +365,7 @@ class Trainer:
 
     # --------------------------------------------------------------------------------- evaluate and predict
 
+    @checks.names_arguments
     def evaluate(
         self,
         x: Any = None,
@@ -354,7 +385,8 @@ class Trainer:
             return_dict: a dict by name instead of a list.
 
         Returns:
-            the loss, or [loss, metrics ...] in the order of `metrics_names`, or a dict.
+            the loss, or [loss, metrics ...], or a dict. The list follows `metrics`; values of names that are
+            none of theirs, such as "a_mae" of an output "a", come last, in the order of their names.
         """
         self._require_compiled("evaluate")
         size, steps = checks.count("batch_size", batch_size, 32), checks.count("steps", steps)
@@ -364,8 +396,9 @@ class Trainer:
             self._prepare("test", source)
             listeners = _callback_list(callbacks, self, verbose, history=False, steps=source.steps, epochs=1)
             logs = evaluate(self, source, listeners)
-        return _results(logs, return_dict)
+        return self._results(logs, return_dict)
 
+    @checks.names_arguments
     def predict(
         self,
         x: Any,
@@ -397,6 +430,7 @@ class Trainer:
         ]
         return tree.pack(structure, columns)
 
+    @checks.names_arguments
     def train_on_batch(
         self,
         x: Any,
@@ -405,7 +439,7 @@ class Trainer:
         class_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """One step on one batch; returns loss and metrics, which go on counting until `reset_metrics`."""
+        """One step on one batch; returns its loss and metrics as `evaluate` does. Each call is alone."""
         self._require_compiled("train_on_batch")
         with self._alone():
             data = inputs.checked_data(self, x, y, sample_weight, "train_on_batch", class_weight)
@@ -414,24 +448,27 @@ class Trainer:
             if self._watch is not None:
                 self._watch.another_step()
             self._state.recover()
+            self.reset_metrics()
             batch = source.first()
             program = self._programs.get("train", batch.arrays, batch.size)
             program.run(batch, self.run_eagerly)
             if not bool(self.healthy.numpy()):
                 self.stop_training = False
                 report(self, batch, f"step {int(self.step_counter) + 1}")
-            return _results(program.logs(), return_dict)
+            return self._results(program.logs(), return_dict)
 
+    @checks.names_arguments
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """Loss and metrics of one batch, added to those before it until `reset_metrics`."""
+        """Loss and metrics of one batch as `evaluate` returns them. Each call is alone."""
         self._require_compiled("test_on_batch")
         with self._alone():
             source = inputs.whole(inputs.checked_data(self, x, y, sample_weight, "test_on_batch"))
             program = self._prepare("test", source)
+            self.reset_metrics()
             program.run(source.first(), self.run_eagerly)
-            return _results(program.logs(), return_dict)
+            return self._results(program.logs(), return_dict)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch of inputs."""
@@ -502,9 +539,9 @@ class Trainer:
 
     def trace_key(self) -> Any:
         """What traced steps depend on beside their data: layers, weights, switches, metrics, settings."""
-        layers = tuple((layer, layer.trainable) for layer in self.all_layers())  # type: ignore[attr-defined]
+        layers = tuple((layer, layer.trainable) for layer in self.all_layers())
         weights = tuple((v, v.trainable) for v in self.variables)  # type: ignore[attr-defined]
-        version = self._metrics.version if self.compiled else 0
+        version = self._compile_metrics.version if self._compile_metrics is not None else 0
         settings = config.seed(), config.backend(), config.device(), config.allow_tf32()
         return layers, weights, version, (*settings, config.nonfinite_steps(), self.strategy)
 
@@ -524,6 +561,15 @@ class Trainer:
             source.check_with(self._loss.check_targets)
         return program
 
+    def _results(self, logs: dict[str, float], return_dict: bool) -> Any:
+        """Logs as a dict; or their values, first those of `metrics` in order, one alone not as a list."""
+        if checks.flag("return_dict", return_dict):
+            return logs
+        own = [m.metrics if isinstance(m, CompiledMetrics) else [m] for m in self.metrics]
+        names = dict.fromkeys(metric.name for group in own for metric in group)
+        values = [logs[name] for name in dict.fromkeys([*names, *logs]) if name in logs]
+        return values[0] if len(values) == 1 else values
+
     def _require_compiled(self, what: str) -> None:
         if not self.compiled:
             raise ValueError(
@@ -532,6 +578,13 @@ class Trainer:
                     fix=f'Call model.compile(optimizer="adam", loss=...) before {what}().',
                 )
             )
+
+
+def _scalar(loss: Any) -> Any:
+    """A loss that a layer added as one floating number."""
+    loss = convert(loss)
+    loss = loss if is_float(spec_of(loss).dtype) else ops.cast(loss, config.floatx())
+    return ops.sum(loss) if loss.ndim else loss
 
 
 def _mean() -> Any:
@@ -552,30 +605,6 @@ def _callback_list(given: Any, model: Any, verbose: Any, history: bool = True, *
     return CallbackList(
         given, add_history=history, add_progbar=bool(level), model=model, verbose=level, **params
     )
-
-
-def _require_number(name: str, value: Any) -> None:
-    """Refuse a metric that is not one number, which is what logs and callbacks hold.
-
-    Raises:
-        ShapeError: with the metric's name and shape.
-    """
-    shape = tuple(getattr(value, "shape", ()))
-    if shape:
-        raise ShapeError(
-            explain(
-                f"{name}: a metric of a model gives one number.",
-                received=f"an array of shape {shape}",
-                fix='Let it average, as F1Score(average="macro") does, or use it outside of the model.',
-            )
-        )
-
-
-def _results(logs: dict[str, float], return_dict: bool) -> Any:
-    if checks.flag("return_dict", return_dict):
-        return logs
-    values = list(logs.values())
-    return values[0] if len(values) == 1 else values
 
 
 __all__ = ["Trainer"]

@@ -9,8 +9,8 @@ from gputrain.backend.base import leaves
 from gputrain.backend.cupy import CupyDevice, conv, pool
 from gputrain.ir import Spec
 from gputrain.ops.base import Operation, Sample, spec_of
-from gputrain.ops.conv import Conv, ConvFilterGrad, ConvInputGrad
 from gputrain.ops.conv_pool import ConvMaxPool, ConvMaxPoolFilterGrad
+from gputrain.ops.convolution import Conv, ConvFilterGrad, ConvInputGrad
 from gputrain.ops.pool import AveragePool, AveragePoolGrad, MaxPool, MaxPoolGather, MaxPoolGrad
 from gputrain.ops.window import Ints, Padding
 from tests.backend.cupy.running import FLOATS, check, poisoned, run, samples

@@ -10,7 +10,7 @@ import pytest
 from gputrain.backend.base import Thunk
 from gputrain.backend.cupy import CupyDevice, linalg
 from gputrain.ops.base import Sample
-from gputrain.ops.linalg import MatMul
+from gputrain.ops.products import MatMul
 from tests.backend.cupy.running import FLOATS, check, placed, run, samples
 from tests.selection import quick
 

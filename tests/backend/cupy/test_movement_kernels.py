@@ -11,7 +11,7 @@ from gputrain.backend.cupy import CupyDevice, movement
 from gputrain.ops.base import Sample
 from gputrain.ops.creation import FullLike
 from gputrain.ops.indexing import GetItem, GetItemGrad, indexer
-from gputrain.ops.shape import BroadcastTo, Concatenate, Flip, Pad, Roll, Split, Transpose
+from gputrain.ops.movement import BroadcastTo, Concatenate, Flip, Pad, Roll, Split, Transpose
 from tests.backend.cupy.running import FLOATS, check, run, samples
 
 DTYPES = ("bool", "float16", "int32", "float64")

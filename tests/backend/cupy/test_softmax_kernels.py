@@ -9,7 +9,7 @@ import pytest
 
 from gputrain.backend.cupy import CupyDevice, softmax
 from gputrain.ops.base import Operation, Sample
-from gputrain.ops.nn import (
+from gputrain.ops.crossentropy import (
     CategoricalCrossentropy,
     LogSoftmax,
     Softmax,

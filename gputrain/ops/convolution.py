@@ -17,7 +17,7 @@ from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Spec, Value
 from gputrain.ir.spec import Dim
 from gputrain.ops.base import Operation, Sample, apply, harmonize, require_float
-from gputrain.ops.shape import reshape
+from gputrain.ops.movement import reshape
 from gputrain.ops.window import (
     WORDS,
     Ints,

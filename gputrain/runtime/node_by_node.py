@@ -7,7 +7,7 @@ from typing import Any
 
 from gputrain.backend import Device, current_device
 from gputrain.ir import Graph, Node, Value
-from gputrain.runtime.eager import run_once
+from gputrain.runtime.eager import returned, run_once
 
 
 def interpret(
@@ -45,7 +45,7 @@ def interpret(
         with device.running():
             for array, new in written:
                 device.copy(array, new)()
-    return list(device.returned(outputs, feeds))
+    return list(returned(outputs, feeds, device))
 
 
 def _copied(device: Device, array: Any) -> Any:

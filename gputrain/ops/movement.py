@@ -198,6 +198,7 @@ class Squeeze(Operation):
 class Transpose(Operation):
     """Axes in another order: axis i of the output is axis `axes[i]` of the input."""
 
+    sums = True
     axes: tuple[int, ...]
 
     def infer(self, x: Spec) -> Spec:
@@ -233,6 +234,7 @@ class Transpose(Operation):
 class BroadcastTo(Operation):
     """x repeated along axes of size 1 and new leading axes; None keeps the input's size."""
 
+    sums = True
     shape: Shape
 
     def infer(self, x: Spec) -> Spec:

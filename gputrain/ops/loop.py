@@ -16,14 +16,14 @@ from typing import Any
 import numpy as np
 
 from gputrain.errors import ShapeError, explain
-from gputrain.ir import Graph, Node, Spec, Value, current_trace
+from gputrain.ir import Graph, Node, Spec, Trace, Value, current_trace
 from gputrain.ops.base import Constant, Operation, Sample, apply, constant, convert, is_symbolic, spec_of
-from gputrain.ops.bodies import Body, PullBack, keep_effects, trace_body
-from gputrain.ops.creation import zeros_of
+from gputrain.ops.bodies import Body, PullBack, keep_effects, remembers, trace_body
+from gputrain.ops.creation import zeros, zeros_of
 from gputrain.ops.elementwise import Add, add
-from gputrain.ops.linalg import MatMul
+from gputrain.ops.movement import reshape, stack, transpose
+from gputrain.ops.products import MatMul
 from gputrain.ops.reduction import SumTo, sum_to
-from gputrain.ops.shape import reshape, stack, transpose
 from gputrain.utils import tree
 
 __all__ = ["Scan", "scan"]
@@ -375,6 +375,8 @@ def _once_for_all_steps(
             node.op, node.inputs = node.op.replace(transpose_b=False), (x, turned[w])
     made = Graph([], graph.outputs, effects=graph.effects)
     read = {*graph.outputs, *graph.effects, *(v for node in made.nodes for v in node.inputs)}
+    if remembers(made.nodes):
+        read.update(graph.inputs)
     stacks, fixed = ({v: o for v, o in part.items() if v in read} for part in (stacks, fixed))
     made.inputs = [*graph.inputs[:carries], *stacks, *fixed]
     return Body(made), list(stacks.values()), list(fixed.values())
@@ -483,6 +485,17 @@ def _eager_scan(f: Any, carry: Any, xs: Any, steps: int, reverse: bool) -> tuple
         carry, ys[t] = f(carry, _packed(xs, [convert(x)[t] for x in _leaves(xs)]))
         _carries(carry, count)
     if not ys:
-        return carry, None
+        return carry, _no_steps(f, carry, xs)
     columns = zip(*(_leaves(y) for y in ys), strict=True)
     return carry, _packed(ys[0], [stack(column) for column in columns])
+
+
+def _no_steps(f: Any, carry: Any, xs: Any) -> Any:
+    """What a loop without a step stacks: nothing of each y, whose shapes come from tracing one step."""
+    trace = Trace(repeats=True)
+    specs = [spec_of(convert(c)) for c in _leaves(carry)]
+    slices = [spec_of(x).with_shape(spec_of(x).shape[1:]) for x in map(convert, _leaves(xs))]
+    with trace.active():
+        y = f(_packed(carry, list(map(Value, specs))), _packed(xs, list(map(Value, slices))))[1]
+        made = [spec_of(convert(leaf)) for leaf in _leaves(y)]
+    return _packed(y, [zeros((0, *spec.dims), spec.dtype) for spec in made])
