@@ -1,6 +1,8 @@
-"""Tools of all rooms, and what Keras users expect: `to_categorical`, `normalize`, `set_random_seed`."""
+"""Tools of all rooms, and what Keras users expect: `to_categorical`, `set_random_seed`, `PyDataset` ..."""
 
 from gputrain.utils.numerical import (
+    PyDataset,
+    Sequence,
     normalize,
     pack_x_y_sample_weight,
     set_random_seed,
@@ -9,6 +11,8 @@ from gputrain.utils.numerical import (
 )
 
 __all__ = [
+    "PyDataset",
+    "Sequence",
     "normalize",
     "pack_x_y_sample_weight",
     "set_random_seed",
