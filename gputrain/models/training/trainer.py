@@ -12,7 +12,7 @@ import numpy as np
 from gputrain import compiler, config, metrics, ops, optimizers
 from gputrain.data.ahead import is_reader
 from gputrain.data.sources import Batch, Source
-from gputrain.errors import GraphError, ShapeError, explain
+from gputrain.errors import GraphError, explain
 from gputrain.ir import Value, current_trace, is_float
 from gputrain.models.program import Program, ProgramCache
 from gputrain.models.training import checks, inputs
@@ -27,7 +27,6 @@ from gputrain.ops.base import convert, spec_of
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils.notes import note
-from gputrain.utils.plain import flat
 from gputrain.utils.signatures import takes
 
 
@@ -267,8 +266,6 @@ class Trainer:
         for metric in self.metrics:
             result = metric.result()
             found.update(result if isinstance(result, dict) else {metric.name: result})
-        for name, value in flat(found).items():
-            _require_number(name, value)
         return found
 
     def _loss_of(self, *batch: Any, training: bool) -> Any:
@@ -607,23 +604,6 @@ def _callback_list(given: Any, model: Any, verbose: Any, history: bool = True, *
     return CallbackList(
         given, add_history=history, add_progbar=bool(level), model=model, verbose=level, **params
     )
-
-
-def _require_number(name: str, value: Any) -> None:
-    """Refuse a metric that is not one number, which is what logs and callbacks hold.
-
-    Raises:
-        ShapeError: with the metric's name and shape.
-    """
-    shape = tuple(getattr(value, "shape", ()))
-    if shape:
-        raise ShapeError(
-            explain(
-                f"{name}: a metric of a model gives one number.",
-                received=f"an array of shape {shape}",
-                fix='Let it average, as F1Score(average="macro") does, or use it outside of the model.',
-            )
-        )
 
 
 __all__ = ["Trainer"]
