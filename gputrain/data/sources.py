@@ -367,7 +367,6 @@ class StreamSource(Reading):
         return item, again
 
 
-
 def make_source(
     data: Any, batch_size: int, shuffle: bool | str, steps: int | None, what: str, repeat: bool = False
 ) -> Source:

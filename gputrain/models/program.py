@@ -86,7 +86,7 @@ class Program:
         executable.step(load)
 
     def _run_eagerly(self, batch: Batch) -> None:
-        finder = NonFiniteFinder(self.device)
+        finder = NonFiniteFinder(self.device, self.graph.outputs)
         outputs = interpret(self.graph, self._feeds(batch), self.device, finder)
         for buffer, array in zip(self.executable.outputs, outputs, strict=True):
             self.device.upload(array, buffer)
@@ -113,7 +113,7 @@ class Program:
     def find_non_finite(self, batch: Batch) -> str:
         """Run the step again from the same state without keeping anything, and say where NaN began."""
         buffers = self._feeds(batch)
-        finder = NonFiniteFinder(self.device)
+        finder = NonFiniteFinder(self.device, self.graph.outputs)
         interpret(self.graph, buffers, self.device, finder, commit=False)
         pairs = zip(self.graph.inputs, buffers, strict=True)
         ranges = ", ".join(f"{v.name} in {b.min():.4g}..{b.max():.4g}" for v, b in pairs if b.size)

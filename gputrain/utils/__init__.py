@@ -1,5 +1,58 @@
 """Tools of all rooms, and what Keras users expect: `to_categorical`, `normalize`, `set_random_seed`."""
 
+from typing import TYPE_CHECKING, Any
+
+from gputrain.names import clear_session, public, stands_above
 from gputrain.utils.numerical import normalize, set_random_seed, to_categorical
 
-__all__ = ["normalize", "set_random_seed", "to_categorical"]
+if TYPE_CHECKING:
+    from gputrain.utils.batches import (
+        PyDataset,
+        Sequence,
+        pack_x_y_sample_weight,
+        pad_sequences,
+        unpack_x_y_sample_weight,
+    )
+    from gputrain.utils.custom_objects import (
+        CustomObjectScope,
+        custom_object_scope,
+        get_custom_objects,
+        get_registered_name,
+        get_registered_object,
+        register_keras_serializable,
+    )
+
+    is_keras_tensor: Any  # these stand above this room
+    standardize_dtype: Any
+
+__all__ = [
+    "CustomObjectScope",
+    "PyDataset",
+    "Sequence",
+    "clear_session",
+    "custom_object_scope",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "is_keras_tensor",
+    "normalize",
+    "pack_x_y_sample_weight",
+    "pad_sequences",
+    "register_keras_serializable",
+    "set_random_seed",
+    "standardize_dtype",
+    "to_categorical",
+    "unpack_x_y_sample_weight",
+]
+
+_CUSTOM_OBJECTS = (
+    *("CustomObjectScope", "custom_object_scope", "get_custom_objects", "get_registered_name"),
+    *("get_registered_object", "register_keras_serializable"),
+)
+_BATCHES = ("PyDataset", "Sequence", "pack_x_y_sample_weight", "pad_sequences", "unpack_x_y_sample_weight")
+stands_above(__name__, _CUSTOM_OBJECTS, "gputrain.utils.custom_objects")
+stands_above(__name__, _BATCHES, "gputrain.utils.batches")
+stands_above(__name__, ("is_keras_tensor", "standardize_dtype"), "gputrain.backend.symbols")
+
+if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
+    __getattr__, __dir__ = public("tool", __name__, __all__)

@@ -63,7 +63,7 @@ def test_accuracy_of_focal_losses_follows_the_loss() -> None:
         made = keras.Sequential([layers.Input((3,)), layers.Dense(3, activation=activation)])
         made.compile("sgd", loss, metrics=["accuracy"])
         made.fit(X, y, verbose=0)
-        assert [type(m) for m in made.metrics[1:]] == [kind]
+        assert [type(m) for m in made.metrics[1].metrics] == [kind]
 
 
 def test_focal_loss_of_what_are_no_probabilities_is_noted(caplog: pytest.LogCaptureFixture) -> None:
@@ -73,8 +73,13 @@ def test_focal_loss_of_what_are_no_probabilities_is_noted(caplog: pytest.LogCapt
     assert "binary_focal_crossentropy reads it as probabilities (clipped to 0..1)" in caplog.text
 
 
-def test_a_score_for_each_class_is_an_array_in_the_logs(capsys: pytest.CaptureFixture[str]) -> None:
-    made = model("sigmoid", loss="bce", metrics=[metrics.F1Score(threshold=0.5)])
-    (score,) = made.fit(X, BITS, verbose=2).history["f1_score"]
-    assert score.shape == (1,)
-    assert "f1_score: [" in capsys.readouterr().out
+def test_a_score_for_each_class_is_an_array_in_logs(capsys: pytest.CaptureFixture[str]) -> None:
+    made = model("sigmoid", loss="bce", metrics=[metrics.F1Score(threshold=0.5, name="each")])
+    history = made.fit(X, BITS, epochs=2, verbose=2).history
+    assert [value.shape for value in history["each"]] == [(1,), (1,)]
+    assert f"each: [{history['each'][-1][0]:.4f}]" in capsys.readouterr().out
+    stop = keras.callbacks.EarlyStopping("each", mode="max")
+    with pytest.raises(
+        ValueError, match=r"EarlyStopping monitors one number\. .*'each', an array of shape \(1,\)"
+    ):
+        made.fit(X, BITS, verbose=0, callbacks=[stop])
