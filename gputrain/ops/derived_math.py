@@ -168,14 +168,19 @@ def log10(x: Any) -> Any:
 def logaddexp(x1: Any, x2: Any) -> Any:
     """log(exp(x1) + exp(x2)), without overflow."""
     a, b = as_floats(x1, x2)
-    return add(maximum(a, b), log1p(exp(negative(abs(subtract(a, b))))))
+    return add(maximum(a, b), log1p(exp(negative(_gap(a, b)))))
 
 
 def logaddexp2(x1: Any, x2: Any) -> Any:
     """log2(2 ** x1 + 2 ** x2), without overflow."""
     a, b = as_floats(x1, x2)
-    gap = multiply(negative(abs(subtract(a, b))), math.log(2.0))
+    gap = multiply(negative(_gap(a, b)), math.log(2.0))
     return add(maximum(a, b), multiply(log1p(exp(gap)), 1.0 / math.log(2.0)))
+
+
+def _gap(a: Any, b: Any) -> Any:
+    """|a - b|, 0 between two equal infinities."""
+    return abs(where(equal(a, b), 0.0, subtract(a, b)))
 
 
 def reciprocal(x: Any) -> Any:
@@ -232,15 +237,18 @@ def cosh(x: Any) -> Any:
 def arcsinh(x: Any) -> Any:
     """Inverse of the hyperbolic sine."""
     x = as_float(x)
-    size = abs(x)
-    more = divide(square(size), add(1.0, sqrt(add(square(size), 1.0))))
-    return multiply(sign(x), log1p(add(size, more)))
+    below = less(x, 0.0)
+    size = where(below, negative(x), x)  # not abs, whose slope at 0 is 0
+    more = multiply(size, divide(size, add(1.0, hypot(size, 1.0))))
+    y = log1p(add(size, more))
+    return where(below, negative(y), y)
 
 
 def arccosh(x: Any) -> Any:
     """Inverse of the hyperbolic cosine, for x from 1."""
     x = as_float(x)
-    return log(add(x, sqrt(multiply(subtract(x, 1.0), add(x, 1.0)))))
+    above = subtract(x, 1.0)
+    return log1p(add(above, multiply(sqrt(above), sqrt(add(x, 1.0)))))
 
 
 def arctanh(x: Any) -> Any:

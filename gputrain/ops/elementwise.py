@@ -425,8 +425,11 @@ class Abs(_Unary):
     """|x|, elementwise."""
 
     function = "abs"
-    gradient = staticmethod(lambda ct, y, x: ct * apply(Sign(), x))
     floating = False
+
+    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
+        sign_of = sign(x)
+        return (through(sign_of, ct * sign_of),)
 
 
 class _Steps(_Unary):

@@ -148,6 +148,7 @@ COMPOSED: dict[str, tuple[Function, Any, Any, Any]] = {
     ),
     # kinks
     "|x|": (ops.abs, [0, -0.0, -1], [0, 0, 1], [0, 0, -1]),
+    "sqrt of |x|": (lambda x: ops.sqrt(ops.abs(x)), [0, -4], [0, 2], [0, -0.25]),
     "sqrt of a square": (lambda x: ops.sqrt(ops.square(x)), [0, -2], [0, 2], [0, -1]),
     "maximum of equals": (lambda x: ops.maximum(x, x[::-1]), [1, 1], [1, 1], [1, 1]),
     "maximum with 0": (lambda x: ops.maximum(x, 0.0), [0, 1], [0, 1], [0.5, 1]),

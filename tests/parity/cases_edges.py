@@ -152,9 +152,48 @@ LOSSES = [
     called("constraints.UnitNorm", given([[3.0, 0.5], [4.0, 0.5]])),
 ]
 
-EDGES = [*ACTIVATIONS, *OPERATIONS, *LOSSES]
+CURVES = "exp2 reciprocal tan sinh cosh arcsinh trunc"
+PAIRS = "logaddexp logaddexp2 fmax fmin fmod heaviside divide_no_nan"
+GAPS = given([[NAN, 1.0, 1.0], [2.0, 0.0, NAN]])
+SOME_ZEROS, ORDERS = given([1.0, 0.0, 2.0, 0.0, 3.0]), (None, 1, 2, 3, INF, -INF, 0.5)
+NAN_SKIPPED = ("sum", "prod", "max", "min", "mean", "var", "std", "cumsum", "cumprod")
+ZERO_ROW, UNIT_ROW = given([[0.0, 0.0]]), given([[3.0, 0.0]])
+DERIVED = [
+    *(op(name, given([0.0, -0.0, 1.0, -1.0, 0.5])) for name in CURVES.split()),
+    *(op(name, given([0.0, 1.0, 4.0])) for name in ("log2", "log10")),
+    *(op(name, given([0.0, 1.0, -1.0, 2.0]), given([0.0, 1.0, 2.0, 0.0])) for name in PAIRS.split()),
+    op("arccosh", given([1.0, 2.0])),
+    op("arctanh", given([0.0, 1.0, -1.0, 0.5])),
+    op("arcsinh", given([-100.0, 1e4, 1e30])),
+    op("sinh", given([20.0, -20.0, 1e-4])),
+    op("nan_to_num", given([NAN, INF, -INF, 1.0])),
+    *(
+        op(name, inputs)
+        for name in ("cumsum", "cumprod")
+        for inputs in (given([1.0, 0.0, 2.0, 0.0, 3.0]), ZERO_ROW)
+    ),
+    op("ptp", FINITE_ROWS, axis=1),
+    *(
+        op("norm", given([[3.0, -4.0], [1.0, 2.0]]), ord=ord, axis=1)
+        for ord in (None, 1, 2, 3, INF, -INF, 0.5)
+    ),
+    *(op("norm", UNIT_ROW, ord=ord, axis=1) for ord in (None, 2, 3, INF)),
+    *(
+        op(f"nan{name}", GAPS, axis=1)
+        for name in ["sum", "prod", "max", "min", "mean", "var", "std", "cumsum", "cumprod"]
+    ),
+    op("rms_normalization", given([[0.0, 0.0], [1.0, 1.0]]), given([1.0, 1.0])),
+]
+
+EDGES = [*ACTIVATIONS, *OPERATIONS, *DERIVED, *LOSSES]
 
 AGREED_WITH_TORCH = [
+    op("fabs", given([0.0, -0.0, 1.0])),
+    *(op("norm", ZERO_ROW, ord=ord, axis=1) for ord in ORDERS),
+    *(op("norm", UNIT_ROW, ord=ord, axis=1) for ord in (1, -INF, 0.5)),
+    *(op("norm", NOTHING, ord=ord) for ord in (None, "fro")),
+    op("normalize", ZERO_ROW, order=3),
+    op("normalize", given([[3.0, 4.0], [0.0, 2.0]]), order=1),
     activation("leaky_relu", KINKS),
     activation("soft_shrink", BEYOND),
     activation("relu", KINKS, negative_slope=0.1),
