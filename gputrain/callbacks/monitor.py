@@ -98,12 +98,21 @@ class MonitorCallback(Callback):
         """Return the monitored value, or None in an epoch without validation.
 
         Raises:
-            ValueError: the logs hold no such name.
+            ValueError: the logs hold no such name, or an array of that name.
         """
         logs = {} if logs is None else logs
         if self.monitor in logs:
             self.seen = True
-            return float(plain(logs[self.monitor]))
+            value = plain(logs[self.monitor])
+            if getattr(value, "ndim", 0):
+                raise ValueError(
+                    explain(
+                        f"{type(self).__name__}: monitor must be one number.",
+                        received=f"{self.monitor!r}, an array of shape {value.shape}",
+                        fix='Let the metric average, as F1Score(average="macro") does.',
+                    )
+                )
+            return float(value)
         validated = any(name.startswith("val_") for name in logs)
         awaited = self.monitor.startswith("val_") and self.monitor[4:] in logs
         if self.seen or (awaited and not validated):

@@ -100,9 +100,10 @@ class Program:
         pairs = zip(batch.arrays.leaves, self.graph.inputs, strict=True)
         return [np.asarray(on_host(a)[rows], v.dtype) for a, v in pairs]
 
-    def logs(self) -> dict[str, float]:
-        """The step's logs as Python floats."""
-        return dict(zip(self.names, (float(a) for a in self.executable.fetch()), strict=True))
+    def logs(self) -> dict[str, Any]:
+        """The step's logs: Python floats, and arrays of what is not one number."""
+        found = (array if array.ndim else float(array) for array in self.executable.fetch())
+        return dict(zip(self.names, found, strict=True))
 
     def outputs(self) -> list[np.ndarray]:
         """Copies of the flat outputs of a predict step."""
@@ -177,7 +178,7 @@ class ProgramCache:
         self._kept_logs = weakref.ref(logs)
         return logs
 
-    def current_logs(self) -> dict[str, float]:
+    def current_logs(self) -> dict[str, Any]:
         """Logs of the step that ran last, where somebody still holds them."""
         logs = self._kept_logs() if self._kept_logs is not None else None
         return logs.settle() if logs is not None else {}

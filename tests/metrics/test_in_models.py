@@ -9,7 +9,6 @@ import pytest
 
 import gputrain as keras
 from gputrain import layers, metrics
-from gputrain.errors import ShapeError
 
 RNG = np.random.default_rng(47)
 X = RNG.normal(size=(41, 3)).astype("float32")
@@ -74,8 +73,11 @@ def test_focal_loss_of_what_are_no_probabilities_is_noted(caplog: pytest.LogCapt
     assert "binary_focal_crossentropy reads it as probabilities (clipped to 0..1)" in caplog.text
 
 
-def test_a_score_for_each_class_is_no_number_of_a_model() -> None:
+def test_a_score_for_each_class_cannot_be_monitored() -> None:
     made = model("sigmoid", loss="bce", metrics=[metrics.F1Score(threshold=0.5)])
-    message = r"f1_score: a metric of a model gives one number\. .*shape \(1,\)\. Let it average"
-    with pytest.raises(ShapeError, match=message):
-        made.fit(X, BITS, verbose=0)
+    stop = keras.callbacks.EarlyStopping("f1_score", mode="max")
+    message = (
+        r"EarlyStopping: monitor must be one number\. .*'f1_score'.*shape \(1,\)\. Let the metric average"
+    )
+    with pytest.raises(ValueError, match=message):
+        made.fit(X, BITS, verbose=0, callbacks=[stop])

@@ -12,7 +12,7 @@ import numpy as np
 from gputrain import compiler, config, metrics, ops, optimizers
 from gputrain.data.ahead import is_reader
 from gputrain.data.sources import Batch, Source
-from gputrain.errors import GraphError, ShapeError, explain
+from gputrain.errors import GraphError, explain
 from gputrain.ir import Value, current_trace, is_float
 from gputrain.models.program import Program, ProgramCache
 from gputrain.models.training import checks, inputs
@@ -28,7 +28,6 @@ from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils import unpack_x_y_sample_weight as unpack_data
 from gputrain.utils.notes import note
-from gputrain.utils.plain import flat
 from gputrain.utils.signatures import takes
 
 
@@ -268,8 +267,6 @@ class Trainer:
         for metric in self.metrics:
             result = metric.result()
             found.update(result if isinstance(result, dict) else {metric.name: result})
-        for name, value in flat(found).items():
-            _require_number(name, value)
         return found
 
     def _loss_of(self, *batch: Any, training: bool) -> Any:
@@ -564,7 +561,7 @@ class Trainer:
             source.check_with(self._loss.check_targets)
         return program
 
-    def _results(self, logs: dict[str, float], return_dict: bool) -> Any:
+    def _results(self, logs: dict[str, Any], return_dict: bool) -> Any:
         """Logs as a dict; or their values, first those of `metrics` in order, one alone not as a list."""
         if checks.flag("return_dict", return_dict):
             return logs
@@ -608,23 +605,6 @@ def _callback_list(given: Any, model: Any, verbose: Any, history: bool = True, *
     return CallbackList(
         given, add_history=history, add_progbar=bool(level), model=model, verbose=level, **params
     )
-
-
-def _require_number(name: str, value: Any) -> None:
-    """Refuse a metric that is not one number, which is what logs and callbacks hold.
-
-    Raises:
-        ShapeError: with the metric's name and shape.
-    """
-    shape = tuple(getattr(value, "shape", ()))
-    if shape:
-        raise ShapeError(
-            explain(
-                f"{name}: a metric of a model gives one number.",
-                received=f"an array of shape {shape}",
-                fix='Let it average, as F1Score(average="macro") does, or use it outside of the model.',
-            )
-        )
 
 
 __all__ = ["Trainer"]
