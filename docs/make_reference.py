@@ -3,7 +3,8 @@
     python docs/make_reference.py
 
 configuration.md comes from the recipe's schema, the closed list of classes and the settings of the process,
-command_line.md from the argument parser, api/*.md from the public rooms. tests/docs compares the pages with
+command_line.md from the argument parser, the last table of keras.md from gputrain/keras_names.py, api/*.md
+from the public rooms. tests/docs compares the pages with
 what would be written now.
 """
 
@@ -20,7 +21,7 @@ from types import ModuleType
 from typing import Any
 
 import gputrain
-from gputrain import config
+from gputrain import config, keras_names
 from gputrain.app.cli import parser as command_line
 from gputrain.app.recipes import catalog, schema
 from gputrain.app.recipes.arguments import parameters
@@ -106,6 +107,7 @@ def pages() -> dict[str, str]:
     return {
         "configuration.md": configuration_page(),
         "command_line.md": command_line_page(),
+        "keras.md": keras_page(),
         **api_pages(),
     }
 
@@ -249,6 +251,37 @@ def _typed(action: argparse.Action) -> str:
         )
     takes = "" if action.nargs == 0 else f" {metavar or action.dest.upper()}"
     return _code(", ".join(action.option_strings) + takes)
+
+
+# -------------------------------------------------------------------------------------------------- keras.md
+
+
+def keras_page() -> str:
+    """Return the page for those who come from Keras, with its table of names that are not there."""
+    page = (DOCS / "keras.md").read_text(encoding="utf-8")
+    before, start, rest = page.partition("<!-- not there -->")
+    _, end, after = rest.partition("<!-- /not there -->")
+    return f"{before}{start}\n\n{_not_there_table()}\n\n{end}{after}"
+
+
+def _not_there_table() -> str:
+    rows = ((group.what, _folded(_names_of(group)), group.instead) for group in keras_names.NOT_THERE)
+    lines = [("what", "names", "instead"), ("---",) * 3, *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _names_of(group: keras_names.Group) -> list[str]:
+    return [
+        f"keras.{room}.{name}".replace("..", ".")
+        for room, names in group.names.items()
+        for name in names.split()
+    ]
+
+
+def _folded(names: Sequence[str]) -> str:
+    """Names in a cell; from the seventh on they fold."""
+    shown, more = ", ".join(map(_code, names[:6])), ", ".join(map(_code, names[6:]))
+    return f"{shown} <details><summary>{len(names) - 6} more</summary>{more}</details>" if more else shown
 
 
 # -------------------------------------------------------------------------------------------------- api/*.md

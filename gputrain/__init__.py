@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING as _TYPE_CHECKING
 
 from gputrain import (
     activations,
+    backend,
     config,
     constraints,
     initializers,
@@ -17,17 +18,25 @@ from gputrain import (
     regularizers,
     utils,
 )
+from gputrain.backend import device
 from gputrain.compiler import gradients
 from gputrain.errors import DataError, DeviceError, DTypeError, GraphError, NonFiniteError, ShapeError
+from gputrain.initializers import Initializer
 from gputrain.layers import Input, Layer
+from gputrain.losses import Loss
+from gputrain.metrics import Metric
 from gputrain.models import Model, Sequential
-from gputrain.names import missing_name as _missing_name
+from gputrain.names import public as _public
 from gputrain.names import stands_above as _stands_above
+from gputrain.optimizers import Optimizer
+from gputrain.regularizers import Regularizer
 from gputrain.release import __version__ as __version__
+from gputrain.release import version
 from gputrain.runtime import Variable
 
 if _TYPE_CHECKING:
-    from gputrain import callbacks, datasets, saving
+    from gputrain import callbacks, datasets, saving, tree
+    from gputrain.backend.symbols import KerasTensor
 
 # The advisor is a callback that uses models, so it stands above the room in which users look for it.
 _stands_above("gputrain.callbacks", ("Advice", "Advisor"), "gputrain.app.advice")
@@ -37,18 +46,26 @@ __all__ = [
     "DataError",
     "DeviceError",
     "GraphError",
+    "Initializer",
     "Input",
+    "KerasTensor",
     "Layer",
+    "Loss",
+    "Metric",
     "Model",
     "NonFiniteError",
+    "Optimizer",
+    "Regularizer",
     "Sequential",
     "ShapeError",
     "Variable",
     "activations",
+    "backend",
     "callbacks",
     "config",
     "constraints",
     "datasets",
+    "device",
     "gradients",
     "initializers",
     "layers",
@@ -60,15 +77,14 @@ __all__ = [
     "random",
     "regularizers",
     "saving",
+    "tree",
     "utils",
+    "version",
 ]
 
 # Rooms that many programs do without: imported when they are first asked for.
-_LATER = ("callbacks", "datasets", "recipes", "reporting", "saving", "scripts", "tabular")
+_LATER = ("callbacks", "datasets", "recipes", "reporting", "saving", "scripts", "tabular", "tree")
+_stands_above(__name__, ("KerasTensor",), "gputrain.backend.symbols")
 
 if not _TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__ = _missing_name("name", __name__, __all__, rooms=_LATER)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    __getattr__, __dir__ = _public("name", __name__, __all__, rooms=[f"{__name__}.{room}" for room in _LATER])

@@ -18,10 +18,47 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gputrain.errors import UsageError
-from gputrain.names import did_you_mean
+from gputrain.names import did_you_mean, public
+
+__all__ = [
+    "ConfigError",
+    "Setting",
+    "allow_tf32",
+    "backend",
+    "config_path",
+    "cuda_graphs",
+    "deterministic",
+    "device",
+    "device_number",
+    "draws",
+    "epsilon",
+    "floatx",
+    "get",
+    "image_data_format",
+    "nan_inputs",
+    "next_draw",
+    "nonfinite_steps",
+    "put",
+    "read_ahead",
+    "reset",
+    "seed",
+    "set_allow_tf32",
+    "set_backend",
+    "set_cuda_graphs",
+    "set_deterministic",
+    "set_device",
+    "set_draws",
+    "set_epsilon",
+    "set_floatx",
+    "set_image_data_format",
+    "set_nan_inputs",
+    "set_nonfinite_steps",
+    "set_read_ahead",
+    "set_seed",
+]
 
 Value = str | int | float | bool | None
 
@@ -456,3 +493,7 @@ def _read_file(path: Path) -> dict[str, Value]:
     for name in table:
         _setting(name, f"config file {path}")
     return {name: _checked(name, value, f"Config file {path}") for name, value in table.items()}
+
+
+if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
+    __getattr__, __dir__ = public("setting", __name__, __all__)

@@ -45,6 +45,19 @@ def forget_names() -> None:
         _used.clear()
 
 
+def clear_session(free_memory: bool = True) -> None:
+    """Let layer names start again at "dense", and free what unused models held.
+
+    Args:
+        free_memory: whether to collect garbage at once.
+    """
+    forget_names()
+    if free_memory:
+        import gc  # only needed here
+
+        gc.collect()
+
+
 def checked_name(name: str, where: str) -> str:
     """Return a name that may be a part of a path.
 
@@ -124,6 +137,11 @@ def listed(items: Sequence[str], most: int = 20) -> str:
 
 
 _ABOVE: dict[tuple[str, str], str] = {}
+# Where a name is looked for that another room was asked for, the likeliest first.
+_ROOMS = (
+    *("layers", "ops", "losses", "metrics", "optimizers", "callbacks", "models", "utils", "random"),
+    *("activations", "initializers", "regularizers", "constraints", "datasets", "saving", "config"),
+)
 
 
 def stands_above(module: str, names: Iterable[str], home: str) -> None:
@@ -140,42 +158,132 @@ def stands_above(module: str, names: Iterable[str], home: str) -> None:
     _ABOVE.update({(module, name): home for name in names})
 
 
-def missing_name(
+def public(
     kind: str, module: str, names: Iterable[str], rooms: Iterable[str] = ()
-) -> Callable[[str], Any]:
-    """Return a module's `__getattr__`, which says of a name that is not there which one is near.
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return a room's `__getattr__`, which says what to do about a name that is not there, and its `__dir__`.
 
     A name that `stands_above` was told of comes from the module that has it.
 
     Args:
         kind: the word for what the module holds, as "layer".
         module: its `__name__`.
-        names: its public names.
-        rooms: modules below it that are imported when they are first asked for.
+        names: its public names; `dir` shows them alone, not the modules that they come from.
+        rooms: modules that are found under their last name, imported when they are first asked for; `dir`
+            shows them too.
 
     Returns:
-        a function that raises AttributeError, or ImportError where `from module import name` asks: that
-        statement would replace the words of an AttributeError by its own. Of a name in capitals it lists
-        the classes, of another one the functions.
+        two functions. The first raises AttributeError, or ImportError where `from module import name` asks:
+        that statement would replace the words of an AttributeError by its own. Of a name in capitals it
+        lists the classes, of another one the functions.
 
     Example:
-        >>> __getattr__ = missing_name("layer", __name__, __all__)
+        >>> __getattr__, __dir__ = public("layer", __name__, __all__)
     """
+
+    places = {path.rpartition(".")[2]: path for path in rooms}
 
     def missing(name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(f"module {module!r} has no attribute {name!r}")
-        if name in rooms:
-            return import_module(f"{module}.{name}")
+        if name in places:
+            return import_module(places[name])
         if (module, name) in _ABOVE:
             return getattr(import_module(_ABOVE[module, name]), name)
-        alike = [known for known in names if known[:1].isupper() == name[:1].isupper()]
-        message = f"gputrain has no {kind} {name!r}. {did_you_mean(name, alike)}"
-        if _is_from_import(sys._getframe(1)):
+        asking = sys._getframe(1)
+        if asking.f_code.co_name == "_handle_fromlist":  # Python looks whether to import a module
+            raise AttributeError(name)
+        instead = what_to_do(f"{module}.{name}".replace("gputrain", "keras", 1))
+        if instead is None:
+            alike = [known for known in names if known[:1].isupper() == name[:1].isupper()]
+            instead = did_you_mean(name, alike)
+        message = f"gputrain has no {kind} {name!r}. {instead}"
+        if _is_from_import(asking):
             raise ImportError(message, name=name)
         raise AttributeError(message, name=name)
 
+    def shown() -> list[str]:
+        return sorted({*names, *places})
+
+    return missing, shown
+
+
+def what_to_do(path: str) -> str | None:
+    """Return what to do about a name of Keras, or of older Keras, that is not there; None where nobody knows.
+
+    Args:
+        path: as "keras.layers.LSTM".
+
+    Example:
+        >>> what_to_do("keras.backend.square")
+        'It is keras.ops.square.'
+    """
+    from gputrain.keras_names import instead_of  # only needed where an error is worded
+
+    found = instead_of(path)
+    if found is None:
+        place = _elsewhere(path)
+        found = None if place is None else f"It is {place}."
+    return found
+
+
+def missing_attribute(owner: str) -> Callable[[Any, str], Any]:
+    """Return a class's `__getattr__`, which says what to do about attributes that Keras has and it lacks.
+
+    Args:
+        owner: the class of Keras, as "optimizers.Optimizer".
+
+    Example:
+        >>> __getattr__ = missing_attribute("optimizers.Optimizer")
+    """
+
+    def missing(self: Any, name: str) -> Any:
+        words = f"{type(self).__name__!r} object has no attribute {name!r}"
+        raise AttributeError(f"{words}{attribute_instead(owner, name)}", name=name, obj=self)
+
     return missing
+
+
+def attribute_instead(owner: str, name: str) -> str:
+    """Return the closing words of an error about an attribute: what to do instead, or ""."""
+    if name.startswith("_"):
+        return ""
+    from gputrain.keras_names import instead_of  # only needed where an error is worded
+
+    found = instead_of(f"keras.{owner}.{name}")
+    return "" if found is None else f". {found}"
+
+
+def unknown_argument(name: str, known: Iterable[str]) -> str:
+    """Return the closing words of an error about an unknown argument: what to write instead of it.
+
+    Args:
+        name: as it was given; one of Keras 1 or 2 is known by what it is called now.
+        known: names of the arguments there are.
+
+    Example:
+        >>> unknown_argument("nb_epoch", ["epochs"])
+        'Keras 3 calls it epochs.'
+    """
+    taken = set(known)
+    return argument_instead(name, taken) or did_you_mean(name, taken)
+
+
+def argument_instead(name: str, known: Iterable[str]) -> str | None:
+    """Return what to write for an argument of Keras 1 or 2, where `known` has that; None for others."""
+    from gputrain.keras_names import argument_of_old  # only needed where an error is worded
+
+    return argument_of_old(name, set(known))
+
+
+def _elsewhere(path: str) -> str | None:
+    """Where in the rooms that are imported the last name of `path` is public."""
+    name = path.rpartition(".")[2]
+    for room in ("", *_ROOMS):
+        module = sys.modules.get(f"gputrain.{room}".rstrip("."))
+        if name in getattr(module, "__all__", ()):
+            return f"keras.{room}.{name}" if room else f"keras.{name}"
+    return None
 
 
 def _is_from_import(frame: FrameType) -> bool:

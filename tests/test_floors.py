@@ -19,9 +19,9 @@ PACKAGE = Path(gputrain.__file__).resolve().parent
 
 # From the ground up; rooms in one line stand side by side and import each other nowhere.
 FLOORS: tuple[tuple[str, ...], ...] = (
-    ("errors", "release"),
+    ("errors", "release", "keras_names"),
     ("names",),
-    ("config",),
+    ("config", "tree"),
     ("utils",),
     ("ir",),
     ("ops",),
@@ -48,6 +48,7 @@ FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
 
 # Imports inside functions: (module, what it imports) to the reason.
 DEFERRED = {
+    ("names", "keras_names"): "start-up: only needed where an error is worded",
     ("backend", "backend.numpy"): "start-up: a device is opened when the first array needs it",
     ("backend", "backend.cupy.opening"): "optional: CuPy is looked for when a GPU is asked for",
     ("backend.cupy", "backend.cupy.device"): "optional: whether a GPU is there is found out without CuPy",
@@ -60,6 +61,7 @@ DEFERRED = {
     ("models.model", "models.summary"): "start-up: for those who ask for a summary",
     ("layers.base.tracking", "layers.base.places"): "start-up: for those who take or set a state",
     ("runtime.executable", "runtime.control"): "start-up: only loops and choices need it",
+    ("data.arrays", "data.frames"): "start-up: most data is NumPy's",
     ("datasets._load", "datasets._download"): "start-up: ssl and urllib cost more than all of gputrain",
     ("datasets._bundled", "data.tabular"): "start-up: tables are read by few programs",
 }

@@ -38,7 +38,7 @@ from gputrain.activations.functions import (
     tanh_shrink,
     threshold,
 )
-from gputrain.names import missing_name
+from gputrain.names import public
 from gputrain.utils.registry import serializer
 
 __all__ = [
@@ -115,4 +115,4 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__ = missing_name("activation", __name__, __all__)
+    __getattr__, __dir__ = public("activation", __name__, __all__)

@@ -13,7 +13,7 @@ from gputrain.models.training.callback import Callback
 from gputrain.models.training.callback_list import CallbackList
 from gputrain.models.training.history import History
 from gputrain.models.training.progbar_logger import ProgbarLogger
-from gputrain.names import missing_name
+from gputrain.names import public
 
 if TYPE_CHECKING:  # they stand above this room, in `gputrain.app.advice`; the package serves them here
     Advice: Any
@@ -37,4 +37,4 @@ __all__ = [
 ]
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__ = missing_name("callback", __name__, __all__)
+    __getattr__, __dir__ = public("callback", __name__, __all__)

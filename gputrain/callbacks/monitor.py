@@ -103,21 +103,25 @@ class MonitorCallback(Callback):
         logs = {} if logs is None else logs
         if self.monitor in logs:
             self.seen = True
-            value = plain(logs[self.monitor])
-            if getattr(value, "ndim", 0):
-                raise ValueError(
-                    explain(
-                        f"{type(self).__name__}: monitor must be one number.",
-                        received=f"{self.monitor!r}, an array of shape {value.shape}",
-                        fix='Let the metric average, as F1Score(average="macro") does.',
-                    )
-                )
-            return float(value)
+            return self._as_number(plain(logs[self.monitor]))
         validated = any(name.startswith("val_") for name in logs)
         awaited = self.monitor.startswith("val_") and self.monitor[4:] in logs
         if self.seen or (awaited and not validated):
             return None
         raise ValueError(self._unknown(logs))
+
+    def _as_number(self, value: Any) -> float:
+        """The monitored value, which has to be one number.
+
+        Raises:
+            ValueError: it is an array.
+        """
+        if getattr(value, "shape", ()):
+            rule = f"{type(self).__name__} monitors one number."
+            fix = 'Let the metric average, as F1Score(average="macro") does.'
+            received = f"{self.monitor!r}, an array of shape {value.shape}"
+            raise ValueError(explain(rule, received=received, fix=fix))
+        return float(value)
 
     def improves(self, value: float, reference: float | None) -> bool:
         """Return whether `value` is better than `reference` by more than min_delta; anything is than None.

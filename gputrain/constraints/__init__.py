@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from gputrain.constraints.base import Constraint, registry
 from gputrain.constraints.norms import MaxNorm, NonNeg, UnitNorm
-from gputrain.names import missing_name
+from gputrain.names import public
 from gputrain.utils.registry import deserializer, serializer
 
 __all__ = [
@@ -52,4 +52,4 @@ deserialize = deserializer(registry, __name__)
 
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__ = missing_name("constraint", __name__, __all__)
+    __getattr__, __dir__ = public("constraint", __name__, __all__)

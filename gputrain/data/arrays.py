@@ -16,6 +16,7 @@ from gputrain.runtime.eager import run_once
 from gputrain.utils import philox, tree
 
 CHECK_BLOCK = 1 << 20
+_OF_OTHERS = ("to_numpy", "toarray", "detach", "mask")  # what frames.read reads has one of these
 
 
 @dataclass(eq=False)
@@ -71,8 +72,10 @@ def to_array(x: Any, name: str) -> np.ndarray:
     Raises:
         DataError: strings, objects or ragged lists.
     """
-    if hasattr(x, "to_numpy"):
-        x = x.to_numpy()
+    if any(hasattr(x, attribute) for attribute in _OF_OTHERS):
+        from gputrain.data import frames
+
+        x = frames.read(x, name)
     device = current_device()
     try:
         array = device.operand(x)
@@ -90,13 +93,9 @@ def to_array(x: Any, name: str) -> np.ndarray:
         with np.errstate(over="ignore"):  # too large a number becomes infinite, which check_finite reports
             array = array.astype(config.floatx())
     if array.dtype.kind not in "fiub":
-        raise DataError(
-            explain(
-                f"{name} must hold numbers.",
-                received=f"dtype {array.dtype}",
-                fix="Convert text and categories to numbers first (class indices, to_categorical).",
-            )
-        )
+        from gputrain.data import frames
+
+        raise frames.not_numbers(array, name)
     if array.ndim == 0:
         raise DataError(
             explain(f"{name} needs a first axis that counts samples.", received="a single number")
@@ -157,7 +156,7 @@ def _is_list_of_arrays(structure: Any) -> bool:
         isinstance(structure, list)
         and bool(structure)
         and any(a is not None for a in structure)
-        and all(a is None or (np.ndim(a) and hasattr(a, "shape")) for a in structure)
+        and all(a is None or _is_list_of_arrays(a) or (hasattr(a, "shape") and np.ndim(a)) for a in structure)
     )
 
 

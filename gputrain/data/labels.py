@@ -156,7 +156,7 @@ def _balanced(present: np.ndarray, counts: np.ndarray) -> dict[int, float]:
 
 
 def _checked_table(given: Any, present: np.ndarray, known: int) -> dict[int, float]:
-    if not isinstance(given, dict):
+    if not hasattr(given, "items"):
         raise DataError(explain('class_weight is {class: weight} or "balanced".', received=repr(given)))
     table: dict[int, float] = {}
     for key, value in given.items():

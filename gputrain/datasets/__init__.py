@@ -11,13 +11,12 @@
 the readers of their file formats are in `gputrain.data.io`.
 """
 
-from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
 from gputrain.data.io.errors import CorruptFileError, DatasetUnavailableError, DownloadError
 from gputrain.datasets import breast_cancer, diabetes, digits, fashion_mnist, mnist, wine
 from gputrain.datasets._locate import locate, search_folders
+from gputrain.names import public
 
 __all__ = [
     "CorruptFileError",
@@ -33,12 +32,8 @@ __all__ = [
     "wine",
 ]
 
-_READERS = ("idx", "images", "npy", "npz", "sniff")
+# The readers of files under the names that users know; imported when they are asked for.
+_READERS = tuple(f"gputrain.data.io.{name}" for name in ("idx", "images", "npy", "npz", "sniff"))
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-
-    def __getattr__(name: str) -> ModuleType:
-        """The readers of files under the names that users know; imported when they are asked for."""
-        if name in _READERS:
-            return import_module(f"gputrain.data.io.{name}")
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    __getattr__, __dir__ = public("data set", __name__, __all__, rooms=_READERS)

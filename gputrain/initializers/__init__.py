@@ -22,7 +22,7 @@ from gputrain.initializers.scaling import (
     LecunUniform,
     VarianceScaling,
 )
-from gputrain.names import missing_name
+from gputrain.names import public
 from gputrain.runtime import Variable
 from gputrain.utils.registry import deserializer, serializer
 
@@ -104,11 +104,11 @@ def get(identifier: Any) -> Any:
     return registry.get(identifier)
 
 
-Variable.named_initializer = staticmethod(get)
+Variable.operators["initializer"] = get  # for variables that are given a name
 
 serialize = serializer(registry, __name__)
 deserialize = deserializer(registry, __name__)
 
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__ = missing_name("initializer", __name__, __all__)
+    __getattr__, __dir__ = public("initializer", __name__, __all__)

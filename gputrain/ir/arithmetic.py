@@ -10,7 +10,8 @@ class Arithmetic:
     """Base of Value and Variable: `x + 1`, `x @ w`, `x > 0`, `x[:, 0]`.
 
     Attributes:
-        operators: functions by name, filled by gputrain.ops, so that the graph needs no import from there.
+        operators: functions by name, filled by gputrain.ops and gputrain.initializers, so that nothing here
+            imports them.
     """
 
     __slots__ = ()

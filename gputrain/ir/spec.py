@@ -40,7 +40,7 @@ def dtype_name(dtype: object) -> str:
                 f"Not a dtype gputrain {'keeps weights and computes' if mixed else 'computes'} in.",
                 expected=", ".join(DTYPES),
                 received=name,
-                fix="Mixed precision is not offered: take float32, or float16 for all of it." if mixed else hint,
+                fix="There is no mixed precision: take float32, or float16 for all of it." if mixed else hint,
             )
         )
     return name

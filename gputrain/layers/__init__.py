@@ -29,7 +29,7 @@ from gputrain.layers.pooling import *
 from gputrain.layers.preprocessing import *
 from gputrain.layers.regularization import *
 from gputrain.layers.reshaping import *
-from gputrain.names import missing_name
+from gputrain.names import public
 from gputrain.utils.registry import deserializer, serializer
 
 
@@ -62,4 +62,4 @@ __all__ += regularization.__all__
 __all__ += reshaping.__all__
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__ = missing_name("layer", __name__, __all__)
+    __getattr__, __dir__ = public("layer", __name__, __all__)

@@ -42,7 +42,7 @@ from gputrain.losses.functions import (
     sparse_categorical_crossentropy,
 )
 from gputrain.losses.margins import categorical_hinge, hinge, squared_hinge
-from gputrain.names import missing_name
+from gputrain.names import public
 from gputrain.utils.registry import deserializer, serializer
 
 __all__ = [
@@ -134,4 +134,4 @@ deserialize = deserializer(registry, __name__, "name")
 
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__ = missing_name("loss", __name__, __all__)
+    __getattr__, __dir__ = public("loss", __name__, __all__)

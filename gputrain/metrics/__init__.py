@@ -68,7 +68,7 @@ from gputrain.metrics.functions import (
 )
 from gputrain.metrics.means import Mean, MeanMetricWrapper, Sum
 from gputrain.metrics.scores import F1Score, FBetaScore, R2Score
-from gputrain.names import missing_name, snake_case
+from gputrain.names import public, snake_case
 from gputrain.utils.registry import deserializer, serializer
 
 __all__ = [
@@ -185,4 +185,4 @@ deserialize = deserializer(registry, __name__)
 
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__ = missing_name("metric", __name__, __all__)
+    __getattr__, __dir__ = public("metric", __name__, __all__)

@@ -33,7 +33,10 @@ class Metric(states.Copied):
 
     Example:
         >>> class Largest(Metric):
-        ...     def __init__(self, **kwargs):
+        ...     if not TYPE_CHECKING:
+        __getattr__ = missing_attribute("metrics.Metric")
+
+    def __init__(self, **kwargs):
         ...         super().__init__(**kwargs)
         ...         self.top = self.add_variable((), "zeros", name="top")
         ...     def update_state(self, y_true, y_pred, sample_weight=None):

@@ -1,6 +1,17 @@
 """Models: Sequential, functional and subclassed; the programs of their steps; training."""
 
+from typing import TYPE_CHECKING
+
 from gputrain.models.model import Functional, Model
 from gputrain.models.sequential import Sequential
+from gputrain.names import public, stands_above
 
-__all__ = ["Functional", "Model", "Sequential"]
+if TYPE_CHECKING:
+    from gputrain.models.cloning import clone_model, model_from_json
+
+__all__ = ["Functional", "Model", "Sequential", "clone_model", "model_from_json"]
+
+stands_above(__name__, ("clone_model", "model_from_json"), "gputrain.models.cloning")
+
+if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
+    __getattr__, __dir__ = public("name of keras.models", __name__, __all__)

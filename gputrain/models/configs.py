@@ -36,7 +36,7 @@ def sequential_config(model: Layer, stack: Sequence[Layer]) -> dict[str, Any]:
 
 def sequential_from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
     """A Sequential from its config, with new weights."""
-    stack = [_layer(item, custom_objects) for item in config["layers"]]
+    stack = [from_plain(item, custom_objects) for item in config["layers"]]
     return cls(stack, trainable=config.get("trainable", True), name=config.get("name"))
 
 
@@ -73,9 +73,11 @@ def functional_config(model: Any, graph: FunctionalGraph) -> dict[str, Any]:
     }
 
 
-def functional_from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
-    """A functional model from its config, with new weights."""
-    made = [_layer(item, custom_objects) for item in config["layers"]]
+def functional_from_config(
+    cls: Any, config: dict[str, Any], custom_objects: Any = None, layers: Sequence[Layer] | None = None
+) -> Any:
+    """A functional model from its config, with new weights; of `layers` in place of those it describes."""
+    made = layers or [from_plain(item, custom_objects) for item in config["layers"]]
     values: list[Value] = [layer.value for layer in made if isinstance(layer, InputLayer)]
     for call in config["calls"]:
         args, kwargs = _rebuilt(call["arguments"], values)
@@ -93,8 +95,8 @@ def _value(values: list[Value], number: int) -> Any:
     return values[number] if number >= 0 else values[-1 - number].mask
 
 
-def _layer(item: Any, custom_objects: Any) -> Layer:
-    """The layer or nested model that a config describes."""
+def from_plain(item: Any, custom_objects: Any) -> Layer:
+    """The layer or model that a config describes."""
     name = item.get("class_name") if isinstance(item, dict) else None
     target: Any = {**_MODELS, **(custom_objects or {})}.get(name)
     if isinstance(target, type) and issubclass(target, tuple(_MODELS.values())):

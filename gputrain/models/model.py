@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 import re
+from collections.abc import Callable
 from typing import Any
 
-from gputrain import losses
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Spec, Value
+from gputrain.layers import serialize
 from gputrain.layers.base import Layer, masking
 from gputrain.layers.base.naming import make_paths_unique
 from gputrain.models.configs import as_nested_model, functional_config, functional_from_config
@@ -17,8 +18,6 @@ from gputrain.models.training import checks
 from gputrain.models.training.objectives import takes_indices
 from gputrain.models.training.trainer import Trainer
 from gputrain.names import did_you_mean
-
-_NOT_THERE = ("save", "save_weights", "load_weights", "export")
 
 
 class Model(Trainer, Layer):
@@ -48,6 +47,7 @@ class Model(Trainer, Layer):
     """
 
     supports_masking = True
+    known_as = "Model"
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         functional = cls is Model and _is_functional(args, kwargs)
@@ -136,17 +136,15 @@ class Model(Trainer, Layer):
         text = summary_text(self, layers, line_length, positions, expand_nested, show_trainable)
         (print_fn or print)(text)
 
-    def __getattr__(self, name: str) -> Any:
-        """Only reached for attributes that are missing: says of Keras's own what there is instead."""
-        if name in _NOT_THERE:
-            raise AttributeError(
-                explain(
-                    f"{type(self).__name__}: gputrain has no {name}() (yet).",
-                    fix='Keep the weights: numpy.savez("weights.npz", *model.get_weights()), and give them '
-                    "back with set_weights() to a model of the same layers.",
-                )
-            )
-        return super().__getattr__(name)
+    def to_json(self, **kwargs: Any) -> str:
+        """The layers and the calls between them, without weights, as text for `models.model_from_json`.
+
+        Args:
+            kwargs: for `json.dumps`, such as indent=2.
+        """
+        import json
+
+        return json.dumps(serialize(self), **kwargs)
 
     def memory_plan(self, batch_size: int = 32, kind: str = "train") -> Any:
         """What a step needs in memory, known before anything runs.
@@ -272,7 +270,7 @@ class Functional(Model):
         """Specs of the targets that the compiled losses take, flat: class indices, or the outputs' own."""
         outputs = [v.spec for v in self.outputs]
         chosen = self._loss.per_output(self.output_names) if self._loss is not None else []
-        sparse = [takes_indices(losses.as_loss(loss)) for loss in chosen] or [False] * len(outputs)
+        sparse = [takes_indices(loss) for loss in chosen] or [False] * len(outputs)
         return [
             Spec(spec.shape[:-1], "int32") if indices else spec
             for spec, indices in zip(outputs, sparse, strict=True)
@@ -302,6 +300,19 @@ class Functional(Model):
     def get_config(self) -> dict[str, Any]:
         """Layers, calls between them, inputs and outputs, as plain data."""
         return functional_config(self, self.graph)
+
+    def describes_calls(self) -> bool:
+        """Whether `get_config` says all there is, as where the class has no `call` of its own."""
+        return type(self).call is Functional.call
+
+    def with_layers(self, layer_of: Callable[[Layer], Layer]) -> Any:
+        """A model of the same calls of other layers.
+
+        Args:
+            layer_of: returns the new layer in the place of one.
+        """
+        made = [layer_of(layer) for layer in self.graph.layers]
+        return functional_from_config(type(self), functional_config(self, self.graph), layers=made)
 
 
 def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

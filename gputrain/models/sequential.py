@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from gputrain.errors import ShapeError, explain
@@ -163,6 +164,18 @@ class Sequential(Functional):
     def get_config(self) -> dict[str, Any]:
         """The layers as plain data, with the input layer if there is one."""
         return sequential_config(self, self._stack)
+
+    def describes_calls(self) -> bool:
+        """Whether `get_config` says all there is: it does, built or not."""
+        return True
+
+    def with_layers(self, layer_of: Callable[[Layer], Layer]) -> Any:
+        """A Sequential of other layers, in the places of these.
+
+        Args:
+            layer_of: returns the new layer in the place of one.
+        """
+        return type(self)([layer_of(layer) for layer in self._stack], self.trainable, self.name)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:

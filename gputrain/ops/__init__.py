@@ -1,10 +1,36 @@
 """Operations, under the names of `keras.ops`: recorded on values while a model is traced, computed at once on arrays."""
 
-# ruff: noqa: F401, F403, E501  (the public names of this room are those of its modules)
+# ruff: noqa: E501, F403
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gputrain.ir import Value
+from gputrain.names import public, stands_above
+from gputrain.ops import (
+    activation,
+    choice,
+    comparison,
+    conv_pool,
+    conversion,
+    convolution,
+    creation,
+    crossentropy,
+    custom,
+    elementwise,
+    indexing,
+    loop,
+    movement,
+    normalization,
+    optim,
+    pool,
+    products,
+    random,
+    reduction,
+    register,
+    special,
+)
 from gputrain.ops.activation import *
 from gputrain.ops.base import REGISTRY, Operation, Sample, apply, cast, constant, convert
 from gputrain.ops.choice import *
@@ -28,5 +54,65 @@ from gputrain.ops.reduction import *
 from gputrain.ops.register import *
 from gputrain.ops.special import *
 
-Value.operators.update({name: fn for name, fn in globals().items() if callable(fn)})
-Value.operators["constant"] = constant
+__all__ = ["REGISTRY", "Operation", "Sample", "apply", "cast", "constant", "convert"]
+__all__ += activation.__all__
+__all__ += choice.__all__
+__all__ += comparison.__all__
+__all__ += conv_pool.__all__
+__all__ += conversion.__all__
+__all__ += convolution.__all__
+__all__ += creation.__all__
+__all__ += crossentropy.__all__
+__all__ += custom.__all__
+__all__ += elementwise.__all__
+__all__ += indexing.__all__
+__all__ += loop.__all__
+__all__ += movement.__all__
+__all__ += normalization.__all__
+__all__ += optim.__all__
+__all__ += pool.__all__
+__all__ += products.__all__
+__all__ += random.__all__
+__all__ += reduction.__all__
+__all__ += register.__all__
+__all__ += special.__all__
+
+Value.operators.update({name: globals()[name] for name in __all__ if name != "REGISTRY"})
+
+# Activations that Keras has among its operations, too; they are composed of these, in a room above.
+_ACTIVATIONS = (
+    *("celu", "glu", "hard_shrink", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "leaky_relu"),
+    *("log_sigmoid", "relu6", "selu", "soft_shrink", "softsign", "sparse_plus", "sparse_sigmoid"),
+    *("sparsemax", "squareplus", "swish", "tanh_shrink", "threshold"),
+)
+# Short compositions of other operations, by the module that has them; imported when one is asked for.
+_DERIVED = {
+    "derived_math": (
+        "allclose arccosh arcsinh arctanh conj conjugate copy cosh deg2rad divide_no_nan exp2 fabs "
+        "fmax fmin fmod heaviside hypot isclose isinf isnan isneginf isposinf isreal log2 log10 "
+        "logaddexp logaddexp2 logical_xor nan_to_num rad2deg real reciprocal saturate_cast select "
+        "sinc sinh tan trunc"
+    ),
+    "derived_shapes": (
+        "append array_split depth_to_space diag diagflat diagonal dsplit dstack dtype empty "
+        "empty_like fliplr flipud fori_loop geomspace get_item hsplit hstack is_tensor linspace "
+        "logspace map meshgrid multi_hot ndim rot90 shape size slice_update space_to_depth switch "
+        "trace tri tril triu vectorized_map vsplit vstack"
+    ),
+    "derived_sums": (
+        "average bincount cross cumprod cumsum diff digitize dot_product_attention einsum in_top_k "
+        "inner isin kron moments nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum "
+        "nanvar norm outer ptp rms_normalization searchsorted tensordot trapezoid vander vdot"
+    ),
+}
+# Keras's groups of the same operations; they are imported when they are asked for.
+_GROUPS = tuple(f"{__name__}.{group}" for group in ("linalg", "nn", "numpy"))
+
+stands_above(__name__, _ACTIVATIONS, "gputrain.activations")
+for _module, _names in _DERIVED.items():
+    stands_above(__name__, _names.split(), f"{__name__}.{_module}")
+    __all__ += _names.split()
+__all__ += _ACTIVATIONS
+
+if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
+    __getattr__, __dir__ = public("operation", __name__, __all__, rooms=_GROUPS)

@@ -30,7 +30,6 @@ from gputrain.ops.movement import expand_dims, moveaxis, reshape, squeeze, trans
 from gputrain.ops.pointwise import Gradients, as_float, scalar_like
 from gputrain.ops.precision import wide_dtype
 from gputrain.ops.reduction import Axes, sum
-
 from gputrain.utils.notes import note
 
 __all__ = [

@@ -22,12 +22,14 @@ from gputrain.ops.base import (
 )
 from gputrain.ops.comparison import (
     as_boolean,
+    equal,
     greater,
     greater_equal,
     less,
     less_equal,
     logical_and,
     logical_not,
+    logical_or,
     not_equal,
 )
 from gputrain.ops.pointwise import (
@@ -76,6 +78,7 @@ __all__ = [
     "StopGradient",
     "Subtract",
     "Tanh",
+    "Through",
     "Where",
     "abs",
     "absolute",
@@ -163,12 +166,51 @@ def kept(x: Any, condition: Any) -> Any:
     return apply(Kept(), x, condition)
 
 
+class Through(Operation):
+    """The product of `factor` and what may be infinite or NaN: 0 where the factor is, and not NaN.
+
+    Where the product is a number its own gradient goes on, also where the factor is 0.
+    """
+
+    overwrites = ((0, 1),)
+
+    def infer(self, factor: Spec, product: Spec) -> Spec:
+        require_float(product, "Through")
+        return Spec(broadcast(factor, product, "Through"), product.dtype)
+
+    def vjp(self, ct: Value, out: Value, factor: Value, product: Value) -> Gradients:
+        return None, kept(ct, logical_or(not_equal(factor, 0.0), equal(product, product)))
+
+    def scratch(self, factor: Spec, product: Spec) -> tuple[Spec, ...]:
+        flags = self.infer(factor, product).with_dtype("bool")
+        return flags, flags
+
+    def compute(self, xp: Any, out: Any, factor: Any, product: Any, *, scratch: tuple[Any, ...] = ()) -> None:
+        nothing, lost = scratch
+        xp.equal(factor, 0, out=nothing)
+        xp.not_equal(product, product, out=lost)
+        xp.logical_and(lost, nothing, out=lost)
+        xp.copyto(out, product)
+        xp.copyto(out, 0, where=lost)
+
+    @classmethod
+    def samples(cls) -> Sequence[Sample]:
+        def reference(factor: np.ndarray, product: np.ndarray) -> np.ndarray:
+            return np.where((factor == 0) & np.isnan(product), 0.0, product)
+
+        shapes: list[tuple[int, ...]] = [(), (0,), (3, 5), (70001,)]
+        found = [Sample(cls(), (Spec(s), Spec(s)), reference, differentiable=(1,)) for s in shapes]
+        factor = np.array([0.0, -0.0, 1.0, 0.0, 0.0, 2.0, np.nan])
+        product = np.array([np.nan, np.nan, np.nan, np.inf, 3.0, -np.inf, np.nan])
+        return [*found, Sample(cls(), (factor, product), reference, differentiable=(), label="edges")]
+
+
 def through(ct: Value, gradient: Value) -> Value:
     """A gradient made of `ct` and a slope that may be infinite or NaN: 0 where ct is.
 
     What nothing depends on has no gradient, as a logarithm of 0 in the branch that `where` did not take.
     """
-    return kept(gradient, not_equal(ct, 0.0))
+    return apply(Through(), ct, gradient)
 
 
 def has_flat_zeros(x: Value) -> bool:
@@ -260,7 +302,8 @@ class Divide(_Binary):
         dx = ct / y
         if number_of(y):  # not 0
             return dx, -(dx * out)
-        return through(ct, dx), through(ct, -(dx * out))
+        dx = through(ct, dx)
+        return dx, through(ct, -(dx * out))
 
 
 class ChoiceGrad(Operation):
@@ -330,13 +373,12 @@ class Power(_Binary):
         dx: Value | None
         exponent = number_of(y)
         if exponent is None:
-            slope = y * power(x, y - 1.0)
-            dx = kept(ct * slope, logical_and(not_equal(ct, 0.0), not_equal(y, 0.0)))
+            dx = through(ct, ct * through(y, y * power(x, y - 1.0)))
         else:
             dx = _power_gradient(ct, out, x, exponent)
         above = greater(x, 0.0)
         dy = ct * (out * log(where(above, x, scalar_like(x, 1.0))))
-        return dx, kept(dy, logical_and(not_equal(ct, 0.0), above))
+        return dx, kept(through(ct, dy), above)
 
 
 def _power_gradient(ct: Value, out: Value, x: Value, exponent: float) -> Value:

@@ -51,7 +51,9 @@ def indexer(key: Key) -> tuple[Any, ...]:
 def _length(entry: Range, size: Dim) -> Dim:
     """How many elements a slice takes of `size`; None where that depends on an unknown size."""
     if size is not None:
-        return len(range(*builtins.slice(*entry).indices(size)))
+        sizes = size, size + builtins.abs(entry[2] or 1)
+        length, longer = (len(range(*builtins.slice(*entry).indices(n))) for n in sizes)
+        return length if length == longer else size - (size - length)  # told as what it follows from
     start, stop, step = entry
     if (start, stop) == (None, None) and step in (None, 1, -1):
         return size

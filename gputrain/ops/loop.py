@@ -398,18 +398,22 @@ def scan(
         xs: what to go through, (T, ...) each; None for `length` steps without input.
         length: number of steps, where it does not follow from `xs`.
         reverse: go from the last to the first.
-        unroll: accepted for compatibility.
+        unroll: how many steps Keras compiles at once, a positive int or a bool. Here the loop stays one; the
+            results are the same.
 
     Returns:
         (last carry, ys stacked along a new first axis).
 
     Raises:
         ShapeError: a carry changes shape, dtype or number of values, or lengths differ.
+        ValueError: unroll is not as above.
 
     Example:
         >>> scan(lambda total, x: (total + x, total), np.float32(0), np.arange(4, dtype="float32"))
         (6.0, array([0., 0., 1., 3.], dtype=float32))
     """
+    if not isinstance(unroll, int) or (not isinstance(unroll, bool) and unroll < 1):
+        raise ValueError(explain("scan: unroll is a positive int or a bool.", received=repr(unroll)))
     slices = [convert(x) for x in _leaves(xs)]
     steps = _length(slices, length)
     carries = [convert(c) for c in _leaves(init)]

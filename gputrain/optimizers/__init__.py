@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gputrain.names import missing_name
+from gputrain.names import public
 from gputrain.optimizers import schedules
 from gputrain.optimizers.base import Optimizer, registry
 from gputrain.optimizers.first_order import SGD, Adam, AdamW, RMSprop
@@ -44,4 +44,4 @@ serialize = serializer(registry, __name__)
 deserialize = deserializer(registry, __name__)
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__ = missing_name("optimizer", __name__, __all__)
+    __getattr__, __dir__ = public("optimizer", __name__, __all__)

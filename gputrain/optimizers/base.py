@@ -5,14 +5,14 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gputrain import initializers, ops
+from gputrain import config, initializers, ops
 from gputrain.errors import explain
 from gputrain.ir import current_trace
-from gputrain.names import checked_name, did_you_mean, snake_case
+from gputrain.names import checked_name, did_you_mean, missing_attribute, snake_case
 from gputrain.ops.base import apply, as_value, cast, convert
 from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments, flat_size, segments
 from gputrain.optimizers import schedules
@@ -94,12 +94,13 @@ class Optimizer(Copied):
         self.iterations = Variable(
             np.zeros((), np.int64), trainable=False, name="iterations", path=f"{self.name}/iterations"
         )
+        kind = wide(config.floatx())  # of the learning rate
         self._rate = Variable(
-            np.zeros((), np.float32), trainable=False, name="learning_rate", path=f"{self.name}/learning_rate"
+            np.zeros((), kind), trainable=False, name="learning_rate", path=f"{self.name}/learning_rate"
         )
         self._schedule: LearningRateSchedule | None = None
         self._table = Variable(
-            np.zeros(RATES_AHEAD, np.float32), trainable=False, name="rates", path=f"{self.name}/rates"
+            np.zeros(RATES_AHEAD, kind), trainable=False, name="rates", path=f"{self.name}/rates"
         )
         self._table_start = Variable(
             np.zeros((), np.int64), trainable=False, name="rates_start", path=f"{self.name}/rates_start"
@@ -140,10 +141,13 @@ class Optimizer(Copied):
             )
         self._set_learning_rate(value)
 
+    if not TYPE_CHECKING:
+        __getattr__ = missing_attribute("optimizers.Optimizer")
+
     @property
     def lr(self) -> Any:
         """The name of old Keras versions: refused rather than ignored."""
-        raise AttributeError(f"{self.name}: the learning rate is called learning_rate.")
+        raise AttributeError
 
     @lr.setter
     def lr(self, value: Any) -> None:
@@ -166,7 +170,7 @@ class Optimizer(Copied):
                     received=repr(value),
                 )
             )
-        self._rate.assign(np.float32(rate))
+        self._rate.assign(rate)
 
     def _forget_rates(self) -> None:
         """The counter was set by hand, so rates that were evaluated ahead belong to other steps."""
@@ -177,7 +181,7 @@ class Optimizer(Copied):
         assert self._schedule is not None
         if self._rates_left < 1:
             now = int(self.iterations.numpy())
-            self._table.assign(np.array([self._schedule(now + i) for i in range(RATES_AHEAD)], np.float32))
+            self._table.assign(np.array([float(self._schedule(now + i)) for i in range(RATES_AHEAD)]))
             self._table_start.assign(np.int64(now))
             self._rates_left = RATES_AHEAD
         self._rates_left -= 1
@@ -188,7 +192,7 @@ class Optimizer(Copied):
             return convert(self._rate)
         trace = current_trace()
         if trace is None:
-            return convert(np.float32(self.learning_rate))
+            return convert(self.learning_rate, self._rate.dtype)
         trace.preparations.append(self._before_step)
         return ops.take(self._table, ops.subtract(self.iterations, self._table_start))
 
@@ -221,7 +225,7 @@ class Optimizer(Copied):
             if self._is_fused:
                 self._apply_fused(flag, rate, done, flat[dtype], group, self._flat.get(dtype, []))
             else:
-                self._apply_steps(rate, flat[dtype], group)
+                self._apply_steps(cast(rate, dtype), flat[dtype], group)
         self.iterations.assign(done)
         for variable in variables:
             state = self._state(variable)

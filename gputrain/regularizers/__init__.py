@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from gputrain.names import missing_name
+from gputrain.names import public
 from gputrain.regularizers.base import Regularizer, registry
 from gputrain.regularizers.penalties import L1, L1L2, L2
 from gputrain.utils.registry import deserializer, serializer
@@ -56,4 +56,4 @@ deserialize = deserializer(registry, __name__)
 
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__ = missing_name("regularizer", __name__, __all__)
+    __getattr__, __dir__ = public("regularizer", __name__, __all__)

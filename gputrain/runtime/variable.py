@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -58,7 +58,6 @@ class Variable(Stored):
     """
 
     __array_priority__ = 100
-    named_initializer: ClassVar[Callable[[str], Any]]  # filled by gputrain.initializers, which stands above
 
     def __init__(
         self,
@@ -264,7 +263,7 @@ def _one_of(value: str | None, known: tuple[str, ...], where: str) -> str:
 def _initial(initializer: Any, shape: Any, dtype: Any, where: str) -> np.ndarray:
     """The first value on the host."""
     if isinstance(initializer, str):
-        initializer = Variable.named_initializer(initializer)
+        initializer = Variable.operators["initializer"](initializer)
     sizes = None if shape is None else _sizes(shape, where)
     if callable(initializer):
         if sizes is None:

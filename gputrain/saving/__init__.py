@@ -2,10 +2,35 @@
 
 from typing import TYPE_CHECKING
 
-from gputrain.names import missing_name
+from gputrain.names import public, stands_above
 from gputrain.saving.state import set_state_tree, state_tree
 
-__all__ = ["set_state_tree", "state_tree"]
+if TYPE_CHECKING:
+    from gputrain.utils.custom_objects import (
+        CustomObjectScope,
+        custom_object_scope,
+        get_custom_objects,
+        get_registered_name,
+        get_registered_object,
+        register_keras_serializable,
+    )
+
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "register_keras_serializable",
+    "set_state_tree",
+    "state_tree",
+]
+
+_CUSTOM_OBJECTS = (
+    *("CustomObjectScope", "custom_object_scope", "get_custom_objects", "get_registered_name"),
+    *("get_registered_object", "register_keras_serializable"),
+)
+stands_above(__name__, _CUSTOM_OBJECTS, "gputrain.utils.custom_objects")
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__ = missing_name("function for saving", __name__, __all__)
+    __getattr__, __dir__ = public("function for saving", __name__, __all__)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from inspect import Parameter
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -15,6 +16,11 @@ from gputrain.utils.signatures import called_with
 
 _NAMED = Parameter.POSITIONAL_OR_KEYWORD
 _ALLOWED_KEYS = ("class_name", "config", "module", "registered_name")
+
+# Classes and functions of a user's own by names such as "Custom>Scale", which configs may then use.
+CUSTOM: dict[str, Any] = {}
+# More of them, within a `with custom_object_scope(...)`.
+SCOPE: ContextVar[Mapping[str, Any]] = ContextVar("custom_objects", default={})  # noqa: B039  (never changed)
 
 
 class Configurable(Protocol):
@@ -126,9 +132,11 @@ class Registry(Generic[T]):
         if item is None:
             return None
         if hasattr(item, "get_config"):
-            return {"class_name": type(item).__name__, "config": item.get_config()}
+            plain = {"class_name": type(item).__name__, "config": item.get_config()}
+            own = registered_as(type(item))
+            return plain if own is None else {**plain, "registered_name": own}
         if inspect.isfunction(item) and item.__name__ != "<lambda>":
-            return item.__name__
+            return registered_as(item) or item.__name__
         raise TypeError(
             f"To be saved, a custom {self.kind} is a named function or an object with get_config(). "
             f"Received {item!r}. Give its class a get_config() method."
@@ -174,9 +182,12 @@ class Registry(Generic[T]):
             return cast("Callable[..., Any]", custom_objects[name])
         if name in self._classes:
             return self._classes[name]
+        own = custom_object(name)
+        if own is not None:
+            return cast("Callable[..., Any]", own)
         raise ValueError(
-            f"Unknown {self.kind} {name!r}. {did_you_mean(name, self._classes)} "
-            f"A class of your own is given as an instance, or named in custom_objects."
+            f"Unknown {self.kind} {name!r}. {did_you_mean(name, self._classes)} A class of your own is given "
+            f"as an instance, named in custom_objects, or registered with register_keras_serializable."
         )
 
     def _checked(self, config: Any) -> tuple[str, dict[str, Any]]:
@@ -192,7 +203,21 @@ class Registry(Generic[T]):
         arguments = config.get("config", {})
         if not isinstance(arguments, Mapping):
             raise ValueError(f"'config' of a saved {self.kind} must be a dict. Received {arguments!r}.")
-        return config["class_name"], dict(arguments)
+        own = config.get("registered_name")
+        return own if own in CUSTOM else config["class_name"], dict(arguments)
+
+
+def custom_object(name: str) -> Any:
+    """Return the class or function of a user's own that is registered by a name, or was defined with it."""
+    known = {**CUSTOM, **SCOPE.get()}
+    if name in known:
+        return known[name]
+    return next((item for item in known.values() if getattr(item, "__name__", None) == name), None)
+
+
+def registered_as(item: Any) -> str | None:
+    """Return the name that a class or function of a user's own is registered by, or None."""
+    return next((name for name, known in CUSTOM.items() if known is item), None)
 
 
 def serializer(registry: Registry[Any], module: str, argument: str = "") -> Callable[..., Any]:

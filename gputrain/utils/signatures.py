@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gputrain.errors import explain
+from gputrain.names import argument_instead, unknown_argument
 
 Init = Callable[..., Any]
 _BY_PLACE = Parameter.POSITIONAL_OR_KEYWORD
@@ -59,6 +60,9 @@ KERAS_ONLY: dict[str, KerasOnly] = {
         (False,), "no weight is set to its gradient", "Assign to the weight in train_step."
     ),
     "layout": KerasOnly((None,), "a variable lies on one device", _WITHOUT),
+    "interpolation": KerasOnly(
+        ("nearest",), "rows and columns are only repeated", "Follow it with a convolution, which smooths."
+    ),
     "use_ema": KerasOnly((False, None), _NO_AVERAGES, "Average the weights in a callback."),
     "ema_momentum": KerasOnly((0.99,), _NO_AVERAGES, _WITHOUT),
     "ema_overwrite_frequency": KerasOnly((None,), _NO_AVERAGES, _WITHOUT),
@@ -175,7 +179,8 @@ def _misfit(signature: Signature, args: Sequence[Any], kwargs: dict[str, Any], e
     by_place = [p for p in named if p.kind is _BY_PLACE]
     unknown = [name for name in kwargs if name not in signature.parameters]
     if unknown and len(named) == len(signature.parameters):
-        return f"got an unexpected keyword argument {unknown[0]!r}"
+        words = unknown_argument(unknown[0], [p.name for p in named if p.name != "self"])
+        return f"got an unexpected keyword argument {unknown[0]!r}. {words}"
     if len(args) > len(by_place):
         least, most = sum(p.default is p.empty for p in by_place), len(by_place)
         taken = f"from {least} to {most}" if least < most else str(most)
@@ -183,8 +188,13 @@ def _misfit(signature: Signature, args: Sequence[Any], kwargs: dict[str, Any], e
     twice = [p.name for p in by_place[: len(args)] if p.name in kwargs]
     if twice:
         return f"got multiple values for argument {twice[0]!r}"
-    missing = [repr(p.name) for p in named[len(args) :] if p.default is p.empty and p.name not in kwargs]
-    return f"missing required arguments: {', '.join(missing)}" if len(missing) > 1 else str(error)
+    missing = [p.name for p in named[len(args) :] if p.default is p.empty and p.name not in kwargs]
+    rule = f"missing required arguments: {', '.join(map(repr, missing))}" if len(missing) > 1 else str(error)
+    for name in unknown:  # one of them, as older versions of Keras call it
+        instead = argument_instead(name, missing)
+        if instead is not None:
+            return f"{rule}. Received {name}. {instead}"
+    return rule
 
 
 def shares(source: Callable[..., Any], **defaults: Any) -> Callable[[Init], Init]:

@@ -13,8 +13,6 @@ from gputrain import callbacks, optimizers
 from gputrain.app import advice, recipes
 from gputrain.app.recipes import schema
 from gputrain.app.recipes.arguments import parameters
-from gputrain.app.scripts import keras_modules
-from gputrain.app.scripts.serving import first_missing
 from tests.docs.pages import DOCS, ROOT
 
 pytestmark = pytest.mark.cpu_only("nothing of it depends on the device")
@@ -78,16 +76,6 @@ def test_keys_are_found():
         "data.scale",
         "training.epochs",
     ]
-
-
-NOT_THERE = text("keras.md").partition("## Not there")[2]
-
-
-@pytest.mark.parametrize("name", re.findall(r"`(keras\.[\w.]+)`", NOT_THERE))
-def test_what_is_said_to_be_missing_from_keras_is(name):
-    assert first_missing(name, keras_modules()) is not None, (
-        f"{name} is there: take it off the list in keras.md"
-    )
 
 
 def test_every_room_of_callbacks_is_named_rightly():

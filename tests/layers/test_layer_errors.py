@@ -54,7 +54,7 @@ ARGUMENTS: list[tuple[Callable[[], Any], str]] = [
     (lambda: layers.UpSampling2D(0), r"UpSampling2D: size must be a positive int"),
     (
         lambda: layers.UpSampling2D(interpolation="bilinear"),
-        r"UpSampling2D: interpolation must be one of nearest\. Received: 'bilinear'",
+        r"UpSampling2D: interpolation must be 'nearest': rows .* only repeated\. Received: 'bilinear'",
     ),
     (lambda: layers.GaussianNoise(-1), r"GaussianNoise: stddev must be a number, 0 <= number < inf"),
     (lambda: layers.GaussianDropout(1), r"GaussianDropout: rate must be a number, 0 <= number < 1\. .*: 1"),

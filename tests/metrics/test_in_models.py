@@ -73,11 +73,13 @@ def test_focal_loss_of_what_are_no_probabilities_is_noted(caplog: pytest.LogCapt
     assert "binary_focal_crossentropy reads it as probabilities (clipped to 0..1)" in caplog.text
 
 
-def test_a_score_for_each_class_cannot_be_monitored() -> None:
-    made = model("sigmoid", loss="bce", metrics=[metrics.F1Score(threshold=0.5)])
-    stop = keras.callbacks.EarlyStopping("f1_score", mode="max")
-    message = (
-        r"EarlyStopping: monitor must be one number\. .*'f1_score'.*shape \(1,\)\. Let the metric average"
-    )
-    with pytest.raises(ValueError, match=message):
+def test_a_score_for_each_class_is_an_array_in_logs(capsys: pytest.CaptureFixture[str]) -> None:
+    made = model("sigmoid", loss="bce", metrics=[metrics.F1Score(threshold=0.5, name="each")])
+    history = made.fit(X, BITS, epochs=2, verbose=2).history
+    assert [value.shape for value in history["each"]] == [(1,), (1,)]
+    assert f"each: [{history['each'][-1][0]:.4f}]" in capsys.readouterr().out
+    stop = keras.callbacks.EarlyStopping("each", mode="max")
+    with pytest.raises(
+        ValueError, match=r"EarlyStopping monitors one number\. .*'each', an array of shape \(1,\)"
+    ):
         made.fit(X, BITS, verbose=0, callbacks=[stop])

@@ -152,7 +152,7 @@ CALLS: dict[str, tuple[Callable[[Model], Any], type[Exception], str]] = {
         r"^Sequential.fit: unknown argument. Received: batch. Did you mean 'batch_size'\?",
     ),
     "epoch": (_fit(epoch=3), TypeError, "Received: epoch. Did you mean 'epochs'"),
-    "nb_epoch": (_fit(nb_epoch=3), TypeError, "Received: nb_epoch. Did you mean 'epochs'"),
+    "nb_epoch": (_fit(nb_epoch=3), TypeError, "Received: nb_epoch. Keras 3 calls it epochs."),
     "callback": (_fit(callback=[]), TypeError, "Did you mean 'callbacks'"),
     "workers": (_fit(workers=4), TypeError, "Received: workers. Leave it out: batches are read ahead"),
     "use_multiprocessing": (

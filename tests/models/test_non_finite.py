@@ -147,6 +147,21 @@ def test_infinity_on_the_way_to_a_finite_result_is_no_error() -> None:
     np.testing.assert_array_equal(model.predict(np.zeros((1, 4)), **QUIET), np.zeros((1, 4)))
 
 
+@pytest.mark.parametrize("call", ["fit", "predict"])
+def test_what_was_masked_is_not_to_blame(call: str) -> None:
+    """The first infinity is that of a branch that was not taken; the error names the one that counts."""
+
+    class Guarded(layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return ops.where(inputs > 0, ops.log(ops.relu(inputs)), 0.0)
+
+    model = keras.Sequential([keras.Input((4,)), Guarded(), Logarithm(name="logs")], name="net")
+    model.compile("sgd", "mse", run_eagerly=call == "predict")
+    x = np.zeros((2, 4), "float32")
+    with pytest.raises(NonFiniteError, match="First bad operation: Log of net/logs"):
+        model.predict(x, **QUIET) if call == "predict" else model.fit(x, x, **QUIET)
+
+
 def test_the_rate_of_a_schedule_is_named() -> None:
     schedule = keras.optimizers.schedules.ExponentialDecay(0.5, 1, 0.5)
     model = regressor(optimizer=keras.optimizers.SGD(schedule))

@@ -9,7 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gputrain import ops
+from gputrain.compiler import gradients
 from gputrain.compiler.chains.expressions import EXPRESSIONS
+from gputrain.ir import Graph, Value
 from gputrain.ops.base import Operation, Sample, spec_of
 from gputrain.runtime import interpret
 from tests.ops.test_operations import OPERATIONS, differentiable_inputs, gradient_graph, make_inputs, run
@@ -128,6 +131,32 @@ def test_a_gradient_lies_between_the_slopes_on_both_sides(sample: Sample) -> Non
             outside = known & ~((slope >= low - near) & (slope <= high + near))
             told = listed(outside, *inputs, low, high, slope)
             assert not told, f"{sample.op}, input {i}: inputs, slopes before and after, gradient are {told}"
+
+
+def test_nothing_is_lost_for_second_derivatives() -> None:
+    """Where a cotangent happens to be 0 among numbers that are finite, its own derivative counts."""
+    x = np.array([1.0, 2.0])
+    functions = [
+        ops.log,
+        ops.sqrt,
+        ops.exp,
+        ops.rsqrt,
+        ops.log1p,
+        lambda v: 1.0 / v,
+        lambda v: ops.power(v, 1.5),
+    ]
+    for function in functions:
+        value = Value(spec_of(x))
+        made = function(value)
+        (first,) = gradients(ops.sum(made), [value])
+        # Least at x, where the slope is 0 and the curvature twice the square of the function's slope.
+        error = ops.sum(ops.square(made - ops.stop_gradient(made)))
+        (slope,) = gradients(error, [value])
+        assert slope is not None
+        (curvature,) = gradients(ops.sum(slope), [value])
+        found, zero, expected = interpret(Graph([value], [curvature, slope, first]), [x])
+        assert not zero.any()
+        np.testing.assert_allclose(found, 2 * expected**2)
 
 
 # --------------------------------------------------------------------------------------- all other operations

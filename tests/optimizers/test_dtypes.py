@@ -250,3 +250,25 @@ def test_slots_of_several_dtypes_have_paths_of_their_own(make: Any) -> None:
     _steps(optimizer, variables, count=1)
     paths = [v.path for v in optimizer.variables]
     assert len(set(paths)) == len(paths), paths
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+def test_the_learning_rate_is_as_exact_as_floatx(scheduled: bool) -> None:
+    keras.config.set_floatx("float64")
+    try:
+        rate = keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.7) if scheduled else 0.1
+        optimizer = keras.optimizers.SGD(rate)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, kernel_initializer="ones")])
+        model.compile(optimizer, "mse")
+        x, y = np.linspace(-1, 1, 12).reshape(4, 3), np.linspace(0, 1, 4).reshape(4, 1)
+        model.fit(x, y, epochs=5, verbose=0)
+    finally:
+        keras.config.reset()
+    weights, bias = np.ones((3, 1)), np.zeros(1)
+    for step in range(5):
+        off = x @ weights + bias - y
+        now = 0.1 * 0.7 ** (step / 3) if scheduled else 0.1
+        weights, bias = weights - now * x.T @ off / 2, bias - now * off.sum(0) / 2
+    np.testing.assert_allclose(model.get_weights()[0], weights, rtol=1e-12)
+    if not scheduled:
+        assert optimizer.get_config()["learning_rate"] == 0.1

@@ -257,7 +257,11 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "only one of clipnorm, clipvalue and",
     ),
-    "clipping to zero": (lambda: Adam(clipnorm=0), ValueError, "clipnorm must be a positive number. Received: 0"),
+    "clipping to zero": (
+        lambda: Adam(clipnorm=0),
+        ValueError,
+        "clipnorm must be a positive number. Received: 0",
+    ),
     "momentum": (lambda: SGD(momentum=2), ValueError, r"momentum must lie in 0\.\.1"),
     "momentum of RMSprop": (
         lambda: RMSprop(momentum=-0.1),
@@ -289,7 +293,11 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         r"AdamW: weight_decay is a number\. Received: None\. Adam is the optimizer without weight decay",
     ),
-    "not supported": (lambda: Adam(use_ema=True), ValueError, "use_ema must be False: moving averages of weights are not kept"),
+    "not supported": (
+        lambda: Adam(use_ema=True),
+        ValueError,
+        "use_ema must be False: moving averages of weights are not kept",
+    ),
     "too few gradients": (
         _apply([np.zeros((3, 2))]),
         ValueError,

@@ -50,6 +50,10 @@ ARRAYS: dict[str, dict[str, str]] = {
         }
         for axis in ("", "axis=0")
     },
+    "function: ops.sparsemax() 4x6 in -4..8": {
+        "output 0": _SPARSEMAX,
+        "gradient of input 0": _SPARSEMAX,
+    },
     "metrics.R2Score": {"output after a reset": "0 while there is no sample; Keras has NaN"},
     **{
         f"metric: metrics.R2Score(num_regressors=2) 53x4 53x4{weights}": {

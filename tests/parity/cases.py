@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from tests.parity import cases_edges, cases_functions, cases_layers, cases_losses, cases_training, programs
+from tests.parity import (
+    cases_edges,
+    cases_functions,
+    cases_layers,
+    cases_losses,
+    cases_operations,
+    cases_training,
+    programs,
+)
 from tests.parity.table import Case
 
 GROUPS: dict[str, list[Case]] = {
@@ -10,6 +18,7 @@ GROUPS: dict[str, list[Case]] = {
     "layers": cases_layers.CASES,
     "losses": cases_losses.CASES,
     "training": cases_training.CASES,
+    "operations": cases_operations.CASES,
     "edges": cases_edges.EDGES,
     "edges_torch": cases_edges.AGREED_WITH_TORCH,
     **{f"programs/{module}": cases for module, cases in programs.BY_MODULE.items()},

@@ -18,7 +18,7 @@ from datetime import date
 from importlib import metadata
 from pathlib import Path
 
-from tests.parity import references, signatures
+from tests.parity import names, references, signatures
 from tests.parity.cases import BACKENDS, GROUPS
 from tests.parity.compare import differences
 from tests.parity.runners import Result, run
@@ -55,6 +55,7 @@ def record(words: list[str], backend: str) -> None:
     """Write the references of a backend's groups; anew where a name has one of the words."""
     if backend == "jax":
         signatures.record()
+        names.record()
     for group, cases in of_backend(backend).items():
         known = references.read(group)
         results = {}
@@ -71,7 +72,7 @@ def record(words: list[str], backend: str) -> None:
 def check(part: str, backend: str) -> int:
     """Compare a part of a backend's references with what Keras gives now; the number of cases that differ."""
     print(f"part {part} of {PARTS}; {WHICH}={part} repeats it")
-    wrong = signatures.check() if backend == "jax" else 0
+    wrong = signatures.check() + names.check() if backend == "jax" else 0
     count = 0
     for group, cases in of_backend(backend).items():
         for case in cases:

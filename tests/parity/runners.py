@@ -201,9 +201,14 @@ def _distribution(values: np.ndarray, result: Result) -> None:
 
 
 def run_function(case: Case, side: Side, result: Result) -> None:
-    """Outputs and gradients of a function."""
+    """Outputs and gradients of a function.
+
+    Settings:
+        before: arguments that stand before the arrays.
+    """
     function, arguments = member(side.package, case.path), made(side.package, dict(case.arguments))
-    _differentiate(case, side, result, lambda *xs: function(*xs, **arguments), case.arrays())
+    before = case.settings.get("before", ())
+    _differentiate(case, side, result, lambda *xs: function(*before, *xs, **arguments), case.arrays())
 
 
 def run_plain_function(case: Case, side: Side, result: Result) -> None:

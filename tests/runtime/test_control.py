@@ -138,9 +138,8 @@ def test_a_loop_without_a_step_stacks_nothing_of_each_y(symbolic: bool) -> None:
 
     start, xs = np.ones(3, "f4"), np.zeros((0, 3), "f4")
     if symbolic:
-        outputs, inputs, trace = traced(
-            [Spec((3,)), Spec((0, 3))], lambda c, x: list(tree.flatten(ops.scan(step, c, x)))
-        )
+        specs = [Spec((3,)), Spec((0, 3))]
+        outputs, *_ = traced(specs, lambda c, x: list(tree.flatten(ops.scan(step, c, x))))
         assert [out.shape for out in outputs if out is not None] == [(3,), (0, 3), (0,)]
         return
     last, ys = ops.scan(step, start, xs)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,10 @@ from gputrain.app.recipes.data.inputs import ArrayInputs, Raw, take
 from gputrain.app.recipes.data.origins import file_kind
 from gputrain.app.recipes.data.targets import ClassTargets
 from gputrain.app.recipes.stored_run import StoredRun
+from gputrain.data.arrays import to_array
 from gputrain.data.io import images, npy, npz, sniff
 from gputrain.data.io.idx import read_idx
-from gputrain.data.tabular import iter_csv
+from gputrain.data.tabular import as_table, iter_csv
 from gputrain.errors import DataError
 from gputrain.utils.notes import note
 
@@ -44,13 +46,14 @@ class Portion:
     values: NDArray[np.float64]
 
 
-def predict(run: StoredRun, data: str | Path, array: str | None = None) -> Iterator[Portion]:
+def predict(run: StoredRun, data: Any, array: str | None = None) -> Iterator[Portion]:
     """Predict for all samples of a file or of a folder of images; only a portion is held in memory.
 
     Args:
         run: as `open_run` returns it.
         data: CSV with the columns the run was trained on (its target may be missing), npy, npz, IDX, an image
-            file, or a folder of images.
+            file, or a folder of images. Or the samples themselves: for a table a DataFrame, a dict of columns
+            or a list of dicts, else an array, (n, ...).
         array: which array of an npz file; None finds it by the usual names, or takes the only one.
 
     Yields:
@@ -59,12 +62,25 @@ def predict(run: StoredRun, data: str | Path, array: str | None = None) -> Itera
     Raises:
         OSError, DataError, CorruptFileError: the data is not there, or does not fit the model.
     """
-    raws = portions(run.preparation, Path(data), array)
+    if isinstance(data, str | PathLike):
+        raws = portions(run.preparation, Path(data), array)
+    else:
+        raws = _given(run.preparation, data)
     model = None
     for names, raw in raws:
         if model is None:
             model = run.model()
         yield _portion(model, run.preparation, names, raw)
+
+
+def _given(preparation: Preparation, data: Any) -> Iterator[tuple[list[str], Raw]]:
+    """Samples that are in memory, some at a time."""
+    inputs = preparation.inputs
+    if isinstance(inputs, ArrayInputs):
+        return _numbered(npy.portions(to_array(data, "predict(data)"), _rows(inputs)))
+    table = as_table(data)
+    starts = range(0, table.rows, ROWS)
+    return _numbered(table.take(np.arange(start, min(start + ROWS, table.rows))) for start in starts)
 
 
 def portions(

@@ -5,7 +5,8 @@
 
 from gputrain.app.scripts.running import run_script
 from gputrain.app.scripts.scan import Missing, missing_names
-from gputrain.app.scripts.serving import KERAS_VERSION, KerasModule, keras_modules, serving_keras
+from gputrain.app.scripts.serving import KerasModule, keras_modules, serving_keras
+from gputrain.release import KERAS_VERSION
 
 __all__ = [
     "KERAS_VERSION",

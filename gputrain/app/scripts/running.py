@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from gputrain.app.scripts.scan import TENSORFLOW_ADVICE, Missing, missing_names
+from gputrain.app.scripts.scan import Missing, missing_names
 from gputrain.app.scripts.serving import is_machinery, serving_keras
 from gputrain.data.io.errors import CorruptFileError
 from gputrain.data.io.npz import read_npz
@@ -35,13 +35,13 @@ class ScriptError(ValueError):
 
 
 def run_script(path: str, argv: Sequence[str] = (), arrays: str | None = None) -> int:
-    """Run a Keras script, its `import keras` served by gputrain, and return the exit code.
+    """Run a Keras script, `keras` and `tensorflow.keras` served by gputrain, and return the exit code.
 
-    Before it starts, the script is read for names of Keras that gputrain lacks; all of them are told on
-    stderr, with their lines. If one stands where the script is certain to reach it (at module level, or under
-    `if __name__ == "__main__":`), nothing is run. Names in functions, in branches, or in a `try` that
-    catches ImportError or AttributeError are only warned about: the script runs, and where it uses one,
-    that import or attribute raises an error that says the same.
+    Before it starts, the script is read for names of Keras, and of TensorFlow, that gputrain lacks; all of
+    them are told on stderr, with their lines. If one stands where the script is certain to reach it (at
+    module level, or under `if __name__ == "__main__":`), nothing is run. Names in functions, in branches, or
+    in a `try` that catches ImportError or AttributeError are only warned about: the script runs, and where it
+    uses one, that import or attribute raises an error that says the same.
 
     The script is `__main__`, with `sys.argv = [path, *argv]`, its folder first on `sys.path` and `__file__`
     set; modules beside it may import keras too. When it is over, all of that is as before.
@@ -145,7 +145,7 @@ def _table(path: str, missing: list[Missing]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     table = "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
     end = "Nothing was run." if certain else "The script runs; where it uses one of them, an error says so."
-    return f"{path} uses names of Keras that gputrain does not have (yet):\n{table}\n{end}"
+    return f"{path} uses names that gputrain does not have (yet):\n{table}\n{end}"
 
 
 def _lines(lines: list[int]) -> str:
@@ -210,8 +210,6 @@ def _hint(error: BaseException, path: str) -> str:
     """What `gputrain run` can do about an error that ends a script; mostly nothing."""
     if isinstance(error, NameError) and _DATA_NAME.fullmatch(str(error.name)):
         return f"arrays that a script does not define can be given: gputrain run --arrays FILE.npz {path}"
-    if isinstance(error, ModuleNotFoundError) and str(error.name).partition(".")[0] == "tensorflow":
-        return f"gputrain does not stand in for TensorFlow. {TENSORFLOW_ADVICE}"
     return ""
 
 

@@ -1,4 +1,4 @@
-"""Read a script, without running it, for the names of Keras that it uses and gputrain lacks."""
+"""Read a script, without running it, for the names of Keras and of TensorFlow that gputrain lacks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from gputrain.app.scripts.serving import KerasModule, advice, first_missing
-
-TENSORFLOW = "tensorflow.keras"
-TENSORFLOW_ADVICE = "Write `import keras` and `from keras...` instead; only `keras` is served."
+from gputrain.app.scripts.serving import TENSORFLOW, KerasModule, advice, first_missing
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
@@ -210,17 +207,16 @@ class _Reader(ast.NodeVisitor):
         return None
 
     def _lacks(self, path: str) -> str | None:
-        """The part of `path` that is a missing name of Keras, or None."""
-        if path == TENSORFLOW or path.startswith(f"{TENSORFLOW}."):
-            return TENSORFLOW
-        return first_missing(path, self.modules) if path.partition(".")[0] == "keras" else None
+        """The part of `path` that is a missing name of Keras, or of TensorFlow, or None."""
+        return first_missing(path, self.modules)
 
     def _use(self, path: str, line: int) -> None:
         lacking = self._lacks(path)
         if lacking is None:
             return
-        words = TENSORFLOW_ADVICE if lacking == TENSORFLOW else advice(lacking, self.modules)
-        missing = self.found.setdefault(lacking, Missing(lacking, [], False, words))
+        if lacking.startswith(f"{TENSORFLOW}.") and not lacking.startswith(f"{TENSORFLOW}.keras."):
+            lacking = path  # all of it is missing, and what to do goes by the last name
+        missing = self.found.setdefault(lacking, Missing(lacking, [], False, advice(lacking, self.modules)))
         missing.lines = sorted({*missing.lines, line})
         missing.certain = missing.certain or self.certain
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import sys
@@ -10,35 +9,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import SequenceMatcher
 from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.machinery import ModuleSpec, PathFinder
 from types import FrameType, ModuleType
 from typing import Any
 
-from gputrain import config, initializers, losses, metrics, optimizers, regularizers
 from gputrain.errors import explain
-from gputrain.names import forget_names, nearest
-from gputrain.release import __version__
-
-# What `keras.__version__` says: the first version of the API that is served. Scripts ask for it to see
-# whether Keras 3 is there, or to use what later versions brought; the oldest 3 promises them nothing that is
-# missing, and three plain numbers are understood by all the ways in which scripts take a version apart.
-KERAS_VERSION = "3.0.0"
+from gputrain.names import nearest, what_to_do
+from gputrain.release import KERAS_VERSION, __version__
 
 # The modules of Keras that are rooms of gputrain under the same name: all public ones, and these in them.
-_INNER_ROOMS = ("datasets.fashion_mnist", "datasets.mnist", "optimizers.schedules")
-# What is left of `keras.backend` in Keras 3, with a function that sets it; gputrain.config answers.
-# gputrain.backend is another thing.
-_BACKEND_SETTINGS = ("epsilon", "floatx", "image_data_format")
-_PUBLIC = "That is not a public module of Keras 3. Import the name from {}."
-_FORMER_LAYERS = ("advanced_activations", "convolutional", "core", "merge", "normalization", "pooling")
-# Where names went that older scripts import from inner modules, and what is said of all that begins so.
-_INSTEAD = {
-    "keras.src": "That is the inside of Keras. Import the public name, as from keras.layers import Dense.",
-    "keras.engine": _PUBLIC.format("keras or keras.layers"),
-    **{f"keras.layers.{name}": _PUBLIC.format("keras.layers") for name in _FORMER_LAYERS},
-    "keras.optimizers.legacy": _PUBLIC.format("keras.optimizers"),
-    "keras.utils.np_utils": "That is not a part of Keras 3. Use keras.utils.to_categorical.",
-}
+_INNER_ROOMS = (
+    *("datasets.fashion_mnist", "datasets.mnist", "ops.linalg", "ops.nn", "ops.numpy"),
+    "optimizers.schedules",
+)
+TENSORFLOW = "tensorflow"  # what is served of it is tensorflow.keras, the same modules
 # Below this two names share letters, not a meaning: LSTM and Softmax.
 _ALIKE = 0.75
 _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
@@ -53,13 +37,16 @@ class KerasModule(ModuleType):
     Args:
         name: as a script imports it, "keras.layers".
         room: the module of gputrain that has the names, or None.
-        own: names that the room lacks or that mean another thing there.
     """
 
-    def __init__(self, name: str, room: ModuleType | None, own: Mapping[str, Any]) -> None:
+    def __init__(self, name: str, room: ModuleType | None) -> None:
         super().__init__(name, f"`{name}`, served by gputrain {__version__}.")
-        self.__dict__.update(own)
         self._room = room
+
+    @property
+    def room(self) -> ModuleType | None:
+        """The module of gputrain that has the names."""
+        return self._room
 
     def __getattr__(self, name: str) -> Any:
         if name == "__all__":
@@ -92,7 +79,7 @@ class KerasModule(ModuleType):
 
 
 def keras_modules() -> dict[str, KerasModule]:
-    """Return the modules of Keras by name, each with its submodules as attributes.
+    """Return the modules of Keras by name, each with its submodules as attributes; also those of tf.keras.
 
     Example:
         >>> keras_modules()["keras"].layers.Dense is gputrain.layers.Dense
@@ -100,15 +87,18 @@ def keras_modules() -> dict[str, KerasModule]:
     """
     whole = importlib.import_module("gputrain")
     public = [name for name in whole.__all__ if isinstance(getattr(whole, name), ModuleType)]
-    rooms: dict[str, ModuleType | None] = {"keras": whole, "keras.backend": None}
-    for name in (*public, *_INNER_ROOMS):
-        rooms[f"keras.{name}"] = importlib.import_module(f"gputrain.{name}")
-    own = _own_names()
-    modules = {name: KerasModule(name, room, own.get(name, {})) for name, room in rooms.items()}
+    rooms: dict[str, ModuleType | None] = {TENSORFLOW: None}
+    for root in ("keras", f"{TENSORFLOW}.keras"):
+        rooms[root] = whole
+        for name in (*public, *_INNER_ROOMS):
+            rooms[f"{root}.{name}"] = importlib.import_module(f"gputrain.{name}")
+    modules = {name: KerasModule(name, room) for name, room in rooms.items()}
     for name, module in modules.items():
         parent, _, child = name.rpartition(".")
         if parent:
             setattr(modules[parent], child, module)
+        if module.room is whole:  # of Keras; gputrain's own version is another
+            module.__version__ = KERAS_VERSION  # type: ignore[attr-defined]
     return modules
 
 
@@ -147,6 +137,8 @@ def first_missing(path: str, modules: Mapping[str, KerasModule]) -> str | None:
         'keras.layers.Nothing'
     """
     root, *parts = path.split(".")
+    if root not in modules or (root == TENSORFLOW and parts[:1] != ["keras"] and tensorflow_is_installed()):
+        return None
     found: Any = modules[root]
     for number, part in enumerate(parts, start=1):
         if not isinstance(found, KerasModule):
@@ -158,13 +150,18 @@ def first_missing(path: str, modules: Mapping[str, KerasModule]) -> str | None:
 
 
 def advice(path: str, modules: Mapping[str, KerasModule]) -> str:
-    """Return what to do about a missing `path`: where it went, or the nearest name that exists, or ""."""
-    for place, text in _INSTEAD.items():
-        if path == place or path.startswith(f"{place}."):
-            return text
+    """Return what to do about a missing `path`: what to write instead, or the nearest name, or ""."""
+    found = what_to_do(path)
+    if found is not None:
+        return found
     room, _, name = path.rpartition(".")
     close = nearest(name, modules[room].names()) if room in modules else None
     return f"The nearest name is {room}.{close}." if close is not None and _alike(name, close) else ""
+
+
+def tensorflow_is_installed() -> bool:
+    """Whether the real TensorFlow is there; scripts then have all of it but keras."""
+    return PathFinder.find_spec(TENSORFLOW) is not None
 
 
 def is_machinery(frame: FrameType) -> bool:
@@ -181,8 +178,10 @@ class _Finder(MetaPathFinder, Loader):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        if fullname.partition(".")[0] != "keras":
+        if not _is_served(fullname) or (fullname == TENSORFLOW and _asks_package()):
             return None
+        if fullname == TENSORFLOW and tensorflow_is_installed():
+            return self._with_keras(PathFinder.find_spec(fullname))
         if fullname in self.modules:
             return ModuleSpec(fullname, self, origin=f"gputrain {__version__}", is_package=True)
         room, _, name = fullname.rpartition(".")
@@ -198,6 +197,33 @@ class _Finder(MetaPathFinder, Loader):
     def exec_module(self, module: ModuleType) -> None:
         """Nothing is left to do."""
 
+    def _with_keras(self, spec: ModuleSpec | None) -> ModuleSpec | None:
+        """The real TensorFlow, which has the served keras once it is imported."""
+        loader: Any = getattr(spec, "loader", None)
+        if loader is not None:
+            run = loader.exec_module
+
+            def exec_module(module: ModuleType) -> None:
+                run(module)
+                vars(module)["keras"] = self.modules[f"{TENSORFLOW}.keras"]
+
+            loader.exec_module = exec_module
+        return spec
+
+
+def _asks_package() -> bool:
+    """Whether an installed package is looking, as some do to find out whether TensorFlow is there."""
+    frame = _user_frame()
+    return frame is not None and f"{os.sep}site-packages{os.sep}" in frame.f_code.co_filename
+
+
+def _is_served(name: str) -> bool:
+    """Whether a module is looked for here: Keras, tensorflow.keras, all of TensorFlow unless it is there."""
+    root, _, rest = name.partition(".")
+    if root != TENSORFLOW:
+        return root == "keras"
+    return not rest or rest.partition(".")[0] == "keras" or not tensorflow_is_installed()
+
 
 def _told(path: str, room: KerasModule | None) -> str:
     """The error of a missing name. It names the line, since the one who reads it may see no traceback."""
@@ -211,51 +237,21 @@ def _alike(name: str, other: str) -> bool:
     return SequenceMatcher(None, name.lower(), other.lower()).ratio() >= _ALIKE
 
 
-def _user_line() -> str:
-    """`file, line N` of the nearest caller that is not machinery."""
+def _user_frame() -> FrameType | None:
+    """The nearest caller that is not machinery."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and is_machinery(frame):
         frame = frame.f_back
+    return frame
+
+
+def _user_line() -> str:
+    """`file, line N` of that caller."""
+    frame = _user_frame()
     return f"{frame.f_code.co_filename}, line {frame.f_lineno}" if frame is not None else ""
 
 
 def _take_out() -> dict[str, ModuleType]:
-    """Remove every module of any Keras from `sys.modules`; returns them."""
-    names = [name for name in sys.modules if name.partition(".")[0] == "keras"]
+    """Remove every module that is served, whoever made it, from `sys.modules`; returns them."""
+    names = [name for name in sys.modules if _is_served(name)]
     return {name: sys.modules.pop(name) for name in names}
-
-
-def _own_names() -> dict[str, dict[str, Any]]:
-    """Names of Keras that stand in another place here, by module."""
-    top = {
-        "__version__": KERAS_VERSION,
-        "version": _version,
-        "Initializer": initializers.Initializer,
-        "Loss": losses.Loss,
-        "Metric": metrics.Metric,
-        "Optimizer": optimizers.Optimizer,
-        "Regularizer": regularizers.Regularizer,
-    }
-    names = ("backend", *_BACKEND_SETTINGS, *(f"set_{name}" for name in _BACKEND_SETTINGS))
-    backend = {name: getattr(config, name) for name in names}
-    return {
-        "keras": top,
-        "keras.backend": {**backend, "clear_session": clear_session},
-        "keras.utils": {"clear_session": clear_session},
-    }
-
-
-def _version() -> str:
-    """Return the version of the Keras API that is served."""
-    return KERAS_VERSION
-
-
-def clear_session(free_memory: bool = True) -> None:
-    """Let layer names start again at "dense", and free what unused models held.
-
-    Args:
-        free_memory: whether to collect garbage at once.
-    """
-    forget_names()
-    if free_memory:
-        gc.collect()

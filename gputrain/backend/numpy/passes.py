@@ -103,19 +103,50 @@ def _choice_grad(op: Any, out: Array, ct: Array, x: Array, y: Array, *, scratch:
     parts = []
     for s in blocks(result.size):
         n = s.stop - s.start
-        pair = tuple(operand[s] if operand.size > 1 else operand for operand in (one, other))
-        parts.append((pair, gradient[s], result[s], *(b[s] for b in bits), flags[:n], factors[:n]))
+        left, right = (operand[s] if operand.size > 1 else operand for operand in (one, other))
+        parts.append((left, right, gradient[s], result[s], *(b[s] for b in bits), flags[:n], factors[:n]))
 
     def run() -> None:
-        for pair, given, target, given_bits, target_bits, chosen, ones in parts:
-            np.greater(*pair, out=chosen)
+        for left, right, given, target, given_bits, target_bits, chosen, ones in parts:
+            np.greater(left, right, out=chosen)
             np.copyto(ones, chosen)
             np.multiply(given_bits, ones, out=target_bits)
-            np.equal(*pair, out=chosen)
+            np.equal(left, right, out=chosen)
             if chosen.any():  # seldom
                 np.multiply(given, 0.5, out=target, where=chosen)
 
     return run
+
+
+def _through_scratch(op: Any, factor: Spec, product: Spec) -> tuple[Spec, ...]:
+    block = Spec((min(BLOCK, product.size),), "bool")
+    return block, block
+
+
+def _through(op: Any, out: Array, factor: Array, product: Array, *, scratch: Any) -> Callable[[], None]:
+    factors, products, result = factor.reshape(-1), product.reshape(-1), out.reshape(-1)
+    moves = out.ctypes.data != product.ctypes.data
+    nothing, lost = scratch
+    parts = [
+        (factors[s], products[s], result[s], nothing[: s.stop - s.start], lost[: s.stop - s.start])
+        for s in blocks(result.size)
+    ]
+
+    def run() -> None:
+        for known, given, target, zero, nan in parts:
+            if moves:
+                np.copyto(target, given)
+            np.equal(known, 0, out=zero)
+            if zero.any():  # seldom
+                np.not_equal(given, given, out=nan)
+                np.logical_and(nan, zero, out=nan)
+                np.copyto(target, 0, where=nan)
+
+    return run
+
+
+def _of_one_shape(op: Any, factor: Spec, product: Spec) -> bool:
+    return product.static and factor.shape == product.shape
 
 
 def _one_by_one(op: Any, ct: Spec, x: Spec, y: Spec) -> bool:
@@ -128,4 +159,5 @@ KERNELS = {
     "Dropout": Kernel(_dropout, _mask_scratch),
     "DropoutGrad": Kernel(_dropout_grad, _mask_scratch),
     "ReluGrad": Kernel(_relu_grad, _relu_grad_scratch),
+    "Through": Kernel(_through, _through_scratch, accepts=_of_one_shape),
 }

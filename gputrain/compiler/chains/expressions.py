@@ -114,6 +114,7 @@ EXPRESSIONS: dict[str, Expression] = {
     "Square": _of("{0} * {0}"),
     "Subtract": _of("{0} - {1}"),
     "Tanh": _of("tanh_of({0})"),
+    "Through": _of("{0} == 0 && {1} != {1} ? ({t})0 : {1}"),
     "Where": _of("{0} ? {1} : {2}"),
 }
 

@@ -16,7 +16,7 @@ from gputrain.data.tabular.imbalance import check_cost_matrix, decide, resample
 from gputrain.data.tabular.labels import Labels
 from gputrain.data.tabular.preparation import TablePreparation
 from gputrain.data.tabular.settings import MISSING_VALUES, ColumnCheck, TableSettings
-from gputrain.data.tabular.table import Table
+from gputrain.data.tabular.table import Table, as_table
 
 __all__ = [
     "MISSING_VALUES",
@@ -25,6 +25,7 @@ __all__ = [
     "Table",
     "TablePreparation",
     "TableSettings",
+    "as_table",
     "check_columns",
     "check_cost_matrix",
     "decide",

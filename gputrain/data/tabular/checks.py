@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.data.tabular.cells import factorize, hint, is_missing, numbers
 from gputrain.data.tabular.settings import MISSING_VALUES, ColumnCheck
-from gputrain.data.tabular.table import Table
+from gputrain.data.tabular.table import Table, as_table
 from gputrain.errors import DataError
 
 
 def check_columns(
-    table: Table, checks: Mapping[str, ColumnCheck], missing_values: Collection[str] = MISSING_VALUES
+    table: Any, checks: Mapping[str, ColumnCheck], missing_values: Collection[str] = MISSING_VALUES
 ) -> None:
     """Raise unless every checked column of `table` is as its check says.
 
     Args:
-        table: it must have all columns that `checks` names.
+        table: a Table, a DataFrame, a dict of columns or a list of dicts; it must have all columns that
+            `checks` names.
         checks: name of a column to what its cells must be.
         missing_values: texts that mean that a cell is missing.
 
@@ -31,6 +33,7 @@ def check_columns(
         Traceback (most recent call last):
         gputrain.errors.DataError: Column 'age' holds numbers >= 0. Received: '-4' in row 1 (from 0).
     """
+    table = as_table(table)
     table.require(checks)
     for name, check in checks.items():
         missing = is_missing(table[name], missing_values)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gputrain.data import frames
 from gputrain.data.tabular import configs
 from gputrain.data.tabular.cells import is_missing
 from gputrain.data.tabular.chained import ChainedRegressions, chain_from_config, fit_chain
@@ -23,7 +24,7 @@ from gputrain.data.tabular.columns import (
     parsed,
 )
 from gputrain.data.tabular.settings import TableSettings
-from gputrain.data.tabular.table import Table
+from gputrain.data.tabular.table import Table, as_table
 from gputrain.errors import DataError
 from gputrain.names import listed
 from gputrain.utils.notes import note
@@ -56,16 +57,19 @@ class TablePreparation:
     chain: ChainedRegressions | None
 
     @classmethod
-    def fit(cls, table: Table, settings: TableSettings) -> TablePreparation:
+    def fit(cls, table: Any, settings: TableSettings | None = None) -> TablePreparation:
         """Learn kinds, statistics and categories from the training rows.
 
         Args:
-            table: the training rows, without the target column.
-            settings: how the table becomes inputs.
+            table: the training rows, without the target column: a Table, a DataFrame, a dict of columns or a
+                list of dicts. Columns of pandas's dtype "category" are categorical.
+            settings: how the table becomes inputs; default as `TableSettings()` says.
 
         Raises:
             DataError: a setting names a column that does not exist, a cell breaks a rule, or nothing is left.
         """
+        settings = _with_categories(settings or TableSettings(), frames.categorical_columns(table))
+        table = as_table(table)
         for name in ("ignore", "numeric", "categorical", "zero_is_missing"):
             table.require(getattr(settings, name))
         check_columns(table, settings.checks, settings.missing_values)
@@ -103,11 +107,11 @@ class TablePreparation:
         values = [name for column in self.prepared for name in column.input_names]
         return (*values, *(f"{column.name} is missing" for column, _ in self._indicated()))
 
-    def inputs(self, table: Table) -> NDArray[np.float32]:
+    def inputs(self, table: Any) -> NDArray[np.float32]:
         """Return the inputs of every row.
 
         Args:
-            table: columns are found by name; others than `columns` are not looked at.
+            table: as for `fit`; columns are found by name, others than `columns` are not looked at.
 
         Returns:
             float32 (rows, len(input_names)), finite.
@@ -115,6 +119,7 @@ class TablePreparation:
         Raises:
             DataError: a column is not there, a cell breaks a rule, or, under missing="drop", is missing.
         """
+        table = as_table(table)
         with np.errstate(over="ignore", invalid="ignore"):  # what overflows is clipped
             values = self._values(self._cells(table)[0])
             gaps = np.isnan(values)
@@ -126,18 +131,19 @@ class TablePreparation:
         np.clip(values, -_MAX_INPUT, _MAX_INPUT, out=values)
         return np.hstack([values.astype(np.float32), gaps[:, [start for _, start in self._indicated()]]])
 
-    def missing_cells(self, table: Table) -> dict[str, int]:
+    def missing_cells(self, table: Any) -> dict[str, int]:
         """Return how many cells are missing in each column that has such cells.
 
         Raises:
             DataError: a column is not there, or a cell breaks a rule.
         """
-        gaps = np.isnan(self._values(self._cells(table)[0]))
+        gaps = np.isnan(self._values(self._cells(as_table(table))[0]))
         counts = {column.name: int(gaps[:, start].sum()) for column, start in self._starts()}
         return {name: count for name, count in counts.items() if count}
 
-    def kept(self, table: Table) -> NDArray[np.bool_]:
+    def kept(self, table: Any) -> NDArray[np.bool_]:
         """Return which rows are used, bool (rows,): under missing="drop" those without gaps, else all."""
+        table = as_table(table)
         if self.settings.missing != "drop":
             return np.ones(table.rows, np.bool_)
         return _complete(*self._cells(table), self.settings)
@@ -233,6 +239,13 @@ class TablePreparation:
                     "are filled like the others.",
                     f"tabular/missing/{column.name}",
                 )
+
+
+def _with_categories(settings: TableSettings, names: list[str]) -> TableSettings:
+    """The settings, with columns that call themselves categorical, unless the settings say otherwise."""
+    said = {*settings.ignore, *settings.numeric, *settings.zero_is_missing, *settings.categorical}
+    new = tuple(name for name in names if name not in said)
+    return replace(settings, categorical=(*settings.categorical, *new)) if new else settings
 
 
 def _complete(cells: Table, numeric: set[str], settings: TableSettings) -> NDArray[np.bool_]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from numbers import Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from gputrain.data import frames
 from gputrain.errors import DataError
 from gputrain.names import did_you_mean
 
@@ -18,8 +20,9 @@ class Table:
     """Named columns of one length.
 
     Args:
-        columns: name to a 1-D array, in order. Numbers and booleans become float64 (NaN is a missing cell),
-            text becomes an object array of str; None among text becomes "".
+        columns: name to a 1-D array, in order, or a DataFrame. Numbers and booleans become float64 (NaN is a
+            missing cell), text becomes an object array of str; None among text becomes "". Columns of pandas
+            may have any of its dtypes for these: nullable, categorical, of text.
         source: where the rows come from (a file's name), for error messages.
         lines: the line of each row in `source`, int (rows,).
 
@@ -99,6 +102,32 @@ class Table:
         return f"{where} of {self.source}" if self.source else where
 
 
+def as_table(rows: Any) -> Table:
+    """Return a table of what may stand for one.
+
+    Args:
+        rows: a Table; a DataFrame, or a dict of columns; or a list of dicts, one for each row.
+
+    Raises:
+        DataError: it is none of these, or no table can be made of it.
+
+    Example:
+        >>> as_table([{"age": 31, "sex": "f"}, {"age": 54}])["sex"].tolist()
+        ['f', '']
+    """
+    if isinstance(rows, Table):
+        return rows
+    if hasattr(rows, "items"):
+        return Table(rows)
+    if isinstance(rows, list | tuple) and rows and all(isinstance(row, Mapping) for row in rows):
+        names = dict.fromkeys(name for row in rows for name in row)
+        return Table({name: [row.get(name) for row in rows] for name in names})
+    rule = "A table is a Table, a DataFrame, a dict of columns or a list of dicts."
+    shape = f" of shape {rows.shape}" if hasattr(rows, "shape") else ""
+    fix = "Name the columns of an array: Table({'age': x[:, 0], ...}); read a CSV file with read_csv."
+    raise DataError(rule, received=f"{type(rows).__name__}{shape}", fix=fix)
+
+
 def concatenate(tables: Sequence[Table]) -> Table:
     """Return one table of the rows of all, which have the same columns and come from the same source."""
     first = tables[0]
@@ -109,8 +138,9 @@ def concatenate(tables: Sequence[Table]) -> Table:
 
 def _as_column(name: str, cells: ArrayLike) -> Column:
     if not isinstance(name, str) or not name:
-        raise DataError("A column's name is text.", received=repr(name))
-    array = np.asarray(cells)
+        fix = "Name the columns of a DataFrame: frame.columns = frame.columns.astype(str)."
+        raise DataError("A column's name is text.", received=repr(name), fix=fix)
+    array = frames.plain_column(cells) if hasattr(cells, "to_numpy") else np.asarray(cells)
     if array.ndim != 1:
         raise DataError(f"Column {name!r} must be 1-D.", received=f"shape {array.shape}")
     if array.dtype.kind in "biuf":
@@ -119,7 +149,9 @@ def _as_column(name: str, cells: ArrayLike) -> Column:
         return array.astype(object)
     if array.dtype.kind == "O":
         return _texts(name, array)
-    raise DataError(f"Column {name!r} must hold text or numbers.", received=f"dtype {array.dtype}")
+    _, todo = frames.KINDS.get(array.dtype.kind, ("", None))
+    rule = f"Column {name!r} must hold text or numbers."
+    raise DataError(rule, received=f"dtype {array.dtype}", fix=todo)
 
 
 def _texts(name: str, array: Column) -> Column:
@@ -128,9 +160,9 @@ def _texts(name: str, array: Column) -> Column:
     if all(type(cell) is str for cell in cells):
         return array
     for row, cell in enumerate(cells):
-        if cell is None or cell != cell:
+        if frames.is_missing(cell):
             cells[row] = ""
-        elif isinstance(cell, bool | int | float):
+        elif isinstance(cell, Real | np.bool_):
             cells[row] = str(cell)
         elif not isinstance(cell, str):
             received = f"{type(cell).__name__} in row {row} (from 0)"

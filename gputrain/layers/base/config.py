@@ -13,7 +13,7 @@ from gputrain.errors import explain
 from gputrain.ir import Shape
 from gputrain.layers.base.declared import Argument
 from gputrain.layers.base.tracking import Tracked
-from gputrain.names import did_you_mean
+from gputrain.names import unknown_argument
 from gputrain.runtime import Variable
 from gputrain.utils import tree
 
@@ -166,7 +166,7 @@ def input_shape_argument(cls: type, kwargs: dict[str, Any]) -> Shape | None:
             explain(
                 f"{cls.__name__}: unknown argument.",
                 received=", ".join(sorted(kwargs)),
-                fix=did_you_mean(next(iter(kwargs)), _argument_names(cls)),
+                fix=unknown_argument(next(iter(kwargs)), _argument_names(cls)),
             )
         )
     if full is not None:

@@ -9,7 +9,7 @@ from gputrain.ir import dtype_name
 from gputrain.layers.base.calling import Called, building
 from gputrain.layers.base.config import Configured, input_shape_argument, is_undescribed, remembering
 from gputrain.layers.base.declared import complete
-from gputrain.names import auto_name, checked_name
+from gputrain.names import attribute_instead, auto_name, checked_name
 from gputrain.utils.registry import Registry
 from gputrain.utils.signatures import on_or_off
 from gputrain.utils.states import Copied
@@ -43,6 +43,8 @@ class Layer(Called, Configured, Copied):
             cls.__init__ = remembering(cls.__init__)  # type: ignore[method-assign]
         if "build" in vars(cls):
             cls.build = building(cls.build)  # type: ignore[method-assign]
+
+    known_as = "layers.Layer"  # Keras's class whose attributes are asked for
 
     if TYPE_CHECKING:  # constructors of subclasses are made of their declared arguments
 
@@ -78,7 +80,13 @@ class Layer(Called, Configured, Copied):
                 f"{type(self).__name__}.__init__ must call super().__init__() before anything else "
                 f"({name!r} was asked for)."
             )
-        return object.__getattribute__(self, name)  # raises, with a property's own words where it has any
+        try:
+            return object.__getattribute__(self, name)  # raises, with a property's own words where it has any
+        except AttributeError as error:
+            instead = attribute_instead(self.known_as, name)
+            if not instead:
+                raise
+            raise AttributeError(f"{error}{instead}", name=name, obj=self) from None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

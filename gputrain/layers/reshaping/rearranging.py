@@ -20,10 +20,6 @@ def _order(value: Any, where: str) -> tuple[int, ...]:
     return dims
 
 
-def _interpolation(value: Any, where: str) -> str:
-    return arguments.one_of(value, ("nearest",), where)
-
-
 @registry.add()
 class Permute(Layer):
     """The axes of each sample in another order.
@@ -145,7 +141,7 @@ class UpSampling2D(ImageLayer):
 
     Args:
         size: how many times each row and each column, one int or two.
-        interpolation: "nearest"; others are not offered.
+        interpolation: of Keras; only "nearest" is taken.
 
     Shapes:
         (N, H, W, C) to (N, H * size[0], W * size[1], C).
@@ -160,7 +156,7 @@ class UpSampling2D(ImageLayer):
     """
 
     size: Any = declared.argument(arguments.positive_sizes, 2, per_axis=True)
-    interpolation: str = declared.argument(_interpolation, "nearest", after="data_format")
+    interpolation: str = declared.keras_only("interpolation", after="data_format")
 
     def call(self, inputs: Any) -> Any:
         """(N, H, W, C) to (N, H * size[0], W * size[1], C)."""

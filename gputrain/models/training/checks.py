@@ -12,18 +12,10 @@ import numpy as np
 from gputrain import losses, metrics
 from gputrain.errors import explain
 from gputrain.models.training.objectives import ACCURACY, CROSSENTROPY, identifiers
-from gputrain.names import did_you_mean
+from gputrain.names import unknown_argument
 from gputrain.utils.signatures import on_or_off
 
 Method = TypeVar("Method", bound=Callable[..., Any])
-_READ_AHEAD = "Leave it out: batches are read ahead by a thread where that helps (config.set_read_ahead)."
-_GONE = {  # arguments of Keras 2, and what to do instead
-    "workers": _READ_AHEAD,
-    "use_multiprocessing": _READ_AHEAD,
-    "max_queue_size": _READ_AHEAD,
-    "sample_weight_mode": "Leave it out: sample_weight of shape (N, steps) weighs each step.",
-    "target_tensors": "Leave it out: fit takes the targets as y.",
-}
 
 
 def names_arguments(method: Method) -> Method:
@@ -35,8 +27,7 @@ def names_arguments(method: Method) -> Method:
         for name in kwargs:
             if name not in known:
                 rule = f"{type(self).__name__}.{method.__name__}: unknown argument."
-                fix = _GONE.get(name) or did_you_mean(name, known)
-                raise TypeError(explain(rule, received=name, fix=fix))
+                raise TypeError(explain(rule, received=name, fix=unknown_argument(name, known)))
         return method(self, *args, **kwargs)
 
     return called  # type: ignore[return-value]
@@ -143,14 +134,16 @@ def factors(value: Any) -> None:
     """loss_weights: a number, or numbers by output in a list or dict; None for none.
 
     Raises:
-        ValueError: anything else.
+        ValueError: anything else, such as the metrics that Keras 2 took in this place.
     """
     for factor in identifiers(value):
         if factor is not None and (
             isinstance(factor, bool) or not isinstance(factor, int | float | np.number)
         ):
             rule = "compile: loss_weights is a number, or a list or dict of numbers by output."
-            raise ValueError(explain(rule, received=repr(value)))
+            metric = isinstance(factor, str | metrics.Metric) or callable(factor)
+            fix = f"Metrics are named: write metrics={value!r}." if metric else None
+            raise ValueError(explain(rule, received=repr(value), fix=fix))
 
 
 def names(loss: Any, *wanted: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,9 +12,11 @@ from gputrain import config
 from gputrain.backend import Device
 from gputrain.data.sources import Batch
 from gputrain.errors import NonFiniteError
-from gputrain.ir import Node
+from gputrain.ir import Node, Value
 from gputrain.models.training.state import Place, TrainingState
 from gputrain.models.training.steps import MOST_SKIPPED
+from gputrain.ops.comparison import IsFinite
+from gputrain.ops.optim import AllFinite
 from gputrain.runtime import Variable
 from gputrain.utils.notes import note
 
@@ -185,25 +187,47 @@ def report(model: Watched, batch: Batch, place: str, rate: float | None = None) 
 
 
 class NonFiniteFinder:
-    """Remembers the first node whose output holds NaN or infinity."""
+    """Remembers the nodes whose output holds NaN or infinity, to name the one that began it.
 
-    def __init__(self, device: Device) -> None:
-        self.device = device
-        self.found: tuple[Node, int, int, int] | None = None
+    That is the first on a way to what the step requires to be finite, or gives where it requires nothing: a
+    branch that was not taken, or a mask of -infinity, is no fault.
+    """
+
+    def __init__(self, device: Device, outputs: Sequence[Value]) -> None:
+        self.device, self.outputs = device, outputs
+        self.bad: dict[Node, tuple[int, int, int]] = {}  # how many are NaN, infinite, and there
+        self.required: list[Node] = []  # what is required to be finite, and is not
 
     def __call__(self, node: Node, outs: tuple[Any, ...]) -> None:
-        if self.found is not None or not node.inputs:
+        if isinstance(node.op, AllFinite | IsFinite) and node.outputs[0].spec.size == 1:
+            self.required += self._makers(node.inputs)
+        if not node.inputs:
             return
         for out in outs:
             host = self.device.download(out)
             if not is_finite(host):
-                self.found = (node, int(np.isnan(host).sum()), int(np.isinf(host).sum()), host.size)
+                self.bad[node] = int(np.isnan(host).sum()), int(np.isinf(host).sum()), host.size
                 return
 
+    def _makers(self, values: Sequence[Value]) -> list[Node]:
+        """The bad nodes that make these values."""
+        return [v.node for v in values if v.node is not None and v.node in self.bad]
+
+    def _origin(self) -> Node | None:
+        """The first bad node that what is required depends on."""
+        pending = self.required or self._makers(self.outputs)
+        reached = set(pending)
+        while pending:
+            causes = [node for node in self._makers(pending.pop().inputs) if node not in reached]
+            reached.update(causes)
+            pending += causes
+        return next((node for node in self.bad if node in reached), None)
+
     def describe(self) -> str:
-        if self.found is None:
+        node = self._origin()
+        if node is None:
             return "Run again node by node, no operation gave NaN or infinity."
-        node, nan, inf, size = self.found
+        nan, inf, size = self.bad[node]
         backward = node.path.endswith("'")
         where = node.path.rstrip("'") or "the step itself"
         return (

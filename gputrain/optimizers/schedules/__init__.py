@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gputrain.names import public
 from gputrain.optimizers.schedules.base import LearningRateSchedule, registry
 from gputrain.optimizers.schedules.cosine import CosineDecay, CosineDecayRestarts
 from gputrain.optimizers.schedules.decay import (
@@ -48,3 +49,6 @@ def get(identifier: Any) -> Any:
 
 serialize = serializer(registry, __name__, "learning_rate_schedule")
 deserialize = deserializer(registry, __name__)
+
+if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
+    __getattr__, __dir__ = public("schedule", __name__, __all__)

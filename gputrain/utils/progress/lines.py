@@ -260,6 +260,8 @@ def format_value(value: Any) -> str:
         >>> format_value(0.00001234)
         '1.2340e-05'
     """
+    if getattr(value, "ndim", 0) == 1:
+        return f"[{' '.join(map(format_value, value))}]"
     try:
         number = float(value)
     except (TypeError, ValueError):

@@ -37,9 +37,7 @@ def stack(width: int, *more: Any) -> Sequential:
 
 def classifier(width: int = 64, classes: int = 10, hidden: int = 16) -> Sequential:
     """One hidden relu layer and a softmax."""
-    return stack(
-        width, layers.Dense(hidden, activation="relu"), layers.Dense(classes, activation="softmax")
-    )
+    return stack(width, layers.Dense(hidden, activation="relu"), layers.Dense(classes, activation="softmax"))
 
 
 def minus_ten(shape: Any, dtype: Any = None) -> np.ndarray:

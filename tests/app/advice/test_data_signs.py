@@ -152,9 +152,7 @@ def classes(*counts):
 
 def test_imbalance():
     advice = found(table(), classes(4, 100, 96))["class_imbalance"]
-    assert advice.sign == (
-        "Classes are imbalanced: 4 samples of 'rose', 25 times as many (100) of 'lily'."
-    )
+    assert advice.sign == ("Classes are imbalanced: 4 samples of 'rose', 25 times as many (100) of 'lily'.")
     assert advice.tries[0].startswith("class_weight=")
     assert found(table(), classes(10, 100, 90)) == {}
 

@@ -115,6 +115,49 @@ def test_a_table(trained, tmp_path):
     np.testing.assert_array_equal(gathered(run, path)[2], values)
 
 
+def test_a_table_in_memory(trained, tmp_path):
+    run = open_run(trained("table"))
+    columns = flowers(50, seed=4)
+    expected = gathered(run, write_csv(tmp_path / "a.csv", columns))
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    for data in (columns, rows, Table(columns), str(tmp_path / "a.csv")):
+        names, answers, values = gathered(run, data)
+        assert (names, answers) == expected[:2]
+        np.testing.assert_array_equal(values, expected[2])
+    with pytest.raises(DataError, match=r"A table is a Table, a DataFrame.*Received: ndarray of shape"):
+        gathered(run, np.ones((3, 3)))
+    with pytest.raises(DataError, match=r"every column that the model was trained on .*also 'width'"):
+        gathered(run, [{"length": 1.0, "colour": "red"}])
+
+
+def test_a_frame_of_pandas(trained, tmp_path):
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    run = open_run(trained("table"))
+    columns = flowers(30, seed=4)
+    expected = gathered(run, write_csv(tmp_path / "a.csv", columns))
+    frame = pd.DataFrame(columns)
+    for data in (
+        frame,
+        frame.convert_dtypes(),
+        frame.astype({"colour": "category"}),
+        frame[frame.columns[::-1]],
+    ):
+        np.testing.assert_array_equal(gathered(run, data)[2], expected[2])
+    frame = frame.astype({"length": "Float64"})
+    frame.loc[3, "length"] = pd.NA
+    assert len(gathered(run, frame)[1]) == 30
+
+
+def test_arrays_in_memory(arrays, tmp_path):
+    x, _ = pictures(40, seed=1)
+    np.save(tmp_path / "x.npy", x)
+    expected = gathered(arrays, tmp_path / "x.npy")
+    for data in (x, x.astype("float64"), x.tolist()):
+        names, answers, values = gathered(arrays, data)
+        assert (names, answers) == expected[:2]
+        np.testing.assert_array_equal(values, expected[2])
+
+
 def test_a_table_without_a_column(trained, tmp_path):
     run = open_run(trained("table"))
     columns = flowers()

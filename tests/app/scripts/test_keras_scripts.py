@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import gputrain
-from gputrain import config
+from gputrain import config, keras_names
 from gputrain.app.scripts import keras_modules, missing_names, run_script, serving_keras
 from tests.on_device import child_environment
 
@@ -94,8 +94,7 @@ def test_all_forms_of_import():
     assert scope["K"].floatx() == "float32"
     assert scope["K"].epsilon() == 1e-7
     assert scope["K"].image_data_format() == "channels_last"
-    # gputrain.backend, the room of devices, is not keras.backend.
-    assert not hasattr(scope["K"], "current_device")
+    assert scope["K"].clear_session is gputrain.backend.clear_session
     assert repr(scope["keras"]) == f"<module 'keras' (gputrain {gputrain.__version__})>"
 
 
@@ -185,6 +184,13 @@ def missing_error(line: str) -> Exception:
             "The nearest name is keras.layers.Convolution2D.",
         ),
         ("import keras.applications", ImportError, "gputrain has no keras.applications (yet)."),
+        ("keras.layers.LSTM", AttributeError, "Write the recurrence with keras.ops.scan"),
+        ("keras.models.load_model", AttributeError, "Keep the weights: numpy.savez"),
+        ("keras.ops.scatter", AttributeError, "Write keras.ops.matmul with keras.ops.one_hot"),
+        ("keras.layers.Sequential", AttributeError, "It is keras.Sequential."),
+        ("from keras.backend import mean", ImportError, "It is keras.ops.mean."),
+        ("keras.backend.pow", AttributeError, "It is keras.ops.power."),
+        ("from keras.layers.normalization import BatchNormalization", ImportError, "from keras.layers."),
         ("from keras.applications import VGG16", ImportError, "gputrain has no keras.applications (yet)."),
         ("keras.saving_", AttributeError, "script.py, line 2: gputrain has no keras.saving_ (yet)."),
         ("from keras.src.layers import Dense", ImportError, "That is the inside of Keras."),
@@ -248,8 +254,14 @@ def lacking(text: str) -> list[tuple[str, list[int], bool]]:
         ("try:\n    import keras.nil\nexcept ValueError: pass", "keras.nil", 2, True),
         ("try:\n    import keras.nil\nfinally: pass", "keras.nil", 2, True),
         ("def f():\n    from keras.layers import Nil", "keras.layers.Nil", 2, False),
-        ("from tensorflow import keras\nkeras.layers.Dense", "tensorflow.keras", 1, True),
-        ("import tensorflow as tf\ntf.keras.layers.Dense", "tensorflow.keras", 2, True),
+        ("from tensorflow import keras\nkeras.layers.Nil", "tensorflow.keras.layers.Nil", 2, True),
+        ("import tensorflow as tf\ntf.keras.Nil()", "tensorflow.keras.Nil", 2, True),
+        ("import tensorflow.keras as k\nk.layers.Nil", "tensorflow.keras.layers.Nil", 2, True),
+        ("from tensorflow.keras.layers import Nil", "tensorflow.keras.layers.Nil", 1, True),
+        ("from tensorflow.python.keras import layers", "tensorflow.python.keras.layers", 1, True),
+        ("import tensorflow as tf\ntf.random.set_seed(3)", "tensorflow.random.set_seed", 2, True),
+        ("import tensorflow as tf\ndef f():\n    tf.nn.relu(3)", "tensorflow.nn.relu", 3, False),
+        ("from tensorflow import GradientTape", "tensorflow.GradientTape", 1, True),
     ],
 )
 def test_a_missing_name_is_found(text, path, line, certain):
@@ -267,7 +279,11 @@ def test_a_missing_name_is_found(text, path, line, certain):
         "from keras import layers\nlambda layers: layers.nil",
         "try:\n    from keras import layers\nexcept ValueError as layers:\n    layers.nil",
         "from . import keras\nkeras.nil",
-        "import tensorflow as tf\ntf.constant(1)",
+        "import tensorflow as tf\ntf.keras.layers.Dense(1)",
+        "import tensorflow as tf\nfrom tensorflow import keras\nkeras.layers.Dense.nil",
+        "from tensorflow.keras import layers, models\nlayers.Dense(1)",
+        "import tensorflow.keras as keras\nkeras.backend.epsilon()",
+        "from tensorflow.keras.layers import Dense\nfrom tensorflow.keras.datasets import mnist",
         "import keras_tuner\nkeras_tuner.nil",
         "a = a.b\na.c",
         "import keras\nkeras.layers.__name__",
@@ -302,7 +318,7 @@ def test_a_script_with_such_an_expression_runs(script, capsys):
 def test_all_that_is_missing_is_told_and_nothing_runs(script, capsys):
     path = script("""\
         from keras.layers import Dens, LSTM
-        from tensorflow import keras as k
+        from tensorflow.python.keras import layers
         import keras
         print("ran")
         def f():
@@ -312,13 +328,16 @@ def test_all_that_is_missing_is_told_and_nothing_runs(script, capsys):
     assert run_script(path) == 2
     out, err = capsys.readouterr()
     assert out == ""
+    said = [
+        (keras_names.instead_of(name) or "The nearest name is keras.layers.Dense.")
+        for name in ("keras.layers.Dens", "keras.layers.LSTM", "tensorflow.python", "keras.applications")
+    ]
     assert err.splitlines() == [
-        f"gputrain: {path} uses names of Keras that gputrain does not have (yet):",
-        "  line 1      keras.layers.Dens            The nearest name is keras.layers.Dense.",
-        "  lines 1, 6  keras.layers.LSTM",
-        "  line 2      tensorflow.keras             "
-        "Write `import keras` and `from keras...` instead; only `keras` is served.",
-        "  line 7      keras.applications  perhaps",
+        f"gputrain: {path} uses names that gputrain does not have (yet):",
+        f"  line 1      keras.layers.Dens                        {said[0]}",
+        f"  lines 1, 6  keras.layers.LSTM                        {said[1]}",
+        f"  line 2      tensorflow.python.keras.layers           {said[2]}",
+        f"  line 7      keras.applications              perhaps  {said[3]}",
         "Nothing was run.",
     ]
 
@@ -335,9 +354,10 @@ def test_what_may_not_be_reached_is_told_and_the_script_runs(script, capsys):
         """)
     assert run_script(path) == 0
     out, err = capsys.readouterr()
-    assert out == f"without: {path}, line 3: gputrain has no keras.layers.LSTM (yet).\n"
-    assert "line 3  keras.layers.LSTM   perhaps\n" in err
-    assert "line 7  keras.applications  perhaps\n" in err
+    instead = keras_names.instead_of("keras.layers.LSTM")
+    assert out == f"without: {path}, line 3: gputrain has no keras.layers.LSTM (yet). {instead}\n"
+    assert f"line 3  keras.layers.LSTM   perhaps  {instead}\n" in err
+    assert "line 7  keras.applications  perhaps  Build the model" in err
     assert err.endswith("The script runs; where it uses one of them, an error says so.\n")
 
 
@@ -496,15 +516,6 @@ def test_a_snippet_without_its_data_is_told_of_the_option(script, capsys):
     err = capsys.readouterr().err
     assert "NameError: name 'x_train' is not defined" in err
     assert err.endswith(f"can be given: gputrain run --arrays FILE.npz {path}\n")
-
-
-@pytest.mark.skipif(importlib.util.find_spec("tensorflow") is not None, reason="TensorFlow is installed")
-def test_a_script_for_tensorflow_is_told_so(script, capsys):
-    assert run_script(script("import tensorflow as tf\n")) == 1
-    assert capsys.readouterr().err.endswith(
-        "gputrain: gputrain does not stand in for TensorFlow. "
-        "Write `import keras` and `from keras...` instead; only `keras` is served.\n"
-    )
 
 
 # Scripts as people write them for Keras 3.

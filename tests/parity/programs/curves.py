@@ -213,6 +213,11 @@ def areas_of_labels_in_a_model(keras: Any) -> dict[str, Any]:
     }
 
 
+def scores_of_each_class_in_a_model(keras: Any) -> dict[str, Any]:
+    metrics = keras.metrics
+    return _fitted(keras, [metrics.F1Score(name="f1"), metrics.Recall(thresholds=[0.2, 0.5], name="recalls")])
+
+
 COUNTS: dict[str, Any] = {
     "plain": {},
     "a list of thresholds": {"thresholds": [0.2, 0.3, 0.5]},
