@@ -66,7 +66,7 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
         if kind == "train":
             trace.require(trace.read(state.healthy))
         step: Callable[[Any], Any] = getattr(model, f"{kind}_step")
-        results = step(pack_x_y_sample_weight(*(parts[:1] if kind == "predict" else parts)))
+        results = step(_packed(*(parts[:1] if kind == "predict" else parts)))
         leaves, structure = _predicted(results) if kind == "predict" else _logged(results, kind)
         if kind == "train":
             trace.write(state.step, ops.add(trace.read(state.step), 1))
@@ -76,6 +76,13 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
         elif counter in trace.before:  # something drew: the next step draws anew
             trace.write(counter, ops.add(trace.read(counter), 1))
     return structure, optimize(trace.graph(values, leaves)), trace.preparations
+
+
+def _packed(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """What a step gets; weights without targets too, which Keras leaves out."""
+    if y is None and sample_weight is not None:
+        return x, y, sample_weight
+    return pack_x_y_sample_weight(x, y, sample_weight)
 
 
 def part_of_step(name: str) -> Any:
