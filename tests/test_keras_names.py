@@ -212,20 +212,6 @@ def test_the_device_that_computes(name: str) -> None:
         pass
 
 
-@pytest.mark.parametrize("arguments", [{"workers": 4}, {"use_multiprocessing": True}])
-def test_a_dataset_of_several_workers_is_refused(arguments: dict[str, Any]) -> None:
-    (name,) = arguments
-    with pytest.raises(ValueError, match=f"PyDataset: {name} is not offered, .* Leave it out"):
-        keras.utils.PyDataset(**arguments)
-
-
-def test_a_dataset_without_methods_says_so() -> None:
-    with pytest.raises(NotImplementedError, match=r"PyDataset needs a method __len__\(self\)"):
-        len(keras.utils.PyDataset())
-    with pytest.raises(NotImplementedError, match=r"PyDataset needs a method __getitem__\(self, index\)"):
-        keras.utils.PyDataset()[0]
-
-
 def test_what_a_clone_cannot_honour_is_refused() -> None:
     for arguments in ({"input_tensors": X}, {"call_function": print}):
         with pytest.raises(ValueError, match=f"clone_model: {next(iter(arguments))} is not offered"):
