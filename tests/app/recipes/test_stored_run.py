@@ -23,8 +23,10 @@ def test_a_run_is_read_again(trained):
     assert run.folder == folder
     assert run.metrics == json.loads((folder / "metrics.json").read_text())
     with np.load(folder / "weights.npz", allow_pickle=False) as archive:
-        for weight in run.model().weights:
-            np.testing.assert_array_equal(weight.numpy(), archive[weight.path])
+        model = run.model()
+        for weight in model.weights:
+            name = weight.path.removeprefix(f"{model.name}/")
+            np.testing.assert_array_equal(weight.numpy(), archive[name])
     assert open_run(folder / "weights.npz").folder == folder
 
 
