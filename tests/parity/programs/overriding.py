@@ -440,6 +440,47 @@ def calls_hand_tensors_on_by_name(keras: Any) -> dict[str, Any]:
     }
 
 
+def calls_pass_all_arguments_on(keras: Any) -> dict[str, Any]:
+    class Around(keras.layers.Layer):
+        def __init__(self, *blocks, **kwargs):
+            super().__init__(**kwargs)
+            self.blocks = list(blocks)
+
+        def call(self, x, *args, **kwargs):
+            made = x
+            for block in self.blocks:
+                made = block(made, *args, **kwargs)
+            return keras.layers.add([x, made])
+
+    layer, inputs = Around(_dense(keras, 3, activation="relu"), keras.layers.Dropout(0.5)), keras.Input((3,))
+    return {"at once": layer(X), "model": keras.Model(inputs, layer(inputs)).predict(X, verbose=0)}
+
+
+def a_layer_around_another_one(keras: Any) -> dict[str, Any]:
+    class Wrapper(keras.layers.Layer):
+        def __init__(self, layer, **kwargs):
+            super().__init__(**kwargs)
+            self.layer = layer
+
+        def build(self, input_shape=None):
+            self.layer.build(input_shape)
+            super().build(input_shape)
+
+        def call(self, inputs, training=None, mask=None):
+            return self.layer(inputs) + 1.0
+
+        def compute_output_shape(self, input_shape):
+            return self.layer.compute_output_shape(input_shape)
+
+    wrapper = Wrapper(_dense(keras, 2))
+    seen = {"called": wrapper(X), "built": [wrapper.built, wrapper.layer.built]}
+    return {
+        **seen,
+        "shape": list(wrapper.compute_output_shape((None, 3))),
+        "refused": refusal(wrapper.get_config),
+    }
+
+
 def masks_are_given(keras: Any) -> dict[str, Any]:
     class Reads(keras.layers.Layer):
         def call(self, x, mask=None):
