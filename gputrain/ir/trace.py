@@ -33,6 +33,7 @@ class Trace(Interpreter):
     Args:
         training: what layers see as `training` when nobody says otherwise; None leaves it to their `call`.
         counter: integer variable counting steps; random operations read it.
+        calls: how often the layer was called that is called by itself; draws with a seed are counted so.
         parent: the trace around a body graph (scan, cond).
         repeats: whether this body runs more than once in a step (scan), so that nothing may draw in it.
 
@@ -49,11 +50,13 @@ class Trace(Interpreter):
         *,
         training: bool | None = None,
         counter: Stored | None = None,
+        calls: int | None = None,
         parent: Trace | None = None,
         repeats: bool = False,
     ) -> None:
         self.training = training
         self.counter = counter
+        self.calls = calls
         self.parent = parent
         self.repeats = repeats
         self.before: dict[Stored, Value] = {}
@@ -145,11 +148,17 @@ class Trace(Interpreter):
         self._draws[place] += 1
         return f"{place}#{self._draws[place]}"
 
-    def step(self) -> Value:
-        """The number of the training step, which random operations read."""
+    def step(self, seeded: bool = False) -> Value:
+        """The number of the training step, which random operations read.
+
+        Args:
+            seeded: whether the draw has a seed of its own; equal layers with one draw equally.
+        """
         self._check_draws()
         if self.parent is not None:
-            return self.parent.step()
+            return self.parent.step(seeded)
+        if seeded and self.calls is not None:
+            return Value.operators["constant"](np.asarray(self.calls, np.int64))
         if self.counter is None:
             raise GraphError("A random operation needs a model's step counter; this trace has none.")
         return self.read(self.counter)

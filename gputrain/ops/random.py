@@ -170,7 +170,7 @@ def _source(seed: Any, what: str) -> tuple[int, int, Any]:
             np.array(0, np.int64),
         )
     stream = philox.stream_id(f"{what}/{trace.stream_path()}")
-    return chosen, stream, trace.step()
+    return chosen, stream, trace.step(seeded=number is not None)
 
 
 def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> Any:

@@ -10,7 +10,6 @@ import pytest
 import gputrain as keras
 from gputrain import config, layers, losses, metrics, ops
 from gputrain.data import Arrays
-from gputrain.models.training.steps import unpack_data
 from tests.models.small import LABELS, ONE_HOT, QUIET, X, classifier, regressor, same
 
 COLUMN = X[:, 0]
@@ -40,7 +39,7 @@ class Telling(keras.Model):
         return x
 
     def test_step(self, data: Any) -> Any:
-        _, y, weight = unpack_data(data)
+        _, y, weight = keras.utils.unpack_x_y_sample_weight(data)
         return {"seen": ops.mean(y) if y is not None else ops.negative(ops.mean(weight))}
 
 

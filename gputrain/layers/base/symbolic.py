@@ -104,7 +104,13 @@ class Results:
 
 
 class SymbolicCalls(Tracked):
-    """What is known of a layer's calls on symbolic values."""
+    """What is known of a layer's calls outside of a trace.
+
+    Attributes:
+        eager_calls: how often it was called on arrays.
+    """
+
+    eager_calls = 0
 
     @property
     def input(self) -> Any:
@@ -267,7 +273,8 @@ def eager_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     inputs = [Value(Spec(tuple(a.shape), a.dtype.name)) for a in arrays]
     fresh = iter(inputs)
     new_args, new_kwargs = tree.map_leaves(lambda leaf: next(fresh) if is_array(leaf) else leaf, arguments)
-    trace = Trace(counter=_step_variable())
+    trace = Trace(counter=_step_variable(), calls=layer.eager_calls)
+    layer.eager_calls += 1
     with trace.active():
         result = layer(*new_args, **new_kwargs)
     values = [leaf for leaf in tree.flatten(result) if isinstance(leaf, Value)]

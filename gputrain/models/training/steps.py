@@ -16,7 +16,7 @@ from gputrain.models.training.state import TrainingState
 from gputrain.models.training.strategy import Strategy
 from gputrain.ops.base import apply, as_value, is_number
 from gputrain.ops.optim import Gate
-from gputrain.utils import tree
+from gputrain.utils import pack_x_y_sample_weight, tree
 from gputrain.utils.plain import flat
 
 COMPUTED = object()  # stands in the logs of a traced step for what the device computes
@@ -66,7 +66,7 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
         if kind == "train":
             trace.require(trace.read(state.healthy))
         step: Callable[[Any], Any] = getattr(model, f"{kind}_step")
-        results = step(pack_data(parts[0]) if kind == "predict" else pack_data(*parts))
+        results = step(pack_x_y_sample_weight(*(parts[:1] if kind == "predict" else parts)))
         leaves, structure = _predicted(results) if kind == "predict" else _logged(results, kind)
         if kind == "train":
             trace.write(state.step, ops.add(trace.read(state.step), 1))
@@ -172,20 +172,3 @@ def _is_guarded(after: Value, before: Value, flag: Value) -> bool:
         and node.inputs[0] is flag
         and any(v is before for v in node.inputs)
     )
-
-
-def pack_data(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """What a train_step gets: x, (x, y) or (x, y, sample_weight), as in Keras."""
-    if sample_weight is not None:
-        return x, y, sample_weight
-    if y is not None:
-        return x, y
-    return (x,) if isinstance(x, list | tuple) else x
-
-
-def unpack_data(data: Any) -> tuple[Any, Any, Any]:
-    """(x, y, sample_weight) of what a train_step got."""
-    if not isinstance(data, tuple):
-        return data, None, None
-    x, y, sample_weight = (*data, None, None)[:3]
-    return x, y, sample_weight

@@ -21,11 +21,12 @@ from gputrain.models.training.loop import Fit, evaluate, predict
 from gputrain.models.training.nonfinite import HealthWatch, report
 from gputrain.models.training.objectives import CompiledLoss, CompiledMetrics
 from gputrain.models.training.state import TrainingState
-from gputrain.models.training.steps import part_of_step, unpack_data
+from gputrain.models.training.steps import part_of_step
 from gputrain.models.training.strategy import OneProcess, Strategy
 from gputrain.ops.base import convert, spec_of
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
+from gputrain.utils import unpack_x_y_sample_weight as unpack_data
 from gputrain.utils.notes import note
 from gputrain.utils.signatures import takes
 

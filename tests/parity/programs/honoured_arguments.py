@@ -543,3 +543,28 @@ def a_normalization_over_several_axes(keras: Any) -> dict[str, Any]:
         layer.set_weights([np.arange(12, dtype="float32").reshape(shape), np.ones(shape, "float32")])
         found[str(axes)] = [list(shape), keras.ops.convert_to_numpy(layer(numbers(2, 3, 4)))]
     return found
+
+
+def layers_of_one_seed_draw_alike(keras: Any) -> dict[str, Any]:
+    x = np.ones((8, 32), "float32")
+
+    def draws(make: Any, **settings: Any) -> list[bool]:
+        one, other = make(**settings), make(**settings)
+        first, second, third = (
+            keras.ops.convert_to_numpy(layer(x, training=True)) for layer in (one, other, one)
+        )
+        return [bool(np.array_equal(first, second)), bool(np.array_equal(first, third))]
+
+    layers = keras.layers
+    return {
+        "Dropout": draws(layers.Dropout, rate=0.5, seed=3),
+        "GaussianNoise": draws(layers.GaussianNoise, stddev=0.5, seed=3),
+        "without a seed": draws(layers.Dropout, rate=0.5),
+        "initializers": [
+            bool(np.array_equal(*(keras.ops.convert_to_numpy(make((3, 3))) for make in pair)))
+            for pair in (
+                [keras.initializers.HeNormal(seed=3) for _ in "ab"],
+                [keras.initializers.HeNormal() for _ in "ab"],
+            )
+        ],
+    }

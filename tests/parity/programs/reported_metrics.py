@@ -494,3 +494,145 @@ def how_often_metrics_are_reset(keras: Any) -> dict[str, Any]:
         run()
         counts[name] = len(told)
     return counts
+
+
+# ------------------------------------------------------------------------------------- habits of scripts
+
+
+def an_endpoint_that_measures(keras: Any) -> dict[str, Any]:
+    """The layer of the guide to layers that takes targets and adds a loss and a metric."""
+
+    class Endpoint(keras.layers.Layer):
+        def __init__(self, name: Any = None) -> None:
+            super().__init__(name=name)
+            self.loss_fn = keras.losses.BinaryCrossentropy(from_logits=True)
+            self.accuracy_fn = keras.metrics.BinaryAccuracy(name="accuracy")
+
+        def call(self, targets: Any, logits: Any, sample_weights: Any = None) -> Any:
+            self.add_loss(self.loss_fn(targets, logits, sample_weights))
+            self.accuracy_fn.update_state(targets, logits, sample_weights)
+            return keras.ops.sigmoid(logits)
+
+    inputs, targets = keras.Input((3,), name="inputs"), keras.Input((1,), name="targets")
+    outputs = Endpoint(name="predictions")(targets, _dense(keras)(inputs))
+    model = keras.Model(inputs=[inputs, targets], outputs=outputs)
+    model.compile(optimizer="sgd")
+    data = {"inputs": X, "targets": (Y > 0).astype("float32")}
+    history = model.fit(data, epochs=2, batch_size=4, shuffle=False, **QUIET).history
+    return {"history": history, "evaluated": model.evaluate(data, **QUIET), "names": model.metrics_names}
+
+
+def a_penalty_and_the_mean_of_it(keras: Any) -> dict[str, Any]:
+    class Penalty(keras.layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense, self.mean = _dense(keras, 3), keras.metrics.Mean(name="penalty")
+
+        def call(self, x: Any) -> Any:
+            y = self.dense(x)
+            penalty = 0.1 * keras.ops.mean(y**2)
+            self.add_loss(penalty)
+            self.mean.update_state(penalty)
+            return y
+
+    return _everything(_stack(keras, Penalty(), _dense(keras)))
+
+
+def a_metric_of_a_layer_in_training_alone(keras: Any) -> dict[str, Any]:
+    class Trains(keras.layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mean = keras.metrics.Mean(name="trained")
+
+        def call(self, x: Any, training: bool = False) -> Any:
+            if training:
+                self.mean.update_state(x)
+            return x
+
+    return _everything(_stack(keras, Trains(), _dense(keras)))
+
+
+def a_metric_of_a_layer_that_is_called(keras: Any) -> dict[str, Any]:
+    class Calls(keras.layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.mean = keras.metrics.Mean(name="called")
+
+        def call(self, x: Any) -> Any:
+            return x + 0.1 * self.mean(x)
+
+    result = _everything(_stack(keras, Calls(), _dense(keras)))
+    return {key: result[key] for key in ("history", "dict", "names")}
+
+
+def metrics_of_one_name_in_two_layers(keras: Any) -> dict[str, Any]:
+    model = _stack(keras, _watch(keras, "same"), _dense(keras, 3), _watch(keras, "same"), _dense(keras))
+    return {"dict": model.evaluate(X, Y, return_dict=True, **QUIET), "names": model.metrics_names}
+
+
+def a_metric_of_a_layer_named_loss(keras: Any) -> dict[str, Any]:
+    model = _stack(keras, _watch(keras, "loss"), _dense(keras))
+    return {"dict": model.evaluate(X, Y, return_dict=True, **QUIET)}
+
+
+def metrics_that_are_functions(keras: Any) -> dict[str, Any]:
+    def largest(y_true: Any, y_pred: Any) -> Any:
+        return keras.ops.max(keras.ops.abs(keras.ops.subtract(y_true, y_pred)), axis=-1)
+
+    def root(y_true: Any, y_pred: Any) -> Any:
+        return keras.ops.sqrt(keras.ops.mean(keras.ops.square(keras.ops.subtract(y_true, y_pred))))
+
+    return _everything(_stack(keras, _dense(keras), metrics=[largest, root, "mae"]))
+
+
+def data_of_a_step_unpacked(keras: Any) -> dict[str, Any]:
+    class Own(keras.Sequential):
+        def test_step(self, data: Any) -> Any:
+            x, y, weights = keras.utils.unpack_x_y_sample_weight(data)
+            y_pred = self(x)
+            self.compute_loss(x, y, y_pred, weights)
+            return {**self.compute_metrics(x, y, y_pred, weights), "mean": keras.ops.mean(y_pred)}
+
+    model = Own([keras.Input((3,)), _dense(keras)])
+    model.compile("sgd", "mse", metrics=["mae"], weighted_metrics=["mse"])
+    weights = numbers(8, key="w", low=0.1)
+    found = [model.evaluate(X, Y, **QUIET), model.evaluate(X, Y, sample_weight=weights, **QUIET)]
+    pack, unpack = keras.utils.pack_x_y_sample_weight, keras.utils.unpack_x_y_sample_weight
+    packed = [pack(1), pack([1, 2]), pack(1, 2), pack(1, 2, 3)]
+    return {
+        "found": found,
+        "packed": packed,
+        "unpacked": [unpack(data) for data in (1, (1,), [1, 2], (1, 2, 3))],
+    }
+
+
+def steps_of_a_model_with_metrics_of_its_own(keras: Any) -> dict[str, Any]:
+    """As the guide to lower-level steps has it."""
+
+    class Own(keras.Model):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            self.loss_tracker = keras.metrics.Mean(name="loss")
+            self.mae_metric = keras.metrics.MeanAbsoluteError(name="mae")
+            self.loss_fn = keras.losses.MeanSquaredError()
+
+        @property
+        def metrics(self) -> list[Any]:
+            return [self.loss_tracker, self.mae_metric]
+
+        def test_step(self, data: Any) -> Any:
+            x, y = data[:2]
+            y_pred = self(x, training=False)
+            self.loss_tracker.update_state(self.loss_fn(y, y_pred))
+            self.mae_metric.update_state(y, y_pred)
+            return {"loss": self.loss_tracker.result(), "mae": self.mae_metric.result()}
+
+    inputs = keras.Input((3,))
+    model = Own(inputs, _dense(keras)(inputs))
+    model.compile(optimizer="sgd", loss="mse")
+    return {
+        "list": model.evaluate(X, Y, batch_size=4, **QUIET),
+        "dict": model.evaluate(X, Y, return_dict=True, **QUIET),
+        "single": model.test_on_batch(X, Y),
+        "names": model.metrics_names,
+    }

@@ -55,15 +55,14 @@ def odd_indexes_do_not_count(keras: Any) -> dict[str, Any]:
     letters = FRAME.set_index(pd.Index(list("abcdefghijkl")))
     shuffled = TARGET.set_axis(range(111, 99, -1))
     kept = FRAME["a"] > -0.5
+    levels = pd.MultiIndex.from_product([["q"], list("abc")])
     return {
         "fit": _fitted(keras, letters, shuffled),
         "filtered": _fitted(keras, FRAME[kept], TARGET[kept]),
         "strided": _fitted(keras, FRAME.iloc[::2], TARGET.iloc[::2]),
         "backwards": _fitted(keras, FRAME.iloc[::-1], TARGET.iloc[::-1]),
         "numbered": _fitted(keras, pd.DataFrame(X), TARGET),
-        "levels": _fitted(
-            keras, FRAME.set_axis(pd.MultiIndex.from_product([["q"], list("abc")]), axis=1), TARGET
-        ),
+        "levels": _fitted(keras, FRAME.set_axis(levels, axis=1), TARGET),
     }
 
 
