@@ -99,7 +99,7 @@ def _class_indices(x: Any) -> NDArray[np.int64]:
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
     """What a `train_step` gets: x, (x, y) or (x, y, sample_weight); (x,) for a list or tuple of inputs alone.
 
-    Without y, sample_weight is left out, as in Keras.
+    Weights without targets are left out, as in Keras.
 
     Args:
         x, y, sample_weight: values, or structures of them.
