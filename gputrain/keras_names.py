@@ -544,11 +544,11 @@ def _tensorflow(parts: list[str]) -> str:
 
 @cache
 def _instead() -> dict[str, str]:
-    """What to do about each name, by its path below keras."""
-    found = dict(FORMER)
+    """What to do about each name, by its path below keras in small letters."""
+    found = {path.lower(): text for path, text in FORMER.items()}
     for group in NOT_THERE:
         for room, names in group.names.items():
-            found.update({f"{room}.{name}".lstrip("."): group.instead for name in names.split()})
+            found.update({f"{room}.{name}".lstrip(".").lower(): group.instead for name in names.split()})
     return found
 
 
@@ -565,7 +565,7 @@ def instead_of(path: str) -> str | None:
     if parts[:1] == ["ops"] and len(parts) == 3:  # Keras has its operations a second time, by group
         parts = [parts[0], parts[2]]
     for count in range(len(parts), 0, -1):
-        found = _instead().get(".".join(parts[:count]))
+        found = _instead().get(".".join(parts[:count]).lower())
         if found is not None:
             return found
     for cls, base in (("Sequential", "Model"), ("Model", "layers.Layer")):
