@@ -101,7 +101,7 @@ def test_a_script_for_tensorflow_runs(
         ("import tensorflow.compat.v1 as tf", "tensorflow.compat.v1", "Write import keras."),
         (
             "from keras.preprocessing.sequence import pad_sequences",
-            "keras.preprocessing.sequence",
+            "keras.preprocessing.sequence.pad_sequences",
             "PyDataset to",
         ),
         ("from tensorflow import GradientTape", "tensorflow.GradientTape", "gputrain.gradients"),
