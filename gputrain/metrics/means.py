@@ -97,7 +97,7 @@ class Mean(Metric):
         self.count = self.add_variable((), "zeros", _EXACT, name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Take in values, (N, ...), each with its weight, (N,), (N, 1) or (N, ...); a number weighs a batch."""
+        """Take in values, (N, ...), with weights, (N,), (N, 1) or (N, ...); a number weighs the batch."""
         values = as_float(values)
         weights = None
         if sample_weight is not None:
