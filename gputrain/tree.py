@@ -134,14 +134,13 @@ def pack_sequence_as(structure: Any, flat_sequence: Iterable[Any]) -> Any:
 
     Example:
         >>> pack_sequence_as({"b": 0, "a": [0]}, [1, 2])
-        {'b': 2, 'a': [1]}
+        {'a': [1], 'b': 2}
     """
     leaves, count = list(flat_sequence), len(flatten(structure))
     if len(leaves) != count:
         rule = "pack_sequence_as needs a value for each leaf."
         raise ValueError(explain(rule, expected=count, received=len(leaves)))
-    rest = iter(leaves)
-    return _mapped(lambda _: next(rest), structure, (), True)
+    return _packed(structure, iter(leaves))
 
 
 def assert_same_structure(a: Any, b: Any) -> None:
@@ -241,6 +240,14 @@ def _mapped(func: Callable[..., Any], first: Any, others: Sequence[Any], none_is
             first, lambda part, key: _mapped(func, part, [other[key] for other in others], none_is_leaf)
         )
     return None if first is None and not none_is_leaf else func(first, *others)
+
+
+def _packed(structure: Any, leaves: Iterator[Any]) -> Any:
+    if isinstance(structure, dict):
+        return {key: _packed(part, leaves) for key, part in _items(structure)}
+    return (
+        _rebuilt(structure, lambda part, _: _packed(part, leaves)) if is_nested(structure) else next(leaves)
+    )
 
 
 def _require_prefix(shallow: Any, structure: Any, path: tuple[Any, ...]) -> None:

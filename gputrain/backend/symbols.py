@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gputrain import config
-from gputrain.errors import explain
+from gputrain.errors import DTypeError, explain
 from gputrain.ir import INTEGERS, Spec, Value, dtype_name, is_float
 
 __all__ = ["KerasTensor", "is_float_dtype", "is_int_dtype", "is_keras_tensor", "standardize_dtype"]
@@ -72,7 +72,7 @@ def standardize_dtype(dtype: Any) -> str:
         dtype: a name, a NumPy type or dtype, a Python type, or None.
 
     Raises:
-        DTypeError: gputrain does not compute in it.
+        ValueError: gputrain does not compute in it.
 
     Example:
         >>> standardize_dtype(int)
@@ -80,7 +80,10 @@ def standardize_dtype(dtype: Any) -> str:
     """
     if dtype is None or dtype is float:
         return config.floatx()
-    return dtype_name(_PYTHON.get(str(dtype), dtype))
+    try:
+        return dtype_name(_PYTHON.get(str(dtype), dtype))
+    except DTypeError as error:
+        raise ValueError(str(error)) from None
 
 
 def is_float_dtype(dtype: Any) -> bool:

@@ -1,10 +1,11 @@
-"""Reading ahead: a thread prepares the coming batches while the device works on one."""
+"""Reading ahead: threads prepare the coming batches while the device works on one."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -21,6 +22,50 @@ _END = object()
 def is_reader() -> bool:
     """Whether this thread reads ahead for another one."""
     return getattr(_local, "reads", False)
+
+
+def _begin_reading() -> None:
+    _local.reads = True
+
+
+def by_threads(
+    sequence: Any,
+    numbers: Iterable[int],
+    threads: int,
+    most: int,
+    within: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> Iterator[Any]:
+    """The items of a sequence of these numbers in order, made ahead by threads.
+
+    Args:
+        sequence: gives an item for a number.
+        numbers: which items.
+        threads: how many make them.
+        most: so many are waited for at most, beside the next one.
+        within: gives what a thread enters for an item.
+
+    Example:
+        >>> list(by_threads("abc", [2, 0], threads=2, most=1))
+        ['c', 'a']
+    """
+    from concurrent.futures import Future, ThreadPoolExecutor  # for those who ask for threads
+
+    pool = ThreadPoolExecutor(threads, "gputrain-batches", _begin_reading)
+    coming: deque[Future[Any]] = deque()
+    try:
+        for number in numbers:
+            coming.append(pool.submit(_item, sequence, number, within()))
+            if len(coming) > most:
+                yield coming.popleft().result()
+        while coming:
+            yield coming.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _item(sequence: Any, number: int, within: AbstractContextManager[object]) -> Any:
+    with within:
+        return sequence[number]
 
 
 class Ahead:
@@ -65,7 +110,7 @@ class Ahead:
             note("A generator that was read ahead is still busy with its next batch; it is left to itself.")
 
     def _read(self) -> None:
-        _local.reads = True
+        _begin_reading()
         try:
             with self._within:
                 for item in self._items:

@@ -156,7 +156,7 @@ def _is_list_of_arrays(structure: Any) -> bool:
         isinstance(structure, list)
         and bool(structure)
         and any(a is not None for a in structure)
-        and all(a is None or (np.ndim(a) and hasattr(a, "shape")) for a in structure)
+        and all(a is None or _is_list_of_arrays(a) or (hasattr(a, "shape") and np.ndim(a)) for a in structure)
     )
 
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from operator import getitem
 from typing import Any
 
 import numpy as np
 
 from gputrain import config
 from gputrain.backend import Feeder, Thunk, current_device
-from gputrain.data.ahead import Ahead
+from gputrain.data.ahead import Ahead, by_threads
 from gputrain.data.arrays import Arrays, Batches, make_arrays
 from gputrain.errors import DataError, explain
+from gputrain.utils import PyDataset
 from gputrain.utils.notes import note
 from gputrain.utils.states import check_names
 
@@ -143,8 +146,8 @@ class _PassSource(Source):
             stop = max(first, min(count, first + left))
             if first < stop:
                 self._tell("on_epoch_begin")
-                for i in range(first, stop):
-                    yield self._batch(order, i), (number, i + 1)
+                for i, batch in enumerate(self._batches(order, first, stop), first + 1):
+                    yield batch, (number, i)
                 self._tell("on_epoch_end")
             left -= stop - first
             if not self._goes_on:
@@ -155,7 +158,8 @@ class _PassSource(Source):
         """All rows in the order of a pass."""
         raise NotImplementedError
 
-    def _batch(self, order: np.ndarray, number: int) -> Batch:
+    def _batches(self, order: np.ndarray, first: int, stop: int) -> Iterator[Batch]:
+        """Some of the batches of a pass."""
         raise NotImplementedError
 
     def _tell(self, moment: str) -> None:
@@ -202,6 +206,9 @@ class ArraySource(_PassSource):
             self._known = number, self.batches.order(number)
         return self._known[1]
 
+    def _batches(self, order: np.ndarray, first: int, stop: int) -> Iterator[Batch]:
+        return map(partial(self._batch, order), range(first, stop))
+
     def _batch(self, order: np.ndarray, number: int) -> Batch:
         start = number * self.batch_size
         return Batch(self.arrays, order, start, min(start + self.batch_size, len(order)))
@@ -246,7 +253,7 @@ class Reading(Source):
 
 
 class SequenceSource(Reading, _PassSource):
-    """Batches by number, from an object with __len__ and __getitem__.
+    """Batches by number, from an object with __len__ and __getitem__, or a `PyDataset` that knows how many.
 
     Its `on_epoch_begin` and `on_epoch_end`, if it has them, are called before and after each epoch, and each
     pass where an epoch has more than one.
@@ -260,7 +267,7 @@ class SequenceSource(Reading, _PassSource):
     def __init__(
         self, sequence: Any, steps: int | None, shuffle: bool | str, what: str, repeat: bool = False
     ) -> None:
-        super().__init__(what, steps, len(sequence), repeat)
+        super().__init__(what, steps, _length(sequence), repeat)
         self.sequence, self.shuffle = sequence, shuffle
 
     def first(self) -> Batch:
@@ -277,17 +284,27 @@ class SequenceSource(Reading, _PassSource):
     def _order(self, number: int) -> np.ndarray:
         return Batches(self._count(), 1, self.shuffle).order(number)
 
-    def _batch(self, order: np.ndarray, number: int) -> Batch:
-        return self._convert(self.sequence[int(order[number])])
+    def _batches(self, order: np.ndarray, first: int, stop: int) -> Iterator[Batch]:
+        numbers = map(int, order[first:stop])
+        if isinstance(self.sequence, PyDataset) and self.sequence.workers > 1:
+            device, sizes = current_device(), (self.sequence.workers, self.sequence.max_queue_size)
+            return map(self._convert, by_threads(self.sequence, numbers, *sizes, device.carried))
+        return map(self._convert, map(partial(getitem, self.sequence), numbers))
 
     def _count(self) -> int:
-        if len(self.sequence) == 0:
+        count = _length(self.sequence)
+        if not count:
             raise DataError(explain(f"{self.what} needs at least one batch.", received="an empty sequence"))
-        return len(self.sequence)
+        return count
 
     def _tell(self, moment: str) -> None:
         if hasattr(self.sequence, moment):
             getattr(self.sequence, moment)()
+
+
+def _length(data: Any) -> int | None:
+    """The batches that a sequence says it has; None where it says that there is no end of them."""
+    return data.num_batches if isinstance(data, PyDataset) else len(data)
 
 
 class StreamSource(Reading):
@@ -380,7 +397,10 @@ def make_source(
     """
     if isinstance(data, Arrays):
         return ArraySource(data, batch_size, shuffle, steps, repeat, what)
-    if hasattr(data, "__len__") and hasattr(data, "__getitem__"):
+    numbered = hasattr(data, "__len__") and hasattr(data, "__getitem__")
+    if isinstance(data, PyDataset):
+        numbered = data.num_batches is not None
+    if numbered:
         return SequenceSource(data, steps, shuffle, what, repeat)
     return StreamSource(data, steps, what, repeat)
 

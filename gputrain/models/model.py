@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from gputrain import losses
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Spec, Value
 from gputrain.layers import serialize
@@ -271,7 +270,7 @@ class Functional(Model):
         """Specs of the targets that the compiled losses take, flat: class indices, or the outputs' own."""
         outputs = [v.spec for v in self.outputs]
         chosen = self._loss.per_output(self.output_names) if self._loss is not None else []
-        sparse = [takes_indices(losses.as_loss(loss)) for loss in chosen] or [False] * len(outputs)
+        sparse = [takes_indices(loss) for loss in chosen] or [False] * len(outputs)
         return [
             Spec(spec.shape[:-1], "int32") if indices else spec
             for spec, indices in zip(outputs, sparse, strict=True)

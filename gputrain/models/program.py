@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from gputrain.errors import DeviceMemoryError, NonFiniteError
 from gputrain.ir import Spec
 from gputrain.models.training.callback import BatchLogs
 from gputrain.models.training.nonfinite import NonFiniteFinder, is_finite
-from gputrain.models.training.steps import Stepped, trace_step
+from gputrain.models.training.steps import COMPUTED, Stepped, trace_step
 from gputrain.runtime import Arena, Executable, interpret
 from gputrain.utils.notes import note
 
@@ -101,9 +102,9 @@ class Program:
         return [np.asarray(on_host(a)[rows], v.dtype) for a, v in pairs]
 
     def logs(self) -> dict[str, Any]:
-        """The step's logs as Python floats; arrays of metrics that give a number for each class."""
-        values = (array if array.ndim else float(array) for array in self.executable.fetch())
-        return dict(zip(self.names, values, strict=True))
+        """The step's logs: Python floats, arrays of what has axes, and whatever else the step returned."""
+        computed = iter(self.executable.fetch())
+        return {name: _log(value, computed) for name, value in self.structure.items()}
 
     def outputs(self) -> list[np.ndarray]:
         """Copies of the flat outputs of a predict step."""
@@ -117,6 +118,16 @@ class Program:
         pairs = zip(self.graph.inputs, buffers, strict=True)
         ranges = ", ".join(f"{v.name} in {b.min():.4g}..{b.max():.4g}" for v, b in pairs if b.size)
         return f"{finder.describe()} Inputs of the step: {ranges}."
+
+
+def _log(value: Any, computed: Iterator[np.ndarray]) -> Any:
+    """A value of the logs, with what was computed in its place."""
+    if value is COMPUTED:
+        array = next(computed)
+        return array if array.ndim else float(array)
+    if isinstance(value, list | tuple):
+        return type(value)(_log(item, computed) for item in value)
+    return value
 
 
 class ProgramCache:
@@ -178,7 +189,7 @@ class ProgramCache:
         self._kept_logs = weakref.ref(logs)
         return logs
 
-    def current_logs(self) -> dict[str, float]:
+    def current_logs(self) -> dict[str, Any]:
         """Logs of the step that ran last, where somebody still holds them."""
         logs = self._kept_logs() if self._kept_logs is not None else None
         return logs.settle() if logs is not None else {}

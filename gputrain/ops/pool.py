@@ -118,7 +118,7 @@ class MaxPool(_Pooling, Operation):
             tap = x[met]
             if index == 0:
                 xp.copyto(best, tap)
-                winner[...] = xp.asarray(window.first_inside())
+                winner[...] = xp.asarray(window.first_inside()) if window.padded else 0
                 continue
             xp.greater(tap, best, out=better)
             xp.copyto(winner, index, where=better)

@@ -144,9 +144,9 @@ class Window:
             yield tap, (slice(None), *(_met(*span) for span in spans))
 
     def first_inside(self) -> Any:
-        """The first tap that meets no border, at each position: (*out, 1); 0 where there is no border."""
+        """The first tap that meets no border, at each position: (*out, 1)."""
         first: Any = np.zeros((1,), "int64")
-        for axis in range(self.rank if self.padded else 0):
+        for axis in range(self.rank):
             begin = self.pads[axis][0] - np.arange(self.out[axis]) * self.strides[axis]
             skipped = np.maximum(begin + self.dilation[axis] - 1, 0) // self.dilation[axis]
             first = (first * self.kernel[axis])[..., None, :] + skipped[:, None]

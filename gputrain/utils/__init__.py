@@ -1,9 +1,11 @@
-"""Tools of all rooms, and what Keras users expect: `to_categorical`, `normalize`, `set_random_seed`."""
+"""Tools of all rooms, and what Keras users expect: `to_categorical`, `set_random_seed`, `PyDataset` ..."""
 
 from typing import TYPE_CHECKING, Any
 
 from gputrain.names import clear_session, public, stands_above
 from gputrain.utils.numerical import (
+    PyDataset,
+    Sequence,
     normalize,
     pack_x_y_sample_weight,
     set_random_seed,
@@ -12,7 +14,6 @@ from gputrain.utils.numerical import (
 )
 
 if TYPE_CHECKING:
-    from gputrain.utils.batches import PyDataset, Sequence, pad_sequences
     from gputrain.utils.custom_objects import (
         CustomObjectScope,
         custom_object_scope,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
         get_registered_object,
         register_keras_serializable,
     )
+    from gputrain.utils.padding import pad_sequences
 
     is_keras_tensor: Any  # these stand above this room
     standardize_dtype: Any
@@ -50,7 +52,7 @@ _CUSTOM_OBJECTS = (
     *("get_registered_object", "register_keras_serializable"),
 )
 stands_above(__name__, _CUSTOM_OBJECTS, "gputrain.utils.custom_objects")
-stands_above(__name__, ("PyDataset", "Sequence", "pad_sequences"), "gputrain.utils.batches")
+stands_above(__name__, ("pad_sequences",), "gputrain.utils.padding")
 stands_above(__name__, ("is_keras_tensor", "standardize_dtype"), "gputrain.backend.symbols")
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error

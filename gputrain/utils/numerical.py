@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -81,6 +83,8 @@ def set_random_seed(seed: int) -> None:
 
 def _class_indices(x: Any) -> NDArray[np.int64]:
     values = np.asarray(x)
+    if values.dtype.kind == "U" and np.char.isdecimal(values).all():
+        values = values.astype(np.int64)
     if values.ndim > 1 and values.shape[-1] == 1:
         values = values.reshape(values.shape[:-1])
     kind = values.dtype.kind
@@ -95,6 +99,8 @@ def _class_indices(x: Any) -> NDArray[np.int64]:
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
     """What a `train_step` gets: x, (x, y) or (x, y, sample_weight); (x,) for a list or tuple of inputs alone.
 
+    Weights without targets are left out, as in Keras.
+
     Args:
         x, y, sample_weight: values, or structures of them.
 
@@ -102,11 +108,9 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
         >>> pack_x_y_sample_weight([1, 2])
         ([1, 2],)
     """
-    if sample_weight is not None:
-        return x, y, sample_weight
-    if y is not None:
-        return x, y
-    return (x,) if isinstance(x, list | tuple) else x
+    if y is None:
+        return (x,) if isinstance(x, list | tuple) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
@@ -128,3 +132,61 @@ def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
         raise ValueError(explain(rule, received=f"{len(parts)} parts"))
     x, y, sample_weight = (*parts, None, None)[:3]
     return x, y, sample_weight
+
+
+class PyDataset:
+    """Batches by number: subclass it, with `__getitem__` and `__len__`.
+
+    Args:
+        workers: threads that call `__getitem__`; up to 1, batches are made one after the other.
+        use_multiprocessing: refused; threads make the batches.
+        max_queue_size: batches that are made ahead at most, with several workers.
+
+    Raises:
+        ValueError: use_multiprocessing, or a number that is no int of at least 0.
+
+    Example:
+        >>> class Halves(PyDataset):
+        ...     def __len__(self):
+        ...         return 2
+        ...     def __getitem__(self, index):
+        ...         return x[index::2], y[index::2]
+        >>> model.fit(Halves(), epochs=2)
+    """
+
+    workers, use_multiprocessing, max_queue_size = 1, False, 10
+
+    def __init__(self, workers: int = 1, use_multiprocessing: bool = False, max_queue_size: int = 10) -> None:
+        if use_multiprocessing:
+            rule = f"{type(self).__name__}: use_multiprocessing cannot be honoured, threads make the batches."
+            raise ValueError(explain(rule, received=True, fix="Leave it out, and give workers=4, say."))
+        for name, value in (("workers", workers), ("max_queue_size", max_queue_size)):
+            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 0:
+                rule = f"{type(self).__name__}: {name} must be an int of at least 0."
+                raise ValueError(explain(rule, received=repr(value)))
+        self.workers, self.max_queue_size = workers, max_queue_size
+
+    def __getitem__(self, index: int) -> Any:
+        """The batch of a number: x, (x, y) or (x, y, sample_weight)."""
+        raise NotImplementedError(f"{type(self).__name__} must define __getitem__(self, index).")
+
+    def __iter__(self) -> Iterator[Any]:
+        """The batches in order; without end where there is no number of them."""
+        count = self.num_batches
+        return map(self.__getitem__, itertools.count() if count is None else range(count))
+
+    @property
+    def num_batches(self) -> int | None:
+        """How many batches there are; a subclass may say None for no end of them."""
+        if not hasattr(self, "__len__"):
+            raise NotImplementedError(f"{type(self).__name__} must define __len__(self), or num_batches.")
+        return len(self)
+
+    def on_epoch_begin(self) -> None:
+        """Called before each epoch, and each pass of one that has several."""
+
+    def on_epoch_end(self) -> None:
+        """Called after each epoch, and each pass of one that has several."""
+
+
+Sequence = PyDataset  # its name in Keras 2

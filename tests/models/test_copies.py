@@ -288,9 +288,8 @@ def test_every_layer(case: Any) -> None:
         layer.get_config(),
     )
     layer(given)
-    others = pickled(layer, 0), pickled(layer), copy.deepcopy(layer)
-    start = config.draws()
-    expected = layer(given)  # a layer with a seed goes on from call to call, and so do its copies
+    start, others = config.draws(), (pickled(layer, 0), pickled(layer), copy.deepcopy(layer))
+    expected = layer(given)
     for other in others:
         assert other.get_config() == layer.get_config()
         config.set_draws(start)

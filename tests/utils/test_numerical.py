@@ -56,3 +56,25 @@ def test_set_random_seed():
     assert config.seed() == 11
     with pytest.raises(ValueError, match="'seed' must be an integer from 0"):
         utils.set_random_seed("a")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        (
+            {"use_multiprocessing": True},
+            r"^PyDataset: use_multiprocessing cannot be honoured.*give workers=4",
+        ),
+        ({"workers": -1}, r"PyDataset: workers must be an int of at least 0. Received: -1"),
+        ({"workers": 1.5}, r"PyDataset: workers must be an int of at least 0. Received: 1.5"),
+        ({"max_queue_size": True}, r"PyDataset: max_queue_size must be an int of at least 0. Received: True"),
+    ],
+)
+def test_what_a_dataset_of_batches_refuses(arguments, text):
+    with pytest.raises(ValueError, match=text):
+        utils.PyDataset(**arguments)
+
+
+def test_data_of_a_step_has_three_parts_at_most():
+    with pytest.raises(ValueError, match=r"Data of a step is x.*Received: 4 parts"):
+        utils.unpack_x_y_sample_weight((1, 2, 3, 4))

@@ -23,7 +23,7 @@ COMMANDS = (
     ("summary", "show the layers of a recipe's model, its size and its memory", "summary"),
     ("config", "show a recipe with every default", "config"),
     ("datasets", "list the data sets that recipes can name, and where they are", "datasets"),
-    ("run", "run a Keras script: `import keras` gives gputrain", "run"),
+    ("run", "run a Keras script: `keras` and `tensorflow.keras` are gputrain", "run"),
     ("doctor", "say what works on this machine, and how to mend what does not", "doctor"),
     ("completion", "print what makes your shell complete gputrain's commands", "completion"),
 )

@@ -1,12 +1,13 @@
-"""Run a Python script in which `import keras` gives gputrain.
+"""Run a Python script in which `keras` and `tensorflow.keras` are gputrain.
 
 examples:
-  gputrain run program.py                     # `import keras` in it gives gputrain
+  gputrain run program.py                     # `import keras` in it gives gputrain,
+                                              # and so does `from tensorflow import keras`
   gputrain run program.py --epochs 3          # what follows the script is the script's
   gputrain run --arrays data.npz snippet.py   # its arrays are variables of the script
   gputrain run --backend numpy program.py
 
-What the script uses of Keras and gputrain does not have is listed before it starts.
+What the script uses of Keras or of TensorFlow and gputrain does not have is listed before it starts.
 
 exit codes: that of the script; 1 it raised an error, 2 it cannot be read, 130 interrupted with Ctrl-C
 """

@@ -64,16 +64,17 @@ class RunFolder:
         """Write metrics.json. A number that is not finite becomes null, as JSON has no word for it."""
         write_text(self.path / METRICS, json.dumps(as_json(metrics), indent=2, allow_nan=False) + "\n")
 
-    def write_weights(self, weights: Iterable[Variable]) -> None:
-        """Write weights.npz: one array for each variable, named by its path.
+    def write_weights(self, weights: Iterable[Variable], model: str = "") -> None:
+        """Write weights.npz: one array for each variable, named by its path within the model of this name.
 
         Raises:
             ValueError: two variables have one path, or a path could leave the archive when it is unpacked.
         """
         arrays: dict[str, NDArray[Any]] = {}
         for weight in weights:
-            _check_weight_path(weight.path, arrays)
-            arrays[weight.path] = np.asarray(weight.numpy())
+            name = name_within(weight, model)
+            _check_weight_path(name, arrays)
+            arrays[name] = np.asarray(weight.numpy())
         write_atomically(self.path / WEIGHTS, lambda stream: _write_npz(stream, arrays))
 
     def epochs_recorded(self) -> int:
@@ -127,6 +128,11 @@ def _numbers(parent: Path, name: str) -> list[int]:
     pattern = re.compile(re.escape(name) + r"-([1-9][0-9]{0,8})")
     matches = (pattern.fullmatch(path.name) for path in parent.iterdir())
     return [int(match[1]) for match in matches if match]
+
+
+def name_within(weight: Variable, model: str) -> str:
+    """The path of a weight without the name of the model around it, which is the recipe's."""
+    return weight.path.removeprefix(f"{model}/") if model else weight.path
 
 
 def _check_weight_path(path: str, taken: Mapping[str, object]) -> None:

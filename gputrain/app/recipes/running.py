@@ -116,7 +116,7 @@ def run(recipe: Recipe, out: str | Path = "runs", verbose: int | str = "auto") -
             _write_beginning(job, folder, log)
             _train(watched, folder, log)
             trained = watched.metrics()
-            folder.write_weights(job.model.weights)
+            folder.write_weights(job.model.weights, job.model.name)
             batch_size = int(recipe.settings["training"]["batch_size"])
             tested = test(job.model, job.dataset.test, job.dataset.preparation, batch_size)
             metrics = {**tested.metrics, **trained}
@@ -231,7 +231,7 @@ def _keep_interrupted(watched: _Training, folder: RunFolder) -> str:
     if not steps:
         folder.discard()
         return "No step was complete; no run folder is kept."
-    folder.write_weights(model.weights)
+    folder.write_weights(model.weights, model.name)
     folder.write_metrics({**watched.metrics(), "steps": steps, "interrupted": True})
     return (
         f"{folder.path} keeps weights.npz as of step {steps}, config.toml, and the history and metrics of "

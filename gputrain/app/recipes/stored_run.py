@@ -18,7 +18,7 @@ from gputrain.app.recipes.job import use_settings
 from gputrain.app.recipes.json_files import read_json
 from gputrain.app.recipes.reading import CONFIG
 from gputrain.app.recipes.recipe import Recipe, load
-from gputrain.app.recipes.run_folder import METRICS, PREPARATION, WEIGHTS
+from gputrain.app.recipes.run_folder import METRICS, PREPARATION, WEIGHTS, name_within
 from gputrain.data.io.npz import names_and_shapes, read_npz
 from gputrain.datasets import CorruptFileError
 
@@ -122,7 +122,8 @@ def _object(value: Any) -> dict[str, Any]:
 
 def _load_weights(model: models.Model, path: Path) -> None:
     """Set the model's weights; names and shapes are compared before anything is read."""
-    wanted = {weight.path: tuple(weight.shape) for weight in model.weights}
+    weights = {name_within(weight, model.name): weight for weight in model.weights}
+    wanted = {name: tuple(weight.shape) for name, weight in weights.items()}
     there = {name: tuple(shape) for name, shape in names_and_shapes(path).items()}
     for name in dict.fromkeys((*wanted, *there)):
         if wanted.get(name) != there.get(name):
@@ -132,9 +133,9 @@ def _load_weights(model: models.Model, path: Path) -> None:
             raise CorruptFileError(path, rule, expected, received)
     size = 8 * sum(math.prod(shape) for shape in wanted.values()) + 4096
     arrays = read_npz(path, tuple(wanted), max_bytes=size)
-    for weight in model.weights:
-        array = arrays[weight.path]
+    for name, weight in weights.items():
+        array = arrays[name]
         if str(array.dtype) != str(weight.dtype) or not np.isfinite(array).all():
-            expected, found = f"{weight.path} in finite {weight.dtype}", f"{weight.path}, {array.dtype}"
+            expected, found = f"{name} in finite {weight.dtype}", f"{name}, {array.dtype}"
             raise CorruptFileError(path, "Weights are finite numbers", expected, found)
-    model.set_weights([arrays[weight.path] for weight in model.weights])
+    model.set_weights([arrays[name] for name in weights])

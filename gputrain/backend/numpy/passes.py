@@ -103,15 +103,15 @@ def _choice_grad(op: Any, out: Array, ct: Array, x: Array, y: Array, *, scratch:
     parts = []
     for s in blocks(result.size):
         n = s.stop - s.start
-        pair = tuple(operand[s] if operand.size > 1 else operand for operand in (one, other))
-        parts.append((pair, gradient[s], result[s], *(b[s] for b in bits), flags[:n], factors[:n]))
+        left, right = (operand[s] if operand.size > 1 else operand for operand in (one, other))
+        parts.append((left, right, gradient[s], result[s], *(b[s] for b in bits), flags[:n], factors[:n]))
 
     def run() -> None:
-        for pair, given, target, given_bits, target_bits, chosen, ones in parts:
-            np.greater(*pair, out=chosen)
+        for left, right, given, target, given_bits, target_bits, chosen, ones in parts:
+            np.greater(left, right, out=chosen)
             np.copyto(ones, chosen)
             np.multiply(given_bits, ones, out=target_bits)
-            np.equal(*pair, out=chosen)
+            np.equal(left, right, out=chosen)
             if chosen.any():  # seldom
                 np.multiply(given, 0.5, out=target, where=chosen)
 

@@ -67,16 +67,16 @@ class Called(SymbolicCalls):
     def _inline(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record `call` in the trace, with what surrounds it: build, casts, training, masks, the path."""
         args, kwargs = tree.map_leaves(self.cast_inputs, self._named_training(args, kwargs))
-        training = kwargs.pop("training", None)
+        training = kwargs.pop("training", self._usual_training if trace.training is None else None)
         if training is None:
-            training = trace.training if trace.training is not None else self._usual_training
+            training = trace.training
         placed, given = self._call_arguments[: len(args)], self._by_name(args, kwargs)
         masks = {name: masks_of(value) for name, value in given.items()}
         asked = asked_for(self._call_arguments, masks)
         kwargs |= {
             name: mask for name, mask in asked.items() if given.get(name) is None and name not in placed
         }
-        if "training" in self._call_arguments and training is not None:
+        if "training" in self._call_arguments:
             kwargs["training"] = training
         if not trace.callers:
             self.forget_losses(trace)

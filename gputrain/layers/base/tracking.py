@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
+
 from gputrain import constraints, initializers, regularizers
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Node, Stored, Trace, Value, current_trace, dtype_name, is_float
@@ -272,7 +274,7 @@ class Tracked(Typed):
         return [v.numpy() for v in self.weights]
 
     def set_weights(self, weights: list[Any]) -> None:
-        """Set all weights from arrays in the order of `weights`; nothing is changed unless all fit.
+        """Set all weights from arrays or lists in the order of `weights`; nothing is changed unless all fit.
 
         Raises:
             ShapeError: the number of arrays or a shape differs.
@@ -288,12 +290,12 @@ class Tracked(Typed):
                 )
             )
         for variable, array in zip(variables, weights, strict=True):
-            if tuple(getattr(array, "shape", ())) != variable.shape:
+            if np.shape(array) != variable.shape:
                 raise ShapeError(
                     explain(
                         f"{variable.path}: the array has another shape than the weight.",
                         expected=variable.shape,
-                        received=getattr(array, "shape", ()),
+                        received=np.shape(array),
                     )
                 )
         for variable, array in zip(variables, weights, strict=True):

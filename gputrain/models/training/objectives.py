@@ -31,8 +31,21 @@ def identifiers(given: Any) -> list[Any]:
 
 
 def outputs_of(y_pred: Any) -> list[Any]:
-    """A model's outputs in the order of their names; those of a dict as Keras takes them, by the alphabet."""
-    return tree.flatten(_ordered(y_pred))
+    """A model's outputs in the order of their names; those of a dict as Keras takes them, by the alphabet.
+
+    Raises:
+        ValueError: a dict that holds lists or dicts, within which outputs have no names.
+    """
+    ordered = _ordered(y_pred)
+    if isinstance(ordered, dict) and any(isinstance(x, dict | list | tuple) for x in ordered.values()):
+        raise ValueError(
+            explain(
+                "Losses and metrics take a dict of outputs, one under each name.",
+                received=f"outputs nested as {tree.map_leaves(lambda _: '*', y_pred)}",
+                fix="Return all of them in one dict or list; predict() takes any structure.",
+            )
+        )
+    return tree.flatten(ordered)
 
 
 def _ordered(y_pred: Any) -> Any:
@@ -57,14 +70,15 @@ def are_named(y_pred: Any, names: Sequence[str] | None) -> bool:
 
 
 def per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
-    """What was given for each output, from one for all, a list in order, or a dict by output name."""
+    """What was given for each output, from one for all, a list in order, nested or not, or a dict by name."""
     if isinstance(given, dict):
         for key in given:
             if key not in names:
                 raise ValueError(f"{what}: no output is named {key!r}. {did_you_mean(str(key), names)}")
         return [given.get(name) for name in names]
     if isinstance(given, list | tuple):
-        if len(given) != len(names):
+        entries = list(given) if len(given) == len(names) else tree.flatten(given)
+        if len(entries) != len(names):
             raise ValueError(
                 explain(
                     f"{what} needs one entry per output.",
@@ -72,7 +86,7 @@ def per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
                     received=given,
                 )
             )
-        return list(given)
+        return entries
     return [given] * len(names)
 
 
@@ -181,8 +195,12 @@ def _sparse_fix(target: Spec, output: Spec) -> str:
     return ""
 
 
-def takes_indices(loss: Any) -> bool:
-    """Whether a resolved loss reads class indices."""
+def takes_indices(identifier: Any) -> bool:
+    """Whether the loss given to compile reads class indices; False where the targets' shape is to tell."""
+    return _word(identifier) not in CROSSENTROPY and _reads_indices(losses.as_loss(identifier))
+
+
+def _reads_indices(loss: Any) -> bool:
     return _target_kind(loss) == "indices"
 
 
@@ -193,7 +211,7 @@ def _target_kind(loss: Any) -> str | None:
 
 def _label_range(name: str, index: int, loss: Any, classes: int) -> LabelRange | None:
     """What targets a resolved loss takes; None where any number will do."""
-    if takes_indices(loss):
+    if _reads_indices(loss):
         ignored = getattr(loss, "ignore_class", None)
         return LabelRange(name, index, classes, ignored)
     if _target_kind(loss) == "binary":
@@ -219,7 +237,7 @@ def resolve_metric(identifier: Any, loss: Any, target: Spec | None, output: Spec
 
 def _accuracy(loss: Any, target: Spec | None, output: Spec) -> Any:
     """Accuracy that fits the loss: argmax for class losses, a threshold for independent labels."""
-    if takes_indices(loss):
+    if _reads_indices(loss):
         return metrics.SparseCategoricalAccuracy()
     if _target_kind(loss) == "binary" or output.ndim == 0 or output.shape[-1] == 1:
         return metrics.BinaryAccuracy(threshold=0.0 if getattr(loss, "from_logits", False) else 0.5)
@@ -250,8 +268,8 @@ class CompiledLoss:
 
     def build(self, y: Any, y_pred: Any) -> None:
         """Resolve the losses for these targets and outputs (values, or anything with specs)."""
-        names = output_names(y_pred, self.names())
-        outputs, targets = outputs_of(y_pred), self.targets(y, names)
+        outputs, names = outputs_of(y_pred), output_names(y_pred, self.names())
+        targets = self.targets(y, names)
         chosen = self.per_output(names)
         self.resolved = [
             resolve_loss(i, t.spec if t is not None else None, o.spec, n)
@@ -268,8 +286,8 @@ class CompiledLoss:
             if loss is not None
         }
         with_loss = list(losses_by_name)
-        if isinstance(y_pred, dict) and isinstance(self.given, dict):
-            with_loss.sort(key=list(self.given).index)
+        if isinstance(y_pred, dict) and not isinstance(self.given, list | tuple):
+            with_loss.sort(key=list(self.given if isinstance(self.given, dict) else y_pred).index)
         if not self.trackers and len(with_loss) > 1:
             told = with_loss if are_named(y_pred, self.names()) else losses_by_name.values()
             means = map(metrics.Mean, unique(f"{name}_loss" for name in told))

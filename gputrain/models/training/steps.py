@@ -19,6 +19,7 @@ from gputrain.ops.optim import Gate
 from gputrain.utils import pack_x_y_sample_weight, tree
 from gputrain.utils.plain import flat
 
+COMPUTED = object()  # stands in the logs of a traced step for what the device computes
 MOST_SKIPPED = 20  # steps in a row that may be skipped: loss scaling that begins at 2**15 needs 15 at most
 
 
@@ -47,7 +48,10 @@ class Stepped(Protocol):
 
 
 def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) -> tuple[Any, Graph, list[Any]]:
-    """(structure of the results, graph, host functions to call before each run) of a model's step."""
+    """(structure of the results, graph, host functions to call before each run) of a model's step.
+
+    The structure of predictions has None for each output; logs have COMPUTED for what the device gives.
+    """
     values = [Value(spec) for spec in specs]
     fresh = iter(values)
     data = (example.x, example.y, example.sample_weight)
@@ -62,10 +66,8 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
         if kind == "train":
             trace.require(trace.read(state.healthy))
         step: Callable[[Any], Any] = getattr(model, f"{kind}_step")
-        results = step(pack_x_y_sample_weight(*(parts[:1] if kind == "predict" else parts)))
-        if kind != "predict" and isinstance(results, dict):
-            results = flat(results)
-        leaves = [_as_value(leaf, kind) for leaf in tree.flatten(results)]
+        results = step(_given(parts[:1] if kind == "predict" else parts))
+        leaves, structure = _predicted(results) if kind == "predict" else _logged(results, kind)
         if kind == "train":
             trace.write(state.step, ops.add(trace.read(state.step), 1))
             kept = _guard(trace, state)
@@ -73,7 +75,6 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
                 leaves = _as_counted(leaves, trace, model.metrics, kept)
         elif counter in trace.before:  # something drew: the next step draws anew
             trace.write(counter, ops.add(trace.read(counter), 1))
-    structure = tree.map_leaves(lambda leaf: None, results)
     return structure, optimize(trace.graph(values, leaves)), trace.preparations
 
 
@@ -90,15 +91,35 @@ def _name_inputs(parts: tuple[Any, ...]) -> None:
             value.name = name if len(leaves) == 1 else f"{name}[{i}]"
 
 
-def _as_value(leaf: Any, kind: str) -> Value:
-    if isinstance(leaf, Value | Stored) or is_number(leaf) or hasattr(leaf, "dtype"):
-        return as_value(leaf)
-    raise GraphError(
-        explain(
-            f"{kind}_step() must return values or numbers.",
-            received=f"{leaf!r} of type {type(leaf).__name__}",
-        )
-    )
+def _is_tensor(leaf: Any) -> bool:
+    return isinstance(leaf, Value | Stored) or hasattr(leaf, "dtype")
+
+
+def _predicted(results: Any) -> tuple[list[Value], Any]:
+    """The values of what a predict step returned, and their structure."""
+    for leaf in tree.flatten(results):
+        if not _is_tensor(leaf) and not is_number(leaf):
+            received = f"{leaf!r} of type {type(leaf).__name__}"
+            raise GraphError(explain("predict_step() must return values or numbers.", received=received))
+    return [as_value(leaf) for leaf in tree.flatten(results)], tree.map_leaves(lambda leaf: None, results)
+
+
+def _given(parts: Sequence[Any]) -> Any:
+    """What a step is given; weights also where there are no targets."""
+    x, y, sample_weight = (*parts, None, None)[:3]
+    return (x, y, sample_weight) if sample_weight is not None else pack_x_y_sample_weight(x, y)
+
+
+def _logged(results: Any, kind: str) -> tuple[list[Value], dict[str, Any]]:
+    """The values in a step's logs, and the logs with COMPUTED for each; numbers are floats, as in Keras."""
+    if results is None and kind == "test":
+        results = {}
+    if not isinstance(results, dict):
+        received = f"{results!r} of type {type(results).__name__}"
+        raise GraphError(explain(f"{kind}_step() must return a dict of logs.", received=received))
+    logs = {name: float(value) if is_number(value) else value for name, value in flat(results).items()}
+    leaves = [as_value(leaf) for leaf in tree.flatten(logs) if _is_tensor(leaf)]
+    return leaves, tree.map_leaves(lambda leaf: COMPUTED if _is_tensor(leaf) else leaf, logs)
 
 
 def _guard(trace: Trace, state: TrainingState) -> dict[Value, Value]:

@@ -1,6 +1,8 @@
 """Runs read again: what they hold, and damaged or hostile files in their folders."""
 
+import copy
 import json
+import pickle
 import shutil
 import zipfile
 from pathlib import Path
@@ -21,8 +23,10 @@ def test_a_run_is_read_again(trained):
     assert run.folder == folder
     assert run.metrics == json.loads((folder / "metrics.json").read_text())
     with np.load(folder / "weights.npz", allow_pickle=False) as archive:
-        for weight in run.model().weights:
-            np.testing.assert_array_equal(weight.numpy(), archive[weight.path])
+        model = run.model()
+        for weight in model.weights:
+            name = weight.path.removeprefix(f"{model.name}/")
+            np.testing.assert_array_equal(weight.numpy(), archive[name])
     assert open_run(folder / "weights.npz").folder == folder
 
 
@@ -237,3 +241,16 @@ def test_the_data_of_a_run_may_be_gone(trained, tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.npz"):
         evaluate(open_run(folder))
     assert evaluate(open_run(folder), Path(trained("arrays")).parent / "arrays.npz").metrics["test_loss"] > 0
+
+
+@pytest.mark.parametrize("name", ["arrays", "table", "houses"])
+def test_a_trained_model_and_its_run_are_copied(trained, name):
+    run = open_run(trained(name))
+    model = run.model()
+    for make in (copy.deepcopy, lambda thing: pickle.loads(pickle.dumps(thing))):  # noqa: S301
+        other = make({"run": run, "model": model})
+        assert other["run"].metrics == run.metrics
+        assert other["run"].preparation.inputs.names == run.preparation.inputs.names
+        assert all(map(np.array_equal, other["model"].get_weights(), model.get_weights()))
+        again = other["run"].model()
+        assert all(map(np.array_equal, again.get_weights(), model.get_weights()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.parity.means import numbers
+from tests.parity.means import numbers, refusal
 
 X, Y = numbers(8, 3), numbers(8, 1, key="y")
 
@@ -306,6 +306,122 @@ def a_build_adds(keras: Any) -> dict[str, Any]:
     }
 
 
+def losses_of_blocks_within_models(keras: Any) -> dict[str, Any]:
+    adds = _adds(keras)
+
+    class Block(keras.layers.Layer):
+        def __init__(self, factor):
+            super().__init__()
+            self.first, self.second = adds(factor), adds(factor * 10)
+
+        def call(self, x):
+            return self.second(self.first(x))
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.one, self.two, self.dense = Block(1.0), Block(2.0), _dense(keras, kernel_regularizer="l2")
+
+        def call(self, x):
+            return self.dense(self.two(self.one(x)))
+
+    inputs = keras.Input((3,))
+    models = [
+        Model(),
+        keras.Sequential([Block(1.0), keras.Sequential([adds(3.0), Block(4.0)]), _dense(keras)]),
+        keras.Model(inputs, _dense(keras)(Block(2.0)(Block(1.0)(inputs)))),
+    ]
+    return {str(i): (model(X), list(model.losses))[1] for i, model in enumerate(models)}
+
+
+def losses_in_training_alone(keras: Any) -> dict[str, Any]:
+    class Layer(keras.layers.Layer):
+        def call(self, x, training=False):
+            self.add_loss(keras.ops.sum(x) ** 2 if training else [])
+            return x
+
+    layer = Layer()
+    counts = [len((layer(X, training=training), layer.losses)[1]) for training in (False, True, False)]
+    return {"counts": counts, **_losses_of(keras.Sequential([keras.Input((3,)), Layer(), _dense(keras)]))}
+
+
+def penalties_of_weights_beside_added_ones(keras: Any) -> dict[str, Any]:
+    class Layer(keras.layers.Layer):
+        def build(self, input_shape):
+            self.w = self.add_weight(
+                shape=(3,), initializer="ones", regularizer=keras.regularizers.L1L2(0.1, 0.2)
+            )
+            self.v = self.add_weight(shape=(3,), initializer="ones", regularizer="l1", trainable=False)
+
+        def call(self, x):
+            self.add_loss(keras.regularizers.L2(0.5)(self.w))
+            return x * self.w
+
+    layer = Layer()
+    layer(X)
+    return {
+        "losses": list(layer.losses),
+        **_losses_of(keras.Sequential([keras.Input((3,)), Layer(), _dense(keras)])),
+    }
+
+
+def a_variational_autoencoder(keras: Any) -> dict[str, Any]:
+    ops = keras.ops
+
+    class Autoencoder(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.hidden, self.mean = _dense(keras, 4, activation="relu"), _dense(keras, 2)
+            self.spread = keras.layers.Dense(2, kernel_initializer="zeros")
+            self.decoder = _dense(keras, 3)
+            self.total, self.divergence = (
+                keras.metrics.Mean(name="total"),
+                keras.metrics.Mean(name="divergence"),
+            )
+
+        @property
+        def metrics(self):
+            return [self.total, self.divergence]
+
+        def call(self, x):
+            hidden = self.hidden(x)
+            mean, spread = self.mean(hidden), self.spread(hidden)
+            divergence = -0.5 * ops.mean(1 + spread - ops.square(mean) - ops.exp(spread))
+            self.add_loss(divergence)
+            self.divergence.update_state(divergence)
+            return self.decoder(mean + 0.1 * ops.exp(0.5 * spread))
+
+        def test_step(self, data):
+            x, _ = data
+            loss = ops.mean(ops.sum(ops.square(x - self(x)), axis=-1)) + sum(self.losses)
+            self.total.update_state(loss)
+            return {metric.name: metric.result() for metric in self.metrics}
+
+    model = Autoencoder()
+    model.compile(keras.optimizers.SGD(0.01), "mse")
+    found = model.evaluate(X, X, verbose=0, return_dict=True)
+    model.fit(X, X, epochs=2, batch_size=8, verbose=0)
+    return {"evaluated": found, "losses": (model(X), list(model.losses))[1], "weights": model.get_weights()}
+
+
+def what_cannot_be_added(keras: Any) -> dict[str, Any]:
+    layer = keras.layers.Layer()
+    given = {
+        "a function": lambda: 1.0,
+        "a word": "word",
+        "none": None,
+        "nothing": [],
+        "an input": keras.Input(()),
+    }
+    return {name: refusal(lambda value=value: layer.add_loss(value)) for name, value in given.items()}
+
+
+def nothing_to_minimise(keras: Any) -> dict[str, Any]:
+    model = keras.Sequential([keras.Input((3,)), _dense(keras)])
+    model.compile("sgd")
+    return {"fit": refusal(lambda: model.fit(X, Y, verbose=0))}
+
+
 # ------------------------------------------------------------------------------------ what layers say of them
 
 
@@ -345,6 +461,53 @@ def weights_made_in_a_frozen_layer(keras: Any) -> dict[str, Any]:
     seen += [[bool(w.trainable) for w in layer.weights], [list(w.shape) for w in layer.trainable_weights]]
     seen += [[list(w.shape) for w in layer.non_trainable_weights], [list(w.shape) for w in layer.weights]]
     return {"seen": seen}
+
+
+def parts_of_models_are_frozen(keras: Any) -> dict[str, Any]:
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.v = self.add_weight(shape=(2,), name="v", initializer="ones")
+            self.n = self.add_weight(shape=(1,), name="n", initializer="ones", trainable=False)
+            self.dense = _dense(keras, 2)
+
+        def call(self, x):
+            return self.dense(x) + self.v
+
+    model = Model()
+    model(X)
+
+    def states():
+        flags = [[w.name, bool(w.trainable)] for w in model.weights]
+        return [
+            flags,
+            [w.name for w in model.trainable_weights],
+            [w.name for w in model.non_trainable_weights],
+        ]
+
+    seen = []
+    for owner, value in ((model, False), (model, True), (model.dense, False), (model, True)):
+        owner.trainable = value
+        seen.append(states())
+    return {"seen": seen}
+
+
+def a_discriminator_is_frozen_within_another_model(keras: Any) -> dict[str, Any]:
+    judge = keras.Sequential([keras.Input((3,)), _dense(keras, activation="sigmoid")])
+    judge.compile("sgd", "binary_crossentropy")
+    maker = keras.Sequential([keras.Input((3,)), _dense(keras, 3)])
+    judge.trainable = False
+    inputs = keras.Input((3,))
+    both = keras.Model(inputs, judge(maker(inputs)))
+    both.compile("sgd", "binary_crossentropy")
+    ones = Y * 0 + 1
+    seen = {
+        "both": both.train_on_batch(X, ones),
+        "judge": judge.get_weights(),
+        "count": len(both.trainable_weights),
+    }
+    judge.trainable = True
+    return {**seen, "alone": judge.train_on_batch(X, ones), "after": both.get_weights()}
 
 
 def a_single_weight_is_frozen(keras: Any) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.parity.means import numbers
+from tests.parity.means import numbers, refusal
 
 
 def _line(keras: Any) -> Any:
@@ -122,7 +122,7 @@ def _sequence(keras: Any, count: int, make: Any = _batch, seen: Any = None) -> A
     """Batches by number; what was asked of it is written down."""
     told = [] if seen is None else seen
 
-    class Batches(getattr(keras.utils, "PyDataset", object)):  # type: ignore[misc]
+    class Batches(keras.utils.PyDataset):  # type: ignore[misc,name-defined]
         def __len__(self) -> int:
             return count
 
@@ -451,3 +451,75 @@ def arguments_by_place(keras: Any) -> dict[str, Any]:
 def two_fits_of_one_generator(keras: Any) -> dict[str, Any]:
     model, endless = _line(keras), _stream(40)
     return {"histories": [model.fit(endless, steps_per_epoch=3, epochs=1, **QUIET).history for _ in range(2)]}
+
+
+# ------------------------------------------------------------------------------------------------ PyDataset
+
+
+def a_data_generator_of_old_scripts(keras: Any) -> dict[str, Any]:
+    """Indexes that are put into another order when an epoch ends, and no call of the base's constructor."""
+
+    class DataGenerator(keras.utils.Sequence):  # type: ignore[misc,name-defined]
+        def __init__(self, rows: Any, batch_size: int) -> None:
+            self.rows, self.batch_size = rows, batch_size
+            self.on_epoch_end()
+
+        def __len__(self) -> int:
+            return len(self.rows) // self.batch_size
+
+        def __getitem__(self, index: int) -> Any:
+            taken = self.indexes[index * self.batch_size : (index + 1) * self.batch_size]
+            return self.rows[taken], self.rows[taken].max(1, keepdims=True)
+
+        def on_epoch_end(self) -> None:
+            self.indexes = np.arange(len(self.rows))[::-1]
+
+    model, data = _line(keras), DataGenerator(numbers(9, 3), 2)
+    history = model.fit(data, epochs=2, validation_data=data, **QUIET).history
+    return {"history": history, "evaluated": model.evaluate(data, verbose=0), "batches": len(list(data))}
+
+
+def a_dataset_without_end(keras: Any) -> dict[str, Any]:
+    class Endless(keras.utils.PyDataset):  # type: ignore[misc,name-defined]
+        num_batches = None
+
+        def __getitem__(self, index: int) -> Any:
+            return _batch(index)
+
+    return _fit(keras, Endless(), steps_per_epoch=3, epochs=2)
+
+
+def a_dataset_that_says_its_number_of_batches(keras: Any) -> dict[str, Any]:
+    class Known(keras.utils.PyDataset):  # type: ignore[misc,name-defined]
+        @property
+        def num_batches(self) -> int:
+            return 3
+
+        def __getitem__(self, index: int) -> Any:
+            return _batch(index)
+
+    return {**_fit(keras, Known(), epochs=2), "listed": len(list(Known()))}
+
+
+def what_a_dataset_is_by_itself(keras: Any) -> dict[str, Any]:
+    plain = keras.utils.PyDataset()
+    return {
+        "item": refusal(lambda: plain[0]),
+        "number": refusal(lambda: plain.num_batches),
+        "told": [plain.on_epoch_begin(), plain.on_epoch_end()],
+        "settings": [plain.workers, plain.use_multiprocessing, plain.max_queue_size],
+        "sequence": keras.utils.Sequence is keras.utils.PyDataset,
+    }
+
+
+def an_error_of_a_batch(keras: Any) -> dict[str, Any]:
+    class Broken(keras.utils.PyDataset):  # type: ignore[misc,name-defined]
+        def __len__(self) -> int:
+            return 4
+
+        def __getitem__(self, index: int) -> Any:
+            if index == 2:
+                raise KeyError("a row is missing")
+            return _batch(index)
+
+    return {"kind": [refusal(lambda n=n: _line(keras).fit(Broken(workers=n), **QUIET)) for n in (1, 2)]}

@@ -604,7 +604,6 @@ def steps_decide_the_size_of_a_batch(keras: Any) -> dict[str, Any]:
 
     return {
         "by steps": [losses(steps_per_epoch=steps) for steps in (1, 2, 3, 4)],
-        "by both": losses(steps_per_epoch=2, batch_size=4),
         "evaluated": [made().evaluate(x, y, steps=steps, verbose=0) for steps in (1, 3)],
         "predicted": [made().predict(x, steps=steps, verbose=0).shape for steps in (1, 3)],
         "some": made().predict(x, steps=2, batch_size=3, verbose=0).shape,

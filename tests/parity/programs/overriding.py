@@ -137,6 +137,62 @@ def compute_metrics_of_further_keywords(keras: Any) -> dict[str, Any]:
     return {**_seen(model), "further": model.compute_seen}
 
 
+# ----------------------------------------------------------------------------------- compile, and results
+
+
+def compile_of_other_arguments(keras: Any) -> dict[str, Any]:
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = _dense(keras)
+
+        def compile(self, first_optimizer, loss_function, factor=1.0, **kwargs):
+            super().compile(optimizer=first_optimizer, **kwargs)
+            self.loss_function, self.factor = loss_function, factor
+
+        def call(self, x):
+            return self.dense(x)
+
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+            return self.loss_function(y, y_pred) * self.factor
+
+    model = Model()
+    model.compile(keras.optimizers.SGD(0.1), keras.losses.MeanSquaredError(), factor=2.0, metrics=["mae"])
+    return _seen(model, None)
+
+
+def a_model_with_a_tracker_of_its_own(keras: Any) -> dict[str, Any]:
+    class Model(keras.Model):
+        def __init__(self, *args, **kwargs):
+            super().__init__(*args, **kwargs)
+            self.tracker = keras.metrics.Mean(name="loss")
+
+        def compute_loss(self, x, y, y_pred, sample_weight, training=True):
+            loss = keras.ops.mean(keras.ops.square(y_pred - y)) + keras.ops.sum(self.losses)
+            self.tracker.update_state(loss)
+            return loss
+
+        def reset_metrics(self):
+            self.tracker.reset_state()
+
+        @property
+        def metrics(self):
+            return [self.tracker]
+
+    inputs = keras.Input((3,))
+    model = Model(inputs, _dense(keras, kernel_regularizer="l2")(inputs))
+    model.compile("sgd")
+    return {**_seen(model, None), "tracked": model.tracker.result()}
+
+
+def results_of_metrics_are_overridden(keras: Any) -> dict[str, Any]:
+    class Model(keras.Model):
+        def get_metrics_result(self):
+            return {**super().get_metrics_result(), "more": 3.0}
+
+    return _seen(_line(keras, Model))
+
+
 # --------------------------------------------------------------------------------------------------- steps
 
 
@@ -356,6 +412,192 @@ def a_model_with_a_call_of_two_arguments(keras: Any) -> dict[str, Any]:
     }
 
 
+def calls_hand_tensors_on_by_name(keras: Any) -> dict[str, Any]:
+    class Cross(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.query, self.key = _dense(keras, 2), _dense(keras, 2)
+
+        def call(self, query, key=None, scale=1.0, training=None):
+            key = query if key is None else key
+            return self.query(query) + self.key(key) * scale
+
+    class Outer(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.cross = Cross()
+
+        def call(self, x, context, training=None):
+            return self.cross(x, key=context, scale=2.0, training=training)
+
+    a, b = keras.Input((3,)), keras.Input((3,))
+    model = keras.Model([a, b], [Outer()(a, b), Cross()(a, key=b, scale=3.0)])
+    return {
+        "at once": Outer()(X, 2 * X),
+        "named": Outer()(X, context=X),
+        "alone": Cross()(X),
+        "model": model.predict([X, X], verbose=0),
+    }
+
+
+def layers_that_change_others(keras: Any) -> dict[str, Any]:
+    class Scaled(keras.layers.Dense):
+        def __init__(self, units, scale=2.0, **kwargs):
+            super().__init__(units, **kwargs)
+            self.scale = scale
+
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.extra = self.add_weight(shape=(self.units,), initializer="ones", name="extra")
+
+        def call(self, inputs):
+            return super().call(inputs) * self.scale + self.extra
+
+        def get_config(self):
+            return {**super().get_config(), "scale": self.scale}
+
+    class Shifted(keras.layers.Dense):
+        def call(self, inputs, training=None):
+            return super().call(inputs) + (1.0 if training else 0.0)
+
+    layer = Scaled(2, scale=3.0, kernel_initializer="ones", name="scaled")
+    shifted = Shifted(2, kernel_initializer="ones")
+    return {
+        "called": layer(X),
+        "weights": [[w.name, *w.shape] for w in layer.weights],
+        "again": Scaled.from_config(layer.get_config())(X),
+        "shifted": [shifted(X), shifted(X, training=True)],
+    }
+
+
+def dropout_that_always_drops(keras: Any) -> dict[str, Any]:
+    class Always(keras.layers.Dropout):
+        def call(self, inputs):
+            return super().call(inputs, training=True)
+
+    model = keras.Sequential([keras.Input((200,)), Always(0.5)])
+    made = model.predict(np.ones((4, 200), "float32"), verbose=0)
+    return {"values": sorted({float(value) for value in made.ravel()})}
+
+
+def models_that_change_others(keras: Any) -> dict[str, Any]:
+    class Stack(keras.Sequential):
+        def __init__(self, units=2, **kwargs):
+            super().__init__([keras.Input((3,)), _dense(keras, units), _dense(keras)], **kwargs)
+
+        def train_step(self, data):
+            return {**super().train_step(data), "more": 1.0}
+
+    class Doubled(keras.Sequential):
+        def call(self, inputs, training=None, mask=None):
+            return super().call(inputs, training=training) * 2.0
+
+    class Whole(keras.Model):
+        def __init__(self, units=2, **kwargs):
+            inputs = keras.Input((3,))
+            super().__init__(inputs=inputs, outputs=_dense(keras, units)(inputs), **kwargs)
+
+        def call(self, inputs, training=None, mask=None):
+            return super().call(inputs, training=training) + 1.0
+
+    stack, whole = Stack(name="stack"), Whole(1)
+    stack.compile("sgd", "mse")
+    return {
+        "stack": _seen(stack),
+        "doubled": Doubled([_dense(keras)])(X),
+        "whole": [whole(X), whole.predict(X, verbose=0)],
+    }
+
+
+def calls_pass_all_arguments_on(keras: Any) -> dict[str, Any]:
+    class Around(keras.layers.Layer):
+        def __init__(self, *blocks, **kwargs):
+            super().__init__(**kwargs)
+            self.blocks = list(blocks)
+
+        def call(self, x, *args, **kwargs):
+            made = x
+            for block in self.blocks:
+                made = block(made, *args, **kwargs)
+            return keras.layers.add([x, made])
+
+    layer, inputs = Around(_dense(keras, 3, activation="relu"), keras.layers.Dropout(0.5)), keras.Input((3,))
+    return {"at once": layer(X), "model": keras.Model(inputs, layer(inputs)).predict(X, verbose=0)}
+
+
+def a_layer_around_another_one(keras: Any) -> dict[str, Any]:
+    class Wrapper(keras.layers.Layer):
+        def __init__(self, layer, **kwargs):
+            super().__init__(**kwargs)
+            self.layer = layer
+
+        def build(self, input_shape=None):
+            self.layer.build(input_shape)
+            super().build(input_shape)
+
+        def call(self, inputs, training=None, mask=None):
+            return self.layer(inputs) + 1.0
+
+        def compute_output_shape(self, input_shape):
+            return self.layer.compute_output_shape(input_shape)
+
+    wrapper = Wrapper(_dense(keras, 2))
+    seen = {"called": wrapper(X), "built": [wrapper.built, wrapper.layer.built]}
+    return {
+        **seen,
+        "shape": list(wrapper.compute_output_shape((None, 3))),
+        "refused": refusal(wrapper.get_config),
+    }
+
+
+def masks_are_given(keras: Any) -> dict[str, Any]:
+    class Reads(keras.layers.Layer):
+        def call(self, x, mask=None):
+            return x if mask is None else x * keras.ops.cast(mask, "float32")[..., None]
+
+    class Two(keras.layers.Layer):
+        def call(self, a, b, a_mask=None, b_mask=None):
+            return a + b + (0.0 if a_mask is None else 1.0)
+
+    x, mask = numbers(2, 3, 4), np.array([[True, False, True]] * 2)
+    return {"with": Reads()(x, mask=mask), "without": Reads()(x), "two": Two()(x, x)}
+
+
+def training_is_handed_down(keras: Any) -> dict[str, Any]:
+    seen = []
+
+    class Inner(keras.layers.Layer):
+        def call(self, x, training=True):
+            seen.append(training)
+            return x
+
+    class Outer(keras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = Inner()
+
+        def build(self, input_shape):
+            self.inner.build(input_shape)
+
+        def call(self, x):
+            return self.inner(x)
+
+    class Says(Outer):
+        def call(self, x, training=False):
+            return self.inner(x)
+
+    class Asks(keras.layers.Layer):
+        def call(self, x, training=None):
+            seen.append(training)
+            return x
+
+    for layer in (Outer(), Says(), Asks(), Inner()):
+        layer.build((None, 3))
+        for more in ({}, {"training": True}, {"training": False}, {"training": None}):
+            layer(X, **more)
+    return {"seen": seen}
+
+
 # --------------------------------------------------------------------------------------------------- build
 
 
@@ -432,6 +674,68 @@ def a_build_of_a_dict_of_shapes_by_name(keras: Any) -> dict[str, Any]:
             return made if right is None else made + right
 
     return {"one": Layer()(X), "two": Layer()(X, numbers(8, 4)), "named": Layer()(X, right=numbers(8, 4))}
+
+
+def builds_of_few_or_wrong_arguments(keras: Any) -> dict[str, Any]:
+    class Nothing(keras.layers.Layer):
+        def build(self):
+            self.w = self.add_weight(shape=(3,), initializer="ones")
+
+        def call(self, x):
+            return x * self.w
+
+    class Strange(keras.layers.Layer):
+        def build(self, input_shape, other):
+            raise AssertionError
+
+        def call(self, x):
+            return x
+
+    class Counts(keras.layers.Layer):
+        def build(self, *args, **kwargs):
+            self.seen = [len(args), sorted(kwargs)]
+
+        def call(self, x, y=None):
+            return x
+
+    class First(keras.layers.Layer):
+        def build(self, input_shape=None, **kwargs):
+            self.seen = [list(input_shape), sorted(kwargs)]
+
+        def call(self, x, y=None):
+            return x
+
+    counts, first = Counts(), First()
+    counts(X)
+    first(X, X[:, :2])
+    return {
+        "nothing": Nothing()(X),
+        "strange": refusal(lambda: Strange()(X)),
+        "counts": counts.seen,
+        "first": first.seen,
+    }
+
+
+def a_model_with_a_build_of_its_own(keras: Any) -> dict[str, Any]:
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = _dense(keras, 2), _dense(keras)
+
+        def build(self, input_shape):
+            self.first.build(input_shape)
+            self.last.build((input_shape[0], 2))
+            self.scale = self.add_weight(shape=(), initializer="ones", name="scale")
+            self.built = True
+
+        def call(self, x):
+            return self.last(self.first(x)) * self.scale
+
+    built, fitted = Model(), Model()
+    built.build((None, 3))
+    fitted.compile("sgd", "mse")
+    names = [w.path.split("/")[-1] for w in built.weights]
+    return {"names": names, "shapes": [list(w.shape) for w in built.weights], **_seen(fitted, None)}
 
 
 def a_built_layer_is_called(keras: Any) -> dict[str, Any]:
@@ -551,6 +855,31 @@ def a_config_read_by_its_own_from_config(keras: Any) -> dict[str, Any]:
 
     again = Layer.from_config(Layer(_dense(keras, 2), name="mine").get_config())
     return {"units": again.inner.units, "name": again.name, "called": again(X)}
+
+
+def models_describe_themselves(keras: Any) -> dict[str, Any]:
+    class Model(keras.Model):
+        def __init__(self, units=3, **kwargs):
+            super().__init__(**kwargs)
+            self.units, self.dense = units, _dense(keras, units)
+
+        def call(self, x):
+            return self.dense(x)
+
+        def get_config(self):
+            return {**super().get_config(), "units": self.units}
+
+    class Older(Model):
+        def get_config(self):
+            return {"units": self.units, "name": self.name}
+
+        @classmethod
+        def from_config(cls, config):
+            return cls(**config)
+
+    config = Model(5, name="mine").get_config()
+    again, older = Model.from_config(config), Older.from_config(Older(4, name="older").get_config())
+    return {"units": again.units, "name": again.name, "older": [older.units, older.name], "called": again(X)}
 
 
 def compute_output_shape_is_overridden(keras: Any) -> dict[str, Any]:
@@ -720,6 +1049,89 @@ def metrics_of_other_signatures(keras: Any) -> dict[str, Any]:
     return {"fit": _trained(keras, metrics=kinds), "alone": alone.result(), "called": alone(Y, X)}
 
 
+def losses_that_change_others(keras: Any) -> dict[str, Any]:
+    class Doubled(keras.losses.MeanSquaredError):
+        def call(self, y_true, y_pred):
+            return super().call(y_true, y_pred) * 2.0
+
+    class OfLogits(keras.losses.BinaryCrossentropy):
+        def __init__(self, factor=2.0, **kwargs):
+            super().__init__(from_logits=True, **kwargs)
+            self.factor = factor
+
+        def call(self, y_true, y_pred):
+            return self.factor * super().call(keras.ops.cast(y_true > 0, "float32"), y_pred)
+
+    class Both(keras.losses.Loss):
+        def __init__(self):
+            super().__init__()
+            self.first = keras.losses.MeanSquaredError()
+            self.second = keras.losses.MeanAbsoluteError(reduction="none")
+
+        def call(self, y_true, y_pred):
+            return self.first(y_true, y_pred) + 0.5 * self.second(y_true, y_pred)
+
+    losses = {"doubled": Doubled(), "of logits": OfLogits(3.0), "both": Both()}
+    return {name: _trained(keras, loss) for name, loss in losses.items()}
+
+
+def metrics_that_change_others(keras: Any) -> dict[str, Any]:
+    class Root(keras.metrics.MeanSquaredError):
+        def __init__(self, name="root", **kwargs):
+            super().__init__(name=name, **kwargs)
+
+        def result(self):
+            return keras.ops.sqrt(super().result())
+
+    class Shifted(keras.metrics.BinaryAccuracy):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            return super().update_state(keras.ops.cast(y_true > 0, "float32"), y_pred + 0.5, sample_weight)
+
+    class Precise(keras.metrics.Precision):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            super().update_state(y_true > 0, keras.ops.sigmoid(y_pred), sample_weight=sample_weight)
+
+    class Keeps(keras.metrics.Mean):
+        def reset_state(self):
+            pass
+
+    kept = Keeps()
+    kept.update_state(3.0)
+    kept.reset_state()
+    given = [Root(), Shifted(name="shifted"), Precise(name="precise")]
+    return {"fit": _trained(keras, metrics=given), "kept": kept.result()}
+
+
+def metrics_made_of_others(keras: Any) -> dict[str, Any]:
+    class Off(keras.metrics.Mean):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            return super().update_state(keras.ops.abs(y_true - y_pred), sample_weight=sample_weight)
+
+    class Wrapped(keras.metrics.MeanMetricWrapper):
+        def __init__(self, name="wrapped", **kwargs):
+            super().__init__(
+                fn=lambda t, p, factor: keras.ops.abs(t - p) * factor, name=name, factor=3.0, **kwargs
+            )
+
+    class Both(keras.metrics.Metric):
+        def __init__(self, name="both", **kwargs):
+            super().__init__(name=name, **kwargs)
+            self.mean, self.sum = keras.metrics.Mean(), keras.metrics.Sum()
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.mean.update_state(y_pred)
+            self.sum.update_state(y_true)
+
+        def result(self):
+            return self.mean.result() + self.sum.result()
+
+        def reset_state(self):
+            self.mean.reset_state()
+            self.sum.reset_state()
+
+    return _trained(keras, metrics=[Off(name="off"), Wrapped(), Both()])
+
+
 # ---------------------------------------------------------------------------------------------- callbacks
 
 
@@ -754,6 +1166,28 @@ def callbacks_of_other_signatures(keras: Any) -> dict[str, Any]:
     function = keras.callbacks.LambdaCallback(on_epoch_end=said)
     model.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[Positional(), Old(), function])
     return {"seen": seen}
+
+
+def callbacks_that_change_others(keras: Any) -> dict[str, Any]:
+    seen = []
+
+    class Stops(keras.callbacks.EarlyStopping):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(epoch)
+            super().on_epoch_end(epoch, logs)
+
+        def get_monitor_value(self, logs):
+            return -float(logs["loss"])
+
+    class Reduces(keras.callbacks.ReduceLROnPlateau):
+        def on_epoch_end(self, epoch, logs={}):  # noqa: B006
+            super().on_epoch_end(epoch, logs)
+
+    model = keras.Sequential([keras.Input((3,)), _dense(keras)])
+    model.compile("sgd", "mse")
+    given = [Stops(monitor="loss", patience=1), Reduces(monitor="loss", patience=0, factor=0.5)]
+    history = model.fit(X, Y, batch_size=4, epochs=5, shuffle=False, verbose=0, callbacks=given).history
+    return {"seen": seen, "loss": history["loss"], "rate": float(model.optimizer.learning_rate)}
 
 
 # ----------------------------------------------------------------------- initializers, penalties, constraints
@@ -884,6 +1318,57 @@ def an_optimizer_whose_apply_is_overridden(keras: Any) -> dict[str, Any]:
         model = keras.Sequential([keras.Input((3,)), layer])
         model.compile(optimizer, "mse")
         seen[name] = model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0).history
+    return seen
+
+
+def steps_of_optimizers_are_changed(keras: Any) -> dict[str, Any]:
+    class Adam(keras.optimizers.Adam):
+        def update_step(self, gradient, variable, learning_rate):
+            super().update_step(gradient, variable, learning_rate * 2.0)
+
+    class KernelsAlone(keras.optimizers.RMSprop):
+        def update_step(self, gradient, variable, learning_rate):
+            if len(variable.shape) == 2:
+                super().update_step(gradient, variable, learning_rate)
+
+    class Momentum(keras.optimizers.SGD):
+        def update_step(self, grad, var, lr):
+            super().update_step(keras.ops.clip(grad, -0.5, 0.5), var, lr)
+
+    class Signs(keras.optimizers.Optimizer):
+        def __init__(self, learning_rate=0.01, beta=0.9, name="signs", **kwargs):
+            super().__init__(learning_rate=learning_rate, name=name, **kwargs)
+            self.beta = beta
+
+        def build(self, variables):
+            if self.built:
+                return
+            super().build(variables)
+            self.means = self.add_optimizer_variables(variables, "mean")
+            self.sums, _ = self.add_optimizer_variables(
+                variables, ["sum", "other"], initializer=["ones", "zeros"]
+            )
+
+        def update_step(self, gradient, variable, learning_rate):
+            mean, total = (slots[self._get_variable_index(variable)] for slots in (self.means, self.sums))
+            self.assign(mean, self.beta * mean + (1 - self.beta) * gradient)
+            self.assign_add(total, gradient)
+            rate = keras.ops.cast(learning_rate, variable.dtype)
+            self.assign_sub(variable, keras.ops.sign(mean) * rate * total)
+
+    given = {
+        "adam": Adam(0.1),
+        "amsgrad": Adam(0.1, amsgrad=True, weight_decay=0.1),
+        "kernels": KernelsAlone(0.1),
+        "momentum": Momentum(0.1, momentum=0.9, nesterov=True),
+        "signs": Signs(),
+        "clipped": Signs(clipnorm=0.5),
+    }
+    seen = {}
+    for name, optimizer in given.items():
+        model = keras.Sequential([keras.Input((3,)), _dense(keras)])
+        model.compile(optimizer, "mse")
+        seen[name] = model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0).history["loss"]
     return seen
 
 

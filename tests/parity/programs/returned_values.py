@@ -139,6 +139,46 @@ def a_call_gives_none_beside_values(keras: Any) -> dict[str, Any]:
     return {"at once": first, "second": second, "predicted": Model().predict(X, verbose=0)}
 
 
+def a_functional_layer_gives_variables_and_arrays(keras: Any) -> dict[str, Any]:
+    class Layer(keras.layers.Layer):
+        def __init__(self, gives):
+            super().__init__()
+            self.gives, self.v = gives, self.add_weight(shape=(3,), initializer="ones")
+
+        def call(self, x):
+            return self.gives(self, x)
+
+    seen = {}
+    for name, gives in {
+        "variable": lambda layer, x: layer.v,
+        "array": lambda layer, x: np.ones(3, "float32"),
+        "both": lambda layer, x: [layer.v, x],
+    }.items():
+        inputs = keras.Input((3,))
+        model = keras.Model(inputs, Layer(gives)(inputs))
+        seen[name] = [model.predict(X[:2], verbose=0), model(X[:2]), model.output_shape]
+    return seen
+
+
+def a_call_gives_words_beside_values(keras: Any) -> dict[str, Any]:
+    class Layer(keras.layers.Layer):
+        def call(self, x):
+            return {"x": x, "count": 3, "word": "word", "none": None, "list": [x, 1.0]}
+
+    class Model(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.dense = Layer(), _dense(keras)
+
+        def call(self, x):
+            made = self.layer(x)
+            return self.dense(made["x"] * made["count"] * made["list"][1])
+
+    model = Model()
+    model.compile("sgd", "mse")
+    return {"at once": Layer()(X), "model": model(X), **_fitted(model)}
+
+
 # ------------------------------------------------------------------------------------------------ into call
 
 
@@ -265,6 +305,27 @@ def a_metric_gives_a_dict(keras: Any) -> dict[str, Any]:
     return {name: history[name] for name in sorted(history)}
 
 
+def a_metric_gives_an_array(keras: Any) -> dict[str, Any]:
+    class Sums(keras.metrics.Metric):
+        def __init__(self, name="sums"):
+            super().__init__(name=name)
+            self.sums = self.add_variable(shape=(3,), initializer="zeros")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.sums.assign_add(keras.ops.stack([keras.ops.sum(y_pred), keras.ops.sum(y_true), 1.0]))
+
+        def result(self):
+            return self.sums / 2
+
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "softmax", kernel_initializer="ones")])
+    model.compile("sgd", "mse", metrics=[Sums(), keras.metrics.F1Score(average=None)])
+    y = np.eye(2, dtype="float32")[np.arange(8) % 2]
+    history = model.fit(
+        X, y, batch_size=4, epochs=2, shuffle=False, verbose=0, validation_data=(X, y)
+    ).history
+    return {"history": history, "evaluated": model.evaluate(X, y, verbose=0)}
+
+
 def a_metric_gives_an_expression(keras: Any) -> dict[str, Any]:
     return {
         "divided": _fitted(_line(keras, metrics=[_metric(keras, lambda total: total / 2)])),
@@ -360,6 +421,48 @@ def steps_give_variables(keras: Any) -> dict[str, Any]:
     )
 
 
+def steps_give_what_is_no_number(keras: Any) -> dict[str, Any]:
+    """Arrays, lists, words and None stay what they are; dictionaries within are taken apart."""
+
+    def more(model):
+        return {
+            "array": keras.ops.ones((3,)),
+            "single": keras.ops.ones((1, 1)),
+            "nothing": None,
+            "word": "word",
+            "truth": True,
+            "list": [1.0, 2.0],
+            "inner": {"inner 1": keras.ops.ones(()), "inner 2": {"inner 3": 3.0}},
+        }
+
+    class Model(keras.Model):
+        def train_step(self, data):
+            return {**super().train_step(data), **more(self)}
+
+        def test_step(self, data):
+            return {**super().test_step(data), **more(self)}
+
+    model = _line(keras, Model, metrics=["mae"])
+    return {
+        "history": model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0).history,
+        "evaluated": model.evaluate(X, Y, verbose=0, return_dict=True),
+        "as a list": model.evaluate(X, Y, verbose=0),
+        "on a batch": model.train_on_batch(X, Y, return_dict=True),
+    }
+
+
+def a_test_step_gives_nothing(keras: Any) -> dict[str, Any]:
+    class Model(keras.Model):
+        def test_step(self, data):
+            super().test_step(data)
+
+    model = _line(keras, Model)
+    return {
+        "dict": model.evaluate(X, Y, verbose=0, return_dict=True),
+        "list": model.evaluate(X, Y, verbose=0),
+    }
+
+
 def a_predict_step_gives_all_kinds(keras: Any) -> dict[str, Any]:
     class Model(keras.Model):
         def predict_step(self, data):
@@ -411,6 +514,14 @@ def compute_loss_gives_all_kinds(keras: Any) -> dict[str, Any]:
 
         seen[name] = _line(keras, Model).evaluate(X, Y, verbose=0)
     return seen
+
+
+def a_loss_has_one_element(keras: Any) -> dict[str, Any]:
+    class Model(keras.Model):
+        def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+            return keras.ops.mean(y_pred, keepdims=True)
+
+    return _fitted(_line(keras, Model))
 
 
 def losses_take_all_kinds(keras: Any) -> dict[str, Any]:
@@ -484,4 +595,84 @@ def functions_of_the_model_read_variables(keras: Any) -> dict[str, Any]:
         "count": layer.count.numpy(),
         "rate": float(model.optimizer.learning_rate),
         "weights": model.get_weights(),
+    }
+
+
+def layers_count_and_keep_means(keras: Any) -> dict[str, Any]:
+    ops = keras.ops
+
+    class Centred(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.count = self.add_weight(shape=(), initializer="zeros", trainable=False, dtype="int32")
+            self.mean = keras.Variable(np.zeros(3, "float32"), trainable=False, name="mean")
+
+        def call(self, x, training=False):
+            self.count.assign(self.count + 1)
+            if training:
+                self.mean.assign(self.mean * 0.9 + ops.mean(x, axis=0) * 0.1)
+            return x - self.mean
+
+    layer = Centred()
+    model = keras.Sequential([keras.Input((3,)), Centred(), _dense(keras)])
+    model.compile("sgd", "mse")
+    return {
+        "at once": [layer(X), layer(X, training=True), layer.count, layer.mean],
+        "fit": model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0).history,
+        "kept": model.layers[0].mean,
+        "predicted": model.predict(X, verbose=0),
+        "weights": [len(model.weights), len(model.non_trainable_weights)],
+    }
+
+
+def losses_read_variables(keras: Any) -> dict[str, Any]:
+    """One of a loss, and one that a callback sets in each epoch."""
+    share = keras.Variable(0.0, trainable=False)
+
+    class Sets(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            share.assign(epoch * 0.5)
+
+    class Weighted(keras.losses.Loss):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.w = keras.Variable([2.0], trainable=False)
+
+        def call(self, y_true, y_pred):
+            return keras.ops.mean(self.w * keras.ops.square(y_true - y_pred), axis=-1)
+
+    def annealed(y_true, y_pred):
+        return keras.ops.mean((y_true - y_pred) ** 2) + share * keras.ops.mean(y_pred)
+
+    model = _line(keras, loss=annealed)
+    history = model.fit(X, Y, batch_size=4, epochs=3, shuffle=False, verbose=0, callbacks=[Sets()]).history
+    return {"annealed": history, "weighted": _fitted(_line(keras, loss=Weighted()))}
+
+
+def callbacks_compute_with_weights(keras: Any) -> dict[str, Any]:
+    seen = []
+
+    class Halves(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            kernel, bias = self.model.weights
+            seen.append(float(keras.ops.sum(keras.ops.abs(kernel))))
+            kernel.assign(kernel * 0.5)
+            bias.assign([1.0])
+
+    model = _line(keras)
+    history = model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0, callbacks=[Halves()]).history
+    return {"history": history, "seen": seen, "weights": model.get_weights()}
+
+
+def models_are_called_on_all_kinds(keras: Any) -> dict[str, Any]:
+    model = keras.Sequential([keras.Input((3,)), _dense(keras, 2)])
+    tensor = keras.ops.convert_to_tensor(X)
+    return {
+        "variable": model(keras.Variable(X)),
+        "whole": model(np.arange(6).reshape(2, 3)),
+        "truths": model(X > 0),
+        "doubles": model(X.astype("float64")),
+        "halves": model(X.astype("float16")),
+        "tensor": model(tensor),
+        "predicted": [model.predict(tensor, verbose=0), model.predict_on_batch(tensor)],
     }

@@ -512,3 +512,36 @@ def what_cannot_be_meant_is_refused(keras: Any) -> dict[str, Any]:
         "too few loss weights": refused(["mse", "mae"], loss_weights=[0.5]),
         "an unknown loss": refused("mean_sqared_error"),
     }
+
+
+def losses_of_nested_outputs(keras: Any) -> dict[str, Any]:
+    """Their sum; Keras names them by the way to the output."""
+    y, found = [[numbers(6, 1, key="a"), numbers(6, 1, key="b")], numbers(6, 1, key="c")], {}
+    forms: dict[str, Any] = {
+        "one": ("mse", None),
+        "nested": ([["mse", "mae"], "huber"], None),
+        "in a row": (["mse", "mae", "huber"], [1.0, 0.5, 2.0]),
+        "none of one": ([["mse", None], "huber"], [[1.0, 0.5], 2.0]),
+    }
+    for name, (loss, factors) in forms.items():
+        x, start = keras.Input((3,)), keras.initializers.Constant(0.3)
+        a, b, c = (keras.layers.Dense(1, name=n, kernel_initializer=start)(x) for n in "abc")
+        model = keras.Model(x, [[a, b], c])
+        model.compile("sgd", loss, loss_weights=factors)
+        found[name] = model.fit(numbers(6, 3), y, batch_size=4, shuffle=False, verbose=0).history["loss"]
+    return found
+
+
+def losses_of_outputs_in_a_dict_in_order(keras: Any) -> dict[str, Any]:
+    class Two(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = keras.layers.Dense(1, kernel_initializer="ones")
+            self.second = keras.layers.Dense(1, kernel_initializer="zeros")
+
+        def call(self, x: Any) -> Any:
+            return {"z": self.first(x), "c": self.second(x)}
+
+    model, y = Two(), {"c": numbers(6, 1, key="c"), "z": numbers(6, 1, key="z")}
+    model.compile("sgd", "mse", metrics={"c": ["mae"]})
+    return {"evaluate": model.evaluate(numbers(6, 3), y, verbose=0)}
