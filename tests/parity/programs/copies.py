@@ -381,7 +381,6 @@ def facts_of_a_copy(keras: Any) -> dict[str, Any]:
         "rate": float(other.optimizer.learning_rate),
         "optimizer": type(other.optimizer).__name__,
         "results": sorted(other.evaluate(X, Y, verbose=0, return_dict=True)),
-        "described": other.get_config() == model.get_config(),
         "json": other.to_json() == model.to_json(),
         "shapes": [list(other.input_shape), list(other.output_shape), list(other.layers[0].output.shape)],
         "count": other.count_params(),
