@@ -609,7 +609,10 @@ ARGUMENTS: dict[str, str] = {
     "y": "x",
     "generator": "x",
 }
-_READ_AHEAD = "Leave it out: batches are read ahead by a thread where that helps (config.set_read_ahead)."
+_READ_AHEAD = (
+    "Leave it out: batches are read ahead by a thread where that helps (config.set_read_ahead), and a "
+    "keras.utils.PyDataset has workers of its own."
+)
 _OF_KERAS_2 = "That was of Keras 2. Leave it out."
 # Those that Keras 3 does without, and what to do.
 DROPPED: dict[str, str] = {

@@ -44,7 +44,8 @@ def _samplewise(values: Any, weights: Any) -> tuple[Any, Any]:
 
 def _is_ours(function: Any) -> bool:
     """Whether a function brings targets and outputs together itself, as those of this package do."""
-    return (getattr(function, "__module__", None) or "").startswith("gputrain.")
+    inner = getattr(function, "func", function)  # of functools.partial
+    return (getattr(inner, "__module__", None) or "").startswith("gputrain.")
 
 
 @registry.add()

@@ -61,9 +61,13 @@ CALLS: dict[str, tuple[Callable[[Model], Any], type[Exception], str]] = {
     "text": (
         _fit(x=[["a"] * 4] * 50),
         DataError,
-        r"fit\(x\) must hold numbers\. Received: 'a' of type str at index \(0, 0\)\. Make numbers",
+        r"fit\(x\) must hold numbers. Received: 'a' of type str at index \(0, 0\). Make numbers of them first",
     ),
-    "objects": (_fit(x=np.full((50, 4), None)), DataError, "Received: 'None' of type NoneType at index"),
+    "objects": (
+        _fit(x=np.full((50, 4), None)),
+        DataError,
+        r"must hold numbers. Received: 'None' of type NoneType at index \(0, 0\)",
+    ),
     "complex numbers": (_fit(x=X * 1j), DataError, "must hold numbers. Received: complex numbers"),
     "a number": (_fit(x=3.0), DataError, "needs a first axis that counts samples. Received: a single number"),
     "ragged rows": (_fit(x=[[1.0, 2.0], [1.0]]), DataError, "the rows have different lengths"),

@@ -287,8 +287,8 @@ def test_every_layer(case: Any) -> None:
         layer.built,
         layer.get_config(),
     )
-    layer(given)  # now it is built
-    others, start = [pickled(layer, 0), pickled(layer), copy.deepcopy(layer)], config.draws()
+    layer(given)
+    start, others = config.draws(), (pickled(layer, 0), pickled(layer), copy.deepcopy(layer))
     expected = layer(given)
     for other in others:
         assert other.get_config() == layer.get_config()

@@ -561,7 +561,7 @@ class Trainer:
             source.check_with(self._loss.check_targets)
         return program
 
-    def _results(self, logs: dict[str, float], return_dict: bool) -> Any:
+    def _results(self, logs: dict[str, Any], return_dict: bool) -> Any:
         """Logs as a dict; or their values, first those of `metrics` in order, one alone not as a list."""
         if checks.flag("return_dict", return_dict):
             return logs

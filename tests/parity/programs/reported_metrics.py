@@ -636,3 +636,33 @@ def steps_of_a_model_with_metrics_of_its_own(keras: Any) -> dict[str, Any]:
         "single": model.test_on_batch(X, Y),
         "names": model.metrics_names,
     }
+
+
+def metrics_that_are_arrays(keras: Any) -> dict[str, Any]:
+    """A score for each class, and an array of a step."""
+
+    class Own(keras.Sequential):
+        def test_step(self, data: Any) -> Any:
+            y_pred = self(data[0], training=False)
+            return {**super().test_step(data), "means": keras.ops.mean(y_pred, axis=0)}
+
+    model = Own([keras.Input((3,)), _dense(keras, 2, activation="sigmoid")])
+    scores = keras.metrics.F1Score(threshold=0.5), keras.metrics.Precision(thresholds=[0.4, 0.6], name="p")
+    model.compile("sgd", "binary_crossentropy", metrics=[*scores, "mae"])
+    y = np.eye(2, dtype="float32")[np.arange(8) % 2]
+    seen: list[Any] = []
+
+    class Reads(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append(dict(logs))
+
+    fit = {"batch_size": 4, "shuffle": False, "validation_data": (X, y), **QUIET}
+    history = model.fit(X, y, epochs=2, callbacks=[Reads()], **fit).history
+    return {
+        "history": history,
+        "seen": seen,
+        "list": model.evaluate(X, y, **QUIET),
+        "dict": model.evaluate(X, y, return_dict=True, **QUIET),
+        "train": model.train_on_batch(X, y),
+        "test": model.test_on_batch(X, y, return_dict=True),
+    }
