@@ -83,9 +83,13 @@ class EarlyStopping(MonitorCallback):
         super().on_train_begin(logs)
         self._reset()
 
+    def get_monitor_value(self, logs: Logs) -> float | None:
+        """What is watched in an epoch's logs; a subclass may compute it. None in an epoch without it."""
+        return self.current(logs)
+
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Compare the epoch's value with the best one."""
-        value = self.current(logs)
+        value = self.get_monitor_value(logs)
         if value is None or epoch < self.start_from_epoch:
             return
         self.wait += 1

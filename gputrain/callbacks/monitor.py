@@ -98,7 +98,7 @@ class MonitorCallback(Callback):
         """Return the monitored value, or None in an epoch without validation.
 
         Raises:
-            ValueError: the logs hold no such name.
+            ValueError: the logs hold no such name, or an array of that name.
         """
         logs = {} if logs is None else logs
         if self.monitor in logs:

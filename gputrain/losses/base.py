@@ -59,6 +59,13 @@ class Loss:
     target_kind: ClassVar[str | None] = None
     activation: ClassVar[str | None] = None
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """What is known of a base's targets and outputs does not hold where `call` is another one."""
+        super().__init_subclass__(**kwargs)
+        if {"call", "__call__"} & vars(cls).keys():
+            for fact in {"target_kind", "activation"} - vars(cls).keys():
+                setattr(cls, fact, None)
+
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ) -> None:
@@ -194,6 +201,7 @@ class FunctionLoss(LossFunctionWrapper):
             name: default name of the loss; default the function's.
             order: names of the arguments in another order.
         """
+        super().__init_subclass__()
         if function is not None:
             cls.of_function[function] = cls
             cls.__init__ = init_of(cls, LossFunctionWrapper, function, name, order)  # type: ignore[method-assign]

@@ -71,10 +71,10 @@ class AUC(ConfusionMetric):
         self.label_weights = None if label_weights is None else _label_weights(label_weights, num_labels)
         inner = _evenly(num_thresholds) if thresholds is None else sorted(thresholds)
         super().__init__([0.0, *inner, 1.0], name, dtype)
-        self.thresholds = None if thresholds is None else list(thresholds)
-        self.num_thresholds = len(self._limits)
+        self.init_thresholds = None if thresholds is None else list(thresholds)
+        self.num_thresholds = len(self.thresholds)
         # A little more than 0..1, so that the curve reaches both its ends.
-        self._limits = [-config.epsilon(), *self._limits[1:-1], 1.0 + config.epsilon()]
+        self.thresholds = [-config.epsilon(), *self.thresholds[1:-1], 1.0 + config.epsilon()]
         if self.num_labels is not None:
             self._make_counts(self.num_labels)
 
@@ -93,7 +93,7 @@ class AUC(ConfusionMetric):
         """
         if self.from_logits:
             y_pred = ops.sigmoid(y_pred)
-        if self.thresholds is None:
+        if self.init_thresholds is None:
             y_pred = ops.clip(as_float(y_pred), 0.0, 1.0)
         super().update_state(y_true, y_pred, sample_weight)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from gputrain import config, initializers
 from gputrain.ir import current_trace, dtype_name
-from gputrain.names import snake_case
+from gputrain.names import missing_attribute, snake_case
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils.notes import note
@@ -33,10 +33,7 @@ class Metric(states.Copied):
 
     Example:
         >>> class Largest(Metric):
-        ...     if not TYPE_CHECKING:
-        __getattr__ = missing_attribute("metrics.Metric")
-
-    def __init__(self, **kwargs):
+        ...     def __init__(self, **kwargs):
         ...         super().__init__(**kwargs)
         ...         self.top = self.add_variable((), "zeros", name="top")
         ...     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -50,6 +47,9 @@ class Metric(states.Copied):
     """
 
     _direction: str | None = None
+
+    if not TYPE_CHECKING:
+        __getattr__ = missing_attribute("metrics.Metric")
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or snake_case(type(self).__name__)

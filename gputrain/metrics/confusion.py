@@ -29,6 +29,10 @@ class ConfusionMetric(Metric):
         top_k: outputs that are not among the k largest of their row mean no.
         class_id: only this class counts, a position along the last axis.
 
+    Attributes:
+        thresholds: those that count, as a list.
+        init_thresholds: those that were given.
+
     Raises:
         ValueError: a threshold outside 0..1, or a top_k that is not a positive int.
     """
@@ -44,16 +48,16 @@ class ConfusionMetric(Metric):
         class_id: int | None = None,
     ) -> None:
         super().__init__(dtype, name)
-        self.thresholds = thresholds
+        self.init_thresholds = thresholds
         self.top_k = None if top_k is None else check_k(top_k)
         self.class_id = class_id
         lowest = 0.5 if top_k is None else -np.inf
-        self._limits = _limits(type(self).__name__, lowest if thresholds is None else thresholds)
+        self.thresholds = _limits(type(self).__name__, lowest if thresholds is None else thresholds)
         self._make_counts()
 
     def _make_counts(self, *axes: int) -> None:
         """The counts of each threshold, (thresholds, *axes)."""
-        shape = (len(self._limits), *axes)
+        shape = (len(self.thresholds), *axes)
         self.true_positives = self.add_variable(shape, "zeros", _EXACT, name="true_positives")
         self.true_negatives = self.add_variable(shape, "zeros", _EXACT, name="true_negatives")
         self.false_positives = self.add_variable(shape, "zeros", _EXACT, name="false_positives")
@@ -94,7 +98,7 @@ class ConfusionMetric(Metric):
 
     def _count(self, y_true: Any, scores: Any, weights: Any) -> None:
         """Add a batch of rows (1, M) to the counts of all thresholds; of (1, N, L) each label's apart."""
-        limits = np.asarray(self._limits, scores.dtype).reshape(-1, *[1] * (scores.ndim - 1))
+        limits = np.asarray(self.thresholds, scores.dtype).reshape(-1, *[1] * (scores.ndim - 1))
         weights = ops.cast(weights, _EXACT)
         true = ops.multiply(ops.cast(ops.cast(y_true, "bool"), _EXACT), weights)
         false = ops.subtract(weights, true)
@@ -107,11 +111,11 @@ class ConfusionMetric(Metric):
 
     def _result(self, values: Any) -> Any:
         """One number for one threshold, else one for each."""
-        return operand(values[0] if len(self._limits) == 1 else values, self.dtype)
+        return operand(values[0] if len(self.thresholds) == 1 else values, self.dtype)
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""
-        return {**super().get_config(), "thresholds": self.thresholds}
+        return {**super().get_config(), "thresholds": self.init_thresholds}
 
 
 def _limits(what: str, thresholds: Any) -> list[float]:

@@ -189,7 +189,7 @@ class ProgramCache:
         self._kept_logs = weakref.ref(logs)
         return logs
 
-    def current_logs(self) -> dict[str, float]:
+    def current_logs(self) -> dict[str, Any]:
         """Logs of the step that ran last, where somebody still holds them."""
         logs = self._kept_logs() if self._kept_logs is not None else None
         return logs.settle() if logs is not None else {}

@@ -83,7 +83,7 @@ def set_random_seed(seed: int) -> None:
 
 def _class_indices(x: Any) -> NDArray[np.int64]:
     values = np.asarray(x)
-    if values.dtype.kind == "U" and np.char.isdecimal(values).all():
+    if values.dtype.kind in "OU" and all(str(value).isdecimal() for value in values.flat):
         values = values.astype(np.int64)
     if values.ndim > 1 and values.shape[-1] == 1:
         values = values.reshape(values.shape[:-1])
@@ -99,6 +99,8 @@ def _class_indices(x: Any) -> NDArray[np.int64]:
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
     """What a `train_step` gets: x, (x, y) or (x, y, sample_weight); (x,) for a list or tuple of inputs alone.
 
+    Weights without targets are left out, as in Keras.
+
     Args:
         x, y, sample_weight: values, or structures of them.
 
@@ -106,11 +108,9 @@ def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> 
         >>> pack_x_y_sample_weight([1, 2])
         ([1, 2],)
     """
-    if sample_weight is not None:
-        return x, y, sample_weight
-    if y is not None:
-        return x, y
-    return (x,) if isinstance(x, list | tuple) else x
+    if y is None:
+        return (x,) if isinstance(x, list | tuple) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:

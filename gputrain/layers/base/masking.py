@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gputrain.ir import Value
-from gputrain.ops.base import apply, constant
+from gputrain.ops.base import apply, as_value
 from gputrain.ops.movement import Reshape
 from gputrain.utils import tree
 
@@ -45,7 +45,7 @@ def carried(inputs: Any, masks: Any) -> Iterator[None]:
     ]
     try:
         for value, _, mask in changed:
-            value.mask = _as_value(mask)
+            value.mask = as_value(mask)
         yield
     finally:
         for value, before, _ in changed:
@@ -68,9 +68,5 @@ def attach(outputs: Any, masks: Any, inputs: Any) -> Any:
         if isinstance(value, Value) and value.mask is None and mask is not None:
             if id(value) in given:
                 leaves[i] = value = apply(Reshape(value.shape), value)
-            value.mask = _as_value(mask)
+            value.mask = as_value(mask)
     return tree.pack(outputs, leaves)
-
-
-def _as_value(mask: Any) -> Value:
-    return mask if isinstance(mask, Value) else constant(mask)

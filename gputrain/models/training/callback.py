@@ -134,7 +134,7 @@ class Callback:
         """Called after each batch of a prediction; `logs` holds {"outputs": predictions of the batch}."""
 
 
-class BatchLogs(dict[str, float]):
+class BatchLogs(dict[str, Any]):
     """Logs of a batch: a dict whose values are fetched from the device when the first of them is read.
 
     Whoever keeps them beyond the batch keeps their values: they are fetched before the next step runs.
@@ -144,19 +144,19 @@ class BatchLogs(dict[str, float]):
         fetch: gives all values.
     """
 
-    def __init__(self, names: Iterable[str], fetch: Callable[[], dict[str, float]]) -> None:
+    def __init__(self, names: Iterable[str], fetch: Callable[[], dict[str, Any]]) -> None:
         super().__init__(dict.fromkeys(names, math.nan))
         self._fetch = fetch
-        self._fetched: dict[str, float] | None = None
+        self._fetched: dict[str, Any] | None = None
 
-    def settle(self) -> dict[str, float]:
+    def settle(self) -> dict[str, Any]:
         """Fetch all values unless that is done; a new dict of what the step gave."""
         if self._fetched is None:
             self._fetched = self._fetch()
             super().update(self._fetched)
         return dict(self._fetched)
 
-    def copy(self) -> dict[str, float]:
+    def copy(self) -> dict[str, Any]:
         """A plain dict with all values."""
         self.settle()
         return super().copy()

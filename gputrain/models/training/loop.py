@@ -55,7 +55,7 @@ class Fit:
         model.stop_training = False
         listeners.on_train_begin()
         place = self.place = model._state.begin_fit(self.source, self.epochs.start)
-        logs: dict[str, float] = place.logs
+        logs: dict[str, Any] = place.logs
         first = place.epoch
         for epoch in range(first, self.epochs.stop):
             if not place.batch:
@@ -75,7 +75,7 @@ class Fit:
                 break
         listeners.on_train_end(logs)
 
-    def _train_epoch(self, epoch: int) -> dict[str, float] | None:
+    def _train_epoch(self, epoch: int) -> dict[str, Any] | None:
         """What is left of an epoch; the logs at its end, None if there was no batch.
 
         The order follows from the steps done before.
@@ -104,14 +104,14 @@ class Fit:
         logs = resumed if last is None else last.settle()
         return None if logs is None else self._epoch_logs(logs, watch)
 
-    def _epoch_logs(self, logs: dict[str, float], watch: HealthWatch) -> dict[str, float]:
+    def _epoch_logs(self, logs: dict[str, Any], watch: HealthWatch) -> dict[str, Any]:
         """The logs over all processes, with the steps that were skipped where they are."""
         merged = self.model.strategy.merge_metrics(self.model.metrics, logs)
         _tell_doubts(self.model)
         return {**merged, "skipped_steps": watch.skipped()} if watch.skips else merged
 
 
-def evaluate(model: Any, source: Source, listeners: CallbackList) -> dict[str, float]:
+def evaluate(model: Any, source: Source, listeners: CallbackList) -> dict[str, Any]:
     """One pass of the test step; the logs at its end."""
     model.stop_evaluating = False
     model.reset_metrics()
@@ -131,7 +131,7 @@ def evaluate(model: Any, source: Source, listeners: CallbackList) -> dict[str, f
             break
     if last is None:
         raise DataError(explain("evaluate: there was no batch.", fix="Pass data that is not used up."))
-    logs: dict[str, float] = model.strategy.merge_metrics(model.metrics, last.settle())
+    logs: dict[str, Any] = model.strategy.merge_metrics(model.metrics, last.settle())
     _tell_doubts(model)
     listeners.on_test_end(logs)
     return logs

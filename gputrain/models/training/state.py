@@ -40,7 +40,7 @@ class Place:
     epoch: int = 0
     batch: int = 0
     skipped_before: int = 0
-    logs: dict[str, float] = field(default_factory=dict)
+    logs: dict[str, Any] = field(default_factory=dict)
     source: Source | None = None
     cursor: dict[str, Any] | None = None
 
@@ -123,7 +123,7 @@ class TrainingState:
         if outer.source is not None:
             self.place = outer
 
-    def state(self, logs: Mapping[str, float]) -> dict[str, Any]:
+    def state(self, logs: Mapping[str, Any]) -> dict[str, Any]:
         """Counters, the place in fit and the source's cursor, as plain data.
 
         Args:

@@ -66,7 +66,7 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
         if kind == "train":
             trace.require(trace.read(state.healthy))
         step: Callable[[Any], Any] = getattr(model, f"{kind}_step")
-        results = step(pack_x_y_sample_weight(*(parts[:1] if kind == "predict" else parts)))
+        results = step(_given(parts[:1] if kind == "predict" else parts))
         leaves, structure = _predicted(results) if kind == "predict" else _logged(results, kind)
         if kind == "train":
             trace.write(state.step, ops.add(trace.read(state.step), 1))
@@ -102,6 +102,12 @@ def _predicted(results: Any) -> tuple[list[Value], Any]:
             received = f"{leaf!r} of type {type(leaf).__name__}"
             raise GraphError(explain("predict_step() must return values or numbers.", received=received))
     return [as_value(leaf) for leaf in tree.flatten(results)], tree.map_leaves(lambda leaf: None, results)
+
+
+def _given(parts: Sequence[Any]) -> Any:
+    """What a step is given; weights also where there are no targets."""
+    x, y, sample_weight = (*parts, None, None)[:3]
+    return (x, y, sample_weight) if sample_weight is not None else pack_x_y_sample_weight(x, y)
 
 
 def _logged(results: Any, kind: str) -> tuple[list[Value], dict[str, Any]]:

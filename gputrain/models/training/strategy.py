@@ -25,7 +25,7 @@ class Strategy(Protocol):
         that all processes take or skip a step together.
         """
 
-    def merge_metrics(self, metrics: Sequence[Any], logs: dict[str, float]) -> dict[str, float]:
+    def merge_metrics(self, metrics: Sequence[Any], logs: dict[str, Any]) -> dict[str, Any]:
         """Logs of an epoch over all processes, from the metrics and logs of this one."""
 
 
@@ -40,6 +40,6 @@ class OneProcess:
         """The gradients as they are."""
         return flat
 
-    def merge_metrics(self, metrics: Sequence[Any], logs: dict[str, float]) -> dict[str, float]:
+    def merge_metrics(self, metrics: Sequence[Any], logs: dict[str, Any]) -> dict[str, Any]:
         """The logs as they are."""
         return logs

@@ -164,6 +164,17 @@ def variables_and_config_of_an_area_of_labels(keras: Any) -> dict[str, Any]:
     }
 
 
+def thresholds_as_they_are_told(keras: Any) -> dict[str, Any]:
+    metrics = keras.metrics
+    return {
+        "of an area": np.array(metrics.AUC(num_thresholds=5).thresholds),
+        "of given ones": np.array(metrics.AUC(thresholds=[0.6, 0.3]).thresholds),
+        "of precision": metrics.Precision().thresholds,
+        "of several": metrics.Recall(thresholds=[0.2, 0.4]).thresholds,
+        "of a count": metrics.TruePositives(thresholds=0.3).thresholds,
+    }
+
+
 def areas_that_cannot_be(keras: Any) -> dict[str, Any]:
     auc = keras.metrics.AUC
     return {

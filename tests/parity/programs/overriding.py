@@ -298,6 +298,14 @@ def a_call_with_training_true_by_default(keras: Any) -> dict[str, Any]:
     return {"at once": layer(X), "off": layer(X, training=False), **_of_layer(keras, Layer())}
 
 
+def a_call_with_training_of_other_kinds(keras: Any) -> dict[str, Any]:
+    class Layer(keras.layers.Layer):
+        def call(self, inputs, training=False):
+            return inputs * 2.0 if training else inputs
+
+    return {str(given): Layer()(X, training=given) for given in (1, 0, np.bool_(True))}
+
+
 def a_call_with_training_and_mask(keras: Any) -> dict[str, Any]:
     class Layer(keras.layers.Layer):
         def call(self, inputs, training=None, mask=None):
@@ -437,6 +445,116 @@ def calls_hand_tensors_on_by_name(keras: Any) -> dict[str, Any]:
         "named": Outer()(X, context=X),
         "alone": Cross()(X),
         "model": model.predict([X, X], verbose=0),
+    }
+
+
+def layers_that_change_others(keras: Any) -> dict[str, Any]:
+    class Scaled(keras.layers.Dense):
+        def __init__(self, units, scale=2.0, **kwargs):
+            super().__init__(units, **kwargs)
+            self.scale = scale
+
+        def build(self, input_shape):
+            super().build(input_shape)
+            self.extra = self.add_weight(shape=(self.units,), initializer="ones", name="extra")
+
+        def call(self, inputs):
+            return super().call(inputs) * self.scale + self.extra
+
+        def get_config(self):
+            return {**super().get_config(), "scale": self.scale}
+
+    class Shifted(keras.layers.Dense):
+        def call(self, inputs, training=None):
+            return super().call(inputs) + (1.0 if training else 0.0)
+
+    layer = Scaled(2, scale=3.0, kernel_initializer="ones", name="scaled")
+    shifted = Shifted(2, kernel_initializer="ones")
+    return {
+        "called": layer(X),
+        "weights": [[w.name, *w.shape] for w in layer.weights],
+        "again": Scaled.from_config(layer.get_config())(X),
+        "shifted": [shifted(X), shifted(X, training=True)],
+    }
+
+
+def dropout_that_always_drops(keras: Any) -> dict[str, Any]:
+    class Always(keras.layers.Dropout):
+        def call(self, inputs):
+            return super().call(inputs, training=True)
+
+    model = keras.Sequential([keras.Input((200,)), Always(0.5)])
+    made = model.predict(np.ones((4, 200), "float32"), verbose=0)
+    return {"values": sorted({float(value) for value in made.ravel()})}
+
+
+def models_that_change_others(keras: Any) -> dict[str, Any]:
+    class Stack(keras.Sequential):
+        def __init__(self, units=2, **kwargs):
+            super().__init__([keras.Input((3,)), _dense(keras, units), _dense(keras)], **kwargs)
+
+        def train_step(self, data):
+            return {**super().train_step(data), "more": 1.0}
+
+    class Doubled(keras.Sequential):
+        def call(self, inputs, training=None, mask=None):
+            return super().call(inputs, training=training) * 2.0
+
+    class Whole(keras.Model):
+        def __init__(self, units=2, **kwargs):
+            inputs = keras.Input((3,))
+            super().__init__(inputs=inputs, outputs=_dense(keras, units)(inputs), **kwargs)
+
+        def call(self, inputs, training=None, mask=None):
+            return super().call(inputs, training=training) + 1.0
+
+    stack, whole = Stack(name="stack"), Whole(1)
+    stack.compile("sgd", "mse")
+    return {
+        "stack": _seen(stack),
+        "doubled": Doubled([_dense(keras)])(X),
+        "whole": [whole(X), whole.predict(X, verbose=0)],
+    }
+
+
+def calls_pass_all_arguments_on(keras: Any) -> dict[str, Any]:
+    class Around(keras.layers.Layer):
+        def __init__(self, *blocks, **kwargs):
+            super().__init__(**kwargs)
+            self.blocks = list(blocks)
+
+        def call(self, x, *args, **kwargs):
+            made = x
+            for block in self.blocks:
+                made = block(made, *args, **kwargs)
+            return keras.layers.add([x, made])
+
+    layer, inputs = Around(_dense(keras, 3, activation="relu"), keras.layers.Dropout(0.5)), keras.Input((3,))
+    return {"at once": layer(X), "model": keras.Model(inputs, layer(inputs)).predict(X, verbose=0)}
+
+
+def a_layer_around_another_one(keras: Any) -> dict[str, Any]:
+    class Wrapper(keras.layers.Layer):
+        def __init__(self, layer, **kwargs):
+            super().__init__(**kwargs)
+            self.layer = layer
+
+        def build(self, input_shape=None):
+            self.layer.build(input_shape)
+            super().build(input_shape)
+
+        def call(self, inputs, training=None, mask=None):
+            return self.layer(inputs) + 1.0
+
+        def compute_output_shape(self, input_shape):
+            return self.layer.compute_output_shape(input_shape)
+
+    wrapper = Wrapper(_dense(keras, 2))
+    seen = {"called": wrapper(X), "built": [wrapper.built, wrapper.layer.built]}
+    return {
+        **seen,
+        "shape": list(wrapper.compute_output_shape((None, 3))),
+        "refused": refusal(wrapper.get_config),
     }
 
 
@@ -939,6 +1057,59 @@ def metrics_of_other_signatures(keras: Any) -> dict[str, Any]:
     return {"fit": _trained(keras, metrics=kinds), "alone": alone.result(), "called": alone(Y, X)}
 
 
+def losses_that_change_others(keras: Any) -> dict[str, Any]:
+    class Doubled(keras.losses.MeanSquaredError):
+        def call(self, y_true, y_pred):
+            return super().call(y_true, y_pred) * 2.0
+
+    class OfLogits(keras.losses.BinaryCrossentropy):
+        def __init__(self, factor=2.0, **kwargs):
+            super().__init__(from_logits=True, **kwargs)
+            self.factor = factor
+
+        def call(self, y_true, y_pred):
+            return self.factor * super().call(keras.ops.cast(y_true > 0, "float32"), y_pred)
+
+    class Both(keras.losses.Loss):
+        def __init__(self):
+            super().__init__()
+            self.first = keras.losses.MeanSquaredError()
+            self.second = keras.losses.MeanAbsoluteError(reduction="none")
+
+        def call(self, y_true, y_pred):
+            return self.first(y_true, y_pred) + 0.5 * self.second(y_true, y_pred)
+
+    losses = {"doubled": Doubled(), "of logits": OfLogits(3.0), "both": Both()}
+    return {name: _trained(keras, loss) for name, loss in losses.items()}
+
+
+def metrics_that_change_others(keras: Any) -> dict[str, Any]:
+    class Root(keras.metrics.MeanSquaredError):
+        def __init__(self, name="root", **kwargs):
+            super().__init__(name=name, **kwargs)
+
+        def result(self):
+            return keras.ops.sqrt(super().result())
+
+    class Shifted(keras.metrics.BinaryAccuracy):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            return super().update_state(keras.ops.cast(y_true > 0, "float32"), y_pred + 0.5, sample_weight)
+
+    class Precise(keras.metrics.Precision):
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            super().update_state(y_true > 0, keras.ops.sigmoid(y_pred), sample_weight=sample_weight)
+
+    class Keeps(keras.metrics.Mean):
+        def reset_state(self):
+            pass
+
+    kept = Keeps()
+    kept.update_state(3.0)
+    kept.reset_state()
+    given = [Root(), Shifted(name="shifted"), Precise(name="precise")]
+    return {"fit": _trained(keras, metrics=given), "kept": kept.result()}
+
+
 def metrics_made_of_others(keras: Any) -> dict[str, Any]:
     class Off(keras.metrics.Mean):
         def update_state(self, y_true, y_pred, sample_weight=None):
@@ -1003,6 +1174,28 @@ def callbacks_of_other_signatures(keras: Any) -> dict[str, Any]:
     function = keras.callbacks.LambdaCallback(on_epoch_end=said)
     model.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[Positional(), Old(), function])
     return {"seen": seen}
+
+
+def callbacks_that_change_others(keras: Any) -> dict[str, Any]:
+    seen = []
+
+    class Stops(keras.callbacks.EarlyStopping):
+        def on_epoch_end(self, epoch, logs=None):
+            seen.append(epoch)
+            super().on_epoch_end(epoch, logs)
+
+        def get_monitor_value(self, logs):
+            return -float(logs["loss"])
+
+    class Reduces(keras.callbacks.ReduceLROnPlateau):
+        def on_epoch_end(self, epoch, logs={}):  # noqa: B006
+            super().on_epoch_end(epoch, logs)
+
+    model = keras.Sequential([keras.Input((3,)), _dense(keras)])
+    model.compile("sgd", "mse")
+    given = [Stops(monitor="loss", patience=1), Reduces(monitor="loss", patience=0, factor=0.5)]
+    history = model.fit(X, Y, batch_size=4, epochs=5, shuffle=False, verbose=0, callbacks=given).history
+    return {"seen": seen, "loss": history["loss"], "rate": float(model.optimizer.learning_rate)}
 
 
 # ----------------------------------------------------------------------- initializers, penalties, constraints

@@ -160,6 +160,45 @@ def a_functional_layer_gives_variables_and_arrays(keras: Any) -> dict[str, Any]:
     return seen
 
 
+def a_model_gives_variables_and_arrays(keras: Any) -> dict[str, Any]:
+    seen = {}
+    for name, gives in {
+        "variable": lambda model, x: model.v,
+        "array": lambda model, x: np.ones((8, 1), "float32"),
+        "doubled": lambda model, x: model.v * 2,
+        "doubles": lambda model, x: np.ones((8, 1)),
+    }.items():
+
+        class Model(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.v = self.add_weight(shape=(8, 1), initializer="ones", name="v")
+
+            def call(self, x, gives=gives):
+                return gives(self, x)
+
+        model = Model()
+        model.compile("sgd", "mse", metrics=["mae"])
+        seen[name] = model.evaluate(X, Y, batch_size=8, verbose=0)
+    return seen
+
+
+def losses_and_metrics_are_computed_by_hand(keras: Any) -> dict[str, Any]:
+    inputs, weights = keras.Input((3,)), numbers(8, key="w", low=0.0)
+    model = keras.Model(inputs, _dense(keras, kernel_regularizer="l2")(inputs))
+    model.compile("sgd", "mse", metrics=["mae"])
+    made = model(X)
+    found = model.compute_metrics(X, Y, made)
+    seen = {
+        "loss": model.compute_loss(X, Y, made),
+        "weighted": model.compute_loss(X, Y, made, sample_weight=weights),
+        "of arrays": model.compute_loss(y=Y, y_pred=keras.ops.convert_to_numpy(made)),
+        "metric": found["mae"],
+    }
+    model.reset_metrics()
+    return {**seen, "reset": model.get_metrics_result()["mae"]}
+
+
 def a_call_gives_words_beside_values(keras: Any) -> dict[str, Any]:
     class Layer(keras.layers.Layer):
         def call(self, x):
@@ -595,4 +634,84 @@ def functions_of_the_model_read_variables(keras: Any) -> dict[str, Any]:
         "count": layer.count.numpy(),
         "rate": float(model.optimizer.learning_rate),
         "weights": model.get_weights(),
+    }
+
+
+def layers_count_and_keep_means(keras: Any) -> dict[str, Any]:
+    ops = keras.ops
+
+    class Centred(keras.layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.count = self.add_weight(shape=(), initializer="zeros", trainable=False, dtype="int32")
+            self.mean = keras.Variable(np.zeros(3, "float32"), trainable=False, name="mean")
+
+        def call(self, x, training=False):
+            self.count.assign(self.count + 1)
+            if training:
+                self.mean.assign(self.mean * 0.9 + ops.mean(x, axis=0) * 0.1)
+            return x - self.mean
+
+    layer = Centred()
+    model = keras.Sequential([keras.Input((3,)), Centred(), _dense(keras)])
+    model.compile("sgd", "mse")
+    return {
+        "at once": [layer(X), layer(X, training=True), layer.count, layer.mean],
+        "fit": model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0).history,
+        "kept": model.layers[0].mean,
+        "predicted": model.predict(X, verbose=0),
+        "weights": [len(model.weights), len(model.non_trainable_weights)],
+    }
+
+
+def losses_read_variables(keras: Any) -> dict[str, Any]:
+    """One of a loss, and one that a callback sets in each epoch."""
+    share = keras.Variable(0.0, trainable=False)
+
+    class Sets(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            share.assign(epoch * 0.5)
+
+    class Weighted(keras.losses.Loss):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.w = keras.Variable([2.0], trainable=False)
+
+        def call(self, y_true, y_pred):
+            return keras.ops.mean(self.w * keras.ops.square(y_true - y_pred), axis=-1)
+
+    def annealed(y_true, y_pred):
+        return keras.ops.mean((y_true - y_pred) ** 2) + share * keras.ops.mean(y_pred)
+
+    model = _line(keras, loss=annealed)
+    history = model.fit(X, Y, batch_size=4, epochs=3, shuffle=False, verbose=0, callbacks=[Sets()]).history
+    return {"annealed": history, "weighted": _fitted(_line(keras, loss=Weighted()))}
+
+
+def callbacks_compute_with_weights(keras: Any) -> dict[str, Any]:
+    seen = []
+
+    class Halves(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            kernel, bias = self.model.weights
+            seen.append(float(keras.ops.sum(keras.ops.abs(kernel))))
+            kernel.assign(kernel * 0.5)
+            bias.assign([1.0])
+
+    model = _line(keras)
+    history = model.fit(X, Y, batch_size=4, epochs=2, shuffle=False, verbose=0, callbacks=[Halves()]).history
+    return {"history": history, "seen": seen, "weights": model.get_weights()}
+
+
+def models_are_called_on_all_kinds(keras: Any) -> dict[str, Any]:
+    model = keras.Sequential([keras.Input((3,)), _dense(keras, 2)])
+    tensor = keras.ops.convert_to_tensor(X)
+    return {
+        "variable": model(keras.Variable(X)),
+        "whole": model(np.arange(6).reshape(2, 3)),
+        "truths": model(X > 0),
+        "doubles": model(X.astype("float64")),
+        "halves": model(X.astype("float16")),
+        "tensor": model(tensor),
+        "predicted": [model.predict(tensor, verbose=0), model.predict_on_batch(tensor)],
     }

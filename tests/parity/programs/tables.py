@@ -247,3 +247,93 @@ def a_table_is_split_scaled_and_trained_on(keras: Any) -> dict[str, Any]:
         "results": model.evaluate(scaled[1], y_test, verbose=0),
         "answers": pd.Series(predicted > 0.5).astype(int).tolist(),
     }
+
+
+PASSENGERS = pd.DataFrame(
+    {
+        "age": [22, 38, 26, 35, np.nan, 54, 2, 27],
+        "sex": ["m", "f", "f", "f", "m", "m", "m", "f"],
+        "fare": [7.25, 71.28, 7.92, 53.1, 8.05, 51.86, 21.07, 11.13],
+        "port": list("SCSSSQCS"),
+        "survived": [0, 1, 1, 1, 0, 0, 0, 1],
+    }
+)
+
+
+def passengers_of_a_ship(keras: Any) -> dict[str, Any]:
+    """Fill, map, dummies, cast: the table that every course begins with."""
+    table = PASSENGERS.copy()
+    table["age"] = table["age"].fillna(table["age"].median()) / 100
+    table["sex"] = table["sex"].map({"m": 0, "f": 1})
+    table["fare"] = table["fare"] / table["fare"].max()
+    table = pd.get_dummies(table, columns=["port"])
+    y = table.pop("survived")
+    found = {
+        "cast": _fitted(keras, table.astype("float32"), y, width=6),
+        "values": _fitted(keras, table.values.astype("float32"), y.values, width=6),
+        "numpy": _fitted(keras, table.to_numpy(dtype="float64"), y.to_numpy(), width=6),
+    }
+    predicted = _binary(keras, 6).predict(table.astype("float32"), verbose=0).ravel()
+    by_sex = PASSENGERS[["sex"]].assign(p=predicted).groupby("sex")["p"].mean().to_dict()
+    return {**found, "means": by_sex, "confusion": pd.crosstab(y, predicted > 0.95).to_numpy()}
+
+
+def columns_made_of_columns(keras: Any) -> dict[str, Any]:
+    table, y = PASSENGERS, PASSENGERS["survived"]
+    codes = table[["sex", "port"]].apply(lambda column: column.astype("category").cat.codes)
+    lagged = (table[["fare"]] / 80).assign(lag=lambda t: t["fare"].shift()).dropna()
+    windows = np.lib.stride_tricks.sliding_window_view(table["fare"].to_numpy("float32") / 80, 3)
+    return {
+        "codes": _fitted(keras, codes, y, width=2),
+        "bins": _fitted(keras, pd.qcut(table["fare"], 3, labels=False).to_frame(), y, width=1),
+        "lagged": _fitted(keras, lagged[["lag"]], lagged["fare"] > 0.2, width=1),
+        "windows": _fitted(keras, windows[:-1], y[3:], width=3),
+        "known": _fitted(
+            keras, table.loc[table["age"].notna(), ["age"]] / 99, y[table["age"].notna()], width=1
+        ),
+        "months": _fitted(keras, pd.DataFrame({"m": pd.date_range("2020", periods=8).day / 31}), y, width=1),
+        "factors": _classifier(keras).fit(FRAME.iloc[:8], pd.factorize(table["port"])[0], **QUIET).history,
+    }
+
+
+def a_sequence_gives_frames(keras: Any) -> dict[str, Any]:
+    class Frames(keras.utils.PyDataset):
+        def __len__(self) -> int:
+            return 3
+
+        def __getitem__(self, number: int) -> Any:
+            part = slice(4 * number, 4 * number + 4)
+            return FRAME.iloc[part], TARGET.iloc[part]
+
+    model = _binary(keras)
+    logs = model.fit(Frames(), epochs=2, **QUIET).history
+    return {
+        "loss": logs["loss"],
+        "weights": model.get_weights(),
+        "evaluated": model.evaluate(Frames(), verbose=0),
+    }
+
+
+def several_outputs_of_a_frame(keras: Any) -> dict[str, Any]:
+    inputs = {name: keras.Input((1,), name=name) for name in ("a", "b")}
+    joined = keras.layers.Concatenate()(list(inputs.values()))
+    outputs = {
+        "flag": keras.layers.Dense(1, activation="sigmoid", kernel_initializer="ones", name="flag")(joined),
+        "number": keras.layers.Dense(1, kernel_initializer="ones", name="number")(joined),
+    }
+    model = keras.Model(inputs, outputs)
+    model.compile("sgd", {"flag": "binary_crossentropy", "number": "mse"})
+    x, y = dict(FRAME[["a", "b"]]), {"flag": TARGET, "number": FRAME["c"]}
+    logs = model.fit(x, y, validation_data=(x, y), **QUIET).history
+    predicted = model.predict(dict(FRAME[["a", "b"]].head(2)), verbose=0)
+    return {"logs": dict(sorted(logs.items())), "predicted": [predicted[name] for name in sorted(predicted)]}
+
+
+def classes_written_as_text(keras: Any) -> dict[str, Any]:
+    to_categorical = keras.utils.to_categorical
+    return {
+        "text": [to_categorical(["0", "2", "1"]), to_categorical(np.array(["1", "0"]))],
+        "series": to_categorical(pd.Series(["0", "2"])),
+        "objects": to_categorical(np.array([1, 0, 2], dtype=object)),
+        "refused": refusal(lambda: to_categorical(["a", "b"])),
+    }

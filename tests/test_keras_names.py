@@ -1,0 +1,226 @@
+"""What is said of names and arguments of Keras that are not there, and of those of older Keras."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+import gputrain as keras
+from gputrain import keras_names
+from gputrain.errors import DeviceError
+from gputrain.names import unknown_argument, what_to_do
+
+pytestmark = pytest.mark.cpu_only("words are the same on every device")
+
+L = keras.layers
+X, Y = np.ones((8, 3), "float32"), np.ones((8, 1), "float32")
+
+
+def line() -> Any:
+    model = keras.Sequential([keras.Input((3,)), L.Dense(1)])
+    model.compile("sgd", "mse")
+    return model
+
+
+ARGUMENTS: dict[str, tuple[Callable[[], Any], str]] = {
+    "output_dim": (lambda: L.Dense(output_dim=3), "Received output_dim. Keras 3 calls it units."),
+    "p": (lambda: L.Dropout(p=0.5), "Received p. Keras 3 calls it rate."),
+    "sigma": (lambda: L.GaussianNoise(sigma=0.1), "Received sigma. Keras 3 calls it stddev."),
+    "nb_filter": (
+        lambda: L.Conv2D(nb_filter=3, nb_row=3, nb_col=3),
+        "Received nb_filter. Keras 3 calls it fil",
+    ),
+    "init": (lambda: L.Dense(3, init="uniform"), "Received: init. Keras 3 calls it kernel_initializer."),
+    "bias": (lambda: L.Dense(3, bias=False), "Received: bias. Keras 3 calls it use_bias."),
+    "W_regularizer": (lambda: L.Dense(3, W_regularizer="l2"), "Keras 3 calls it kernel_regularizer."),
+    "b_constraint": (lambda: L.Dense(3, b_constraint="non_neg"), "Keras 3 calls it bias_constraint."),
+    "weights": (lambda: L.Dense(3, weights=[X]), "Call layer.set_weights(weights) once the layer is built."),
+    "border_mode": (lambda: L.Conv2D(4, 3, border_mode="same"), "Keras 3 calls it padding."),
+    "subsample": (lambda: L.Conv2D(4, 3, subsample=2), "Keras 3 calls it strides."),
+    "dim_ordering": (lambda: L.MaxPooling2D(dim_ordering="tf"), "Keras 3 calls it data_format."),
+    "atrous_rate": (lambda: L.Conv2D(4, 3, atrous_rate=2), "Keras 3 calls it dilation_rate."),
+    "gamma_init": (lambda: L.BatchNormalization(gamma_init="one"), "Keras 3 calls it gamma_initializer."),
+    "fused": (lambda: L.BatchNormalization(fused=True), "That was of Keras 2. Leave it out."),
+    "lr": (lambda: keras.optimizers.SGD(lr=0.1), "argument 'lr'. Keras 3 calls it learning_rate."),
+    "decay": (lambda: keras.optimizers.Adam(decay=0.1), "schedules.InverseTimeDecay(rate, 1, decay)."),
+    "nb_classes": (lambda: keras.utils.to_categorical([0], nb_classes=3), "nb_classes"),
+    "nb_epoch": (lambda: line().fit(X, Y, nb_epoch=1), "Received: nb_epoch. Keras 3 calls it epochs."),
+    "workers": (lambda: line().fit(X, Y, workers=4), "Leave it out: batches are read ahead by a thread"),
+    "max_q_size": (lambda: line().predict(X, max_q_size=4), "Leave it out: batches are read ahead"),
+    "samples_per_epoch": (lambda: line().fit(X, Y, samples_per_epoch=4), "Keras 3 calls it steps_per_epoch."),
+    "show_accuracy": (
+        lambda: line().fit(X, Y, show_accuracy=True),
+        'Write metrics=["accuracy"] in compile().',
+    ),
+    "sample_weight_mode": (
+        lambda: line().compile(sample_weight_mode="t"),
+        "sample_weight of shape (N, steps)",
+    ),
+    "metrics by place": (
+        lambda: line().compile("adam", "mse", ["accuracy"]),
+        "compile: loss_weights is a number, or a list or dict of numbers by output. Received: ['accuracy']. "
+        "Metrics are named: write metrics=['accuracy'].",
+    ),
+    "a metric by place": (
+        lambda: line().compile("adam", "mse", [keras.metrics.MeanAbsoluteError()]),
+        "Metrics are named: write metrics=[",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_an_argument_of_older_keras(name: str) -> None:
+    call, words = ARGUMENTS[name]
+    with pytest.raises((TypeError, ValueError)) as caught:
+        call()
+    assert words in str(caught.value)
+
+
+ATTRIBUTES: dict[str, tuple[Callable[[], Any], str]] = {
+    "fit_generator": (lambda: line().fit_generator, "model.fit() takes generators"),
+    "predict_classes": (lambda: line().predict_classes, "Write model.predict(x).argmax(axis=-1)"),
+    "predict_proba": (lambda: line().predict_proba, "Keras 3 calls it model.predict()."),
+    "to_yaml": (lambda: line().to_yaml, "Keras 3 has model.to_json()."),
+    "save": (lambda: line().save, "Keep the weights: numpy.savez"),
+    "save_weights": (lambda: line().save_weights, "Keep the weights: numpy.savez"),
+    "load_own_variables": (lambda: L.Dense(1).load_own_variables, "Keep the weights: numpy.savez"),
+    "quantize": (lambda: line().quantize, "Train and store weights as float32 or float16."),
+    "get_output_at": (lambda: L.Dense(1).get_output_at, "Read layer.output."),
+    "lr": (lambda: line().optimizer.lr, "has no attribute 'lr'. Keras 3 calls it learning_rate."),
+    "minimize": (lambda: line().optimizer.minimize, "Use gputrain.gradients(target, sources)"),
+    "stateless_result": (lambda: keras.metrics.Mean().stateless_result, "Models keep their state"),
+}
+
+
+@pytest.mark.parametrize("name", ATTRIBUTES)
+def test_an_attribute_that_objects_lack(name: str) -> None:
+    ask, words = ATTRIBUTES[name]
+    with pytest.raises(AttributeError) as caught:
+        ask()
+    assert words in str(caught.value)
+    assert caught.value.name == name
+
+
+NAMES = {
+    "layers.LSTM": "Write the recurrence with keras.ops.scan",
+    "layers.lstm": "Write the recurrence with keras.ops.scan",
+    "layers.Conv1D": "Use Conv2D",
+    "activations.Relu": "gputrain has no activation 'Relu'",
+    "callbacks.Tensorboard": "CSVLogger and JSONLinesLogger",
+    "losses.mse": "It is keras.losses.mean_squared_error.",
+    "optimizers.legacy": "Import the optimizer from keras.optimizers.",
+    "wrappers": "scikit-learn's fit() and predict()",
+    "layers.Lambda": "Write a Layer of your own",
+    "layers.Merge": "Use Add, Concatenate",
+    "layers.Sequential": "It is keras.Sequential.",
+    "layers.Adam": "It is keras.optimizers.Adam.",
+    "Dense": "It is keras.layers.Dense.",
+    "Adam": "It is keras.optimizers.Adam.",
+    "to_categorical": "It is keras.utils.to_categorical.",
+    "models.load_model": "Keep the weights: numpy.savez",
+    "models.Input": "It is keras.Input.",
+    "models.Dense": "It is keras.layers.Dense.",
+    "optimizers.Nadam": "SGD, Adam, AdamW and RMSprop are there",
+    "losses.Dice": "Write it as a function of (y_true, y_pred)",
+    "losses.accuracy": "It is keras.metrics.accuracy.",
+    "callbacks.ModelCheckpoint": "Keep the weights",
+    "callbacks.TensorBoard": "CSVLogger and JSONLinesLogger",
+    "datasets.cifar10": "Load the files yourself",
+    "ops.top_k": "sort with NumPy",
+    "ops.scatter": "Write keras.ops.matmul with keras.ops.one_hot",
+    "ops.nn.ctc_loss": "Loops: keras.ops.scan",
+    "utils.np_utils": "Use keras.utils.to_categorical.",
+    "utils.plot_model": "model.summary() shows the layers",
+    "backend.mean": "It is keras.ops.mean.",
+    "backend.variable": "It is keras.Variable.",
+    "backend.set_value": "Write variable.assign(value)",
+    "backend.expand_dims": "It is keras.ops.expand_dims.",
+    "random.gamma": "keras.random has categorical",
+    "config.set_dtype_policy": "Give layers a dtype",
+    "applications": "Build the model from layers",
+    "preprocessing": "Pass arrays, a generator or a keras.utils.PyDataset",
+    "mixed_precision": "Give layers a dtype",
+    "tree.flaten": "Did you mean 'flatten'?",
+}
+
+
+@pytest.mark.parametrize("path", NAMES)
+def test_a_name_that_a_room_lacks(path: str) -> None:
+    room: Any = keras
+    *rooms, name = path.split(".")
+    for one in rooms:
+        room = getattr(room, one)
+    with pytest.raises(AttributeError) as caught:
+        getattr(room, name)
+    assert NAMES[path] in str(caught.value)
+    with pytest.raises(ImportError) as other:
+        exec(f"from {'.'.join(['gputrain', *rooms])} import {name}")  # noqa: S102
+    assert str(other.value) == str(caught.value)
+
+
+def test_every_text_is_a_sentence() -> None:
+    texts = [
+        *(group.instead for group in keras_names.NOT_THERE),
+        *keras_names.FORMER.values(),
+        *keras_names.TENSORFLOW.values(),
+        *keras_names.DROPPED.values(),
+    ]
+    begins = re.compile(r"[A-Z]|keras\.|model\.|gputrain ")
+    assert [text for text in texts if not (begins.match(text) and text.endswith("."))] == []
+
+
+def test_what_is_told_to_be_there_is() -> None:
+    """Names of Keras in the advice lead somewhere."""
+    texts = [
+        *(group.instead for group in keras_names.NOT_THERE),
+        *(text for table in (keras_names.FORMER, keras_names.TENSORFLOW) for text in table.values()),
+        *keras_names.ARGUMENTS.values(),
+    ]
+    for path in sorted(
+        {name for text in texts for name in re.findall(r"\b(?:keras|gputrain)((?:\.\w+)+)", text)}
+    ):
+        found: Any = keras
+        for name in path.strip(".").split("."):
+            if not hasattr(found, name):
+                pytest.fail(f"keras{path} is not there")
+            found = getattr(found, name)
+
+
+def test_an_unknown_argument_and_an_unknown_name() -> None:
+    assert unknown_argument("epoch", ["epochs"]) == "Did you mean 'epochs'? Known names: epochs."
+    assert unknown_argument("lr", ["rate"]) == "Known names: rate."
+    assert what_to_do("keras.layers.Nil") is None
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("gpu:0", "one device computes all of a process. Expected: 'cpu:0'. Received: 'gpu:0'."),
+        ("cuda:1", 'keras.config.set_backend("cupy") and set_device("cuda:1")'),
+        ("tpu", "device takes the name of a device"),
+        ("cpu:x", "device takes the name of a device"),
+        (3, "device takes the name of a device"),
+    ],
+)
+def test_another_device(name: Any, words: str) -> None:
+    with pytest.raises(DeviceError) as caught, keras.device(name):
+        pass
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["cpu", "cpu:0", "CPU:0", "/CPU:0", "/device:CPU:0"])
+def test_the_device_that_computes(name: str) -> None:
+    with keras.device(name):
+        pass
+
+
+def test_what_a_clone_cannot_honour_is_refused() -> None:
+    for arguments in ({"input_tensors": X}, {"call_function": print}):
+        with pytest.raises(ValueError, match=f"clone_model: {next(iter(arguments))} is not offered"):
+            keras.models.clone_model(line(), **arguments)
+    with pytest.raises(TypeError, match="clone_model takes a model"):
+        keras.models.clone_model(3)
