@@ -425,11 +425,8 @@ class Abs(_Unary):
     """|x|, elementwise."""
 
     function = "abs"
+    gradient = staticmethod(lambda ct, y, x: through(sign(x), ct * sign(x)))
     floating = False
-
-    def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
-        sign_of = sign(x)
-        return (through(sign_of, ct * sign_of),)
 
 
 class _Steps(_Unary):
