@@ -425,7 +425,7 @@ class Abs(_Unary):
     """|x|, elementwise."""
 
     function = "abs"
-    gradient = staticmethod(lambda ct, y, x: through(sign(x), ct * sign(x)))
+    gradient = staticmethod(lambda ct, y, x: through(apply(Sign(), x), ct * apply(Sign(), x)))
     floating = False
 
 
