@@ -33,7 +33,7 @@ class Loss:
     Args:
         name: default is the class name in snake case.
         reduction: "sum_over_batch_size" (the mean of all losses), "mean" (the same), "sum",
-            "mean_with_sample_weight" (divided by the sum of the weights), None or "none".
+            "mean_with_sample_weight" (divided by the sum of the weights as given), None or "none".
         dtype: dtype of the computation; default `config.floatx()`.
 
     Attributes:

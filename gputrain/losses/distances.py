@@ -16,7 +16,7 @@ def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
 
     Args:
         y_true: (N, ..., D).
-        y_pred: (N, ..., D); (N,) against (N, 1) is brought together.
+        y_pred: (N, ..., D); a last axis of size 1 may be missing in one.
 
     Returns:
         (N, ...).
@@ -61,7 +61,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
 
     Args:
         y_true: (N, ..., D).
-        y_pred: (N, ..., D), e being y_pred - y_true; (N,) against (N, 1) is brought together.
+        y_pred: (N, ..., D), e being y_pred - y_true; a last axis of size 1 may be missing in one.
         delta: where the square goes over into a straight line.
 
     Returns:
@@ -113,7 +113,7 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
 
     Args:
         y_true: counts, (N, ..., D).
-        y_pred: expected counts, above 0, (N, ..., D); (N,) against (N, 1) is brought together.
+        y_pred: expected counts, above 0, (N, ..., D); a last axis of size 1 may be missing in one.
 
     Returns:
         (N, ...).
@@ -142,7 +142,7 @@ def kl_divergence(y_true: Any, y_pred: Any) -> Any:
         (N, ...).
 
     Raises:
-        ShapeError: the shapes differ other than (N,) against (N, 1).
+        ShapeError: the shapes differ by more than a last axis of size 1.
 
     Source:
         Kullback & Leibler 1951, On Information and Sufficiency.
@@ -169,7 +169,7 @@ def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
         (N, ...), -1..1; 0 where a vector is zero.
 
     Raises:
-        ShapeError: the shapes differ other than (N,) against (N, 1).
+        ShapeError: the shapes differ by more than a last axis of size 1.
 
     Example:
         >>> cosine_similarity([[0.0, 2.0]], [[3.0, 4.0]]).round(4)

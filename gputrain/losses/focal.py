@@ -33,7 +33,7 @@ def binary_focal_crossentropy(
 
     Args:
         y_true: (N, ..., D) of 0 and 1, or probabilities.
-        y_pred: (N, ..., D), probabilities or logits; (N,) against (N, 1) is brought together.
+        y_pred: (N, ..., D), probabilities or logits; a last axis of size 1 may be missing in one.
         apply_class_balancing: whether ones weigh alpha and zeros 1 - alpha.
         alpha: weight of the ones, 0..1.
         gamma: how much less counts what is nearly right; 0 gives the crossentropy.

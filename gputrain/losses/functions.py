@@ -26,7 +26,7 @@ def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
 
     Args:
         y_true: (N, ..., D).
-        y_pred: (N, ..., D); (N,) against (N, 1) is brought together.
+        y_pred: (N, ..., D); a last axis of size 1 may be missing in one.
 
     Returns:
         (N, ...).
@@ -77,7 +77,7 @@ def binary_crossentropy(
         (N, ...).
 
     Raises:
-        ShapeError: shapes differ other than (N,) against (N, 1).
+        ShapeError: shapes differ by more than a last axis of size 1.
 
     Example:
         >>> binary_crossentropy([[1.0, 0.0]], [[0.5, 0.5]]).round(4)

@@ -16,7 +16,7 @@ def hinge(y_true: Any, y_pred: Any) -> Any:
 
     Args:
         y_true: -1 or 1, (N, ..., D); where a batch has nothing but 0 and 1, the 0 count as -1.
-        y_pred: scores, (N, ..., D); (N,) against (N, 1) is brought together.
+        y_pred: scores, (N, ..., D); a last axis of size 1 may be missing in one.
 
     Returns:
         (N, ...).
@@ -61,7 +61,7 @@ def categorical_hinge(y_true: Any, y_pred: Any) -> Any:
         (N, ...).
 
     Raises:
-        ShapeError: the shapes differ other than (N,) against (N, 1).
+        ShapeError: the shapes differ by more than a last axis of size 1.
 
     Example:
         >>> categorical_hinge([[0.0, 1.0]], [[0.5, 0.75]])

@@ -69,7 +69,7 @@ class ConfusionMetric(Metric):
         Args:
             y_true: 0 or 1, (N, ...).
             y_pred: probabilities, (N, ...); a mask they carry leaves positions out.
-            sample_weight: (N,), (N, 1) or one for each output.
+            sample_weight: one number, (N,), (N, 1) or what broadcasts to the outputs.
 
         Raises:
             ShapeError: shapes that do not belong together.

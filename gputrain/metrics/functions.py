@@ -37,7 +37,7 @@ def accuracy(y_true: Any, y_pred: Any) -> Any:
     """Where targets and outputs are equal, elementwise.
 
     Args:
-        y_true, y_pred: (N, ...) of one shape; (N,) against (N, 1) is brought together.
+        y_true, y_pred: (N, ...) of one shape; a last axis of size 1 may be missing in one.
 
     Returns:
         floats of that shape.
@@ -67,7 +67,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
         floats of that shape.
 
     Raises:
-        ShapeError: the shapes differ other than (N,) against (N, 1).
+        ShapeError: the shapes differ by more than a last axis of size 1.
 
     Example:
         >>> binary_accuracy([[1], [0]], [[0.9], [0.6]]).tolist()

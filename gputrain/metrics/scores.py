@@ -107,7 +107,7 @@ class R2Score(_Score):
         Args:
             y_true: (N, D).
             y_pred: (N, D); a mask they carry leaves positions out.
-            sample_weight: (N,), (N, 1) or (N, D).
+            sample_weight: one number, (N,), (N, 1) or (N, D).
 
         Raises:
             ShapeError: shapes that do not belong together.
@@ -219,7 +219,7 @@ class FBetaScore(_Score):
         Args:
             y_true: 0 or 1, (N, C).
             y_pred: probabilities, (N, C); a mask they carry leaves positions out.
-            sample_weight: (N,), (N, 1) or (N, C).
+            sample_weight: one number, (N,), (N, 1) or (N, C).
 
         Raises:
             ShapeError: shapes that do not belong together.

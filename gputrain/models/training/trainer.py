@@ -314,7 +314,7 @@ class Trainer:
             validation_data: (x, y) or (x, y, sample_weight) to evaluate on.
             shuffle: a new order in each epoch; "batch" keeps the batches and draws their order.
             class_weight: weight of each class, as {class: weight}, or "balanced".
-            sample_weight: weight of each sample, (N,).
+            sample_weight: weight of each sample, (N,) or (N, 1), or of each loss.
             initial_epoch: the epoch to begin with, at the batch that follows those of the epochs before it.
             steps_per_epoch: batches per epoch, over as many passes as that takes; default a pass.
             validation_steps, validation_batch_size: likewise for the validation, which always begins with
