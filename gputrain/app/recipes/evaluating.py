@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,21 @@ from gputrain.app.recipes.data.origins import Samples
 from gputrain.app.recipes.data.targets import ClassTargets
 from gputrain.app.recipes.stored_run import StoredRun
 from gputrain.app.recipes.testing import Tested, test
+from gputrain.data.arrays import to_array
 from gputrain.data.io import images
+from gputrain.data.tabular import as_table
 from gputrain.errors import DataError
 
 
-def evaluate(run: StoredRun, data: str | Path | None = None, target_file: str | None = None) -> Tested:
+def evaluate(run: StoredRun, data: Any = None, target_file: str | None = None) -> Tested:
     """Test the model of a stored run.
 
     Args:
         run: as `open_run` returns it.
         data: a file of the form that it was trained on (of an npz file that has one, the test part), or a
-            folder of images with class folders; None takes the test part of the run's own data.
+            folder of images with class folders; None takes the test part of the run's own data. Or the
+            samples themselves: of a table a DataFrame, a dict of columns or a list of dicts, with the target;
+            else a pair of arrays, (inputs, targets).
         target_file: the targets of an npy or IDX file.
 
     Raises:
@@ -32,7 +37,12 @@ def evaluate(run: StoredRun, data: str | Path | None = None, target_file: str | 
     if data is None and target_file is not None:
         raise DataError("Targets belong to inputs.", fix="Name the file of inputs as well.")
     model = run.model()
-    samples = _own_part(run) if data is None else _samples(run, Path(data), target_file)
+    if data is None:
+        samples = _own_part(run)
+    elif isinstance(data, str | PathLike):
+        samples = _samples(run, Path(data), target_file)
+    else:
+        samples = _given(run, data)
     part = prepared(samples, run.preparation)
     return test(model, part, run.preparation, int(run.recipe.settings["training"]["batch_size"]))
 
@@ -43,6 +53,16 @@ def _own_part(run: StoredRun) -> Samples:
         rule = f"{run.folder}: the run kept no part of its data to test on."
         raise DataError(rule, fix="Name a file or folder to test on.")
     return samples
+
+
+def _given(run: StoredRun, data: Any) -> Samples:
+    """Samples that are in memory."""
+    if isinstance(run.preparation.inputs, TableInputs):
+        return origins.from_table(as_table(data), run.recipe.settings["data"], "evaluate(data)")
+    if not isinstance(data, list | tuple) or len(data) != 2:
+        rule = f"{run.folder}: the run was trained on arrays; others are given as (inputs, targets)."
+        raise DataError(rule, received=type(data).__name__)
+    return origins.paired(to_array(data[0], "evaluate(data[0])"), np.asarray(data[1]), "data[0]", "data[1]")
 
 
 def _samples(run: StoredRun, path: Path, target_file: str | None) -> Samples:

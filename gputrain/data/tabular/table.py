@@ -31,7 +31,8 @@ class Table:
         rows: int, number of rows.
 
     Raises:
-        DataError: no column, columns of different lengths, or cells that are neither text nor numbers.
+        DataError: no column, columns of one name or of different lengths, or cells that are neither text nor
+            numbers.
 
     Example:
         >>> table = Table({"age": [31, 54], "sex": ["f", "m"]})
@@ -42,7 +43,11 @@ class Table:
     def __init__(
         self, columns: Mapping[str, ArrayLike], *, source: str = "", lines: NDArray[np.int64] | None = None
     ) -> None:
-        self._columns = {name: _as_column(name, cells) for name, cells in columns.items()}
+        self._columns: dict[str, Column] = {}
+        for name, cells in columns.items():
+            if name in self._columns:  # as a DataFrame may have them
+                raise DataError("A table has each name once.", received=f"{name!r} for several columns")
+            self._columns[name] = _as_column(name, cells)
         self.source = source
         self.lines = lines
         if not self._columns:
@@ -117,7 +122,7 @@ def as_table(rows: Any) -> Table:
     """
     if isinstance(rows, Table):
         return rows
-    if hasattr(rows, "items"):
+    if hasattr(rows, "items") and getattr(rows, "ndim", 2) == 2:  # and no Series
         return Table(rows)
     if isinstance(rows, list | tuple) and rows and all(isinstance(row, Mapping) for row in rows):
         names = dict.fromkeys(name for row in rows for name in row)

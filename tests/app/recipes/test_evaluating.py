@@ -5,7 +5,7 @@ import pytest
 
 from gputrain.app.recipes import evaluate, open_run
 from gputrain.errors import DataError
-from tests.app.recipes.material import flowers, pictures, write_csv, write_idx, write_image_folder
+from tests.app.recipes.material import flowers, houses, pictures, write_csv, write_idx, write_image_folder
 
 
 @pytest.mark.parametrize("kind", ["table", "missing", "houses", "arrays", "binary", "photos"])
@@ -30,6 +30,39 @@ def test_the_same_data_in_other_files_gives_the_same_figures(trained, tmp_path):
     assert evaluate(run, tmp_path / "a.npz").metrics == own
     assert evaluate(run, tmp_path / "x.npy", str(tmp_path / "y.npy")).metrics == own
     assert evaluate(run, tmp_path / "x.idx", str(tmp_path / "y.idx")).metrics == own
+
+
+def test_tables_in_memory(trained, tmp_path):
+    run, columns = open_run(trained("table")), flowers(40, seed=4)
+    expected = evaluate(run, write_csv(tmp_path / "a.csv", columns)).metrics
+    rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+    for data in (columns, rows, str(tmp_path / "a.csv")):
+        assert evaluate(run, data).metrics == expected
+    with pytest.raises(DataError, match=r"evaluate\(data\): there is no column 'species' to predict"):
+        evaluate(run, {name: cells for name, cells in columns.items() if name != "species"})
+
+
+def test_frames_of_pandas(trained, tmp_path):
+    pd = pytest.importorskip("pandas", reason="pandas is not installed")
+    for kind, columns in (("table", flowers(40, seed=4)), ("houses", houses(40, seed=4))):
+        run = open_run(trained(kind))
+        expected = evaluate(run, write_csv(tmp_path / "a.csv", columns)).metrics
+        frame = pd.DataFrame(columns)
+        for data in (frame, frame.convert_dtypes(), frame[frame.columns[::-1]]):
+            assert evaluate(run, data).metrics == expected
+    frame = frame.astype({"price": "Float64"})
+    frame.loc[len(frame)] = [100.0, 3, pd.NA, 5.0]
+    assert evaluate(run, frame).metrics == expected  # a row without a target is left out
+
+
+def test_arrays_in_memory(trained):
+    run = open_run(trained("arrays"))
+    x, y = pictures(90)
+    assert evaluate(run, (x[60:], y[60:])).metrics == evaluate(run).metrics
+    with pytest.raises(DataError, match=r"given as \(inputs, targets\)\. Received: ndarray"):
+        evaluate(run, x)
+    with pytest.raises(DataError, match="must be as many"):
+        evaluate(run, (x, y[:3]))
 
 
 def test_a_folder_of_images(trained, tmp_path):

@@ -134,6 +134,8 @@ def test_what_a_column_may_not_hold() -> None:
             r"'when' must hold text or numbers.*dayofyear",
         ),
         (pd.DataFrame({"a": [1, 2], "b": [[1], [2]]}), r"'b' must hold text or numbers.*list in row 0"),
+        (pd.DataFrame([[1, 2]], columns=["a", "a"]), r"each name once\. Received: 'a' for several columns"),
+        (pd.Series([1, 2], name="a"), r"a list of dicts\. Received: Series of shape \(2,\)"),
         (pd.DataFrame([[1, 2]]), r"name is text\. Received: 0\. .*columns\.astype\(str\)"),
         (pd.DataFrame({"z": [1j]}), r"'z' must hold text or numbers.*complex"),
     ):

@@ -122,7 +122,7 @@ def read_file(
     if target_file is None:
         rule = f"{path}: the file holds one array, the inputs; the targets are in another."
         raise DataError(rule, fix='Name it: data.target_file = "labels.npy", or --targets.')
-    return _paired(read_array(path), read_array(Path(target_file)), str(path), target_file), None
+    return paired(read_array(path), read_array(Path(target_file)), str(path), target_file), None
 
 
 def file_kind(path: Path) -> str:
@@ -186,6 +186,8 @@ def _with_targets(table: Table, names: Sequence[str], section: Mapping[str, Any]
         cells = table[name]
         if cells.dtype == object:
             there &= np.array([cell.strip() not in codes for cell in cells], dtype=bool)
+        else:
+            there &= ~np.isnan(cells)
     missing = table.rows - int(there.sum())
     if missing == table.rows:
         raise DataError(f"{place}: no row has a target.", received=f"{missing} row(s) without one")
@@ -225,7 +227,7 @@ def _npz(path: Path, section: Mapping[str, Any]) -> tuple[Samples, Samples | Non
     if pairs[0][0] == "x_train" and set(_TEST_PAIR) <= set(there):
         pairs.append(_TEST_PAIR)
     arrays = read_npz(path, chain(*pairs))
-    samples, *test = [_paired(arrays[x], arrays[y], f"{path}: {x}", y) for x, y in pairs]
+    samples, *test = [paired(arrays[x], arrays[y], f"{path}: {x}", y) for x, y in pairs]
     return samples, test[0] if test else None
 
 
@@ -246,7 +248,12 @@ def _npz_names(path: Path, section: Mapping[str, Any], there: Sequence[str]) -> 
     raise DataError(rule, expected=expected, received=received, fix=fix)
 
 
-def _paired(x: Array, y: Array, x_name: str, y_name: str) -> Samples:
+def paired(x: Array, y: Array, x_name: str, y_name: str) -> Samples:
+    """Inputs and targets that belong together.
+
+    Raises:
+        DataError: they are not as many, or none.
+    """
     if x.ndim < 1 or y.ndim < 1 or len(x) != len(y) or len(x) == 0:
         rule = f"{x_name}: inputs and targets must be as many, and at least one."
         raise DataError(rule, received=f"inputs of shape {x.shape}, targets {y_name} of shape {y.shape}")
