@@ -50,14 +50,6 @@ NOT_THERE: tuple[Group, ...] = (
         },
     ),
     Group(
-        "any object as plain data",
-        "Use serialize and deserialize of its room, such as keras.layers.serialize(layer).",
-        {
-            "saving": "serialize_keras_object deserialize_keras_object",
-            "utils": "serialize_keras_object deserialize_keras_object",
-        },
-    ),
-    Group(
         "configs of how a model was built and compiled",
         "Use get_config and from_config, then compile the new model.",
         {
@@ -154,7 +146,12 @@ NOT_THERE: tuple[Group, ...] = (
     Group(
         "layers of other frameworks",
         "There is one engine. Write the layer with keras.ops.",
-        {"layers": "FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper", "": "wrappers"},
+        {"layers": "FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper"},
+    ),
+    Group(
+        "models as estimators of scikit-learn",
+        "Write a class with scikit-learn's fit() and predict() that calls the model's.",
+        {"": "wrappers"},
     ),
     Group(
         "rules for the inputs of a layer",
@@ -194,9 +191,10 @@ NOT_THERE: tuple[Group, ...] = (
         "Optimizer of your own with update_step().",
         {
             "optimizers": "Adadelta Adafactor Adagrad Adamax Ftrl Lamb Lion MultiOptimizer Muon Nadam "
-            "OptimizerMap ScheduleFreeAdamW legacy",
+            "OptimizerMap ScheduleFreeAdamW",
         },
     ),
+    Group("optimizers of Keras 2", "Import the optimizer from keras.optimizers.", {"optimizers": "legacy"}),
     Group(
         "inner methods of optimizers",
         "Make slots in build() with add_variable_from_reference(); train with apply_gradients() or fit().",
@@ -392,6 +390,22 @@ FORMER: dict[str, str] = {
     "Model.reset_states": "Keras 3 calls it reset_state(), of layers that have one.",
     "Model.uses_learning_phase": "Pass training=True or training=False to the call.",
     "Model.updates": "State is updated by itself. Assign to variables made with add_weight(trainable=False).",
+    "preprocessing.sequence": "Use keras.utils.pad_sequences; pass a generator or a PyDataset to fit().",
+    "preprocessing.text": "Split and number words with Python, then keras.utils.pad_sequences.",
+    **{
+        f"{room}.{short}": f"It is keras.{room}.{long}."
+        for room in ("losses", "metrics")
+        for shorts, long in (
+            ("mse MSE", "mean_squared_error"),
+            ("mae MAE", "mean_absolute_error"),
+            ("mape MAPE", "mean_absolute_percentage_error"),
+            ("msle MSLE", "mean_squared_logarithmic_error"),
+            ("bce BCE", "binary_crossentropy"),
+            ("kld KLD", "kl_divergence"),
+            ("logcosh", "log_cosh"),
+        )
+        for short in shorts.split()
+    },
     "layers.Layer.get_updates_for": "State is updated by itself.",
     "layers.Layer.add_update": "Assign to a variable made with add_weight(trainable=False) in call().",
     "layers.Layer.inbound_nodes": "Read layer.input and layer.output.",
@@ -530,11 +544,11 @@ def _tensorflow(parts: list[str]) -> str:
 
 @cache
 def _instead() -> dict[str, str]:
-    """What to do about each name, by its path below keras."""
-    found = dict(FORMER)
+    """What to do about each name, by its path below keras in small letters."""
+    found = {path.lower(): text for path, text in FORMER.items()}
     for group in NOT_THERE:
         for room, names in group.names.items():
-            found.update({f"{room}.{name}".lstrip("."): group.instead for name in names.split()})
+            found.update({f"{room}.{name}".lstrip(".").lower(): group.instead for name in names.split()})
     return found
 
 
@@ -551,7 +565,7 @@ def instead_of(path: str) -> str | None:
     if parts[:1] == ["ops"] and len(parts) == 3:  # Keras has its operations a second time, by group
         parts = [parts[0], parts[2]]
     for count in range(len(parts), 0, -1):
-        found = _instead().get(".".join(parts[:count]))
+        found = _instead().get(".".join(parts[:count]).lower())
         if found is not None:
             return found
     for cls, base in (("Sequential", "Model"), ("Model", "layers.Layer")):

@@ -281,7 +281,8 @@ def _elsewhere(path: str) -> str | None:
     name = path.rpartition(".")[2]
     for room in ("", *_ROOMS):
         module = sys.modules.get(f"gputrain.{room}".rstrip("."))
-        if name in getattr(module, "__all__", ()):
+        of_keras = room != "ops" or name.islower()  # classes of operations are gputrain's own
+        if of_keras and name in getattr(module, "__all__", ()):
             return f"keras.{room}.{name}" if room else f"keras.{name}"
     return None
 

@@ -107,7 +107,13 @@ def test_an_attribute_that_objects_lack(name: str) -> None:
 
 NAMES = {
     "layers.LSTM": "Write the recurrence with keras.ops.scan",
+    "layers.lstm": "Write the recurrence with keras.ops.scan",
     "layers.Conv1D": "Use Conv2D",
+    "activations.Relu": "gputrain has no activation 'Relu'",
+    "callbacks.Tensorboard": "CSVLogger and JSONLinesLogger",
+    "losses.mse": "It is keras.losses.mean_squared_error.",
+    "optimizers.legacy": "Import the optimizer from keras.optimizers.",
+    "wrappers": "scikit-learn's fit() and predict()",
     "layers.Lambda": "Write a Layer of your own",
     "layers.Merge": "Use Add, Concatenate",
     "layers.Sequential": "It is keras.Sequential.",

@@ -15,14 +15,14 @@ from gputrain.layers.base.symbolic import LayerCall, Slot
 from gputrain.layers.core.input_layer import InputLayer
 from gputrain.models.functional import FunctionalGraph
 from gputrain.utils import tree
+from gputrain.utils.registry import Registry
 
-_MODELS: dict[str, type[Any]] = {}
+models: Registry[Any] = Registry("model")  # those that may stand in other models
 
 
 def as_nested_model(cls: type[Layer]) -> type[Layer]:
     """Let a class of models be described inside of other models, by its name; a decorator."""
-    _MODELS[cls.__name__] = cls
-    return cls
+    return models.register(cls, cls.__name__)
 
 
 def sequential_config(model: Layer, stack: Sequence[Layer]) -> dict[str, Any]:
@@ -98,8 +98,9 @@ def _value(values: list[Value], number: int) -> Any:
 def from_plain(item: Any, custom_objects: Any) -> Layer:
     """The layer or model that a config describes."""
     name = item.get("class_name") if isinstance(item, dict) else None
-    target: Any = {**_MODELS, **(custom_objects or {})}.get(name)
-    if isinstance(target, type) and issubclass(target, tuple(_MODELS.values())):
+    known: dict[str, Any] = {one: models.find(one) for one in models.names()}
+    target = {**known, **(custom_objects or {})}.get(name)
+    if isinstance(target, type) and issubclass(target, tuple(known.values())):
         model: Any = target
         return model.from_config(item["config"], custom_objects)
     return layers_.deserialize(item, custom_objects)

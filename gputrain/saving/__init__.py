@@ -9,19 +9,23 @@ if TYPE_CHECKING:
     from gputrain.utils.custom_objects import (
         CustomObjectScope,
         custom_object_scope,
+        deserialize_keras_object,
         get_custom_objects,
         get_registered_name,
         get_registered_object,
         register_keras_serializable,
+        serialize_keras_object,
     )
 
 __all__ = [
     "CustomObjectScope",
     "custom_object_scope",
+    "deserialize_keras_object",
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
     "register_keras_serializable",
+    "serialize_keras_object",
     "set_state_tree",
     "state_tree",
 ]
@@ -29,6 +33,7 @@ __all__ = [
 _CUSTOM_OBJECTS = (
     *("CustomObjectScope", "custom_object_scope", "get_custom_objects", "get_registered_name"),
     *("get_registered_object", "register_keras_serializable"),
+    *("deserialize_keras_object", "serialize_keras_object"),
 )
 stands_above(__name__, _CUSTOM_OBJECTS, "gputrain.utils.custom_objects")
 

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from gputrain.utils.custom_objects import (
         CustomObjectScope,
         custom_object_scope,
+        deserialize_keras_object,
         get_custom_objects,
         get_registered_name,
         get_registered_object,
         register_keras_serializable,
+        serialize_keras_object,
     )
     from gputrain.utils.padding import pad_sequences
 
@@ -33,6 +35,7 @@ __all__ = [
     "Sequence",
     "clear_session",
     "custom_object_scope",
+    "deserialize_keras_object",
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
@@ -41,6 +44,7 @@ __all__ = [
     "pack_x_y_sample_weight",
     "pad_sequences",
     "register_keras_serializable",
+    "serialize_keras_object",
     "set_random_seed",
     "standardize_dtype",
     "to_categorical",
@@ -50,6 +54,7 @@ __all__ = [
 _CUSTOM_OBJECTS = (
     *("CustomObjectScope", "custom_object_scope", "get_custom_objects", "get_registered_name"),
     *("get_registered_object", "register_keras_serializable"),
+    *("deserialize_keras_object", "serialize_keras_object"),
 )
 stands_above(__name__, _CUSTOM_OBJECTS, "gputrain.utils.custom_objects")
 stands_above(__name__, ("pad_sequences",), "gputrain.utils.padding")

@@ -7,16 +7,21 @@ from collections.abc import Callable, Mapping
 from contextvars import Token
 from typing import Any, TypeVar
 
+import numpy as np
+
 from gputrain.errors import explain
-from gputrain.utils.registry import CUSTOM, SCOPE, registered_as
+from gputrain.names import nearest
+from gputrain.utils.registry import CUSTOM, REGISTRIES, SCOPE, Registry, custom_object, registered_as
 
 __all__ = [
     "CustomObjectScope",
     "custom_object_scope",
+    "deserialize_keras_object",
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
     "register_keras_serializable",
+    "serialize_keras_object",
 ]
 
 Named = TypeVar("Named", bound=Callable[..., Any])
@@ -112,3 +117,109 @@ class CustomObjectScope:
 
 
 custom_object_scope = CustomObjectScope
+
+
+def serialize_keras_object(obj: Any) -> Any:
+    """Return an object of any room as plain data, such as the layers that a layer's `get_config` tells of.
+
+    Args:
+        obj: an object with `get_config`, a named function, numbers, strings, None, an array, or lists, tuples
+            and dicts of them.
+
+    Raises:
+        TypeError: anything else.
+
+    Example:
+        >>> plain = serialize_keras_object(layers.Dense(3))
+        >>> plain["module"], plain["class_name"]
+        ('keras.layers', 'Dense')
+    """
+    if obj is None or isinstance(obj, str | bool | int | float):
+        return obj
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, np.ndarray):
+        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
+    if isinstance(obj, list | tuple):
+        return type(obj)(serialize_keras_object(item) for item in obj)
+    if isinstance(obj, Mapping):
+        return {key: serialize_keras_object(item) for key, item in obj.items()}
+    if inspect.isfunction(obj) and obj.__name__ != "<lambda>":
+        return {"module": "builtins", "class_name": "function", "config": get_registered_name(obj)}
+    if inspect.isclass(obj) or not hasattr(obj, "get_config"):
+        raise TypeError(
+            explain(
+                "Only objects that describe themselves become plain data.",
+                expected="an object with get_config(), or a named function",
+                received=repr(obj),
+            )
+        )
+    name, cls = type(obj).__name__, type(obj)
+    home = next((registry for registry in REGISTRIES if registry.stands_for(name, cls)), None)
+    plain = {"module": None if home is None else _room(home, name), "class_name": name}
+    return {**plain, "config": obj.get_config(), "registered_name": registered_as(cls)}
+
+
+def deserialize_keras_object(
+    config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True
+) -> Any:
+    """Return what `serialize_keras_object` described. Only registered names load.
+
+    Args:
+        config: plain data.
+        custom_objects: classes and functions of yours by the names in it.
+        safe_mode: as in Keras; nothing unsafe is ever loaded, so only True is taken.
+
+    Raises:
+        ValueError: a name that is not known, or safe_mode=False.
+
+    Example:
+        >>> deserialize_keras_object(serialize_keras_object(layers.Dense(3))).units
+        3
+    """
+    if not safe_mode:
+        rule = "deserialize_keras_object: nothing unsafe is ever loaded."
+        raise ValueError(explain(rule, received="safe_mode=False", fix="Leave it out."))
+    if isinstance(config, list | tuple):
+        return type(config)(deserialize_keras_object(item, custom_objects) for item in config)
+    if not isinstance(config, Mapping):
+        return config
+    if not ("class_name" in config and "config" in config):
+        return {key: deserialize_keras_object(item, custom_objects) for key, item in config.items()}
+    name, inner = config["class_name"], config["config"]
+    if name == "__numpy__":
+        return np.array(inner["value"], inner["dtype"])
+    if name == "function":
+        return _named(inner, None, custom_objects)[1]
+    registry, target = _named(config.get("registered_name") or name, config.get("module"), custom_objects)
+    if registry is not None:
+        return registry.deserialize({"class_name": name, "config": inner}, custom_objects)
+    return target.from_config(inner) if hasattr(target, "from_config") else target(**inner)
+
+
+def _room(registry: Registry[Any], name: str) -> str:
+    """Keras's name of the room that a class is in, as "keras.layers" or "keras.optimizers.schedules"."""
+    parts = registry.find(name).__module__.split(".")
+    return ".".join(["keras", *(parts[1:3] if "schedules" in parts else parts[1:2])])
+
+
+def _named(
+    name: str, module: str | None, custom_objects: Mapping[str, Any] | None
+) -> tuple[Registry[Any] | None, Any]:
+    """The class or function of a name, and the registry that has it, if one does."""
+    own = (custom_objects or {}).get(name) or custom_object(name)
+    if own is not None:
+        return None, own
+    known = [registry for registry in REGISTRIES if name in registry.names()]
+    for registry in known:
+        if module in (None, _room(registry, name)):
+            return registry, registry.find(name)
+    near = nearest(name, [one for registry in REGISTRIES for one in registry.names()])
+    raise ValueError(
+        explain(
+            f"Unknown name {name!r}{'' if module is None else f' of {module}'}.",
+            expected=None if near is None else f"perhaps {near!r}",
+            fix="A class of your own is registered with register_keras_serializable, or named in "
+            "custom_objects.",
+        )
+    )

@@ -17,6 +17,7 @@ from gputrain.utils.signatures import called_with
 _NAMED = Parameter.POSITIONAL_OR_KEYWORD
 _ALLOWED_KEYS = ("class_name", "config", "module", "registered_name")
 
+REGISTRIES: list[Registry[Any]] = []  # all of them, in the order of the rooms they are in
 # Classes and functions of a user's own by names such as "Custom>Scale", which configs may then use.
 CUSTOM: dict[str, Any] = {}
 # More of them, within a `with custom_object_scope(...)`.
@@ -52,6 +53,7 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, snake: bool = False) -> None:
         self.kind, self.snake = kind, snake
         self._classes: dict[str, type[T]] = {}
+        REGISTRIES.append(self)
 
     def add(self, *aliases: str) -> Callable[[Named], Named]:
         """Decorate a class, or a function, so that it is known by its own name and by `aliases`.
@@ -93,6 +95,10 @@ class Registry(Generic[T]):
     def names(self) -> list[str]:
         """Return all known names, sorted."""
         return sorted(self._classes)
+
+    def stands_for(self, name: str, item: Any) -> bool:
+        """Return whether a name stands for this very class or function."""
+        return self._classes.get(name) is item
 
     def get(self, identifier: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Return the object that `identifier` stands for.

@@ -61,10 +61,14 @@ CALLS: dict[str, tuple[Callable[[Model], Any], type[Exception], str]] = {
     "text": (
         _fit(x=[["a"] * 4] * 50),
         DataError,
-        r"fit\(x\) must hold numbers. Received: dtype <U1. Convert text",
+        r"fit\(x\) must hold numbers. Received: 'a' of type str at index \(0, 0\). Make numbers of them",
     ),
-    "objects": (_fit(x=np.full((50, 4), None)), DataError, "must hold numbers. Received: dtype object"),
-    "complex numbers": (_fit(x=X * 1j), DataError, "must hold numbers. Received: dtype complex"),
+    "objects": (
+        _fit(x=np.full((50, 4), None)),
+        DataError,
+        r"must hold numbers. Received: 'None' of type NoneType at index \(0, 0\)",
+    ),
+    "complex numbers": (_fit(x=X * 1j), DataError, "must hold numbers. Received: complex numbers"),
     "a number": (_fit(x=3.0), DataError, "needs a first axis that counts samples. Received: a single number"),
     "ragged rows": (_fit(x=[[1.0, 2.0], [1.0]]), DataError, "the rows have different lengths"),
     "wrong width": (

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from gputrain.app.scripts.serving import TENSORFLOW, KerasModule, advice, first_missing
+from gputrain.names import what_to_do
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
@@ -214,8 +215,9 @@ class _Reader(ast.NodeVisitor):
         lacking = self._lacks(path)
         if lacking is None:
             return
-        if lacking.startswith(f"{TENSORFLOW}.") and not lacking.startswith(f"{TENSORFLOW}.keras."):
-            lacking = path  # all of it is missing, and what to do goes by the last name
+        of_tensorflow = path.startswith(f"{TENSORFLOW}.") and not path.startswith(f"{TENSORFLOW}.keras.")
+        if of_tensorflow or what_to_do(path) != what_to_do(lacking):
+            lacking = path  # what to do goes by the whole name
         missing = self.found.setdefault(lacking, Missing(lacking, [], False, advice(lacking, self.modules)))
         missing.lines = sorted({*missing.lines, line})
         missing.certain = missing.certain or self.certain

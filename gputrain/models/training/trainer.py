@@ -542,8 +542,9 @@ class Trainer:
         layers = tuple((layer, layer.trainable) for layer in self.all_layers())
         weights = tuple((v, v.trainable) for v in self.variables)  # type: ignore[attr-defined]
         version = self._compile_metrics.version if self._compile_metrics is not None else 0
+        measured = version, tuple(self.metrics if self.compiled else ())
         settings = config.seed(), config.backend(), config.device(), config.allow_tf32()
-        return layers, weights, version, (*settings, config.nonfinite_steps(), self.strategy)
+        return layers, weights, measured, (*settings, config.nonfinite_steps(), self.strategy)
 
     def optimizers(self) -> list[Any]:
         """The compiled optimizer and those that are attributes of the model."""

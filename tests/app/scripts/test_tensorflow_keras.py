@@ -99,6 +99,11 @@ def test_a_script_for_tensorflow_runs(
             "inside of Tensor",
         ),
         ("import tensorflow.compat.v1 as tf", "tensorflow.compat.v1", "Write import keras."),
+        (
+            "from keras.preprocessing.sequence import pad_sequences",
+            "keras.preprocessing.sequence.pad_sequences",
+            "PyDataset to",
+        ),
         ("from tensorflow import GradientTape", "tensorflow.GradientTape", "gputrain.gradients"),
         ("from tensorflow.keras.layers import LSTM", "tensorflow.keras.layers.LSTM", "keras.ops.scan"),
         (

@@ -434,3 +434,55 @@ def operations_on_the_way_of_a_model(keras: Any) -> dict[str, Any]:
     x, y = numbers(6, 4, 3), numbers(6, 12, key="y")
     history = model.fit(x, y, batch_size=3, epochs=2, shuffle=False, verbose=0)
     return {"history": history.history, "weights": model.get_weights(), "out": model.predict(x, verbose=0)}
+
+
+def objects_as_plain_data(keras: Any) -> dict[str, Any]:
+    plain, again = keras.saving.serialize_keras_object, keras.saving.deserialize_keras_object
+    things = {
+        "layer": keras.layers.Dense(3, name="d"),
+        "penalty": keras.regularizers.L2(0.25),
+        "metric": keras.metrics.MeanSquaredError(),
+        "schedule": keras.optimizers.schedules.CosineDecay(0.1, 10),
+        "model": keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]),
+        "function": keras.activations.relu,
+    }
+    made = {name: plain(thing) for name, thing in things.items()}
+    back = again(made)
+    return {
+        "modules": [made[name]["module"] for name in ("layer", "penalty", "metric", "schedule", "function")],
+        "names": [made[name]["class_name"] for name in things],
+        "back": [type(back[name]).__name__ for name in things],
+        "units": back["layer"].units,
+        "rate": float(back["schedule"](5)),
+        "function": back["function"] is keras.activations.relu,
+        "values": [plain(x) for x in (None, 3, 0.5, "a", True, [1, 2], {"a": 1}, np.float32(3))],
+        "array": again(plain(np.arange(3.0))),
+        "refused": [
+            refusal(lambda: plain(object())),
+            refusal(lambda: again({"module": "os", "class_name": "system", "config": {}})) is not None,
+        ],
+    }
+
+
+def a_layer_that_describes_its_layers(keras: Any) -> dict[str, Any]:
+    saving = keras.saving
+
+    @saving.register_keras_serializable(package="names")
+    class Around(keras.layers.Layer):
+        def __init__(self, inner: Any, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.inner = inner
+
+        def call(self, x: Any) -> Any:
+            return self.inner(x) + x
+
+        def get_config(self) -> Any:
+            return {**super().get_config(), "inner": saving.serialize_keras_object(self.inner)}
+
+        @classmethod
+        def from_config(cls, config: Any) -> Any:
+            return cls(saving.deserialize_keras_object(config.pop("inner")), **config)
+
+    layer = Around(keras.layers.Dense(3, kernel_initializer="ones", name="inner"), name="around")
+    model = keras.Sequential([keras.Input((3,)), layer])
+    return _remade(keras, model, numbers(2, 3))
