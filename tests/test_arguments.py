@@ -330,3 +330,51 @@ def test_a_summary_has_its_columns_where_it_is_told() -> None:
     assert lines(positions=[60, 80, 90])[2].index("Output") == 60
     narrow = lines(positions=[1, 2, 3])[2]
     assert narrow.split() == ["Layer", "(type)", "Output", "shape", "Param", "#"]
+
+
+# ---------------------------------------------------------------------------------------------- nonsense
+
+
+class Nonsense:
+    """A value that no argument takes."""
+
+    def __repr__(self) -> str:
+        return "<nonsense>"
+
+
+GIVEN: dict[str, Any] = {  # for arguments without a default, by their names
+    **dict.fromkeys(("units", "filters", "kernel_size", "n", "height", "width", "num_classes"), 2),
+    **dict.fromkeys(("rate", "stddev", "learning_rate", "initial_learning_rate"), 0.2),
+    **dict.fromkeys(("decay_rate", "factor", "sensitivity", "specificity", "precision", "recall"), 0.2),
+    **dict.fromkeys(("decay_steps", "first_decay_steps", "axes", "scale"), 3),
+    "target_shape": (-1,),
+    "dims": (1,),
+    "activation": "relu",
+}
+AREAS = ("layers", "optimizers", "losses", "metrics", "initializers", "regularizers", "constraints")
+CHECKED = [
+    cls
+    for area in AREAS
+    for cls in {id(value): value for value in vars(getattr(keras, area)).values()}.values()
+    if inspect.isclass(cls) and cls.__module__.startswith(f"gputrain.{area}.") and hasattr(cls, "get_config")
+]
+
+
+@pytest.mark.parametrize("cls", CHECKED, ids=lambda cls: cls.__name__)
+def test_no_argument_takes_nonsense(cls: Any) -> None:
+    kinds = inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL
+    named = [p for p in inspect.signature(cls).parameters.values() if p.kind not in kinds]
+    required = {p.name: GIVEN.get(p.name) for p in named if p.default is p.empty}
+    if None in required.values() or cls is layers.InputLayer:
+        pytest.skip("a wrapper: what it takes is looked at in what it wraps")
+    cls(**required)
+    taken = [p.name for p in named if _takes(cls, {**required, p.name: Nonsense()})]
+    assert not taken, f"{cls.__name__} takes nonsense for {taken}"
+
+
+def _takes(cls: Any, arguments: dict[str, Any]) -> bool:
+    try:
+        cls(**arguments)
+    except (TypeError, ValueError):
+        return False
+    return True

@@ -7,7 +7,7 @@ from typing import Any
 
 from gputrain import config, ops
 from gputrain.constraints.base import Constraint, registry
-from gputrain.utils.signatures import ArgumentsAsConfig
+from gputrain.utils.signatures import ArgumentsAsConfig, check_settings
 
 Axis = int | Sequence[int]
 
@@ -39,6 +39,7 @@ class MaxNorm(ArgumentsAsConfig, Constraint):
     """
 
     def __init__(self, max_value: float = 2, axis: Axis = 0) -> None:
+        check_settings("MaxNorm", {"max_value": max_value, "axis": axis})
         self.max_value = max_value
         self.axis = axis
 
@@ -60,6 +61,7 @@ class UnitNorm(ArgumentsAsConfig, Constraint):
     """
 
     def __init__(self, axis: Axis = 0) -> None:
+        check_settings("UnitNorm", {"axis": axis})
         self.axis = axis
 
     def __call__(self, w: Any) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.initializers.base import Initializer, registry
-from gputrain.utils.dtypes import as_dtype, as_shape
+from gputrain.utils.dtypes import as_dtype, as_number, as_shape
 
 
 @registry.add("zero")
@@ -89,7 +89,7 @@ class Identity(Initializer):
     """
 
     def __init__(self, gain: float = 1.0) -> None:
-        self.gain = gain
+        self.gain = as_number(gain, "Identity: gain")
 
     def __call__(self, shape: Any, dtype: Any = None) -> NDArray[Any]:
         """Return the matrix of `shape` (rows, columns) and `dtype`.

@@ -12,7 +12,7 @@ from gputrain.initializers.base import registry
 from gputrain.initializers.drawn import RandomInitializer, Seed
 from gputrain.names import did_you_mean
 from gputrain.utils.dtypes import as_shape
-from gputrain.utils.signatures import with_line
+from gputrain.utils.signatures import check_settings, with_line
 
 # Standard deviation of the standard normal distribution cut off at -2 and 2.
 TRUNCATED_STDDEV = 0.87962566103423978
@@ -82,6 +82,12 @@ class VarianceScaling(RandomInitializer):
         self.scale = scale
         self.mode = mode
         self.distribution = "truncated_normal" if distribution == "normal" else distribution
+        if (input_axes is None) != (output_axes is None):
+            raise ValueError(
+                f"{type(self).__name__}: input_axes and output_axes are given together. "
+                f"Received input_axes={input_axes!r}, output_axes={output_axes!r}."
+            )
+        check_settings(type(self).__name__, {"input_axes": input_axes, "output_axes": output_axes})
         self.input_axes = None if input_axes is None else list(input_axes)
         self.output_axes = None if output_axes is None else list(output_axes)
 

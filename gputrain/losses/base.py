@@ -10,7 +10,7 @@ from gputrain.errors import explain
 from gputrain.ir import dtype_name
 from gputrain.losses.reduction import check_reduction, reduce_weighted
 from gputrain.losses.shapes import AVERAGING, align, mask_of, note_own, operand, per_sample
-from gputrain.names import snake_case
+from gputrain.names import checked_name, snake_case
 from gputrain.utils.registry import Registry
 from gputrain.utils.signatures import init_of, with_line
 
@@ -69,7 +69,8 @@ class Loss:
     def __init__(
         self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
     ) -> None:
-        self.name = name or snake_case(type(self).__name__)
+        kind = type(self).__name__
+        self.name = checked_name(name, kind) if name else snake_case(kind)
         self.reduction = check_reduction(reduction)
         self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
 

@@ -16,6 +16,7 @@ from gputrain.metrics.base import registry
 from gputrain.metrics.confusion import ConfusionMetric
 from gputrain.metrics.functions import check_one_of
 from gputrain.ops.pointwise import as_float, dtype_of
+from gputrain.utils.signatures import check_settings
 
 CURVES = ("ROC", "PR", "PRGAIN")
 SUMMATIONS = ("interpolation", "minoring", "majoring")
@@ -66,6 +67,7 @@ class AUC(ConfusionMetric):
         self.curve = check_one_of("AUC: unknown curve.", str(curve).upper(), CURVES)
         method = str(summation_method).lower()
         self.summation_method = check_one_of("AUC: unknown summation_method.", method, SUMMATIONS)
+        check_settings("AUC", {"multi_label": multi_label, "from_logits": from_logits})
         self.multi_label, self.from_logits = bool(multi_label), bool(from_logits)
         self.num_labels = _label_count(num_labels, self.multi_label)
         self.label_weights = None if label_weights is None else _label_weights(label_weights, num_labels)

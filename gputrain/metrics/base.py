@@ -52,6 +52,8 @@ class Metric(states.Copied):
         __getattr__ = missing_attribute("metrics.Metric")
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
+        if name is not None and not isinstance(name, str):
+            raise ValueError(f"{type(self).__name__}: name is a string. Received: {name!r}.")
         self.name = name or snake_case(type(self).__name__)
         self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
         self._variables: list[Variable] = []

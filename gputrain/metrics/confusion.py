@@ -15,6 +15,7 @@ from gputrain.losses.shapes import align, mask_of, operand, require_equal
 from gputrain.metrics.base import Metric, registry
 from gputrain.metrics.functions import check_k
 from gputrain.ops.pointwise import as_float
+from gputrain.utils.signatures import check_settings
 
 _EXACT = "float64"
 Thresholds = float | Sequence[float] | None
@@ -50,6 +51,7 @@ class ConfusionMetric(Metric):
         super().__init__(dtype, name)
         self.init_thresholds = thresholds
         self.top_k = None if top_k is None else check_k(top_k)
+        check_settings(type(self).__name__, {"class_id": class_id})
         self.class_id = class_id
         lowest = 0.5 if top_k is None else -np.inf
         self.thresholds = _limits(type(self).__name__, lowest if thresholds is None else thresholds)

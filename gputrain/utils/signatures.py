@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from inspect import Parameter, Signature
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from gputrain.errors import explain
 from gputrain.names import argument_instead, unknown_argument
+from gputrain.utils.dtypes import as_number
 
 Init = Callable[..., Any]
 _BY_PLACE = Parameter.POSITIONAL_OR_KEYWORD
@@ -113,6 +114,42 @@ def on_or_off(value: Any, where: str, also: Sequence[Any] = ()) -> bool:
     if not taken:
         raise ValueError(explain(f"{where} must be True or False.", received=repr(value)))
     return bool(value)
+
+
+def _numbers(value: Any, where: str) -> None:
+    if np.asarray(value).dtype.kind not in "iuf":
+        raise ValueError(explain(f"{where} must be a number, or numbers.", received=repr(value)))
+
+
+def _whole(value: Any, where: str) -> None:
+    """None, or one int or several."""
+    several = value if isinstance(value, list | tuple) else [value]
+    if value is not None and not all(isinstance(n, int | np.integer) and n is not True for n in several):
+        raise ValueError(explain(f"{where} must be an int.", received=repr(value)))
+
+
+def _flag(value: Any, where: str) -> None:
+    on_or_off(value, where, also=(0, 1))
+
+
+# What a setting of a loss, a metric, a schedule ... must be, by its name.
+_SETTINGS: dict[str, Callable[[Any, str], Any]] = {
+    **dict.fromkeys(("alpha", "beta", "gamma", "delta", "label_smoothing"), _numbers),
+    **dict.fromkeys(("initial_learning_rate", "end_learning_rate", "decay_rate"), as_number),
+    **dict.fromkeys(("power", "m_mul", "max_value"), as_number),
+    **dict.fromkeys(("from_logits", "apply_class_balancing", "multi_label", "staircase", "cycle"), _flag),
+    **dict.fromkeys(("axis", "ignore_class", "class_id", "input_axes", "output_axes"), _whole),
+}
+
+
+def check_settings(where: str, settings: Mapping[str, Any]) -> None:
+    """Refuse settings of a loss, a metric, a schedule ... of another kind than their names say.
+
+    Raises:
+        ValueError: with the name of the setting.
+    """
+    for name in settings.keys() & _SETTINGS.keys():
+        _SETTINGS[name](settings[name], f"{where}: {name}")
 
 
 def parameters_of(function: Callable[..., Any], skip: int = 0, **defaults: Any) -> list[Parameter]:
@@ -250,6 +287,7 @@ def init_of(
 
     def __init__(self: Any, **given: Any) -> None:
         settings = {key: given[key] for key in taken if key not in shared}
+        check_settings(cls.__name__, settings)
         base.__init__(self, function, **{key: given[key] for key in shared}, **settings)
         vars(self).update(settings)
 

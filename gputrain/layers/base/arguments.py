@@ -45,6 +45,30 @@ def positive_sizes(value: Any, where: str, rank: int = 2) -> tuple[int, ...]:
     return tuple(positive_int(size, where) for size in given)
 
 
+def whole(value: Any, where: str) -> int:
+    """Return an int.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not is_int(value):
+        raise ValueError(explain(f"{where} must be an int.", received=repr(value)))
+    return int(value)
+
+
+def noise_shape(value: Any, where: str) -> tuple[int | None, ...] | None:
+    """Return None, or the shape of a mask: ints, and None for sizes of the inputs.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if value is None:
+        return None
+    if not _is_sequence(value) or not all(size is None or is_int(size) for size in value):
+        raise ValueError(explain(f"{where} is a tuple of ints and None.", received=repr(value)))
+    return tuple(size if size is None else int(size) for size in value)
+
+
 def number(value: Any, where: str) -> float:
     """Return a finite number as a float.
 

@@ -170,6 +170,16 @@ def _merged(own: Mapping[str, Argument], inherited: Mapping[str, Argument]) -> d
     return {name: own.get(name) or inherited[name] for name in order}
 
 
+def _checked(item: Argument, value: Any, where: str) -> Any:
+    """What an argument's check makes of a value; an error of it names the argument."""
+    try:
+        return item.check(value, where)
+    except (TypeError, ValueError) as error:
+        if where in str(error):
+            raise
+        raise type(error)(f"{where}: {error}") from error
+
+
 def _constructor(cls: Any, root: Any) -> Callable[..., None]:
     """The `__init__` that takes a class's arguments, checks each and sets it."""
     rank = getattr(cls, "rank", None)
@@ -183,7 +193,7 @@ def _constructor(cls: Any, root: Any) -> Callable[..., None]:
         for name, item in arguments.items():
             if not item.handed_on:
                 value = given.get(name, item.default)
-                setattr(self, name, item.check(value, f"{type(self).__name__}: {name}"))
+                setattr(self, name, _checked(item, value, f"{type(self).__name__}: {name}"))
         self.check_arguments()
 
     __init__.__module__, __init__.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, normalize_axis
-from gputrain.layers.base import Layer, declared, registry
+from gputrain.layers.base import Layer, arguments, declared, registry
 
 
 class Merge(Layer):
@@ -181,7 +181,7 @@ class Concatenate(Merge):
         (5, 5)
     """
 
-    axis: int = declared.argument(default=-1)
+    axis: int = declared.argument(arguments.whole, -1)
 
     def call(self, inputs: Sequence[Any]) -> Any:
         """The joined inputs."""

@@ -7,7 +7,7 @@ from typing import Any
 from gputrain import ops
 from gputrain.errors import explain
 from gputrain.ir import Shape, normalize_axis
-from gputrain.layers.base import declared, registry
+from gputrain.layers.base import arguments, declared, registry
 from gputrain.layers.base.arguments import known_size
 from gputrain.layers.normalization.affine import AffineLayer
 from gputrain.ops.pointwise import as_float
@@ -63,7 +63,7 @@ class BatchNormalization(AffineLayer):
         [0.0, 0.0, 0.0]
     """
 
-    axis: int = declared.argument(lambda value, where: int(value), -1)
+    axis: int = declared.argument(arguments.whole, -1)
     momentum: float = declared.argument(_momentum, 0.99)
     epsilon: float = declared.argument(_epsilon, 1e-3)
     moving_mean_initializer: Any = declared.initializer("zeros", after="gamma_initializer")

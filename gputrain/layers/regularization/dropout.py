@@ -41,7 +41,7 @@ class Dropout(Layer):
 
     supports_masking = True
     rate: float = declared.argument(_share)
-    noise_shape: Any = declared.argument(lambda value, where: None if value is None else tuple(value), None)
+    noise_shape: Any = declared.argument(arguments.noise_shape, None)
     seed: Any = declared.argument(arguments.seed, None, plain=arguments.plain_seed)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Self
 
+from gputrain.utils.dtypes import is_number
 from gputrain.utils.registry import Registry
 
 registry: Registry[LearningRateSchedule] = Registry("learning-rate schedule", snake=True)
@@ -39,5 +40,5 @@ class LearningRateSchedule:
 
 def check_positive(schedule: str, argument: str, value: float) -> None:
     """Raise a ValueError unless `value` is above 0."""
-    if not value > 0:
+    if not (is_number(value) and value > 0):
         raise ValueError(f"{schedule}: {argument} must be above 0. Received {value!r}.")

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 
 from gputrain.optimizers.schedules.base import LearningRateSchedule, check_positive, registry
-from gputrain.utils.signatures import ArgumentsAsConfig
+from gputrain.utils.dtypes import as_number
+from gputrain.utils.signatures import ArgumentsAsConfig, check_settings
 
 
 def _cosine(fraction: float) -> float:
@@ -47,6 +48,10 @@ class CosineDecay(ArgumentsAsConfig, LearningRateSchedule):
         warmup_steps: int = 0,
     ) -> None:
         check_positive("CosineDecay", "decay_steps", decay_steps)
+        check_settings("CosineDecay", {"initial_learning_rate": initial_learning_rate, "alpha": alpha})
+        if warmup_target is not None:
+            as_number(warmup_target, "CosineDecay: warmup_target")
+        as_number(warmup_steps, "CosineDecay: warmup_steps")
         if warmup_steps < 0:
             raise ValueError(f"CosineDecay: warmup_steps must be 0 or more. Received {warmup_steps!r}.")
         self.initial_learning_rate = initial_learning_rate
@@ -101,6 +106,9 @@ class CosineDecayRestarts(ArgumentsAsConfig, LearningRateSchedule):
         name: str = "SGDRDecay",
     ) -> None:
         check_positive("CosineDecayRestarts", "first_decay_steps", first_decay_steps)
+        given = {"initial_learning_rate": initial_learning_rate, "m_mul": m_mul, "alpha": alpha}
+        check_settings("CosineDecayRestarts", given)
+        as_number(t_mul, "CosineDecayRestarts: t_mul")
         if not t_mul >= 1.0:
             raise ValueError(
                 f"CosineDecayRestarts: t_mul must be 1 or more, or the periods shrink to nothing. "

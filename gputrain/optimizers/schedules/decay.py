@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gputrain.optimizers.schedules.base import LearningRateSchedule, check_positive, registry
-from gputrain.utils.signatures import ArgumentsAsConfig, shares
+from gputrain.utils.signatures import ArgumentsAsConfig, check_settings, shares
 
 
 class _RateDecay(ArgumentsAsConfig, LearningRateSchedule):
@@ -24,6 +24,8 @@ class _RateDecay(ArgumentsAsConfig, LearningRateSchedule):
         name: str = "",
     ) -> None:
         check_positive(type(self).__name__, "decay_steps", decay_steps)
+        given = {"initial_learning_rate": initial_learning_rate, "decay_rate": decay_rate}
+        check_settings(type(self).__name__, {**given, "staircase": staircase})
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
         self.decay_rate = decay_rate
@@ -121,6 +123,8 @@ class PolynomialDecay(ArgumentsAsConfig, LearningRateSchedule):
         name: str = "PolynomialDecay",
     ) -> None:
         check_positive("PolynomialDecay", "decay_steps", decay_steps)
+        given = {"initial_learning_rate": initial_learning_rate, "end_learning_rate": end_learning_rate}
+        check_settings("PolynomialDecay", {**given, "power": power, "cycle": cycle})
         self.initial_learning_rate = initial_learning_rate
         self.decay_steps = decay_steps
         self.end_learning_rate = end_learning_rate
