@@ -33,7 +33,7 @@ UNREAD = {
     "Layer.compute_mask": {"inputs": "for layers that make masks"},
     "Model.compute_loss": {"x": "for losses that read the inputs"},
     "Model.compute_metrics": {"x": "for metrics that read the inputs"},
-    "ops.isin": {"assume_unique": "a hint for speed in Keras; the result does not depend on it"},
+    "isin": {"assume_unique": "a hint for speed: the result is the same"},
     "Functional.call": {"training": "the layers inside learn it from the trace"},
 }
 

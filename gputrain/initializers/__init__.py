@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from gputrain.initializers.base import Initializer, registry
 from gputrain.initializers.drawn import (
     Orthogonal,
@@ -88,7 +90,7 @@ def get(identifier: Any) -> Any:
 
     Args:
         identifier: a name ("he_normal", "HeNormal"), a dict as `serialize` gives, a class, an instance,
-            a callable (shape, dtype) -> array, or None.
+            a callable (shape, dtype) -> array, an array, or None.
 
     Returns:
         An initializer or callable; None for None.
@@ -101,7 +103,7 @@ def get(identifier: Any) -> Any:
         >>> get("he_normal")((3, 4)).shape
         (3, 4)
     """
-    return registry.get(identifier)
+    return Constant(identifier) if isinstance(identifier, np.ndarray) else registry.get(identifier)
 
 
 Variable.operators["initializer"] = get  # for variables that are given a name

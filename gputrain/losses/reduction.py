@@ -47,14 +47,16 @@ def match_weights(weights: Any, values: Any) -> tuple[Any, Any]:
         values: losses, (N, ...), or one number for the batch, which becomes one for each weight.
 
     Returns:
-        weights in the dtype of values, and values; axes of size 1 added or dropped.
+        weights in the dtype of values, and values; axes of size 1 added or dropped. One number stays one.
 
     Raises:
         ShapeError: any other shape.
     """
     weights = operand(weights, values.dtype)
     given, axes = tuple(weights.shape), tuple(values.shape)
-    if not axes and given:
+    if not given:
+        return weights, values
+    if not axes:
         _note_single(given)
         return weights, ops.broadcast_to(values, given)
     weights, values = align(weights, values)

@@ -32,11 +32,14 @@ def _samplewise(values: Any, weights: Any) -> tuple[Any, Any]:
 
     Args:
         values: floats (N, ...).
-        weights: with as many axes, as `match_weights` gives them; None means 1.
+        weights: as `match_weights` gives them; None means 1. One number is the weight of the whole batch.
     """
     if weights is None:
         rows = _each(values)
         return rows, ops.ones_like(rows)
+    if weights.ndim == 0 and values.ndim:
+        weight = ops.cast(weights, _EXACT)
+        return ops.multiply(ops.mean(_each(values)), weight), weight
     if weights.shape[:1] != values.shape[:1]:
         weights = ops.broadcast_to(weights, values.shape)
     return _each(ops.multiply(values, weights)), _each(weights)
@@ -94,7 +97,7 @@ class Mean(Metric):
         self.count = self.add_variable((), "zeros", _EXACT, name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Take in values, (N, ...), each with its weight: a number, (N,), (N, 1) or (N, ...)."""
+        """Take in values, (N, ...), with weights, (N,), (N, 1) or (N, ...); a number weighs the batch."""
         values = as_float(values)
         weights = None
         if sample_weight is not None:

@@ -248,6 +248,9 @@ def convert(x: Any, dtype: str | None = None) -> Any:
 
     Lists of floats become `config.floatx()`, as in Keras; arrays keep their dtype unless one is asked for.
     Values and variables in a list are stacked.
+
+    Raises:
+        DTypeError: words, dicts, sets or None.
     """
     now = interpreter.current()
     if isinstance(x, list | tuple) and any(isinstance(leaf, Value | Stored) for leaf in tree.flatten(x)):
@@ -256,6 +259,9 @@ def convert(x: Any, dtype: str | None = None) -> Any:
         x = now.read(x)
     if isinstance(x, Value):
         return cast(x, dtype) if dtype is not None and x.dtype != dtype else x
+    if x is None or isinstance(x, str | dict | set):
+        received = f"{x!r} of type {type(x).__name__}"
+        raise DTypeError(explain("Operations take tensors and numbers.", received=received))
     return now.operand(x, dtype if dtype is not None else usual_dtype(x))
 
 

@@ -18,6 +18,7 @@ from gputrain.ops.optim import AllFinite, ClipFactors, Pack, ScaleSegments, flat
 from gputrain.optimizers import schedules
 from gputrain.optimizers.schedules import LearningRateSchedule
 from gputrain.runtime import Variable
+from gputrain.utils.dtypes import is_number
 from gputrain.utils.registry import Registry
 from gputrain.utils.signatures import KERAS_ONLY, only_taken
 from gputrain.utils.states import Copied, check_names
@@ -638,11 +639,6 @@ def _checked_decay(name: str, value: Any) -> float | None:
         rule = f"{name}: weight_decay is None or a number from 0 on."
         raise ValueError(explain(rule, received=repr(value)))
     return value
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a number of Python or NumPy, and no bool."""
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def _check_clipping(name: str, **limits: float | None) -> None:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 from gputrain.errors import explain
 from gputrain.ops.optim import AdamUpdate, RMSpropUpdate, SGDUpdate
-from gputrain.optimizers.base import Optimizer, is_number, registry
+from gputrain.optimizers.base import Optimizer, registry
+from gputrain.utils.dtypes import is_number
 from gputrain.utils.signatures import on_or_off, shares, with_line
 
 

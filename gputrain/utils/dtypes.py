@@ -63,14 +63,18 @@ def as_float_dtype(dtype: Any, where: str) -> np.dtype[Any]:
     return found
 
 
+def is_number(value: Any) -> bool:
+    """Whether a value is a number of Python or NumPy, and no bool."""
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
 def as_number(value: Any, where: str, least: float = -math.inf) -> float:
     """Return a finite number of at least `least` as a float.
 
     Raises:
         ValueError: anything else.
     """
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not math.isfinite(value) or value < least:
+    if not is_number(value) or not math.isfinite(value) or value < least:
         known = "a finite number" if least == -math.inf else f"a finite number of at least {least:g}"
         raise ValueError(f"{where} must be {known}. Received {value!r}.")
     return float(value)

@@ -83,7 +83,7 @@ def set_random_seed(seed: int) -> None:
 
 def _class_indices(x: Any) -> NDArray[np.int64]:
     values = np.asarray(x)
-    if values.dtype.kind == "U" and np.char.isdecimal(values).all():
+    if values.dtype.kind in "OU" and all(str(value).isdecimal() for value in values.flat):
         values = values.astype(np.int64)
     if values.ndim > 1 and values.shape[-1] == 1:
         values = values.reshape(values.shape[:-1])

@@ -61,7 +61,7 @@ CALLS: dict[str, tuple[Callable[[Model], Any], type[Exception], str]] = {
     "text": (
         _fit(x=[["a"] * 4] * 50),
         DataError,
-        r"fit\(x\) must hold numbers. Received: 'a' of type str at index \(0, 0\). Make numbers of them first",
+        r"fit\(x\) must hold numbers. Received: 'a' of type str at index \(0, 0\). Make numbers of them",
     ),
     "objects": (
         _fit(x=np.full((50, 4), None)),

@@ -301,3 +301,40 @@ def test_two_runs_with_one_seed_are_bit_equal_and_another_seed_differs() -> None
     assert runs[0][1] == runs[1][1]
     assert not same(runs[0][0], runs[2][0])
     assert runs[0][1] != runs[2][1]
+
+
+def test_a_metric_that_takes_the_place_of_another_is_reported() -> None:
+    class Measured(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense, self.seen = layers.Dense(2), keras.metrics.Mean(name="mean")
+
+        def call(self, x: Any) -> Any:
+            self.seen.update_state(x)
+            return self.dense(x)
+
+    model = Measured()
+    model.compile("sgd", "mse")
+    ones = np.ones((5, 2), "float32")
+    assert model.evaluate(ones, ones, return_dict=True, **QUIET)["mean"] == 1.0
+    model.seen = keras.metrics.Sum(name="sum")
+    for _ in range(2):
+        found = model.evaluate(ones, ones, return_dict=True, **QUIET)
+        assert (sorted(found), found["sum"]) == (["loss", "sum"], 10.0)
+
+
+def test_metrics_made_by_compile_are_not_asked_for_before() -> None:
+    class Late(keras.Sequential):
+        @property
+        def metrics(self) -> Any:
+            return [self.tracker]
+
+        def compile(self, **arguments: Any) -> None:
+            super().compile(**arguments)
+            self.tracker = keras.metrics.Mean(name="tracked")
+
+    model = Late([keras.Input((2,)), layers.Dense(2)])
+    ones = np.ones((5, 2), "float32")
+    assert model.predict(ones, **QUIET).shape == (5, 2)
+    model.compile(optimizer="sgd", loss="mse")
+    assert model.fit(ones, ones, **QUIET).history == {"tracked": [0.0]}

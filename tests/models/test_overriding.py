@@ -86,37 +86,40 @@ class TwoShapes(layers.Layer):
 
 
 class Gives(keras.Model):
-    """Its steps give what it is told."""
+    """Its call and its training step give what it is told."""
 
     def __init__(self, given: Any) -> None:
         super().__init__()
         self.given = given
 
     def call(self, x: Any) -> Any:
-        return x
+        return self.given
 
     def train_step(self, data: Any) -> Any:
         return self.given
-
-    predict_step = test_step = train_step
 
 
 class Counts(keras.Model):
     """A loss that depends on no weight."""
 
-    def __init__(self) -> None:
+    def __init__(self, given: Any) -> None:
         super().__init__()
-        self.dense = layers.Dense(1)
+        self.dense, self.given = layers.Dense(1), given
 
     def call(self, x: Any) -> Any:
         return self.dense(x)
 
     def compute_loss(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        return 1.0
+        return self.given
 
 
 def _compiled(model: keras.Model) -> keras.Model:
     model.compile("sgd")
+    return model
+
+
+def _with_loss(model: keras.Model) -> keras.Model:
+    model.compile("sgd", "mse")
     return model
 
 
@@ -147,8 +150,23 @@ MISUSE: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         GraphError,
         r"predict_step\(\) must return values or numbers\. Received: 'word' of type str",
     ),
+    "no loss": (
+        lambda: _compiled(Counts(None)).fit(X, Y, **QUIET),
+        TypeError,
+        r"Operations take tensors and numbers\. Received: None of type NoneType",
+    ),
+    "no outputs": (
+        lambda: _with_loss(Gives(None)).evaluate(X, Y, **QUIET),
+        ValueError,
+        r"Outputs of a model with a loss or metrics are tensors\. Received: None",
+    ),
+    "outputs that are words": (
+        lambda: _with_loss(Gives("word")).evaluate(X, Y, **QUIET),
+        ValueError,
+        r"Outputs of a model with a loss or metrics are tensors\. Received: 'word' of type str",
+    ),
     "nothing to learn from": (
-        lambda: _compiled(Counts()).fit(X, Y, **QUIET),
+        lambda: _compiled(Counts(1.0)).fit(X, Y, **QUIET),
         ValueError,
         r"no variable has a gradient; the loss depends on none of them",
     ),

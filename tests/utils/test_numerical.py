@@ -20,6 +20,8 @@ def test_to_categorical():
     assert utils.to_categorical(np.zeros((2, 4), np.uint8), 5).shape == (2, 4, 5)
     assert utils.to_categorical(np.array([1.0, 0.0])).shape == (2, 2)
     assert utils.to_categorical([], 3).shape == (0, 3)
+    assert utils.to_categorical(["1", "0"]).tolist() == [[0, 1], [1, 0]]
+    assert utils.to_categorical(np.array([1, 0], object)).tolist() == [[0, 1], [1, 0]]
     config.set_floatx("float64")
     assert utils.to_categorical(1, 2).tolist() == [0.0, 1.0]
 

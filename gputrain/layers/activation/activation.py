@@ -9,10 +9,11 @@ from typing import Any
 from gputrain import activations, ops
 from gputrain.errors import explain
 from gputrain.layers.base import Layer, arguments, declared, registry
+from gputrain.utils.dtypes import is_number
 
 
 def _not_negative(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
+    if not is_number(value) or not value >= 0:
         raise ValueError(explain(f"{where} must be a number, 0 or more.", received=repr(value)))
     return float(value)
 
@@ -112,7 +113,7 @@ class ELU(Layer):
     """
 
     supports_masking = True
-    alpha: float = declared.argument(default=1.0)
+    alpha: float = declared.argument(arguments.number, 1.0)
 
     def call(self, inputs: Any) -> Any:
         """The function of the inputs."""

@@ -12,6 +12,7 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, normalize_axis
 from gputrain.names import did_you_mean
 from gputrain.random.seeds import SeedGenerator, check_seed
+from gputrain.utils.dtypes import as_number
 
 Pair = tuple[int, int]
 _OR_MORE = {1: "", 2: " or two of them", 3: " or three of them"}
@@ -42,6 +43,15 @@ def positive_sizes(value: Any, where: str, rank: int = 2) -> tuple[int, ...]:
     if len(given) != rank:
         raise ValueError(explain(f"{where} must be a positive int{_OR_MORE[rank]}.", received=repr(value)))
     return tuple(positive_int(size, where) for size in given)
+
+
+def number(value: Any, where: str) -> float:
+    """Return a finite number as a float.
+
+    Raises:
+        ValueError: anything else.
+    """
+    return as_number(value, where)
 
 
 def one_of(value: Any, allowed: Sequence[str], where: str) -> str:

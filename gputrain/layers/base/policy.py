@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from gputrain.ir import Stored, Value, is_float
 from gputrain.ops.base import as_value, cast
 
 
 def is_array(leaf: Any) -> bool:
-    """Arrays of any library; numbers, strings, shapes and None are plain arguments."""
-    return hasattr(leaf, "shape") and hasattr(leaf, "dtype") and not isinstance(leaf, Value | Stored)
+    """Arrays of any library; numbers, NumPy's too, strings, shapes and None are plain arguments."""
+    shaped = hasattr(leaf, "shape") and hasattr(leaf, "dtype")
+    return shaped and not isinstance(leaf, Value | Stored | np.generic)
 
 
 class Typed:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gputrain import regularizers
-from gputrain.layers.base import Layer, declared, registry
+from gputrain.layers.base import Layer, arguments, declared, registry
 
 
 @registry.add()
@@ -47,8 +47,8 @@ class ActivityRegularization(Layer):
     """
 
     supports_masking = True
-    l1: float = declared.argument(default=0.0)
-    l2: float = declared.argument(default=0.0)
+    l1: float = declared.argument(arguments.number, 0.0)
+    l2: float = declared.argument(arguments.number, 0.0)
 
     def check_arguments(self) -> None:
         """The penalty is that of the two factors."""

@@ -13,6 +13,7 @@ from gputrain.layers.normalization.affine import AffineLayer
 from gputrain.ops.pointwise import as_float
 from gputrain.ops.precision import wide_dtype
 from gputrain.runtime import Variable
+from gputrain.utils.dtypes import is_number
 
 
 def _momentum(value: Any, where: str) -> float:
@@ -26,7 +27,7 @@ def _epsilon(value: Any, where: str) -> float:
 
 
 def _in_range(value: Any, where: str, high: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value <= high:
+    if not is_number(value) or not 0.0 <= value <= high:
         raise ValueError(explain(f"{where} is a number.", expected=f"0.0..{high}", received=repr(value)))
     return float(value)
 

@@ -10,10 +10,11 @@ from gputrain.errors import explain
 from gputrain.ir import Shape, normalize_axes
 from gputrain.layers.base import Layer, arguments, declared, registry
 from gputrain.layers.normalization.affine import AffineLayer
+from gputrain.utils.dtypes import is_number
 
 
 def _epsilon(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+    if not is_number(value) or not 0 < value < float("inf"):
         rule = f"{where} is added to the variance."
         raise ValueError(explain(rule, expected="a number above 0", received=repr(value)))
     return float(value)

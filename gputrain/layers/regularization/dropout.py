@@ -7,12 +7,13 @@ from typing import Any
 from gputrain import ops
 from gputrain.errors import explain
 from gputrain.layers.base import Layer, arguments, declared, registry
+from gputrain.utils.dtypes import is_number
 
 
 def _share(value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+    if not is_number(value) or not 0 <= value <= 1:
         raise ValueError(explain(f"{where} is a share.", expected="0 <= rate <= 1", received=repr(value)))
-    return value
+    return float(value)
 
 
 @registry.add()

@@ -11,6 +11,7 @@ from gputrain.errors import explain
 from gputrain.layers.base import Layer, arguments, declared, registry
 from gputrain.layers.base.images import ImageLayer
 from gputrain.layers.regularization.dropout import Dropout
+from gputrain.utils.dtypes import is_number
 
 
 def _normal(x: Any, mean: float, stddev: float, seed: Any) -> Any:
@@ -21,7 +22,7 @@ def _normal(x: Any, mean: float, stddev: float, seed: Any) -> Any:
 
 
 def _below(limit: float, value: Any, where: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < limit:
+    if not is_number(value) or not 0 <= value < limit:
         raise ValueError(explain(f"{where} must be a number, 0 <= number < {limit}.", received=repr(value)))
     return float(value)
 

@@ -13,6 +13,7 @@ from gputrain import losses, metrics
 from gputrain.errors import explain
 from gputrain.models.training.objectives import ACCURACY, CROSSENTROPY, identifiers
 from gputrain.names import unknown_argument
+from gputrain.utils.dtypes import is_number
 from gputrain.utils.signatures import on_or_off
 
 Method = TypeVar("Method", bound=Callable[..., Any])
@@ -65,11 +66,10 @@ def share(value: Any) -> float:
     """
     if value is None:
         return 0.0
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not 0 <= value < 1:
+    if not is_number(value) or not 0 <= value < 1:
         rule = "fit: validation_split is a share."
         raise ValueError(explain(rule, expected="0 <= validation_split < 1", received=repr(value)))
-    return float(value)
+    return value
 
 
 def frequency(value: Any) -> Any:
@@ -137,9 +137,7 @@ def factors(value: Any) -> None:
         ValueError: anything else, such as the metrics that Keras 2 took in this place.
     """
     for factor in identifiers(value):
-        if factor is not None and (
-            isinstance(factor, bool) or not isinstance(factor, int | float | np.number)
-        ):
+        if factor is not None and not is_number(factor):
             rule = "compile: loss_weights is a number, or a list or dict of numbers by output."
             metric = isinstance(factor, str | metrics.Metric) or callable(factor)
             fix = f"Metrics are named: write metrics={value!r}." if metric else None

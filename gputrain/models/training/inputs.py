@@ -62,17 +62,21 @@ def validation_data(model: Fed, data: Any) -> Any:
 def source_of(
     model: Fed,
     data: Any,
-    size: int,
+    size: int | None,
     steps: int | None,
     what: str,
     shuffle: bool | str = False,
     class_weight: Any = None,
 ) -> Source:
-    """Batches of what the strategy leaves to this process; only those of fit go on pass after pass."""
+    """Batches of what the strategy leaves to this process; only those of fit go on pass after pass.
+
+    Without a size they are as large as so many steps through the data need, or 32 samples.
+    """
     weigh = None if class_weight is None else partial(_weighed, model, class_weight)
     if isinstance(data, Arrays):
         data = model.strategy.share_rows(data if weigh is None else weigh(data))
-    source = make_source(data, size, shuffle, steps, what, repeat=what == "fit")
+        size = size or (-(-data.count // steps) if steps else None)
+    source = make_source(data, size or 32, shuffle, steps, what, repeat=what == "fit")
     if isinstance(source, Reading):
         if class_weight == "balanced":
             raise DataError(

@@ -24,7 +24,7 @@ _UNBOUNDED: dict[type[Operation], str] = {
 }
 
 
-def check_logits(loss: Any, output: Value, name: str) -> None:
+def check_logits(loss: Any, output: Any, name: str) -> None:
     """Say once when a crossentropy and the activation that makes the output do not belong together.
 
     Args:
@@ -59,9 +59,9 @@ def _reading(loss: Any) -> str:
     return "each row divided by its sum, then clipped to 0..1; a row of zeros costs -log(epsilon)"
 
 
-def _last_operation(output: Value) -> type[Operation] | None:
-    """Kind of the operation that makes the output, past changes of shape and dtype."""
-    node: Node | None = output.node
+def _last_operation(output: Any) -> type[Operation] | None:
+    """Kind of the operation that makes the output, past changes of shape and dtype; None of an array."""
+    node: Node | None = output.node if isinstance(output, Value) else None
     while node is not None and isinstance(node.op, Reshape | Cast):
         node = node.inputs[0].node
     return type(node.op) if node is not None else None

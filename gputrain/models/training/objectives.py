@@ -10,9 +10,10 @@ from typing import Any
 from gputrain import losses, metrics, ops
 from gputrain.data.labels import LabelRange, check_labels
 from gputrain.errors import DataError, ShapeError, explain
-from gputrain.ir import Spec, Value, is_float
+from gputrain.ir import Spec, Stored, Value, current_trace, is_float
 from gputrain.models.training.logits import check_logits
 from gputrain.names import did_you_mean
+from gputrain.ops.base import as_value, convert, is_number, spec_of
 from gputrain.utils import tree
 from gputrain.utils.notes import note
 from gputrain.utils.states import unique
@@ -28,6 +29,23 @@ def identifiers(given: Any) -> list[Any]:
     if isinstance(given, list | tuple):
         return [found for item in given for found in identifiers(item)]
     return [given]
+
+
+def tensors(structure: Any, what: str) -> Any:
+    """Targets or outputs, whatever stands for tensors among them as operations take it; None stays.
+
+    Raises:
+        DataError: something that is no tensor and no number.
+    """
+
+    def taken(leaf: Any) -> Any:
+        if leaf is None or isinstance(leaf, Value):
+            return leaf
+        if not (isinstance(leaf, Stored) or is_number(leaf) or hasattr(leaf, "dtype")):
+            raise DataError(f"{what} are tensors.", received=f"{leaf!r} of type {type(leaf).__name__}")
+        return convert(leaf) if current_trace() is None else as_value(leaf)
+
+    return tree.map_leaves(taken, structure)
 
 
 def outputs_of(y_pred: Any) -> list[Any]:
@@ -272,7 +290,7 @@ class CompiledLoss:
         targets = self.targets(y, names)
         chosen = self.per_output(names)
         self.resolved = [
-            resolve_loss(i, t.spec if t is not None else None, o.spec, n)
+            resolve_loss(i, spec_of(t) if t is not None else None, spec_of(o), n)
             for i, t, o, n in zip(chosen, targets, outputs, names, strict=True)
         ]
         for loss, output, name in zip(self.resolved, outputs, names, strict=True):
@@ -327,6 +345,7 @@ class CompiledLoss:
         return [limit for limit in found if limit is not None]
 
     def __call__(self, y: Any, y_pred: Any, sample_weight: Any = None) -> Value | None:
+        y, y_pred = tensors(y, "Targets"), _outputs(y_pred)
         self.build(y, y_pred)
         outputs, targets = outputs_of(y_pred), self.targets(y, self.output_names)
         weights = weights_per_output(sample_weight, self.output_names)
@@ -409,8 +428,9 @@ class CompiledMetrics(metrics.Metric):
             for i, wanted in enumerate(self._per_output(given, self.output_names)):
                 for identifier in wanted:
                     loss = resolved[i] if resolved else None
-                    spec = targets[i].spec if targets[i] is not None else None
-                    metric = resolve_metric(identifier, loss, spec, outputs[i].spec, self.output_names[i])
+                    target = spec_of(targets[i]) if targets[i] is not None else None
+                    output, name = spec_of(outputs[i]), self.output_names[i]
+                    metric = resolve_metric(identifier, loss, target, output, name)
                     self.entries.append((metric, i, weighted))
         self.version += 1
 
@@ -462,6 +482,7 @@ class CompiledMetrics(metrics.Metric):
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch to every metric; targets, outputs and weights as the model has them."""
+        y_true, y_pred = tensors(y_true, "Targets"), _outputs(y_pred)
         self.output_names = output_names(y_pred, self.names())
         self._tells_apart = len(self.output_names) > 1 and are_named(y_pred, self.names())
         find = targets_per_output if self.loss is None else self.loss.targets
@@ -475,8 +496,16 @@ class CompiledMetrics(metrics.Metric):
             metric.update_state(targets[i], outputs[i], sample_weight=weights[i] if weighted else None)
 
 
-def _kind(target: Any, output: Value) -> tuple[Any, ...]:
+def _outputs(y_pred: Any) -> Any:
+    """A model's outputs as operations take them; none may be missing."""
+    if any(leaf is None for leaf in tree.flatten(y_pred)):
+        raise DataError("Outputs of a model with a loss or metrics are tensors.", received="None")
+    return tensors(y_pred, "Outputs of a model with a loss or metrics")
+
+
+def _kind(target: Any, output: Any) -> tuple[Any, ...]:
     """All that the choice of a metric depends on; sizes of other axes do not count."""
     if target is None:
         return (None, output.ndim, output.shape[-1:])
-    return (_is_index(target.spec, output.spec), is_float(target.dtype), output.ndim, output.shape[-1:])
+    wanted = spec_of(target)
+    return (_is_index(wanted, spec_of(output)), is_float(wanted.dtype), output.ndim, output.shape[-1:])

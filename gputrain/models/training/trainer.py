@@ -306,7 +306,7 @@ class Trainer:
         Args:
             x: inputs: an array, a list or dict of arrays, or an iterator of batches (x, y[, sample_weight]).
             y: targets, likewise.
-            batch_size: samples per step; default 32.
+            batch_size: samples per step; default 32, or as many as `steps_per_epoch` need to see all data.
             epochs: the epoch to stop after.
             verbose: 0 silent, 1 a bar, 2 one line per epoch, "auto" by where the output goes.
             callbacks: list of callbacks.
@@ -331,7 +331,7 @@ class Trainer:
         self._require_compiled("fit")
         coming = range(checks.epochs("initial_epoch", initial_epoch), checks.epochs("epochs", epochs))
         checks.frequency(validation_freq)
-        size = checks.count("batch_size", batch_size, 32)
+        size = checks.count("batch_size", batch_size)
         steps = checks.count("steps_per_epoch", steps_per_epoch)
         held_size = checks.count("validation_batch_size", validation_batch_size, size)
         held_steps = checks.count("validation_steps", validation_steps)
@@ -389,7 +389,7 @@ class Trainer:
             none of theirs, such as "a_mae" of an output "a", come last, in the order of their names.
         """
         self._require_compiled("evaluate")
-        size, steps = checks.count("batch_size", batch_size, 32), checks.count("steps", steps)
+        size, steps = checks.count("batch_size", batch_size), checks.count("steps", steps)
         with self._alone():
             data = inputs.checked_data(self, x, y, sample_weight, "evaluate")
             source = inputs.source_of(self, data, size, steps, "evaluate")
@@ -411,14 +411,14 @@ class Trainer:
 
         Args:
             x: an array, a list or dict of arrays, or an iterator of batches of inputs.
-            batch_size: samples per step; default 32.
+            batch_size: samples per step; default 32, or as many as `steps` need to see all data.
             verbose, callbacks: as in `fit`.
             steps: batches to use; default all.
 
         Returns:
             NumPy array(s) of all samples, in the structure of the model's outputs.
         """
-        size, steps = checks.count("batch_size", batch_size, 32), checks.count("steps", steps)
+        size, steps = checks.count("batch_size", batch_size), checks.count("steps", steps)
         with self._alone():
             data = inputs.checked_data(self, x, None, None, "predict")
             source = inputs.source_of(self, data, size, steps, "predict")
@@ -542,8 +542,9 @@ class Trainer:
         layers = tuple((layer, layer.trainable) for layer in self.all_layers())
         weights = tuple((v, v.trainable) for v in self.variables)  # type: ignore[attr-defined]
         version = self._compile_metrics.version if self._compile_metrics is not None else 0
+        measured = version, tuple(self.metrics if self.compiled else ())
         settings = config.seed(), config.backend(), config.device(), config.allow_tf32()
-        return layers, weights, version, (*settings, config.nonfinite_steps(), self.strategy)
+        return layers, weights, measured, (*settings, config.nonfinite_steps(), self.strategy)
 
     def optimizers(self) -> list[Any]:
         """The compiled optimizer and those that are attributes of the model."""

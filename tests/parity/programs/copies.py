@@ -349,3 +349,99 @@ def a_cloned_model_begins_anew_and_a_copy_does_not(keras: Any) -> dict[str, Any]
         "copy": [other.compiled, bool(np.array_equal(other.get_weights()[0], model.get_weights()[0]))],
         "configs": other.get_config()["name"] == model.get_config()["name"],
     }
+
+
+def a_copy_is_compiled_frozen_and_given_a_new_head(keras: Any) -> dict[str, Any]:
+    model = _line(keras)
+    other, frozen = copy.deepcopy(model), copy.deepcopy(model)
+    other.compile("sgd", "mae", metrics=["mse"])
+    frozen.layers[0].trainable = False
+    frozen.compile("sgd", "mse")
+    frozen.fit(X, Y, **QUIET)
+    kept = [
+        bool(np.array_equal(a, b)) for a, b in zip(model.get_weights(), frozen.get_weights(), strict=True)
+    ]
+    new = keras.layers.Dense(2, kernel_initializer="ones", name="new")(other.layers[0].output)
+    return {
+        "recompiled": other.fit(X, Y, **QUIET).history,
+        "kept": kept,
+        "trainable": [len(model.trainable_weights), len(frozen.trainable_weights)],
+        "head": keras.Model(other.inputs, new).predict(X, verbose=0),
+    }
+
+
+def facts_of_a_copy(keras: Any) -> dict[str, Any]:
+    model = _line(
+        keras, keras.optimizers.Adam(0.0125), metrics=["mae", keras.metrics.RootMeanSquaredError(name="r")]
+    )
+    model.fit(X, Y, **QUIET)
+    other = _pickled(model)
+    return {
+        "loss": other.loss,
+        "rate": float(other.optimizer.learning_rate),
+        "optimizer": type(other.optimizer).__name__,
+        "results": sorted(other.evaluate(X, Y, verbose=0, return_dict=True)),
+        "json": other.to_json() == model.to_json(),
+        "shapes": [list(other.input_shape), list(other.output_shape), list(other.layers[0].output.shape)],
+        "count": other.count_params(),
+        "layer": other.get_layer("last").name,
+    }
+
+
+def resuming_from_a_pickle(keras: Any) -> dict[str, Any]:
+    model = _line(keras)
+    model.fit(X, Y, epochs=2, **QUIET)
+    written = pickle.dumps(model)
+    model.fit(X, Y, initial_epoch=2, epochs=4, **QUIET)
+    other = pickle.loads(written)
+    history = other.fit(X, Y, initial_epoch=2, epochs=4, **QUIET)
+    return {
+        "epochs": history.epoch,
+        "loss": history.history["loss"],
+        "alike": all(map(np.array_equal, model.get_weights(), other.get_weights())),
+    }
+
+
+def regularizers_and_constraints_go_with_a_copy(keras: Any) -> dict[str, Any]:
+    layer = keras.layers.Dense(
+        1,
+        kernel_initializer="ones",
+        kernel_regularizer=keras.regularizers.L1L2(0.1, 0.2),
+        bias_regularizer="l2",
+        kernel_constraint=keras.constraints.MaxNorm(0.5),
+    )
+    model = keras.Sequential([keras.Input((3,)), layer])
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    other = _pickled(model)
+    penalty = float(sum(map(float, other.losses)))
+    logs = other.fit(X, Y, epochs=2, **QUIET).history
+    return {"penalty": penalty, "loss": logs["loss"], "norm": float(np.linalg.norm(other.get_weights()[0]))}
+
+
+def callbacks_are_copied_for_each_run(keras: Any) -> dict[str, Any]:
+    given = [
+        keras.callbacks.EarlyStopping("loss", patience=1, min_delta=0.5),
+        keras.callbacks.ReduceLROnPlateau("loss", patience=1, min_delta=0.5),
+        keras.callbacks.LearningRateScheduler(lambda epoch: 0.1 / (epoch + 1)),
+    ]
+    runs = [_line(keras).fit(X, Y, epochs=5, callbacks=copy.deepcopy(given), **QUIET) for _ in range(2)]
+    return {"epochs": [run.epoch for run in runs], "loss": [run.history["loss"] for run in runs]}
+
+
+def an_object_that_holds_a_model_is_copied(keras: Any) -> dict[str, Any]:
+    class Estimator:
+        def __init__(self) -> None:
+            self.model, self.names = _line(keras), ["a", "b", "c"]
+
+        def fit(self, x: Any, y: Any) -> Any:
+            self.history = self.model.fit(x, y, **QUIET).history
+            return self
+
+    first = Estimator().fit(X, Y)
+    other = copy.deepcopy(first)
+    other.fit(X, Y)
+    layers = keras.Sequential([keras.Input((3,)), *copy.deepcopy(first.model.layers)])
+    return {
+        "losses": [first.history["loss"], other.history["loss"]],
+        "predicted": [layers.predict(X, verbose=0), first.model.predict(X, verbose=0)],
+    }

@@ -568,3 +568,43 @@ def layers_of_one_seed_draw_alike(keras: Any) -> dict[str, Any]:
             )
         ],
     }
+
+
+def numbers_of_numpy(keras: Any) -> dict[str, Any]:
+    layers, tenth, x = keras.layers, np.float32(0.1), numbers(4, 3)
+    rows = [
+        (layers.Dropout, {"rate": tenth}),
+        (layers.BatchNormalization, {"axis": np.int64(-1), "momentum": tenth, "epsilon": tenth}),
+        (layers.LayerNormalization, {"epsilon": tenth}),
+        (layers.LeakyReLU, {"negative_slope": tenth}),
+        (layers.ReLU, {"max_value": tenth, "threshold": np.float64(0.05)}),
+        (layers.GaussianNoise, {"stddev": np.float64(0.1)}),
+        (layers.Rescaling, {"scale": tenth, "offset": np.arange(3.0)}),
+        (layers.Reshape, {"target_shape": np.array([3, 1])}),
+        (layers.Dense, {"units": 2, "kernel_initializer": np.ones((3, 2), "float32")}),
+    ]
+    return {
+        "outputs": [
+            keras.ops.convert_to_numpy(make(**settings)(x, **({"training": False} if i in (0, 1, 5) else {})))
+            for i, (make, settings) in enumerate(rows)
+        ],
+    }
+
+
+def steps_decide_the_size_of_a_batch(keras: Any) -> dict[str, Any]:
+    x, y = numbers(10, 3), numbers(10, 1, key="y")
+
+    def made() -> Any:
+        model = _line(keras)
+        model.compile("sgd", "mse")
+        return model
+
+    def losses(**settings: Any) -> Any:
+        return made().fit(x, y, epochs=2, shuffle=False, verbose=0, **settings).history["loss"]
+
+    return {
+        "by steps": [losses(steps_per_epoch=steps) for steps in (1, 2, 3, 4)],
+        "evaluated": [made().evaluate(x, y, steps=steps, verbose=0) for steps in (1, 3)],
+        "predicted": [made().predict(x, steps=steps, verbose=0).shape for steps in (1, 3)],
+        "some": made().predict(x, steps=2, batch_size=3, verbose=0).shape,
+    }

@@ -298,6 +298,14 @@ def a_call_with_training_true_by_default(keras: Any) -> dict[str, Any]:
     return {"at once": layer(X), "off": layer(X, training=False), **_of_layer(keras, Layer())}
 
 
+def a_call_with_training_of_other_kinds(keras: Any) -> dict[str, Any]:
+    class Layer(keras.layers.Layer):
+        def call(self, inputs, training=False):
+            return inputs * 2.0 if training else inputs
+
+    return {str(given): Layer()(X, training=given) for given in (1, 0, np.bool_(True))}
+
+
 def a_call_with_training_and_mask(keras: Any) -> dict[str, Any]:
     class Layer(keras.layers.Layer):
         def call(self, inputs, training=None, mask=None):

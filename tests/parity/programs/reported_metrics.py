@@ -666,3 +666,80 @@ def metrics_that_are_arrays(keras: Any) -> dict[str, Any]:
         "train": model.train_on_batch(X, y),
         "test": model.test_on_batch(X, y, return_dict=True),
     }
+
+
+def a_watched_model_within_a_model(keras: Any) -> dict[str, Any]:
+    inner, outer = keras.Input((3,)), keras.Input((3,))
+    part = keras.Model(inner, _watch(keras)(inner))
+    model = keras.Model(outer, _dense(keras)(part(outer)))
+    model.compile("sgd", "mse", metrics=["mae"])
+    return _everything(model)
+
+
+def layers_in_a_list_and_a_metric_beside_them(keras: Any) -> dict[str, Any]:
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.parts = [_watch(keras, "a"), _watch(keras, "b")]
+            self.dense, self.own = _dense(keras), keras.metrics.Mean(name="own")
+
+        def call(self, x: Any) -> Any:
+            for part in self.parts:
+                x = part(x)
+            self.own.update_state(x)
+            return self.dense(x)
+
+    model = Own()
+    model.compile("sgd", "mse")
+    return _everything(model)
+
+
+def a_metric_of_a_metric(keras: Any) -> dict[str, Any]:
+    class Outer(keras.metrics.Metric):
+        def __init__(self, **kwargs: Any) -> None:
+            super().__init__(**kwargs)
+            self.inner = keras.metrics.Mean()
+            self.count = self.add_weight(shape=(), name="count", initializer="zeros")
+
+        def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+            self.inner.update_state(y_pred)
+            self.count.assign_add(1.0)
+
+        def result(self) -> Any:
+            return self.inner.result() * self.count
+
+        def reset_state(self) -> None:
+            self.inner.reset_state()
+            self.count.assign(0.0)
+
+    return _everything(_stack(keras, _dense(keras), metrics=[Outer(name="outer")]))
+
+
+def scores_of_a_classifier(keras: Any) -> dict[str, Any]:
+    model = keras.Sequential([keras.Input((3,)), _dense(keras, activation="sigmoid")])
+    scores = [
+        keras.metrics.AUC(name="auc"),
+        keras.metrics.Precision(name="p"),
+        keras.metrics.Recall(name="r"),
+    ]
+    model.compile("sgd", "binary_crossentropy", metrics=["accuracy", *scores])
+    return _everything(model, X, (Y > 0).astype("float32"))
+
+
+def accuracies_of_two_outputs(keras: Any) -> dict[str, Any]:
+    inputs = keras.Input((3,))
+    kinds = _dense(keras, 2, activation="softmax", name="kinds")(inputs)
+    yes = _dense(keras, activation="sigmoid", name="yes")(inputs)
+    model = keras.Model(inputs, [kinds, yes])
+    losses = {"kinds": "sparse_categorical_crossentropy", "yes": "binary_crossentropy"}
+    model.compile("sgd", losses, metrics={"kinds": "accuracy", "yes": ["accuracy"]})
+    targets = {"kinds": np.arange(8) % 2, "yes": (Y > 0).astype("float32")}
+    stop = keras.callbacks.EarlyStopping("val_yes_accuracy", patience=1, min_delta=2.0, mode="max")
+    fit = {"validation_data": (X, targets), "callbacks": [stop], "shuffle": False, **QUIET}
+    history = model.fit(X, targets, epochs=4, **fit).history
+    return {"history": history, "list": model.evaluate(X, targets, **QUIET), "names": model.metrics_names}
+
+
+def metrics_of_one_output_and_weighted_ones_of_the_other(keras: Any) -> dict[str, Any]:
+    model = _two(keras, metrics=[["mae"], None], weighted_metrics=[None, ["mae"]])
+    return _everything(model, X, [Y, WIDE])

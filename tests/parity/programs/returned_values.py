@@ -160,6 +160,45 @@ def a_functional_layer_gives_variables_and_arrays(keras: Any) -> dict[str, Any]:
     return seen
 
 
+def a_model_gives_variables_and_arrays(keras: Any) -> dict[str, Any]:
+    seen = {}
+    for name, gives in {
+        "variable": lambda model, x: model.v,
+        "array": lambda model, x: np.ones((8, 1), "float32"),
+        "doubled": lambda model, x: model.v * 2,
+        "doubles": lambda model, x: np.ones((8, 1)),
+    }.items():
+
+        class Model(keras.Model):
+            def __init__(self):
+                super().__init__()
+                self.v = self.add_weight(shape=(8, 1), initializer="ones", name="v")
+
+            def call(self, x, gives=gives):
+                return gives(self, x)
+
+        model = Model()
+        model.compile("sgd", "mse", metrics=["mae"])
+        seen[name] = model.evaluate(X, Y, batch_size=8, verbose=0)
+    return seen
+
+
+def losses_and_metrics_are_computed_by_hand(keras: Any) -> dict[str, Any]:
+    inputs, weights = keras.Input((3,)), numbers(8, key="w", low=0.0)
+    model = keras.Model(inputs, _dense(keras, kernel_regularizer="l2")(inputs))
+    model.compile("sgd", "mse", metrics=["mae"])
+    made = model(X)
+    found = model.compute_metrics(X, Y, made)
+    seen = {
+        "loss": model.compute_loss(X, Y, made),
+        "weighted": model.compute_loss(X, Y, made, sample_weight=weights),
+        "of arrays": model.compute_loss(y=Y, y_pred=keras.ops.convert_to_numpy(made)),
+        "metric": found["mae"],
+    }
+    model.reset_metrics()
+    return {**seen, "reset": model.get_metrics_result()["mae"]}
+
+
 def a_call_gives_words_beside_values(keras: Any) -> dict[str, Any]:
     class Layer(keras.layers.Layer):
         def call(self, x):

@@ -327,3 +327,13 @@ def several_outputs_of_a_frame(keras: Any) -> dict[str, Any]:
     logs = model.fit(x, y, validation_data=(x, y), **QUIET).history
     predicted = model.predict(dict(FRAME[["a", "b"]].head(2)), verbose=0)
     return {"logs": dict(sorted(logs.items())), "predicted": [predicted[name] for name in sorted(predicted)]}
+
+
+def classes_written_as_text(keras: Any) -> dict[str, Any]:
+    to_categorical = keras.utils.to_categorical
+    return {
+        "text": [to_categorical(["0", "2", "1"]), to_categorical(np.array(["1", "0"]))],
+        "series": to_categorical(pd.Series(["0", "2"])),
+        "objects": to_categorical(np.array([1, 0, 2], dtype=object)),
+        "refused": refusal(lambda: to_categorical(["a", "b"])),
+    }

@@ -545,3 +545,39 @@ def losses_of_outputs_in_a_dict_in_order(keras: Any) -> dict[str, Any]:
     model, y = Two(), {"c": numbers(6, 1, key="c"), "z": numbers(6, 1, key="z")}
     model.compile("sgd", "mse", metrics={"c": ["mae"]})
     return {"evaluate": model.evaluate(numbers(6, 3), y, verbose=0)}
+
+
+def a_number_weighs_the_mean_of_a_batch(keras: Any) -> dict[str, Any]:
+    metrics = keras.metrics
+    mean, error, total = metrics.Mean(), metrics.MeanAbsoluteError(), metrics.Sum()
+    accuracy = metrics.BinaryAccuracy()
+    for size in (4, 2):
+        values = numbers(size, key=f"batch of {size}")
+        mean.update_state(values, sample_weight=size)
+        total.update_state(values, sample_weight=0.5)
+        error.update_state(values[:, None], values[:, None] ** 2, sample_weight=2.0)
+        accuracy.update_state(values[:, None] > 0, values[:, None] + 0.6, sample_weight=np.float32(size))
+    return {metric.name: float(metric.result()) for metric in (mean, total, error, accuracy)}
+
+
+def weights_inside_a_test_step(keras: Any) -> dict[str, Any]:
+    class Watched(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = keras.layers.Dense(1, kernel_initializer="ones")
+            self.error = keras.metrics.MeanAbsoluteError(name="error")
+            self.area = keras.metrics.AUC(name="area", num_thresholds=10)
+
+        def call(self, x: Any) -> Any:
+            return self.layer(x)
+
+        def test_step(self, data: Any) -> Any:
+            x, y, w = data
+            p = self(x, training=False)
+            self.error.update_state(y, p, sample_weight=2.0)
+            self.area.update_state(y > 0, keras.ops.sigmoid(p), sample_weight=w)
+            return {"error": self.error.result(), "area": self.area.result()}
+
+    model, y, w = Watched(), numbers(6, 1, key="y"), numbers(6, 1, key="w", low=0.1)
+    model.compile("sgd")
+    return model.evaluate(numbers(6, 3), y, sample_weight=w, batch_size=4, verbose=0, return_dict=True)
