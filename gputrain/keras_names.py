@@ -550,6 +550,13 @@ TENSORFLOW: dict[str, str] = {
 }
 
 
+def is_operation_of_tensorflow(path: str) -> bool:
+    """Return whether a name stands where TensorFlow has its operations, and nothing else is said of it."""
+    root, _, own = path.partition(".")
+    groups = ("", "nn", "math", "linalg")
+    return root == "tensorflow" and own not in TENSORFLOW and own.rpartition(".")[0] in groups
+
+
 def _tensorflow(parts: list[str]) -> str:
     """What to do about a name of TensorFlow."""
     for count in range(len(parts), 0, -1):
