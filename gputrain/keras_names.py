@@ -360,6 +360,23 @@ _CLASSES = "Keras 3 has no {}(). Write model.predict(x).argmax(axis=-1), or mode
 # What older Keras had, or what is the inside of Keras, and what Keras 3 has instead.
 FORMER: dict[str, str] = {
     "src": "That is the inside of Keras. Import the public name, as from keras.layers import Dense.",
+    "api": "Import the public name, as from keras.layers import Dense.",
+    "_tf_keras": "Import the public name, as from keras.layers import Dense.",
+    "initializations": "It is keras.initializers.",
+    "objectives": "It is keras.losses.",
+    "initializers.normal": "It is keras.initializers.RandomNormal.",
+    "initializers.uniform": "It is keras.initializers.RandomUniform.",
+    "initializers.zero": "It is keras.initializers.Zeros.",
+    "initializers.one": "It is keras.initializers.Ones.",
+    "constraints.maxnorm": "It is keras.constraints.MaxNorm.",
+    "constraints.nonneg": "It is keras.constraints.NonNeg.",
+    "constraints.unitnorm": "It is keras.constraints.UnitNorm.",
+    "regularizers.l1l2": "It is keras.regularizers.L1L2.",
+    "regularizers.WeightRegularizer": "It is keras.regularizers.L1L2.",
+    "regularizers.activity_l2": "It is keras.regularizers.L2.",
+    "metrics.fbeta_score": "It is keras.metrics.FBetaScore.",
+    "metrics.precision": "It is keras.metrics.Precision.",
+    "metrics.recall": "It is keras.metrics.Recall.",
     "engine": _MOVED.format("keras or keras.layers"),
     **{f"layers.{name}": _MOVED.format("keras.layers") for name in _FORMER_LAYERS.split()},
     "utils.np_utils": "That is not a part of Keras 3. Use keras.utils.to_categorical.",
@@ -531,6 +548,13 @@ TENSORFLOW: dict[str, str] = {
     "uint8": 'Write "uint8".',
     "string": "There are no strings in arrays of a device.",
 }
+
+
+def is_operation_of_tensorflow(path: str) -> bool:
+    """Return whether a name stands where TensorFlow has its operations, and nothing else is said of it."""
+    root, _, own = path.partition(".")
+    groups = ("", "nn", "math", "linalg")
+    return root == "tensorflow" and own not in TENSORFLOW and own.rpartition(".")[0] in groups
 
 
 def _tensorflow(parts: list[str]) -> str:

@@ -218,13 +218,13 @@ def what_to_do(path: str) -> str | None:
         >>> what_to_do("keras.backend.square")
         'It is keras.ops.square.'
     """
-    from gputrain.keras_names import instead_of  # only needed where an error is worded
+    from gputrain.keras_names import instead_of, is_operation_of_tensorflow  # only where an error is worded
 
+    place = _elsewhere(path)
+    if place is not None and place.startswith("keras.ops.") and is_operation_of_tensorflow(path):
+        return f"It is {place}."
     found = instead_of(path)
-    if found is None:
-        place = _elsewhere(path)
-        found = None if place is None else f"It is {place}."
-    return found
+    return f"It is {place}." if found is None and place is not None else found
 
 
 def missing_attribute(owner: str) -> Callable[[Any, str], Any]:

@@ -162,6 +162,23 @@ def test_a_name_that_a_room_lacks(path: str) -> None:
     assert str(other.value) == str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "call, words",
+    [
+        (lambda: line().compile("nadam"), "Unknown optimizer 'nadam'. SGD, Adam, AdamW and RMSprop are"),
+        (lambda: line().compile("Adagrad"), "Unknown optimizer 'Adagrad'. SGD, Adam, AdamW and RMSprop"),
+        (lambda: line().compile("sgd", "dice"), "Unknown loss 'dice'. Write it as a function of (y_true"),
+        (lambda: line().compile("sgd", "mse", metrics=["MeanIoU"]), "Unknown metric 'MeanIoU'. Write it as"),
+        (lambda: L.Dense(2, kernel_constraint="min_max_norm"), "For others pass a function"),
+        (lambda: L.deserialize({"class_name": "LSTM", "config": {}}), "Write the recurrence"),
+        (lambda: line().compile("adma"), "Unknown optimizer 'adma'. Did you mean 'adam'?"),
+    ],
+)
+def test_a_name_in_a_string(call: Callable[[], Any], words: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(words)):
+        call()
+
+
 def test_every_text_is_a_sentence() -> None:
     texts = [
         *(group.instead for group in keras_names.NOT_THERE),

@@ -12,7 +12,7 @@ from gputrain.callbacks import arguments
 from gputrain.callbacks.monitor import MonitorCallback
 from gputrain.errors import explain
 from gputrain.models.training.callback import Callback, Logs
-from gputrain.names import did_you_mean
+from gputrain.names import unknown_argument
 from gputrain.utils.plain import plain
 from gputrain.utils.progress.bar import show_line
 from gputrain.utils.states import check_names
@@ -225,4 +225,4 @@ def _refuse_unknown(given: dict[str, Any]) -> None:
     if given:
         name = next(iter(given))
         known = [known for known in inspect.signature(ReduceLROnPlateau).parameters if known != "kwargs"]
-        raise TypeError(f"ReduceLROnPlateau: unknown argument {name!r}. {did_you_mean(name, known)}")
+        raise TypeError(f"ReduceLROnPlateau: unknown argument {name!r}. {unknown_argument(name, known)}")

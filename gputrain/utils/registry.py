@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from inspect import Parameter
 from typing import Any, Generic, Protocol, TypeVar, cast
 
-from gputrain.names import did_you_mean, snake_case
+from gputrain.names import attribute_instead, did_you_mean, snake_case
 from gputrain.utils.signatures import called_with
 
 _NAMED = Parameter.POSITIONAL_OR_KEYWORD
@@ -191,8 +191,10 @@ class Registry(Generic[T]):
         own = custom_object(name)
         if own is not None:
             return cast("Callable[..., Any]", own)
+        room = "losses" if self.kind == "loss" else f"{self.kind}s"
+        known = attribute_instead(room, name).removeprefix(". ") or did_you_mean(name, self._classes)
         raise ValueError(
-            f"Unknown {self.kind} {name!r}. {did_you_mean(name, self._classes)} A class of your own is given "
+            f"Unknown {self.kind} {name!r}. {known} A class of your own is given "
             f"as an instance, named in custom_objects, or registered with register_keras_serializable."
         )
 

@@ -104,6 +104,8 @@ def test_a_script_for_tensorflow_runs(
             "keras.preprocessing.sequence.pad_sequences",
             "PyDataset to",
         ),
+        ("import tensorflow as tf\ntf.matmul(1, 2)", "tensorflow.matmul", "It is keras.ops.matmul."),
+        ("import tensorflow as tf\ntf.math.log(1)", "tensorflow.math.log", "It is keras.ops.log."),
         ("from tensorflow import GradientTape", "tensorflow.GradientTape", "gputrain.gradients"),
         ("from tensorflow.keras.layers import LSTM", "tensorflow.keras.layers.LSTM", "keras.ops.scan"),
         (
@@ -134,6 +136,7 @@ def test_a_name_in_a_function_is_an_error_where_it_is_used(
     out, err = capsys.readouterr()
     assert out == "ran\n"
     assert f"{path}, line 3: gputrain has no tensorflow.nn (yet). Use keras.ops and keras.activations." in err
+    assert "line 3  tensorflow.nn.relu  perhaps  It is keras.ops.relu.\n" in err
 
 
 def test_where_tensorflow_is_installed_all_but_keras_is_its_own(
