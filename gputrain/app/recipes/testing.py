@@ -38,7 +38,7 @@ def test(model: models.Model, part: Part | None, preparation: Preparation, batch
         batch_size: samples a step.
 
     Returns:
-        Loss and metrics as compiled, and beside them accuracy, balanced accuracy and the like of what is
+        Loss, first, and metrics as compiled, and beside them accuracy, balanced accuracy and the like of what is
         decided for, or errors in the units of the data.
     """
     if part is None:
@@ -59,5 +59,6 @@ def test(model: models.Model, part: Part | None, preparation: Preparation, batch
         )
     else:
         assessment = reporting.assess_regression(targets.decode(outputs), part.truth, targets.names)
-    figures = {**{name: float(value) for name, value in found.items()}, **assessment.metrics()}
+    lines = {"loss": found.pop("loss"), **found}
+    figures = {**{name: float(value) for name, value in lines.items()}, **assessment.metrics()}
     return Tested({f"test_{name}": value for name, value in figures.items()}, assessment)
