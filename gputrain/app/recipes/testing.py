@@ -38,8 +38,8 @@ def test(model: models.Model, part: Part | None, preparation: Preparation, batch
         batch_size: samples a step.
 
     Returns:
-        Loss, first, and metrics as compiled, and beside them accuracy, balanced accuracy and the like of what is
-        decided for, or errors in the units of the data.
+        The loss and metrics as compiled, in this order, and beside them accuracy, balanced accuracy and the
+        like of what is decided for, or errors in the units of the data.
     """
     if part is None:
         return Tested({}, None)
