@@ -30,10 +30,11 @@ KEPT_STATES = 32  # states of a model (switches, metrics, seed) that are told ap
 class Programmed(Stepped, Protocol):
     """A model as its programs see it."""
 
+    compiled: bool
     _programs: ProgramCache
 
     def trace_key(self) -> Any:
-        """What traced steps depend on beside their data."""
+        """What traced steps depend on beside data and metrics."""
 
 
 class Program:
@@ -144,10 +145,12 @@ class ProgramCache:
         self._state_numbers = itertools.count()
         self._model_state = 0
         self._optimizers: list[Any] = []
+        self.metrics: list[Any] = []  # what the model reported at the last look
 
     def refresh(self) -> None:
         """Look at the model anew: its layers, switches and metrics may have changed since the last pass."""
-        key = self.model.trace_key()
+        self.metrics = self.model.metrics if self.model.compiled else []
+        key = self.model.trace_key(), tuple(self.metrics)
         if key not in self._model_states:
             if len(self._model_states) >= KEPT_STATES:
                 self._model_states.clear()  # programs of states long past fall out of the cache by themselves

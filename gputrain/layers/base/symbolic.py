@@ -9,7 +9,7 @@ import numpy as np
 
 from gputrain import backend, config
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Node, Shape, Spec, Stored, Trace, Value
+from gputrain.ir import Node, Shape, Spec, Stored, Trace, Value, dtype_name
 from gputrain.layers.base.policy import is_array
 from gputrain.layers.base.tracking import Tracked
 from gputrain.ops.base import Operation, as_value, convert, is_number
@@ -270,7 +270,7 @@ def eager_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     """
     arguments = tree.map_leaves(lambda leaf: convert(leaf) if is_array(leaf) else leaf, (args, kwargs))
     arrays = [leaf for leaf in tree.flatten(arguments) if is_array(leaf)]
-    inputs = [Value(Spec(tuple(a.shape), a.dtype.name)) for a in arrays]
+    inputs = [Value(Spec(tuple(a.shape), dtype_name(a.dtype))) for a in arrays]
     fresh = iter(inputs)
     new_args, new_kwargs = tree.map_leaves(lambda leaf: next(fresh) if is_array(leaf) else leaf, arguments)
     trace = Trace(counter=_step_variable(), calls=layer.eager_calls)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -169,9 +169,10 @@ class Tracked(Typed):
     def _attributes(self) -> Iterator[Any]:
         """Everything assigned to the layer's attributes, lists and dicts opened."""
         for key, value in vars(self).items():
-            if isinstance(value, _HELD):
+            role = _role(value.__class__)
+            if role == "held":
                 yield value
-            elif isinstance(value, _OPENED) and key not in ("calls", "_weights", "_losses"):
+            elif role == "opened" and key not in _NOT_OPENED:
                 yield from tree.flatten(value)
 
     def sublayers(self) -> list[Any]:
@@ -341,4 +342,12 @@ class Tracked(Typed):
         return sum(v.spec.size for v in self.weights)
 
 
-_HELD, _OPENED = (Tracked, Variable, Metric), (list, tuple, dict)  # found once: each call looks at everything
+_NOT_OPENED = frozenset(("calls", "_weights", "_losses"))
+
+
+@lru_cache(maxsize=1024)
+def _role(kind: Any) -> str | None:
+    """What an attribute of this type is to its layer; kept, since each step by hand asks for all attributes."""
+    if issubclass(kind, Tracked | Variable | Metric):
+        return "held"
+    return "opened" if issubclass(kind, list | tuple | dict) else None

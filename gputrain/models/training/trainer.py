@@ -538,13 +538,13 @@ class Trainer:
         return self._programs.get("train", batch.arrays, batch.size).find_non_finite(batch)
 
     def trace_key(self) -> Any:
-        """What traced steps depend on beside their data: layers, weights, switches, metrics, settings."""
-        layers = tuple((layer, layer.trainable) for layer in self.all_layers())
-        weights = tuple((v, v.trainable) for v in self.variables)  # type: ignore[attr-defined]
+        """What traced steps depend on beside data and metrics: layers, weights, switches, settings."""
+        below = self.all_layers()
+        layers = tuple((layer, layer.trainable) for layer in below)
+        weights = tuple((v, v.trainable) for layer in below for v in layer.own_variables())
         version = self._compile_metrics.version if self._compile_metrics is not None else 0
-        measured = version, tuple(self.metrics if self.compiled else ())
         settings = config.seed(), config.backend(), config.device(), config.allow_tf32()
-        return layers, weights, measured, (*settings, config.nonfinite_steps(), self.strategy)
+        return layers, weights, version, (*settings, config.nonfinite_steps(), self.strategy)
 
     def optimizers(self) -> list[Any]:
         """The compiled optimizer and those that are attributes of the model."""
@@ -566,7 +566,7 @@ class Trainer:
         """Logs as a dict; or their values, first those of `metrics` in order, one alone not as a list."""
         if checks.flag("return_dict", return_dict):
             return logs
-        own = [m.metrics if isinstance(m, CompiledMetrics) else [m] for m in self.metrics]
+        own = [m.metrics if isinstance(m, CompiledMetrics) else [m] for m in self._programs.metrics]
         names = dict.fromkeys(metric.name for group in own for metric in group)
         values = [logs[name] for name in dict.fromkeys([*names, *logs]) if name in logs]
         return values[0] if len(values) == 1 else values
