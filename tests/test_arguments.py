@@ -159,7 +159,7 @@ def test_what_a_layer_declares_it_reads(cls: Any) -> None:
     for base in cls.__mro__:
         if base.__module__.startswith("gputrain"):
             read |= read_attributes(base.__module__)
-    left = [name for name in cls._arguments if not _BY_WEIGHT.search(name) and name not in read]
+    left = [name for name in cls._declared_arguments if not _BY_WEIGHT.search(name) and name not in read]
     assert set(left) <= set(KERAS_ONLY), f"{cls.__name__} accepts and ignores {left}"
 
 

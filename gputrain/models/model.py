@@ -269,7 +269,7 @@ class Functional(Model):
     def target_specs(self) -> list[Spec]:
         """Specs of the targets that the compiled losses take, flat: class indices, or the outputs' own."""
         outputs = [v.spec for v in self.outputs]
-        chosen = self._loss.per_output(self.output_names) if self._loss is not None else []
+        chosen = self._compile_loss.per_output(self.output_names) if self._compile_loss is not None else []
         sparse = [takes_indices(loss) for loss in chosen] or [False] * len(outputs)
         return [
             Spec(spec.shape[:-1], "int32") if indices else spec

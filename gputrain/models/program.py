@@ -31,7 +31,7 @@ class Programmed(Stepped, Protocol):
     """A model as its programs see it."""
 
     compiled: bool
-    _programs: ProgramCache
+    _traced_programs: ProgramCache
 
     def trace_key(self) -> Any:
         """What traced steps depend on beside data and metrics."""
@@ -71,7 +71,7 @@ class Program:
         Raises:
             NonFiniteError: eagerly, at a test or predict step whose results are not finite.
         """
-        self.model._programs.settle_logs()
+        self.model._traced_programs.settle_logs()
         for prepare in self.preparations:
             prepare()
         if self.executable.bind():
@@ -83,7 +83,7 @@ class Program:
         try:
             load = batch.load(self.feeder, executable.inputs, executable.scales)
         except DeviceMemoryError as error:
-            raise self.model._programs.too_large(self.kind, batch.arrays, self.size) from error
+            raise self.model._traced_programs.too_large(self.kind, batch.arrays, self.size) from error
         executable.step(load)
 
     def _run_eagerly(self, batch: Batch) -> None:
@@ -136,7 +136,7 @@ class ProgramCache:
 
     def __init__(self, model: Programmed, size: int = 8) -> None:
         self.model, self.size = model, size
-        self.device = model._state.step.device
+        self.device = model._training_counters.step.device
         self.arena, self.feeder = Arena(self.device), self.device.feeder()
         self._programs: OrderedDict[Any, Program] = OrderedDict()
         self._traced: dict[str, list[Any]] = {}
@@ -156,7 +156,7 @@ class ProgramCache:
                 self._model_states.clear()  # programs of states long past fall out of the cache by themselves
             self._model_states[key] = next(self._state_numbers)
         self._model_state = self._model_states[key]
-        self._optimizers = self.model.optimizers()
+        self._optimizers = self.model._optimizers_of_steps()
 
     def get(self, kind: str, arrays: Arrays, size: int) -> Program:
         """The program for batches of `size` samples like those of `arrays`."""
@@ -205,7 +205,7 @@ class ProgramCache:
         self._kept_logs = None
 
     def _key(self, kind: str, arrays: Arrays, size: int) -> Any:
-        versions = tuple((optimizer, optimizer.version) for optimizer in self._optimizers)
+        versions = tuple((optimizer, optimizer._version_of_rates) for optimizer in self._optimizers)
         return kind, size, arrays.signature, versions, self._model_state
 
     def clear(self) -> None:

@@ -86,7 +86,7 @@ def _output_shape(layer: Layer) -> str:
     try:
         shapes = [v.shape for v in tree.flatten(layer.output)]
     except AttributeError:
-        return "multiple" if layer.calls else "?"
+        return "multiple" if layer._symbolic_calls else "?"
     return ", ".join(str(s) for s in shapes)
 
 

@@ -15,6 +15,7 @@ from gputrain.layers.base.tracking import Tracked
 from gputrain.ops.base import Operation, as_value, convert, is_number
 from gputrain.runtime import Variable, interpret
 from gputrain.utils import tree
+from gputrain.utils.states import yielding
 
 
 class TriedSize(int):
@@ -125,17 +126,18 @@ class SymbolicCalls(Tracked):
         return node.op.packed(node.outputs)
 
     def _only_call(self) -> Node:
-        if len(self.calls) != 1:
+        calls = self._symbolic_calls
+        if len(calls) != 1:
             fix = (
                 "Keep the values that the calls returned."
-                if self.calls
+                if calls
                 else "Give the model an input shape first."
             )
             raise AttributeError(
-                f"{self.name} was called {len(self.calls)} times on symbolic inputs; input and output need "
+                f"{self.name} was called {len(calls)} times on symbolic inputs; input and output need "
                 f"exactly one call. {fix}"
             )
-        return self.calls[0]
+        return calls[0]
 
     def compute_output_shape(self, input_shape: Shape) -> Any:
         """Shape of the output for inputs of this shape; nothing is computed. Builds the layer.
@@ -146,7 +148,7 @@ class SymbolicCalls(Tracked):
         results = results_of(self, (_stand_ins(input_shape, self.compute_dtype),), {})
         return tree.pack(results.structure, [spec.shape for spec in results.specs])
 
-    @property
+    @yielding
     def is_own(self) -> bool:
         """Whether no user code runs in this layer's call, so that unknown sizes may pass through it."""
         package = __name__.partition(".")[0] + "."
@@ -178,7 +180,7 @@ def functional_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         value.name = layer.name
     for i, mask in zip(results.masks, masks, strict=True):
         outputs[i].mask = mask
-    layer.calls.append(node)
+    layer._symbolic_calls.append(node)
     return op.packed(outputs)
 
 

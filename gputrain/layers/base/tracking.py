@@ -18,6 +18,7 @@ from gputrain.ops.base import as_value, convert, is_number
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils.signatures import only_taken
+from gputrain.utils.states import yielding
 
 
 class Tracked(Typed):
@@ -30,18 +31,22 @@ class Tracked(Typed):
     """
 
     heads_paths = True
-    _derived: ClassVar[tuple[str, ...]] = ("calls", "_losses")
+    _derived_attributes: ClassVar[tuple[str, ...]] = ("_symbolic_calls", "_losses")
 
     name: str
     built: bool
     _trainable: bool
     _path: str | None
-    _weights: list[Variable]
+    _added_weights: list[Variable]
 
     @cached_property
+    def _symbolic_calls(self) -> list[Node]:
+        return []
+
+    @yielding
     def calls(self) -> list[Node]:
         """The calls on symbolic values outside of a trace."""
-        return []
+        return self._symbolic_calls
 
     @cached_property
     def _losses(self) -> list[Any]:
@@ -80,7 +85,7 @@ class Tracked(Typed):
         only_taken("overwrite_with_gradient", overwrite_with_gradient, f"{self.name}: add_weight")
         kind = dtype_name(dtype) if dtype is not None else self.variable_dtype
         default = "glorot_uniform" if is_float(kind) else "zeros"
-        name = name or (f"variable_{len(self._weights)}" if self._weights else "variable")
+        name = name or (f"variable_{len(self._added_weights)}" if self._added_weights else "variable")
         variable = Variable(
             initializers.get(initializer or default),
             () if shape is None else shape,
@@ -94,7 +99,7 @@ class Tracked(Typed):
         variable.trainable = trainable and self._trainable
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
-        self._weights.append(variable)
+        self._added_weights.append(variable)
         return variable
 
     def add_loss(self, loss: Any) -> None:
@@ -166,7 +171,7 @@ class Tracked(Typed):
         """The names of the layers around it and its own, as "encoder/dense"; None until it is built."""
         return self._path
 
-    def _attributes(self) -> Iterator[Any]:
+    def _held_attributes(self) -> Iterator[Any]:
         """Everything assigned to the layer's attributes, lists and dicts opened."""
         for key, value in vars(self).items():
             role = _role(value.__class__)
@@ -177,13 +182,13 @@ class Tracked(Typed):
 
     def sublayers(self) -> list[Any]:
         """Layers that are attributes of this one, in order of assignment, each once."""
-        return list(dict.fromkeys(v for v in self._attributes() if isinstance(v, Tracked)))
+        return list(dict.fromkeys(v for v in self._held_attributes() if isinstance(v, Tracked)))
 
     def all_layers(self) -> list[Any]:
         """This layer and all below it, each once."""
-        return list(self._below(lambda layer: True))
+        return list(self._layers_below(lambda layer: True))
 
-    def _below(self, wanted: Any) -> dict[Any, None]:
+    def _layers_below(self, wanted: Any) -> dict[Any, None]:
         """This layer and those below it for which `wanted` holds, and so for all that hold them."""
         found: dict[Any, None] = {}
         pending: list[Any] = [self]
@@ -199,7 +204,7 @@ class Tracked(Typed):
         for key, value in vars(self).items():
             if value is child:
                 return key
-            if key != "calls" and isinstance(value, list | tuple | dict):
+            if key != "_symbolic_calls" and isinstance(value, list | tuple | dict):
                 for i, leaf in enumerate(tree.flatten(value)):
                     if leaf is child:
                         return f"{key}.{i}"
@@ -207,7 +212,9 @@ class Tracked(Typed):
 
     def own_variables(self) -> list[Variable]:
         """Weights and variables of this layer itself, trainable ones first."""
-        own = dict.fromkeys([*self._weights, *(v for v in self._attributes() if isinstance(v, Variable))])
+        own = dict.fromkeys(
+            [*self._added_weights, *(v for v in self._held_attributes() if isinstance(v, Variable))]
+        )
         return sorted(own, key=lambda v: not v.made_trainable)
 
     @property
@@ -223,7 +230,7 @@ class Tracked(Typed):
     @property
     def trainable_variables(self) -> list[Variable]:
         """Weights an optimizer may change: trainable ones of trainable layers."""
-        layers = self._below(lambda layer: layer.trainable)
+        layers = self._layers_below(lambda layer: layer.trainable)
         return list(dict.fromkeys(v for layer in layers for v in layer.own_variables() if v.trainable))
 
     @property
@@ -244,7 +251,7 @@ class Tracked(Typed):
 
     def own_metrics(self) -> list[Metric]:
         """Metrics that are attributes of this layer, in order of assignment."""
-        return [value for value in self._attributes() if isinstance(value, Metric)]
+        return [value for value in self._held_attributes() if isinstance(value, Metric)]
 
     @property
     def metrics(self) -> list[Metric]:
@@ -342,12 +349,12 @@ class Tracked(Typed):
         return sum(v.spec.size for v in self.weights)
 
 
-_NOT_OPENED = frozenset(("calls", "_weights", "_losses"))
+_NOT_OPENED = frozenset(("_symbolic_calls", "_added_weights", "_losses"))
 
 
 @lru_cache(maxsize=1024)
 def _role(kind: Any) -> str | None:
-    """What an attribute of this type is to its layer; kept, since each step by hand asks for all attributes."""
+    """What an attribute of this type is to its layer; kept, as each step by hand asks for all of them."""
     if issubclass(kind, Tracked | Variable | Metric):
         return "held"
     return "opened" if issubclass(kind, list | tuple | dict) else None
