@@ -138,18 +138,15 @@ class Metric(states.Copied):
     @property
     def variables(self) -> list[Variable]:
         """All variables, of this metric and of metrics that are its attributes, each once."""
-        own = [*self._variables, *(x for x in self._held_attributes() if isinstance(x, Variable))]
-        return list(
-            dict.fromkeys([*own, *(v for metric in self._metrics_within() for v in metric.variables)])
-        )
+        held = list(self._held_attributes())
+        own = [*self._variables, *(x for x in held if isinstance(x, Variable))]
+        within = (v for metric in held if isinstance(metric, Metric) for v in metric.variables)
+        return list(dict.fromkeys([*own, *within]))
 
     def _held_attributes(self) -> Iterator[Any]:
         for key, value in vars(self).items():
             if key != "_variables":
                 yield from tree.flatten(value)
-
-    def _metrics_within(self) -> list[Metric]:
-        return [x for x in self._held_attributes() if isinstance(x, Metric)]
 
     def state(self) -> dict[str, Any]:
         """Copies of all variables as NumPy arrays, by name."""

@@ -280,8 +280,8 @@ class Functional(Model):
     def layers(self) -> list[Layer]:
         return self.graph.layers
 
-    def sublayers(self) -> list[Layer]:
-        return list(dict.fromkeys([*self.layers, *super().sublayers()]))
+    def _held_attributes(self) -> list[Any]:
+        return [*self.layers, *super()._held_attributes()]
 
     def child_key(self, child: Any) -> str:
         """Number of the layer, so that random streams do not depend on names."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
@@ -171,14 +171,16 @@ class Tracked(Typed):
         """The names of the layers around it and its own, as "encoder/dense"; None until it is built."""
         return self._path
 
-    def _held_attributes(self) -> Iterator[Any]:
-        """Everything assigned to the layer's attributes, lists and dicts opened."""
+    def _held_attributes(self) -> list[Any]:
+        """Layers, variables and metrics among the attributes, and all that lists and dicts hold."""
+        held: list[Any] = []
         for key, value in vars(self).items():
             role = _role(value.__class__)
             if role == "held":
-                yield value
+                held.append(value)
             elif role == "opened" and key not in _NOT_OPENED:
-                yield from tree.flatten(value)
+                held += tree.flatten(value)
+        return held
 
     def sublayers(self) -> list[Any]:
         """Layers that are attributes of this one, in order of assignment, each once."""
@@ -186,17 +188,17 @@ class Tracked(Typed):
 
     def all_layers(self) -> list[Any]:
         """This layer and all below it, each once."""
-        return list(self._layers_below(lambda layer: True))
+        return list(self._held_below())
 
-    def _layers_below(self, wanted: Any) -> dict[Any, None]:
-        """This layer and those below it for which `wanted` holds, and so for all that hold them."""
-        found: dict[Any, None] = {}
+    def _held_below(self, wanted: Any = None) -> dict[Any, list[Any]]:
+        """What each layer holds: this one and those below it for which `wanted` holds, and for all around."""
+        found: dict[Any, list[Any]] = {}
         pending: list[Any] = [self]
         while pending:
             layer = pending.pop()
-            if layer not in found and wanted(layer):
-                found[layer] = None
-                pending.extend(reversed(layer.sublayers()))
+            if layer not in found and (wanted is None or wanted(layer)):
+                found[layer] = held = layer._held_attributes()
+                pending += [value for value in reversed(held) if isinstance(value, Tracked)]
         return found
 
     def child_key(self, child: Any) -> str:
@@ -230,7 +232,7 @@ class Tracked(Typed):
     @property
     def trainable_variables(self) -> list[Variable]:
         """Weights an optimizer may change: trainable ones of trainable layers."""
-        layers = self._layers_below(lambda layer: layer.trainable)
+        layers = self._held_below(lambda layer: layer.trainable)
         return list(dict.fromkeys(v for layer in layers for v in layer.own_variables() if v.trainable))
 
     @property

@@ -45,8 +45,7 @@ class Trainer:
     name: str
     trainable_variables: list[Variable]
     losses: list[Any]
-    all_layers: Callable[[], list[Any]]
-    own_metrics: Callable[[], list[Any]]
+    _held_below: Callable[..., dict[Any, list[Any]]]
 
     def _start_training_state(self) -> None:
         """State every model has, compiled or not."""
@@ -179,9 +178,9 @@ class Trainer:
         if self.compiled:
             trackers = self._compile_loss.trackers.values() if self._compile_loss is not None else ()
             found = [self._loss_tracker, self._compile_metrics, *trackers]
-        found += self.own_metrics()
-        for layer in self.all_layers()[1:]:
-            found += [] if isinstance(layer, Trainer) else layer.own_metrics()
+        for layer, held in self._held_below().items():
+            if layer is self or not isinstance(layer, Trainer):
+                found += [value for value in held if isinstance(value, metrics.Metric)]
         return [metric for metric in dict.fromkeys(found) if metric is not None]
 
     @property
@@ -541,9 +540,10 @@ class Trainer:
 
     def trace_key(self) -> Any:
         """What traced steps depend on beside data and metrics: layers, weights, switches, settings."""
-        below = self.all_layers()
+        below = self._held_below()
         layers = tuple((layer, layer.trainable) for layer in below)
-        weights = tuple((v, v.trainable) for layer in below for v in layer.own_variables())
+        held = (v for layer, held in below.items() for v in (*layer._added_weights, *held))
+        weights = tuple((v, v.trainable) for v in held if isinstance(v, Variable))
         version = self._compile_metrics.version if self._compile_metrics is not None else 0
         settings = config.seed(), config.backend(), config.device(), config.allow_tf32()
         return layers, weights, version, (*settings, config.nonfinite_steps(), self._step_strategy)
