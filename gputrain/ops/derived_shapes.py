@@ -273,6 +273,9 @@ def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") 
 
 
 def _channels_last(x: Any, data_format: str) -> Any:
+    if data_format not in (None, "channels_last", "channels_first"):
+        known = "channels_last or channels_first"
+        raise ValueError(explain("Unknown data_format.", expected=known, received=repr(data_format)))
     return moveaxis(x, 1, -1) if data_format == "channels_first" else convert(x)
 
 

@@ -26,11 +26,12 @@ class Tracked(Typed):
     Attributes:
         name: for people, and for the paths of weights.
         built: whether the weights exist.
+        begins_models: whether it takes the shape of the data, as the first layer of a Sequential.
         heads_paths: whether paths of weights below begin with its name where it is the outermost layer.
     """
 
-    heads_paths = True
-    _derived: ClassVar[tuple[str, ...]] = ("calls", "_losses")
+    begins_models = heads_paths = True
+    _derived: ClassVar[tuple[str, ...]] = ("symbolic_calls", "_losses")
 
     name: str
     built: bool
@@ -39,7 +40,7 @@ class Tracked(Typed):
     _weights: list[Variable]
 
     @cached_property
-    def calls(self) -> list[Node]:
+    def symbolic_calls(self) -> list[Node]:
         """The calls on symbolic values outside of a trace."""
         return []
 
@@ -146,14 +147,14 @@ class Tracked(Typed):
                 pending = [*reversed(layer.sublayers()), *pending]
         return list(found)
 
-    def keep_losses(self, added: Iterable[tuple[Any, Any]]) -> None:
+    def _keep_losses(self, added: Iterable[tuple[Any, Any]]) -> None:
         """Forget what was added here and below, and keep what a call on arrays added: (layer, loss)."""
         for layer in self.all_layers():
             layer._losses.clear()
         for layer, loss in added:
             layer._losses.append(loss)
 
-    def forget_losses(self, trace: Trace) -> None:
+    def _forget_losses(self, trace: Trace) -> None:
         """Let a call that begins in a trace count in place of what earlier ones of this layer added."""
         if trace.losses:
             below = set(self.all_layers())
@@ -171,7 +172,7 @@ class Tracked(Typed):
         for key, value in vars(self).items():
             if isinstance(value, _HELD):
                 yield value
-            elif isinstance(value, _OPENED) and key not in ("calls", "_weights", "_losses"):
+            elif isinstance(value, _OPENED) and key not in ("symbolic_calls", "_weights", "_losses"):
                 yield from tree.flatten(value)
 
     def sublayers(self) -> list[Any]:
@@ -198,7 +199,7 @@ class Tracked(Typed):
         for key, value in vars(self).items():
             if value is child:
                 return key
-            if key != "calls" and isinstance(value, list | tuple | dict):
+            if key != "symbolic_calls" and isinstance(value, list | tuple | dict):
                 for i, leaf in enumerate(tree.flatten(value)):
                     if leaf is child:
                         return f"{key}.{i}"

@@ -470,6 +470,7 @@ class Trainer:
             program.run(source.first(), self.run_eagerly)
             return self._results(program.logs(), return_dict)
 
+    @checks.names_arguments
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch of inputs."""
         with self._alone():
