@@ -27,6 +27,7 @@ class Stepped(Protocol):
     """A model as its traced steps see it."""
 
     name: str
+    built: bool
     strategy: Strategy
     _state: TrainingState
 
@@ -81,7 +82,7 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
 
 
 def _build(model: Any, x: Any, counter: Any) -> None:
-    """Have the model's layers make their weights, which a step of one's own may read before it calls the model."""
+    """Have the layers make their weights, which a step of one's own may read before it calls the model."""
     with suppress(Exception), Trace(training=False, counter=counter).active():  # the step says what is wrong
         model(x, training=False)
 

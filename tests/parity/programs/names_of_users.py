@@ -92,8 +92,8 @@ def batch_hooks_may_take_their_logs_by_name_alone(keras: Any) -> dict[str, Any]:
         def on_train_batch_end(self, batch: int, **more: Any) -> None:
             seen.append(("end", batch, sorted(more["logs"])))
 
-    watching = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(sorted(logs)))
-    _fitted(keras, keras.layers.Dense(1), [ByName(), watching])
+    heard = keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(sorted(logs)))
+    _fitted(keras, keras.layers.Dense(1), [ByName(), heard])
     return {"seen": seen[:4]}
 
 
