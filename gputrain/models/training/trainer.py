@@ -43,6 +43,7 @@ class Trainer:
     _derived: ClassVar[tuple[str, ...]] = ("_programs", "_lock", "_watch")
 
     name: str
+    built: bool
     trainable_variables: list[Variable]
     losses: list[Any]
     all_layers: Callable[[], list[Any]]
