@@ -428,6 +428,8 @@ FORMER: dict[str, str] = {
     "layers.Layer.inbound_nodes": "Read layer.input and layer.output.",
     "layers.Layer.get_output_at": "Read layer.output.",
     "layers.Layer.get_input_at": "Read layer.input.",
+    "metrics.Metric.reset_states": "Keras 3 calls it reset_state().",
+    "optimizers.Optimizer.get_weights": "Read optimizer.variables; numpy() gives the contents of each.",
     "optimizers.Optimizer.lr": "Keras 3 calls it learning_rate.",
     "optimizers.Optimizer.decay": "Use keras.optimizers.schedules.InverseTimeDecay as the learning_rate.",
     "optimizers.Optimizer.get_updates": "Use apply(gradients, variables).",

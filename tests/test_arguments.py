@@ -279,7 +279,7 @@ WRONG: dict[str, tuple[Callable[..., Any], str]] = {
         lambda: layers.Dense(2, use_bias="no"),
         "Dense: use_bias must be True or False. Received: 'no'",
     ),
-    "seed": (lambda: layers.Dropout(0.5, seed=1.5), "Dropout: seed: seed must be an integer"),
+    "seed": (lambda: layers.Dropout(0.5, seed=1.5), "Dropout: seed must be an integer"),
     "stddev": (lambda: keras.initializers.RandomNormal(stddev=-1.0), "RandomNormal: stddev must be a finite"),
     "value": (lambda: keras.initializers.Constant("a"), "Constant: value must be a number or an array"),
     "scale": (lambda: layers.Rescaling("a"), "Rescaling: scale is a number, or an array of numbers"),

@@ -11,8 +11,6 @@ from gputrain.ir import INTEGERS, Spec, Value, dtype_name, is_float
 
 __all__ = ["KerasTensor", "is_float_dtype", "is_int_dtype", "is_keras_tensor", "standardize_dtype"]
 
-_PYTHON = {"int": "int32", "<class 'int'>": "int32", "<class 'bool'>": "bool"}
-
 
 class _AnyValue(type):
     """Every value of a model is an instance."""
@@ -81,7 +79,7 @@ def standardize_dtype(dtype: Any) -> str:
     if dtype is None or dtype is float:
         return config.floatx()
     try:
-        return dtype_name(_PYTHON.get(str(dtype), dtype))
+        return dtype_name(dtype)
     except DTypeError as error:
         raise ValueError(str(error)) from None
 

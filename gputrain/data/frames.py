@@ -80,8 +80,12 @@ def plain_column(column: Any) -> NDArray[Any]:
     array = np.asarray(column.to_numpy())
     if array.dtype.kind not in "OT" or array.ndim != 1:
         return array
-    cells = array.astype(object)
-    missing = np.asarray(column.isna(), bool) if hasattr(column, "isna") else np.zeros(len(cells), bool)
+    missing = column.isna() if hasattr(column, "isna") else np.zeros(len(array))
+    return plain_cells(array.astype(object), np.asarray(missing, bool))
+
+
+def plain_cells(cells: NDArray[Any], missing: NDArray[Any]) -> NDArray[Any]:
+    """Objects as numbers where all that are not missing are such, with NaN; else with None."""
     known = cells[~missing].tolist()
     if all(isinstance(cell, Real | Decimal | np.bool_) for cell in known):
         return _numbers(known, missing)

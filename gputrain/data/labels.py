@@ -160,7 +160,8 @@ def _checked_table(given: Any, present: np.ndarray, known: int) -> dict[int, flo
         raise DataError(explain('class_weight is {class: weight} or "balanced".', received=repr(given)))
     table: dict[int, float] = {}
     for key, value in given.items():
-        whole = isinstance(key, int | float | np.number) and not isinstance(key, bool) and key == int(key)
+        number = isinstance(key, int | float | np.number) and not isinstance(key, bool)
+        whole = number and float(key).is_integer()
         if not whole or not 0 <= key < known:
             rule = "class_weight names a class that does not exist."
             raise DataError(explain(rule, expected=f"integers in 0..{known - 1}", received=repr(key)))

@@ -58,6 +58,9 @@ class Tensor(np.ndarray):
         found = super().__getitem__(key)
         return found if isinstance(found, np.ndarray) else np.asarray(found).view(Tensor)
 
+    def __round__(self, ndigits: int = 0) -> Any:
+        return np.round(self, ndigits)
+
     def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
         """NumPy's function on plain arrays."""
         args, kwargs = tree.map_leaves(lambda x: x.numpy() if isinstance(x, Tensor) else x, (args, kwargs))

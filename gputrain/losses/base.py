@@ -97,14 +97,14 @@ class Loss:
         mask = mask_of(y_pred)
         y_pred = operand(y_pred, self.dtype)
         y_true = operand(y_true, None if self.integer_targets else self.dtype)
-        y_true, y_pred = self.brought_together(y_true, y_pred)
+        y_true, y_pred = self._aligned(y_true, y_pred)
         values = operand(self.call(y_true, y_pred), self.dtype)
         counted = self.target_mask(y_true, y_pred)
         if mask is not None and counted is not None:
             mask = ops.logical_and(mask, counted)
         return reduce_weighted(values, sample_weight, mask if mask is not None else counted, self.reduction)
 
-    def brought_together(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    def _aligned(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         """Targets and outputs as `call` gets them: a class of the user's gets them as they are."""
         note_own(f"{type(self).__name__}.call", y_true, y_pred)
         return y_true, y_pred
@@ -160,7 +160,7 @@ class LossFunctionWrapper(Loss):
         self.fn = fn
         self.fn_kwargs = kwargs
 
-    def brought_together(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    def _aligned(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         """Targets and outputs of one number of axes; class indices have one axis less.
 
         Our own averaging functions keep a loss for each sample of (N,).

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
-from gputrain.errors import explain
 from gputrain.metrics import functions
 from gputrain.metrics.base import registry
 from gputrain.metrics.means import FunctionMetric, MeanMetricWrapper
+from gputrain.utils.dtypes import as_number
 from gputrain.utils.signatures import only_taken
 
 
@@ -43,11 +42,7 @@ class BinaryAccuracy(MeanMetricWrapper):
     def __init__(
         self, name: str | None = "binary_accuracy", dtype: Any = None, threshold: float | None = 0.5
     ) -> None:
-        chosen = 0.5 if threshold is None else threshold
-        if not math.isfinite(chosen):
-            raise ValueError(
-                explain("BinaryAccuracy: threshold must be a finite number.", received=repr(threshold))
-            )
+        chosen = 0.5 if threshold is None else as_number(threshold, "BinaryAccuracy: threshold")
         super().__init__(functions.binary_accuracy, name, dtype, threshold=chosen)
         self.threshold = chosen
 

@@ -43,8 +43,8 @@ class FunctionalGraph:
         upstream = state["upstream"]
         vars(self).update({name: value for name, value in state.items() if name != "upstream"})
         for node in upstream:
-            if isinstance(node.op, LayerCall) and node not in node.op.layer._symbolic_calls:
-                node.op.layer._symbolic_calls.append(node)
+            if isinstance(node.op, LayerCall) and node not in node.op.layer.symbolic_calls:
+                node.op.layer.symbolic_calls.append(node)
 
     @property
     def layers(self) -> list[Layer]:

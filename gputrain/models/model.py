@@ -203,6 +203,7 @@ class Functional(Model):
         kwargs: dtype, autocast and activity_regularizer, as of a layer.
     """
 
+    begins_models = False
     heads_paths = False  # its layers may be built before it is there
 
     def __init__(

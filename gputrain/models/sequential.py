@@ -78,7 +78,7 @@ class Sequential(Functional):
             raise ValueError(f"{self.name}: there is no layer to pop.")
         if self._has_graph():
             last = self.graph.output_values[0].node
-            self._stack[-1]._symbolic_calls.remove(last)
+            self._stack[-1].symbolic_calls.remove(last)
             self._connected -= 1
             self.graph = None
             if self._connected > 1:

@@ -8,6 +8,7 @@ from typing import Any
 from gputrain.errors import explain
 from gputrain.layers.base import Layer
 from gputrain.utils import tree
+from gputrain.utils.signatures import on_or_off
 
 LINE = 80  # characters of a line that nobody gives a length
 _UNITS = ("B", "KB", "MB", "GB", "TB")
@@ -31,6 +32,8 @@ def summary_text(
     show_trainable: bool,
 ) -> str:
     """Layers with output shapes and numbers of weights, and the totals of the model."""
+    expand_nested = on_or_off(expand_nested, "summary: expand_nested")
+    show_trainable = on_or_off(show_trainable, "summary: show_trainable")
     header = ["Layer (type)", "Output shape", "Param #", *(["Trainable"] if show_trainable else [])]
     rows = [row for layer in layers for row in _rows(layer, "", expand_nested, show_trainable)]
     rows = rows or [["(no layers)", *[""] * (len(header) - 1)]]
@@ -86,7 +89,7 @@ def _output_shape(layer: Layer) -> str:
     try:
         shapes = [v.shape for v in tree.flatten(layer.output)]
     except AttributeError:
-        return "multiple" if layer._symbolic_calls else "?"
+        return "multiple" if layer.symbolic_calls else "?"
     return ", ".join(str(s) for s in shapes)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from gputrain import config
 from gputrain.errors import ShapeError, explain
-from gputrain.ir import Shape, Spec, Stored, Value, dtype_name
+from gputrain.ir import Shape, Spec, Stored, Value, as_tensor, dtype_name
 from gputrain.ops.base import (
     Operation,
     Sample,
@@ -85,7 +85,7 @@ def full(shape: int | Sequence[int], fill_value: Any, dtype: str | None = None) 
     name = dtype_name(dtype or config.floatx())
     if not is_number(fill_value):
         return broadcast_to(cast(fill_value, name), dims)
-    return np.full(dims, fill_value, name)
+    return as_tensor(np.full(dims, fill_value, name))
 
 
 def zeros(shape: int | Sequence[int], dtype: str | None = None) -> Any:
@@ -155,12 +155,12 @@ def arange(
     pace = 1 if step is None else step
     whole = builtins.all(isinstance(v, int | np.integer) for v in (first, last, pace))
     name = dtype_name(dtype or ("int32" if whole else config.floatx()))
-    return np.arange(first, last, pace, dtype=name)
+    return as_tensor(np.arange(first, last, pace, dtype=name))
 
 
 def eye(N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> Any:
     """An N x M array with ones on the k-th diagonal and zeros elsewhere."""
-    return np.eye(N, M, k, dtype=dtype_name(dtype or config.floatx()))
+    return as_tensor(np.eye(N, M, k, dtype=dtype_name(dtype or config.floatx())))
 
 
 def identity(n: int, dtype: str | None = None) -> Any:

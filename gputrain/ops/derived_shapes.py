@@ -10,7 +10,7 @@ import numpy as np
 
 from gputrain import config
 from gputrain.errors import ShapeError, explain
-from gputrain.ir import Shape, Value, dtype_name, normalize_axis
+from gputrain.ir import Shape, Value, as_tensor, dtype_name, normalize_axis
 from gputrain.ops.base import cast, convert, harmonize, spec_of
 from gputrain.ops.choice import cond
 from gputrain.ops.creation import ones_like, zeros, zeros_like
@@ -273,6 +273,9 @@ def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") 
 
 
 def _channels_last(x: Any, data_format: str) -> Any:
+    if data_format not in (None, "channels_last", "channels_first"):
+        known = "channels_last or channels_first"
+        raise ValueError(explain("Unknown data_format.", expected=known, received=repr(data_format)))
     return moveaxis(x, 1, -1) if data_format == "channels_first" else convert(x)
 
 
@@ -285,7 +288,7 @@ def _channels_back(x: Any, data_format: str) -> Any:
 
 def tri(N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> Any:
     """An N x M array of ones on and below the k-th diagonal, zeros elsewhere."""
-    return np.tri(N, M, k, dtype=dtype_name(dtype or config.floatx()))
+    return as_tensor(np.tri(N, M, k, dtype=dtype_name(dtype or config.floatx())))
 
 
 def tril(x: Any, k: int = 0) -> Any:
@@ -386,7 +389,7 @@ def linspace(
         axis: along which axis they lie where the ends are arrays.
     """
     numbers, step = np.linspace(start, stop, num, endpoint, axis=axis, retstep=True)
-    numbers = numbers.astype(dtype_name(dtype or config.floatx()))
+    numbers = as_tensor(numbers.astype(dtype_name(dtype or config.floatx())))
     return (numbers, step) if retstep else numbers
 
 
@@ -406,7 +409,7 @@ def logspace(
         base: what is raised to them.
     """
     made = np.logspace(start, stop, num, endpoint, base, None, axis)
-    return made.astype(dtype_name(dtype or config.floatx()))
+    return as_tensor(made.astype(dtype_name(dtype or config.floatx())))
 
 
 def geomspace(
@@ -417,7 +420,8 @@ def geomspace(
     Args:
         start, stop, num, endpoint, dtype, axis: as for `linspace`.
     """
-    return np.geomspace(start, stop, num, endpoint, None, axis).astype(dtype_name(dtype or config.floatx()))
+    made = np.geomspace(start, stop, num, endpoint, None, axis)
+    return as_tensor(made.astype(dtype_name(dtype or config.floatx())))
 
 
 def meshgrid(*x: Any, indexing: str = "xy") -> list[Any]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Value, current_trace
+from gputrain.ir import Value, as_tensor, current_trace
 from gputrain.random.seeds import Draw, Seed, next_draw
 from gputrain.utils.dtypes import as_dtype, as_float_dtype, as_number, as_shape
 from gputrain.utils.philox import normal64, uniform64
@@ -146,7 +146,7 @@ def randint(shape: Shape, minval: int, maxval: int, dtype: Any = "int32", seed: 
         )
     raw = next_draw(seed, "random.randint").words(math.prod(dims))
     offset = raw % np.uint64(maxval - minval) if maxval - minval < 2**64 else raw
-    return (offset + np.uint64(minval % 2**64)).astype(kind).reshape(dims)
+    return as_tensor((offset + np.uint64(minval % 2**64)).astype(kind).reshape(dims))
 
 
 def shuffle(x: Any, axis: int = 0, seed: Seed = None) -> Array:
@@ -167,7 +167,7 @@ def shuffle(x: Any, axis: int = 0, seed: Seed = None) -> Array:
     _require_host(seed, "random.shuffle")
     values = np.asarray(x)
     raw = next_draw(seed, "random.shuffle").words(values.shape[axis])
-    return np.take(values, np.argsort(raw, kind="stable"), axis=axis)
+    return as_tensor(np.take(values, np.argsort(raw, kind="stable"), axis=axis))
 
 
 def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed = None) -> Array:
@@ -202,7 +202,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed 
     rows = [np.searchsorted(row, point, side="right") for row, point in zip(bounds, points, strict=True)]
     found: NDArray[np.int64] = np.array(rows, np.int64).reshape(points.shape)
     capped: NDArray[np.int64] = np.minimum(found, scores.shape[1] - 1)
-    return capped.astype(kind)
+    return as_tensor(capped.astype(kind))
 
 
 def _drawn_each_step(seed: Seed) -> bool:
@@ -252,4 +252,4 @@ def _scaled(
 ) -> Array:
     values *= scale
     values += offset
-    return values.reshape(dims).astype(kind, copy=False)
+    return as_tensor(values.reshape(dims).astype(kind, copy=False))

@@ -13,7 +13,7 @@ from gputrain.ir import Spec, Stored, Value, as_tensor, current_trace, dtype_nam
 from gputrain.names import checked_name, nearest
 from gputrain.ops.base import usual_dtype
 from gputrain.release import __version__
-from gputrain.utils.signatures import only_taken
+from gputrain.utils.signatures import on_or_off, only_taken
 
 LAYOUT = 1  # of the attributes that pickles hold: another number where they are no longer those before
 WRITTEN_BY = (LAYOUT, __version__)
@@ -76,12 +76,12 @@ class Variable(Stored):
         name = "variable" if name is None else checked_name(name, "Variable")
         where = path or name
         only_taken("layout", layout, where)
-        self.autocast = bool(autocast)
+        self.autocast = on_or_off(autocast, f"{where}: autocast")
         self.aggregation = _one_of(aggregation, AGGREGATIONS, f"{where}: aggregation")
         self.synchronization = _one_of(synchronization, SYNCHRONIZATIONS, f"{where}: synchronization")
         host = _initial(initializer, shape, dtype, where)
         self.spec = Spec(host.shape, host.dtype.name)
-        self._trainable = self.made_trainable = bool(trainable)
+        self._trainable = self.made_trainable = on_or_off(trainable, f"{where}: trainable")
         self.name = name
         self.path = where
         self.regularizer: Any = None

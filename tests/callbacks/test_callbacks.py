@@ -433,7 +433,7 @@ def play(verbose, batches=3):
     for epoch in range(2):
         callbacks.on_epoch_begin(epoch)
         for batch in range(batches):
-            callbacks.count_samples(32)
+            callbacks.samples_ahead(32)
             callbacks.on_train_batch_begin(batch)
             callbacks.on_train_batch_end(batch, {"loss": 0.5})
         callbacks.on_test_begin()
@@ -442,7 +442,7 @@ def play(verbose, batches=3):
         callbacks.on_epoch_end(epoch, {"loss": 0.5, "val_loss": 0.7})
     callbacks.on_train_end()
     callbacks.on_test_begin()
-    callbacks.count_samples(32)
+    callbacks.samples_ahead(32)
     callbacks.on_test_batch_begin(0)
     callbacks.on_test_batch_end(0, {"loss": 0.7})
     callbacks.on_test_end({"loss": 0.7})
@@ -476,7 +476,7 @@ def test_the_pace_is_that_of_the_steps_of_each_pass(monkeypatch, capsys):
 
     def steps(kind, size, seconds):
         for batch in range(4):
-            callbacks.count_samples(size)
+            callbacks.samples_ahead(size)
             getattr(callbacks, f"on_{kind}_batch_begin")(batch)
             now[0] += seconds
             getattr(callbacks, f"on_{kind}_batch_end")(batch, {"loss": 0.5})
@@ -560,7 +560,7 @@ def test_messages_stand_above_the_bar(monkeypatch):
         callbacks = CallbackList([TerminateOnNaN(), ProgbarLogger()], model=Model(), verbose=1, steps=5)
         callbacks.on_train_begin()
         callbacks.on_epoch_begin(0)
-        callbacks.count_samples(8)
+        callbacks.samples_ahead(8)
         callbacks.on_train_batch_begin(0)
         callbacks.on_train_batch_end(0, {"loss": NAN})
         callbacks.on_epoch_end(0, {"loss": NAN})

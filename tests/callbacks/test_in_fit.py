@@ -69,7 +69,7 @@ def sizes(run):
     seen = []
 
     class Watch(callbacks.Callback):
-        def count_samples(self, size):
+        def samples_ahead(self, size):
             seen.append(size)
 
     run(Watch())

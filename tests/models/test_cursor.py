@@ -111,7 +111,7 @@ def test_passes_have_orders_of_their_own_and_a_short_last_batch() -> None:
     rows: list[float] = []
 
     class Sees(keras.callbacks.Callback):
-        def count_samples(self, size: int) -> None:
+        def samples_ahead(self, size: int) -> None:
             sizes.append(size)
 
     class Takes(keras.Model):

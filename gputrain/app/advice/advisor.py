@@ -112,7 +112,7 @@ class Advisor(Callback):
         self._steps.watch_epoch(self._is_probed())
         self._say()
 
-    def count_samples(self, size: int) -> None:
+    def samples_ahead(self, size: int) -> None:
         """Keep the size of the coming batch."""
         self._coming = size
 

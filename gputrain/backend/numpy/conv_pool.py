@@ -255,18 +255,18 @@ def _backward(op: Any, out: Array, x: Array, dy: Array, winner: Array, *, scratc
     for block in g.blocks():
         rows = (block.stop - block.start) * g.oh * g.ow
         spread = planes.reshape(-1)[: g.positions * rows * g.filters].reshape(g.positions, rows, g.filters)
-        source = (dy[block].reshape(rows, g.filters), winner[block].reshape(rows, g.filters), won[:rows])
-        steps.append((g.gather(x[block], taps, cols), spread, source))
+        gradient = dy[block].reshape(rows, g.filters).view(whole)
+        source = (gradient, winner[block].reshape(rows, g.filters), won[:rows])
+        steps.append((g.gather(x[block], taps, cols), spread, list(spread.view(whole)), source))
 
     def run() -> None:
         total[...] = 0
         with one_blas_thread:
-            for gather, spread, (gradient, winners, mask) in steps:
-                for i, plane in enumerate(spread):
+            for gather, spread, planes_as_bits, (gradient, winners, mask) in steps:
+                for i, bits in enumerate(planes_as_bits):  # the gradient's bits times 1 or 0
                     np.equal(winners, i, out=mask)
-                    bits = plane.view(whole)  # the gradient's bits times 1 or 0
                     np.copyto(bits, mask)  # a product of numbers and booleans would allocate a buffer
-                    np.multiply(bits, gradient.view(whole), out=bits)
+                    np.multiply(bits, gradient, out=bits)
                 np.matmul(gather(), spread.reshape(-1, g.filters), out=partial)
                 np.add(total, partial, out=total)
 

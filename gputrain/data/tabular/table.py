@@ -145,9 +145,12 @@ def _as_column(name: str, cells: ArrayLike) -> Column:
     if not isinstance(name, str) or not name:
         fix = "Name the columns of a DataFrame: frame.columns = frame.columns.astype(str)."
         raise DataError("A column's name is text.", received=repr(name), fix=fix)
-    array = frames.plain_column(cells) if hasattr(cells, "to_numpy") else np.asarray(cells)
+    series = hasattr(cells, "to_numpy")
+    array = frames.plain_column(cells) if series else np.asarray(cells)
     if array.ndim != 1:
         raise DataError(f"Column {name!r} must be 1-D.", received=f"shape {array.shape}")
+    if array.dtype.kind == "O" and not series:
+        array = frames.plain_cells(array.copy(), np.array(list(map(frames.is_missing, array)), bool))
     if array.dtype.kind in "biuf":
         return array.astype(np.float64)
     if array.dtype.kind == "U":

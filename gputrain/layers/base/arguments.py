@@ -141,7 +141,8 @@ def seed(value: Any, where: str) -> Any:
     Raises:
         ValueError: anything else.
     """
-    return value if value is None or isinstance(value, SeedGenerator) else check_seed(value, where)
+    plain = value is None or isinstance(value, SeedGenerator)
+    return value if plain else check_seed(value, where.partition(":")[0])
 
 
 def plain_seed(seed: Any) -> Any:

@@ -15,6 +15,7 @@ from gputrain.layers.base.symbolic import SymbolicCalls, eager_call, functional_
 from gputrain.ops import divide
 from gputrain.ops.base import as_value
 from gputrain.utils import tree
+from gputrain.utils.signatures import on_or_off
 
 _REPORTED = (ShapeError, DTypeError)
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
@@ -68,7 +69,9 @@ class Called(SymbolicCalls):
         """Record `call` in the trace, with what surrounds it: build, casts, training, masks, the path."""
         args, kwargs = tree.map_leaves(self.cast_inputs, self._named_training(args, kwargs))
         training = kwargs.pop("training", self._usual_training if trace.training is None else None)
-        if training is None:
+        if training is not None:
+            training = on_or_off(training, f"{self.name}: training", also=(0, 1))
+        else:
             training = trace.training
         placed, given = self._call_arguments[: len(args)], self._arguments_by_name(args, kwargs)
         masks = {name: masks_of(value) for name, value in given.items()}
@@ -79,7 +82,7 @@ class Called(SymbolicCalls):
         if "training" in self._call_arguments:
             kwargs["training"] = training
         if not trace.callers:
-            self.forget_losses(trace)
+            self._forget_losses(trace)
         with inside(self), trace.scope(self.name, _place(trace, self), training):
             trace.callers.append(self)
             try:

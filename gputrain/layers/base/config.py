@@ -150,17 +150,20 @@ def _required(cls: type, given: dict[str, Any] | None) -> dict[str, Any]:
     )
 
 
-def input_shape_argument(cls: type, kwargs: dict[str, Any]) -> Shape | None:
+def input_shape_argument(cls: Any, kwargs: dict[str, Any]) -> Shape | None:
     """(None, ...) from the arguments input_shape, input_dim, batch_input_shape and batch_size.
 
     Raises:
-        TypeError: there are others, with the nearest name that the class takes.
+        TypeError: there are others, with the nearest name that the class takes; batch_size alone is one.
     """
-    batch = kwargs.pop("batch_size", None)
-    full = kwargs.pop("batch_input_shape", None) or kwargs.pop("batch_shape", None)
-    shape = kwargs.pop("input_shape", None)
-    if "input_dim" in kwargs:
-        shape = (kwargs.pop("input_dim"),)
+    full = shape = batch = None
+    if cls.begins_models:
+        full = kwargs.pop("batch_input_shape", None) or kwargs.pop("batch_shape", None)
+        shape = kwargs.pop("input_shape", None)
+        if "input_dim" in kwargs:
+            shape = (kwargs.pop("input_dim"),)
+        if shape is not None:
+            batch = kwargs.pop("batch_size", None)
     if kwargs:
         raise TypeError(
             explain(
@@ -176,7 +179,8 @@ def input_shape_argument(cls: type, kwargs: dict[str, Any]) -> Shape | None:
     return (batch, *((shape,) if isinstance(shape, int) else tuple(shape)))
 
 
-def _argument_names(cls: type) -> list[str]:
+def _argument_names(cls: Any) -> list[str]:
     """Names that the constructors of a layer class and its bases take."""
-    found = [n for base in cls.__mro__ for n in inspect.signature(base.__init__).parameters]  # type: ignore[misc]
-    return sorted({*found, "input_shape", "input_dim", "batch_size"} - {"self", "args", "kwargs"})
+    found = [n for base in cls.__mro__ for n in inspect.signature(base.__init__).parameters]
+    shapes = ("input_shape", "input_dim") if cls.begins_models else ()
+    return sorted({*found, *shapes} - {"self", "args", "kwargs"})

@@ -105,13 +105,9 @@ class Results:
 
 
 class SymbolicCalls(Tracked):
-    """What is known of a layer's calls outside of a trace.
+    """What is known of a layer's calls outside of a trace."""
 
-    Attributes:
-        eager_calls: how often it was called on arrays.
-    """
-
-    eager_calls = 0
+    _eager_calls = 0  # how often it was called on arrays
 
     @property
     def input(self) -> Any:
@@ -126,13 +122,9 @@ class SymbolicCalls(Tracked):
         return node.op.packed(node.outputs)
 
     def _only_call(self) -> Node:
-        calls = self._symbolic_calls
+        calls = self.symbolic_calls
         if len(calls) != 1:
-            fix = (
-                "Keep the values that the calls returned."
-                if calls
-                else "Give the model an input shape first."
-            )
+            fix = "Keep the values that calls return." if calls else "Give the model an input shape first."
             raise AttributeError(
                 f"{self.name} was called {len(calls)} times on symbolic inputs; input and output need "
                 f"exactly one call. {fix}"
@@ -180,7 +172,7 @@ def functional_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -
         value.name = layer.name
     for i, mask in zip(results.masks, masks, strict=True):
         outputs[i].mask = mask
-    layer._symbolic_calls.append(node)
+    layer.symbolic_calls.append(node)
     return op.packed(outputs)
 
 
@@ -275,8 +267,8 @@ def eager_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     inputs = [Value(Spec(tuple(a.shape), dtype_name(a.dtype))) for a in arrays]
     fresh = iter(inputs)
     new_args, new_kwargs = tree.map_leaves(lambda leaf: next(fresh) if is_array(leaf) else leaf, arguments)
-    trace = Trace(counter=_step_variable(), calls=layer.eager_calls)
-    layer.eager_calls += 1
+    trace = Trace(counter=_step_variable(), calls=layer._eager_calls)
+    layer._eager_calls += 1
     with trace.active():
         result = layer(*new_args, **new_kwargs)
     values = [leaf for leaf in tree.flatten(result) if isinstance(leaf, Value)]
@@ -285,5 +277,5 @@ def eager_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         prepare()
     computed = iter(interpret(trace.graph(inputs, [*values, *added]), arrays, backend.current_device()))
     made = tree.map_leaves(lambda leaf: next(computed) if isinstance(leaf, Value) else leaf, result)
-    layer.keep_losses(zip((owner for owner, _ in trace.losses), computed, strict=True))
+    layer._keep_losses(zip((owner for owner, _ in trace.losses), computed, strict=True))
     return made

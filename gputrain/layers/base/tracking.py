@@ -18,7 +18,6 @@ from gputrain.ops.base import as_value, convert, is_number
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils.signatures import only_taken
-from gputrain.utils.states import yielding
 
 
 class Tracked(Typed):
@@ -27,11 +26,12 @@ class Tracked(Typed):
     Attributes:
         name: for people, and for the paths of weights.
         built: whether the weights exist.
+        begins_models: whether it takes the shape of the data, as the first layer of a Sequential.
         heads_paths: whether paths of weights below begin with its name where it is the outermost layer.
     """
 
-    heads_paths = True
-    _derived_attributes: ClassVar[tuple[str, ...]] = ("_symbolic_calls", "_losses")
+    begins_models = heads_paths = True
+    _derived_attributes: ClassVar[tuple[str, ...]] = ("symbolic_calls", "_losses")
 
     name: str
     built: bool
@@ -40,13 +40,9 @@ class Tracked(Typed):
     _added_weights: list[Variable]
 
     @cached_property
-    def _symbolic_calls(self) -> list[Node]:
-        return []
-
-    @yielding
-    def calls(self) -> list[Node]:
+    def symbolic_calls(self) -> list[Node]:
         """The calls on symbolic values outside of a trace."""
-        return self._symbolic_calls
+        return []
 
     @cached_property
     def _losses(self) -> list[Any]:
@@ -151,14 +147,14 @@ class Tracked(Typed):
                 pending = [*reversed(layer.sublayers()), *pending]
         return list(found)
 
-    def keep_losses(self, added: Iterable[tuple[Any, Any]]) -> None:
+    def _keep_losses(self, added: Iterable[tuple[Any, Any]]) -> None:
         """Forget what was added here and below, and keep what a call on arrays added: (layer, loss)."""
         for layer in self.all_layers():
             layer._losses.clear()
         for layer, loss in added:
             layer._losses.append(loss)
 
-    def forget_losses(self, trace: Trace) -> None:
+    def _forget_losses(self, trace: Trace) -> None:
         """Let a call that begins in a trace count in place of what earlier ones of this layer added."""
         if trace.losses:
             below = set(self.all_layers())
@@ -206,7 +202,7 @@ class Tracked(Typed):
         for key, value in vars(self).items():
             if value is child:
                 return key
-            if key != "_symbolic_calls" and isinstance(value, list | tuple | dict):
+            if key != "symbolic_calls" and isinstance(value, list | tuple | dict):
                 for i, leaf in enumerate(tree.flatten(value)):
                     if leaf is child:
                         return f"{key}.{i}"
@@ -351,7 +347,7 @@ class Tracked(Typed):
         return sum(v.spec.size for v in self.weights)
 
 
-_NOT_OPENED = frozenset(("_symbolic_calls", "_added_weights", "_losses"))
+_NOT_OPENED = frozenset(("symbolic_calls", "_added_weights", "_losses"))
 
 
 @lru_cache(maxsize=1024)

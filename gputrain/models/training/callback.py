@@ -74,7 +74,7 @@ class Callback:
         """
         check_names(type(self).__name__, (), state)
 
-    def count_samples(self, size: int) -> None:
+    def samples_ahead(self, size: int) -> None:
         """Called before each batch, or each group of them that is run together, with its samples."""
 
     def on_train_begin(self, logs: Logs = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,18 @@ from gputrain.models.training.history import History
 from gputrain.utils.plain import flat
 from gputrain.utils.states import give, take
 
-_HOOKS = (*(name for name in vars(Callback) if name.startswith("on_")), "count_samples")
+_HOOKS = (*(name for name in vars(Callback) if name.startswith("on_")), "samples_ahead")
+
+
+def _with_logs_by_name(listener: Callable[..., Any]) -> Callable[..., Any]:
+    """A batch hook as it is, or given `logs` by name, as in Keras, where it takes one argument by place."""
+    try:
+        inspect.signature(listener).bind(0, {})
+    except TypeError:
+        return lambda batch, logs: listener(batch, logs=logs)
+    except ValueError:  # of some built-in functions Python knows no signature
+        pass
+    return listener
 
 
 class CallbackList(Callback):
@@ -95,9 +107,9 @@ class CallbackList(Callback):
         for callback in self.callbacks:
             callback.resumes = False
 
-    def count_samples(self, size: int) -> None:
-        """Call each callback's `count_samples`."""
-        for listener in self._listeners["count_samples"]:
+    def samples_ahead(self, size: int) -> None:
+        """Call each callback's `samples_ahead`."""
+        for listener in self._listeners["samples_ahead"]:
             listener(size)
 
     def on_train_end(self, logs: Logs = None) -> None:
@@ -168,7 +180,8 @@ class CallbackList(Callback):
 
     def _find_listeners(self) -> None:
         for hook in _HOOKS:
-            self._listeners[hook] = [getattr(cb, hook) for cb in self.callbacks if overrides(cb, hook)]
+            heard = [getattr(cb, hook) for cb in self.callbacks if overrides(cb, hook)]
+            self._listeners[hook] = [_with_logs_by_name(f) if "_batch_" in hook else f for f in heard]
 
     def _one_of(self, kind: type[Callback], add: bool) -> Callback | None:
         found = next((callback for callback in self.callbacks if isinstance(callback, kind)), None)

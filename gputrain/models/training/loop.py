@@ -89,7 +89,7 @@ class Fit:
             batches = watch.batches(self.source.epoch(watch.first_step, place.batch))
             for group in _groups(batches, model.steps_per_execution):
                 last = None  # logs that nobody keeps are not fetched before the next step
-                self.listeners.count_samples(sum(batch.size for batch in group))
+                self.listeners.samples_ahead(sum(batch.size for batch in group))
                 self.listeners.on_train_batch_begin(place.batch)
                 watch.before_steps()
                 for batch in group:
@@ -121,7 +121,7 @@ def evaluate(model: Any, source: Source, listeners: CallbackList) -> dict[str, A
     last = None
     for step, batch in enumerate(source.epoch(0)):
         last = None  # logs that nobody keeps are not fetched before the next step
-        listeners.count_samples(batch.size)
+        listeners.samples_ahead(batch.size)
         listeners.on_test_batch_begin(step)
         program = programs.get("test", batch.arrays, batch.size)
         program.run(batch, model.run_eagerly)
@@ -150,7 +150,7 @@ def predict(model: Any, source: Source, structure: Any, listeners: CallbackList)
     model.stop_predicting = False
     listeners.on_predict_begin()
     for step, batch in enumerate(source.epoch(0)):
-        listeners.count_samples(batch.size)
+        listeners.samples_ahead(batch.size)
         listeners.on_predict_batch_begin(step)
         program = model._traced_programs.get("predict", batch.arrays, batch.size)
         program.run(batch, model.run_eagerly)

@@ -83,7 +83,7 @@ class ProgbarLogger(Callback):
         """End the bar of `predict`."""
         self._close(None)
 
-    def count_samples(self, size: int) -> None:
+    def samples_ahead(self, size: int) -> None:
         """Count the samples."""
         self._samples += size
 

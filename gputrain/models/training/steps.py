@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any, Protocol
 
 from gputrain import config, ops
@@ -27,6 +27,7 @@ class Stepped(Protocol):
     """A model as its traced steps see it."""
 
     name: str
+    built: bool
     _step_strategy: Strategy
     _training_counters: TrainingState
 
@@ -61,6 +62,8 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
     counter = state.step if kind == "train" else state.draws
     for optimizer in model._optimizers_of_steps():
         optimizer.reduce_gradients = model._step_strategy.reduce_gradients
+    if not model.built:
+        _build(model, parts[0], counter)
     trace = Trace(training=kind == "train", counter=counter)
     with trace.active():
         if kind == "train":
@@ -76,6 +79,12 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
         elif counter in trace.before:  # something drew: the next step draws anew
             trace.write(counter, ops.add(trace.read(counter), 1))
     return structure, optimize(trace.graph(values, leaves)), trace.preparations
+
+
+def _build(model: Any, x: Any, counter: Any) -> None:
+    """Have the layers make their weights, which a step of one's own may read before it calls the model."""
+    with suppress(Exception), Trace(training=False, counter=counter).active():  # the step says what is wrong
+        model(x, training=False)
 
 
 def part_of_step(name: str) -> Any:

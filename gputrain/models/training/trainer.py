@@ -43,6 +43,7 @@ class Trainer:
     _derived_attributes: ClassVar[tuple[str, ...]] = ("_traced_programs", "_lock", "_health_watch")
 
     name: str
+    built: bool
     trainable_variables: list[Variable]
     losses: list[Any]
     _held_below: Callable[..., dict[Any, list[Any]]]
@@ -471,6 +472,7 @@ class Trainer:
             program.run(source.first(), self.run_eagerly)
             return self._in_order_of_metrics(program.logs(), return_dict)
 
+    @checks.names_arguments
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch of inputs."""
         with self._outside_of_fit():
