@@ -161,8 +161,8 @@ def arange(
 
 def eye(N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> Any:
     """An N x M array with ones on the k-th diagonal and zeros elsewhere."""
-    sizes = _device_shape((N, N if M is None else M), "eye")
-    return np.eye(*sizes, whole_number(k, "eye: k"), dtype=dtype_name(dtype or config.floatx()))
+    rows, columns = _device_shape((N, N if M is None else M), "eye")
+    return np.eye(rows, columns, whole_number(k, "eye: k"), dtype=dtype_name(dtype or config.floatx()))
 
 
 def identity(n: int, dtype: str | None = None) -> Any:

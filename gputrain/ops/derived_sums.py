@@ -472,9 +472,10 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     single = not isinstance(axes, Iterable)
     count = whole_number(axes, "tensordot: axes") if single else 0
     pair = (range(n - count, n), range(count)) if single else axes
-    left, right = (whole_numbers(one, "tensordot: axes") for one in pair)
-    left = [normalize_axis(i, n, "tensordot") for i in left]
-    right = [normalize_axis(i, m, "tensordot") for i in right]
+    given = [whole_numbers(one, "tensordot: axes") for one in pair]
+    left, right = (
+        [normalize_axis(i, d, "tensordot") for i in one] for one, d in zip(given, (n, m), strict=True)
+    )
     names = [chr(97 + i) for i in range(n + m)]
     first, second = names[:n], names[n:]
     for i, j in zip(left, right, strict=True):

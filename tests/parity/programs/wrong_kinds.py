@@ -108,3 +108,25 @@ def no_class_has_a_weight(keras: Any) -> dict[str, Any]:
         y = np.array([[0.0], [1.0], [0.0]], "float32")
         found[name] = model.fit(X, y, class_weight=weights, shuffle=False, verbose=0).history["loss"]
     return found
+
+
+def weights_that_begin_with_an_array(keras: Any) -> dict[str, Any]:
+    first = numbers(4, 2, key="first weights")
+    layer = keras.layers.Layer()
+    dense = keras.layers.Dense(2, kernel_initializer=first)
+    return {
+        "a weight": layer.add_weight(shape=(4, 2), initializer=first),
+        "a kernel": dense(X),
+        "nothing": refusal(lambda: keras.Variable(None)) is not None,
+        "a dict": refusal(lambda: keras.Variable({})) is not None,
+    }
+
+
+def shapes_before_a_model_is_built(keras: Any) -> dict[str, Any]:
+    model = keras.Sequential([keras.layers.Dense(2)])
+    before = {
+        name: refusal(lambda name=name: getattr(model, name)) for name in ("input_shape", "output_shape")
+    }
+    found = {"before": before, "there": hasattr(model, "input_shape")}
+    model.build((None, 4))
+    return {**found, "after": [list(model.input_shape), list(model.output_shape)]}
