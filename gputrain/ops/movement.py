@@ -543,7 +543,7 @@ def reshape(x: Any, newshape: int | Sequence[Dim]) -> Any:
 def _as_shape(given: int | Sequence[Dim]) -> Shape:
     """One size or several as a shape."""
     sizes = tuple(given) if isinstance(given, Iterable) else (given,)
-    return tuple(n if n is None else whole_number(n, "a size") for n in sizes)
+    return tuple(n if n is None or isinstance(n, int) else whole_number(n, "a size") for n in sizes)
 
 
 def ravel(x: Any) -> Any:
