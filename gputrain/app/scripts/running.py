@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 import keyword
 import os
 import re
@@ -14,19 +15,21 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
+import gputrain
 from gputrain.app.scripts.scan import Missing, missing_names
 from gputrain.app.scripts.serving import is_machinery, serving_keras
 from gputrain.data.io.errors import CorruptFileError
 from gputrain.data.io.npz import read_npz
 from gputrain.errors import explain
-from gputrain.names import nearest
+from gputrain.names import argument_instead, nearest
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 MAX_SCRIPT_BYTES = 1 << 24
 _MOST_LINES = 6
+_UNKNOWN_ARGUMENT = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
 _DATA_NAME = re.compile(r"[xXyY](_[a-z]+)?")
 
 
@@ -210,7 +213,17 @@ def _hint(error: BaseException, path: str) -> str:
     """What `gputrain run` can do about an error that ends a script; mostly nothing."""
     if isinstance(error, NameError) and _DATA_NAME.fullmatch(str(error.name)):
         return f"arrays that a script does not define can be given: gputrain run --arrays FILE.npz {path}"
-    return ""
+    unknown = _UNKNOWN_ARGUMENT.match(str(error)) if isinstance(error, TypeError) else None
+    return "" if unknown is None else _older_argument(*unknown.groups())
+
+
+def _older_argument(function: str, argument: str) -> str:
+    """What to write for an argument of older Keras that a public function, or a class, does not take."""
+    rooms = [room for room in vars(gputrain).values() if isinstance(room, ModuleType)]
+    found = [getattr(room, function) for room in rooms if function in getattr(room, "__all__", ())]
+    known = {name for one in found if callable(one) for name in inspect.signature(one).parameters}
+    instead = argument_instead(argument, known)
+    return "" if instead is None else f"{function}({argument}=...): {instead}"
 
 
 def _say(message: str, code: int) -> int:
