@@ -213,7 +213,7 @@ def _hint(error: BaseException, path: str, modules: Mapping[str, KerasModule]) -
     if isinstance(error, NameError) and _DATA_NAME.fullmatch(str(error.name)):
         return f"arrays that a script does not define can be given: gputrain run --arrays FILE.npz {path}"
     unknown = _UNKNOWN_ARGUMENT.match(str(error)) if isinstance(error, TypeError) else None
-    return "" if unknown is None else _older_argument(*unknown.groups(), modules)
+    return "" if unknown is None else _older_argument(unknown[1], unknown[2], modules)
 
 
 def _older_argument(function: str, argument: str, modules: Mapping[str, KerasModule]) -> str:
