@@ -646,6 +646,11 @@ ARGUMENTS: dict[str, str] = {
     "nb_val_samples": "validation_steps",
     "val_samples": "steps",
     "nb_classes": "num_classes",
+    "depth": "num_classes",
+    "l": "l1 l2",
+    "m": "max_value",
+    "keep_dims": "keepdims",
+    "perm": "axes",
     "y": "x",
     "generator": "x",
 }

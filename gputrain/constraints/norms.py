@@ -9,7 +9,7 @@ from gputrain import config, ops
 from gputrain.constraints.base import Constraint, registry
 from gputrain.utils.signatures import ArgumentsAsConfig, check_settings
 
-Axis = int | Sequence[int]
+Axis = int | Sequence[int] | None
 
 
 @registry.add()
@@ -32,7 +32,7 @@ class MaxNorm(ArgumentsAsConfig, Constraint):
     Args:
         max_value: the greatest length.
         axis: along which lengths are measured: 0 for the kernel of a Dense layer, (inputs, units);
-            (0, 1, 2) for that of a Conv2D layer, (KH, KW, C, F).
+            (0, 1, 2) for that of a Conv2D layer, (KH, KW, C, F); None for one length of all weights.
 
     Example:
         >>> Dense(3, kernel_constraint=MaxNorm(2.0))
@@ -70,5 +70,4 @@ class UnitNorm(ArgumentsAsConfig, Constraint):
 
 
 def _length(w: Any, axis: Axis) -> Any:
-    along = axis if isinstance(axis, int) else tuple(axis)
-    return ops.sqrt(ops.sum(ops.square(w), axis=along, keepdims=True))
+    return ops.sqrt(ops.sum(ops.square(w), axis=axis, keepdims=True))

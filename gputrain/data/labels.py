@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +108,8 @@ def class_weights(arrays: Arrays, given: Any, classes: int | None = None) -> Arr
     Raises:
         DataError: several outputs, targets that are not classes, a class that does not exist.
     """
+    if isinstance(given, Mapping) and not given:
+        return arrays
     if isinstance(arrays.y, dict | list | tuple) or arrays.y is None:
         raise DataError(
             explain(

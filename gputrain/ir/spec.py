@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -129,8 +131,34 @@ def broadcast(left: Spec, right: Spec, what: str) -> Shape:
     return tuple(shape)
 
 
+def whole_number(given: Any, what: str) -> int:
+    """An int of Python; `what` names the argument, as "linspace: num".
+
+    Raises:
+        TypeError: no int, as 1.0 or "a".
+    """
+    try:
+        return operator.index(given)
+    except TypeError:
+        raise TypeError(explain(f"{what} must be an int.", received=repr(given))) from None
+
+
+def whole_numbers(given: int | Iterable[int], what: str) -> tuple[int, ...]:
+    """One int or several as a tuple; `what` names the argument, as "tile: repeats".
+
+    Raises:
+        TypeError: anything else, as 1.0 or "a".
+    """
+    try:
+        several = (given,) if isinstance(given, int | np.integer) else tuple(given)
+        return tuple(map(operator.index, several))
+    except TypeError:
+        raise TypeError(explain(f"{what} must be an int, or several.", received=repr(given))) from None
+
+
 def normalize_axis(axis: int, ndim: int, what: str) -> int:
-    """`axis` counted from the front, checked to lie in -ndim..ndim-1."""
+    """`axis` counted from the front, checked to be an int in -ndim..ndim-1."""
+    axis = whole_number(axis, f"{what}: axis")
     if not -ndim <= axis < ndim:
         raise ShapeError(
             explain(f"{what}: axis must name a dimension.", expected=f"{-ndim}..{ndim - 1}", received=axis)
@@ -142,8 +170,8 @@ def normalize_axes(axis: int | Iterable[int] | None, ndim: int, what: str) -> tu
     """Sorted distinct axes counted from the front; None means all of them."""
     if axis is None:
         return tuple(range(ndim))
-    given = (axis,) if isinstance(axis, int | np.integer) else tuple(axis)
-    axes = tuple(sorted(normalize_axis(int(a), ndim, what) for a in given))
+    given = whole_numbers(axis, f"{what}: axis")
+    axes = tuple(sorted(normalize_axis(a, ndim, what) for a in given))
     if len(set(axes)) != len(axes):
         raise ShapeError(explain(f"{what}: an axis may be named once.", received=given))
     return axes

@@ -226,24 +226,33 @@ class Functional(Model):
         return isinstance(getattr(self, "graph", None), FunctionalGraph)
 
     @property
+    def _known_graph(self) -> FunctionalGraph:
+        if getattr(self, "graph", None) is None:
+            rule = f"{self.name} has no inputs and outputs before it is built."
+            raise AttributeError(
+                explain(rule, fix="Begin it with keras.Input(shape), or call build(input_shape).")
+            )
+        return self.graph
+
+    @property
     def inputs(self) -> list[Value]:
         """Symbolic inputs, flat."""
-        return self.graph.input_values
+        return self._known_graph.input_values
 
     @property
     def outputs(self) -> list[Value]:
         """Symbolic outputs, flat."""
-        return self.graph.output_values
+        return self._known_graph.output_values
 
     @property
     def input(self) -> Any:
         """Symbolic input(s), in the structure that was given."""
-        return self.graph.inputs
+        return self._known_graph.inputs
 
     @property
     def output(self) -> Any:
         """Symbolic output(s), in the structure that was given."""
-        return self.graph.outputs
+        return self._known_graph.outputs
 
     @property
     def input_shape(self) -> Any:

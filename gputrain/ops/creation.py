@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from gputrain import config
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, Spec, Stored, Value, as_tensor, dtype_name
+from gputrain.ir.spec import whole_number
 from gputrain.ops.base import (
     Operation,
     Sample,
@@ -61,7 +62,7 @@ class FullLike(Operation):
 
 
 def _device_shape(shape: int | Sequence[int], what: str) -> tuple[int, ...]:
-    given = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    given = tuple(shape) if isinstance(shape, Iterable) else (shape,)
     if any(not isinstance(d, int | np.integer) or d < 0 for d in given):
         raise ShapeError(
             explain(
@@ -160,7 +161,9 @@ def arange(
 
 def eye(N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> Any:
     """An N x M array with ones on the k-th diagonal and zeros elsewhere."""
-    return as_tensor(np.eye(N, M, k, dtype=dtype_name(dtype or config.floatx())))
+    rows, columns = _device_shape((N, N if M is None else M), "eye")
+    made = np.eye(rows, columns, whole_number(k, "eye: k"), dtype=dtype_name(dtype or config.floatx()))
+    return as_tensor(made)
 
 
 def identity(n: int, dtype: str | None = None) -> Any:

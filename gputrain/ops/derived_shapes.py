@@ -11,6 +11,7 @@ import numpy as np
 from gputrain import config
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, Value, as_tensor, dtype_name, normalize_axis
+from gputrain.ir.spec import whole_number
 from gputrain.ops.base import cast, convert, harmonize, spec_of
 from gputrain.ops.choice import cond
 from gputrain.ops.creation import ones_like, zeros, zeros_like
@@ -294,13 +295,13 @@ def tri(N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> A
 def tril(x: Any, k: int = 0) -> Any:
     """x with zeros above the k-th diagonal of its last two axes."""
     x = convert(x)
-    return where(np.tri(*_last_two(x, "tril"), k, dtype=bool), x, zeros_like(x))
+    return where(np.tri(*_last_two(x, "tril"), whole_number(k, "tril: k"), dtype=bool), x, zeros_like(x))
 
 
 def triu(x: Any, k: int = 0) -> Any:
     """x with zeros below the k-th diagonal of its last two axes."""
     x = convert(x)
-    return where(np.tri(*_last_two(x, "triu"), k - 1, dtype=bool), zeros_like(x), x)
+    return where(np.tri(*_last_two(x, "triu"), whole_number(k, "triu: k") - 1, dtype=bool), zeros_like(x), x)
 
 
 def _last_two(x: Any, what: str) -> tuple[int, int]:
@@ -388,7 +389,9 @@ def linspace(
         dtype: of the result.
         axis: along which axis they lie where the ends are arrays.
     """
-    numbers, step = np.linspace(start, stop, num, endpoint, axis=axis, retstep=True)
+    numbers, step = np.linspace(
+        start, stop, whole_number(num, "linspace: num"), endpoint, axis=axis, retstep=True
+    )
     numbers = as_tensor(numbers.astype(dtype_name(dtype or config.floatx())))
     return (numbers, step) if retstep else numbers
 

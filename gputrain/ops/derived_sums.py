@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from gputrain import config
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Value, dtype_name, is_float, normalize_axes, normalize_axis
+from gputrain.ir.spec import whole_number, whole_numbers
 from gputrain.ops.base import cast, convert, harmonize, spec_of
 from gputrain.ops.comparison import (
     as_boolean,
@@ -146,7 +147,7 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
     """
     x = convert(a)
     axis = normalize_axis(axis, spec_of(x).ndim, "diff")
-    for _ in range(n):
+    for _ in range(whole_number(n, "diff: n")):
         length = spec_of(x).dims[axis]
         later, earlier = _cut(x, axis, 1, length), _cut(x, axis, 0, length - 1)
         x = not_equal(later, earlier) if spec_of(x).dtype == "bool" else subtract(later, earlier)
@@ -468,10 +469,13 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     """
     a, b = harmonize(x1, x2)
     n, m = spec_of(a).ndim, spec_of(b).ndim
-    pair = (range(n - int(axes), n), range(int(axes))) if isinstance(axes, int | np.integer) else axes
-    left, right = ([one] if isinstance(one, int | np.integer) else list(one) for one in pair)
-    left = [normalize_axis(int(i), n, "tensordot") for i in left]
-    right = [normalize_axis(int(i), m, "tensordot") for i in right]
+    single = not isinstance(axes, Iterable)
+    count = whole_number(axes, "tensordot: axes") if single else 0
+    pair = (range(n - count, n), range(count)) if single else axes
+    given = [whole_numbers(one, "tensordot: axes") for one in pair]
+    left, right = (
+        [normalize_axis(i, d, "tensordot") for i in one] for one, d in zip(given, (n, m), strict=True)
+    )
     names = [chr(97 + i) for i in range(n + m)]
     first, second = names[:n], names[n:]
     for i, j in zip(left, right, strict=True):

@@ -9,6 +9,7 @@ import numpy as np
 
 from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Spec, Value, broadcast, is_float
+from gputrain.ir.spec import whole_number
 from gputrain.ops.base import (
     Constant,
     Operation,
@@ -657,7 +658,7 @@ def power(x1: Any, x2: Any) -> Any:
 
 def round(x: Any, decimals: int = 0) -> Any:
     """Nearest number with so many decimals, halves to even."""
-    x = convert(x)
+    x, decimals = convert(x), whole_number(decimals, "round: decimals")
     if decimals >= 0 and not is_float(dtype_of(x)):
         return x
     x = as_float(x)

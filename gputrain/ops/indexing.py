@@ -13,7 +13,7 @@ import numpy as np
 from gputrain import config
 from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import INTEGERS, Spec, Value, dtype_name, normalize_axis
-from gputrain.ir.spec import Dim, Shape
+from gputrain.ir.spec import Dim, Shape, whole_number
 from gputrain.names import did_you_mean
 from gputrain.ops.base import Operation, Sample, apply, cast, convert, spec_of
 from gputrain.ops.movement import Pad, broadcast_to, ravel
@@ -630,7 +630,8 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: str | None = None, 
             explain("one_hot: sparse arrays are not offered.", expected="sparse=False", received=sparse)
         )
     x = _as_indices(x)
+    num_classes = whole_number(num_classes, "one_hot: num_classes")
     if num_classes < 0:
         raise ShapeError(explain("one_hot: num_classes must not be negative.", received=num_classes))
     place = normalize_axis(axis, x.ndim + 1, "one_hot")
-    return apply(OneHot(int(num_classes), place, dtype_name(dtype or config.floatx())), x)
+    return apply(OneHot(num_classes, place, dtype_name(dtype or config.floatx())), x)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import builtins
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Spec, Value, is_float, normalize_axes, normalize_axis
-from gputrain.ir.spec import Dim, Shape
+from gputrain.ir.spec import Dim, Shape, whole_number, whole_numbers
 from gputrain.ops.base import Operation, Sample, apply, convert, harmonize, spec_of
 from gputrain.ops.pointwise import Gradients, scalar_like
 
@@ -542,8 +542,8 @@ def reshape(x: Any, newshape: int | Sequence[Dim]) -> Any:
 
 def _as_shape(given: int | Sequence[Dim]) -> Shape:
     """One size or several as a shape."""
-    sizes = (given,) if isinstance(given, int | np.integer) else given
-    return tuple(size if size is None or isinstance(size, int) else int(size) for size in sizes)
+    sizes = tuple(given) if isinstance(given, Iterable) else (given,)
+    return tuple(n if n is None or isinstance(n, int) else whole_number(n, "a size") for n in sizes)
 
 
 def ravel(x: Any) -> Any:
@@ -554,8 +554,8 @@ def ravel(x: Any) -> Any:
 def expand_dims(x: Any, axis: int | Sequence[int]) -> Any:
     """x with axes of size 1 put in at `axis` (positions of the output)."""
     x = convert(x)
-    count = 1 if isinstance(axis, int | np.integer) else len(axis)
-    axes = normalize_axes(axis, x.ndim + count, "expand_dims")
+    given = whole_numbers(axis, "expand_dims: axis")
+    axes = normalize_axes(given, x.ndim + len(given), "expand_dims")
     return apply(ExpandDims(axes), x) if axes else x
 
 
@@ -575,7 +575,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Any:
     order = (
         tuple(range(x.ndim))[::-1]
         if axes is None
-        else tuple(normalize_axis(a, x.ndim, "transpose") for a in axes)
+        else tuple(normalize_axis(a, x.ndim, "transpose") for a in whole_numbers(axes, "transpose: axes"))
     )
     return x if order == tuple(range(x.ndim)) else apply(Transpose(order), x)
 
@@ -596,8 +596,7 @@ def moveaxis(x: Any, source: int | Sequence[int], destination: int | Sequence[in
 
 
 def _axis_list(axes: int | Sequence[int], ndim: int, what: str) -> list[int]:
-    given = [axes] if isinstance(axes, int | np.integer) else list(axes)
-    return [normalize_axis(a, ndim, what) for a in given]
+    return [normalize_axis(a, ndim, what) for a in whole_numbers(axes, f"{what}: axis")]
 
 
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
@@ -660,7 +659,7 @@ def split(x: Any, indices_or_sections: int | Sequence[int], axis: int = 0) -> li
     if isinstance(indices_or_sections, int | np.integer):
         sections: int | tuple[int, ...] = int(indices_or_sections)
     else:
-        sections = tuple(int(i) for i in indices_or_sections)
+        sections = whole_numbers(indices_or_sections, "split: indices_or_sections")
     parts = apply(Split(sections, axis), x)
     return list(parts) if isinstance(parts, tuple) else [parts]
 
@@ -693,11 +692,12 @@ def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = 
         axis: one axis or several.
     """
     x = convert(x)
+    shifts = whole_numbers(shift, "roll: shift")
     if axis is None:
-        total = shift if isinstance(shift, int | np.integer) else builtins.sum(shift)
-        return reshape(roll(ravel(x), total, 0), x.shape)
+        return reshape(roll(ravel(x), builtins.sum(shifts), 0), x.shape)
     axes = _axis_list(axis, x.ndim, "roll")
-    shifts = [int(shift)] * len(axes) if isinstance(shift, int | np.integer) else [int(s) for s in shift]
+    if isinstance(shift, int | np.integer):
+        shifts *= len(axes)
     if len(shifts) != len(axes):
         raise ShapeError(
             explain("roll: one shift, or one for each axis.", received=f"shift={shift}, axis={axis}")
@@ -710,7 +710,7 @@ def roll(x: Any, shift: int | Sequence[int], axis: int | Sequence[int] | None = 
 def tile(x: Any, repeats: int | Sequence[int]) -> Any:
     """x laid `repeats` times side by side along each axis; the last axes when fewer are given."""
     x = convert(x)
-    counts = [int(repeats)] if isinstance(repeats, int | np.integer) else [int(r) for r in repeats]
+    counts = [*whole_numbers(repeats, "tile: repeats")]
     if counts and builtins.min(counts) < 0:
         raise ShapeError(explain("tile: repeats must not be negative.", received=repeats))
     counts = [1] * (x.ndim - len(counts)) + counts

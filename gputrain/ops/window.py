@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -188,7 +188,7 @@ def positive(value: int | Sequence[int], rank: int, name: str) -> Ints:
     Raises:
         ValueError: anything else.
     """
-    given = (value,) * rank if isinstance(value, int | np.integer) else tuple(value)
+    given = tuple(value) if isinstance(value, Iterable) else (value,) * rank
     if len(given) != rank or any(not isinstance(v, int | np.integer) or v < 1 for v in given):
         rule = f"{name} must be a positive int or {WORDS[rank].numbers} of them."
         raise ValueError(explain(rule, received=value))

@@ -28,11 +28,12 @@ def get(identifier: Any) -> Optimizer:
     """The optimizer that a name, config dict, class or instance stands for.
 
     Args:
-        identifier: as above; None is an error.
+        identifier: as above, a name in capitals or in small letters; None is an error.
     """
     if isinstance(identifier, Optimizer):
         return identifier
-    found = registry.get(identifier)
+    small = identifier.lower() if isinstance(identifier, str) else identifier
+    found = registry.get(small if small in registry.names() else identifier)
     if not isinstance(found, Optimizer):
         raise ValueError(
             f"optimizer must be a name, a config dict or an Optimizer. Received: {identifier!r}."

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gputrain import backend, config
-from gputrain.errors import DeviceError, ShapeError, explain
+from gputrain.errors import DeviceError, DTypeError, ShapeError, explain
 from gputrain.ir import Spec, Stored, Value, as_tensor, current_trace, dtype_name
 from gputrain.names import checked_name, nearest
 from gputrain.ops.base import usual_dtype
@@ -279,6 +279,9 @@ def _initial(initializer: Any, shape: Any, dtype: Any, where: str) -> np.ndarray
             )
         return host
     host = np.asarray(initializer, usual_dtype(initializer))
+    if host.dtype.kind == "O":
+        rule = f"{where}: a variable begins with numbers, or with an initializer."
+        raise DTypeError(explain(rule, received=f"{initializer!r} of type {type(initializer).__name__}"))
     if sizes is not None and host.shape != sizes:
         rule = f"{where}: the first value has another shape than the variable."
         raise ShapeError(explain(rule, expected=sizes, received=host.shape))

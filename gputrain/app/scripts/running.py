@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import inspect
 import keyword
 import os
 import re
@@ -18,15 +19,16 @@ from types import TracebackType
 from typing import Any
 
 from gputrain.app.scripts.scan import Missing, missing_names
-from gputrain.app.scripts.serving import is_machinery, serving_keras
+from gputrain.app.scripts.serving import KerasModule, is_machinery, serving_keras
 from gputrain.data.io.errors import CorruptFileError
 from gputrain.data.io.npz import read_npz
 from gputrain.errors import explain
-from gputrain.names import nearest
+from gputrain.names import argument_instead, nearest
 
 OK, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 MAX_SCRIPT_BYTES = 1 << 24
 _MOST_LINES = 6
+_UNKNOWN_ARGUMENT = re.compile(r"(\w+)(?:\.__init__)?\(\) got an unexpected keyword argument '(\w+)'")
 _DATA_NAME = re.compile(r"[xXyY](_[a-z]+)?")
 
 
@@ -73,7 +75,7 @@ def run_script(path: str, argv: Sequence[str] = (), arrays: str | None = None) -
         if any(one.certain for one in missing):
             return USAGE
         with _as_its_own_process(path, argv):
-            return _run(path, names)
+            return _run(path, names, modules)
 
 
 def _read_script(path: str) -> ast.Module:
@@ -175,7 +177,7 @@ def _stands_in(folder: str, name: str) -> bool:
     return origin in (os.path.join(folder, f"{name}.py"), os.path.join(folder, name, "__init__.py"))
 
 
-def _run(path: str, names: Mapping[str, Any]) -> int:
+def _run(path: str, names: Mapping[str, Any], modules: Mapping[str, KerasModule]) -> int:
     try:
         runpy.run_path(path, dict(names), "__main__")
     except SystemExit as stop:  # with what Python makes of the argument of `sys.exit`
@@ -188,7 +190,7 @@ def _run(path: str, names: Mapping[str, Any]) -> int:
     except BaseException as error:  # noqa: BLE001  (whatever it is, it is the script's)
         error.__traceback__ = _trimmed(error.__traceback__, path)
         sys.excepthook(type(error), error, error.__traceback__)
-        return _say(_hint(error, path), FAILED)
+        return _say(_hint(error, path, modules), FAILED)
     return OK
 
 
@@ -206,11 +208,20 @@ def _trimmed(trace: TracebackType | None, path: str) -> TracebackType | None:
     return frames[0] if frames else None
 
 
-def _hint(error: BaseException, path: str) -> str:
+def _hint(error: BaseException, path: str, modules: Mapping[str, KerasModule]) -> str:
     """What `gputrain run` can do about an error that ends a script; mostly nothing."""
     if isinstance(error, NameError) and _DATA_NAME.fullmatch(str(error.name)):
         return f"arrays that a script does not define can be given: gputrain run --arrays FILE.npz {path}"
-    return ""
+    unknown = _UNKNOWN_ARGUMENT.match(str(error)) if isinstance(error, TypeError) else None
+    return "" if unknown is None else _older_argument(unknown[1], unknown[2], modules)
+
+
+def _older_argument(function: str, argument: str, modules: Mapping[str, KerasModule]) -> str:
+    """What to write for an argument of older Keras that a public function, or a class, does not take."""
+    found = [getattr(module, function) for module in modules.values() if module.has(function)]
+    known = {name for one in found if callable(one) for name in inspect.signature(one).parameters}
+    instead = argument_instead(argument, known)
+    return "" if instead is None else f"{function}({argument}=...): {instead}"
 
 
 def _say(message: str, code: int) -> int:

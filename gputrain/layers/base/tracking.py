@@ -83,7 +83,7 @@ class Tracked(Typed):
         default = "glorot_uniform" if is_float(kind) else "zeros"
         name = name or (f"variable_{len(self._added_weights)}" if self._added_weights else "variable")
         variable = Variable(
-            initializers.get(initializer or default),
+            initializers.get(default if initializer is None else initializer),
             () if shape is None else shape,
             kind,
             trainable,

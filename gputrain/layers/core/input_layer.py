@@ -75,15 +75,20 @@ def _full_shape(shape: Any, batch_size: int | None, batch_shape: Any) -> Shape:
         raise ValueError(
             explain("Input: batch_shape has the batch's size.", received=f"batch_size={batch_size}, too")
         )
-    full = tuple(batch_shape) if batch_shape is not None else (batch_size, *_as_tuple(shape))
+    full = (
+        (batch_size, *_as_tuple(shape, "shape"))
+        if batch_shape is None
+        else _as_tuple(batch_shape, "batch_shape")
+    )
     if not all(size is None or (is_int(size) and size >= 0) for size in full):
         raise ValueError(explain("Input: each size must be a non-negative int or None.", received=full))
     return tuple(None if size is None else int(size) for size in full)
 
 
-def _as_tuple(shape: Any) -> tuple[Any, ...]:
+def _as_tuple(shape: Any, what: str) -> tuple[Any, ...]:
     if is_int(shape):
-        raise ValueError(explain("Input: shape is a tuple.", received=shape, fix=f"Pass shape=({shape},)."))
+        whole = f"None, {shape}" if what == "batch_shape" else f"{shape},"
+        raise ValueError(explain(f"Input: {what} is a tuple.", received=shape, fix=f"Pass {what}=({whole})."))
     return tuple(shape)
 
 

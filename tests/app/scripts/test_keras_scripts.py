@@ -518,6 +518,32 @@ def test_a_snippet_without_its_data_is_told_of_the_option(script, capsys):
     assert err.endswith(f"can be given: gputrain run --arrays FILE.npz {path}\n")
 
 
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            "utils.to_categorical([0, 1], nb_classes=2)",
+            "to_categorical(nb_classes=...): Keras 3 calls it num_classes.",
+        ),
+        ("regularizers.L2(l=0.1)", "L2(l=...): Keras 3 calls it l2."),
+        ("constraints.MaxNorm(m=2)", "MaxNorm(m=...): Keras 3 calls it max_value."),
+        ("activations.leaky_relu(1.0, alpha=0.1)", "leaky_relu(alpha=...): Keras 3 calls it negative_slope."),
+        ("ops.mean(1.0, keep_dims=True)", "mean(keep_dims=...): Keras 3 calls it keepdims."),
+        ("ops.one_hot([0], depth=3)", "one_hot(depth=...): Keras 3 calls it num_classes."),
+    ],
+)
+def test_an_argument_of_older_keras_is_told_after_the_traceback(script, capsys, call, words):
+    assert run_script(script(f"import keras\nkeras.{call}")) == 1
+    assert capsys.readouterr().err.endswith(f"gputrain: {words}\n")
+
+
+def test_an_argument_of_a_function_of_ones_own_is_left_alone(script, capsys):
+    assert run_script(script("def mine(): pass\nmine(nb_classes=2)")) == 1
+    assert capsys.readouterr().err.endswith(
+        "TypeError: mine() got an unexpected keyword argument 'nb_classes'\n"
+    )
+
+
 # Scripts as people write them for Keras 3.
 
 FUNCTIONAL = """
