@@ -303,8 +303,7 @@ class Divide(_Binary):
         dx = ct / y
         if number_of(y):  # not 0
             return dx, -(dx * out)
-        dx = through(ct, dx)
-        return dx, through(ct, -(dx * out))
+        return through(ct, dx), through(ct, -(dx * out))
 
 
 class ChoiceGrad(Operation):
