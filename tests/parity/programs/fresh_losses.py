@@ -257,3 +257,20 @@ def whole_and_half_data_in_a_loss(keras: Any) -> dict[str, Any]:
             history = model.fit(x, y.astype(dtype), batch_size=4, shuffle=False, verbose=0).history
             found[f"{loss} {dtype}"] = [history["loss"], history["mae"], layer.get_weights()[0]]
     return found
+
+
+def losses_and_metrics_of_single_numbers(keras: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name in ("MeanSquaredError", "MeanAbsoluteError", "BinaryCrossentropy", "Huber", "Poisson", "LogCosh"):
+        loss = getattr(keras.losses, name)()
+        found[name] = [
+            loss(1.0, 0.5),
+            loss(np.float32(1.0), keras.ops.convert_to_tensor(0.5)),
+            loss(1, 0.5, sample_weight=2.0),
+        ]
+    for name in ("mean_squared_error", "mean_absolute_error", "binary_crossentropy", "huber", "hinge"):
+        found[name] = getattr(keras.losses, name)(1.0, 0.5)
+    for name in ("MeanSquaredError", "BinaryAccuracy", "AUC", "Accuracy", "BinaryCrossentropy"):
+        metric = getattr(keras.metrics, name)()
+        found[f"metric {name}"] = [float(metric(1.0, 0.7)), float(metric(0, 0.9)), float(metric(1.0, 0.7))]
+    return found
