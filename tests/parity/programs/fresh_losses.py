@@ -261,7 +261,14 @@ def whole_and_half_data_in_a_loss(keras: Any) -> dict[str, Any]:
 
 def losses_and_metrics_of_single_numbers(keras: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for name in ("MeanSquaredError", "MeanAbsoluteError", "BinaryCrossentropy", "Huber", "Poisson", "LogCosh"):
+    for name in (
+        "MeanSquaredError",
+        "MeanAbsoluteError",
+        "BinaryCrossentropy",
+        "Huber",
+        "Poisson",
+        "LogCosh",
+    ):
         loss = getattr(keras.losses, name)()
         found[name] = [
             loss(1.0, 0.5),
@@ -274,3 +281,42 @@ def losses_and_metrics_of_single_numbers(keras: Any) -> dict[str, Any]:
         metric = getattr(keras.metrics, name)()
         found[f"metric {name}"] = [float(metric(1.0, 0.7)), float(metric(0, 0.9)), float(metric(1.0, 0.7))]
     return found
+
+
+def data_is_cast_to_the_dtype_of_an_input(keras: Any) -> dict[str, Any]:
+    ops = keras.ops
+    x = np.array([[1.7, 2.2], [0.5, 3.9]], "float32")
+    found: dict[str, Any] = {}
+    for dtype in ("int32", "uint8", "bool", "float16", "float32"):
+        inputs = keras.Input((2,), dtype=dtype)
+        model = keras.Model(inputs, ops.cast(inputs, "float32") * 2.0)
+        for name, data in {"float": x, "double": x.astype("float64"), "whole": x.astype("int32")}.items():
+            found[f"{dtype} of {name}"] = [
+                model.predict(data, verbose=0),
+                model.predict_on_batch(data),
+                keras.ops.convert_to_numpy(model(data)),
+            ]
+        stack = keras.Sequential([keras.Input((2,), dtype=dtype), keras.layers.Rescaling(2.0)])
+        found[f"stack {dtype}"] = stack.predict(x, verbose=0)
+    return found
+
+
+def training_on_data_cast_to_the_dtype_of_an_input(keras: Any) -> dict[str, Any]:
+    x = np.array([[1.7, 2.2], [0.5, 3.9]], "float32")
+    found = {}
+    for dtype in ("int32", "bool", "float32"):
+        layer = keras.layers.Dense(1, kernel_initializer="ones")
+        model = keras.Sequential([keras.Input((2,), dtype=dtype), layer])
+        model.compile(keras.optimizers.SGD(0.1), "mse")
+        history = model.fit(x, np.ones((2, 1), "float32"), verbose=0).history
+        found[dtype] = [history["loss"], layer.get_weights()[0]]
+    return found
+
+
+def a_model_within_casts_to_its_input(keras: Any) -> dict[str, Any]:
+    x = np.array([[1.7, 2.2], [0.5, 3.9]], "float32")
+    inner_input = keras.Input((2,), dtype="int32")
+    inner = keras.Model(inner_input, keras.ops.one_hot(inner_input, 4))
+    inputs = keras.Input((2,))
+    model = keras.Model(inputs, inner(inputs))
+    return {"predict": model.predict(x, verbose=0), "call": keras.ops.convert_to_numpy(model(x))}
