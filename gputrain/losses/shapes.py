@@ -37,8 +37,10 @@ def align(first: Any, second: Any) -> tuple[Any, Any]:
     """Two operands whose numbers of axes differ by one, brought to one number; all others as they are.
 
     The longer one must end in an axis of size 1. That axis goes, (N, H, W, 1) against (N, H, W); only
-    against (N,) it stays, and both become (N, 1).
+    against (N,) it stays, and both become (N, 1). Two single numbers are those of one sample, (1,) both.
     """
+    if first.ndim == second.ndim == 0:
+        return ops.expand_dims(first, 0), ops.expand_dims(second, 0)
     if first.ndim == second.ndim + 1:
         second, first = align(second, first)
     elif second.ndim == first.ndim + 1 and second.shape[-1] == 1:

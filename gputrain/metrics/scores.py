@@ -229,7 +229,7 @@ class FBetaScore(_Score):
             largest = ops.greater_equal(y_pred, ops.max(y_pred, axis=-1, keepdims=True))
             yes = ops.logical_and(largest, ops.greater(ops.absolute(y_pred), _NOTHING))
         else:
-            yes = ops.greater(y_pred, self.threshold)
+            yes = ops.greater(ops.cast(y_pred, self.dtype), self.threshold)
         ones, taken = ops.multiply(y_true, weights), ops.multiply(ops.cast(yes, _EXACT), weights)
         hits = ops.sum(ops.multiply(taken, y_true), axis=0)
         self._totals["true_positives"].assign_add(hits)

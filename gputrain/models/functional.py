@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gputrain.errors import GraphError, ShapeError, explain
-from gputrain.ir import Node, Value, is_float, schedule
+from gputrain.ir import Node, Value, schedule
 from gputrain.layers.base import Layer
 from gputrain.layers.base.symbolic import LayerCall
 from gputrain.layers.core.input_layer import InputLayer
@@ -126,7 +126,7 @@ class FunctionalGraph:
                     fix=_shape_hint(tuple(x.shape), expected),
                 )
             )
-        if str(fitted.dtype) != value.dtype and (is_float(value.dtype) or not is_float(str(fitted.dtype))):
+        if str(fitted.dtype) != value.dtype:
             fitted = cast(fitted, value.dtype)
         if fitted is not x and mask is not None:
             fitted.mask = mask

@@ -39,6 +39,7 @@ class Relu(_Unary):
 
     gradient = staticmethod(lambda ct, y, x: apply(ReluGrad(), ct, y))
     floating = False
+    counting = True
     reference = staticmethod(lambda x: np.maximum(x, 0))
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:

@@ -311,7 +311,7 @@ def harmonize(*xs: Any) -> list[Any]:
     arrays = [None if is_number(x) else convert(x) for x in xs]
     known = [spec_of(a).dtype for a in arrays if a is not None]
     if not known:
-        known = [config.floatx() if any(isinstance(x, float | np.floating) for x in xs) else "int32"]
+        known = ["bool"]
     dtype = known[0]
     for other in known[1:]:
         dtype = promote(dtype, other)

@@ -46,7 +46,7 @@ from gputrain.ops.elementwise import (
     subtract,
     where,
 )
-from gputrain.ops.pointwise import as_float, as_floats
+from gputrain.ops.pointwise import as_float, as_floats, dtype_of
 from gputrain.ops.reduction import all
 
 __all__ = [
@@ -274,8 +274,10 @@ def fabs(x: Any) -> Any:
 
 
 def trunc(x: Any) -> Any:
-    """x without its decimals."""
-    x = as_float(x)
+    """x without its decimals; whole numbers are what they are."""
+    x = convert(x)
+    if not is_float(dtype_of(x)):
+        return x
     return multiply(sign(x), floor(abs(x)))
 
 

@@ -279,6 +279,7 @@ class Subtract(_Binary):
     """x1 - x2, broadcast."""
 
     function = "subtract"
+    logical = False
     gradient = staticmethod(lambda ct, z, x, y: (ct, -ct))
 
 
@@ -303,8 +304,7 @@ class Divide(_Binary):
         dx = ct / y
         if number_of(y):  # not 0
             return dx, -(dx * out)
-        dx = through(ct, dx)
-        return dx, through(ct, -(dx * out))
+        return through(ct, dx), through(ct, -(dx * out))
 
 
 class ChoiceGrad(Operation):
@@ -420,6 +420,7 @@ class Negative(_Unary):
     function = "negative"
     gradient = staticmethod(lambda ct, y, x: -ct)
     floating = False
+    logical = False
 
 
 class Abs(_Unary):
@@ -625,7 +626,6 @@ floor_divide = binary_function(FloorDivide)
 mod = binary_function(Mod)
 negative = unary_function(Negative)
 abs = absolute = unary_function(Abs)
-sign = unary_function(Sign)
 square = unary_function(Square)
 floor = unary_function(Floor)
 ceil = unary_function(Ceil)
@@ -647,6 +647,12 @@ def divide(x1: Any, x2: Any) -> Any:
 
 
 true_divide = divide
+
+
+def sign(x: Any) -> Any:
+    """-1, 0 or 1 by the sign of x; booleans are their own."""
+    x = convert(x)
+    return x if dtype_of(x) == "bool" else apply(Sign(), x)
 
 
 def power(x1: Any, x2: Any) -> Any:

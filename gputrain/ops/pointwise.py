@@ -30,6 +30,7 @@ class _Unary(Operation):
         gradient: that of the input, `f(ct, output, input)`.
         floating: integer inputs are refused.
         counting: booleans are taken for int32.
+        logical: False where booleans are refused.
         domain: range of the samples' inputs.
         reference: what the samples are compared with; None means `function`.
     """
@@ -39,12 +40,15 @@ class _Unary(Operation):
     overwrites: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0),)
     floating: ClassVar[bool] = True
     counting: ClassVar[bool] = False
+    logical: ClassVar[bool] = True
     domain: ClassVar[tuple[float, float]] = (-2.0, 2.0)
     reference: ClassVar[Callable[..., Any] | None] = None
 
     def infer(self, x: Spec) -> Spec:
         if self.floating:
             require_float(x, type(self).__name__)
+        if not self.logical:
+            require_numbers(x, type(self).__name__)
         return x
 
     def vjp(self, ct: Value, out: Value, x: Value) -> Gradients:
@@ -68,6 +72,7 @@ class _Binary(Operation):
         gradient: those of the inputs, `f(ct, output, x1, x2)`.
         floating: integer inputs are refused.
         counting: booleans are taken for int32.
+        logical: False where booleans are refused.
         result: dtype of the output when it is not the inputs'.
         domain: range of the samples' inputs.
     """
@@ -78,6 +83,7 @@ class _Binary(Operation):
     overwrites: ClassVar[tuple[tuple[int, int], ...]] = ((0, 0), (0, 1))
     floating: ClassVar[bool] = False
     counting: ClassVar[bool] = False
+    logical: ClassVar[bool] = True
     result: ClassVar[str | None] = None
     domain: ClassVar[tuple[float, float]] = (-2.0, 2.0)
 
@@ -87,6 +93,8 @@ class _Binary(Operation):
             raise DTypeError(explain(f"{name} needs inputs of one dtype.", received=f"{x} and {y}"))
         if self.floating:
             require_float(x, name)
+        if not self.logical:
+            require_numbers(x, name)
         return Spec(broadcast(x, y, name), self.result or x.dtype)
 
     def vjp(self, ct: Value, out: Value, x: Value, y: Value) -> Gradients:
@@ -121,6 +129,13 @@ def function_of(op: Operation) -> str:
     """The function of NumPy and CuPy that is all of the operation's `compute`, if there is one."""
     plain = type(op).compute in (_Unary.compute, _Binary.compute)
     return op.function if plain and isinstance(op, _Unary | _Binary) else ""
+
+
+def require_numbers(spec: Spec, what: str) -> None:
+    """Refuse booleans, of which there is no difference and no negative."""
+    if spec.dtype == "bool":
+        fix = 'Convert with ops.cast(x, "int32"), or use ops.logical_not and ops.logical_xor.'
+        raise DTypeError(explain(f"{what} does not take booleans.", received=spec, fix=fix))
 
 
 def dtype_of(x: Any) -> str:

@@ -136,8 +136,9 @@ def _through(op: Any, out: Array, factor: Array, product: Array, *, scratch: Any
         for known, given, target, zero, nan in parts:
             if moves:
                 np.copyto(target, given)
-            np.equal(known, 0, out=zero)
-            if zero.any():  # seldom
+            least = np.minimum.reduce(given)  # NaN where there is one
+            if least != least:  # seldom
+                np.equal(known, 0, out=zero)
                 np.not_equal(given, given, out=nan)
                 np.logical_and(nan, zero, out=nan)
                 np.copyto(target, 0, where=nan)
