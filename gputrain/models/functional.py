@@ -48,12 +48,17 @@ class FunctionalGraph:
 
     @property
     def layers(self) -> list[Layer]:
-        """Input layers and called layers, in order, each once."""
-        called = [node.op.layer for node in self.nodes if isinstance(node.op, LayerCall)]
-        return list(dict.fromkeys([*self.input_layers, *called]))
+        """Input layers and called layers, each once: those farthest from the outputs first, as in Keras.
+
+        Of those equally far, the one that is met first comes first, on the way back from the first output.
+        """
+        return _by_distance(dict(zip(self.input_values, self.input_layers, strict=True)), self.output_values)
 
     def run(self, args: Any) -> Any:
-        """Repeat the calls on `args`, given in the structure of the inputs (or flat, or by name)."""
+        """Repeat the calls on `args`, given in the structure of the inputs (or flat, or by name).
+
+        Returns the outputs in their structure; of a list of one, that one.
+        """
         given = self.match(args)
         known: dict[Value, Any] = {}
         for value, x in zip(self.input_values, given, strict=True):
@@ -70,7 +75,8 @@ class FunctionalGraph:
             if not hint:
                 raise
             raise ShapeError(f"{error} {hint}") from error
-        return tree.pack(self.outputs, [known[v] for v in self.output_values])
+        made = tree.pack(self.outputs, [known[v] for v in self.output_values])
+        return made[0] if isinstance(made, list | tuple) and len(made) == 1 else made
 
     def _batch_hint(self, known: Mapping[Value, Any]) -> str:
         """What to do where an input came with another size of the batch than it was made for."""
@@ -208,6 +214,44 @@ def _between(inputs: Sequence[Value], outputs: Sequence[Value], name: str) -> li
             wanted.add(value.node)
             pending.extend(v for v in value.node.inputs if v not in cut)
     return [node for node in schedule(outputs) if node in wanted]
+
+
+def _by_distance(inputs: Mapping[Value, Layer], outputs: Sequence[Value]) -> list[Layer]:
+    """The layers between, by how many calls they are away from the outputs, and then as they are met.
+
+    They are met on the way back, depth first, from the first output and the first argument of each call. A
+    place on this way is an input, or a node; what stands there is a layer, that of several places if it is
+    shared, or the node of an operation, which counts as a call.
+    """
+
+    def place_of(value: Value) -> Any:
+        return value if value in inputs else value.node
+
+    met: dict[Any, Any] = {}  # what stands at each place
+    left: list[Any] = []  # places, each after all that it reads
+    pending = [(place_of(value), False) for value in reversed(outputs)]
+    while pending:
+        place, back = pending.pop()
+        if back:
+            left.append(place)
+        elif place not in met:
+            is_call = isinstance(place, Node) and isinstance(place.op, LayerCall)
+            met[place] = inputs[place] if place in inputs else place.op.layer if is_call else place
+            pending.append((place, True))
+            pending.extend((place_of(value), False) for value in reversed(_read_at(place)))
+    away = dict.fromkeys([*(layer for layer in inputs.values() if layer not in met.values()), *met.values()], 0)
+    place_away = dict.fromkeys(met, 0)
+    for place in reversed(left):
+        away[met[place]] = place_away[place] = max(place_away[place], away[met[place]])
+        for value in _read_at(place):
+            before = place_of(value)
+            place_away[before] = max(place_away[before], place_away[place] + 1)
+    return [layer for layer in sorted(away, key=lambda layer: -away[layer]) if isinstance(layer, Layer)]
+
+
+def _read_at(place: Value | Node) -> Sequence[Value]:
+    """What a node reads; an input reads nothing."""
+    return place.inputs if isinstance(place, Node) else ()
 
 
 def _input_layer(value: Value) -> InputLayer:

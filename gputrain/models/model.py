@@ -18,6 +18,7 @@ from gputrain.models.training import checks
 from gputrain.models.training.objectives import takes_indices
 from gputrain.models.training.trainer import Trainer
 from gputrain.names import did_you_mean
+from gputrain.utils import tree
 
 
 class Model(Trainer, Layer):
@@ -303,6 +304,12 @@ class Functional(Model):
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
         with masking.carried(inputs, mask):
             return self.graph.run(inputs)
+
+    def symbolic_results(self, results: Any) -> Any:
+        """The outputs in their structure: of a list of one, a call on symbolic values returns the list."""
+        if not self._has_graph() or type(self).call is not Functional.call:
+            return results
+        return tree.pack(self.graph.outputs, tree.flatten(results))
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         return None  # masks travel with the values inside the model

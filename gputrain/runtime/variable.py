@@ -165,6 +165,9 @@ class Variable(Stored):
         Args:
             value: array-like of the variable's shape; a Value inside a traced function.
 
+        Returns:
+            The new contents, which later changes of the variable do not reach.
+
         Raises:
             ShapeError: the shape differs.
         """
@@ -172,7 +175,7 @@ class Variable(Stored):
         if trace is not None:
             new = self.operators["convert"](value, dtype=self.dtype)
             return trace.write(self, new if isinstance(new, Value) else self.operators["constant"](new))
-        host = np.asarray(self.device.download(value), dtype=self.dtype)
+        host = np.array(self.device.download(value), dtype=self.dtype)
         if host.shape != self.shape:
             raise ShapeError(
                 explain(
@@ -185,7 +188,7 @@ class Variable(Stored):
         self.writes += 1
         if self.changed is not None:
             self.changed()
-        return self
+        return as_tensor(host)
 
     def assign_add(self, value: Any) -> Any:
         """Add `value` to the contents; returns what `assign` does."""

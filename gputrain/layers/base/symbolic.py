@@ -131,6 +131,10 @@ class SymbolicCalls(Tracked):
             )
         return calls[0]
 
+    def symbolic_results(self, results: Any) -> Any:
+        """What a call on symbolic values returns, where one on data returns `results`: the same."""
+        return results
+
     def compute_output_shape(self, input_shape: Shape) -> Any:
         """Shape of the output for inputs of this shape; nothing is computed. Builds the layer.
 
@@ -234,7 +238,7 @@ def _traced(layer: Any, args: Any, kwargs: Any, sized: Callable[..., Spec]) -> R
     with Trace(counter=_step_variable()).active():
         result = layer(*new_args, **new_kwargs)
         leaves = _as_values(layer, result)
-    structure = tree.map_leaves(lambda leaf: None, result)
+    structure = tree.map_leaves(lambda leaf: None, layer.symbolic_results(result))
     masks = {i: leaf.mask.spec for i, leaf in enumerate(leaves) if leaf.mask is not None}
     return Results(structure, [leaf.spec for leaf in leaves], masks)
 
