@@ -239,9 +239,21 @@ def missing_attribute(owner: str) -> Callable[[Any, str], Any]:
 
     def missing(self: Any, name: str) -> Any:
         words = f"{type(self).__name__!r} object has no attribute {name!r}"
-        raise AttributeError(f"{words}{attribute_instead(owner, name)}", name=name, obj=self)
+        raise lacking(self, name, words, attribute_instead(owner, name))
 
     return missing
+
+
+def lacking(owner: Any, name: str, words: str, instead: str) -> AttributeError:
+    """Return the error about an attribute; Python guesses at a name only where `instead` says nothing.
+
+    Args:
+        owner: whose it would be.
+        name: as it was asked for.
+        words: the error of Python.
+        instead: as `attribute_instead` gives it.
+    """
+    return AttributeError(f"{words}{instead}", name=name, obj=None if instead else owner)
 
 
 def attribute_instead(owner: str, name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -103,6 +104,13 @@ def test_an_attribute_that_objects_lack(name: str) -> None:
         ask()
     assert words in str(caught.value)
     assert caught.value.name == name
+
+
+@pytest.mark.parametrize("name", ["to_yaml", "load_weights", "predict_classes", "save"])
+def test_python_adds_no_guess_to_the_advice(name: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(line(), name)
+    assert "Did you mean" not in "".join(traceback.format_exception(caught.value))
 
 
 NAMES = {
