@@ -719,7 +719,7 @@ DROPPED: dict[str, str] = {
     "show_accuracy": 'Write metrics=["accuracy"] in compile().',
     "class_mode": "The loss says it.",
     "mode": "That was of Keras 1. Leave it out.",
-    "reset_metrics": "Leave it out: metrics go on from batch to batch until model.reset_metrics().",
+    "reset_metrics": "Leave it out: each call is alone. Average what the calls return.",
     "input_length": "Begin the model with keras.Input(shape=...).",
     "virtual_batch_size": _OF_KERAS_2,
     "fused": _OF_KERAS_2,

@@ -58,7 +58,7 @@ ARGUMENTS: dict[str, tuple[Callable[[], Any], str]] = {
     ),
     "reset_metrics": (
         lambda: line().train_on_batch(X, Y, reset_metrics=False),
-        "Received: reset_metrics. Leave it out: metrics go on from batch to batch until",
+        "Received: reset_metrics. Leave it out: each call is alone. Average what the calls return.",
     ),
     "mode": (lambda: L.BatchNormalization(mode=0), "Received: mode. That was of Keras 1. Leave it out."),
     "reduction": (
