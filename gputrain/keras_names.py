@@ -43,11 +43,16 @@ NOT_THERE: tuple[Group, ...] = (
             "Model": "save save_weights load_weights export",
             "models": "load_model save_model",
             "saving": "KerasFileEditor load_model load_weights save_model save_weights",
-            "callbacks": "BackupAndRestore ModelCheckpoint OrbaxCheckpoint",
             "layers.Layer": "load_own_variables save_own_variables",
             "optimizers.Optimizer": "load_own_variables save_own_variables",
             "": "export",
         },
+    ),
+    Group(
+        "callbacks that save models",
+        "keras.callbacks.EarlyStopping(restore_best_weights=True) gives the best weights back. In a Callback "
+        'of your own on_epoch_end() may keep them: numpy.savez("weights.npz", *self.model.get_weights()).',
+        {"callbacks": "BackupAndRestore ModelCheckpoint OrbaxCheckpoint"},
     ),
     Group(
         "configs of how a model was built and compiled",
@@ -265,13 +270,19 @@ NOT_THERE: tuple[Group, ...] = (
         {"": "RematScope remat", "layers.Layer": "rematerialized_call"},
     ),
     Group(
-        "names and lists inside layers",
-        "Name layers with name=. Make weights with add_weight() and keep metrics as attributes.",
-        {
-            "": "name_scope",
-            "backend": "get_uid",
-            "layers.Layer": "add_metric add_variable",
-        },
+        "names inside layers",
+        "Name layers with name=.",
+        {"": "name_scope", "backend": "get_uid"},
+    ),
+    Group(
+        "weights of layers by a second name",
+        "Make weights with add_weight().",
+        {"layers.Layer": "add_variable"},
+    ),
+    Group(
+        "metrics inside layers",
+        "Keep metrics as attributes of the model, and update them in train_step.",
+        {"layers.Layer": "add_metric"},
     ),
     Group(
         "settings of other engines",
@@ -296,12 +307,19 @@ NOT_THERE: tuple[Group, ...] = (
         },
     ),
     Group(
-        "pictures of models, knowledge distillation, inner tools",
-        "model.summary() shows the layers; a teacher is a model that your train_step calls.",
-        {
-            "": "visualization distillation legacy",
-            "utils": "model_to_dot plot_model Config get_source_inputs legacy",
-        },
+        "pictures of models",
+        "model.summary() shows the layers.",
+        {"": "visualization", "utils": "model_to_dot plot_model"},
+    ),
+    Group(
+        "knowledge distillation",
+        "Write train_step; a teacher is a model that it calls.",
+        {"": "distillation"},
+    ),
+    Group(
+        "inner tools",
+        "Use a dict in place of Config, and model.inputs for the inputs of a model.",
+        {"": "legacy", "utils": "Config get_source_inputs legacy"},
     ),
     Group(
         "other random numbers",
@@ -355,6 +373,14 @@ _FORMER_LAYERS = (
     "normalization pooling recurrent wrappers"
 )
 _AS_FIT = "Keras 3 has one method: model.{}() takes generators and sequences of batches, too."
+_STEP = (
+    "In train_step write gradients = gputrain.gradients(loss, self.trainable_variables) and "
+    "self.optimizer.apply(gradients, self.trainable_variables)."
+)
+_NO_CONTENTS = (
+    "It has no contents while a model is traced: compute with keras.ops, and return it from train_step, or "
+    "show it with gputrain.ops.print."
+)
 _CLASSES = "Keras 3 has no {}(). Write model.predict(x).argmax(axis=-1), or model.predict(x) > 0.5."
 
 # What older Keras had, or what is the inside of Keras, and what Keras 3 has instead.
@@ -407,6 +433,19 @@ FORMER: dict[str, str] = {
     "Model.reset_states": "Keras 3 calls it reset_state(), of layers that have one.",
     "Model.uses_learning_phase": "Pass training=True or training=False to the call.",
     "Model.updates": "State is updated by itself. Assign to variables made with add_weight(trainable=False).",
+    "Model.targets": "Pass the targets to fit() as y; train_step has them in its data.",
+    "Model.zero_grad": f"Gradients are made anew each time. {_STEP}",
+    "Model.parameters": "Read model.trainable_variables.",
+    "Model.state_dict": "Use model.get_weights() and model.set_weights().",
+    "Model.load_state_dict": "Use model.get_weights() and model.set_weights().",
+    "Model.eval": "Pass training=False to the call.",
+    "GradientTape": _STEP,
+    "KerasTensor.backward": _STEP,
+    **dict.fromkeys(("KerasTensor.numpy", "KerasTensor.item", "KerasTensor.tolist"), _NO_CONTENTS),
+    "KerasTensor.eval": _NO_CONTENTS,
+    "KerasTensor.detach": "It is keras.ops.stop_gradient.",
+    "KerasTensor.get_shape": "Read x.shape.",
+    "losses.Reduction": 'Write reduction="sum_over_batch_size", "sum" or "none".',
     "preprocessing.sequence": "Use keras.utils.pad_sequences; pass a generator or a PyDataset to fit().",
     "preprocessing.text": "Split and number words with Python, then keras.utils.pad_sequences.",
     **{
@@ -425,11 +464,16 @@ FORMER: dict[str, str] = {
     },
     "layers.Layer.get_updates_for": "State is updated by itself.",
     "layers.Layer.add_update": "Assign to a variable made with add_weight(trainable=False) in call().",
+    "layers.Layer.output_shape": "Read layer.output.shape.",
+    "layers.Layer.input_shape": "Read layer.input.shape.",
     "layers.Layer.inbound_nodes": "Read layer.input and layer.output.",
     "layers.Layer.get_output_at": "Read layer.output.",
     "layers.Layer.get_input_at": "Read layer.input.",
     "metrics.Metric.reset_states": "Keras 3 calls it reset_state().",
     "optimizers.Optimizer.get_weights": "Read optimizer.variables; numpy() gives the contents of each.",
+    "optimizers.Optimizer.weights": "Read optimizer.variables.",
+    "optimizers.Optimizer.zero_grad": f"Gradients are made anew each time. {_STEP}",
+    "optimizers.Optimizer.step": _STEP,
     "optimizers.Optimizer.lr": "Keras 3 calls it learning_rate.",
     "optimizers.Optimizer.decay": "Use keras.optimizers.schedules.InverseTimeDecay as the learning_rate.",
     "optimizers.Optimizer.get_updates": "Use apply(gradients, variables).",
@@ -513,7 +557,7 @@ TENSORFLOW: dict[str, str] = {
     "math": "Use keras.ops.",
     "linalg": "Use keras.ops.",
     "function": "Leave it out: every model is compiled.",
-    "GradientTape": "Write train_step with gputrain.gradients(target, sources).",
+    "GradientTape": _STEP,
     "config": "gputrain doctor says which device computes; keras.config chooses it.",
     "device": "Write keras.device.",
     "test": "gputrain doctor says which device computes.",
@@ -559,8 +603,15 @@ def is_operation_of_tensorflow(path: str) -> bool:
     return root == "tensorflow" and own not in TENSORFLOW and own.rpartition(".")[0] in groups
 
 
+# Rooms of Keras that TensorFlow has a second time, beside tensorflow.keras.
+_ROOMS_IN_TENSORFLOW = ("initializers", "layers", "losses", "metrics", "optimizers")
+
+
 def _tensorflow(parts: list[str]) -> str:
     """What to do about a name of TensorFlow."""
+    if parts[:1] and parts[0] in _ROOMS_IN_TENSORFLOW:
+        path = ".".join(parts)
+        return instead_of(f"keras.{path}") or f"Write tf.keras.{path}."
     for count in range(len(parts), 0, -1):
         found = TENSORFLOW.get(".".join(parts[:count]))
         if found is not None:
@@ -642,9 +693,9 @@ ARGUMENTS: dict[str, str] = {
     "decay": "learning_rate=keras.optimizers.schedules.InverseTimeDecay(rate, 1, decay)",
     "schedule_decay": "learning_rate=keras.optimizers.schedules.InverseTimeDecay(rate, 1, decay)",
     "epsilon": "min_delta",
-    "samples_per_epoch": "steps_per_epoch",
-    "nb_val_samples": "validation_steps",
-    "val_samples": "steps",
+    "samples_per_epoch": "steps_per_epoch=samples_per_epoch // batch_size",
+    "nb_val_samples": "validation_steps=nb_val_samples // batch_size",
+    "val_samples": "steps=val_samples // batch_size",
     "nb_classes": "num_classes",
     "depth": "num_classes",
     "l": "l1 l2",
@@ -672,6 +723,8 @@ DROPPED: dict[str, str] = {
     "target_tensors": "Leave it out: fit takes the targets as y.",
     "show_accuracy": 'Write metrics=["accuracy"] in compile().',
     "class_mode": "The loss says it.",
+    "mode": "That was of Keras 1. Leave it out.",
+    "reset_metrics": "Leave it out: each call is alone. Average what the calls return.",
     "input_length": "Begin the model with keras.Input(shape=...).",
     "virtual_batch_size": _OF_KERAS_2,
     "fused": _OF_KERAS_2,

@@ -81,8 +81,8 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the member of `names` that `name` most likely stands for, or None when none is close.
 
     A name spelt almost like it comes first, then one that has all its words ("top_k" in
-    "top_k_categorical_accuracy"), then one spelt much like it, then one whose words it has all. Case,
-    underscores and hyphens do not count.
+    "top_k_categorical_accuracy"), then one spelt much like it, then one that begins with it, then one whose
+    words it has all. Case, underscores and hyphens do not count.
 
     Example:
         >>> nearest("glorot-unifrom", ["zeros", "glorot_uniform"])
@@ -94,7 +94,9 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     words = _words(name)
     longer = [other for other in known if words <= _words(other)]
     shorter = [other for other in known if _words(other) <= words]
-    attempts = ((known, 0.85), (longer, 0.0), (known, 0.6), (shorter, 0.0))
+    key = _key(name)
+    begun = [other for other in known if len(key) > 2 and _key(other).startswith(key)]
+    attempts = ((known, 0.85), (longer, 0.0), (known, 0.6), (begun, 0.0), (shorter, 0.0))
     found = (_closest(name, among, cutoff) for among, cutoff in attempts)
     return next((other for other in found if other is not None), None)
 
@@ -166,7 +168,7 @@ def public(
     A name that `stands_above` was told of comes from the module that has it.
 
     Args:
-        kind: the word for what the module holds, as "layer".
+        kind: the word for what the module holds, as "layer"; "" where names are told by their paths.
         module: its `__name__`.
         names: its public names; `dir` shows them alone, not the modules that they come from.
         rooms: modules that are found under their last name, imported when they are first asked for; `dir`
@@ -193,11 +195,13 @@ def public(
         asking = sys._getframe(1)
         if asking.f_code.co_name == "_handle_fromlist":  # Python looks whether to import a module
             raise AttributeError(name)
-        instead = what_to_do(f"{module}.{name}".replace("gputrain", "keras", 1))
+        path = f"{module}.{name}".replace("gputrain", "keras", 1)
+        instead = what_to_do(path)
         if instead is None:
             alike = [known for known in names if known[:1].isupper() == name[:1].isupper()]
             instead = did_you_mean(name, alike)
-        message = f"gputrain has no {kind} {name!r}. {instead}"
+        what = f"{kind} {name!r}" if kind else path
+        message = f"gputrain has no {what}. {instead}"
         if _is_from_import(asking):
             raise ImportError(message, name=name)
         raise AttributeError(message, name=name)
@@ -239,9 +243,21 @@ def missing_attribute(owner: str) -> Callable[[Any, str], Any]:
 
     def missing(self: Any, name: str) -> Any:
         words = f"{type(self).__name__!r} object has no attribute {name!r}"
-        raise AttributeError(f"{words}{attribute_instead(owner, name)}", name=name, obj=self)
+        raise lacking(self, name, words, attribute_instead(owner, name))
 
     return missing
+
+
+def lacking(owner: Any, name: str, words: str, instead: str) -> AttributeError:
+    """Return the error about an attribute; Python guesses at a name only where `instead` says nothing.
+
+    Args:
+        owner: whose it would be.
+        name: as it was asked for.
+        words: the error of Python.
+        instead: as `attribute_instead` gives it.
+    """
+    return AttributeError(f"{words}{instead}", name=name, obj=None if instead else owner)
 
 
 def attribute_instead(owner: str, name: str) -> str:
@@ -267,6 +283,23 @@ def unknown_argument(name: str, known: Iterable[str]) -> str:
     """
     taken = set(known)
     return argument_instead(name, taken) or did_you_mean(name, taken)
+
+
+def unknown_arguments(names: Iterable[str], known: Iterable[str]) -> str:
+    """Return the closing words of an error about unknown arguments: of several, all that have a name now.
+
+    Args:
+        names, known: see `unknown_argument`.
+
+    Example:
+        >>> unknown_arguments(["nb_epoch", "show"], ["epochs"])
+        'Keras 3 calls it epochs.'
+    """
+    given, taken = sorted(names), set(known)
+    told = {name: text for name in given if (text := argument_instead(name, taken)) is not None}
+    if len(told) > 1:
+        return " ".join(f"{name}: {text}" for name, text in told.items())
+    return next(iter(told.values()), None) or did_you_mean(given[0], taken)
 
 
 def argument_instead(name: str, known: Iterable[str]) -> str | None:

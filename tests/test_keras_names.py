@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 
 import gputrain as keras
 from gputrain import keras_names
-from gputrain.errors import DeviceError
+from gputrain.errors import DeviceError, GraphError
 from gputrain.names import unknown_argument, what_to_do
 
 pytestmark = pytest.mark.cpu_only("words are the same on every device")
@@ -51,7 +52,49 @@ ARGUMENTS: dict[str, tuple[Callable[[], Any], str]] = {
     "nb_epoch": (lambda: line().fit(X, Y, nb_epoch=1), "Received: nb_epoch. Keras 3 calls it epochs."),
     "workers": (lambda: line().fit(X, Y, workers=4), "Leave it out: batches are read ahead by a thread"),
     "max_q_size": (lambda: line().predict(X, max_q_size=4), "Leave it out: batches are read ahead"),
-    "samples_per_epoch": (lambda: line().fit(X, Y, samples_per_epoch=4), "Keras 3 calls it steps_per_epoch."),
+    "samples_per_epoch": (
+        lambda: line().fit(X, Y, samples_per_epoch=4),
+        "Received: samples_per_epoch. Write steps_per_epoch=samples_per_epoch // batch_size.",
+    ),
+    "reset_metrics": (
+        lambda: line().train_on_batch(X, Y, reset_metrics=False),
+        "Received: reset_metrics. Leave it out: each call is alone. Average what the calls return.",
+    ),
+    "mode": (lambda: L.BatchNormalization(mode=0), "Received: mode. That was of Keras 1. Leave it out."),
+    "reduction": (
+        lambda: keras.losses.MeanSquaredError(reduction="auto"),
+        "Received: 'auto'. Leave it out, or write \"sum_over_batch_size\"",
+    ),
+    "input": (
+        lambda: keras.Model(input=1, output=2),
+        "Received: input, output. input: Keras 3 calls it inputs. output: Keras 3 calls it outputs.",
+    ),
+    "init and W_regularizer": (
+        lambda: L.Dense(3, init="uniform", W_regularizer="l2"),
+        "W_regularizer: Keras 3 calls it kernel_regularizer. init: Keras 3 calls it kernel_initializer.",
+    ),
+    "nb_epoch and show_accuracy": (
+        lambda: line().fit(X, Y, nb_epoch=1, show_accuracy=True),
+        'nb_epoch: Keras 3 calls it epochs. show_accuracy: Write metrics=["accuracy"] in compile().',
+    ),
+    "unit": (lambda: L.Dense(unit=3), "argument: 'units'. Received unit. Did you mean 'units'?"),
+    "a list of numbers": (
+        lambda: line()(X.tolist()),
+        ": the model has 1 input(s). Expected:",
+    ),
+    "lists": (lambda: L.Dense(3)(X.tolist()), "A list is taken as several inputs: pass numpy.array(x)."),
+    "a mask": (
+        lambda: L.GlobalAveragePooling2D()(np.ones((1, 2, 2, 1), "float32"), mask=X),
+        "GlobalAveragePooling2D.call() got an unexpected keyword argument 'mask'",
+    ),
+    "a mask of another shape": (
+        lambda: L.BatchNormalization()(np.ones((2, 8, 8), "float32"), mask=X > 0, training=True),
+        "BatchNormalization: mask must have the shape of the first axes of the inputs.",
+    ),
+    "the beginning of a name": (
+        lambda: keras.callbacks.EarlyStopping("acc").check_monitor(["accuracy", "loss"]),
+        "Did you mean 'accuracy'?",
+    ),
     "show_accuracy": (
         lambda: line().fit(X, Y, show_accuracy=True),
         'Write metrics=["accuracy"] in compile().',
@@ -92,6 +135,15 @@ ATTRIBUTES: dict[str, tuple[Callable[[], Any], str]] = {
     "get_output_at": (lambda: L.Dense(1).get_output_at, "Read layer.output."),
     "lr": (lambda: line().optimizer.lr, "has no attribute 'lr'. Keras 3 calls it learning_rate."),
     "minimize": (lambda: line().optimizer.minimize, "Use gputrain.gradients(target, sources)"),
+    "output_shape": (lambda: L.Dense(1).output_shape, "Read layer.output.shape."),
+    "input_shape": (lambda: L.Dense(1).input_shape, "Read layer.input.shape."),
+    "targets": (lambda: line().targets, "Pass the targets to fit() as y"),
+    "weights": (lambda: line().optimizer.weights, "Read optimizer.variables."),
+    "zero_grad": (lambda: line().zero_grad, "write gradients = gputrain.gradients(loss, self.trainable_"),
+    "step": (lambda: line().optimizer.step, "self.optimizer.apply(gradients, self.trainable_variables)."),
+    "parameters": (lambda: line().parameters, "Read model.trainable_variables."),
+    "backward": (lambda: keras.Input((1,)).backward, "self.optimizer.apply(gradients, self.trainable_"),
+    "numpy": (lambda: keras.Input((1,)).numpy, "It has no contents while a model is traced"),
     "stateless_result": (lambda: keras.metrics.Mean().stateless_result, "Models keep their state"),
 }
 
@@ -103,6 +155,42 @@ def test_an_attribute_that_objects_lack(name: str) -> None:
         ask()
     assert words in str(caught.value)
     assert caught.value.name == name
+
+
+@pytest.mark.parametrize("name", ["to_yaml", "load_weights", "predict_classes", "save"])
+def test_python_adds_no_guess_to_the_advice(name: str) -> None:
+    with pytest.raises(AttributeError) as caught:
+        getattr(line(), name)
+    assert "Did you mean" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_loss_outside_a_step_is_told_where_gradients_are_taken() -> None:
+    words = r"Received: Tensor\. Compute the loss in a model's train_step, and there write gradients = "
+    with pytest.raises(GraphError, match=words):
+        keras.gradients(keras.ops.ones(()), line().trainable_variables)
+
+
+@pytest.mark.parametrize("what", ["backward", "numpy", "item"])
+def test_a_train_step_of_another_framework(what: str) -> None:
+    class Other(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = L.Dense(1)
+
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+            getattr(self.compute_loss(x, y, self.dense(x)), what)()
+
+    model = Other()
+    model.compile("sgd", "mse")
+    with pytest.raises(AttributeError, match=re.escape(keras_names.FORMER[f"KerasTensor.{what}"])):
+        model.fit(X, Y, verbose=0)
+
+
+def test_rooms_that_tensorflow_has_beside_keras() -> None:
+    assert what_to_do("tensorflow.optimizers.Adam") == "Write tf.keras.optimizers.Adam."
+    assert what_to_do("tensorflow.losses.MSE") == "It is keras.losses.mean_squared_error."
+    assert what_to_do("tensorflow.layers.LSTM") == what_to_do("keras.layers.LSTM")
 
 
 NAMES = {
@@ -127,7 +215,7 @@ NAMES = {
     "optimizers.Nadam": "SGD, Adam, AdamW and RMSprop are there",
     "losses.Dice": "Write it as a function of (y_true, y_pred)",
     "losses.accuracy": "It is keras.metrics.accuracy.",
-    "callbacks.ModelCheckpoint": "Keep the weights",
+    "callbacks.ModelCheckpoint": "keras.callbacks.EarlyStopping(restore_best_weights=True) gives the best",
     "callbacks.TensorBoard": "CSVLogger and JSONLinesLogger",
     "datasets.cifar10": "Load the files yourself",
     "ops.top_k": "sort with NumPy",
@@ -144,6 +232,10 @@ NAMES = {
     "applications": "Build the model from layers",
     "preprocessing": "Pass arrays, a generator or a keras.utils.PyDataset",
     "mixed_precision": "Give layers a dtype",
+    "losses.Reduction": 'Write reduction="sum_over_batch_size", "sum" or "none".',
+    "GradientTape": "self.optimizer.apply(gradients, self.trainable_variables).",
+    "utils.get_source_inputs": "model.inputs for the inputs",
+    "distillation": "Write train_step; a teacher is a model",
     "tree.flaten": "Did you mean 'flatten'?",
 }
 

@@ -187,4 +187,4 @@ def _asked(name: Any) -> str:
 
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__, __dir__ = public("name of keras.backend", __name__, __all__)
+    __getattr__, __dir__ = public("", __name__, __all__)

@@ -13,6 +13,11 @@ from gputrain.ir import Node, Stored, Value, current_trace, is_float, schedule
 from gputrain.ops import add, sum_to
 from gputrain.ops.base import as_value, constant
 
+_IN_A_STEP = (
+    "Compute the loss in a model's train_step, and there write gradients = gputrain.gradients(loss, "
+    "variables) and self.optimizer.apply(gradients, variables)."
+)
+
 
 def gradients(
     target: Any, sources: Sequence[Value | Stored], upstream: Value | None = None
@@ -40,7 +45,11 @@ def gradients(
     """
     if current_trace() is None and not isinstance(target, Value):
         raise GraphError(
-            explain("gradients() works on values of a traced function.", received=type(target).__name__)
+            explain(
+                "gradients() works on values of a traced function.",
+                received=type(target).__name__,
+                fix=_IN_A_STEP,
+            )
         )
     target = as_value(target)
     if upstream is None and any(size != 1 for size in target.shape):
@@ -73,7 +82,8 @@ def _source(source: Value | Stored) -> Value:
         return source
     trace = current_trace()
     if trace is None:
-        raise GraphError("gradients() with respect to a variable works inside a traced function only.")
+        rule = "gradients() with respect to a variable works inside a traced function only."
+        raise GraphError(explain(rule, fix=_IN_A_STEP))
     return trace.read(source)
 
 

@@ -102,7 +102,9 @@ def not_numbers(array: NDArray[Any], where: str) -> DataError:
     cells = array.reshape(-1).tolist()
     first = next((i for i, cell in enumerate(cells) if not isinstance(cell, Real)), None)
     if first is None:
-        return DataError(rule, received="numbers as objects of Python", fix='Pass x.astype("float32").')
+        return DataError(
+            rule, received="numbers as objects of Python (dtype object)", fix='Pass x.astype("float32").'
+        )
     place = tuple(map(int, np.unravel_index(first, array.shape)))
     at = f"row {place[0]} (from 0)" if array.ndim == 1 else f"index {place}"
     received = f"{str(cells[first])[:60]!r} of type {type(cells[first]).__name__} at {at}"

@@ -45,7 +45,7 @@ def check_labels(targets: Sequence[Any], ranges: Sequence[LabelRange]) -> None:
     """
     for limit in ranges:
         y = targets[limit.index]
-        if y is None or y.size == 0 or y.dtype.kind == "b":
+        if y is None or y.size == 0:
             continue
         y = on_host(y)
         if limit.classes is None:
@@ -85,7 +85,8 @@ def _check_indices(y: np.ndarray, limit: LabelRange, classes: int) -> None:
     outside = ((y < 0) | (y >= classes)) & (y != limit.ignored if limit.ignored is not None else True)
     raise DataError(
         explain(
-            f"Output {limit.output!r} has {classes} classes, so labels must lie in 0..{classes - 1}.",
+            f"Output {limit.output!r} has {classes} class{'es' * (classes != 1)}, so labels must lie in "
+            f"0..{classes - 1}.",
             received=f"labels from {low} to {high}; the first outside is {_first(y, outside)}",
             fix="Give the last layer one unit per class, or renumber the labels from 0.",
         )

@@ -12,6 +12,7 @@ from typing import Any
 from gputrain.errors import GraphError, explain
 from gputrain.ir.arithmetic import Arithmetic
 from gputrain.ir.spec import Shape, Spec
+from gputrain.names import missing_attribute
 
 _PACKAGE = str(Path(__file__).resolve().parents[1]) + os.sep
 _sequence = itertools.count()
@@ -84,6 +85,8 @@ class Value(_Slotted, Arithmetic):
     def __repr__(self) -> str:
         made = f", by {self.node.op}" if self.node is not None else ""
         return f"<Value {self.name or 'unnamed'}: {self.spec}{made}>"
+
+    __getattr__ = missing_attribute("KerasTensor")
 
     def __bool__(self) -> bool:
         raise _no_contents(

@@ -12,6 +12,7 @@ from gputrain.names import did_you_mean
 from gputrain.utils.notes import note
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none")
+_AUTO = 'Leave it out, or write "sum_over_batch_size": in Keras 2 "auto" meant that.'
 
 
 def check_reduction(reduction: Any) -> str | None:
@@ -26,7 +27,7 @@ def check_reduction(reduction: Any) -> str | None:
         explain(
             "Unknown reduction of a loss.",
             received=repr(reduction),
-            fix=did_you_mean(str(reduction), REDUCTIONS),
+            fix=_AUTO if reduction == "auto" else did_you_mean(str(reduction), REDUCTIONS),
         )
     )
 

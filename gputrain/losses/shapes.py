@@ -67,7 +67,7 @@ def require_equal(what: str, y_true: Any, y_pred: Any, fix: str | None = None) -
     Args:
         what: who asks, as "mean_squared_error".
         y_true, y_pred: Values or arrays.
-        fix: what to do; a general advice unless given.
+        fix: what to do; unless given, it goes by the shapes.
 
     Raises:
         ShapeError: with both shapes.
@@ -79,9 +79,31 @@ def require_equal(what: str, y_true: Any, y_pred: Any, fix: str | None = None) -
                 "size 1 may be missing in one of them.",
                 expected=f"y_true of shape {tuple(y_pred.shape)}, as y_pred",
                 received=f"y_true of shape {tuple(y_true.shape)}",
-                fix=fix or "Reshape y, or give the last layer as many units as y has columns.",
+                fix=fix or _mended(y_true.shape, y_pred.shape),
             )
         )
+
+
+def _mended(given: Shape, output: Shape) -> str:
+    """What to do about targets of another shape than the outputs."""
+    if len(given) > 2 and len(output) > 2 and not fits(given[1:3], output[1:3]):
+        return "Resize the targets, as masks, to the size of the outputs, or change the layers before them."
+    units = "give the last layer as many units as y has columns."
+    if output[-1:] != (1,) and (fits(given, output[:-1]) or fits(given, (*output[:-1], 1))):
+        return f"Class indices need to_categorical(y, {output[-1]}); for numbers {units}"
+    return f"Reshape y, or {units}"
+
+
+def aligned(what: str, y_true: Any, y_pred: Any, fix: str | None = None) -> tuple[Any, Any]:
+    """Targets and outputs as `align` brings them to one shape; see `require_equal`.
+
+    Raises:
+        ShapeError: it does not; with the shapes that came.
+    """
+    targets, outputs = align(y_true, y_pred)
+    if not fits(targets.shape, outputs.shape):
+        require_equal(what, y_true, y_pred, fix)
+    return targets, outputs
 
 
 def numeric_pair(what: str, y_true: Any, y_pred: Any, fix: str | None = None) -> tuple[Any, Any]:
@@ -95,9 +117,7 @@ def numeric_pair(what: str, y_true: Any, y_pred: Any, fix: str | None = None) ->
         ShapeError: shapes that `align` does not bring together.
     """
     y_pred = as_float(y_pred)
-    y_true, y_pred = align(operand(y_true, y_pred.dtype), y_pred)
-    require_equal(what, y_true, y_pred, fix)
-    return y_true, y_pred
+    return aligned(what, operand(y_true, y_pred.dtype), y_pred, fix)
 
 
 def per_sample(y_true: Any, y_pred: Any) -> tuple[Any, Any]:

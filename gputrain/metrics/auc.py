@@ -211,7 +211,10 @@ class AUC(ConfusionMetric):
         ]
         if not found:
             return None
-        return f"{' and '.join(found)}, so there is no {self.curve} curve and the area means nothing."
+        return (
+            f"{' and '.join(found)}, so there is no {self.curve} curve and the area, counted as 0.0, means "
+            "nothing. Evaluate more data at once, and shuffle it, or stratify the split."
+        )
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as plain data."""

@@ -11,7 +11,7 @@ from gputrain import ops
 from gputrain.errors import explain
 from gputrain.ir import normalize_axis
 from gputrain.losses.reduction import match_mask, match_weights, safe_divide
-from gputrain.losses.shapes import align, mask_of, operand, require_equal
+from gputrain.losses.shapes import aligned, mask_of, operand
 from gputrain.metrics.base import Metric, registry
 from gputrain.metrics.functions import check_k
 from gputrain.ops.pointwise import as_float
@@ -77,8 +77,7 @@ class ConfusionMetric(Metric):
             ShapeError: shapes that do not belong together.
         """
         mask = mask_of(y_pred)
-        y_true, y_pred = align(operand(y_true), as_float(operand(y_pred)))
-        require_equal(type(self).__name__, y_true, y_pred)
+        y_true, y_pred = aligned(type(self).__name__, operand(y_true), as_float(operand(y_pred)))
         weights = self._own_weights(y_pred)
         if sample_weight is not None:
             weights = ops.multiply(weights, match_weights(sample_weight, y_pred)[0])

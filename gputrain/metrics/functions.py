@@ -11,7 +11,7 @@ from gputrain import config, ops
 from gputrain.errors import explain
 from gputrain.losses.base import FunctionLoss, Loss
 from gputrain.losses.functions import class_indices
-from gputrain.losses.shapes import align, operand, require_equal
+from gputrain.losses.shapes import aligned, operand, require_equal
 from gputrain.names import did_you_mean
 from gputrain.utils.registry import Registry
 from gputrain.utils.signatures import only_taken
@@ -49,8 +49,7 @@ def accuracy(y_true: Any, y_pred: Any) -> Any:
         >>> accuracy([1, 2], [1, 3])
         array([1., 0.], dtype=float32)
     """
-    y_true, y_pred = align(operand(y_true), operand(y_pred))
-    require_equal("accuracy", y_true, y_pred)
+    y_true, y_pred = aligned("accuracy", operand(y_true), operand(y_pred))
     return _hits(ops.equal(y_true, y_pred))
 
 
@@ -73,8 +72,7 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
         >>> binary_accuracy([[1], [0]], [[0.9], [0.6]]).tolist()
         [[1.0], [0.0]]
     """
-    y_true, y_pred = align(operand(y_true), operand(y_pred))
-    require_equal("binary_accuracy", y_true, y_pred)
+    y_true, y_pred = aligned("binary_accuracy", operand(y_true), operand(y_pred))
     return _hits(ops.equal(y_true, ops.cast(ops.greater(y_pred, threshold), y_true.dtype)))
 
 

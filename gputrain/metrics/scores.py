@@ -10,7 +10,7 @@ from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import suspended
 from gputrain.losses.reduction import match_mask, match_weights, safe_divide
-from gputrain.losses.shapes import mask_of, operand, per_sample, require_equal
+from gputrain.losses.shapes import aligned, mask_of, operand, per_sample
 from gputrain.metrics.base import Metric, registry
 from gputrain.metrics.functions import check_one_of
 from gputrain.ops.pointwise import as_float
@@ -37,8 +37,7 @@ class _Score(Metric):
             ShapeError: outputs that are not (N, D), or targets or weights that do not belong to them.
         """
         what, mask = type(self).__name__, mask_of(y_pred)
-        y_true, y_pred = per_sample(operand(y_true), as_float(operand(y_pred)))
-        require_equal(what, y_true, y_pred)
+        y_true, y_pred = per_sample(*aligned(what, operand(y_true), as_float(operand(y_pred))))
         if y_pred.ndim != 2 or y_pred.shape[1] is None:
             raise ShapeError(explain(f"{what} takes rows.", expected="(N, D)", received=tuple(y_pred.shape)))
         weights = ops.ones_like(y_pred)

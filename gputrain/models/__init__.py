@@ -14,4 +14,4 @@ __all__ = ["Functional", "Model", "Sequential", "clone_model", "model_from_json"
 stands_above(__name__, ("clone_model", "model_from_json"), "gputrain.models.cloning")
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
-    __getattr__, __dir__ = public("name of keras.models", __name__, __all__)
+    __getattr__, __dir__ = public("", __name__, __all__)

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gputrain.errors import explain
-from gputrain.names import argument_instead, unknown_argument
+from gputrain.names import argument_instead, nearest, unknown_arguments
 from gputrain.utils.dtypes import as_number
 
 Init = Callable[..., Any]
@@ -216,7 +216,7 @@ def _misfit(signature: Signature, args: Sequence[Any], kwargs: dict[str, Any], e
     by_place = [p for p in named if p.kind is _BY_PLACE]
     unknown = [name for name in kwargs if name not in signature.parameters]
     if unknown and len(named) == len(signature.parameters):
-        words = unknown_argument(unknown[0], [p.name for p in named if p.name != "self"])
+        words = unknown_arguments(unknown, [p.name for p in named if p.name != "self"])
         return f"got an unexpected keyword argument {unknown[0]!r}. {words}"
     if len(args) > len(by_place):
         least, most = sum(p.default is p.empty for p in by_place), len(by_place)
@@ -227,8 +227,9 @@ def _misfit(signature: Signature, args: Sequence[Any], kwargs: dict[str, Any], e
         return f"got multiple values for argument {twice[0]!r}"
     missing = [p.name for p in named[len(args) :] if p.default is p.empty and p.name not in kwargs]
     rule = f"missing required arguments: {', '.join(map(repr, missing))}" if len(missing) > 1 else str(error)
-    for name in unknown:  # one of them, as older versions of Keras call it
-        instead = argument_instead(name, missing)
+    for name in unknown:  # one of them, as older versions of Keras call it, or misspelt
+        close = nearest(name, missing)
+        instead = argument_instead(name, missing) or (f"Did you mean {close!r}?" if close else None)
         if instead is not None:
             return f"{rule}. Received {name}. {instead}"
     return rule

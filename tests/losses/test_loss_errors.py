@@ -42,9 +42,14 @@ SHAPES: list[tuple[Callable[[], Any], str]] = [
     (
         lambda: MSE(LABELS, P),
         r"mean_squared_error: y_true must have the shape of y_pred; nothing is broadcast, only a last "
-        r"axis of size 1 may be missing in one of them.*\(4, 3\).*\(4,\)\. Reshape y, or give the last "
-        r"layer as many units as y has",
+        r"axis of size 1 may be missing in one of them.*\(4, 3\).*\(4,\)\. Class indices need "
+        r"to_categorical\(y, 3\); for numbers give the last layer as many units as y has columns\.",
     ),
+    (
+        lambda: MSE(np.ones((6, 4, 4)), np.ones((6, 8, 8, 1))),
+        r"y_pred\. Received: y_true of shape \(6, 4, 4\)\. Resize the targets, as masks, to the size of the",
+    ),
+    (lambda: MSE(P[:, :2], P), r"Reshape y, or give the last layer as many units as y has columns\."),
     (lambda: MSE(P[:, :1], P), r"mean_squared_error: y_true must have the shape.*\(4, 3\).*\(4, 1\)"),
     (lambda: MSE(P[:1], P), r"mean_squared_error: y_true must have the shape.*\(4, 3\).*\(1, 3\)"),
     (lambda: MSE(1.0, P), r"mean_squared_error: y_true must have the shape.*\(4, 3\).*\(\)"),

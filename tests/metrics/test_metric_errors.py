@@ -27,7 +27,10 @@ SHAPES: list[tuple[Callable[[], Any], str]] = [
         r"Received: y_true of shape \(4, 3\) for y_pred of shape \(4, 3\)\. One-hot rows belong to",
     ),
     (lambda: metrics.SparseCategoricalAccuracy()(LABELS[:2], P), r"one class index for each row.*\(2,\)"),
-    (lambda: metrics.BinaryAccuracy()(LABELS, P), r"binary_accuracy: .*\(4, 3\).*\(4,\)\. Reshape y"),
+    (
+        lambda: metrics.BinaryAccuracy()(LABELS, P),
+        r"binary_accuracy: .*\(4, 3\).*\(4,\)\. Class indices need to_categorical\(y, 3\)",
+    ),
     (lambda: metrics.Accuracy()(LABELS[:1], LABELS), r"accuracy: y_true must have the shape.*\(4,\).*\(1,\)"),
     (lambda: metrics.TopKCategoricalAccuracy()(LABELS, P), r"top_k_categorical_accuracy: .*to_categorical"),
     (lambda: metrics.MeanSquaredError()(LABELS, P), r"mean_squared_error: y_true must have the shape"),

@@ -312,6 +312,32 @@ def test_what_a_new_user_runs_into_is_said() -> None:
         model.fit(images, np.zeros(4, int), verbose=0)
 
 
+SHAPES_OF_TARGETS: dict[str, tuple[Any, Any]] = {
+    "mse": ("mse", None),
+    "binary_crossentropy": ("binary_crossentropy", None),
+    "AUC": ("sparse_categorical_crossentropy", [keras.metrics.AUC()]),
+    "Precision": ("sparse_categorical_crossentropy", [keras.metrics.Precision()]),
+    "F1Score": ("sparse_categorical_crossentropy", [keras.metrics.F1Score()]),
+}
+
+
+@pytest.mark.parametrize("name", SHAPES_OF_TARGETS)
+def test_class_indices_where_rows_are_needed_name_the_output_and_the_way(name: str) -> None:
+    loss, wanted = SHAPES_OF_TARGETS[name]
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(3, activation="softmax", name="kind")])
+    model.compile("sgd", loss, metrics=wanted)
+    with pytest.raises(ShapeError, match=r"^Output 'kind': .*Class indices need to_categorical\(y, 3\);"):
+        model.fit(X, np.arange(len(X)) % 3, verbose=0)
+
+
+@pytest.mark.parametrize("dtype", ["bool", "int64", "float32"])
+def test_labels_of_any_dtype_are_held_against_the_units(dtype: str) -> None:
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(1, activation="softmax")])
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    with pytest.raises(DataError, match=r"has 1 class, so labels must lie in 0\.\.0\. .* at sample 1\."):
+        model.fit(X, (np.arange(len(X)) % 2).astype(dtype), verbose=0)
+
+
 def test_a_metric_function_is_told_that_its_arithmetic_broadcasts(caplog: pytest.LogCaptureFixture) -> None:
     def error(y: Any, p: Any) -> Any:
         return ops.mean(ops.square(ops.reshape(y, (-1, 1)) - p), axis=-1)

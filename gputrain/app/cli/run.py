@@ -9,7 +9,8 @@ examples:
 
 What the script uses of Keras or of TensorFlow and gputrain does not have is listed before it starts.
 
-exit codes: that of the script; 1 it raised an error, 2 it cannot be read, 130 interrupted with Ctrl-C
+exit codes: that of the script; 1 it raised an error, 2 nothing was run (it cannot be read, or names are
+missing), 130 interrupted with Ctrl-C
 """
 
 from __future__ import annotations

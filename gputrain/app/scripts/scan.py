@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -12,6 +12,10 @@ from gputrain.names import what_to_do
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 _Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+# Methods of models that gputrain lacks, and how the names of files end that one of them writes.
+_KEEPING = ("save", "save_weights", "load_weights")
+_MAKERS = (("Model",), ("Sequential",))
+_FILES_OF_MODELS = (".keras", ".h5", ".hdf5", ".tf")
 _CATCHERS = ("ImportError", "ModuleNotFoundError", "AttributeError", "Exception", "BaseException")
 
 
@@ -38,7 +42,9 @@ def missing_names(tree: ast.Module, modules: Mapping[str, KerasModule]) -> list[
 
     Imports are followed, and chains of attributes through aliases (`import keras.layers as L`, `L.Dense`,
     `layers = keras.layers`). Names that the script also gives to other things are left alone, and so is what
-    an object has: only modules are looked into.
+    an object has: only modules are looked into. But calls that keep a model, or its weights, in a file are
+    told as names that are perhaps missing: `.save_weights()`, `.load_weights()`, and `.save()` of what is
+    made by `Model` or `Sequential`, or under a name such as "model.keras".
 
     Args:
         tree: the parsed script.
@@ -49,7 +55,7 @@ def missing_names(tree: ast.Module, modules: Mapping[str, KerasModule]) -> list[
         >>> [(found.path, found.lines) for found in missing_names(tree, keras_modules())]
         [('keras.layers.Nothing', [2])]
     """
-    reader = _Reader(modules)
+    reader = _Reader(modules, _models(tree))
     with suppress(RecursionError):  # nested deeper than functions can follow; what was found still counts
         reader.inside(_Scope(tree.body), tree.body)
     return sorted(reader.found.values(), key=lambda missing: missing.lines)
@@ -119,8 +125,9 @@ def _chain(node: ast.AST) -> tuple[str, ...]:
 class _Reader(ast.NodeVisitor):
     """Goes through a script, knowing the scopes around and whether a line is reached for certain."""
 
-    def __init__(self, modules: Mapping[str, KerasModule]) -> None:
+    def __init__(self, modules: Mapping[str, KerasModule], models: Collection[tuple[str, ...]]) -> None:
         self.modules = modules
+        self.models = models
         self.found: dict[str, Missing] = {}
         self.scopes: list[_Scope] = []
         self.certain = True
@@ -141,6 +148,13 @@ class _Reader(ast.NodeVisitor):
         root = self._resolve(chain[:1])
         if root is not None and self._lacks(root) is None:  # else the import itself is told of
             self._use(".".join([root, *chain[1:]]), node.lineno)
+
+    def visit_Call(self, node: ast.Call) -> None:
+        self.generic_visit(node)
+        match node:
+            case ast.Call(func=ast.Attribute(value=owner, attr=name)) if name in _KEEPING:
+                if name != "save" or _chain(owner) in self.models or _names_a_model(node.args):
+                    self._tell(f"keras.Model.{name}", node.lineno, certain=False)
 
     def _function(self, node: _Function) -> None:
         """Defaults are evaluated where the function stands, annotations perhaps, its body when called."""
@@ -218,9 +232,33 @@ class _Reader(ast.NodeVisitor):
         of_tensorflow = path.startswith(f"{TENSORFLOW}.") and not path.startswith(f"{TENSORFLOW}.keras.")
         if of_tensorflow or what_to_do(path) != what_to_do(lacking):
             lacking = path  # what to do goes by the whole name
+        self._tell(lacking, line, self.certain)
+
+    def _tell(self, lacking: str, line: int, certain: bool) -> None:
         missing = self.found.setdefault(lacking, Missing(lacking, [], False, advice(lacking, self.modules)))
         missing.lines = sorted({*missing.lines, line})
-        missing.certain = missing.certain or self.certain
+        missing.certain = missing.certain or certain
+
+
+def _models(tree: ast.Module) -> set[tuple[str, ...]]:
+    """The names, as chains, that a script gives to what `Model(...)` or `Sequential(...)` make."""
+    found: set[tuple[str, ...]] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Assign(value=ast.Call(func=maker)) if _chain(maker)[-1:] in _MAKERS:
+                found.update(map(_chain, node.targets))
+    return found - {()}
+
+
+def _names_a_model(arguments: list[ast.expr]) -> bool:
+    """Whether the first argument is the name of a file as models are kept in."""
+    match arguments:
+        case [ast.Constant(value=str(name)), *_] | [
+            ast.JoinedStr(values=[*_, ast.Constant(value=str(name))]),
+            *_,
+        ]:
+            return name.endswith(_FILES_OF_MODELS)
+    return False
 
 
 def _reached_parts(node: ast.AST) -> tuple[str, ...] | None:

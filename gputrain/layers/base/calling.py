@@ -17,6 +17,7 @@ from gputrain.ops.base import as_value
 from gputrain.utils import tree
 from gputrain.utils.signatures import on_or_off
 
+_OF_LISTS = " A list is taken as several inputs: pass numpy.array(x)."
 _REPORTED = (ShapeError, DTypeError)
 _VARIADIC = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 
@@ -89,7 +90,12 @@ class Called(SymbolicCalls):
                 self._ensure_built(given)
                 outputs = self.call(*args, **kwargs)
             except _REPORTED as error:
-                raise _with_path(error, trace.path) from error
+                raise _with_path(error, trace.path, given) from error
+            except TypeError as error:
+                inherited, own = f"{self.call.__qualname__}()", f"{type(self).__name__}.call()"
+                if inherited == own or not str(error).startswith(inherited):
+                    raise
+                raise TypeError(f"{own}{str(error).removeprefix(inherited)}") from None
             finally:
                 trace.callers.pop()
             self._regularize_activity(trace, outputs)
@@ -194,10 +200,19 @@ def _place(trace: Trace, layer: Called) -> str:
     return trace.callers[-1].child_key(layer) if trace.callers else ""
 
 
-def _with_path(error: Exception, path: str) -> Exception:
-    """The same error with the layer's path in front, once."""
+def _with_path(error: Exception, path: str, given: dict[str, Any]) -> Exception:
+    """The same error with the layer's path in front, once, and what to do where lists of numbers came."""
     text = str(error)
-    return error if text.startswith("In layer ") else type(error)(f"In layer {path}: {text}")
+    if text.startswith("In layer "):
+        return error
+    own = text.removeprefix(f"{path.rpartition('/')[2]}: ")
+    return type(error)(f"In layer {path}: {own}{_OF_LISTS if _holds_lists(given) else ''}")
+
+
+def _holds_lists(given: dict[str, Any]) -> bool:
+    """Whether an argument is a list with numbers of Python in it, each of which is taken as an input."""
+    lists = [value for value in given.values() if isinstance(value, list | tuple)]
+    return any(isinstance(leaf, int | float) for leaf in tree.flatten(lists))
 
 
 def _holds_tensors(value: Any) -> bool:

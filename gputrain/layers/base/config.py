@@ -13,7 +13,7 @@ from gputrain.errors import explain
 from gputrain.ir import Shape
 from gputrain.layers.base.declared import Argument
 from gputrain.layers.base.tracking import Tracked
-from gputrain.names import unknown_argument
+from gputrain.names import unknown_arguments
 from gputrain.runtime import Variable
 from gputrain.utils import tree
 
@@ -169,7 +169,7 @@ def input_shape_argument(cls: Any, kwargs: dict[str, Any]) -> Shape | None:
             explain(
                 f"{cls.__name__}: unknown argument.",
                 received=", ".join(sorted(kwargs)),
-                fix=unknown_argument(next(iter(kwargs)), _argument_names(cls)),
+                fix=unknown_arguments(kwargs, _argument_names(cls)),
             )
         )
     if full is not None:
@@ -183,4 +183,4 @@ def _argument_names(cls: Any) -> list[str]:
     """Names that the constructors of a layer class and its bases take."""
     found = [n for base in cls.__mro__ for n in inspect.signature(base.__init__).parameters]
     shapes = ("input_shape", "input_dim") if cls.begins_models else ()
-    return sorted({*found, *shapes} - {"self", "args", "kwargs"})
+    return sorted({*found, *shapes, *cls.taken_beside} - {"self", "args", "kwargs"})

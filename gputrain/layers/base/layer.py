@@ -9,7 +9,7 @@ from gputrain.ir import dtype_name
 from gputrain.layers.base.calling import Called, building
 from gputrain.layers.base.config import Configured, input_shape_argument, is_undescribed, remembering
 from gputrain.layers.base.declared import complete
-from gputrain.names import attribute_instead, auto_name, checked_name
+from gputrain.names import attribute_instead, auto_name, checked_name, lacking
 from gputrain.utils.registry import Registry
 from gputrain.utils.signatures import on_or_off
 from gputrain.utils.states import Copied
@@ -86,7 +86,7 @@ class Layer(Called, Configured, Copied):
             instead = attribute_instead(self.known_as, name)
             if not instead:
                 raise
-            raise AttributeError(f"{error}{instead}", name=name, obj=self) from None
+            raise lacking(self, name, str(error), instead) from None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gputrain import ops
-from gputrain.errors import explain
+from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, normalize_axis
 from gputrain.layers.base import arguments, declared, registry
 from gputrain.layers.base.arguments import known_size
@@ -145,5 +145,15 @@ class BatchNormalization(AffineLayer):
 
 def _mask_weights(mask: Any, x: Any) -> Any:
     """1 where the mask holds, else 0, with axes of size 1 for those of x that it lacks, then broadcast."""
+    if mask.ndim > x.ndim or any(
+        None not in (m, n) and m not in (1, n) for m, n in zip(mask.shape, x.shape, strict=False)
+    ):
+        raise ShapeError(
+            explain(
+                "BatchNormalization: mask must have the shape of the first axes of the inputs.",
+                expected=f"a shape that {tuple(x.shape)} begins with",
+                received=tuple(mask.shape),
+            )
+        )
     weights = ops.expand_dims(mask, tuple(range(mask.ndim, x.ndim)))
     return ops.multiply(ops.cast(weights, x.dtype), ops.ones_like(x))

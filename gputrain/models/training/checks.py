@@ -12,7 +12,7 @@ import numpy as np
 from gputrain import losses, metrics
 from gputrain.errors import explain
 from gputrain.models.training.objectives import ACCURACY, CROSSENTROPY, identifiers
-from gputrain.names import unknown_argument
+from gputrain.names import unknown_arguments
 from gputrain.utils.dtypes import is_number
 from gputrain.utils.signatures import on_or_off
 
@@ -25,10 +25,11 @@ def names_arguments(method: Method) -> Method:
 
     @wraps(method)
     def called(self: Any, *args: Any, **kwargs: Any) -> Any:
-        for name in kwargs:
-            if name not in known:
-                rule = f"{type(self).__name__}.{method.__name__}: unknown argument."
-                raise TypeError(explain(rule, received=name, fix=unknown_argument(name, known)))
+        unknown = kwargs.keys() - known
+        if unknown:
+            rule = f"{type(self).__name__}.{method.__name__}: unknown argument."
+            received = ", ".join(sorted(unknown))
+            raise TypeError(explain(rule, received=received, fix=unknown_arguments(unknown, known)))
         return method(self, *args, **kwargs)
 
     return called  # type: ignore[return-value]

@@ -353,13 +353,21 @@ class CompiledLoss:
         for i, (loss, target, output) in enumerate(zip(self.resolved, targets, outputs, strict=True)):
             if loss is None:
                 continue
-            value = loss(target, output, weights[i])
+            try:
+                value = loss(target, output, weights[i])
+            except ShapeError as error:
+                raise _of_output(self.output_names[i], error) from None
             if self.trackers:
                 self.trackers[self.output_names[i]].update_state(value, sample_weight=_batch(output))
             if self.weights[i] is not None:
                 value = ops.multiply(value, float(self.weights[i]))
             total = value if total is None else ops.add(total, value)
         return total
+
+
+def _of_output(name: str, error: ShapeError) -> ShapeError:
+    """The error of a loss or metric with the name of the output that it was given."""
+    return ShapeError(f"Output {name!r}: {error}").with_traceback(error.__traceback__)
 
 
 def _batch(output: Value) -> float:
@@ -493,7 +501,10 @@ class CompiledMetrics(metrics.Metric):
             self._built_for = kinds
         weights = weights_per_output(sample_weight, self.output_names)
         for metric, i, weighted in self.entries:
-            metric.update_state(targets[i], outputs[i], sample_weight=weights[i] if weighted else None)
+            try:
+                metric.update_state(targets[i], outputs[i], sample_weight=weights[i] if weighted else None)
+            except ShapeError as error:
+                raise _of_output(self.output_names[i], error) from None
 
 
 def _outputs(y_pred: Any) -> Any:

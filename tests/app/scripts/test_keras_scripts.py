@@ -294,6 +294,26 @@ def test_what_is_there_or_is_something_else_is_not_told(text):
     assert lacking(text) == []
 
 
+@pytest.mark.parametrize(
+    "text, method, line",
+    [
+        ("m.save_weights('w.h5')", "save_weights", 1),
+        ("build().load_weights(path)", "load_weights", 1),
+        ("m.save('final.keras')", "save", 1),
+        ("m.save(f'{folder}/last.h5')", "save", 1),
+        ("import keras\nm = keras.Sequential()\nm.save(path)", "save", 3),
+        ("class T:\n  def __init__(self):\n    self.net = Model(x, y)\n    self.net.save(p)", "save", 4),
+    ],
+)
+def test_calls_that_keep_a_model_are_perhaps_missing(text, method, line):
+    assert lacking(text) == [(f"keras.Model.{method}", [line], False)]
+
+
+@pytest.mark.parametrize("text", ["image.save('a.png')", "m.save(path)", "x = [Model()]\nx.save()"])
+def test_what_keeps_something_else_is_not_told(text):
+    assert lacking(text) == []
+
+
 def test_names_in_a_class_are_not_seen_by_its_methods():
     text = "import keras as layers\nclass A:\n    layers = 3\n    def f(self):\n        layers.nil"
     assert lacking(text) == [("keras.nil", [5], False)]
