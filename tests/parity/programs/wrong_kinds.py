@@ -107,6 +107,10 @@ def no_class_has_a_weight(keras: Any) -> dict[str, Any]:
         model.compile(keras.optimizers.SGD(0.1), "binary_crossentropy")
         y = np.array([[0.0], [1.0], [0.0]], "float32")
         found[name] = model.fit(X, y, class_weight=weights, shuffle=False, verbose=0).history["loss"]
+        if not weights:  # then targets need not be classes
+            share = np.array([[0.25], [0.5], [1.0]], "float32")
+            found[f"{name}, shares"] = model.evaluate(X, share, verbose=0)
+            found[f"{name}, batch"] = model.train_on_batch(X, share, class_weight=weights)
     return found
 
 
