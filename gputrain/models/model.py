@@ -279,7 +279,7 @@ class Functional(Model):
 
     @property
     def layers(self) -> list[Layer]:
-        return self.graph.layers
+        return list(self.graph.layers)
 
     def sublayers(self) -> list[Layer]:
         return list(dict.fromkeys([*self.layers, *super().sublayers()]))
