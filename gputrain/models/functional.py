@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 from gputrain.errors import GraphError, ShapeError, explain
@@ -46,7 +47,7 @@ class FunctionalGraph:
             if isinstance(node.op, LayerCall) and node not in node.op.layer.symbolic_calls:
                 node.op.layer.symbolic_calls.append(node)
 
-    @property
+    @cached_property
     def layers(self) -> list[Layer]:
         """Input layers and called layers, each once: those farthest from the outputs first, as in Keras.
 
@@ -235,11 +236,12 @@ def _by_distance(inputs: Mapping[Value, Layer], outputs: Sequence[Value]) -> lis
         if back:
             left.append(place)
         elif place not in met:
-            is_call = isinstance(place, Node) and isinstance(place.op, LayerCall)
-            met[place] = inputs[place] if place in inputs else place.op.layer if is_call else place
+            called = place.op.layer if isinstance(getattr(place, "op", None), LayerCall) else place
+            met[place] = inputs.get(place, called)
             pending.append((place, True))
             pending.extend((place_of(value), False) for value in reversed(_read_at(place)))
-    away = dict.fromkeys([*(layer for layer in inputs.values() if layer not in met.values()), *met.values()], 0)
+    unread = [layer for layer in inputs.values() if layer not in met.values()]
+    away = dict.fromkeys([*unread, *met.values()], 0)
     place_away = dict.fromkeys(met, 0)
     for place in reversed(left):
         away[met[place]] = place_away[place] = max(place_away[place], away[met[place]])

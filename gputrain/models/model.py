@@ -290,7 +290,7 @@ class Functional(Model):
 
     @property
     def layers(self) -> list[Layer]:
-        return self.graph.layers
+        return list(self.graph.layers)
 
     def _held_attributes(self) -> list[Any]:
         return [*self.layers, *super()._held_attributes()]
