@@ -56,7 +56,7 @@ print(len(own), len({name for name in others if not name.startswith("_")}))
 
 def train_step(model: gputrain.Model, workload: Workload) -> Any:
     """The executable of the model's training step, as fit runs it."""
-    program = model._programs.get("train", make_arrays(*workload.data(1)), workload.batch)
+    program = model._traced_programs.get("train", make_arrays(*workload.data(1)), workload.batch)
     program.executable.bind()
     return program.executable
 

@@ -159,7 +159,7 @@ def test_what_a_layer_declares_it_reads(cls: Any) -> None:
     for base in cls.__mro__:
         if base.__module__.startswith("gputrain"):
             read |= read_attributes(base.__module__)
-    left = [name for name in cls._arguments if not _BY_WEIGHT.search(name) and name not in read]
+    left = [name for name in cls._declared_arguments if not _BY_WEIGHT.search(name) and name not in read]
     assert set(left) <= set(KERAS_ONLY), f"{cls.__name__} accepts and ignores {left}"
 
 
@@ -279,7 +279,7 @@ WRONG: dict[str, tuple[Callable[..., Any], str]] = {
         lambda: layers.Dense(2, use_bias="no"),
         "Dense: use_bias must be True or False. Received: 'no'",
     ),
-    "seed": (lambda: layers.Dropout(0.5, seed=1.5), "Dropout: seed: seed must be an integer"),
+    "seed": (lambda: layers.Dropout(0.5, seed=1.5), "Dropout: seed must be an integer"),
     "stddev": (lambda: keras.initializers.RandomNormal(stddev=-1.0), "RandomNormal: stddev must be a finite"),
     "value": (lambda: keras.initializers.Constant("a"), "Constant: value must be a number or an array"),
     "scale": (lambda: layers.Rescaling("a"), "Rescaling: scale is a number, or an array of numbers"),

@@ -18,6 +18,7 @@ Shape = tuple[Dim, ...]
 FLOATS = ("float16", "float32", "float64")
 INTEGERS = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 DTYPES = (*FLOATS, *INTEGERS, "bool")
+_NAMES = {np.dtype(name): name for name in DTYPES}  # NumPy makes the name anew at each question
 
 
 def dtype_name(dtype: object) -> str:
@@ -27,6 +28,9 @@ def dtype_name(dtype: object) -> str:
         dtype: a name, a NumPy dtype, one of Python's number types, or a dtype policy of Keras that computes
             in the dtype it keeps, as an object or as its config.
     """
+    usual = _NAMES.get(dtype) if isinstance(dtype, np.dtype) else None
+    if usual is not None:
+        return usual
     given = meant_dtype(dtype)
     try:
         name = given if isinstance(given, str) else np.dtype(given).name

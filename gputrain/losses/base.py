@@ -13,6 +13,7 @@ from gputrain.losses.shapes import AVERAGING, align, mask_of, note_own, operand,
 from gputrain.names import checked_name, snake_case
 from gputrain.utils.registry import Registry
 from gputrain.utils.signatures import init_of, with_line
+from gputrain.utils.states import yielding
 
 registry: Registry[Any] = Registry("loss")
 
@@ -74,7 +75,7 @@ class Loss:
         self.reduction = check_reduction(reduction)
         self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
 
-    @property
+    @yielding
     def task(self) -> str | None:
         """ "classification" or "regression"; None where nothing is known of the loss."""
         return None if self.target_kind is None else TASKS[self.target_kind]

@@ -96,9 +96,12 @@ def match_mask(mask: Any, values: Any) -> Any:
     """A boolean mask as 0 and 1 in the dtype of `values`, with as many axes.
 
     Raises:
-        ShapeError: the mask's shape is not that of the first axes of `values`.
+        ShapeError: the mask's shape is not that of the first axes of `values`; a last axis of size 1 may
+            come beside them.
     """
     mask = operand(mask, values.dtype)
+    if mask.ndim == values.ndim + 1 and mask.shape[-1] == 1:
+        mask = ops.squeeze(mask, -1)
     if mask.ndim > values.ndim or not fits(mask.shape, values.shape[: mask.ndim]):
         raise ShapeError(
             explain(

@@ -192,7 +192,7 @@ class AUC(ConfusionMetric):
         gain = ops.multiply(slope, ops.add(steps, ops.multiply(start, ops.log(ratio))))
         return ops.sum(safe_divide(gain, ones[1:]), axis=0)
 
-    def _doubt(self) -> str | None:
+    def _doubt_of_result(self) -> str | None:
         if not self._variables:
             return "nothing was counted, so its area 0 means nothing."
         lacking = {

@@ -14,6 +14,7 @@ from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils.notes import note
 from gputrain.utils.registry import Registry
+from gputrain.utils.states import yielding
 
 registry: Registry[Any] = Registry("metric", snake=True)
 
@@ -58,7 +59,7 @@ class Metric(states.Copied):
         self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
         self._variables: list[Variable] = []
 
-    @property
+    @yielding
     def direction(self) -> str | None:
         """ "up" where more is better, "down" where less is; None where that is not known."""
         return self._direction
@@ -107,7 +108,7 @@ class Metric(states.Copied):
         """The value for all that came since the last reset."""
         raise NotImplementedError(f"{type(self).__name__} must define result(self).")
 
-    def _doubt(self) -> str | None:
+    def _doubt_of_result(self) -> str | None:
         """Why `result` means nothing, from what the variables hold now; None where it has a meaning."""
         return None
 
@@ -117,7 +118,7 @@ class Metric(states.Copied):
 
     def tell_doubt(self) -> None:
         """Say once why `result` means nothing, where that is so; in a trace nothing is known yet."""
-        doubt = self._doubt() if current_trace() is None else None
+        doubt = self._doubt_of_result() if current_trace() is None else None
         if doubt is not None:
             note(f"{self.name}: {doubt}")
 
@@ -137,16 +138,15 @@ class Metric(states.Copied):
     @property
     def variables(self) -> list[Variable]:
         """All variables, of this metric and of metrics that are its attributes, each once."""
-        own = [*self._variables, *(x for x in self._attributes() if isinstance(x, Variable))]
-        return list(dict.fromkeys([*own, *(v for metric in self._inner() for v in metric.variables)]))
+        held = list(self._held_attributes())
+        own = [*self._variables, *(x for x in held if isinstance(x, Variable))]
+        within = (v for metric in held if isinstance(metric, Metric) for v in metric.variables)
+        return list(dict.fromkeys([*own, *within]))
 
-    def _attributes(self) -> Iterator[Any]:
+    def _held_attributes(self) -> Iterator[Any]:
         for key, value in vars(self).items():
             if key != "_variables":
                 yield from tree.flatten(value)
-
-    def _inner(self) -> list[Metric]:
-        return [x for x in self._attributes() if isinstance(x, Metric)]
 
     def state(self) -> dict[str, Any]:
         """Copies of all variables as NumPy arrays, by name."""

@@ -248,7 +248,7 @@ class Precision(_Share):
         taken = ops.add(self.true_positives, self.false_positives)
         return self._result(safe_divide(self.true_positives.value, taken))
 
-    def _doubt(self) -> str | None:
+    def _doubt_of_result(self) -> str | None:
         taken = self.true_positives.numpy() + self.false_positives.numpy()
         return None if taken.all() else "no outputs lie above a threshold; its value 0 means nothing there."
 
@@ -268,6 +268,6 @@ class Recall(_Share):
         ones = ops.add(self.true_positives, self.false_negatives)
         return self._result(safe_divide(self.true_positives.value, ones))
 
-    def _doubt(self) -> str | None:
+    def _doubt_of_result(self) -> str | None:
         ones = self.true_positives.numpy() + self.false_negatives.numpy()
         return None if ones[0] else "no targets are 1, so its value 0 means nothing."

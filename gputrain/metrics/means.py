@@ -173,7 +173,7 @@ class MeanMetricWrapper(Mean):
             weights = both(weights, match_mask(counted, values))
         self._gather(values, weights)
 
-    def _doubt(self) -> str | None:
+    def _doubt_of_result(self) -> str | None:
         return None if self.count.numpy() else "nothing was counted, so its value 0 means nothing."
 
     def target_mask(self, y_true: Any, y_pred: Any) -> Any:

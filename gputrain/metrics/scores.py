@@ -142,7 +142,7 @@ class R2Score(_Score):
         scores = ops.where(varies, plain, ops.cast(right, _EXACT))
         return operand(self._adjusted(self._joined(scores, variation)), self.dtype)
 
-    def _doubt(self) -> str | None:
+    def _doubt_of_result(self) -> str | None:
         if not self._totals:
             return None
         constant = np.flatnonzero(self._totals["variation"].numpy() == 0)
@@ -252,7 +252,7 @@ class FBetaScore(_Score):
             scores = safe_divide(ops.sum(ops.multiply(scores, ones)), ops.sum(ones))
         return operand(scores, self.dtype)
 
-    def _doubt(self) -> str | None:
+    def _doubt_of_result(self) -> str | None:
         absent = np.flatnonzero(sum(total.numpy() for total in self._totals.values()) == 0)
         if not self._totals or not len(absent):
             return None

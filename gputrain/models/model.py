@@ -48,7 +48,7 @@ class Model(Trainer, Layer):
 
     supports_masking = True
     known_as = "Model"
-    taken_beside = ("inputs", "outputs")
+    _taken_beside = ("inputs", "outputs")
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         functional = cls is Model and _is_functional(args, kwargs)
@@ -271,7 +271,7 @@ class Functional(Model):
     def target_specs(self) -> list[Spec]:
         """Specs of the targets that the compiled losses take, flat: class indices, or the outputs' own."""
         outputs = [v.spec for v in self.outputs]
-        chosen = self._loss.per_output(self.output_names) if self._loss is not None else []
+        chosen = self._compile_loss.per_output(self.output_names) if self._compile_loss is not None else []
         sparse = [takes_indices(loss) for loss in chosen] or [False] * len(outputs)
         return [
             Spec(spec.shape[:-1], "int32") if indices else spec
@@ -282,8 +282,8 @@ class Functional(Model):
     def layers(self) -> list[Layer]:
         return self.graph.layers
 
-    def sublayers(self) -> list[Layer]:
-        return list(dict.fromkeys([*self.layers, *super().sublayers()]))
+    def _held_attributes(self) -> list[Any]:
+        return [*self.layers, *super()._held_attributes()]
 
     def child_key(self, child: Any) -> str:
         """Number of the layer, so that random streams do not depend on names."""

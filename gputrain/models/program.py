@@ -30,10 +30,11 @@ KEPT_STATES = 32  # states of a model (switches, metrics, seed) that are told ap
 class Programmed(Stepped, Protocol):
     """A model as its programs see it."""
 
-    _programs: ProgramCache
+    compiled: bool
+    _traced_programs: ProgramCache
 
     def trace_key(self) -> Any:
-        """What traced steps depend on beside their data."""
+        """What traced steps depend on beside data and metrics."""
 
 
 class Program:
@@ -70,7 +71,7 @@ class Program:
         Raises:
             NonFiniteError: eagerly, at a test or predict step whose results are not finite.
         """
-        self.model._programs.settle_logs()
+        self.model._traced_programs.settle_logs()
         for prepare in self.preparations:
             prepare()
         if self.executable.bind():
@@ -82,7 +83,7 @@ class Program:
         try:
             load = batch.load(self.feeder, executable.inputs, executable.scales)
         except DeviceMemoryError as error:
-            raise self.model._programs.too_large(self.kind, batch.arrays, self.size) from error
+            raise self.model._traced_programs.too_large(self.kind, batch.arrays, self.size) from error
         executable.step(load)
 
     def _run_eagerly(self, batch: Batch) -> None:
@@ -135,7 +136,7 @@ class ProgramCache:
 
     def __init__(self, model: Programmed, size: int = 8) -> None:
         self.model, self.size = model, size
-        self.device = model._state.step.device
+        self.device = model._training_counters.step.device
         self.arena, self.feeder = Arena(self.device), self.device.feeder()
         self._programs: OrderedDict[Any, Program] = OrderedDict()
         self._traced: dict[str, list[Any]] = {}
@@ -144,16 +145,18 @@ class ProgramCache:
         self._state_numbers = itertools.count()
         self._model_state = 0
         self._optimizers: list[Any] = []
+        self.metrics: list[Any] = []  # what the model reported at the last look
 
     def refresh(self) -> None:
         """Look at the model anew: its layers, switches and metrics may have changed since the last pass."""
-        key = self.model.trace_key()
+        self.metrics = self.model.metrics if self.model.compiled else []
+        key = self.model.trace_key(), tuple(self.metrics)
         if key not in self._model_states:
             if len(self._model_states) >= KEPT_STATES:
                 self._model_states.clear()  # programs of states long past fall out of the cache by themselves
             self._model_states[key] = next(self._state_numbers)
         self._model_state = self._model_states[key]
-        self._optimizers = self.model.optimizers()
+        self._optimizers = self.model._optimizers_of_steps()
 
     def get(self, kind: str, arrays: Arrays, size: int) -> Program:
         """The program for batches of `size` samples like those of `arrays`."""
@@ -202,7 +205,7 @@ class ProgramCache:
         self._kept_logs = None
 
     def _key(self, kind: str, arrays: Arrays, size: int) -> Any:
-        versions = tuple((optimizer, optimizer.version) for optimizer in self._optimizers)
+        versions = tuple((optimizer, optimizer._version_of_rates) for optimizer in self._optimizers)
         return kind, size, arrays.signature, versions, self._model_state
 
     def clear(self) -> None:

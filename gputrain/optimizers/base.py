@@ -96,28 +96,30 @@ class Optimizer(Copied):
             np.zeros((), np.int64), trainable=False, name="iterations", path=f"{self.name}/iterations"
         )
         kind = wide(config.floatx())  # of the learning rate
-        self._rate = Variable(
+        self._rate_variable = Variable(
             np.zeros((), kind), trainable=False, name="learning_rate", path=f"{self.name}/learning_rate"
         )
-        self._schedule: LearningRateSchedule | None = None
-        self._table = Variable(
+        self._rate_schedule: LearningRateSchedule | None = None
+        self._rate_table = Variable(
             np.zeros(RATES_AHEAD, kind), trainable=False, name="rates", path=f"{self.name}/rates"
         )
         self._table_start = Variable(
             np.zeros((), np.int64), trainable=False, name="rates_start", path=f"{self.name}/rates_start"
         )
         self._rates_left = 0
-        self.version = 0
+        self._version_of_rates = 0
         self._set_learning_rate(learning_rate)
         self.iterations.changed = self._forget_rates
         self.built = False
         self.slots: list[Variable] = []
-        self._trained: list[Variable] = []
-        self._flat: dict[str, list[Variable]] = {}  # the flat slots of the variables computed in a dtype
-        self._own: dict[Variable, dict[str, Variable]] = {}  # slots of one variable, by name
-        self._masters: dict[Variable, Variable] = {}
-        self._kept: dict[Variable, dict[str, np.ndarray]] = {}
-        self._no_decay: set[Variable] = set()
+        self._trained_variables: list[Variable] = []
+        self._flat_parts: dict[
+            str, list[Variable]
+        ] = {}  # the flat slots of the variables computed in a dtype
+        self._slots_of_one: dict[Variable, dict[str, Variable]] = {}  # slots of one variable, by name
+        self._master_weights: dict[Variable, Variable] = {}
+        self._kept_values: dict[Variable, dict[str, np.ndarray]] = {}
+        self._undecayed: set[Variable] = set()
         self._no_decay_names: tuple[str, ...] = ()
         self.reduce_gradients: Callable[[Any], Any] = _as_it_is
 
@@ -126,13 +128,13 @@ class Optimizer(Copied):
     @property
     def learning_rate(self) -> Any:
         """The rate: a variable (float() and assign() work), or the schedule's value at this iteration."""
-        if self._schedule is None:
-            return self._rate
-        return float(self._schedule(int(self.iterations.numpy())))
+        if self._rate_schedule is None:
+            return self._rate_variable
+        return float(self._rate_schedule(int(self.iterations.numpy())))
 
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
-        if self._schedule is not None and not isinstance(value, LearningRateSchedule):
+        if self._rate_schedule is not None and not isinstance(value, LearningRateSchedule):
             raise TypeError(
                 explain(
                     f"{self.name}: this optimizer follows a schedule, which sets the rate at each step.",
@@ -157,8 +159,8 @@ class Optimizer(Copied):
     def _set_learning_rate(self, value: Any) -> None:
         value = schedules.get(value) if isinstance(value, dict) else value
         if isinstance(value, LearningRateSchedule):
-            self.version += self._schedule is None
-            self._schedule, self._rates_left = value, 0
+            self._version_of_rates += self._rate_schedule is None
+            self._rate_schedule, self._rates_left = value, 0
             return
         try:
             rate = float("nan") if isinstance(value, bool) else float(value)
@@ -171,7 +173,7 @@ class Optimizer(Copied):
                     received=repr(value),
                 )
             )
-        self._rate.assign(rate)
+        self._rate_variable.assign(rate)
 
     def _forget_rates(self) -> None:
         """The counter was set by hand, so rates that were evaluated ahead belong to other steps."""
@@ -179,23 +181,25 @@ class Optimizer(Copied):
 
     def _before_step(self) -> None:
         """Evaluate the schedule for the coming steps; called on the host before each run of a traced step."""
-        assert self._schedule is not None
+        assert self._rate_schedule is not None
         if self._rates_left < 1:
             now = int(self.iterations.numpy())
-            self._table.assign(np.array([float(self._schedule(now + i)) for i in range(RATES_AHEAD)]))
+            self._rate_table.assign(
+                np.array([float(self._rate_schedule(now + i)) for i in range(RATES_AHEAD)])
+            )
             self._table_start.assign(np.int64(now))
             self._rates_left = RATES_AHEAD
         self._rates_left -= 1
 
     def _current_rate(self) -> Any:
         """The rate of this step, read on the device by the optimizer's own counter."""
-        if self._schedule is None:
-            return convert(self._rate)
+        if self._rate_schedule is None:
+            return convert(self._rate_variable)
         trace = current_trace()
         if trace is None:
-            return convert(self.learning_rate, self._rate.dtype)
+            return convert(self.learning_rate, self._rate_variable.dtype)
         trace.preparations.append(self._before_step)
-        return ops.take(self._table, ops.subtract(self.iterations, self._table_start))
+        return ops.take(self._rate_table, ops.subtract(self.iterations, self._table_start))
 
     # ----------------------------------------------------------------------------------------------- update
 
@@ -209,27 +213,27 @@ class Optimizer(Copied):
         Raises:
             ValueError: no gradient at all, or as many gradients as variables were expected.
         """
-        given = list(trainable_variables) if trainable_variables is not None else self._trained
-        gradients, variables = self._pairs(list(grads), given)
+        given = list(trainable_variables) if trainable_variables is not None else self._trained_variables
+        gradients, variables = self._gradient_pairs(list(grads), given)
         self._require_built(variables)
         of, groups = dict(zip(variables, gradients, strict=True)), _by_dtype(variables)
         flat = {dtype: apply(Pack(), *(cast(of[v], dtype) for v in group)) for dtype, group in groups.items()}
         flat = {dtype: self.reduce_gradients(vector) for dtype, vector in flat.items()}
-        flag = self._finite(*flat.values())
+        flag = self._all_finite(*flat.values())
         if current_trace() is None and not flag:
             return
-        flat = self._clipped(flat, groups)
+        flat = self._clipped_gradients(flat, groups)
         self._refresh_masters(variables)
         rate = self._current_rate()
         done = ops.add(self.iterations, ops.cast(flag, "int64"))
         for dtype, group in groups.items():
             if self._is_fused:
-                self._apply_fused(flag, rate, done, flat[dtype], group, self._flat.get(dtype, []))
+                self._apply_fused(flag, rate, done, flat[dtype], group, self._flat_parts.get(dtype, []))
             else:
                 self._apply_steps(cast(rate, dtype), flat[dtype], group)
         self.iterations.assign(done)
         for variable in variables:
-            state = self._state(variable)
+            state = self._state_variable(variable)
             if variable.constraint is not None:
                 state.assign(variable.constraint(state))
             if state is not variable:
@@ -242,26 +246,27 @@ class Optimizer(Copied):
 
     def build(self, variables: Sequence[Variable]) -> None:
         """Create the slots for these variables. Variables that had slots before keep their values."""
-        self._kept.update(self.slot_values())
-        self._trained, self.built = list(variables), True
-        self._masters = {v: self._master(v) for v in variables if wide(v.dtype) != v.dtype}
-        self._flat, self._own = self._flat_slots() if self._is_fused else {}, {}
-        self.slots = [slot for slots in self._flat.values() for slot in slots]
+        self._kept_values.update(self.slot_values())
+        self._trained_variables, self.built = list(variables), True
+        self._master_weights = {v: self._master_of(v) for v in variables if wide(v.dtype) != v.dtype}
+        self._flat_parts, self._slots_of_one = self._flat_slots() if self._is_fused else {}, {}
+        self.slots = [slot for slots in self._flat_parts.values() for slot in slots]
         if not self._is_fused:
             self.add_optimizer_variables(variables, self.slot_names)
-        self.version += 1
+        self._version_of_rates += 1
 
     def _require_built(self, variables: list[Variable]) -> None:
         """Have slots for these variables, and for one list of them in a traced step."""
-        known = {id(v) for v in self._trained}
-        same = [id(v) for v in variables] == [id(v) for v in self._trained]
+        known = {id(v) for v in self._trained_variables}
+        same = [id(v) for v in variables] == [id(v) for v in self._trained_variables]
         if not self.built or (not same and (self._is_fused or any(id(v) not in known for v in variables))):
             trace = current_trace()
             if trace is not None and self.iterations in trace.after:
+                before = [v.path for v in self._trained_variables]
                 raise ValueError(
                     explain(
                         f"{self.name}: one optimizer updates one list of variables in a step.",
-                        received=f"{[v.path for v in variables]} after {[v.path for v in self._trained]}",
+                        received=f"{[v.path for v in variables]} after {before}",
                         fix="Make an optimizer for each list, or join the lists in one apply().",
                     )
                 )
@@ -270,29 +275,29 @@ class Optimizer(Copied):
     def _flat_slots(self) -> dict[str, list[Variable]]:
         """Slots for all variables of a dtype, with the values kept from an earlier list of variables."""
         found: dict[str, list[Variable]] = {}
-        for dtype, group in _by_dtype(self._trained).items():
+        for dtype, group in _by_dtype(self._trained_variables).items():
             ending = f"_{dtype}" if found else ""
             for name in self.slot_names:
-                flat = _put(self._kept, name, group, np.zeros(flat_size(_sizes(group)), dtype))
+                flat = _put(self._kept_values, name, group, np.zeros(flat_size(_sizes(group)), dtype))
                 slot = Variable(flat, trainable=False, name=name, path=f"{self.name}/{name}{ending}")
                 found.setdefault(dtype, []).append(slot)
         return found
 
-    def _master(self, variable: Variable) -> Variable:
+    def _master_of(self, variable: Variable) -> Variable:
         """The float32 copy of a 16-bit variable."""
-        first = self._kept.get(variable, {}).get(MASTER, variable.numpy())
+        first = self._kept_values.get(variable, {}).get(MASTER, variable.numpy())
         path = f"{self.name}/{variable.path}/{MASTER}"
         return Variable(first, dtype=wide(variable.dtype), trainable=False, name=MASTER, path=path)
 
-    def _state(self, variable: Variable) -> Variable:
+    def _state_variable(self, variable: Variable) -> Variable:
         """What a step changes: the master of a 16-bit variable, else the variable itself."""
-        return self._masters.get(variable, variable)
+        return self._master_weights.get(variable, variable)
 
     def _refresh_masters(self, variables: list[Variable]) -> None:
         """Take over what was written into 16-bit variables from outside: a master rounds to its variable."""
         for variable in variables:
-            if variable in self._masters:
-                master = self._masters[variable]
+            if variable in self._master_weights:
+                master = self._master_weights[variable]
                 follows = ops.equal(cast(master, variable.dtype), variable)
                 master.assign(ops.where(follows, master, cast(variable, master.dtype)))
 
@@ -303,10 +308,10 @@ class Optimizer(Copied):
             >>> {v.path: list(slots) for v, slots in optimizer.slot_values().items()}
             {'dense/kernel': ['momentum', 'velocity'], 'dense/bias': ['momentum', 'velocity']}
         """
-        single = {v: self._single_slots(v) for v in self._trained}
+        single = {v: self._single_slots(v) for v in self._trained_variables}
         found = {v: {name: slot.numpy() for name, slot in slots.items()} for v, slots in single.items()}
-        for dtype, group in _by_dtype(self._trained).items():
-            for slot in self._flat.get(dtype, ()):
+        for dtype, group in _by_dtype(self._trained_variables).items():
+            for slot in self._flat_parts.get(dtype, ()):
                 flat = slot.numpy()
                 for variable, place in zip(group, segments(_sizes(group)), strict=True):
                     found[variable][slot.name] = flat[place].reshape(variable.shape)
@@ -319,8 +324,8 @@ class Optimizer(Copied):
             ValueError: a slot that a variable does not have, or of another shape than the variable's.
         """
         self._check_slots(values)
-        for dtype, group in _by_dtype(self._trained).items():
-            for slot in self._flat.get(dtype, ()):
+        for dtype, group in _by_dtype(self._trained_variables).items():
+            for slot in self._flat_parts.get(dtype, ()):
                 slot.assign(_put(values, slot.name, group, slot.numpy()))
         for variable, slots in values.items():
             for name, slot in self._single_slots(variable).items():
@@ -328,9 +333,9 @@ class Optimizer(Copied):
                     slot.assign(slots[name])
 
     def _check_slots(self, values: Mapping[Variable, Mapping[str, Any]]) -> None:
-        trained = set(self._trained)
+        trained = set(self._trained_variables)
         for variable, slots in values.items():
-            flat = self._flat.get(wide(variable.dtype), ()) if variable in trained else ()
+            flat = self._flat_parts.get(wide(variable.dtype), ()) if variable in trained else ()
             known = [*(slot.name for slot in flat), *self._single_slots(variable)]
             for name, value in slots.items():
                 if name not in known:
@@ -342,13 +347,13 @@ class Optimizer(Copied):
 
     def _single_slots(self, variable: Variable) -> dict[str, Variable]:
         """Slots of one variable alone."""
-        master = {MASTER: self._masters[variable]} if variable in self._masters else {}
-        return {**self._own.get(variable, {}), **master}
+        master = {MASTER: self._master_weights[variable]} if variable in self._master_weights else {}
+        return {**self._slots_of_one.get(variable, {}), **master}
 
     @property
     def variables(self) -> list[Variable]:
         """State of the optimizer: iterations, learning rate, slots, masters."""
-        return [self.iterations, self._rate, *self.slots, *self._masters.values()]
+        return [self.iterations, self._rate_variable, *self.slots, *self._master_weights.values()]
 
     @property
     def slot_names(self) -> tuple[str, ...]:
@@ -370,7 +375,10 @@ class Optimizer(Copied):
         op = self.fused_update((variable.spec.size,), (False,))
         if op is None:
             raise NotImplementedError(f"{type(self).__name__} must define update_step or fused_update.")
-        states = [*(self._own[variable][name] for name in self.slot_names), self._state(variable)]
+        states = [
+            *(self._slots_of_one[variable][name] for name in self.slot_names),
+            self._state_variable(variable),
+        ]
         inputs = [ops.reshape(x, (-1,)) for x in (gradient, *states[:-1])] + [convert(states[-1])]
         rate, done = cast(learning_rate, "float32"), ops.add(self.iterations, 1)
         new = apply(op, convert(True), rate, done, *inputs)
@@ -379,15 +387,15 @@ class Optimizer(Copied):
 
     def assign(self, variable: Variable, value: Any) -> None:
         """Set a variable in `update_step`."""
-        self._state(variable).assign(value)
+        self._state_variable(variable).assign(value)
 
     def assign_add(self, variable: Variable, value: Any) -> None:
         """Add to a variable in `update_step`."""
-        self._state(variable).assign_add(value)
+        self._state_variable(variable).assign_add(value)
 
     def assign_sub(self, variable: Variable, value: Any) -> None:
         """Subtract from a variable in `update_step`."""
-        self._state(variable).assign_sub(value)
+        self._state_variable(variable).assign_sub(value)
 
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
@@ -396,9 +404,9 @@ class Optimizer(Copied):
 
         A variable that had a slot of this name before a change of the list of variables keeps its value.
         """
-        own = self._own.setdefault(reference_variable, {})
+        own = self._slots_of_one.setdefault(reference_variable, {})
         name, dtype = name or f"slot_{len(own)}", wide(reference_variable.dtype)
-        first = self._kept.get(reference_variable, {}).get(name)
+        first = self._kept_values.get(reference_variable, {}).get(name)
         if first is None:
             first = initializers.get(initializer)(reference_variable.shape, dtype=dtype)
         path = f"{self.name}/{reference_variable.path}/{name}"
@@ -420,7 +428,7 @@ class Optimizer(Copied):
                     fix="Call it right after creating the optimizer.",
                 )
             )
-        self._no_decay.update(var_list or ())
+        self._undecayed.update(var_list or ())
         self._no_decay_names += tuple(var_names or ())
 
     def add_optimizer_variables(
@@ -444,7 +452,7 @@ class Optimizer(Copied):
 
     def _get_variable_index(self, variable: Variable) -> int:
         """The number of a variable in the list given to `build`, under the name that subclasses know."""
-        return next(i for i, known in enumerate(self._trained) if known is variable)
+        return next(i for i, known in enumerate(self._trained_variables) if known is variable)
 
     @property
     def _is_fused(self) -> bool:
@@ -452,7 +460,9 @@ class Optimizer(Copied):
         of = next(cls for cls in type(self).__mro__ if {"fused_update", "update_step"} & vars(cls).keys())
         return of is not Optimizer and "fused_update" in vars(of)
 
-    def _pairs(self, grads: list[Any], variables: list[Variable]) -> tuple[list[Any], list[Variable]]:
+    def _gradient_pairs(
+        self, grads: list[Any], variables: list[Variable]
+    ) -> tuple[list[Any], list[Variable]]:
         if len(grads) != len(variables):
             raise ValueError(
                 explain(
@@ -478,13 +488,13 @@ class Optimizer(Copied):
             )
         return [g for g, _ in pairs], [v for _, v in pairs]
 
-    def _finite(self, *flat: Any) -> Any:
+    def _all_finite(self, *flat: Any) -> Any:
         """Whether this step may change anything: gradients and everything checked before are finite."""
         flag = apply(AllFinite(), *flat)
         trace = current_trace()
         return flag if trace is None else trace.require(as_value(flag))
 
-    def _clipped(self, flat: dict[str, Any], groups: dict[str, list[Variable]]) -> dict[str, Any]:
+    def _clipped_gradients(self, flat: dict[str, Any], groups: dict[str, list[Variable]]) -> dict[str, Any]:
         """The gradients of each dtype, within the limits."""
         if self.clipvalue is not None:
             most = float(self.clipvalue)
@@ -505,21 +515,21 @@ class Optimizer(Copied):
     def _apply_fused(
         self, flag: Any, rate: Any, step: Any, flat: Any, group: list[Variable], slots: list[Variable]
     ) -> None:
-        op = self.fused_update(_sizes(group), tuple(self._decays(v) for v in group))
-        states = [*slots, *(self._state(v) for v in group)]
+        op = self.fused_update(_sizes(group), tuple(self._is_decayed(v) for v in group))
+        states = [*slots, *(self._state_variable(v) for v in group)]
         new = apply(op, flag, rate, step, flat, *(convert(s) for s in states))
         for state, value in zip(states, new if op.n_outputs > 1 else [new], strict=True):
             state.assign(value)
 
     def _apply_steps(self, rate: Any, flat: Any, group: list[Variable]) -> None:
         for variable, place in zip(group, segments(_sizes(group)), strict=True):
-            state = self._state(variable)
-            if self.weight_decay and self._decays(variable):
+            state = self._state_variable(variable)
+            if self.weight_decay and self._is_decayed(variable):
                 state.assign(ops.subtract(state, ops.multiply(state, ops.multiply(rate, self.weight_decay))))
             self.update_step(ops.reshape(flat[place], variable.shape), variable, rate)
 
-    def _decays(self, variable: Variable) -> bool:
-        return variable not in self._no_decay and not any(n in variable.path for n in self._no_decay_names)
+    def _is_decayed(self, variable: Variable) -> bool:
+        return variable not in self._undecayed and not any(n in variable.path for n in self._no_decay_names)
 
     # ------------------------------------------------------------------------------------------------- state
 
@@ -534,7 +544,11 @@ class Optimizer(Copied):
         """
         named = names or {}
         slots = {named.get(v, v.path): values for v, values in self.slot_values().items()}
-        return {"iterations": self.iterations.numpy(), "learning_rate": self._rate.numpy(), "slots": slots}
+        return {
+            "iterations": self.iterations.numpy(),
+            "learning_rate": self._rate_variable.numpy(),
+            "slots": slots,
+        }
 
     def set_state(self, state: Mapping[str, Any], variables: Mapping[str, Variable] | None = None) -> None:
         """Set what `state` gave; slots that are not there yet are made.
@@ -547,7 +561,7 @@ class Optimizer(Copied):
             ValueError: an entry, a weight or a slot is missing or unknown, or is of another shape.
         """
         check_names(self.name, ("iterations", "learning_rate", "slots"), state)
-        known = variables or {v.path: v for v in self._trained}
+        known = variables or {v.path: v for v in self._trained_variables}
         strange = [name for name in state["slots"] if name not in known]
         if strange:
             hint = did_you_mean(strange[0], known)
@@ -560,7 +574,7 @@ class Optimizer(Copied):
         for variable, own in there.items():
             check_names(f"{self.name}, slots of {names[variable]!r}", own, slots[variable])
         self.set_slot_values(slots)
-        self._rate.assign(state["learning_rate"])
+        self._rate_variable.assign(state["learning_rate"])
         self.iterations.assign(state["iterations"])
 
     # ------------------------------------------------------------------------------------------- description
@@ -568,7 +582,9 @@ class Optimizer(Copied):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data."""
         rate = (
-            schedules.serialize(self._schedule) if self._schedule is not None else float(self._rate.numpy())
+            schedules.serialize(self._rate_schedule)
+            if self._rate_schedule is not None
+            else float(self._rate_variable.numpy())
         )
         return {
             "name": self.name,

@@ -20,25 +20,25 @@ class _FirstOrder(Optimizer):
     """
 
     rule: ClassVar[Callable[..., Any]]
-    _settings: tuple[str, ...] = ()
+    _numeric_settings: tuple[str, ...] = ()
 
     def __init_subclass__(cls) -> None:
         cls.__doc__ = with_line(cls.__doc__, "(others as in `Optimizer`)")
 
-    def _set(self, **settings: Any) -> None:
+    def _keep_settings(self, **settings: Any) -> None:
         """Check the settings of the rule, and keep them as attributes."""
-        self._settings = tuple(settings)
+        self._numeric_settings = tuple(settings)
         for argument, value in settings.items():
             setattr(self, argument, _CHECKS[argument](type(self).__name__, argument, value))
 
-    def _values(self) -> dict[str, Any]:
-        return {argument: getattr(self, argument) for argument in self._settings}
+    def _values_of_settings(self) -> dict[str, Any]:
+        return {argument: getattr(self, argument) for argument in self._numeric_settings}
 
     def fused_update(self, sizes: tuple[int, ...], decay: tuple[bool, ...]) -> Any:
-        return self.rule(sizes, decay, self.weight_decay or 0.0, **self._values())
+        return self.rule(sizes, decay, self.weight_decay or 0.0, **self._values_of_settings())
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **self._values()}
+        return {**super().get_config(), **self._values_of_settings()}
 
 
 @registry.add()
@@ -60,7 +60,7 @@ class SGD(_FirstOrder):
         self, learning_rate: Any = 0.01, momentum: float = 0.0, nesterov: bool = False, **shared: Any
     ) -> None:
         super().__init__(learning_rate, **shared)
-        self._set(momentum=momentum, nesterov=nesterov)
+        self._keep_settings(momentum=momentum, nesterov=nesterov)
 
     @property
     def slot_names(self) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ class RMSprop(_FirstOrder):
         **shared: Any,
     ) -> None:
         super().__init__(learning_rate, **shared)
-        self._set(rho=rho, momentum=momentum, epsilon=epsilon, centered=centered)
+        self._keep_settings(rho=rho, momentum=momentum, epsilon=epsilon, centered=centered)
 
     @property
     def slot_names(self) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ class Adam(_FirstOrder):
         **shared: Any,
     ) -> None:
         super().__init__(learning_rate, **shared)
-        self._set(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, amsgrad=amsgrad)
+        self._keep_settings(beta_1=beta_1, beta_2=beta_2, epsilon=epsilon, amsgrad=amsgrad)
 
     @property
     def slot_names(self) -> tuple[str, ...]:

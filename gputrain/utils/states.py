@@ -1,10 +1,10 @@
-"""States as plain data, `{name: array}`: taken from variables, checked and set back; and what a copy has."""
+"""States as plain data, `{name: array}`: taken and set back; what a copy has, and what a user may keep."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Protocol, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
@@ -13,16 +13,16 @@ from gputrain.names import did_you_mean
 
 
 class Copied:
-    """What is copied and pickled as its attributes, less those that its classes name in `_derived`.
+    """What is copied and pickled as its attributes, less what its classes name in `_derived_attributes`.
 
     Derived are attributes that follow from the others or belong to what is running: compiled programs, locks.
     `copy.copy` gives what `copy.deepcopy` gives, as in Keras: nothing of a copy is the original's.
     """
 
-    _derived: ClassVar[tuple[str, ...]] = ()
+    _derived_attributes: ClassVar[tuple[str, ...]] = ()
 
     def __getstate__(self) -> dict[str, Any]:
-        derived = {name for cls in type(self).__mro__ for name in vars(cls).get("_derived", ())}
+        derived = {name for cls in type(self).__mro__ for name in vars(cls).get("_derived_attributes", ())}
         return {name: value for name, value in vars(self).items() if name not in derived}
 
     def __copy__(self) -> Self:
@@ -139,3 +139,28 @@ def assign(where: str, variables: Mapping[str, Holder], state: Any) -> None:
 
 def _more(names: list[str]) -> str:
     return f" (and {len(names) - 1} more)." if len(names) > 1 else "."
+
+
+if TYPE_CHECKING:
+    yielding = property
+else:
+
+    class yielding(property):
+        """A property in whose place a user may keep an attribute of the same name, as `self.task = 3`.
+
+        For names that Keras does not take. What gputrain itself needs it reads elsewhere.
+        """
+
+        def __set_name__(self, kind: type, name: str) -> None:
+            self.name = name
+
+        def __get__(self, owner: Any, kind: type | None = None) -> Any:
+            if owner is not None and self.name in vars(owner):
+                return vars(owner)[self.name]
+            return super().__get__(owner, kind)
+
+        def __set__(self, owner: Any, value: Any) -> None:
+            vars(owner)[self.name] = value
+
+        def __delete__(self, owner: Any) -> None:
+            del vars(owner)[self.name]

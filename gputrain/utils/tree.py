@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+_NESTED = (list, tuple, dict)
+
 
 def flatten(structure: Any) -> list[Any]:
     """Leaves of nested lists, tuples and dicts, in order (dicts in insertion order). None is a leaf.
@@ -12,11 +14,15 @@ def flatten(structure: Any) -> list[Any]:
     >>> flatten([1, (2, {"a": 3})])
     [1, 2, 3]
     """
-    if isinstance(structure, list | tuple):
-        return [leaf for item in structure for leaf in flatten(item)]
-    if isinstance(structure, dict):
-        return [leaf for item in structure.values() for leaf in flatten(item)]
-    return [structure]
+    if not isinstance(structure, _NESTED):
+        return [structure]
+    leaves: list[Any] = []
+    for item in structure.values() if isinstance(structure, dict) else structure:
+        if isinstance(item, _NESTED):
+            leaves += flatten(item)
+        else:
+            leaves.append(item)
+    return leaves
 
 
 def pack(structure: Any, leaves: Iterable[Any]) -> Any:

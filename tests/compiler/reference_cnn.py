@@ -35,4 +35,4 @@ def train_program(model: models.Sequential, size: int) -> Program:
     """The training step for batches of `size`, after the model was trained on one of them."""
     x, y = images(size)
     model.train_on_batch(x, y)
-    return model._programs.get("train", Arrays(x, y), size)
+    return model._traced_programs.get("train", Arrays(x, y), size)

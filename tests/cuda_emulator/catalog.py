@@ -226,7 +226,7 @@ def _bind_steps(gpu: CupyDevice, model: models.Model, shape: tuple[int, ...]) ->
     data = Arrays(np.zeros(shape, "float32"), np.zeros(shape[0], "int64"))
     for kind in ("train", "test", "predict"):
         arrays = data if kind != "predict" else Arrays(data.x)
-        program = model._programs.get(kind, arrays, shape[0])
+        program = model._traced_programs.get(kind, arrays, shape[0])
         program.executable.bind()
 
 

@@ -293,11 +293,11 @@ def test_a_compiled_model_uses_new_statistics() -> None:
     kernel, bias = model.get_weights()[-2:]
     first = model.predict(X, verbose=0)
     assert_close(first, ((X - X.mean(0)) / X.std(0)) @ kernel + bias, "float32")
-    programs = list(model._programs._programs.values())
+    programs = list(model._traced_programs._programs.values())
     layer.adapt(2 * X + 1)
     again = model.predict(2 * X + 1, verbose=0)
     assert_close(again, first, "float32")
-    assert list(model._programs._programs.values()) == programs  # not traced again
+    assert list(model._traced_programs._programs.values()) == programs  # not traced again
 
 
 def test_training_leaves_the_statistics_alone() -> None:

@@ -201,7 +201,7 @@ def test_copies_share_no_compiled_steps_and_hold_no_data() -> None:
     model.predict(wide, **QUIET)
     assert len(pickle.dumps(model)) < size + 3000
     other = copy.deepcopy(model)
-    assert other._programs is not model._programs
+    assert other._traced_programs is not model._traced_programs
     assert other._lock is not model._lock
 
 
@@ -352,7 +352,7 @@ def test_optimizers_keep_their_slots(name: str) -> None:
     for (v, slots), (w, copied) in zip(mine.items(), theirs.items(), strict=True):
         assert v.path == w.path
         assert all(np.array_equal(slots[key], copied[key]) for key in slots)
-    assert other.optimizer._trained == other.trainable_variables
+    assert other.optimizer._trained_variables == other.trainable_variables
     check_copy(model, other)
 
 

@@ -64,7 +64,7 @@ def test_steps_that_draw_nothing_count_nothing() -> None:
     before = int(model.draw_counter)
     model.predict(X, **QUIET)
     assert int(model.draw_counter) == before
-    program = next(iter(model._programs._programs.values()))
+    program = next(iter(model._traced_programs._programs.values()))
     assert not any(state.written for state in program.graph.states)
 
 

@@ -33,7 +33,7 @@ class FirstHalf(OneProcess):
 def test_fit_asks_its_strategy() -> None:
     model, alone = (regressor(optimizer=optimizers.SGD(rate)) for rate in (0.125, 0.25))
     alone.set_weights(model.get_weights())
-    model.strategy = strategy = FirstHalf()
+    model._step_strategy = strategy = FirstHalf()
     history = model.fit(X, REAL, epochs=3, batch_size=25, validation_data=(X, REAL), **QUIET).history
     expected = alone.fit(X[:25], REAL[:25], epochs=3, batch_size=25, **QUIET).history
     np.testing.assert_allclose(history["loss"], -np.array(expected["loss"]), rtol=1e-6)

@@ -280,7 +280,7 @@ def test_every_weight_slot_and_result_is_float32() -> None:
 
 def _float64_values(model: keras.Model) -> set[str]:
     """Variables of float64 in the traced training step, and large values of that dtype."""
-    program = next(iter(model._programs._programs.values()))
+    program = next(iter(model._traced_programs._programs.values()))
     large = [
         v for node in program.graph.nodes for v in node.outputs if v.dtype == "float64" and v.spec.size > 64
     ]

@@ -236,7 +236,7 @@ def test_what_lies_between_gradients_in_the_arena_does_not_matter(options: dict[
         for _ in range(3):
             model.train_on_batch(x, y)
             if poison:
-                arena = model._programs.arena
+                arena = model._traced_programs.arena
                 arena.device.upload(np.full(arena.memory.size, 255, "uint8"), arena.memory)
         weights.append(model.get_weights())
     for found, expected in zip(*weights, strict=True):

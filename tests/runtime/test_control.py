@@ -323,8 +323,8 @@ def planned_steps(length: int) -> Executable:
     model = gputrain.Sequential([layers.Input((length, 8)), Recurrent(16), layers.Dense(1)])
     model.compile("adam", "mse")
     model.train_on_batch(x, y)
-    program = model._programs.get("train", make_arrays(x, y, None, "fit"), 32)
-    assert program is model._programs.get("train", make_arrays(x, y, None, "fit"), 32)
+    program = model._traced_programs.get("train", make_arrays(x, y, None, "fit"), 32)
+    assert program is model._traced_programs.get("train", make_arrays(x, y, None, "fit"), 32)
     return program.executable
 
 

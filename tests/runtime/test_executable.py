@@ -167,7 +167,7 @@ def test_steps_of_a_model_in_one_arena_equal_those_in_separate_arenas(
 
 def test_the_least_recently_used_program_is_dropped() -> None:
     model = small_model()
-    cache = model._programs
+    cache = model._traced_programs
     cache.size = 3
     x = np.zeros((6, 8), "float32")
     model.predict_on_batch(x[:1])

@@ -156,7 +156,7 @@ class Advisor(Callback):
 
     def _task(self, data: Arrays | None) -> Task:
         """What is learned, for a model with one output."""
-        resolved = getattr(self.model._loss, "resolved", [])
+        resolved = getattr(self.model._compile_loss, "resolved", [])
         if data is None or len(resolved) != 1 or not hasattr(data.y, "dtype"):
             return Task()
         return task_of(resolved[0], on_host(data.y), self.class_names)
@@ -183,7 +183,7 @@ class Advisor(Callback):
 
     def _rate_ahead(self) -> float:
         """The largest rate of the steps to come: a schedule tells, a number stays as it is."""
-        record, schedule = self._record, getattr(self.model.optimizer, "_schedule", None)
+        record, schedule = self._record, getattr(self.model.optimizer, "_rate_schedule", None)
         coming = (record.planned - record.epoch) * (record.steps or 0)
         if schedule is None or not coming:
             return record.rate

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gputrain import activations, ops
-from gputrain.errors import explain
+from gputrain.errors import ShapeError, explain
 from gputrain.layers.base import Layer, arguments, declared, registry
 from gputrain.utils.dtypes import is_number
 
@@ -128,8 +128,12 @@ class Softmax(Layer):
         axis: an int, or several for a distribution over all their positions.
 
     Shapes:
-        any shape of at least one dimension, kept. Positions where a boolean `mask` of the inputs' shape is
-        False get 0; where it is False everywhere, all get 0.
+        any shape of at least one dimension, kept. Positions where a boolean `mask`, which broadcasts to the
+        inputs, is False get 0; where it is False everywhere, all get 0. A mask that the inputs carry counts
+        where it has as many dimensions: one of time steps says nothing about the features of a step.
+
+    Raises:
+        ShapeError: a mask that does not broadcast to the inputs.
 
     Example:
         >>> Softmax()(numpy.zeros((1, 2), "float32"))
@@ -141,8 +145,12 @@ class Softmax(Layer):
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """The distribution along the axis."""
-        if mask is not None and mask.ndim == inputs.ndim:
-            lowest = -1e9 if inputs.dtype != "float16" else -3e4
-            scores = ops.where(mask, inputs, lowest)
-            return ops.multiply(activations.softmax(scores, self.axis), ops.cast(mask, inputs.dtype))
-        return activations.softmax(inputs, self.axis)
+        of_steps = mask is not None and mask is inputs.mask and mask.ndim < inputs.ndim
+        if mask is None or of_steps:
+            return activations.softmax(inputs, self.axis)
+        sizes = zip(reversed(mask.shape), reversed(inputs.shape), strict=False)
+        if mask.ndim > inputs.ndim or any(size not in (1, None, whole) for size, whole in sizes if whole):
+            raise ShapeError(explain("mask must broadcast to the inputs.", expected=inputs.shape, received=mask.shape))
+        lowest = -1e9 if inputs.dtype != "float16" else -3e4
+        scores = ops.where(mask, inputs, lowest)
+        return ops.multiply(activations.softmax(scores, self.axis), ops.cast(mask, inputs.dtype))

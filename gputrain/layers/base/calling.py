@@ -31,7 +31,7 @@ class Called(SymbolicCalls):
     """
 
     supports_masking = False
-    _derived: ClassVar[tuple[str, ...]] = ("_call_arguments", "_usual_training")
+    _derived_attributes: ClassVar[tuple[str, ...]] = ("_call_arguments", "_usual_training")
     activity_regularizer: Any
 
     # ------------------------------------------------------------------------------------- to be overridden
@@ -61,12 +61,12 @@ class Called(SymbolicCalls):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         trace = current_trace()
         if trace is not None:
-            return self._inline(trace, args, kwargs)
+            return self._record_call(trace, args, kwargs)
         if any(isinstance(leaf, Value) for leaf in tree.flatten((args, kwargs))):
             return functional_call(self, args, kwargs)
         return eager_call(self, args, kwargs)
 
-    def _inline(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def _record_call(self, trace: Trace, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record `call` in the trace, with what surrounds it: build, casts, training, masks, the path."""
         args, kwargs = tree.map_leaves(self.cast_inputs, self._named_training(args, kwargs))
         training = kwargs.pop("training", self._usual_training if trace.training is None else None)
@@ -74,7 +74,7 @@ class Called(SymbolicCalls):
             training = on_or_off(training, f"{self.name}: training", also=(0, 1))
         else:
             training = trace.training
-        placed, given = self._call_arguments[: len(args)], self._by_name(args, kwargs)
+        placed, given = self._call_arguments[: len(args)], self._arguments_by_name(args, kwargs)
         masks = {name: masks_of(value) for name, value in given.items()}
         asked = asked_for(self._call_arguments, masks)
         kwargs |= {
@@ -109,7 +109,7 @@ class Called(SymbolicCalls):
             return args, dict(kwargs)
         return args[:place], {**kwargs, **dict(zip(names[place:], args[place:], strict=False))}
 
-    def _by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    def _arguments_by_name(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         """The arguments of `call` by their names, in order; those that have none by their numbers."""
         names = [*self._call_arguments, *map(str, range(len(self._call_arguments), len(args)))]
         given = {**dict(zip(names, args, strict=False)), **kwargs}

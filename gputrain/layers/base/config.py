@@ -30,8 +30,8 @@ class Configured(Tracked):
 
     batch_input_shape: Shape | None
     activity_regularizer: Any
-    _arguments: ClassVar[Mapping[str, Argument]] = {}
-    _given: dict[str, Any] | None = {}  # to the constructor of a class that does not describe it
+    _declared_arguments: ClassVar[Mapping[str, Argument]] = {}
+    _given_arguments: dict[str, Any] | None = {}  # to the constructor of a class that does not describe it
 
     def check_arguments(self) -> None:
         """Check arguments against each other; called once all that the class declares are set."""
@@ -57,9 +57,9 @@ class Configured(Tracked):
             NotImplementedError: that was more than numbers, words and None, also in lists and dicts.
         """
         if is_undescribed(type(self)):
-            own = _required(type(self), self._given)
+            own = _required(type(self), self._given_arguments)
             return self.plain_settings() | own
-        declared = {name: item for name, item in self._arguments.items() if not item.handed_on}
+        declared = {name: item for name, item in self._declared_arguments.items() if not item.handed_on}
         return self.plain_settings() | {
             name: item.plain(getattr(self, name)) for name, item in declared.items()
         }
@@ -96,7 +96,7 @@ class Configured(Tracked):
 
 def is_undescribed(cls: type[Configured]) -> bool:
     """Whether a class says nothing of its constructor's own arguments."""
-    return cls.get_config is Configured.get_config and not cls._arguments
+    return cls.get_config is Configured.get_config and not cls._declared_arguments
 
 
 def remembering(init: Callable[..., None]) -> Callable[..., None]:
@@ -105,8 +105,8 @@ def remembering(init: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(init)
     def wrapped(self: Configured, *args: Any, **kwargs: Any) -> None:
-        if "_given" not in vars(self):  # a subclass was given other arguments
-            self._given = _plain_arguments(signature, args, kwargs)
+        if "_given_arguments" not in vars(self):  # a subclass was given other arguments
+            self._given_arguments = _plain_arguments(signature, args, kwargs)
         init(self, *args, **kwargs)
 
     return wrapped
@@ -183,4 +183,4 @@ def _argument_names(cls: Any) -> list[str]:
     """Names that the constructors of a layer class and its bases take."""
     found = [n for base in cls.__mro__ for n in inspect.signature(base.__init__).parameters]
     shapes = ("input_shape", "input_dim") if cls.begins_models else ()
-    return sorted({*found, *shapes, *cls.taken_beside} - {"self", "args", "kwargs"})
+    return sorted({*found, *shapes, *cls._taken_beside} - {"self", "args", "kwargs"})

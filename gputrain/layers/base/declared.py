@@ -137,7 +137,7 @@ def complete(cls: Any, root: type) -> None:
         root: the class of all layers, whose constructor takes what is left.
     """
     own = {name: item for name, item in vars(cls).items() if isinstance(item, Argument)}
-    bases = [base._arguments for base in cls.__bases__ if getattr(base, "_arguments", None)]
+    bases = [base._declared_arguments for base in cls.__bases__ if getattr(base, "_declared_arguments", None)]
     inherited = {name: item for arguments in reversed(bases) for name, item in arguments.items()}
     kept = dict.fromkeys(name for arguments in bases for name in arguments)
     before = {name: inherited[name] for name in kept if not isinstance(vars(cls).get(name), fixed)}
@@ -145,7 +145,7 @@ def complete(cls: Any, root: type) -> None:
     for name, item in own.items():
         item.hint = str(hints.get(name, "Any"))
         delattr(cls, name)
-    cls._arguments = _merged(own, before)
+    cls._declared_arguments = _merged(own, before)
     differs = own or len(before) < len(kept) or len(bases) > 1 or "rank" in vars(cls)
     if not _is_made(cls.__init__, root):
         return
@@ -183,7 +183,7 @@ def _checked(item: Argument, value: Any, where: str) -> Any:
 def _constructor(cls: Any, root: Any) -> Callable[..., None]:
     """The `__init__` that takes a class's arguments, checks each and sets it."""
     rank = getattr(cls, "rank", None)
-    arguments = {name: item.of(rank) for name, item in cls._arguments.items()}
+    arguments = {name: item.of(rank) for name, item in cls._declared_arguments.items()}
     shown = {name: item for name, item in arguments.items() if item.shown}
 
     def __init__(self: Any, kwargs: dict[str, Any], **given: Any) -> None:
@@ -225,8 +225,8 @@ def _with_shared_sections(cls: Any, doc: str, root: type) -> str:
     about, own = docs[0]
     found = {name: next((s[name] for _, s in docs if name in s), "") for name in _SHARED} | own
     entries = [dict(_entries(sections.get("Args", ""))) for _, sections in docs]
-    said = (next((known[name] for known in entries if name in known), "") for name in cls._arguments)
-    if cls._arguments:
+    said = (next((known[name] for known in entries if name in known), "") for name in cls._declared_arguments)
+    if cls._declared_arguments:
         found["Args"] = "\n".join(entry for entry in dict.fromkeys(said) if entry)
     if all(found.get(name, "") == own.get(name, "") for name in _SHARED):
         return doc

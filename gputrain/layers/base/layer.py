@@ -70,12 +70,12 @@ class Layer(Called, Configured, Copied):
             self.autocast = on_or_off(autocast, f"{kind}: autocast")
             self.built = False
             self._trainable = on_or_off(trainable, f"{kind}: trainable")
-            self._weights = []
+            self._added_weights = []
             self._path = None
 
     def __getattr__(self, name: str) -> Any:
         """Only reached for attributes that are missing: says so, and why everything may be missing."""
-        if "_weights" not in vars(self):
+        if "_added_weights" not in vars(self):
             raise AttributeError(
                 f"{type(self).__name__}.__init__ must call super().__init__() before anything else "
                 f"({name!r} was asked for)."

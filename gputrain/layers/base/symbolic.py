@@ -9,12 +9,13 @@ import numpy as np
 
 from gputrain import backend, config
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Node, Shape, Spec, Stored, Trace, Value
+from gputrain.ir import Node, Shape, Spec, Stored, Trace, Value, dtype_name
 from gputrain.layers.base.policy import is_array
 from gputrain.layers.base.tracking import Tracked
 from gputrain.ops.base import Operation, as_value, convert, is_number
 from gputrain.runtime import Variable, interpret
 from gputrain.utils import tree
+from gputrain.utils.states import yielding
 
 
 class TriedSize(int):
@@ -139,7 +140,7 @@ class SymbolicCalls(Tracked):
         results = results_of(self, (_stand_ins(input_shape, self.compute_dtype),), {})
         return tree.pack(results.structure, [spec.shape for spec in results.specs])
 
-    @property
+    @yielding
     def is_own(self) -> bool:
         """Whether no user code runs in this layer's call, so that unknown sizes may pass through it."""
         package = __name__.partition(".")[0] + "."
@@ -263,7 +264,7 @@ def eager_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
     """
     arguments = tree.map_leaves(lambda leaf: convert(leaf) if is_array(leaf) else leaf, (args, kwargs))
     arrays = [leaf for leaf in tree.flatten(arguments) if is_array(leaf)]
-    inputs = [Value(Spec(tuple(a.shape), a.dtype.name)) for a in arrays]
+    inputs = [Value(Spec(tuple(a.shape), dtype_name(a.dtype))) for a in arrays]
     fresh = iter(inputs)
     new_args, new_kwargs = tree.map_leaves(lambda leaf: next(fresh) if is_array(leaf) else leaf, arguments)
     trace = Trace(counter=_step_variable(), calls=layer._eager_calls)

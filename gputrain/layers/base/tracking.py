@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
+from collections.abc import Iterable, Mapping
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -27,19 +27,18 @@ class Tracked(Typed):
         name: for people, and for the paths of weights.
         built: whether the weights exist.
         begins_models: whether it takes the shape of the data, as the first layer of a Sequential.
-        taken_beside: arguments that its constructor takes beside those in signatures.
         heads_paths: whether paths of weights below begin with its name where it is the outermost layer.
     """
 
     begins_models = heads_paths = True
-    taken_beside: ClassVar[tuple[str, ...]] = ()
-    _derived: ClassVar[tuple[str, ...]] = ("symbolic_calls", "_losses")
+    _taken_beside: ClassVar[tuple[str, ...]] = ()  # arguments of constructors beside those in signatures
+    _derived_attributes: ClassVar[tuple[str, ...]] = ("symbolic_calls", "_losses")
 
     name: str
     built: bool
     _trainable: bool
     _path: str | None
-    _weights: list[Variable]
+    _added_weights: list[Variable]
 
     @cached_property
     def symbolic_calls(self) -> list[Node]:
@@ -83,7 +82,7 @@ class Tracked(Typed):
         only_taken("overwrite_with_gradient", overwrite_with_gradient, f"{self.name}: add_weight")
         kind = dtype_name(dtype) if dtype is not None else self.variable_dtype
         default = "glorot_uniform" if is_float(kind) else "zeros"
-        name = name or (f"variable_{len(self._weights)}" if self._weights else "variable")
+        name = name or (f"variable_{len(self._added_weights)}" if self._added_weights else "variable")
         variable = Variable(
             initializers.get(initializer or default),
             () if shape is None else shape,
@@ -97,7 +96,7 @@ class Tracked(Typed):
         variable.trainable = trainable and self._trainable
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
-        self._weights.append(variable)
+        self._added_weights.append(variable)
         return variable
 
     def add_loss(self, loss: Any) -> None:
@@ -169,31 +168,34 @@ class Tracked(Typed):
         """The names of the layers around it and its own, as "encoder/dense"; None until it is built."""
         return self._path
 
-    def _attributes(self) -> Iterator[Any]:
-        """Everything assigned to the layer's attributes, lists and dicts opened."""
+    def _held_attributes(self) -> list[Any]:
+        """Layers, variables and metrics among the attributes, and all that lists and dicts hold."""
+        held: list[Any] = []
         for key, value in vars(self).items():
-            if isinstance(value, _HELD):
-                yield value
-            elif isinstance(value, _OPENED) and key not in ("symbolic_calls", "_weights", "_losses"):
-                yield from tree.flatten(value)
+            role = _role(value.__class__)
+            if role == "held":
+                held.append(value)
+            elif role == "opened" and key not in _NOT_OPENED:
+                held += tree.flatten(value)
+        return held
 
     def sublayers(self) -> list[Any]:
         """Layers that are attributes of this one, in order of assignment, each once."""
-        return list(dict.fromkeys(v for v in self._attributes() if isinstance(v, Tracked)))
+        return list(dict.fromkeys(v for v in self._held_attributes() if isinstance(v, Tracked)))
 
     def all_layers(self) -> list[Any]:
         """This layer and all below it, each once."""
-        return list(self._below(lambda layer: True))
+        return list(self._held_below())
 
-    def _below(self, wanted: Any) -> dict[Any, None]:
-        """This layer and those below it for which `wanted` holds, and so for all that hold them."""
-        found: dict[Any, None] = {}
+    def _held_below(self, wanted: Any = None) -> dict[Any, list[Any]]:
+        """What each layer holds: this one and those below it for which `wanted` holds, and for all around."""
+        found: dict[Any, list[Any]] = {}
         pending: list[Any] = [self]
         while pending:
             layer = pending.pop()
-            if layer not in found and wanted(layer):
-                found[layer] = None
-                pending.extend(reversed(layer.sublayers()))
+            if layer not in found and (wanted is None or wanted(layer)):
+                found[layer] = held = layer._held_attributes()
+                pending += [value for value in reversed(held) if isinstance(value, Tracked)]
         return found
 
     def child_key(self, child: Any) -> str:
@@ -209,7 +211,9 @@ class Tracked(Typed):
 
     def own_variables(self) -> list[Variable]:
         """Weights and variables of this layer itself, trainable ones first."""
-        own = dict.fromkeys([*self._weights, *(v for v in self._attributes() if isinstance(v, Variable))])
+        own = dict.fromkeys(
+            [*self._added_weights, *(v for v in self._held_attributes() if isinstance(v, Variable))]
+        )
         return sorted(own, key=lambda v: not v.made_trainable)
 
     @property
@@ -225,7 +229,7 @@ class Tracked(Typed):
     @property
     def trainable_variables(self) -> list[Variable]:
         """Weights an optimizer may change: trainable ones of trainable layers."""
-        layers = self._below(lambda layer: layer.trainable)
+        layers = self._held_below(lambda layer: layer.trainable)
         return list(dict.fromkeys(v for layer in layers for v in layer.own_variables() if v.trainable))
 
     @property
@@ -246,7 +250,7 @@ class Tracked(Typed):
 
     def own_metrics(self) -> list[Metric]:
         """Metrics that are attributes of this layer, in order of assignment."""
-        return [value for value in self._attributes() if isinstance(value, Metric)]
+        return [value for value in self._held_attributes() if isinstance(value, Metric)]
 
     @property
     def metrics(self) -> list[Metric]:
@@ -344,4 +348,12 @@ class Tracked(Typed):
         return sum(v.spec.size for v in self.weights)
 
 
-_HELD, _OPENED = (Tracked, Variable, Metric), (list, tuple, dict)  # found once: each call looks at everything
+_NOT_OPENED = frozenset(("symbolic_calls", "_added_weights", "_losses"))
+
+
+@lru_cache(maxsize=1024)
+def _role(kind: Any) -> str | None:
+    """What an attribute of this type is to its layer; kept, as each step by hand asks for all of them."""
+    if issubclass(kind, Tracked | Variable | Metric):
+        return "held"
+    return "opened" if issubclass(kind, list | tuple | dict) else None

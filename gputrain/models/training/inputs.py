@@ -17,7 +17,7 @@ from gputrain.models.training.strategy import Strategy
 class Fed(Protocol):
     """A model as its data sees it."""
 
-    strategy: Strategy
+    _step_strategy: Strategy
 
     def known_values(self) -> tuple[list[Value], list[Value]] | None:
         """Symbolic inputs and outputs, where the model has them."""
@@ -74,7 +74,7 @@ def source_of(
     """
     weigh = None if class_weight is None else partial(_weighed, model, class_weight)
     if isinstance(data, Arrays):
-        data = model.strategy.share_rows(data if weigh is None else weigh(data))
+        data = model._step_strategy.share_rows(data if weigh is None else weigh(data))
         size = size or (-(-data.count // steps) if steps else None)
     source = make_source(data, size or 32, shuffle, steps, what, repeat=what == "fit")
     if isinstance(source, Reading):

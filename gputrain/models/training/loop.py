@@ -41,20 +41,20 @@ class Fit:
 
     def run(self) -> None:
         """Train all epochs. Callbacks hear of an early end, also by Ctrl-C: bars end and they let go."""
-        outer = self.model._state.place
+        outer = self.model._training_counters.place
         try:
             self._train()
         except BaseException as exception:
             self.listeners.on_exception(exception)
             raise
         finally:
-            self.model._state.end_fit(outer)
+            self.model._training_counters.end_fit(outer)
 
     def _train(self) -> None:
         model, listeners = self.model, self.listeners
         model.stop_training = False
         listeners.on_train_begin()
-        place = self.place = model._state.begin_fit(self.source, self.epochs.start)
+        place = self.place = model._training_counters.begin_fit(self.source, self.epochs.start)
         logs: dict[str, Any] = place.logs
         first = place.epoch
         for epoch in range(first, self.epochs.stop):
@@ -80,11 +80,11 @@ class Fit:
 
         The order follows from the steps done before.
         """
-        model, place, programs = self.model, self.place, self.model._programs
+        model, place, programs = self.model, self.place, self.model._traced_programs
         resumed = dict(place.logs) if place.batch else None  # a resumed epoch may have no batch left
         last = None
         programs.refresh()
-        model._state.recover()
+        model._training_counters.recover()
         with HealthWatch(model, f"epoch {epoch + 1}", place) as watch:
             batches = watch.batches(self.source.epoch(watch.first_step, place.batch))
             for group in _groups(batches, model.steps_per_execution):
@@ -106,7 +106,7 @@ class Fit:
 
     def _epoch_logs(self, logs: dict[str, Any], watch: HealthWatch) -> dict[str, Any]:
         """The logs over all processes, with the steps that were skipped where they are."""
-        merged = self.model.strategy.merge_metrics(self.model.metrics, logs)
+        merged = self.model._step_strategy.merge_metrics(self.model.metrics, logs)
         _tell_doubts(self.model)
         return {**merged, "skipped_steps": watch.skipped()} if watch.skips else merged
 
@@ -116,7 +116,7 @@ def evaluate(model: Any, source: Source, listeners: CallbackList) -> dict[str, A
     model.stop_evaluating = False
     model.reset_metrics()
     listeners.on_test_begin()
-    programs = model._programs
+    programs = model._traced_programs
     programs.refresh()
     last = None
     for step, batch in enumerate(source.epoch(0)):
@@ -131,7 +131,7 @@ def evaluate(model: Any, source: Source, listeners: CallbackList) -> dict[str, A
             break
     if last is None:
         raise DataError(explain("evaluate: there was no batch.", fix="Pass data that is not used up."))
-    logs: dict[str, Any] = model.strategy.merge_metrics(model.metrics, last.settle())
+    logs: dict[str, Any] = model._step_strategy.merge_metrics(model.metrics, last.settle())
     _tell_doubts(model)
     listeners.on_test_end(logs)
     return logs
@@ -152,7 +152,7 @@ def predict(model: Any, source: Source, structure: Any, listeners: CallbackList)
     for step, batch in enumerate(source.epoch(0)):
         listeners.samples_ahead(batch.size)
         listeners.on_predict_batch_begin(step)
-        program = model._programs.get("predict", batch.arrays, batch.size)
+        program = model._traced_programs.get("predict", batch.arrays, batch.size)
         program.run(batch, model.run_eagerly)
         parts.append(program.outputs())
         listeners.on_predict_batch_end(step, {"outputs": tree.pack(structure, parts[-1])})
@@ -190,6 +190,6 @@ def _say_ran_out(epoch: int, first: bool) -> None:
 
 def train_on(model: Any, batch: Batch) -> Program:
     """Run the train step on a batch; its results stay on the device, in the program that is returned."""
-    program: Program = model._programs.get("train", batch.arrays, batch.size)
+    program: Program = model._traced_programs.get("train", batch.arrays, batch.size)
     program.run(batch, model.run_eagerly)
     return program

@@ -30,8 +30,8 @@ class Watched(Protocol):
     name: str
     stop_training: bool
     optimizer: Any
-    _state: TrainingState
-    _watch: HealthWatch | None
+    _training_counters: TrainingState
+    _health_watch: HealthWatch | None
 
     def find_non_finite(self, batch: Batch) -> str:
         """Say where NaN or infinity began in the step of this batch."""
@@ -60,11 +60,11 @@ class HealthWatch:
     def __init__(self, model: Watched, place: str, within: Place) -> None:
         self.model, self.place, self.within, self._done = model, place, within, within.batch
         self.skips = config.nonfinite_steps() == "skip"
-        self.first_step, self._before = model._state.tried, int(model._state.step)
+        self.first_step, self._before = model._training_counters.tried, int(model._training_counters.step)
         self._skipped_before = self._skipped() if self.skips else 0
         if not within.batch:
             within.skipped_before = self._skipped_before
-        self.waits = model._state.step.device.asynchronous
+        self.waits = model._training_counters.step.device.asynchronous
         self._read_rate()
         self._unseen: list[Batch] = []
         self._kept = 0  # those of an iterator, which hold their data
@@ -72,11 +72,11 @@ class HealthWatch:
         self._next = time.monotonic() + DISPLAY
 
     def __enter__(self) -> HealthWatch:
-        self.model._watch = self
+        self.model._health_watch = self
         return self
 
     def __exit__(self, kind: Any, error: Any, traceback: Any) -> None:
-        self.model._watch = None
+        self.model._health_watch = None
         if error is None:
             self.look(at_last=True)
 
@@ -119,9 +119,9 @@ class HealthWatch:
         skipped = self._skipped() - self._skipped_before if self.skips else 0
         if skipped:
             self._tell()
-        if not bool(self.model._state.healthy.numpy()):
+        if not bool(self.model._training_counters.healthy.numpy()):
             # A skipped step counts as one of the epoch's, also the last of them.
-            number = int(self.model._state.step) - self._before + max(skipped - 1, 0)
+            number = int(self.model._training_counters.step) - self._before + max(skipped - 1, 0)
             batch = self._unseen[number - self._seen]
             self._unseen.clear()
             report(self.model, batch, f"{self.place}, step {self._done + number + 1}", self._rate)
@@ -132,7 +132,7 @@ class HealthWatch:
         self._next = time.monotonic() + DISPLAY
 
     def _skipped(self) -> int:
-        return int(self.model._state.skipped)
+        return int(self.model._training_counters.skipped)
 
     def _tell(self) -> None:
         name = self.model.name
@@ -150,7 +150,7 @@ class HealthWatch:
     def _read_rate(self) -> None:
         """Remember the rate that was set by hand, and by what another one would show."""
         self._optimizer = self.model.optimizer
-        self._version = getattr(self._optimizer, "version", 0)
+        self._version = getattr(self._optimizer, "_version_of_rates", 0)
         rate = getattr(self._optimizer, "learning_rate", None)
         self._variable = (
             rate if isinstance(rate, Variable) else None
@@ -162,7 +162,7 @@ class HealthWatch:
         """Whether the rate was set, or the optimizer is another one or follows a schedule now."""
         if self._optimizer is not self.model.optimizer:
             return True
-        if self._version != getattr(self._optimizer, "version", 0):
+        if self._version != getattr(self._optimizer, "_version_of_rates", 0):
             return True
         return self._variable is not None and self._variable.writes != self._writes
 
@@ -173,7 +173,7 @@ def report(model: Watched, batch: Batch, place: str, rate: float | None = None) 
     Raises:
         NonFiniteError: with the first bad node.
     """
-    model._state.recover()
+    model._training_counters.recover()
     if model.stop_training:
         return
     where = model.find_non_finite(batch)

@@ -28,14 +28,14 @@ class Stepped(Protocol):
 
     name: str
     built: bool
-    strategy: Strategy
-    _state: TrainingState
+    _step_strategy: Strategy
+    _training_counters: TrainingState
 
     @property
     def metrics(self) -> list[Any]:
         """The metrics whose results a step may give."""
 
-    def optimizers(self) -> list[Any]:
+    def _optimizers_of_steps(self) -> list[Any]:
         """The optimizers that a step may use."""
 
     def train_step(self, data: Any) -> Any:
@@ -58,10 +58,10 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
     data = (example.x, example.y, example.sample_weight)
     parts = tree.map_leaves(lambda a: None if a is None else next(fresh), data)
     _name_inputs(parts)
-    state = model._state
+    state = model._training_counters
     counter = state.step if kind == "train" else state.draws
-    for optimizer in model.optimizers():
-        optimizer.reduce_gradients = model.strategy.reduce_gradients
+    for optimizer in model._optimizers_of_steps():
+        optimizer.reduce_gradients = model._step_strategy.reduce_gradients
     if not model.built:
         _build(model, parts[0], counter)
     trace = Trace(training=kind == "train", counter=counter)

@@ -29,6 +29,7 @@ from gputrain.utils import states, tree
 from gputrain.utils import unpack_x_y_sample_weight as unpack_data
 from gputrain.utils.notes import note
 from gputrain.utils.signatures import takes
+from gputrain.utils.states import yielding
 
 
 class Trainer:
@@ -37,25 +38,23 @@ class Trainer:
     Attributes:
         stop_training, stop_evaluating, stop_predicting: a callback sets them to end fit, evaluate or predict
             after the batch at hand.
-        strategy: how several processes train the model together; one process alone by default.
     """
 
-    _derived: ClassVar[tuple[str, ...]] = ("_programs", "_lock", "_watch")
+    _derived_attributes: ClassVar[tuple[str, ...]] = ("_traced_programs", "_lock", "_health_watch")
 
     name: str
     built: bool
     trainable_variables: list[Variable]
     losses: list[Any]
-    all_layers: Callable[[], list[Any]]
-    own_metrics: Callable[[], list[Any]]
+    _held_below: Callable[..., dict[Any, list[Any]]]
 
     def _start_training_state(self) -> None:
         """State every model has, compiled or not."""
-        self._state = TrainingState(self.name)
-        self.strategy: Strategy = OneProcess()
+        self._training_counters = TrainingState(self.name)
+        self._step_strategy: Strategy = OneProcess()
         self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.compiled = self.run_eagerly = False
-        self._loss: CompiledLoss | None = None
+        self._compile_loss: CompiledLoss | None = None
         self._compile_metrics: CompiledMetrics | None = None
         self.optimizer: Any = None
         self.history: Any = None
@@ -64,16 +63,16 @@ class Trainer:
 
     def _start_running(self) -> None:
         """What a model has to run with: made for it, and for each copy anew."""
-        self._programs = ProgramCache(self)
+        self._traced_programs = ProgramCache(self)
         self._lock = threading.RLock()
-        self._watch: HealthWatch | None = None  # of the epoch that is being trained
+        self._health_watch: HealthWatch | None = None  # of the epoch that is being trained
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
         self._start_running()
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
+    def _outside_of_fit(self) -> Iterator[None]:
         """One run at a time: others wait. A generator that is read ahead may not wait for whom it feeds."""
         if not self._lock.acquire(blocking=not is_reader()):
             raise GraphError(
@@ -88,25 +87,25 @@ class Trainer:
         finally:
             self._lock.release()
 
-    @property
+    @yielding
     def step_counter(self) -> Variable:
         """Number of training steps done; it stands still at a step that was not finite."""
-        return self._state.step
+        return self._training_counters.step
 
-    @property
+    @yielding
     def draw_counter(self) -> Variable:
         """Counts the test and predict steps that drew random numbers, so that each draws anew."""
-        return self._state.draws
+        return self._training_counters.draws
 
-    @property
+    @yielding
     def healthy(self) -> Variable:
         """False from the first step that gave NaN or infinity on; nothing changes while it is."""
-        return self._state.healthy
+        return self._training_counters.healthy
 
-    @property
+    @yielding
     def skipped_steps(self) -> int:
         """Training steps that changed nothing: not finite, under `config.set_nonfinite_steps("skip")`."""
-        return int(self._state.skipped)
+        return int(self._training_counters.skipped)
 
     # ---------------------------------------------------------------------------------------------- compile
 
@@ -147,25 +146,27 @@ class Trainer:
         self.steps_per_execution = checks.count("steps_per_execution", steps_per_execution, 1)
         checks.names(loss, metrics, weighted_metrics)
         self.optimizer = optimizers.get(optimizer)
-        self._loss = CompiledLoss(loss, loss_weights, self._output_names) if loss is not None else None
+        self._compile_loss = (
+            CompiledLoss(loss, loss_weights, self._names_of_outputs) if loss is not None else None
+        )
         self._compile_metrics = (
-            CompiledMetrics(metrics, weighted_metrics, self._output_names, self._loss)
+            CompiledMetrics(metrics, weighted_metrics, self._names_of_outputs, self._compile_loss)
             if metrics is not None or weighted_metrics is not None
             else None
         )
         self._loss_tracker = _mean()
         self.compiled = True
         self._coming_metrics = None
-        self._programs.clear()
+        self._traced_programs.clear()
 
-    def _output_names(self) -> list[str] | None:
+    def _names_of_outputs(self) -> list[str] | None:
         """Names of the outputs, once a functional model knows them."""
         return getattr(self, "output_names", None)
 
     @property
     def loss(self) -> Any:
         """The loss given to compile."""
-        return self._loss.given if self.compiled and self._loss is not None else None
+        return self._compile_loss.given if self.compiled and self._compile_loss is not None else None
 
     @property
     def metrics(self) -> list[Any]:
@@ -176,11 +177,11 @@ class Trainer:
         """
         found: list[Any] = []
         if self.compiled:
-            trackers = self._loss.trackers.values() if self._loss is not None else ()
+            trackers = self._compile_loss.trackers.values() if self._compile_loss is not None else ()
             found = [self._loss_tracker, self._compile_metrics, *trackers]
-        found += self.own_metrics()
-        for layer in self.all_layers()[1:]:
-            found += [] if isinstance(layer, Trainer) else layer.own_metrics()
+        for layer, held in self._held_below().items():
+            if layer is self or not isinstance(layer, Trainer):
+                found += [value for value in held if isinstance(value, metrics.Metric)]
         return [metric for metric in dict.fromkeys(found) if metric is not None]
 
     @property
@@ -206,8 +207,8 @@ class Trainer:
         """
         x, y, sample_weight = unpack_data(data)
         y_pred = self(x, training=True)  # type: ignore[operator]
-        loss = self._loss_of(x, y, y_pred, sample_weight, training=True)
-        self._track_loss(loss, x)
+        loss = self._compiled_loss_of(x, y, y_pred, sample_weight, training=True)
+        self._track_compiled_loss(loss, x)
         variables = self.trainable_variables
         if variables:
             self.optimizer.apply(compiler.gradients(loss, variables), variables)
@@ -219,8 +220,8 @@ class Trainer:
         """One step of evaluate, traced."""
         x, y, sample_weight = unpack_data(data)
         y_pred = self(x, training=False)  # type: ignore[operator]
-        loss = self._loss_of(x, y, y_pred, sample_weight, training=False)
-        self._track_loss(loss, x)
+        loss = self._compiled_loss_of(x, y, y_pred, sample_weight, training=False)
+        self._track_compiled_loss(loss, x)
         return self.compute_metrics(x, y, y_pred, sample_weight=sample_weight)
 
     def predict_step(self, data: Any) -> Any:
@@ -241,9 +242,9 @@ class Trainer:
             ValueError: there is neither a loss nor an added one.
         """
         total = None
-        if self._loss is not None:
+        if self._compile_loss is not None:
             with part_of_step("loss"):
-                total = self._loss(y, y_pred, sample_weight)
+                total = self._compile_loss(y, y_pred, sample_weight)
         for extra in map(_scalar, self.losses):
             total = extra if total is None else ops.add(total, extra)
         if total is None:
@@ -270,12 +271,12 @@ class Trainer:
             found.update(result if isinstance(result, dict) else {metric.name: result})
         return found
 
-    def _loss_of(self, *batch: Any, training: bool) -> Any:
+    def _compiled_loss_of(self, *batch: Any, training: bool) -> Any:
         """What `compute_loss` gives; one that does not take `training` is not told."""
         told = {"training": training} if takes(self.compute_loss, "training") else {}
         return self.compute_loss(*batch, **told)
 
-    def _track_loss(self, loss: Any, x: Any) -> None:
+    def _track_compiled_loss(self, loss: Any, x: Any) -> None:
         """The epoch's loss is the mean over samples: a batch counts by its size."""
         size = next(leaf for leaf in tree.flatten(x) if leaf is not None).shape[0]
         self._loss_tracker.update_state(loss, sample_weight=float(size))
@@ -337,7 +338,7 @@ class Trainer:
         held_size = checks.count("validation_batch_size", validation_batch_size, size)
         held_steps = checks.count("validation_steps", validation_steps)
         shuffle = checks.shuffle(shuffle)
-        with self._alone():
+        with self._outside_of_fit():
             share = checks.share(validation_split) if validation_data is None else 0.0
             data, held_out = inputs.training_data(self, x, y, sample_weight, share)
             source = inputs.source_of(self, data, size, steps, "fit", shuffle, class_weight)
@@ -357,11 +358,11 @@ class Trainer:
 
     def _names_of_logs(self, source: Source, validation: Source | None) -> list[str]:
         """What the logs of an epoch will hold; traces both steps, so that errors come before any of them."""
-        names = self._prepare("train", source).names
+        names = self._prepare_step("train", source).names
         if config.nonfinite_steps() == "skip":
             names = [*names, "skipped_steps"]
         if validation is not None:
-            names = names + [f"val_{n}" for n in self._prepare("test", validation).names]
+            names = names + [f"val_{n}" for n in self._prepare_step("test", validation).names]
         return names
 
     # --------------------------------------------------------------------------------- evaluate and predict
@@ -391,13 +392,13 @@ class Trainer:
         """
         self._require_compiled("evaluate")
         size, steps = checks.count("batch_size", batch_size), checks.count("steps", steps)
-        with self._alone():
+        with self._outside_of_fit():
             data = inputs.checked_data(self, x, y, sample_weight, "evaluate")
             source = inputs.source_of(self, data, size, steps, "evaluate")
-            self._prepare("test", source)
+            self._prepare_step("test", source)
             listeners = _callback_list(callbacks, self, verbose, history=False, steps=source.steps, epochs=1)
             logs = evaluate(self, source, listeners)
-        return self._results(logs, return_dict)
+        return self._in_order_of_metrics(logs, return_dict)
 
     @checks.names_arguments
     def predict(
@@ -420,10 +421,10 @@ class Trainer:
             NumPy array(s) of all samples, in the structure of the model's outputs.
         """
         size, steps = checks.count("batch_size", batch_size), checks.count("steps", steps)
-        with self._alone():
+        with self._outside_of_fit():
             data = inputs.checked_data(self, x, None, None, "predict")
             source = inputs.source_of(self, data, size, steps, "predict")
-            structure = self._prepare("predict", source).structure
+            structure = self._prepare_step("predict", source).structure
             listeners = _callback_list(callbacks, self, verbose, history=False, steps=source.steps, epochs=1)
             parts = predict(self, source, structure, listeners)
         columns = [
@@ -442,21 +443,21 @@ class Trainer:
     ) -> Any:
         """One step on one batch; returns its loss and metrics as `evaluate` does. Each call is alone."""
         self._require_compiled("train_on_batch")
-        with self._alone():
+        with self._outside_of_fit():
             data = inputs.checked_data(self, x, y, sample_weight, "train_on_batch", class_weight)
             source = inputs.whole(data)
-            self._prepare("train", source)
-            if self._watch is not None:
-                self._watch.another_step()
-            self._state.recover()
+            self._prepare_step("train", source)
+            if self._health_watch is not None:
+                self._health_watch.another_step()
+            self._training_counters.recover()
             self.reset_metrics()
             batch = source.first()
-            program = self._programs.get("train", batch.arrays, batch.size)
+            program = self._traced_programs.get("train", batch.arrays, batch.size)
             program.run(batch, self.run_eagerly)
-            if not bool(self.healthy.numpy()):
+            if not bool(self._training_counters.healthy.numpy()):
                 self.stop_training = False
-                report(self, batch, f"step {int(self.step_counter) + 1}")
-            return self._results(program.logs(), return_dict)
+                report(self, batch, f"step {int(self._training_counters.step) + 1}")
+            return self._in_order_of_metrics(program.logs(), return_dict)
 
     @checks.names_arguments
     def test_on_batch(
@@ -464,19 +465,19 @@ class Trainer:
     ) -> Any:
         """Loss and metrics of one batch as `evaluate` returns them. Each call is alone."""
         self._require_compiled("test_on_batch")
-        with self._alone():
+        with self._outside_of_fit():
             source = inputs.whole(inputs.checked_data(self, x, y, sample_weight, "test_on_batch"))
-            program = self._prepare("test", source)
+            program = self._prepare_step("test", source)
             self.reset_metrics()
             program.run(source.first(), self.run_eagerly)
-            return self._results(program.logs(), return_dict)
+            return self._in_order_of_metrics(program.logs(), return_dict)
 
     @checks.names_arguments
     def predict_on_batch(self, x: Any) -> Any:
         """Outputs for one batch of inputs."""
-        with self._alone():
+        with self._outside_of_fit():
             source = inputs.whole(inputs.checked_data(self, x, None, None, "predict_on_batch"))
-            program = self._prepare("predict", source)
+            program = self._prepare_step("predict", source)
             program.run(source.first(), self.run_eagerly)
             return tree.pack(program.structure, program.outputs())
 
@@ -484,7 +485,7 @@ class Trainer:
 
     def training_state(self) -> dict[str, Any]:
         """Counters, and how far fit has got: what `saving.state_tree` keeps as "training"."""
-        return self._state.state(self._programs.current_logs())
+        return self._training_counters.state(self._traced_programs.current_logs())
 
     def set_training_state(self, state: Mapping[str, Any]) -> None:
         """Set what `training_state` gave; the next fit resumes there.
@@ -492,7 +493,7 @@ class Trainer:
         Raises:
             ValueError: an entry is missing, unknown or of another shape.
         """
-        self._state.set_state(state)
+        self._training_counters.set_state(state)
 
     def metrics_state(self) -> dict[str, Any]:
         """The state of each metric by its name."""
@@ -507,7 +508,7 @@ class Trainer:
             ValueError: a metric is missing or unknown, or its state is of another shape.
         """
         self._coming_metrics = state
-        if self._programs.has_traced("train"):
+        if self._traced_programs.has_traced("train"):
             self._settle_metrics()
 
     def _settle_metrics(self) -> None:
@@ -537,38 +538,42 @@ class Trainer:
 
     def find_non_finite(self, batch: Batch) -> str:
         """Run the training step of a batch again, keeping nothing, and say where NaN or infinity began."""
-        return self._programs.get("train", batch.arrays, batch.size).find_non_finite(batch)
+        return self._traced_programs.get("train", batch.arrays, batch.size).find_non_finite(batch)
 
     def trace_key(self) -> Any:
-        """What traced steps depend on beside their data: layers, weights, switches, metrics, settings."""
-        layers = tuple((layer, layer.trainable) for layer in self.all_layers())
-        weights = tuple((v, v.trainable) for v in self.variables)  # type: ignore[attr-defined]
+        """What traced steps depend on beside data and metrics: layers, weights, switches, settings."""
+        below = self._held_below()
+        layers = tuple((layer, layer.trainable) for layer in below)
+        held = (v for layer, held in below.items() for v in (*layer._added_weights, *held))
+        weights = tuple((v, v.trainable) for v in held if isinstance(v, Variable))
         version = self._compile_metrics.version if self._compile_metrics is not None else 0
-        measured = version, tuple(self.metrics if self.compiled else ())
         settings = config.seed(), config.backend(), config.device(), config.allow_tf32()
-        return layers, weights, measured, (*settings, config.nonfinite_steps(), self.strategy)
+        return layers, weights, version, (*settings, config.nonfinite_steps(), self._step_strategy)
 
     def optimizers(self) -> list[Any]:
         """The compiled optimizer and those that are attributes of the model."""
+        return self._optimizers_of_steps()
+
+    def _optimizers_of_steps(self) -> list[Any]:
         found = [self.optimizer, *_leaves_of(self)]
         return list(dict.fromkeys(o for o in found if isinstance(o, optimizers.Optimizer)))
 
-    def _prepare(self, kind: str, source: Source) -> Program:
+    def _prepare_step(self, kind: str, source: Source) -> Program:
         """Trace the step for the first batch and check the labels, so that errors come before any step."""
-        self._programs.refresh()
+        self._traced_programs.refresh()
         batch = source.first()
-        program = self._programs.get(kind, batch.arrays, batch.size)
+        program = self._traced_programs.get(kind, batch.arrays, batch.size)
         if kind == "train":
             self._settle_metrics()
-        if kind != "predict" and self._loss is not None:
-            source.check_with(self._loss.check_targets)
+        if kind != "predict" and self._compile_loss is not None:
+            source.check_with(self._compile_loss.check_targets)
         return program
 
-    def _results(self, logs: dict[str, Any], return_dict: bool) -> Any:
+    def _in_order_of_metrics(self, logs: dict[str, Any], return_dict: bool) -> Any:
         """Logs as a dict; or their values, first those of `metrics` in order, one alone not as a list."""
         if checks.flag("return_dict", return_dict):
             return logs
-        own = [m.metrics if isinstance(m, CompiledMetrics) else [m] for m in self.metrics]
+        own = [m.metrics if isinstance(m, CompiledMetrics) else [m] for m in self._traced_programs.metrics]
         names = dict.fromkeys(metric.name for group in own for metric in group)
         values = [logs[name] for name in dict.fromkeys([*names, *logs]) if name in logs]
         return values[0] if len(values) == 1 else values

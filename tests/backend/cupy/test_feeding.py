@@ -96,7 +96,7 @@ def test_bytes_become_scaled_floats_on_their_way(
         return model, (history, model.get_weights())
 
     model, found = train()
-    program = next(p for p in model._programs._programs.values() if p.kind == "train")
+    program = next(p for p in model._traced_programs._programs.values() if p.kind == "train")
     assert [v.dtype for v in program.graph.inputs] == ["uint8", "float32"]
     assert [a.dtype.name for a in program.executable.inputs] == ["float32", "float32"]
     assert program.executable.scales[0] == pytest.approx((1 / 127.5, -1.0))
@@ -205,7 +205,7 @@ def test_an_arena_that_grew_leaves_nothing_behind(world: World) -> None:
     for size in (8, 64, 512):
         model.predict(np.ones((size, 6), "float32"), batch_size=size, verbose=0)
     pool = world.standin.cupy.get_default_memory_pool()
-    held, arena = pool.used_bytes(), model._programs.arena.memory.nbytes
+    held, arena = pool.used_bytes(), model._traced_programs.arena.memory.nbytes
     assert arena > 1_000_000
     assert held < 1.6 * arena + (33 << 20)  # cuBLAS's workspace, weights, and the last batches
 

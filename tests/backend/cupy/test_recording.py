@@ -53,7 +53,7 @@ def mlp(optimizer: Any = "adam") -> Any:
 
 
 def train_program(model: Any) -> Program:
-    return next(p for p in model._programs._programs.values() if p.kind == "train")
+    return next(p for p in model._traced_programs._programs.values() if p.kind == "train")
 
 
 def state(model: Any) -> list[np.ndarray]:
@@ -124,7 +124,7 @@ def _fit(model: Any) -> Fit:
     """A fit without callbacks whose epochs are run one by one."""
     source = ArraySource(make_arrays(X, Y), 25, True)
     fit = Fit(model, source, None, CallbackList(), range(5, 7), 1)
-    fit.place = model._state.begin_fit(source, 5)
+    fit.place = model._training_counters.begin_fit(source, 5)
     return fit
 
 

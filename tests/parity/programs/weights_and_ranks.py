@@ -581,3 +581,18 @@ def weights_inside_a_test_step(keras: Any) -> dict[str, Any]:
     model, y, w = Watched(), numbers(6, 1, key="y"), numbers(6, 1, key="w", low=0.1)
     model.compile("sgd")
     return model.evaluate(numbers(6, 3), y, sample_weight=w, batch_size=4, verbose=0, return_dict=True)
+
+
+def masks_of_outputs_may_end_in_an_axis_of_one(keras: Any) -> dict[str, Any]:
+    class Masked(keras.layers.Layer):
+        def call(self, inputs: Any) -> Any:
+            return inputs
+
+        def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+            return keras.ops.any(keras.ops.greater(inputs, 0.0), axis=-1, keepdims=True)
+
+    inputs = keras.Input((5, 3))
+    model = keras.Model(inputs, keras.layers.Dense(2, kernel_initializer="ones")(Masked()(inputs)))
+    model.compile("sgd", "mse", metrics=["mae"])
+    x, y = numbers(6, 5, 3, key="masked x"), numbers(6, 5, 2, key="masked y")
+    return {"evaluated": model.evaluate(x, y, verbose=0)}
