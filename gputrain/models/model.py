@@ -49,7 +49,7 @@ class Model(Trainer, Layer):
 
     supports_masking = True
     known_as = "Model"
-    taken_beside = ("inputs", "outputs")
+    _taken_beside = ("inputs", "outputs")
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         functional = cls is Model and _is_functional(args, kwargs)

@@ -150,7 +150,8 @@ class Softmax(Layer):
             return activations.softmax(inputs, self.axis)
         sizes = zip(reversed(mask.shape), reversed(inputs.shape), strict=False)
         if mask.ndim > inputs.ndim or any(size not in (1, None, whole) for size, whole in sizes if whole):
-            raise ShapeError(explain("mask must broadcast to the inputs.", expected=inputs.shape, received=mask.shape))
+            rule = "mask must broadcast to the inputs."
+            raise ShapeError(explain(rule, expected=inputs.shape, received=mask.shape))
         lowest = -1e9 if inputs.dtype != "float16" else -3e4
         scores = ops.where(mask, inputs, lowest)
         return ops.multiply(activations.softmax(scores, self.axis), ops.cast(mask, inputs.dtype))

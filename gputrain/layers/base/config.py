@@ -183,4 +183,4 @@ def _argument_names(cls: Any) -> list[str]:
     """Names that the constructors of a layer class and its bases take."""
     found = [n for base in cls.__mro__ for n in inspect.signature(base.__init__).parameters]
     shapes = ("input_shape", "input_dim") if cls.begins_models else ()
-    return sorted({*found, *shapes, *cls.taken_beside} - {"self", "args", "kwargs"})
+    return sorted({*found, *shapes, *cls._taken_beside} - {"self", "args", "kwargs"})

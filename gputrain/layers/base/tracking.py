@@ -27,13 +27,12 @@ class Tracked(Typed):
         name: for people, and for the paths of weights.
         built: whether the weights exist.
         begins_models: whether it takes the shape of the data, as the first layer of a Sequential.
-        taken_beside: arguments that its constructor takes beside those in signatures.
         heads_paths: whether paths of weights below begin with its name where it is the outermost layer.
     """
 
     begins_models = heads_paths = True
+    _taken_beside: ClassVar[tuple[str, ...]] = ()  # arguments of constructors beside those in signatures
     _derived_attributes: ClassVar[tuple[str, ...]] = ("symbolic_calls", "_losses")
-    taken_beside: ClassVar[tuple[str, ...]] = ()
 
     name: str
     built: bool
