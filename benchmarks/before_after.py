@@ -126,9 +126,8 @@ def count_functions(run: Callable[[], Any]) -> int:
 
 def _training_thunks(model: Any) -> list[Any]:
     """The planned calls of the training step that ran last: the one place that reaches into gputrain."""
-    return next(
-        p for p in reversed(model._programs._programs.values()) if p.kind == "train"
-    ).executable.thunks
+    cache = getattr(model, "_traced_programs", None) or model._programs  # as it was called before
+    return next(p for p in reversed(cache._programs.values()) if p.kind == "train").executable.thunks
 
 
 def _now() -> dict[str, float]:

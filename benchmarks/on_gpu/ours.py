@@ -113,7 +113,7 @@ class Ours:
         self.source = ArraySource(self.arrays, task.batch, shuffle=True)
         self.device = self.model.step_counter.device
         self._number = 0
-        self.model._programs.refresh()
+        self.model._traced_programs.refresh()
 
     def weights(self) -> dict[str, list[np.ndarray]]:
         """Weights by layer, those without any left out."""
@@ -158,7 +158,7 @@ class Ours:
 
     def program(self) -> Program:
         """The traced training step."""
-        return self.model._programs.get("train", self.arrays, self.task.batch)
+        return self.model._traced_programs.get("train", self.arrays, self.task.batch)
 
 
 def list_launches(task: Task, data: Data) -> dict[str, Any]:

@@ -1,6 +1,6 @@
 """Operations, under the names of `keras.ops`: recorded on values while a model is traced, computed at once on arrays."""
 
-# ruff: noqa: E501, F403
+# ruff: noqa: E501, F401, F403
 
 from __future__ import annotations
 
@@ -8,29 +8,6 @@ from typing import TYPE_CHECKING
 
 from gputrain.ir import Value
 from gputrain.names import public, stands_above
-from gputrain.ops import (
-    activation,
-    choice,
-    comparison,
-    conv_pool,
-    conversion,
-    convolution,
-    creation,
-    crossentropy,
-    custom,
-    elementwise,
-    indexing,
-    loop,
-    movement,
-    normalization,
-    optim,
-    pool,
-    products,
-    random,
-    reduction,
-    register,
-    special,
-)
 from gputrain.ops.activation import *
 from gputrain.ops.base import REGISTRY, Operation, Sample, apply, cast, constant, convert
 from gputrain.ops.choice import *
@@ -54,30 +31,10 @@ from gputrain.ops.reduction import *
 from gputrain.ops.register import *
 from gputrain.ops.special import *
 
-__all__ = ["REGISTRY", "Operation", "Sample", "apply", "cast", "constant", "convert"]
-__all__ += activation.__all__
-__all__ += choice.__all__
-__all__ += comparison.__all__
-__all__ += conv_pool.__all__
-__all__ += conversion.__all__
-__all__ += convolution.__all__
-__all__ += creation.__all__
-__all__ += crossentropy.__all__
-__all__ += custom.__all__
-__all__ += elementwise.__all__
-__all__ += indexing.__all__
-__all__ += loop.__all__
-__all__ += movement.__all__
-__all__ += normalization.__all__
-__all__ += optim.__all__
-__all__ += pool.__all__
-__all__ += products.__all__
-__all__ += random.__all__
-__all__ += reduction.__all__
-__all__ += register.__all__
-__all__ += special.__all__
+# What the modules have in their lists of public names; a new module needs the line above alone.
+__all__ = [name for name, item in globals().items() if getattr(item, "__module__", "").startswith(f"{__name__}.")]
 
-Value.operators.update({name: globals()[name] for name in __all__ if name != "REGISTRY"})
+Value.operators.update({name: globals()[name] for name in __all__})
 
 # Activations that Keras has among its operations, too; they are composed of these, in a room above.
 _ACTIVATIONS = (

@@ -220,7 +220,7 @@ def custom_object(name: str) -> Any:
     known = {**CUSTOM, **SCOPE.get()}
     if name in known:
         return known[name]
-    return next((item for item in known.values() if getattr(item, "__name__", None) == name), None)
+    return next((item for item in SCOPE.get().values() if getattr(item, "__name__", None) == name), None)
 
 
 def registered_as(item: Any) -> str | None:
