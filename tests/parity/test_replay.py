@@ -16,7 +16,7 @@ from tests.parity.runners import Result, run
 from tests.parity.table import PARTS, Case
 
 # On the emulator, where a case builds kernels of its own first, so many of each kind, spread over the table.
-EMULATED = {"layer": 30, "function": 40, "program": 30}
+EMULATED = {"layer": 30, "function": 40, "program": 15}
 
 KINDS = dict.fromkeys(case.kind for cases in GROUPS.values() for case in cases)
 CASES = [
