@@ -32,6 +32,7 @@ def found(*times: float, counter: int = 1) -> list[dict[str, Any]]:
     return [{"cpu": time, "wall": 2 * time, "counters": {"calls": counter}} for time in times]
 
 
+@pytest.mark.slow
 def test_it_compares_two_checkouts_and_keeps_what_it_found(tmp_path: Path) -> None:
     kept = tmp_path / "found.jsonl"
     options = ["--pairs", "2", "--steps", "2", "--limit", "1000", "--json", str(kept)]

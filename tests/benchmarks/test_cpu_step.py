@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
+@pytest.mark.slow
 def test_it_runs_and_writes_its_figures(tmp_path: Path) -> None:
     result = tmp_path / "result.json"
     options = ["--batch", "4", "--rounds", "1", "--json", str(result)]

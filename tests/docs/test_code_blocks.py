@@ -56,8 +56,18 @@ def environment(*first: Path) -> dict[str, str]:
     return {**found, "PYTHONPATH": os.pathsep.join([*map(str, first), *filter(None, sys.path)])}
 
 
+LONG = ("images.md", "recipes.md", "regression.md", "runs.md", "tuning.md")
+
+
+def _pages():
+    """The pages to be followed; those that train for seconds are slow."""
+    for name in PAGES:
+        if name not in (*GUIDES, *GENERATED):
+            yield pytest.param(name, marks=pytest.mark.slow if name in LONG else ())
+
+
 @pytest.mark.cpu_only("the pages are followed once")
-@pytest.mark.parametrize("name", [name for name in PAGES if name not in (*GUIDES, *GENERATED)])
+@pytest.mark.parametrize("name", list(_pages()))
 def test_page_can_be_followed(name, folder):
     pytest.importorskip(EXTRAS.get(name, "gputrain"))
     follow(DOCS / name, folder, environment())

@@ -7,6 +7,8 @@ import sys
 import tracemalloc
 import weakref
 
+import pytest
+
 import gputrain as keras
 from gputrain import layers
 from tests.models.small import LABELS, QUIET, X, classifier
@@ -30,6 +32,7 @@ def _is_note(kind: type) -> bool:
     return kind in (tuple, dict) or str(kind.__module__).startswith("tests.cuda_emulator")
 
 
+@pytest.mark.slow
 def test_two_hundred_models_leave_nothing_behind() -> None:
     for _ in range(10):
         _fit_once()
