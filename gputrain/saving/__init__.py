@@ -30,12 +30,7 @@ __all__ = [
     "state_tree",
 ]
 
-_CUSTOM_OBJECTS = (
-    *("CustomObjectScope", "custom_object_scope", "get_custom_objects", "get_registered_name"),
-    *("get_registered_object", "register_keras_serializable"),
-    *("deserialize_keras_object", "serialize_keras_object"),
-)
-stands_above(__name__, _CUSTOM_OBJECTS, "gputrain.utils.custom_objects")
+stands_above(__name__, {*__all__} - {"set_state_tree", "state_tree"}, "gputrain.utils.custom_objects")
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__, __dir__ = public("function for saving", __name__, __all__)

@@ -1,4 +1,4 @@
-"""What `fit` and its kin do with data, logs and states over time."""
+"""What `fit`, `evaluate` and `predict` do with data, logs and states over time."""
 
 from __future__ import annotations
 
