@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gputrain.layers import (
     activation,
+    attention,
     augmentation,
     convolution,
     core,
@@ -15,10 +16,13 @@ from gputrain.layers import (
     normalization,
     pooling,
     preprocessing,
+    recurrent,
     regularization,
     reshaping,
+    wrappers,
 )
 from gputrain.layers.activation import *
+from gputrain.layers.attention import *
 from gputrain.layers.augmentation import *
 from gputrain.layers.base import Layer, registry
 from gputrain.layers.convolution import *
@@ -27,8 +31,10 @@ from gputrain.layers.merging import *
 from gputrain.layers.normalization import *
 from gputrain.layers.pooling import *
 from gputrain.layers.preprocessing import *
+from gputrain.layers.recurrent import *
 from gputrain.layers.regularization import *
 from gputrain.layers.reshaping import *
+from gputrain.layers.wrappers import *
 from gputrain.names import public
 from gputrain.utils.registry import deserializer, serializer
 
@@ -51,6 +57,7 @@ deserialize = deserializer(registry, __name__)
 
 __all__ = ["Layer", "deserialize", "get", "registry", "serialize"]
 __all__ += activation.__all__
+__all__ += attention.__all__
 __all__ += augmentation.__all__
 __all__ += convolution.__all__
 __all__ += core.__all__
@@ -58,8 +65,10 @@ __all__ += merging.__all__
 __all__ += normalization.__all__
 __all__ += pooling.__all__
 __all__ += preprocessing.__all__
+__all__ += recurrent.__all__
 __all__ += regularization.__all__
 __all__ += reshaping.__all__
+__all__ += wrappers.__all__
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__, __dir__ = public("layer", __name__, __all__)

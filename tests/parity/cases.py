@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from tests.parity import (
+    cases_attention,
+    cases_colours,
     cases_edges,
     cases_functions,
+    cases_images,
     cases_layers,
     cases_losses,
     cases_operations,
+    cases_preprocessing,
+    cases_recurrent,
+    cases_rest,
+    cases_structures,
     cases_training,
+    cases_windows,
     programs,
 )
 from tests.parity.table import Case
@@ -16,6 +24,14 @@ from tests.parity.table import Case
 GROUPS: dict[str, list[Case]] = {
     "functions": cases_functions.CASES,
     "layers": cases_layers.CASES,
+    "windows": cases_windows.CASES,
+    "recurrent": cases_recurrent.CASES,
+    "attention": cases_attention.CASES,
+    "rest": cases_rest.CASES,
+    "preprocessing": cases_preprocessing.CASES,
+    "images": cases_images.CASES,
+    "colours": cases_colours.CASES,
+    "structures": cases_structures.CASES,
     "losses": cases_losses.CASES,
     "training": cases_training.CASES,
     "operations": cases_operations.CASES,

@@ -1,0 +1,5 @@
+"""Layers around layers."""
+
+from __future__ import annotations
+
+__all__: list[str] = []

@@ -1,0 +1,7 @@
+"""Colours and mixtures of images."""
+
+from __future__ import annotations
+
+from tests.parity.table import Case
+
+CASES: list[Case] = []

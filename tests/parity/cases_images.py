@@ -1,0 +1,7 @@
+"""Sizes and places of pixels."""
+
+from __future__ import annotations
+
+from tests.parity.table import Case
+
+CASES: list[Case] = []
