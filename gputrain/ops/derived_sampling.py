@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
@@ -16,7 +17,7 @@ from gputrain.ops.derived_neighbours import gaussian_blur
 from gputrain.ops.elementwise import abs, add, clip, divide, floor, minimum, mod, multiply, sign, subtract
 from gputrain.ops.indexing import getitem, pad, take
 from gputrain.ops.layouts import as_last, images_of
-from gputrain.ops.movement import expand_dims, reshape
+from gputrain.ops.movement import expand_dims, reshape, stack
 from gputrain.ops.pointwise import as_float
 from gputrain.ops.random import random_normal
 
@@ -58,19 +59,19 @@ def _sampled(
     if fill_mode == "constant":
         sides = [(int(axis in axes), int(axis in axes)) for axis in range(len(elements.shape))]
         elements = pad(elements, sides, constant_values=np.asarray(fill_value).astype(dtype).item())
-    batch, sizes, rest = np.split(np.array(elements.shape, int), [axes[0], axes[-1] + 1])
-    sizes = [int(size) for size in sizes]
-    flat = reshape(elements, (int(np.prod([*batch, *sizes])), *map(int, rest)))
+    shape = tuple(int(size) for size in elements.shape)
+    batch, sizes, rest = shape[: axes[0]], shape[axes[0] : axes[-1] + 1], shape[axes[-1] + 1 :]
+    flat = reshape(elements, (math.prod((*batch, *sizes)), *rest))
     corners = product(
         *(_neighbours(x, size, order, fill_mode) for x, size in zip(coordinates, sizes, strict=True))
     )
-    blocks = np.arange(int(np.prod(batch)), dtype="int32") * int(np.prod(sizes))
-    first = reshape(blocks, (-1, *[1] * (len(coordinates[0].shape) - 1))) if len(batch) else 0
+    blocks = np.arange(math.prod(batch), dtype="int32") * math.prod(sizes)
+    first = blocks.reshape(-1, *[1] * (len(coordinates[0].shape) - 1)) if batch else 0
     total: Any = None
     for corner in corners:
         places, share = first, None
         for i, (index, weight) in enumerate(corner):
-            places = add(places, multiply(index, int(np.prod(sizes[i + 1 :]))))
+            places = add(places, multiply(index, math.prod(sizes[i + 1 :])))
             share = weight if share is None else multiply(share, weight)
         read = take(flat, places, axis=0)
         if share is not None:
@@ -333,17 +334,25 @@ def elastic_transform(
     """
     images, back = _placed(images, data_format, "elastic_transform")
     _check_modes(interpolation, fill_mode, "elastic_transform")
+    if not isinstance(sigma, int | float | np.number) or isinstance(sigma, bool) or not 0 < sigma < np.inf:
+        raise ValueError(explain("elastic_transform: sigma must be a number above 0.", received=repr(sigma)))
     noise = random_normal((*images.shape[:3], 2), dtype="float32", seed=seed)
-    ways = multiply(blurred_ways(noise, sigma), alpha)
+    ways = multiply(blurred_ways(noise, float(sigma), int(6 * sigma) | 1), alpha)
     return back(moved_pixels(images, ways, interpolation, fill_mode, fill_value))
 
 
-def blurred_ways(noise: Any, sigma: float) -> Any:
-    """Draws (N, H, W, 2) of deviation 1 as ways of deviation `sigma` in pixels, blurred by a Gaussian of it."""
-    if not isinstance(sigma, int | float | np.number) or isinstance(sigma, bool) or not 0 < sigma < np.inf:
-        raise ValueError(explain("elastic_transform: sigma must be a number above 0.", received=repr(sigma)))
-    taps = int(6 * sigma) | 1
-    return gaussian_blur(multiply(noise, float(sigma)), (taps, taps), (sigma, sigma), "channels_last")
+def blurred_ways(noise: Any, sigma: Any, taps: int) -> Any:
+    """Draws (N, H, W, 2) of deviation 1 as ways in pixels: times `sigma`, and blurred by a Gaussian of it.
+
+    Args:
+        noise: the draws.
+        sigma: a number above 0, or a value.
+        taps: how many pixels of the Gaussian count in each direction.
+    """
+    deviation = convert(sigma, spec_of(noise).dtype)
+    return gaussian_blur(
+        multiply(noise, deviation), (taps, taps), stack([deviation, deviation]), "channels_last"
+    )
 
 
 def moved_pixels(images: Any, ways: Any, interpolation: str, fill_mode: str, fill_value: Any) -> Any:
