@@ -36,7 +36,8 @@ from gputrain.layers.regularization import *
 from gputrain.layers.reshaping import *
 from gputrain.layers.wrappers import *
 from gputrain.names import public
-from gputrain.utils.registry import deserializer, serializer
+from gputrain.utils.custom_objects import finished
+from gputrain.utils.registry import serializer
 
 
 def get(identifier: Any) -> Any:
@@ -53,7 +54,17 @@ def get(identifier: Any) -> Any:
 
 
 serialize = serializer(registry, __name__)
-deserialize = deserializer(registry, __name__)
+
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    """Return the layer that `serialize` described, built if it was. Only registered names load.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of yours by the names in `config`, which load too.
+    """
+    return finished(registry.deserialize(config, custom_objects), config)
+
 
 __all__ = ["Layer", "deserialize", "get", "registry", "serialize"]
 __all__ += activation.__all__

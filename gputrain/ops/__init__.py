@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gputrain.ir import Value
 from gputrain.names import public, stands_above
+from gputrain.ops import calls
 from gputrain.ops.activation import *
 from gputrain.ops.base import REGISTRY, Operation, Sample, apply, cast, constant, convert
 from gputrain.ops.choice import *
@@ -34,6 +35,7 @@ from gputrain.ops.special import *
 # What the modules have in their lists of public names; a new module needs the line above alone.
 __all__ = [name for name, item in globals().items() if getattr(item, "__module__", "").startswith(f"{__name__}.")]
 
+calls.keep_calls(globals(), (name for name in __all__ if name.islower()))
 Value.operators.update({name: globals()[name] for name in __all__})
 
 # Activations that Keras has among its operations, too; they are composed of these, in a room above.

@@ -14,6 +14,7 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import Value, dtype_name, is_float, normalize_axes, normalize_axis
 from gputrain.ir.spec import whole_number, whole_numbers
 from gputrain.ops.base import cast, convert, harmonize, spec_of
+from gputrain.ops.calls import keep_calls
 from gputrain.ops.comparison import (
     as_boolean,
     equal,
@@ -699,3 +700,6 @@ def dot_product_attention(
         length, others = spec_of(scores).dims[-2:]
         scores = where(np.tri(length, others, dtype=bool), scores, least)
     return transpose(matmul(softmax(scores), v), (0, 2, 1, 3))
+
+
+keep_calls(globals(), __all__)
