@@ -8,6 +8,7 @@ number of that layer's call, and the place among what the call returned.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
@@ -28,6 +29,11 @@ from gputrain.utils.registry import Registry
 
 models: Registry[Any] = Registry("model")  # those that may stand in other models
 _TENSOR = "__keras_tensor__"
+# Layers whose `call` in Keras leaves `training` to the caller; of others it is False, of augmentation True.
+_LEFT_OPEN = (
+    *("BatchNormalization", "Bidirectional", "GroupQueryAttention", "GroupedQueryAttention"),
+    *("MultiHeadAttention", "TimeDistributed"),
+)
 Place = tuple[str, int, int]  # name of a layer, number of its call, place among what the call returned
 
 
@@ -177,13 +183,22 @@ def _subject(item: Any, custom_objects: Any) -> Any:
 def _values_of(subject: Any, args: list[Any], kwargs: dict[str, Any]) -> list[Value]:
     """What the call of a layer or an operation returns, flat, and the masks that it makes.
 
-    Keras writes training=False where nobody said so, and goes by what its caller says.
+    Keras writes what `call` has as `training` where nobody said so, and goes by what the model is told.
     """
-    if isinstance(subject, Layer) and not kwargs.get("training", True):
+    if isinstance(subject, Layer) and kwargs.get("training") == _unsaid_training(subject):
         kwargs = {key: value for key, value in kwargs.items() if key != "training"}
     result = subject(*args, **kwargs)
     node = next(leaf.node for leaf in tree.flatten(result) if isinstance(leaf, Value))
     return _returned(node)
+
+
+def _unsaid_training(layer: Layer) -> bool | None:
+    """What Keras's `call` of a layer has as `training` where nobody says so."""
+    parameter = inspect.signature(layer.call).parameters.get("training")
+    if parameter is None or parameter.default is not None or not layer.is_own:
+        return None if parameter is None else parameter.default
+    kind = type(layer).__name__
+    return None if kind in (*models.names(), *_LEFT_OPEN) else ".augmentation" in type(layer).__module__
 
 
 def _in_order(calls: Mapping[tuple[str, int], Any], known: Mapping[tuple[str, int], Any]) -> Iterator[Any]:
