@@ -27,6 +27,7 @@ from gputrain.ops.optim import *
 from gputrain.ops.pool import *
 from gputrain.ops.products import *
 from gputrain.ops.random import *
+from gputrain.ops.recurrence import *
 from gputrain.ops.reduction import *
 from gputrain.ops.register import *
 from gputrain.ops.special import *

@@ -18,6 +18,7 @@ from gputrain.backend.numpy import (
     normalization,
     optim,
     passes,
+    recurrence,
     reduction,
     softmax,
 )
@@ -26,7 +27,20 @@ from gputrain.ir.spec import Spec
 from gputrain.ops.base import Operation
 from gputrain.ops.pointwise import function_of
 
-ROOMS = (conv, conv_pool, erf, indexing, layer_norm, linalg, normalization, optim, passes, reduction, softmax)
+ROOMS = (
+    conv,
+    conv_pool,
+    erf,
+    indexing,
+    layer_norm,
+    linalg,
+    normalization,
+    optim,
+    passes,
+    recurrence,
+    reduction,
+    softmax,
+)
 
 
 class NumpyDevice(Device):
