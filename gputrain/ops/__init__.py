@@ -45,6 +45,7 @@ _ACTIVATIONS = (
 )
 # Short compositions of other operations, by the module that has them; imported when one is asked for.
 _DERIVED = {
+    "contraction": "einsum",
     "derived_math": (
         "allclose arccosh arcsinh arctanh conj conjugate copy cosh deg2rad divide_no_nan exp2 fabs "
         "fmax fmin fmod heaviside hypot isclose isinf isnan isneginf isposinf isreal log2 log10 "
@@ -58,7 +59,7 @@ _DERIVED = {
         "trace tri tril triu vectorized_map vsplit vstack"
     ),
     "derived_sums": (
-        "average bincount cross cumprod cumsum diff digitize dot_product_attention einsum in_top_k "
+        "average bincount cross cumprod cumsum diff digitize dot_product_attention in_top_k "
         "inner isin kron moments nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum "
         "nanvar norm outer ptp rms_normalization searchsorted tensordot trapezoid vander vdot"
     ),
