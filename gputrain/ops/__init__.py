@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gputrain.ir import Value
 from gputrain.names import public, stands_above
 from gputrain.ops.activation import *
+from gputrain.ops.attending import *
 from gputrain.ops.base import REGISTRY, Operation, Sample, apply, cast, constant, convert
 from gputrain.ops.choice import *
 from gputrain.ops.comparison import *
