@@ -32,7 +32,8 @@ from gputrain.utils.registry import deserializer, serializer
 _LATER = {
     "attention": "",
     "augmentation": "CenterCrop RandomBrightness RandomContrast RandomCrop RandomFlip",
-    "preprocessing": "Normalization Rescaling",
+    "preprocessing": "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup "
+    "Normalization Rescaling StringLookup TextVectorization",
     "recurrent": "",
     "wrappers": "",
 }
