@@ -66,7 +66,7 @@ _DERIVED = {
     ),
 }
 # Keras's groups of the same operations; they are imported when they are asked for.
-_GROUPS = tuple(f"{__name__}.{group}" for group in ("linalg", "nn", "numpy"))
+_GROUPS = tuple(f"{__name__}.{group}" for group in ("image", "linalg", "nn", "numpy"))
 
 stands_above(__name__, _ACTIVATIONS, "gputrain.activations")
 for _module, _names in _DERIVED.items():
