@@ -33,7 +33,7 @@ _LATER = {
     "attention": "",
     "augmentation": "CenterCrop RandomBrightness RandomContrast RandomCrop RandomFlip",
     "preprocessing": "Normalization Rescaling",
-    "recurrent": "",
+    "recurrent": "GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell StackedRNNCells",
     "wrappers": "",
 }
 
