@@ -10,7 +10,6 @@ import numpy as np
 from gputrain.backend.base import Device, ForStep, Named, Thunk
 from gputrain.backend.numpy import (
     attending,
-    attending,
     conv,
     conv_pool,
     erf,
