@@ -15,6 +15,7 @@ from typing import Any
 from gputrain import ops
 from gputrain.errors import GraphError, explain
 from gputrain.names import did_you_mean
+from gputrain.ops import image
 from gputrain.ops.calls import FunctionCall, call_kept, class_name
 
 _MODULE = "keras.src.ops."
@@ -23,12 +24,15 @@ _OF_CALLS = frozenset(
     "a array b bias bins condition condlist choicelist constant_values data default depthwise_kernel elements "
     "fill_value indices inputs kernel key mask operands output pattern pointwise_kernel predictions query scale "
     "sorted_sequence start start_indices step stop target targets tensor test_elements updates value values "
-    "variable weights x x1 x2 xs y gamma beta mean variance".split()
+    "variable weights x x1 x2 xs y gamma beta mean variance coordinates end_points image1 image2 images "
+    "output_shape start_points transform translation".split()
 )
+_FILLING = ("affine_transform", "elastic_transform", "map_coordinates", "perspective_transform", "resize")
 _SETTINGS_OF = {
     "bincount": ("weights",),
     "squareplus": ("b",),
     "trapezoid": ("x",),
+    **dict.fromkeys(_FILLING, ("fill_value",)),
 }
 _ALSO_OF_CALL = {"isclose": ("rtol", "atol"), "batch_normalization": ("offset",)}
 _OF_CORE = "cast convert_to_tensor saturate_cast slice slice_update stop_gradient unstack"
@@ -74,7 +78,8 @@ def operation_config(call: FunctionCall, values: Any) -> tuple[dict[str, Any], l
             )
         )
     known = class_name(name)
-    plain = {"module": _MODULE + _HOMES.get(name, "numpy"), "class_name": known}
+    home = "image" if name in image.__all__ else _HOMES.get(name, "numpy")
+    plain = {"module": _MODULE + home, "class_name": known}
     plain |= {"config": {"name": call.name, **settings}, "registered_name": known}
     return plain, [*(named[key] for key in at_call), *further]
 
@@ -144,7 +149,6 @@ def _bound(call: FunctionCall, values: Any) -> tuple[dict[str, Any], tuple[Any, 
 @lru_cache(maxsize=1)
 def _by_class() -> dict[str, Callable[..., Any]]:
     """The functions by the names of Keras's classes."""
-    names = [name for name in ops.__all__ if name.islower()]
-    found = {class_name(name): name for name in names}
-    functions = {kind: getattr(ops, name) for kind, name in found.items()}
-    return {kind: item for kind, item in functions.items() if hasattr(item, "__wrapped__")}
+    found = [getattr(ops, name) for name in ops.__all__ if name.islower()]
+    found += [getattr(image, name) for name in image.__all__]
+    return {class_name(item.__name__): item for item in found if hasattr(item, "__wrapped__")}

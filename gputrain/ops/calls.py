@@ -30,10 +30,14 @@ _CLASSES = {
     "conj": "Conjugate",
     "getitem": "GetItem",
     "hard_swish": "HardSilu",
+    "hsv_to_rgb": "HSVToRGB",
     "isin": "IsIn",
     "layer_normalization": "LayerNorm",
+    "rgb_to_grayscale": "RGBToGrayscale",
+    "rgb_to_hsv": "RGBToHSV",
     "rms_normalization": "RMSNorm",
     "searchsorted": "SearchSorted",
+    "ssim": "SSIM",
     "swish": "Silu",
 }
 
