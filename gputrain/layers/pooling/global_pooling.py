@@ -58,11 +58,9 @@ class GlobalAveragePooling1D(GlobalAveragePooling):
             return super().call(inputs)
         counts = ops.expand_dims(ops.cast(mask, "bool"), self.channels_axis)
         kept = ops.where(counts, inputs, ops.zeros((), inputs.dtype))
-        total, number = (
-            ops.sum(x, axis=self.spatial_axes, keepdims=self.keepdims)
-            for x in (kept, ops.cast(counts, kept.dtype))
-        )
-        return ops.divide(total, ops.maximum(number, 1.0))
+        mean = super().call(kept)
+        share = super().call(ops.cast(counts, mean.dtype))
+        return ops.divide(mean, ops.where(ops.equal(share, 0.0), 1.0, share))
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """None: there are no steps left."""
