@@ -51,17 +51,17 @@ class Configured(Tracked):
         """
         return made_by(**values)
 
-    def add_declared_weight(self, name: str, shape: tuple[int, ...], **settings: Any) -> Variable:
-        """A new weight whose initializer, regularizer and constraint are the layer's arguments of its name.
+    def add_declared_weight(self, of: str, shape: tuple[int, ...], **settings: Any) -> Variable:
+        """A new weight whose initializer, regularizer and constraint are arguments of the layer.
 
         Args:
-            name: as "kernel" for `kernel_initializer`, `kernel_regularizer` and `kernel_constraint`.
+            of: as "kernel" for `kernel_initializer`, `kernel_regularizer` and `kernel_constraint`.
             shape: its shape.
-            settings: further arguments of `add_weight`.
+            settings: further arguments of `add_weight`; its name is `of` unless it is given.
         """
         for kind in ("initializer", "regularizer", "constraint"):
-            settings[kind] = getattr(self, f"{name}_{kind}", None)
-        return self.add_weight(shape=shape, name=name, **settings)
+            settings[kind] = getattr(self, f"{of}_{kind}", None)
+        return self.add_weight(shape=shape, **{"name": of, **settings})
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data, so that `from_config` makes an equal layer.
