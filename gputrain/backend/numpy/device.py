@@ -9,6 +9,7 @@ import numpy as np
 
 from gputrain.backend.base import Device, ForStep, Named, Thunk
 from gputrain.backend.numpy import (
+    attending,
     conv,
     conv_pool,
     erf,
@@ -28,6 +29,7 @@ from gputrain.ops.base import Operation
 from gputrain.ops.pointwise import function_of
 
 ROOMS = (
+    attending,
     conv,
     conv_pool,
     erf,
