@@ -35,6 +35,7 @@ class Argument:
         per_axis: whether `check` takes the class's `rank` too, and the default stands once for each axis.
         shown: whether the signature names it; others are taken by keyword only.
         handed_on: whether it is one of the base layer's, named for its place in the signature.
+        kept: whether it becomes an attribute and part of the config; others go to `check_arguments`.
     """
 
     def __init__(
@@ -47,9 +48,11 @@ class Argument:
         per_axis: bool = False,
         shown: bool = True,
         handed_on: bool = False,
+        kept: bool = True,
     ) -> None:
         self.check, self.default, self.plain = check, default, plain
         self.after, self.per_axis, self.shown, self.handed_on = after, per_axis, shown, handed_on
+        self.kept = kept
         self.hint = "Any"
 
     def of(self, rank: int | None) -> Argument:
@@ -190,11 +193,15 @@ def _constructor(cls: Any, root: Any) -> Callable[..., None]:
         given |= {name: kwargs.pop(name) for name in arguments if name not in shown and name in kwargs}
         named = {name: given[name] for name, item in arguments.items() if item.handed_on}
         root.__init__(self, **named, **kwargs)
+        passing = {}
         for name, item in arguments.items():
             if not item.handed_on:
-                value = given.get(name, item.default)
-                setattr(self, name, _checked(item, value, f"{type(self).__name__}: {name}"))
-        self.check_arguments()
+                value = _checked(item, given.get(name, item.default), f"{type(self).__name__}: {name}")
+                if item.kept:
+                    setattr(self, name, value)
+                else:
+                    passing[name] = value
+        self.check_arguments(**passing)
 
     __init__.__module__, __init__.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
     named = [
