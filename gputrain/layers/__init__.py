@@ -32,8 +32,11 @@ from gputrain.utils.registry import deserializer, serializer
 _LATER = {
     "attention": "",
     "augmentation": "CenterCrop RandomBrightness RandomContrast RandomCrop RandomFlip",
-    "preprocessing": "Normalization Rescaling",
-    "recurrent": "",
+    "preprocessing": (
+        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup Normalization Rescaling "
+        "StringLookup TextVectorization"
+    ),
+    "recurrent": "GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell StackedRNNCells",
     "wrappers": "",
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gputrain.ir import Value
 from gputrain.names import public, stands_above
 from gputrain.ops.activation import *
+from gputrain.ops.attending import *
 from gputrain.ops.base import REGISTRY, Operation, Sample, apply, cast, constant, convert
 from gputrain.ops.choice import *
 from gputrain.ops.comparison import *
@@ -27,6 +28,7 @@ from gputrain.ops.optim import *
 from gputrain.ops.pool import *
 from gputrain.ops.products import *
 from gputrain.ops.random import *
+from gputrain.ops.recurrence import *
 from gputrain.ops.reduction import *
 from gputrain.ops.register import *
 from gputrain.ops.special import *
@@ -64,7 +66,7 @@ _DERIVED = {
     ),
 }
 # Keras's groups of the same operations; they are imported when they are asked for.
-_GROUPS = tuple(f"{__name__}.{group}" for group in ("linalg", "nn", "numpy"))
+_GROUPS = tuple(f"{__name__}.{group}" for group in ("image", "linalg", "nn", "numpy"))
 
 stands_above(__name__, _ACTIVATIONS, "gputrain.activations")
 for _module, _names in _DERIVED.items():

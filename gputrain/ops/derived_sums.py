@@ -13,6 +13,7 @@ from gputrain import config
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Value, dtype_name, is_float, normalize_axes, normalize_axis
 from gputrain.ir.spec import whole_number, whole_numbers
+from gputrain.ops.attending import attend
 from gputrain.ops.base import cast, convert, harmonize, spec_of
 from gputrain.ops.comparison import (
     as_boolean,
@@ -53,6 +54,7 @@ from gputrain.ops.movement import (
 from gputrain.ops.pointwise import as_float, as_floats
 from gputrain.ops.products import matmul
 from gputrain.ops.reduction import Axes, any, max, mean, min, prod, sum, var
+from gputrain.utils.signatures import on_or_off
 
 __all__ = [
     "average",
@@ -557,33 +559,24 @@ def dot_product_attention(
 
     Args:
         query: (N, T, heads, size).
-        key, value: (N, S, heads, size), the heads those of the query.
+        key, value: (N, S, heads, size); the heads of the query are a multiple of theirs.
         bias: added to the scores, (N, heads, T, S) or what broadcasts to it.
         mask: True where a query may look at a key, of the same shape.
         scale: 1 / sqrt(size) unless given.
         is_causal: whether a query may look at keys up to its own place only.
-        flash_attention: as in Keras; there is one way of computing it, so True is refused.
+        flash_attention: as in Keras; there is one way of computing it, which stores no scores.
         attn_logits_soft_cap: as in Keras; only None is taken.
 
+    Returns:
+        (N, T, heads, size of the values).
+
     Raises:
-        ValueError: an argument that cannot be honoured.
+        ValueError: attn_logits_soft_cap.
+        ShapeError: sizes that do not fit.
     """
-    for name, given in (("flash_attention", flash_attention), ("attn_logits_soft_cap", attn_logits_soft_cap)):
-        if given:
-            raise ValueError(
-                explain(f"dot_product_attention: {name} is not offered.", received=given, fix="Leave it out.")
-            )
-    q, k, v = (transpose(x, (0, 2, 1, 3)) for x in harmonize(query, key, value))
-    size = spec_of(q).dims[-1]
-    scores = multiply(
-        matmul(q, transpose(k, (0, 1, 3, 2))), 1.0 / math.sqrt(size) if scale is None else scale
-    )
-    if bias is not None:
-        scores = add(scores, bias)
-    least = full_like(scores, float(np.finfo(spec_of(scores).dtype).min) * 0.7)
-    if mask is not None:
-        scores = where(as_boolean(mask), scores, least)
-    if is_causal:
-        length, others = spec_of(scores).dims[-2:]
-        scores = where(np.tri(length, others, dtype=bool), scores, least)
-    return transpose(matmul(softmax(scores), v), (0, 2, 1, 3))
+    on_or_off(flash_attention, "dot_product_attention: flash_attention", also=(None,))
+    if attn_logits_soft_cap:
+        rule = "dot_product_attention: attn_logits_soft_cap is not offered."
+        raise ValueError(explain(rule, received=attn_logits_soft_cap, fix="Leave it out."))
+    masks = () if mask is None else (mask,)
+    return attend(query, key, value, bias=bias, masks=masks, scale=scale, causal=bool(is_causal))
