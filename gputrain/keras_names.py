@@ -71,12 +71,10 @@ NOT_THERE: tuple[Group, ...] = (
         },
     ),
     Group(
-        "attention and embeddings",
-        "Write a Layer of your own: weights by add_weight, rows of a table by keras.ops.take, attention by "
-        "keras.ops.dot_product_attention, products by keras.ops.einsum.",
+        "attention",
+        "Write a Layer of your own with keras.layers.EinsumDense and keras.ops.dot_product_attention.",
         {
-            "layers": "Embedding ReversibleEmbedding MultiHeadAttention GroupQueryAttention Attention "
-            "AdditiveAttention Masking"
+            "layers": "MultiHeadAttention GroupQueryAttention Attention AdditiveAttention"
         },
     ),
     Group(
