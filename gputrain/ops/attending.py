@@ -138,9 +138,7 @@ class _Attending(Operation):
                 raise ShapeError(explain(rule, expected=f"(N, heads, T, S) = {scores}", received=spec.shape))
             if (what == "bias") != is_float(spec.dtype) or (what == "mask") != (spec.dtype == "bool"):
                 wanted = "floats" if what == "bias" else "bool"
-                raise DTypeError(
-                    explain(f"Attention: dtype of the {what}.", expected=wanted, received=spec)
-                )
+                raise DTypeError(explain(f"Attention: dtype of the {what}.", expected=wanted, received=spec))
 
     # --------------------------------------------------------------------------------- plain reference
 
@@ -500,6 +498,7 @@ def _cases() -> list[tuple[str, dict[str, Any], tuple[Any, ...]]]:
     mask = np.arange(2 * 5 * 7).reshape(2, 1, 5, 7) % 3 > 0
     keys = np.arange(7)[None] < np.array([4, 7])[:, None]  # padding
     queries = np.arange(5)[None] < np.array([3, 5])[:, None]
+    fifths = np.arange(1100)[None, None, None] % 5 > 0
     mid = arrays(2, 5, 7, 3, 4, 6)
     dropping = {"rate": 0.25, "seed": 7, "stream": 11}
     return [
@@ -519,11 +518,13 @@ def _cases() -> list[tuple[str, dict[str, Any], tuple[Any, ...]]]:
         ("shared heads", {"causal": True}, arrays(2, 5, 7, 6, 4, 3, groups=2)),
         ("one head for all", {"masks": 1}, (*arrays(2, 5, 7, 3, 4, 3, groups=1), mask)),
         ("dropout", dropping, (*mid, _STEP)),
-        ("dropout, shared, mask", {**dropping, "masks": 1}, (*arrays(2, 5, 7, 4, 3, 3, groups=2), mask, _STEP)),
+        ("dropout, shared", {**dropping, "masks": 1}, (*arrays(2, 5, 7, 4, 3, 3, groups=2), mask, _STEP)),
         ("long", {"causal": True}, arrays(1, 70, 150, 2, 8, 8)),
-        ("long rows", {"masks": 1}, (*arrays(1, 3, 1100, 1, 4, 4), np.arange(1100)[None, None, None] % 5 > 0)),
+        ("long rows", {"masks": 1}, (*arrays(1, 3, 1100, 1, 4, 4), fifths)),
         ("wide heads", {}, arrays(1, 40, 33, 1, 72, 130)),
         ("many", {}, arrays(3, 64, 64, 4, 16, 16)),
+        ("long window", {"window": 9}, arrays(1, 70, 1000, 1, 4, 3)),
+        ("several blocks", {"causal": True}, arrays(1, 260, 260, 1, 4, 4)),
     ]  # fmt: skip
 
 
@@ -551,16 +552,13 @@ class _Loops:
         lanes = _reference_lanes(self.op, scores, step)
         for n, t, h in itertools.product(range(count), range(length), range(heads)):
             g = h // (heads // k.shape[2])
-            s = np.array([q[n, t, h] @ k[n, j, g] * 0.4 for j in range(keys)])
+            s = k[n, :, g] @ q[n, t, h] * 0.4
             s = s if bias is None else s + bias[n, h, t]
-            seen = np.array(
-                [
-                    (not self.op.causal or j <= t)
-                    and (not self.op.window or abs(t - j) < self.op.window)
-                    and all(mask[n, h, t, j] for mask in masks)
-                    for j in range(keys)
-                ]
-            )
+            seen, away = np.ones(keys, bool), np.arange(keys) - t
+            seen &= away <= 0 if self.op.causal else True
+            seen &= abs(away) < self.op.window if self.op.window else True
+            for mask in masks:
+                seen &= mask[n, h, t]
             if seen.any():
                 top = s[seen].max()
                 powers = np.where(seen, np.exp(np.minimum(s - top, 0)), 0)
@@ -593,17 +591,16 @@ def _rows_with_blind_ones(settings: dict[str, Any], q: Spec, k: Spec, further: S
 class _LoopsBack(_Loops):
     """The gradients row by row; the log-sum-exp and the sums of rows are what is given."""
 
-    def __call__(self, *inputs: Any) -> tuple[Any, ...]:  # type: ignore[override]
+    def __call__(self, *inputs: Any) -> tuple[Any, ...]:
         g, q, k, v, lse, delta, *further = inputs
         dq, dk, dv = np.zeros(q.shape), np.zeros(k.shape), np.zeros(v.shape)
         for (n, t, h, group), (weights, own), dropped, seen in self.rows(q, k, further):
             # exp(score - lse) with the lse that is given, not the row's own.
             moved = math.exp(own - lse[n, t, h]) if seen.any() else 1.0
             factor = np.divide(dropped, weights, out=np.zeros(len(weights)), where=weights > 0)
-            by_weight = np.array([g[n, t, h] @ v[n, j, group] for j in range(k.shape[1])]) * factor
+            by_weight = v[n, :, group] @ g[n, t, h] * factor
             ds = np.where(seen, weights * moved * (by_weight - delta[n, t, h]), 0) * 0.4
-            for j in range(k.shape[1]):
-                dq[n, t, h] += ds[j] * k[n, j, group]
-                dk[n, j, group] += ds[j] * q[n, t, h]
-                dv[n, j, group] += dropped[j] * moved * g[n, t, h]
+            dq[n, t, h] += ds @ k[n, :, group]
+            dk[n, :, group] += np.outer(ds, q[n, t, h])
+            dv[n, :, group] += np.outer(dropped, g[n, t, h]) * moved
         return dq, dk, dv

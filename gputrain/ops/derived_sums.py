@@ -16,7 +16,6 @@ from gputrain.ir.spec import whole_number, whole_numbers
 from gputrain.ops.attending import attend
 from gputrain.ops.base import cast, convert, harmonize, spec_of
 from gputrain.ops.comparison import (
-    as_boolean,
     equal,
     greater,
     isfinite,
@@ -26,7 +25,6 @@ from gputrain.ops.comparison import (
     not_equal,
 )
 from gputrain.ops.creation import full_like, ones_like
-from gputrain.ops.crossentropy import softmax
 from gputrain.ops.elementwise import (
     abs,
     add,
