@@ -76,7 +76,7 @@ NOT_THERE: tuple[Group, ...] = (
         "keras.ops.dot_product_attention, products by keras.ops.einsum.",
         {
             "layers": "Embedding ReversibleEmbedding MultiHeadAttention GroupQueryAttention Attention "
-            "AdditiveAttention EinsumDense Masking"
+            "AdditiveAttention Masking"
         },
     ),
     Group(

@@ -193,6 +193,7 @@ OF_KERAS: dict[str, tuple[Callable[..., Any], Any]] = {
     "lora_rank": (lambda **more: layers.Dense(2, **more), 4),
     "lora_alpha": (lambda **more: layers.Dense(2, **more), 0.5),
     "quantization_config": (lambda **more: layers.Dense(2, **more), "int8"),
+    "gptq_unpacked_column_size": (lambda **more: layers.EinsumDense("ab,bc->ac", 2, **more), 3),
     "renorm": (layers.BatchNormalization, True),
     "renorm_clipping": (layers.BatchNormalization, {"rmax": 2.0}),
     "renorm_momentum": (layers.BatchNormalization, 0.5),

@@ -28,6 +28,7 @@ from gputrain.ops.optim import *
 from gputrain.ops.pool import *
 from gputrain.ops.products import *
 from gputrain.ops.random import *
+from gputrain.ops.recurrence import *
 from gputrain.ops.reduction import *
 from gputrain.ops.register import *
 from gputrain.ops.special import *
@@ -45,6 +46,7 @@ _ACTIVATIONS = (
 )
 # Short compositions of other operations, by the module that has them; imported when one is asked for.
 _DERIVED = {
+    "contraction": "einsum",
     "derived_math": (
         "allclose arccosh arcsinh arctanh conj conjugate copy cosh deg2rad divide_no_nan exp2 fabs "
         "fmax fmin fmod heaviside hypot isclose isinf isnan isneginf isposinf isreal log2 log10 "
@@ -58,13 +60,13 @@ _DERIVED = {
         "trace tri tril triu vectorized_map vsplit vstack"
     ),
     "derived_sums": (
-        "average bincount cross cumprod cumsum diff digitize dot_product_attention einsum in_top_k "
+        "average bincount cross cumprod cumsum diff digitize dot_product_attention in_top_k "
         "inner isin kron moments nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum "
         "nanvar norm outer ptp rms_normalization searchsorted tensordot trapezoid vander vdot"
     ),
 }
 # Keras's groups of the same operations; they are imported when they are asked for.
-_GROUPS = tuple(f"{__name__}.{group}" for group in ("linalg", "nn", "numpy"))
+_GROUPS = tuple(f"{__name__}.{group}" for group in ("image", "linalg", "nn", "numpy"))
 
 stands_above(__name__, _ACTIVATIONS, "gputrain.activations")
 for _module, _names in _DERIVED.items():

@@ -6,8 +6,9 @@ Nothing is ever imported by a name that stands in a config: a name is looked up 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from importlib import import_module
 from inspect import Parameter
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -53,6 +54,7 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, snake: bool = False) -> None:
         self.kind, self.snake = kind, snake
         self._classes: dict[str, type[T]] = {}
+        self._later: dict[str, str] = {}  # names by the modules that are imported for them
         REGISTRIES.append(self)
 
     def add(self, *aliases: str) -> Callable[[Named], Named]:
@@ -84,6 +86,15 @@ class Registry(Generic[T]):
                 )
         return cls
 
+    def add_later(self, module: str, names: Iterable[str]) -> None:
+        """Make names known whose classes enter when a module is imported, which is when one is asked for.
+
+        Args:
+            module: the module that adds them.
+            names: all that it adds.
+        """
+        self._later.update(dict.fromkeys(names, module))
+
     def find(self, name: str) -> type[T] | Callable[..., Any]:
         """Return the class or function that `name` stands for.
 
@@ -94,7 +105,7 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """Return all known names, sorted."""
-        return sorted(self._classes)
+        return sorted({*self._classes, *self._later})
 
     def stands_for(self, name: str, item: Any) -> bool:
         """Return whether a name stands for this very class or function."""
@@ -186,13 +197,15 @@ class Registry(Generic[T]):
     def _find(self, name: str, custom_objects: Mapping[str, Any] | None) -> type[T] | Callable[..., Any]:
         if custom_objects and name in custom_objects:
             return cast("Callable[..., Any]", custom_objects[name])
+        if name not in self._classes and name in self._later:
+            import_module(self._later[name])
         if name in self._classes:
             return self._classes[name]
         own = custom_object(name)
         if own is not None:
             return cast("Callable[..., Any]", own)
         room = "losses" if self.kind == "loss" else f"{self.kind}s"
-        known = attribute_instead(room, name).removeprefix(". ") or did_you_mean(name, self._classes)
+        known = attribute_instead(room, name).removeprefix(". ") or did_you_mean(name, self.names())
         raise ValueError(
             f"Unknown {self.kind} {name!r}. {known} A class of your own is given "
             f"as an instance, named in custom_objects, or registered with register_keras_serializable."

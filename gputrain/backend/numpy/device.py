@@ -19,6 +19,7 @@ from gputrain.backend.numpy import (
     normalization,
     optim,
     passes,
+    recurrence,
     reduction,
     softmax,
 )
@@ -28,8 +29,19 @@ from gputrain.ops.base import Operation
 from gputrain.ops.pointwise import function_of
 
 ROOMS = (
-    *(attending, conv, conv_pool, erf, indexing, layer_norm),
-    *(linalg, normalization, optim, passes, reduction, softmax),
+    attending,
+    conv,
+    conv_pool,
+    erf,
+    indexing,
+    layer_norm,
+    linalg,
+    normalization,
+    optim,
+    passes,
+    recurrence,
+    reduction,
+    softmax,
 )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
-from gputrain.layers.augmentation.augmentation import RandomImages, take_pixels
+from gputrain.layers.augmentation.augmentation import take_pixels
+from gputrain.layers.augmentation.transforming import Draws, RandomImages
 from gputrain.layers.base import arguments, declared, registry
 from gputrain.layers.base.images import ImageLayer
 
@@ -93,20 +94,26 @@ class RandomCrop(ImagePart, RandomImages):
     data_format: str = declared.argument(arguments.data_format, None, after="seed")
     name: str = declared.handed_on(after="data_format")
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """(N, H, W, C) to (N, height, width, C)."""
-        images = self.whole_images(inputs)
-        known = None not in images.shape[:3]  # only the shape matters otherwise
-        return self.from_last(self.change(images) if training and known else self.middle(images))
+    def choose(self, draws: Draws) -> tuple[Any, Any]:
+        """The first row and the first column that is taken of each image, (N,) each."""
+        rooms = draws.height - self.height, draws.width - self.width
+        top, left = (draws.below(max(room, 0) + 1) for room in rooms)
+        return top, left
 
-    def change(self, images: Any) -> Any:
+    def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
+        """(N, H, W, C) to (N, height, width, C), from places of their own or out of the middle."""
+        last = self.whole_images(images)
+        placed = training and transformation is not None
+        return self.from_last(self.change(last, transformation) if placed else self.middle(last))
+
+    def change(self, images: Any, transformation: Any) -> Any:
         """A part of each image (N, H, W, C), from a place of its own."""
-        rows, columns = images.shape[1:3]
-        top, left = self._start(images, rows - self.height), self._start(images, columns - self.width)
+        top, left = (ops.reshape(ops.cast(start, "int64"), (-1, 1, 1)) for start in transformation)
         inside = np.arange(self.height)[:, None], np.arange(self.width)
         return take_pixels(images, ops.add(top, inside[0]), ops.add(left, inside[1]))
 
-    def _start(self, images: Any, room: int) -> Any:
-        """The first row or column that is taken of each image, 0 to `room`, (N, 1, 1)."""
-        drawn = self.draw(images.shape[0], axes=2)
-        return ops.cast(ops.floor(ops.multiply(drawn, float(room + 1))), "int64")
+    def transform_segmentation_masks(self, masks: Any, transformation: Any, training: bool = True) -> Any:
+        """The same parts of masks (N, H, W, C), in their own dtype."""
+        last = self.to_last(ops.convert_to_tensor(masks))
+        placed = training and transformation is not None
+        return self.from_last(self.change(last, transformation) if placed else self.middle(last))

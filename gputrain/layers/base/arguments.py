@@ -12,7 +12,7 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, normalize_axis
 from gputrain.names import did_you_mean
 from gputrain.random.seeds import SeedGenerator, check_seed
-from gputrain.utils.dtypes import as_number
+from gputrain.utils.dtypes import as_number, is_number
 
 Pair = tuple[int, int]
 _OR_MORE = {1: "", 2: " or two of them", 3: " or three of them"}
@@ -76,6 +76,18 @@ def number(value: Any, where: str) -> float:
         ValueError: anything else.
     """
     return as_number(value, where)
+
+
+def share(value: Any, where: str) -> float:
+    """Return a number in 0..1 as a float.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not is_number(value) or not 0 <= value <= 1:
+        argument = where.rpartition(" ")[2]
+        raise ValueError(explain(f"{where} is a share.", expected=f"0 <= {argument} <= 1", received=repr(value)))
+    return float(value)
 
 
 def one_of(value: Any, allowed: Sequence[str], where: str) -> str:

@@ -31,10 +31,21 @@ class Configured(Tracked):
     batch_input_shape: Shape | None
     activity_regularizer: Any
     _declared_arguments: ClassVar[Mapping[str, Argument]] = {}
+    _declared_parts: ClassVar[Mapping[str, type]] = {}
     _given_arguments: dict[str, Any] | None = {}  # to the constructor of a class that does not describe it
 
     def check_arguments(self) -> None:
         """Check arguments against each other; called once all that the class declares are set."""
+
+    def made_part(self, name: str, made_by: Any, values: dict[str, Any]) -> Any:
+        """The attribute `name` that is made from arguments of its own class (`declared.Part`).
+
+        Args:
+            name: of the attribute.
+            made_by: its class.
+            values: the arguments of the class, checked.
+        """
+        return made_by(**values)
 
     def add_declared_weight(self, name: str, shape: tuple[int, ...], **settings: Any) -> Variable:
         """A new weight whose initializer, regularizer and constraint are the layer's arguments of its name.
