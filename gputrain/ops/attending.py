@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,15 @@ from gputrain.ops.base import (
     cast,
     constant,
     convert,
-    harmonize,
     require_float,
     spec_of,
 )
 from gputrain.ops.comparison import as_boolean, equal, logical_and
 from gputrain.ops.creation import zeros_like
+from gputrain.ops.crossentropy import softmax
 from gputrain.ops.elementwise import add, exp, multiply, negative, subtract, where
 from gputrain.ops.indexing import getitem
-from gputrain.ops.movement import broadcast_to, expand_dims, reshape, transpose
+from gputrain.ops.movement import broadcast_to, expand_dims, repeat, reshape, transpose
 from gputrain.ops.pointwise import Gradients, as_floats
 from gputrain.ops.precision import wide_dtype
 from gputrain.ops.products import matmul
@@ -441,6 +442,7 @@ def attend(
     window: int | None = None,
     rate: float = 0.0,
     seed: Any = None,
+    blank: bool = False,
 ) -> Any:
     """Attention of (N, T, H, D) on keys (N, S, G, D) with values (N, S, G, E): (N, T, H, E).
 
@@ -453,9 +455,9 @@ def attend(
         window: a query sees keys nearer than this; None for all.
         rate: share of the weights to drop.
         seed: of the dropout, as of `dropout`.
+        blank: whether a query that sees no key gets 0, and not the mean of all values.
     """
-    q, k, v = harmonize(query, key, value)
-    q, k, v = as_floats(q, k, v)
+    q, k, v = as_floats(query, key, value)
     size = spec_of(q).shape[-1] if spec_of(q).ndim else None
     if scale is None and size is None:
         raise _unfit("its scale needs a known size of the heads", f"query {spec_of(q).shape}")
@@ -474,7 +476,36 @@ def attend(
         len(masks),
         **draw,
     )
-    return apply(op, q, k, v, *further)[0]
+    found, lse = apply(op, q, k, v, *further)
+    if not blank or not (masks or causal or window):
+        return found
+    return where(expand_dims(equal(lse, LEAST), -1), 0.0, found)
+
+
+def weights_of(
+    query: Any,
+    key: Any,
+    *,
+    masks: Sequence[Any] = (),
+    scale: float = 1.0,
+    causal: bool = False,
+    window: int | None = None,
+) -> Any:
+    """Weights (N, H, T, S) of attention, all of them; 0 for a query that sees no key. See `attend`."""
+    q, k = as_floats(query, key)
+    groups, heads = spec_of(k).shape[2], spec_of(q).shape[2]
+    if groups != heads:
+        k = repeat(k, heads // groups, axis=2)
+    scores = matmul(multiply(transpose(q, (0, 2, 1, 3)), scale), transpose(k, (0, 2, 3, 1)))
+    op = _Attending(scale, causal, window or 0)
+    length, keys = spec_of(scores).shape[2:]
+    if (causal or window) and length is not None and keys is not None:
+        masks = (*masks, np.array(op.places(length, keys)))
+    if not masks:
+        return softmax(scores)
+    seen = reduce(logical_and, [as_boolean(mask) for mask in masks])
+    lowest = LEAST if spec_of(scores).dtype != "float16" else -3e4
+    return multiply(softmax(where(seen, scores, lowest)), cast(seen, spec_of(scores).dtype))
 
 
 def _to_four(x: Any) -> Any:

@@ -7,8 +7,6 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from gputrain import config
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Value, dtype_name, is_float, normalize_axes, normalize_axis
@@ -47,10 +45,8 @@ from gputrain.ops.movement import (
     reshape,
     squeeze,
     stack,
-    transpose,
 )
 from gputrain.ops.pointwise import as_float, as_floats
-from gputrain.ops.products import matmul
 from gputrain.ops.reduction import Axes, any, max, mean, min, prod, sum, var
 from gputrain.utils.signatures import on_or_off
 
