@@ -89,14 +89,10 @@ NOT_THERE: tuple[Group, ...] = (
         {"layers": "Lambda Wrapper Pipeline"},
     ),
     Group(
-        "layers that prepare categories and text",
-        "Prepare tables with gputrain.tabular, or the arrays with NumPy (numpy.unique, numpy.digitize) and "
-        "keras.utils.to_categorical and pad_sequences.",
-        {
-            "layers": "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup StringLookup "
-            "TextVectorization",
-            "utils": "FeatureSpace",
-        },
+        "many features prepared at once",
+        "Prepare tables with gputrain.tabular, or each feature with its layer: keras.layers.StringLookup, "
+        "IntegerLookup, Discretization, Normalization, HashedCrossing ...",
+        {"utils": "FeatureSpace"},
     ),
     Group(
         "other augmentation",
@@ -420,7 +416,7 @@ FORMER: dict[str, str] = {
     "KerasTensor.get_shape": "Read x.shape.",
     "losses.Reduction": 'Write reduction="sum_over_batch_size", "sum" or "none".',
     "preprocessing.sequence": "Use keras.utils.pad_sequences; pass a generator or a PyDataset to fit().",
-    "preprocessing.text": "Split and number words with Python, then keras.utils.pad_sequences.",
+    "preprocessing.text": "Use keras.layers.TextVectorization, which splits and numbers words.",
     **{
         f"{room}.{short}": f"It is keras.{room}.{long}."
         for room in ("losses", "metrics")

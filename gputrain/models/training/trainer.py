@@ -577,7 +577,7 @@ class Trainer:
     def trace_key(self) -> Any:
         """What traced steps depend on beside data and metrics: layers, weights, switches, settings."""
         below = self._held_below()
-        layers = tuple((layer, layer.trainable) for layer in below)
+        layers = tuple((layer, layer.trainable, layer._revision) for layer in below)
         held = (v for layer, held in below.items() for v in (*layer._added_weights, *held))
         weights = tuple((v, v.trainable) for v in held if isinstance(v, Variable))
         version = self._compile_metrics.version if self._compile_metrics is not None else 0
