@@ -9,6 +9,7 @@ import numpy as np
 from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import is_float
 from gputrain.ops.base import cast, spec_of
+from gputrain.ops.calls import keep_calls
 from gputrain.ops.comparison import equal, greater, less
 from gputrain.ops.creation import ones, zeros_like
 from gputrain.ops.elementwise import abs, add, clip, divide, maximum, minimum, mod, multiply, subtract, where
@@ -137,3 +138,6 @@ def hsv_to_rgb(images: Any, data_format: str | None = None) -> Any:
     white = subtract(1.0, saturation)
     planes = [multiply(value, add(white, multiply(saturation, clip(share, 0.0, 1.0)))) for share in shares]
     return concatenate(planes, axis)
+
+
+keep_calls(globals(), __all__)

@@ -10,6 +10,7 @@ import numpy as np
 
 from gputrain.errors import ShapeError, explain
 from gputrain.ops.base import convert, spec_of
+from gputrain.ops.calls import keep_calls
 from gputrain.ops.indexing import getitem, pad, take
 from gputrain.ops.layouts import images_of, layout
 from gputrain.ops.movement import expand_dims, moveaxis, reshape, squeeze, transpose
@@ -269,3 +270,6 @@ def _each(value: Any, rank: int, where: str) -> tuple[int, ...]:
         rule = f"{where} is a positive int, or {rank} of them."
         raise ValueError(explain(rule, received=repr(value)))
     return tuple(int(n) for n in given)
+
+
+keep_calls(globals(), __all__)

@@ -90,6 +90,25 @@ def test_resize_of_unknown_batches() -> None:
     np.testing.assert_allclose(model(images), ops.image.resize(images, (8, 9), "bicubic"), atol=1e-6)
 
 
+def test_models_of_unknown_sizes() -> None:
+    x = keras.Input((None, None, 3))
+    transform = np.array([0.9, 0.1, 0.3, -0.2, 1.1, 0.0, 0.0, 0.0], "float32")
+    points = np.array([[0, 0], [6, 0], [0, 4], [6, 4]], "float32")
+    outputs = [
+        ops.image.resize(x, (3, 4)),
+        ops.image.affine_transform(x, transform),
+        ops.image.perspective_transform(x, points, points + 1),
+        ops.image.gaussian_blur(x),
+        ops.image.rgb_to_hsv(x),
+    ]
+    assert [y.shape for y in outputs] == [(None, 3, 4, 3), *[(None, None, None, 3)] * 4]
+    found = keras.Model(x, outputs).predict(IMAGES, verbose=0)
+    np.testing.assert_allclose(found[0], ops.image.resize(IMAGES, (3, 4)), atol=1e-6)
+    np.testing.assert_allclose(found[1], ops.image.affine_transform(IMAGES, transform), atol=1e-6)
+    expected = ops.image.perspective_transform(IMAGES, points, points + 1)
+    np.testing.assert_allclose(found[2], expected, atol=1e-5)
+
+
 @pytest.mark.parametrize("dtype, most", [("uint8", 255), ("int8", 127)])
 def test_resized_whole_numbers_are_limited(dtype: str, most: int) -> None:
     edge = np.array([0, 0, most, most], dtype).reshape(1, 1, 4, 1)
@@ -315,11 +334,6 @@ MISTAKES: list[tuple[Any, type[Exception], str]] = [
     ),
     (lambda i: i.resize(X, (4, 4), data_format="NHWC"), ValueError, r"resize: unknown data_format"),
     (
-        lambda i: i.resize(keras.Input((None, None, 3)), (4, 4)),
-        ShapeError,
-        r"resize needs images of known height and width.*Use layers\.Resizing",
-    ),
-    (
         lambda i: i.scale_and_translate(X, (2, 5, 7, 3), [1.0], [0.0], (1,), "area"),
         ValueError,
         r"method must be",
@@ -342,11 +356,6 @@ MISTAKES: list[tuple[Any, type[Exception], str]] = [
     (lambda i: i.map_coordinates(X, np.ones((4, 2)), 3), ValueError, r"order must be 0 or 1\. Received: 3"),
     (lambda i: i.map_coordinates(X, np.ones((4, 2)), 1, "edge"), ValueError, r"fill_mode must be one of"),
     (lambda i: i.elastic_transform(X, sigma=0), ValueError, r"sigma must be a number above 0"),
-    (
-        lambda i: i.affine_transform(keras.Input((4, 4, 3)), np.ones(8)),
-        ShapeError,
-        r"affine_transform needs known sizes.*inside of a layer's call",
-    ),
     (lambda i: i.rgb_to_hsv(GREY), ShapeError, r"rgb_to_hsv needs three channels along axis 3"),
     (lambda i: i.rgb_to_hsv(np.ones((2, 2, 3), "uint8")), DTypeError, r"needs floating-point images"),
     (lambda i: i.hsv_to_rgb(X[0, 0]), ShapeError, r"hsv_to_rgb takes an image"),

@@ -8,9 +8,9 @@ import numpy as np
 
 from gputrain import ops
 from gputrain.layers.augmentation.augmentation import take_pixels
-from gputrain.layers.augmentation.scaling import resized
 from gputrain.layers.augmentation.transforming import Draws, ImageChanges, RandomImages
 from gputrain.layers.base import arguments, declared, registry
+from gputrain.ops.derived_resizing import resize
 
 
 class ImagePart(ImageChanges):
@@ -35,7 +35,9 @@ class ImagePart(ImageChanges):
         sizes = [(axis, images.shape[axis]) for axis in self.spatial_axes]
         wanted = self.height, self.width
         if self.is_smaller(images):
-            return resized(self, images, *wanted, interpolation=interpolation, crop_to_aspect_ratio=True)
+            return resize(
+                images, wanted, interpolation, crop_to_aspect_ratio=True, data_format=self.data_format
+            )
         for (axis, whole), size in zip(sizes, wanted, strict=True):
             if whole is None:  # only the shape matters; it is that of any rows that are taken
                 images = ops.take(images, np.zeros(size, int), axis)

@@ -55,12 +55,6 @@ def _width_zoom(value: Any, where: str) -> Any:
     return None if value is None else _zoom(value, where)
 
 
-def _share(value: Any, where: str) -> float:
-    if not is_number(value) or not 0.0 <= value <= 1.0:
-        raise ValueError(explain(f"{where} is a share.", expected="0..1", received=repr(value)))
-    return float(value)
-
-
 _part = partial(both_ways, 0.0, 1.0)
 _turn = partial(both_ways, -1.0, 1.0)
 
@@ -276,7 +270,7 @@ class RandomPerspective(_Chance):
     """
 
     factor: Any = declared.argument(_part, 1.0)
-    scale: float = declared.argument(_share, 1.0)
+    scale: float = declared.argument(arguments.share, 1.0)
     interpolation: str = declared.argument(_interpolation, "bilinear")
     fill_value: float = declared.argument(arguments.number, 0.0)
 

@@ -4,39 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from gputrain import ops
 from gputrain.errors import explain
 from gputrain.layers.augmentation.transforming import ImageChanges
 from gputrain.layers.base import arguments, declared, registry
-from gputrain.ops.derived_resizing import resize
-
-INTERPOLATIONS = ("bilinear", "nearest", "bicubic", "lanczos3", "lanczos5")
+from gputrain.ops.derived_resizing import METHODS, resize
 
 
-def interpolation(value: Any, where: str) -> str:
-    """Return the name of a way to resize."""
-    return arguments.one_of(value, INTERPOLATIONS, where)
+def _interpolation(value: Any, where: str) -> str:
+    return arguments.one_of(value, METHODS, where)
 
 
 def _constant(value: Any, where: str) -> str:
     return arguments.one_of(value, ("constant",), where)
-
-
-def resized(layer: Any, images: Any, height: int, width: int, **how: Any) -> Any:
-    """Images (N, ...) of a layer's layout with another height and width.
-
-    Args:
-        layer: a layer over images.
-        images: whose sizes may be unknown: then only the shape of the result matters.
-        height, width: of the result.
-        how: further arguments of `ops.image.resize`.
-    """
-    first, second = layer.spatial_axes
-    if None in (images.shape[first], images.shape[second]):
-        return ops.take(ops.take(images, np.zeros(height, int), first), np.zeros(width, int), second)
-    return resize(images, (height, width), data_format=layer.data_format, **how)
 
 
 @registry.add()
@@ -64,7 +44,7 @@ class Resizing(ImageChanges):
 
     height: int = declared.argument(arguments.positive_int)
     width: int = declared.argument(arguments.positive_int)
-    interpolation: str = declared.argument(interpolation, "bilinear")
+    interpolation: str = declared.argument(_interpolation, "bilinear")
     crop_to_aspect_ratio: bool = declared.flag(False)
     pad_to_aspect_ratio: bool = declared.flag(False)
     fill_mode: str = declared.argument(_constant, "constant")
@@ -83,23 +63,22 @@ class Resizing(ImageChanges):
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """(N, H, W, C) to (N, height, width, C)."""
-        return self._resized(ops.convert_to_tensor(images), self.interpolation, self.fill_value)
+        return self._resized(ops.convert_to_tensor(images), self.interpolation)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Any = None, training: bool = True
     ) -> Any:
         """Masks (N, H, W, C) to (N, height, width, C); no new values come up between theirs."""
-        return self._resized(ops.convert_to_tensor(segmentation_masks), "nearest", self.fill_value)
+        return self._resized(ops.convert_to_tensor(segmentation_masks), "nearest")
 
-    def _resized(self, images: Any, interpolation: str, fill_value: float) -> Any:
-        return resized(
-            self,
+    def _resized(self, images: Any, interpolation: str) -> Any:
+        return resize(
             images,
-            self.height,
-            self.width,
-            interpolation=interpolation,
-            antialias=self.antialias,
-            crop_to_aspect_ratio=self.crop_to_aspect_ratio,
-            pad_to_aspect_ratio=self.pad_to_aspect_ratio,
-            fill_value=fill_value,
+            (self.height, self.width),
+            interpolation,
+            self.antialias,
+            self.crop_to_aspect_ratio,
+            self.pad_to_aspect_ratio,
+            fill_value=self.fill_value,
+            data_format=self.data_format,
         )

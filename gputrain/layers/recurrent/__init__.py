@@ -2,4 +2,19 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from gputrain.layers.recurrent.elman import SimpleRNN, SimpleRNNCell
+from gputrain.layers.recurrent.gated_unit import GRU, GRUCell
+from gputrain.layers.recurrent.long_short_term import LSTM, LSTMCell
+from gputrain.layers.recurrent.sequences import RNN
+from gputrain.layers.recurrent.stacked import StackedRNNCells
+
+__all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
+    "GRUCell",
+    "LSTMCell",
+    "SimpleRNN",
+    "SimpleRNNCell",
+    "StackedRNNCells",
+]
