@@ -96,8 +96,8 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "other augmentation",
-        "docs/images.md has those that are there. Write others with keras.ops.image in a Layer of your own, or "
-        "change the images before the training.",
+        "Write it with keras.ops.image in a Layer of your own, or change the images before the training; "
+        "docs/images.md says what is there.",
         {
             "layers": "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization "
             "MaxNumBoundingBoxes MixUp RandAugment RandomColorDegeneration RandomColorJitter "

@@ -188,6 +188,18 @@ def test_affine_transform_against_torch(mode: str, padding: str, interpolation: 
     np.testing.assert_allclose(found, expected.permute(0, 2, 3, 1).numpy(), atol=2e-5)
 
 
+@pytest.mark.parametrize("fill_mode", ["constant", "reflect"])
+def test_gradient_of_an_affine_transform(fill_mode: str) -> None:
+    """That of the two numbers which are not read is 0."""
+    x, transform = RNG.normal(size=(2, 4, 5, 2)), RNG.normal(size=(2, 8))
+
+    def moved(x: Any, transform: Any) -> Any:
+        return ops.image.affine_transform(x, transform, fill_mode=fill_mode)
+
+    for which, gradient in enumerate(traced(moved, x, transform)[1:]):
+        np.testing.assert_allclose(gradient, slope(moved, [x, transform], which), atol=1e-4)
+
+
 def test_one_transform_for_all_images() -> None:
     transform = np.array([0.9, 0.2, 1.0, -0.1, 1.1, 0.5, 0, 0], "float32")
     found = host(ops.image.affine_transform(IMAGES, transform))

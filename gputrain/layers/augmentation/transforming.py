@@ -12,6 +12,7 @@ from gputrain import ops, random
 from gputrain.errors import explain
 from gputrain.ir import Shape, Value, current_trace
 from gputrain.layers.base import arguments, declared
+from gputrain.layers.base.arguments import is_number
 from gputrain.layers.base.images import ImageLayer
 from gputrain.random import SeedGenerator
 from gputrain.utils import tree
@@ -23,11 +24,6 @@ _CHANGES = {
 }
 
 # -------------------------------------------------------------------------------------- checks of arguments
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a number of Python or NumPy, and no bool."""
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def numbers(value: Any, low: float, high: float) -> tuple[float, float] | None:
@@ -137,7 +133,7 @@ class ImageChanges(ImageLayer):
     def build(self, input_shape: Any) -> None:
         """Nothing is made; each call looks at its own images."""
 
-    def changed(self, inputs: Any, training: bool) -> Any:
+    def _apply(self, inputs: Any, training: bool) -> Any:
         """What the layer is called with, changed: images, or a dict of them and more."""
         data = inputs if isinstance(inputs, Mapping) else {"images": inputs}
         single = self._is_single(self._images(data))
@@ -255,7 +251,7 @@ class RandomImages(ImageChanges):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The images in the layer's dtype, changed where `training`; or a dict of them and more."""
-        return self.changed(inputs, bool(training))
+        return self._apply(inputs, bool(training))
 
     # ------------------------------------------------------------------------------------- to be overridden
 
