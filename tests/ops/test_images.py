@@ -16,7 +16,7 @@ from gputrain.compiler import gradients
 from gputrain.errors import DTypeError, ShapeError
 from gputrain.ir import Spec, Trace, Value
 from gputrain.runtime import Variable, interpret
-from tests.on_device import host
+from tests.on_device import host, using
 
 RNG = np.random.default_rng(11)
 IMAGES = RNG.uniform(0, 1, (2, 5, 7, 3)).astype("float32")
@@ -47,7 +47,12 @@ def weights_of(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def slope(function: Callable[..., Any], arrays: list[np.ndarray], which: int) -> np.ndarray:
-    """Central differences of the sum of `function`'s output with fixed weights."""
+    """Central differences of the sum of `function`'s output with fixed weights, on the CPU."""
+    with using("numpy"):
+        return _differences(function, arrays, which)
+
+
+def _differences(function: Callable[..., Any], arrays: list[np.ndarray], which: int) -> np.ndarray:
     found = np.zeros(arrays[which].shape)
     for place in np.ndindex(found.shape):
         sums = []
