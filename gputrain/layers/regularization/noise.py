@@ -120,6 +120,12 @@ class SpatialDropout2D(ImageLayer, Dropout):
     name: str = declared.handed_on(after="seed")
     dtype: str = declared.handed_on(after="name")
 
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments: as in Keras, `trainable` is none of them."""
+        config = super().get_config()
+        del config["trainable"]
+        return config
+
     @declared.fixed
     def noise_shape(self) -> tuple[int | None, ...]:
         """One number for each channel of a sample, whatever its height and width."""
