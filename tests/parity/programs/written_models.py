@@ -224,7 +224,7 @@ def a_compiled_model(keras: Any) -> dict[str, Any]:
     model = keras.Model(inputs, outputs, name="compiled")
     model.compile(
         keras.optimizers.SGD(keras.optimizers.schedules.ExponentialDecay(0.1, 5, 0.5), momentum=0.9),
-        loss=keras.losses.MeanAbsoluteError(),
+        loss="huber",
         metrics=["mae", keras.metrics.MeanSquaredError(name="squares")],
         loss_weights=[2.0],
     )
