@@ -31,7 +31,7 @@ from gputrain.utils.registry import serializer
 
 # Families that are imported when one of their names is asked for: what each has.
 _LATER = {
-    "attention": "",
+    "attention": "AdditiveAttention Attention GroupQueryAttention MultiHeadAttention",
     "augmentation": "CenterCrop RandomBrightness RandomContrast RandomCrop RandomFlip",
     "preprocessing": (
         "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup Normalization Rescaling "
@@ -82,6 +82,7 @@ for _family, _names in _LATER.items():
     stands_above(__name__, _names.split(), f"{__name__}.{_family}")
     registry.add_later(f"{__name__}.{_family}", _names.split())
     __all__ += _names.split()
+registry.add_later(f"{__name__}.attention", ["GroupedQueryAttention"])  # as Keras's configs have it
 
 if TYPE_CHECKING:
     from gputrain.layers.attention import *

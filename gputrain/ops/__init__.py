@@ -55,6 +55,7 @@ _DERIVED = {
         "logaddexp logaddexp2 logical_xor nan_to_num rad2deg real reciprocal saturate_cast select "
         "sinc sinh tan trunc"
     ),
+    "derived_pool": "adaptive_average_pool adaptive_max_pool",
     "derived_shapes": (
         "append array_split depth_to_space diag diagflat diagonal dsplit dstack dtype empty "
         "empty_like fliplr flipud fori_loop geomspace get_item hsplit hstack is_tensor linspace "

@@ -39,7 +39,10 @@ class Configured(Tracked):
     _given_arguments: dict[str, Any] | None = {}  # to the constructor of a class that does not describe it
 
     def check_arguments(self) -> None:
-        """Check arguments against each other; called once all that the class declares are set."""
+        """Check arguments against each other; called once all that the class declares are set.
+
+        It is given those that are not kept, by name.
+        """
 
     def made_part(self, name: str, made_by: Any, values: dict[str, Any]) -> Any:
         """The attribute `name` that is made from arguments of its own class (`declared.Part`).
@@ -51,17 +54,17 @@ class Configured(Tracked):
         """
         return made_by(**values)
 
-    def add_declared_weight(self, name: str, shape: tuple[int, ...], **settings: Any) -> Variable:
-        """A new weight whose initializer, regularizer and constraint are the layer's arguments of its name.
+    def add_declared_weight(self, of: str, shape: tuple[int, ...], **settings: Any) -> Variable:
+        """A new weight whose initializer, regularizer and constraint are arguments of the layer.
 
         Args:
-            name: as "kernel" for `kernel_initializer`, `kernel_regularizer` and `kernel_constraint`.
+            of: as "kernel" for `kernel_initializer`, `kernel_regularizer` and `kernel_constraint`.
             shape: its shape.
-            settings: further arguments of `add_weight`.
+            settings: further arguments of `add_weight`; its name is `of` unless it is given.
         """
         for kind in ("initializer", "regularizer", "constraint"):
-            settings[kind] = getattr(self, f"{name}_{kind}", None)
-        return self.add_weight(shape=shape, name=name, **settings)
+            settings[kind] = getattr(self, f"{of}_{kind}", None)
+        return self.add_weight(shape=shape, **{"name": of, **settings})
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments, as plain data, so that `from_config` makes an equal layer.
@@ -74,7 +77,8 @@ class Configured(Tracked):
         if is_undescribed(type(self)):
             own = _required(type(self), self._given_arguments)
             return self.plain_settings() | own
-        declared = {name: item for name, item in self._declared_arguments.items() if not item.handed_on}
+        kept = {name: item for name, item in self._declared_arguments.items() if item.kept}
+        declared = {name: item for name, item in kept.items() if not item.handed_on}
         return self.plain_settings() | {
             name: item.plain(getattr(self, name)) for name, item in declared.items()
         }
