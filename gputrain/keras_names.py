@@ -55,14 +55,6 @@ NOT_THERE: tuple[Group, ...] = (
         {"callbacks": "BackupAndRestore ModelCheckpoint OrbaxCheckpoint"},
     ),
     Group(
-        "configs of how a model was built and compiled",
-        "Use get_config and from_config, then compile the new model.",
-        {
-            "layers.Layer": "build_from_config get_build_config",
-            "Model": "compile_from_config get_compile_config",
-        },
-    ),
-    Group(
         "recurrent layers",
         _LOOP,
         {

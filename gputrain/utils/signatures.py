@@ -47,7 +47,6 @@ KERAS_ONLY: dict[str, KerasOnly] = {
     "input_tensor": KerasOnly(
         (None,), "an input stands for data, it holds none", "Call the model on the tensor."
     ),
-    "optional": KerasOnly((False,), "every input of a model must be given", "Give zeros in its place."),
     "lora_rank": _NO_LOW_RANK,
     "lora_alpha": _NO_LOW_RANK,
     "quantization_config": _NO_FEWER_BITS,

@@ -79,9 +79,10 @@ class Configured(Tracked):
             return self.plain_settings() | own
         kept = {name: item for name, item in self._declared_arguments.items() if item.kept}
         declared = {name: item for name, item in kept.items() if not item.handed_on}
-        return self.plain_settings() | {
-            name: item.plain(getattr(self, name)) for name, item in declared.items()
-        }
+        settings = self.plain_settings()
+        if all(name in self._declared_arguments for name in ("name", "dtype")):
+            del settings["trainable"]  # of such a class Keras's constructor takes these two alone
+        return settings | {name: item.plain(getattr(self, name)) for name, item in declared.items()}
 
     def plain_settings(self) -> dict[str, Any]:
         """The arguments that all layers have, as plain data."""
