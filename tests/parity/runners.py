@@ -170,7 +170,7 @@ def _set_weights(case: Case, layer: Any, most: float = 1.0) -> None:
 def _five_steps(
     case: Case, side: Side, result: Result, layer: Any, symbols: list[Any], output: Any, arrays: list[Any]
 ) -> None:
-    model = side.package.Model(list(flat(symbols)), output)
+    model = side.package.Model(list(flat(symbols)), next(flat(output)))
     model.compile(side.package.optimizers.SGD(0.02, momentum=0.9), "mse")
     shape = result.arrays["output 0"].shape
     target, leaves = case.numbers("target", shape, -1, 1), list(flat(arrays))

@@ -93,8 +93,9 @@ class Part:
         found = {}
         for name, item in self.made_by._declared_arguments.items():
             if not item.handed_on:
-                found[name] = item = copy(item.of(rank))
-                item.part, item.after = attribute, self.after.get(name)
+                found[name] = one = copy(item.of(rank))
+                one.default = item.default  # one number may stand for all axes
+                one.part, one.after = attribute, self.after.get(name)
         return found
 
 

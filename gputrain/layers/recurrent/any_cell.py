@@ -20,11 +20,13 @@ def as_cell(value: Any, where: str) -> Any:
         ValueError: no `call`, or no `state_size` of ints.
     """
     cell = registry.deserialize(value) if isinstance(value, Mapping) else value
+    rule = f"{where} must be a cell, with a method call and an attribute state_size."
+    if hasattr(cell, "return_sequences"):
+        fix = "It goes through sequences itself; a cell is one step, as LSTMCell."
+        raise ValueError(explain(rule, received=f"the layer {cell!r}", fix=fix))
     for name in ("call", "state_size"):
         if not hasattr(cell, name):
-            hint = "Pass the layer itself: it is recurrent." if hasattr(cell, "return_sequences") else ""
-            fix = hint or "Write call(inputs, states), which returns (output, new states), and state_size."
-            rule = f"{where} must be a cell, with a method call and an attribute state_size."
+            fix = "Write call(inputs, states), which returns (output, new states), and state_size."
             raise ValueError(explain(rule, received=f"{cell!r} without {name}", fix=fix))
     sizes = tree.flatten(cell.state_size)
     if not sizes or not all(isinstance(size, int) for size in sizes):
@@ -101,4 +103,7 @@ def after_step(states: Any, new: Any, cell: Any) -> Any:
     if len(leaves) != len(known):
         rule = f"{type(cell).__name__}: call() returns as many states as it gets."
         raise ValueError(explain(rule, expected=len(known), received=len(leaves)))
-    return tree.pack(states, [ops.cast(ops.convert_to_tensor(leaf), old.dtype) for leaf, old in zip(leaves, known, strict=True)])
+    return tree.pack(
+        states,
+        [ops.cast(ops.convert_to_tensor(leaf), old.dtype) for leaf, old in zip(leaves, known, strict=True)],
+    )

@@ -17,7 +17,6 @@ from gputrain.ops.base import spec_of
 from gputrain.runtime import Variable
 from gputrain.utils import tree
 from gputrain.utils.signatures import on_or_off
-from gputrain.utils.states import yielding
 
 
 def _cell(value: Any, where: str) -> Any:
@@ -135,10 +134,9 @@ class RNN(Layer):
 
     # ----------------------------------------------------------------------------------------------------- build
 
-    @yielding
-    def is_own(self) -> bool:
+    def has_known_call(self) -> bool:
         """Whether no user code runs in this layer's call; a cell that is no layer is user code."""
-        return isinstance(self.cell, Layer) and super().is_own
+        return isinstance(self.cell, Layer) and super().has_known_call()
 
     def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
         """Build the cell for the inputs of one step, and make the states of a stateful layer."""
@@ -185,9 +183,7 @@ class RNN(Layer):
         output = ops.cast(outputs if self.return_sequences else last, self.compute_dtype)
         return (output, *states) if self.return_state else output
 
-    def run(
-        self, sequences: Any, states: list[Any], mask: Any, training: bool
-    ) -> tuple[Any, Any, list[Any]]:
+    def run(self, sequences: Any, states: list[Any], mask: Any, training: bool) -> tuple[Any, Any, list[Any]]:
         """(outputs of all steps or None, the last output, states after the last step).
 
         Args:
@@ -342,8 +338,8 @@ class UnitsRNN(RNN):
     input_rank = 3
 
     def made_part(self, name: str, made_by: Any, values: dict[str, Any]) -> Any:
-        """The cell, named as its class."""
-        name = snake_case(made_by.__name__)
+        """The cell, named as its class, without a number of axes."""
+        name = snake_case(made_by.__name__).rstrip("123d")
         return made_by(**values, name=name, dtype=self.dtype, trainable=self.trainable)
 
 
