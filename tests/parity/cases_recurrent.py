@@ -89,7 +89,7 @@ CASES: list[Case] = [
     *each(dropout=0.3, recurrent_dropout=0.2),
     *each(real(1, 1, 1)),
     *each(real(2, 40, 2), return_sequences=True),
-    # ----------------------------------------------------------------------------------------------- each kind
+    # ---------------------------------------------------------------------------------------------- each kind
     layer("LSTM", SEQUENCE, units=3, recurrent_activation="hard_sigmoid", return_sequences=True),
     layer("LSTM", SEQUENCE, [STATE, STATE], MASK, units=3, recurrent_activation="hard_sigmoid"),
     layer("LSTM", SEQUENCE, units=3, unit_forget_bias=False, bias_initializer="ones", seed=3),
@@ -115,7 +115,7 @@ CASES: list[Case] = [
     layer("RNN", SEQUENCE, cell=STACK, return_sequences=True, return_state=True),
     layer("RNN", SEQUENCE, cell=STACK, go_backwards=True, return_sequences=True),
     layer("RNN", SEQUENCE, cell=of("layers.StackedRNNCells", cells=STACK[:2]), unroll=True),
-    # ------------------------------------------------------------------------------------- sequences of images
+    # ------------------------------------------------------------------------------------ sequences of images
     layer("ConvLSTM1D", real(2, 3, 6, 2), filters=3, kernel_size=3),
     layer("ConvLSTM1D", real(2, 3, 6, 2), filters=3, kernel_size=3, padding="same", return_sequences=True),
     layer("ConvLSTM1D", real(2, 3, 7, 2), filters=2, kernel_size=2, strides=2, return_state=True),
@@ -142,7 +142,7 @@ CASES: list[Case] = [
     layer(
         "ConvLSTM3D", real(2, 2, 3, 4, 3, 1), filters=2, kernel_size=3, padding="same", return_sequences=True
     ),
-    # ------------------------------------------------------------------------------------------- both directions
+    # ---------------------------------------------------------------------------------------- both directions
     *(both(one(name)) for name in NAMES),
     *(both(one(name, return_sequences=True)) for name in NAMES),
     *(both(one("LSTM", return_sequences=True), merge_mode=mode) for mode in ("sum", "mul", "ave", None)),
@@ -162,7 +162,7 @@ CASES: list[Case] = [
     ),
     both(of("layers.RNN", cell=cell("GRU", units=2), name="inner", return_sequences=True)),
     both(inner("ConvLSTM1D", filters=2, kernel_size=2, return_sequences=True), real(2, 3, 5, 2)),
-    # ------------------------------------------------------------------------------------------------ each step
+    # ---------------------------------------------------------------------------------------------- each step
     timed(inner("Dense", units=3), SEQUENCE),
     timed(inner("Dense", units=3, activation="tanh"), real(2, 3, 4, 2)),
     timed(inner("Conv2D", filters=3, kernel_size=2, padding="same"), FRAMES),

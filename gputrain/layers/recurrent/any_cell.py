@@ -9,7 +9,7 @@ from typing import Any
 from gputrain import ops
 from gputrain.errors import explain
 from gputrain.layers.base import registry
-from gputrain.layers.recurrent.cell import Step, Stepping, listed, zeros
+from gputrain.layers.recurrent.cell import Cell, Step, Stepping, listed, zeros
 from gputrain.utils import tree
 
 
@@ -67,6 +67,11 @@ def step_of(cell: Any, like: Any, states: Any, training: bool) -> Step:
     return cell.step_of(like, states, training) if _prepares(cell) else _each(cell, training)
 
 
+def runs_as_one(cell: Any, training: bool) -> bool:
+    """Whether a cell has one operation for a whole loop; see `Cell`."""
+    return isinstance(cell, Cell) and _prepares(cell) and cell.runs_as_one(training)
+
+
 def _prepares(cell: Any) -> bool:
     """Whether all that a cell does is known here; a subclass of a user's may have a `call` of its own."""
     return isinstance(cell, Stepping) and type(cell).call.__module__.startswith(f"{__package__}.")
@@ -83,7 +88,8 @@ def _each(cell: Any, training: bool) -> Step:
         if not isinstance(made, list | tuple) or len(made) != 2:
             rule = f"{type(cell).__name__}: call(inputs, states) returns (output, new states)."
             raise ValueError(explain(rule, received=repr(made)))
-        return made
+        output, new = made
+        return output, new
 
     return step
 

@@ -35,8 +35,8 @@ class ConvLSTMCell(ForgettingCell):
     rank: ClassVar[int]
 
     @property
-    def units(self) -> int:
-        """The channels of a state."""
+    def output_size(self) -> int:
+        """The channels of the output, and of each state."""
         return self.filters
 
     @property
@@ -88,7 +88,7 @@ class ConvLSTM(UnitsRNN):
     """Base of the LSTMs over sequences of images.
 
     Args:
-        kernel_size, strides, dilation_rate: one int, or one for each axis.
+        activity_regularizer: a penalty on the outputs, added to the loss.
 
     Raises:
         ValueError: an argument that is not as above, or strides and dilation_rate both above 1.

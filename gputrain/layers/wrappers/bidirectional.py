@@ -164,7 +164,7 @@ class Bidirectional(Layer):
         states = list(initial_state) if isinstance(initial_state, list | tuple) else [initial_state]
         half, rest = divmod(len(states), 2)
         if rest:
-            rule = "Bidirectional: initial_state has the states of the layer that goes forward, then the other's."
+            rule = "Bidirectional: initial_state has the states of the forward layer, then the other's."
             raise ShapeError(explain(rule, expected="an even number", received=len(states)))
         return states[:half], states[half:]
 

@@ -38,7 +38,7 @@ class TimeDistributed(Wrapper):
 
     supports_masking = True
 
-    def build(self, input_shape: Shape) -> None:
+    def build(self, input_shape: Any = None) -> None:
         """Build the layer for the inputs of one step."""
         super().build(_of_a_step(input_shape))
 
