@@ -7,16 +7,14 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from gputrain import config
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Value, dtype_name, is_float, normalize_axes, normalize_axis
 from gputrain.ir.spec import whole_number, whole_numbers
 from gputrain.ops.attending import attend
 from gputrain.ops.base import cast, convert, harmonize, spec_of
+from gputrain.ops.calls import keep_calls
 from gputrain.ops.comparison import (
-    as_boolean,
     equal,
     greater,
     isfinite,
@@ -27,7 +25,6 @@ from gputrain.ops.comparison import (
 )
 from gputrain.ops.contraction import einsum
 from gputrain.ops.creation import full_like, ones_like
-from gputrain.ops.crossentropy import softmax
 from gputrain.ops.elementwise import (
     abs,
     add,
@@ -49,10 +46,8 @@ from gputrain.ops.movement import (
     reshape,
     squeeze,
     stack,
-    transpose,
 )
 from gputrain.ops.pointwise import as_float, as_floats
-from gputrain.ops.products import matmul
 from gputrain.ops.reduction import Axes, any, max, mean, min, prod, sum, var
 from gputrain.utils.signatures import on_or_off
 
@@ -580,3 +575,6 @@ def dot_product_attention(
         raise ValueError(explain(rule, received=attn_logits_soft_cap, fix="Leave it out."))
     masks = () if mask is None else (mask,)
     return attend(query, key, value, bias=bias, masks=masks, scale=scale, causal=bool(is_causal))
+
+
+keep_calls(globals(), __all__)

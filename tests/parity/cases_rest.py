@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.parity.cases_layers import L2, ROWS, SEQUENCE, layer
-from tests.parity.table import Case, of, real
+from tests.parity.table import Case, bits, of, real, whole
 
 CUBE = real(2, 3, 5, 4)
 
@@ -36,4 +36,16 @@ CASES: list[Case] = [
         kernel_initializer="he_normal",
         bias_initializer="ones",
     ),
+    # ------------------------------------------------------------------------------- embeddings, masked steps
+    layer("Embedding", whole(3, 5, below=7), input_dim=7, output_dim=4),
+    layer("Embedding", whole(6, below=7), input_dim=7, output_dim=1, embeddings_initializer="ones"),
+    layer("Embedding", whole(2, 3, 4, below=7, dtype="int64"), input_dim=7, output_dim=3, mask_zero=True),
+    layer("Embedding", whole(40, 9, below=3), input_dim=3, output_dim=5, embeddings_regularizer=L2),
+    layer("Embedding", real(3, 5, low=0, high=7), input_dim=7, output_dim=4, activity_regularizer=L2),
+    layer("Embedding", whole(3, 5, below=7), input_dim=7, output_dim=4, embeddings_constraint="unit_norm"),
+    layer("ReversibleEmbedding", whole(3, 5, below=7), input_dim=7, output_dim=4),
+    layer("ReversibleEmbedding", whole(3, 5, below=7), input_dim=7, output_dim=4, reverse_dtype="float32"),
+    layer("Masking", SEQUENCE),
+    layer("Masking", bits(3, 5, 2), mask_value=1),
+    layer("Masking", bits(2, 3, 5, 2)),
 ]

@@ -36,6 +36,7 @@ class Argument:
         per_axis: whether `check` takes the class's `rank` too, and the default stands once for each axis.
         shown: whether the signature names it; others are taken by keyword only.
         handed_on: whether it is one of the base layer's, named for its place in the signature.
+        kept: whether it becomes an attribute and part of the config; others go to `check_arguments`.
         part: the attribute whose argument it is (see `Part`); "" for the layer's own.
     """
 
@@ -51,9 +52,11 @@ class Argument:
         per_axis: bool = False,
         shown: bool = True,
         handed_on: bool = False,
+        kept: bool = True,
     ) -> None:
         self.check, self.default, self.plain = check, default, plain
         self.after, self.per_axis, self.shown, self.handed_on = after, per_axis, shown, handed_on
+        self.kept = kept
         self.hint = "Any"
 
     def of(self, rank: int | None) -> Argument:
@@ -240,17 +243,20 @@ def _constructor(cls: Any, root: Any) -> Callable[..., None]:
         named = {name: given[name] for name, item in arguments.items() if item.handed_on}
         root.__init__(self, **named, **kwargs)
         of_parts: dict[str, dict[str, Any]] = {name: {} for name in cls._declared_parts}
+        passing: dict[str, Any] = {}
         for name, item in arguments.items():
             if not item.handed_on:
                 value = given.get(name, item.default)
                 value = _checked(item, value, f"{type(self).__name__}: {name}")
                 if item.part:
                     of_parts[item.part][name] = value
-                else:
+                elif item.kept:
                     setattr(self, name, value)
+                else:
+                    passing[name] = value
         for name, values in of_parts.items():
             setattr(self, name, self.made_part(name, cls._declared_parts[name], values))
-        self.check_arguments()
+        self.check_arguments(**passing)
 
     __init__.__module__, __init__.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
     named = [
