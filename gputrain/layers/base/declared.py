@@ -284,8 +284,8 @@ class _Help:
 def _with_shared_sections(cls: Any, doc: str, root: type) -> str:
     """A docstring with what the bases of a class say of the arguments and sections that it leaves out."""
     docs = [_sections(doc), *(_sections(base.__doc__) for base in _between(cls, root) if base is not cls)]
-    parts = [base for made_by in cls._declared_parts.values() for base in _between(made_by, root)]
-    docs += [_sections(base.__doc__) for base in parts]
+    of_parts = [base for made_by in cls._declared_parts.values() for base in _between(made_by, root)]
+    docs += [_sections(base.__doc__) for base in of_parts]
     about, own = docs[0]
     found = {name: next((s[name] for _, s in docs if name in s), "") for name in _SHARED} | own
     entries = [dict(_entries(sections.get("Args", ""))) for _, sections in docs]

@@ -147,7 +147,8 @@ class SymbolicCalls(Tracked):
 
     def has_known_call(self) -> bool:
         """Whether the code of this layer's `call`, without that of layers below it, is gputrain's."""
-        return type(self).call.__module__.startswith(__name__.partition(".")[0] + ".")
+        call: Any = getattr(type(self), "call")  # noqa: B009  (that of a subclass)
+        return bool(call.__module__.startswith(__name__.partition(".")[0] + "."))
 
 
 def _stand_ins(shape: Any, dtype: str) -> Any:

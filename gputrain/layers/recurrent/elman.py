@@ -34,7 +34,7 @@ class SimpleRNNCell(Cell):
     has_all_steps = True
 
     def all_steps(self, projected: Any, states: list[Any], mask: Any, reverse: bool) -> tuple[Any, ...]:
-        return ops.simple_rnn(projected, *states, self.recurrent_kernel, mask, reverse)
+        return ops.simple_rnn(projected, states[0], self.recurrent_kernel, mask, reverse)
 
     def step(self, projected: Any, states: list[Any], kept: Any) -> tuple[Any, list[Any]]:
         (h,) = states

@@ -41,7 +41,7 @@ class GRUCell(Cell):
 
     def all_steps(self, projected: Any, states: list[Any], mask: Any, reverse: bool) -> tuple[Any, ...]:
         bias = self.biases[1]
-        return ops.gru(projected, *states, self.recurrent_kernel, bias, mask, reverse, self.reset_after)
+        return ops.gru(projected, states[0], self.recurrent_kernel, bias, mask, reverse, self.reset_after)
 
     @property
     def bias_shape(self) -> tuple[int, ...]:

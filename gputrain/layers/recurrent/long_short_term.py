@@ -70,7 +70,8 @@ class LSTMCell(ForgettingCell):
     has_all_steps = True
 
     def all_steps(self, projected: Any, states: list[Any], mask: Any, reverse: bool) -> tuple[Any, ...]:
-        return ops.lstm(projected, *states, self.recurrent_kernel, mask, reverse)
+        h, c = states
+        return ops.lstm(projected, h, c, self.recurrent_kernel, mask, reverse)
 
     def step(self, projected: Any, states: list[Any], kept: Any) -> tuple[Any, list[Any]]:
         h, c = states
