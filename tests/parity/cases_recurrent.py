@@ -1,40 +1,46 @@
-"""Recurrent layers: sequences (N, T, features), then initial states, then a mask (N, T)."""
+"""Recurrent layers: sequences (N, T, features), then initial states or a mask (N, T)."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from tests.parity.cases_layers import L2, ROWS, SEQUENCE, layer
-from tests.parity.table import Case, Input, bits, of, real
+from tests.parity.table import Case, bits, given, of, real
 
 STATE = real(3, 3, low=-1.0, high=1.0)
 MASK = bits(3, 5, dtype="bool")  # anywhere: before, between and after the steps that count
+# A first step that counts: on JAX the output before it is the initial state, elsewhere 0, as here.
+BEGUN = given([[1, 1, 0, 1, 0], [1, 0, 0, 1, 1], [1, 0, 0, 0, 0]], "bool")
 NAMES = {"SimpleRNN": 1, "LSTM": 2, "GRU": 1}  # how many states each has
 
 
-def states(name: str) -> list[Input]:
-    """Initial states of a layer of three units."""
-    return [STATE] * NAMES[name]
+def masked(row: Case) -> Case:
+    """The row whose last input is the mask. Keras masks the loss where a mask is passed by name."""
+    return replace(row, settings={"named": ["mask"]})
 
 
-def each(*inputs: Any, after: bool = False, mask: bool = False, **arguments: Any) -> list[Case]:
+def each(*inputs: Any, after: bool = False, mask: Any = None, **arguments: Any) -> list[Case]:
     """A row for each kind of layer of three units.
 
     Args:
         inputs: the sequences, or nothing for usual ones.
         after: whether the layer begins with states that are given.
-        mask: whether it is given a mask too.
+        mask: the mask that it is given.
         arguments: of the layers.
     """
-    x = inputs or (SEQUENCE,)
-    more = [MASK] if mask else []
-    given = {name: [states(name)] if after or mask else [] for name in NAMES}
-    return [layer(name, *x, *given[name], *more, units=3, **arguments) for name in NAMES]
+    rows = []
+    for name, count in NAMES.items():
+        more = [[STATE] * count] if after else []
+        more += [] if mask is None else [mask]
+        row = layer(name, *(inputs or (SEQUENCE,)), *more, units=3, **arguments)
+        rows.append(row if mask is None else masked(row))
+    return rows
 
 
 def cell(name: str, **arguments: Any) -> Any:
     """A cell, as an argument."""
-    return of(f"layers.{name}Cell", **arguments)
+    return of(f"layers.{name}Cell", name=name.lower(), **arguments)
 
 
 def both(layer_: Any, *inputs: Any, **arguments: Any) -> Case:
@@ -63,6 +69,8 @@ MAP = real(2, 3, 2, 3, low=-1.0, high=1.0)  # a state of ConvLSTM2D with three f
 FRAME_MASK = bits(2, 3, dtype="bool")
 STACK = [cell("LSTM", units=3), cell("GRU", units=2), cell("SimpleRNN", units=4)]
 
+WHOLE = of("layers.StackedRNNCells", cells=STACK, name="stack")
+
 CASES: list[Case] = [
     # -------------------------------------------------------------------------------------------- all kinds
     *each(),
@@ -73,31 +81,34 @@ CASES: list[Case] = [
     *each(go_backwards=True, return_state=True),
     *each(after=True),
     *each(after=True, return_sequences=True, return_state=True),
-    *each(mask=True),
-    *each(mask=True, return_sequences=True, return_state=True),
-    *each(mask=True, go_backwards=True, return_sequences=True),
-    *each(mask=True, go_backwards=True),
-    *each(mask=True, return_sequences=True, zero_output_for_mask=True),
+    *each(mask=MASK),
+    *each(mask=MASK, return_sequences=True, return_state=True),
+    *each(mask=MASK, go_backwards=True, return_sequences=True),
+    *each(mask=MASK, go_backwards=True),
+    *each(mask=MASK, return_sequences=True, zero_output_for_mask=MASK),
     *each(use_bias=False, return_sequences=True),
+    *each(mask=BEGUN, after=True, return_sequences=True, return_state=True),
+    *each(mask=BEGUN, after=True),
     *each(unroll=True, return_sequences=True),
-    *each(unroll=True, mask=True),
+    *each(unroll=True, mask=MASK),
     *each(activation="relu"),
     *each(activation=None, return_sequences=True),
-    *each(kernel_regularizer=L2, recurrent_regularizer=L2, bias_regularizer=L2, activity_regularizer=L2),
+    *each(kernel_regularizer=L2, recurrent_regularizer=L2, bias_regularizer=L2),
+    layer("LSTM", SEQUENCE, units=3, activity_regularizer=L2),
+    layer("GRU", SEQUENCE, units=3, activity_regularizer=L2, return_sequences=True),
     *each(kernel_constraint="unit_norm", recurrent_constraint="unit_norm", bias_constraint="non_neg"),
     *each(kernel_initializer="he_normal", recurrent_initializer="glorot_uniform", bias_initializer="ones"),
-    *each(dropout=0.3, recurrent_dropout=0.2),
     *each(real(1, 1, 1)),
     *each(real(2, 40, 2), return_sequences=True),
     # ---------------------------------------------------------------------------------------------- each kind
     layer("LSTM", SEQUENCE, units=3, recurrent_activation="hard_sigmoid", return_sequences=True),
-    layer("LSTM", SEQUENCE, [STATE, STATE], MASK, units=3, recurrent_activation="hard_sigmoid"),
+    masked(layer("LSTM", SEQUENCE, MASK, units=3, recurrent_activation="hard_sigmoid")),
     layer("LSTM", SEQUENCE, units=3, unit_forget_bias=False, bias_initializer="ones", seed=3),
     layer("LSTM", SEQUENCE, units=1, use_cudnn=False),
     layer("GRU", SEQUENCE, units=3, recurrent_activation="hard_sigmoid", return_sequences=True),
     layer("GRU", SEQUENCE, units=3, reset_after=False),
     layer("GRU", SEQUENCE, units=3, reset_after=False, return_sequences=True, go_backwards=True),
-    layer("GRU", SEQUENCE, [STATE], MASK, units=3, reset_after=False, return_sequences=True),
+    masked(layer("GRU", SEQUENCE, MASK, units=3, reset_after=False, return_sequences=True)),
     layer("GRU", SEQUENCE, [STATE], units=3, reset_after=False, use_bias=False, return_state=True),
     layer("GRU", SEQUENCE, units=3, reset_after=False, activation="relu", use_cudnn=False),
     layer("GRU", SEQUENCE, units=3, use_cudnn=False, seed=4),
@@ -110,11 +121,11 @@ CASES: list[Case] = [
     layer("GRUCell", ROWS, [STATE], units=3, reset_after=False),
     layer("RNN", SEQUENCE, cell=cell("LSTM", units=3), return_sequences=True),
     layer("RNN", SEQUENCE, cell=cell("GRU", units=3), return_state=True),
-    layer("RNN", SEQUENCE, [STATE], MASK, cell=cell("SimpleRNN", units=3), zero_output_for_mask=True),
-    layer("RNN", SEQUENCE, cell=STACK),
-    layer("RNN", SEQUENCE, cell=STACK, return_sequences=True, return_state=True),
-    layer("RNN", SEQUENCE, cell=STACK, go_backwards=True, return_sequences=True),
-    layer("RNN", SEQUENCE, cell=of("layers.StackedRNNCells", cells=STACK[:2]), unroll=True),
+    layer("RNN", SEQUENCE, [STATE], MASK, cell=cell("SimpleRNN", units=3), zero_output_for_mask=MASK),
+    layer("RNN", SEQUENCE, cell=WHOLE),
+    layer("RNN", SEQUENCE, cell=WHOLE, return_sequences=True, return_state=True),
+    layer("RNN", SEQUENCE, cell=WHOLE, go_backwards=True, return_sequences=True),
+    layer("RNN", SEQUENCE, cell=of("layers.StackedRNNCells", cells=STACK[:2], name="stack"), unroll=True),
     # ------------------------------------------------------------------------------------ sequences of images
     layer("ConvLSTM1D", real(2, 3, 6, 2), filters=3, kernel_size=3),
     layer("ConvLSTM1D", real(2, 3, 6, 2), filters=3, kernel_size=3, padding="same", return_sequences=True),
@@ -124,7 +135,8 @@ CASES: list[Case] = [
     layer("ConvLSTM2D", FRAMES, filters=3, kernel_size=3),
     layer("ConvLSTM2D", FRAMES, filters=3, kernel_size=(2, 3), padding="same", return_sequences=True),
     layer("ConvLSTM2D", FRAMES, filters=2, kernel_size=2, strides=(2, 1), use_bias=False),
-    layer("ConvLSTM2D", FRAMES, [MAP, MAP], FRAME_MASK, filters=3, kernel_size=(4, 2), return_sequences=True),
+    masked(layer("ConvLSTM2D", FRAMES, FRAME_MASK, filters=3, kernel_size=(4, 2), return_sequences=True)),
+    layer("ConvLSTM2D", FRAMES, [MAP, MAP], filters=3, kernel_size=(4, 2), return_state=True),
     layer("ConvLSTM2D", FRAMES, filters=2, kernel_size=3, return_sequences=True, return_state=True, seed=1),
     layer("ConvLSTM2D", FRAMES, filters=2, kernel_size=3, activation="relu", recurrent_activation="tanh"),
     layer("ConvLSTM2D", FRAMES, filters=2, kernel_size=3, unit_forget_bias=False, kernel_regularizer=L2),
@@ -151,11 +163,8 @@ CASES: list[Case] = [
     both(one("GRU", return_state=True), merge_mode=None),
     both(one("GRU", return_state=True), SEQUENCE, [STATE, STATE], merge_mode="sum"),
     both(one("LSTM", return_sequences=True), SEQUENCE, [STATE] * 4),
-    *(both(one(name), SEQUENCE, [STATE] * 2 * count, MASK) for name, count in NAMES.items()),
-    *(
-        both(one(name, return_sequences=True), SEQUENCE, [STATE] * 2 * count, MASK)
-        for name, count in NAMES.items()
-    ),
+    *(masked(both(one(name), SEQUENCE, MASK)) for name in NAMES),
+    *(masked(both(one(name, return_sequences=True), SEQUENCE, MASK)) for name in NAMES),
     both(
         one("LSTM", return_sequences=True),
         backward_layer=of("layers.GRU", units=2, go_backwards=True, return_sequences=True, name="other"),
