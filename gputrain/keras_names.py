@@ -28,10 +28,6 @@ _WEIGHTS = (
     'Keep the weights: numpy.savez("weights.npz", *model.get_weights()), and give them back with '
     "set_weights() to a model of the same layers. model.to_json() keeps the layers."
 )
-_LOOP = (
-    "Write the recurrence with keras.ops.scan in a Layer of your own, or use keras.layers.Conv1D over time "
-    "and GlobalAveragePooling1D."
-)
 _BY_HAND = "Write it as a function of (y_true, y_pred) with keras.ops, and pass the function to compile()."
 _HOST = "Compute it with NumPy, before the data goes into the model."
 
@@ -55,14 +51,6 @@ NOT_THERE: tuple[Group, ...] = (
         {"callbacks": "BackupAndRestore ModelCheckpoint OrbaxCheckpoint"},
     ),
     Group(
-        "recurrent layers",
-        _LOOP,
-        {
-            "layers": "LSTM LSTMCell GRU GRUCell SimpleRNN SimpleRNNCell RNN StackedRNNCells Bidirectional "
-            "TimeDistributed ConvLSTM1D ConvLSTM2D ConvLSTM3D"
-        },
-    ),
-    Group(
         "attention",
         "Write a Layer of your own with keras.layers.EinsumDense and keras.ops.dot_product_attention.",
         {
@@ -78,7 +66,7 @@ NOT_THERE: tuple[Group, ...] = (
     Group(
         "functions as layers, and layers around layers",
         "Write a Layer of your own; its call() is the function.",
-        {"layers": "Lambda Wrapper Pipeline"},
+        {"layers": "Lambda Pipeline"},
     ),
     Group(
         "many features prepared at once",
@@ -378,8 +366,8 @@ FORMER: dict[str, str] = {
     "layers.merge": "That is not a part of Keras 3. Use keras.layers.add, concatenate, multiply and others.",
     "layers.MaxoutDense": "That is not a part of Keras 3. Use Dense, Reshape and keras.ops.max.",
     "layers.Highway": "That is not a part of Keras 3. Use Dense, Multiply and Add.",
-    "layers.CuDNNLSTM": _LOOP,
-    "layers.CuDNNGRU": _LOOP,
+    "layers.CuDNNLSTM": "It is keras.layers.LSTM.",
+    "layers.CuDNNGRU": "It is keras.layers.GRU.",
     "layers.experimental": _MOVED.format("keras.layers"),
     "layers.ThresholdedReLU": "That is not a part of Keras 3. Use keras.activations.relu with threshold=.",
     "layers.LocallyConnected1D": "That is not a part of Keras 3. Use Conv2D.",

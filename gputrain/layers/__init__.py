@@ -37,8 +37,9 @@ _LATER = {
         "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup Normalization Rescaling "
         "StringLookup TextVectorization"
     ),
-    "recurrent": "GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell StackedRNNCells",
-    "wrappers": "",
+    "recurrent": "ConvLSTM1D ConvLSTM2D ConvLSTM3D GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell "
+    "StackedRNNCells",
+    "wrappers": "Bidirectional TimeDistributed Wrapper",
 }
 
 
