@@ -104,9 +104,8 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "other normalization and regularization",
-        "Use BatchNormalization, LayerNormalization or UnitNormalization, Dropout or GaussianDropout, or "
-        "write a Layer of your own: keras.ops.rms_normalization and keras.ops.moments are there.",
-        {"layers": "GroupNormalization RMSNormalization SpectralNormalization AlphaDropout"},
+        "Use a constraint of the kernel, as keras.constraints.MaxNorm; Dropout or GaussianDropout.",
+        {"layers": "SpectralNormalization AlphaDropout"},
     ),
     Group(
         "functions as layers, and layers around layers",
