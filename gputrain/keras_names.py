@@ -104,13 +104,13 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "other normalization and regularization",
-        "Use a constraint of the kernel, as keras.constraints.MaxNorm; Dropout or GaussianDropout.",
-        {"layers": "SpectralNormalization AlphaDropout"},
+        "Use a constraint of the kernel, as keras.constraints.MaxNorm.",
+        {"layers": "SpectralNormalization"},
     ),
     Group(
-        "functions as layers, and layers around layers",
-        "Write a Layer of your own; its call() is the function.",
-        {"layers": "Lambda Wrapper Pipeline"},
+        "layers around layers",
+        "Write a Layer of your own that has the layer as an attribute, and calls it.",
+        {"layers": "Wrapper"},
     ),
     Group(
         "layers that prepare categories and text",
@@ -154,11 +154,6 @@ NOT_THERE: tuple[Group, ...] = (
         "models as estimators of scikit-learn",
         "Write a class with scikit-learn's fit() and predict() that calls the model's.",
         {"": "wrappers"},
-    ),
-    Group(
-        "rules for the inputs of a layer",
-        "Check shapes in build(input_shape).",
-        {"": "InputSpec", "layers": "InputSpec", "layers.Layer": "input_spec"},
     ),
     Group(
         "other initializers, constraints and regularizers",
