@@ -29,8 +29,8 @@ _WEIGHTS = (
     "set_weights() to a model of the same layers. model.to_json() keeps the layers."
 )
 _LOOP = (
-    "Write the recurrence with keras.ops.scan in a Layer of your own, or use keras.layers.Conv2D over time "
-    "and GlobalAveragePooling2D."
+    "Write the recurrence with keras.ops.scan in a Layer of your own, or use keras.layers.Conv1D over time "
+    "and GlobalAveragePooling1D."
 )
 _BY_HAND = "Write it as a function of (y_true, y_pred) with keras.ops, and pass the function to compile()."
 _HOST = "Compute it with NumPy, before the data goes into the model."
@@ -78,31 +78,6 @@ NOT_THERE: tuple[Group, ...] = (
         },
     ),
     Group(
-        "convolutions other than Conv2D",
-        "Use Conv2D, where a sequence is an image of height 1 (keras.layers.Reshape), or write a Layer of "
-        "your own with keras.ops.conv, depthwise_conv, separable_conv or conv_transpose.",
-        {
-            "layers": "Conv1D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D "
-            "DepthwiseConv2D SeparableConv1D SeparableConv2D Convolution1D Convolution3D "
-            "Convolution1DTranspose Convolution2DTranspose Convolution3DTranspose SeparableConvolution1D "
-            "SeparableConvolution2D"
-        },
-    ),
-    Group(
-        "pooling and reshaping of sequences and volumes",
-        "Use the 2D layer, where a sequence is an image of height 1 (keras.layers.Reshape), or write a Layer "
-        "of your own with keras.ops.max_pool, average_pool, pad or repeat.",
-        {
-            "layers": "MaxPooling1D MaxPooling3D AveragePooling1D AveragePooling3D GlobalMaxPooling1D "
-            "GlobalMaxPooling3D GlobalAveragePooling1D GlobalAveragePooling3D MaxPool1D MaxPool3D AvgPool1D "
-            "AvgPool3D GlobalMaxPool1D GlobalMaxPool3D GlobalAvgPool1D GlobalAvgPool3D "
-            "AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D AdaptiveMaxPooling1D "
-            "AdaptiveMaxPooling2D AdaptiveMaxPooling3D UpSampling1D UpSampling3D ZeroPadding1D ZeroPadding3D "
-            "Cropping1D Cropping3D SpatialDropout1D SpatialDropout3D",
-            "ops": "adaptive_average_pool adaptive_max_pool",
-        },
-    ),
-    Group(
         "other normalization and regularization",
         "Use a constraint of the kernel, as keras.constraints.MaxNorm.",
         {"layers": "SpectralNormalization"},
@@ -113,14 +88,10 @@ NOT_THERE: tuple[Group, ...] = (
         {"layers": "Wrapper"},
     ),
     Group(
-        "layers that prepare categories and text",
-        "Prepare tables with gputrain.tabular, or the arrays with NumPy (numpy.unique, numpy.digitize) and "
-        "keras.utils.to_categorical and pad_sequences.",
-        {
-            "layers": "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup StringLookup "
-            "TextVectorization",
-            "utils": "FeatureSpace",
-        },
+        "many features prepared at once",
+        "Prepare tables with gputrain.tabular, or each feature with its layer: keras.layers.StringLookup, "
+        "IntegerLookup, Discretization, Normalization, HashedCrossing ...",
+        {"utils": "FeatureSpace"},
     ),
     Group(
         "other augmentation",
@@ -439,7 +410,7 @@ FORMER: dict[str, str] = {
     "KerasTensor.get_shape": "Read x.shape.",
     "losses.Reduction": 'Write reduction="sum_over_batch_size", "sum" or "none".',
     "preprocessing.sequence": "Use keras.utils.pad_sequences; pass a generator or a PyDataset to fit().",
-    "preprocessing.text": "Split and number words with Python, then keras.utils.pad_sequences.",
+    "preprocessing.text": "Use keras.layers.TextVectorization, which splits and numbers words.",
     **{
         f"{room}.{short}": f"It is keras.{room}.{long}."
         for room in ("losses", "metrics")

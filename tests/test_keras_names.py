@@ -196,7 +196,7 @@ def test_rooms_that_tensorflow_has_beside_keras() -> None:
 NAMES = {
     "layers.LSTM": "Write the recurrence with keras.ops.scan",
     "layers.lstm": "Write the recurrence with keras.ops.scan",
-    "layers.Conv1D": "Use Conv2D",
+    "layers.JaxLayer": "There is one engine",
     "activations.Relu": "gputrain has no activation 'Relu'",
     "callbacks.Tensorboard": "CSVLogger and JSONLinesLogger",
     "losses.mse": "It is keras.losses.mean_squared_error.",

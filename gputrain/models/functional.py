@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -16,7 +16,14 @@ from gputrain.layers.core.input_layer import InputLayer
 from gputrain.names import did_you_mean
 from gputrain.ops import expand_dims, squeeze
 from gputrain.ops.base import apply, cast, convert
+from gputrain.ops.calls import Call
 from gputrain.utils import tree
+
+
+def _called(op: Any, values: list[Any]) -> Any:
+    """What an operation makes of other values, as a list."""
+    made = op.call(values) if isinstance(op, Call) else apply(op, *values)
+    return made if isinstance(made, list | tuple) else [made]
 
 
 class FunctionalGraph:
@@ -48,12 +55,18 @@ class FunctionalGraph:
                 node.op.layer.symbolic_calls.append(node)
 
     @cached_property
-    def layers(self) -> list[Layer]:
-        """Input layers and called layers, each once: those farthest from the outputs first, as in Keras.
+    def operations(self) -> list[Any]:
+        """Input layers, called layers, and nodes of bare operations: those farthest from the outputs first.
 
-        Of those equally far, the one that is met first comes first, on the way back from the first output.
+        Each is there once. As in Keras, of those equally far the one that is met first comes first, on the way
+        back from the first output.
         """
         return _by_distance(dict(zip(self.input_values, self.input_layers, strict=True)), self.output_values)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers among `operations`."""
+        return [subject for subject in self.operations if isinstance(subject, Layer)]
 
     def run(self, args: Any) -> Any:
         """Repeat the calls on `args`, given in the structure of the inputs (or flat, or by name).
@@ -65,19 +78,25 @@ class FunctionalGraph:
         for value, x in zip(self.input_values, given, strict=True):
             known[value] = self._checked(value, convert(x))
         try:
-            for node in self.nodes:
-                ins = [known[v] for v in node.inputs]
-                made = node.op.call(ins) if isinstance(node.op, LayerCall) else apply(node.op, *ins)
-                known.update(
-                    zip(node.outputs, made if isinstance(made, list | tuple) else [made], strict=True)
-                )
+            made = self.repeat(known)
         except ShapeError as error:
             hint = self._batch_hint(known)
             if not hint:
                 raise
             raise ShapeError(f"{error} {hint}") from error
-        made = tree.pack(self.outputs, [known[v] for v in self.output_values])
         return made[0] if isinstance(made, list | tuple) and len(made) == 1 else made
+
+    def repeat(self, known: dict[Value, Any], call: Callable[[Any, list[Any]], Any] = _called) -> Any:
+        """The outputs in their structure, where the inputs are those that `known` tells of.
+
+        Args:
+            known: what stands for each input; it learns what stands for the other values.
+            call: repeats an operation on other values; returns what corresponds to the outputs of its node.
+        """
+        for node in self.nodes:
+            made = call(node.op, [known[v] for v in node.inputs])
+            known.update(zip(node.outputs, made, strict=True))
+        return tree.pack(self.outputs, [known[v] for v in self.output_values])
 
     def _batch_hint(self, known: Mapping[Value, Any]) -> str:
         """What to do where an input came with another size of the batch than it was made for."""
@@ -217,8 +236,8 @@ def _between(inputs: Sequence[Value], outputs: Sequence[Value], name: str) -> li
     return [node for node in schedule(outputs) if node in wanted]
 
 
-def _by_distance(inputs: Mapping[Value, Layer], outputs: Sequence[Value]) -> list[Layer]:
-    """The layers between, by how many calls they are away from the outputs, and then as they are met.
+def _by_distance(inputs: Mapping[Value, Layer], outputs: Sequence[Value]) -> list[Any]:
+    """The layers and nodes between, by how many calls they are from the outputs, and then as they are met.
 
     They are met on the way back, depth first, from the first output and the first argument of each call. A
     place on this way is an input, or a node; what stands there is a layer, that of several places if it is
@@ -248,7 +267,7 @@ def _by_distance(inputs: Mapping[Value, Layer], outputs: Sequence[Value]) -> lis
         for value in _read_at(place):
             before = place_of(value)
             place_away[before] = max(place_away[before], place_away[place] + 1)
-    return [layer for layer in sorted(away, key=lambda layer: -away[layer]) if isinstance(layer, Layer)]
+    return sorted(away, key=lambda subject: -away[subject])
 
 
 def _read_at(place: Value | Node) -> Sequence[Value]:

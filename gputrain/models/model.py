@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Spec, Value
@@ -76,7 +76,7 @@ class Model(Trainer, Layer):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """As of any object; a functional subclass goes by the class that was written."""
-        written = vars(type(self)).get("_written")
+        written = vars(type(self)).get("written_as")
         if written is None:
             return super().__reduce_ex__(protocol)
         return _empty_functional, (written,), self.__getstate__()
@@ -181,15 +181,15 @@ class Model(Trainer, Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """A model from `get_config()`, with new weights; a functional class keeps `Model`'s constructor."""
-        if "calls" not in config:
+        if "input_layers" not in config and "calls" not in config:
             return super().from_config(config)
         _require_graph_constructor(cls)
         return functional_from_config(cls, config, custom_objects)
 
     def _ensure_built(self, given: dict[str, Any]) -> None:
         """A `call` builds the layers it calls, unless the class has a `build` of its own."""
-        if type(self).build is Model.build:
-            self.built = True
+        if type(self).build is Model.build and not self.built:
+            self.built, self._build_shapes = True, self._shapes_for_build(given)
         super()._ensure_built(given)
 
 
@@ -207,6 +207,7 @@ class Functional(Model):
 
     begins_models = False
     heads_paths = False  # its layers may be built before it is there
+    keras_room: ClassVar[str] = "keras.src.models.functional"
 
     def __init__(
         self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any
@@ -319,6 +320,10 @@ class Functional(Model):
         """Layers, calls between them, inputs and outputs, as plain data."""
         return functional_config(self, self.graph)
 
+    def get_build_config(self) -> dict[str, Any]:
+        """As Keras writes it: a functional model is built when it is made."""
+        return {"input_shape": None}
+
     def describes_calls(self) -> bool:
         """Whether `get_config` says all there is, as where the class has no `call` of its own."""
         return type(self).call is Functional.call
@@ -344,7 +349,7 @@ def _functional_class(cls: type[Model]) -> type[Model]:
         return cls
     if "_functional" not in vars(cls):
         names: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
-        names |= {"__doc__": cls.__doc__, "_written": cls}
+        names |= {"__doc__": cls.__doc__, "written_as": cls}
         cls._functional = type(cls.__name__, (cls, Functional), names)  # type: ignore[attr-defined]
     return cls._functional  # type: ignore[attr-defined]
 

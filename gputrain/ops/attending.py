@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,15 @@ from gputrain.ops.base import (
     cast,
     constant,
     convert,
-    harmonize,
     require_float,
     spec_of,
 )
 from gputrain.ops.comparison import as_boolean, equal, logical_and
 from gputrain.ops.creation import zeros_like
+from gputrain.ops.crossentropy import softmax
 from gputrain.ops.elementwise import add, exp, multiply, negative, subtract, where
 from gputrain.ops.indexing import getitem
-from gputrain.ops.movement import broadcast_to, expand_dims, reshape, transpose
+from gputrain.ops.movement import broadcast_to, expand_dims, repeat, reshape, transpose
 from gputrain.ops.pointwise import Gradients, as_floats
 from gputrain.ops.precision import wide_dtype
 from gputrain.ops.products import matmul
@@ -138,9 +139,7 @@ class _Attending(Operation):
                 raise ShapeError(explain(rule, expected=f"(N, heads, T, S) = {scores}", received=spec.shape))
             if (what == "bias") != is_float(spec.dtype) or (what == "mask") != (spec.dtype == "bool"):
                 wanted = "floats" if what == "bias" else "bool"
-                raise DTypeError(
-                    explain(f"Attention: dtype of the {what}.", expected=wanted, received=spec)
-                )
+                raise DTypeError(explain(f"Attention: dtype of the {what}.", expected=wanted, received=spec))
 
     # --------------------------------------------------------------------------------- plain reference
 
@@ -443,6 +442,7 @@ def attend(
     window: int | None = None,
     rate: float = 0.0,
     seed: Any = None,
+    blank: bool = False,
 ) -> Any:
     """Attention of (N, T, H, D) on keys (N, S, G, D) with values (N, S, G, E): (N, T, H, E).
 
@@ -455,9 +455,9 @@ def attend(
         window: a query sees keys nearer than this; None for all.
         rate: share of the weights to drop.
         seed: of the dropout, as of `dropout`.
+        blank: whether a query that sees no key gets 0, and not the mean of all values.
     """
-    q, k, v = harmonize(query, key, value)
-    q, k, v = as_floats(q, k, v)
+    q, k, v = as_floats(query, key, value)
     size = spec_of(q).shape[-1] if spec_of(q).ndim else None
     if scale is None and size is None:
         raise _unfit("its scale needs a known size of the heads", f"query {spec_of(q).shape}")
@@ -476,7 +476,36 @@ def attend(
         len(masks),
         **draw,
     )
-    return apply(op, q, k, v, *further)[0]
+    found, lse = apply(op, q, k, v, *further)
+    if not blank or not (masks or causal or window):
+        return found
+    return where(expand_dims(equal(lse, LEAST), -1), 0.0, found)
+
+
+def weights_of(
+    query: Any,
+    key: Any,
+    *,
+    masks: Sequence[Any] = (),
+    scale: float = 1.0,
+    causal: bool = False,
+    window: int | None = None,
+) -> Any:
+    """Weights (N, H, T, S) of attention, all of them; 0 for a query that sees no key. See `attend`."""
+    q, k = as_floats(query, key)
+    groups, heads = spec_of(k).shape[2], spec_of(q).shape[2]
+    if groups != heads:
+        k = repeat(k, heads // groups, axis=2)
+    scores = matmul(multiply(transpose(q, (0, 2, 1, 3)), scale), transpose(k, (0, 2, 3, 1)))
+    op = _Attending(scale, causal, window or 0)
+    length, keys = spec_of(scores).shape[2:]
+    if (causal or window) and length is not None and keys is not None:
+        masks = (*masks, np.array(op.places(length, keys)))
+    if not masks:
+        return softmax(scores)
+    seen = reduce(logical_and, [as_boolean(mask) for mask in masks])
+    lowest = LEAST if spec_of(scores).dtype != "float16" else -3e4
+    return multiply(softmax(where(seen, scores, lowest)), cast(seen, spec_of(scores).dtype))
 
 
 def _to_four(x: Any) -> Any:
@@ -500,6 +529,7 @@ def _cases() -> list[tuple[str, dict[str, Any], tuple[Any, ...]]]:
     mask = np.arange(2 * 5 * 7).reshape(2, 1, 5, 7) % 3 > 0
     keys = np.arange(7)[None] < np.array([4, 7])[:, None]  # padding
     queries = np.arange(5)[None] < np.array([3, 5])[:, None]
+    fifths = np.arange(1100)[None, None, None] % 5 > 0
     mid = arrays(2, 5, 7, 3, 4, 6)
     dropping = {"rate": 0.25, "seed": 7, "stream": 11}
     return [
@@ -519,11 +549,13 @@ def _cases() -> list[tuple[str, dict[str, Any], tuple[Any, ...]]]:
         ("shared heads", {"causal": True}, arrays(2, 5, 7, 6, 4, 3, groups=2)),
         ("one head for all", {"masks": 1}, (*arrays(2, 5, 7, 3, 4, 3, groups=1), mask)),
         ("dropout", dropping, (*mid, _STEP)),
-        ("dropout, shared, mask", {**dropping, "masks": 1}, (*arrays(2, 5, 7, 4, 3, 3, groups=2), mask, _STEP)),
+        ("dropout, shared", {**dropping, "masks": 1}, (*arrays(2, 5, 7, 4, 3, 3, groups=2), mask, _STEP)),
         ("long", {"causal": True}, arrays(1, 70, 150, 2, 8, 8)),
-        ("long rows", {"masks": 1}, (*arrays(1, 3, 1100, 1, 4, 4), np.arange(1100)[None, None, None] % 5 > 0)),
+        ("long rows", {"masks": 1}, (*arrays(1, 3, 1100, 1, 4, 4), fifths)),
         ("wide heads", {}, arrays(1, 40, 33, 1, 72, 130)),
         ("many", {}, arrays(3, 64, 64, 4, 16, 16)),
+        ("long window", {"window": 9}, arrays(1, 70, 1000, 1, 4, 3)),
+        ("several blocks", {"causal": True}, arrays(1, 260, 260, 1, 4, 4)),
     ]  # fmt: skip
 
 
@@ -551,16 +583,13 @@ class _Loops:
         lanes = _reference_lanes(self.op, scores, step)
         for n, t, h in itertools.product(range(count), range(length), range(heads)):
             g = h // (heads // k.shape[2])
-            s = np.array([q[n, t, h] @ k[n, j, g] * 0.4 for j in range(keys)])
+            s = k[n, :, g] @ q[n, t, h] * 0.4
             s = s if bias is None else s + bias[n, h, t]
-            seen = np.array(
-                [
-                    (not self.op.causal or j <= t)
-                    and (not self.op.window or abs(t - j) < self.op.window)
-                    and all(mask[n, h, t, j] for mask in masks)
-                    for j in range(keys)
-                ]
-            )
+            seen, away = np.ones(keys, bool), np.arange(keys) - t
+            seen &= away <= 0 if self.op.causal else True
+            seen &= abs(away) < self.op.window if self.op.window else True
+            for mask in masks:
+                seen &= mask[n, h, t]
             if seen.any():
                 top = s[seen].max()
                 powers = np.where(seen, np.exp(np.minimum(s - top, 0)), 0)
@@ -593,17 +622,16 @@ def _rows_with_blind_ones(settings: dict[str, Any], q: Spec, k: Spec, further: S
 class _LoopsBack(_Loops):
     """The gradients row by row; the log-sum-exp and the sums of rows are what is given."""
 
-    def __call__(self, *inputs: Any) -> tuple[Any, ...]:  # type: ignore[override]
+    def __call__(self, *inputs: Any) -> tuple[Any, ...]:
         g, q, k, v, lse, delta, *further = inputs
         dq, dk, dv = np.zeros(q.shape), np.zeros(k.shape), np.zeros(v.shape)
         for (n, t, h, group), (weights, own), dropped, seen in self.rows(q, k, further):
             # exp(score - lse) with the lse that is given, not the row's own.
             moved = math.exp(own - lse[n, t, h]) if seen.any() else 1.0
             factor = np.divide(dropped, weights, out=np.zeros(len(weights)), where=weights > 0)
-            by_weight = np.array([g[n, t, h] @ v[n, j, group] for j in range(k.shape[1])]) * factor
+            by_weight = v[n, :, group] @ g[n, t, h] * factor
             ds = np.where(seen, weights * moved * (by_weight - delta[n, t, h]), 0) * 0.4
-            for j in range(k.shape[1]):
-                dq[n, t, h] += ds[j] * k[n, j, group]
-                dk[n, j, group] += ds[j] * q[n, t, h]
-                dv[n, j, group] += dropped[j] * moved * g[n, t, h]
+            dq[n, t, h] += ds @ k[n, :, group]
+            dk[n, :, group] += np.outer(ds, q[n, t, h])
+            dv[n, :, group] += np.outer(dropped, g[n, t, h]) * moved
         return dq, dk, dv

@@ -13,6 +13,7 @@ from gputrain.ir import Value, dtype_name, is_float, normalize_axes, normalize_a
 from gputrain.ir.spec import whole_number, whole_numbers
 from gputrain.ops.attending import attend
 from gputrain.ops.base import cast, convert, harmonize, spec_of
+from gputrain.ops.calls import keep_calls
 from gputrain.ops.comparison import (
     equal,
     greater,
@@ -580,3 +581,6 @@ def dot_product_attention(
         raise ValueError(explain(rule, received=attn_logits_soft_cap, fix="Leave it out."))
     masks = () if mask is None else (mask,)
     return attend(query, key, value, bias=bias, masks=masks, scale=scale, causal=bool(is_causal))
+
+
+keep_calls(globals(), __all__)

@@ -22,8 +22,11 @@ PARAMETERS: dict[str, dict[str, str]] = {
         for step in ("train_step", "test_step", "predict_step")
     },
     "metrics.Metric.add_variable": {"initializer": "zeros unless said otherwise"},
-    "layers.AveragePooling2D": {"pool_size": _POOL},
-    "layers.AvgPool2D": {"pool_size": _POOL},
+    **{
+        f"layers.{name}{rank}D": {"pool_size": _POOL}
+        for name in ("AveragePooling", "AvgPool")
+        for rank in (1, 2, 3)
+    },
 }
 
 _CONTRAST = (

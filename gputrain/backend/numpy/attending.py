@@ -26,6 +26,7 @@ ALONE = 1 << 15  # scores in all, for which a second thread is not worth waking
 SAFE = 60.0  # scores up to here in size need no subtraction of their row's largest before exp
 
 Array = Any
+Cut = tuple[slice, slice, slice, slice]  # of samples, heads, queries and keys
 
 
 class _Part(NamedTuple):
@@ -71,18 +72,27 @@ class _Loops:
             for groups in _cut(self.groups, self.of_groups)
         ]
 
-    def blocks(self, part: _Part) -> Iterator[tuple[slice, slice, slice]]:
-        """(samples, heads of the query, rows) of a part; heads that share a key come one after the other."""
+    def blocks(self, part: _Part) -> Iterator[Cut]:
+        """(samples, heads of the query, rows, keys) of a part; heads that share a key follow each other."""
         first, last = part.groups.start * self.sharing, part.groups.stop * self.sharing
         for number in range(self.sharing):
             for rows in _cut(self.t, self.rows):
-                yield part.samples, slice(first + number, last, self.sharing), rows
+                yield part.samples, slice(first + number, last, self.sharing), rows, self.near(rows)
+
+    def near(self, rows: slice) -> slice:
+        """Keys outside of which these rows see none by their places; all, where a row may see none at all."""
+        op = self.op
+        if op.masks or self.t > self.s:
+            return slice(0, self.s)
+        start = max(0, rows.start - op.window + 1) if op.window else 0
+        stop = rows.stop if op.causal else rows.stop + op.window - 1 if op.window else self.s
+        return slice(start, min(stop, self.s))
 
     # ---------------------------------------------------------------------------------------- workspaces
 
-    def scratch(self, counts: Sequence[int], further: Sequence[Any]) -> tuple[Spec, ...]:
+    def scratch(self, counts: Sequence[int]) -> tuple[Spec, ...]:
         """A workspace of floats for each thread, and one of flags."""
-        flags = self.pairs * self.rows * self.s if self.op.masks or self.op.rate else 0
+        flags = max(_most_flags(self), self.pairs * self.rows)
         return (
             Spec((self.threads, sum(counts)), self.dtype.name),
             Spec((self.threads, flags), "bool"),
@@ -134,10 +144,10 @@ class _Block:
         self.cap = room(_most_flags(loops))
         self.threshold, self.factor = philox.keep_threshold(loops.op.rate)
 
-    def restrict(self, scores: Array, block: tuple[slice, slice, slice]) -> None:
+    def restrict(self, scores: Array, block: Cut) -> None:
         """Give keys that are not seen the least score."""
         if self.caps is not None:
-            np.minimum(scores, self.caps[block[2]], out=scores)
+            np.minimum(scores, self.caps[block[2:]], out=scores)
         for mask in self.masks:
             seen = _met(mask, block)
             flags, cap = _front(self.flags, seen.shape), _front(self.cap, seen.shape)
@@ -146,13 +156,13 @@ class _Block:
             np.copyto(cap, LEAST, where=flags)
             np.minimum(scores, cap, out=scores)
 
-    def add_bias(self, scores: Array, block: tuple[slice, slice, slice]) -> None:
+    def add_bias(self, scores: Array, block: Cut) -> None:
         if self.bias is not None:
             np.add(scores, _met(self.bias, block), out=scores)
 
-    def draw(self, shape: tuple[int, ...], block: tuple[slice, slice, slice]) -> Array:
+    def draw(self, shape: tuple[int, ...], block: Cut) -> Array:
         """1 where dropout keeps a weight of the block, else 0."""
-        loops, (samples, heads, rows) = self.loops, block
+        loops, (samples, heads, rows, keys) = self.loops, block
         width = lanes_of_a_row(loops.s)
         kept = _front(self.flags, shape)
         for i, n in enumerate(range(samples.start, samples.stop)):
@@ -162,7 +172,7 @@ class _Block:
                     loops.op.seed, loops.op.stream, int(self.step), block=row * (width // LANES)
                 )
                 lanes = source.random_raw(shape[2] * width // philox.LANES_PER_WORD).view(np.uint16)
-                np.less(lanes.reshape(-1, width)[:, : loops.s], self.threshold, out=kept[i, j])
+                np.less(lanes.reshape(-1, width)[:, keys], self.threshold, out=kept[i, j])
         factors = _front(self.cap, shape)
         np.copyto(factors, kept)
         return factors
@@ -182,9 +192,9 @@ def _front(buffer: Array, shape: tuple[int, ...]) -> Array:
     return buffer.reshape(-1)[: math.prod(shape)].reshape(shape)
 
 
-def _met(given: Array, block: Sequence[slice]) -> Array:
+def _met(given: Array, block: Cut) -> Array:
     """The part of a bias or mask that belongs to a block; axes of size 1 stay."""
-    return given[tuple(s if n > 1 else slice(None) for s, n in zip((*block, slice(None)), given.shape, strict=True))]
+    return given[tuple(part if n > 1 else slice(None) for part, n in zip(block, given.shape, strict=True))]
 
 
 def _by_heads(x: Array, block: Sequence[slice]) -> Array:
@@ -195,7 +205,7 @@ def _by_heads(x: Array, block: Sequence[slice]) -> Array:
 
 def _rows_of(x: Array, block: Sequence[slice]) -> Array:
     """(samples, heads, rows, 1) of (N, T, heads)."""
-    samples, heads, rows = block
+    samples, heads, rows, _ = block
     return x[samples, rows, heads].transpose(0, 2, 1)[..., None]
 
 
@@ -222,18 +232,19 @@ def _forward_counts(loops: _Loops) -> list[int]:
         rows * loops.e,
         rows,
         loops.s,
-        loops.pairs * loops.e,
     ]
 
 
 def _forward_scratch(op: Any, q: Spec, k: Spec, v: Spec, *further: Spec) -> tuple[Spec, ...]:
     loops = _Loops(op, q, k, v)
-    return loops.scratch(_forward_counts(loops), further)
+    return loops.scratch(_forward_counts(loops))
 
 
 def _forward(op: Any, out: Any, q: Array, k: Array, v: Array, *further: Array, scratch: Any) -> Thunk:
     loops = _Loops(op, q, k, v)
-    passes = [_Forward(loops, *spaces, out, (q, k, v), further) for spaces in zip(*scratch, strict=True)]
+    passes = [
+        _Forward(loops, flat, flags, out, (q, k, v), further) for flat, flags in zip(*scratch, strict=True)
+    ]
     return loops.shared_out(lambda part, number: passes[number].run(part))
 
 
@@ -246,10 +257,9 @@ class _Forward(_Block):
         room = _Room(flat)
         super().__init__(loops, room, flags, further)
         (self.y, self.lse), (self.q, self.k, self.v) = out, arrays
-        _, keys, values, *spaces, ones, means = _forward_counts(loops)
-        self.keys, self.values = room(keys), room(values)
-        self.spaces = [room(count) for count in spaces]
-        self.ones, self.means = room(ones), room(means)
+        self.keys, self.values, *self.spaces, self.ones = (
+            room(count) for count in _forward_counts(loops)[1:]
+        )
 
     def run(self, part: _Part) -> None:
         """Results of a part."""
@@ -265,22 +275,24 @@ class _Forward(_Block):
         for block in loops.blocks(part):
             self.attend(block, keys, value)
 
-    def attend(self, block: tuple[slice, slice, slice], keys: Array, values: Array) -> None:
+    def attend(self, block: Cut, keys: Array, values: Array) -> None:
         """Results of a block of rows."""
-        query, shape = _by_heads(self.q, block), (*keys.shape[:2], block[2].stop - block[2].start)
-        sizes = (self.loops.s, self.loops.d, self.loops.e, 1)
+        loops, query = self.loops, _by_heads(self.q, block)
+        shape, near = query.shape[:3], block[3]
+        sizes = (near.stop - near.start, loops.d, loops.e, 1)
         scores, scaled, sums, total = (
             _front(space, (*shape, size)) for space, size in zip(self.spaces, sizes, strict=True)
         )
-        _scaled(query, self.loops.op.scale, scaled)
-        np.matmul(scaled, keys, out=scores)
+        _scaled(query, loops.op.scale, scaled)
+        ones = self.ones[near, None]
+        np.matmul(scaled, keys[..., near], out=scores)
         self.add_bias(scores, block)
-        safe = -SAFE < scores.min() and scores.max() < SAFE
+        safe = scores.min() > -SAFE and scores.max() < SAFE
         self.restrict(scores, block)
         result, lse = _by_heads(self.y, block), _rows_of(self.lse, block)
         if safe:
             np.exp(scores, out=scores)
-            np.matmul(scores, self.ones[:, None], out=total)
+            np.matmul(scores, ones, out=total)
             blind = total.min() == 0
             np.log(total, out=lse)
         else:
@@ -288,24 +300,21 @@ class _Forward(_Block):
             np.max(scores, axis=-1, keepdims=True, out=lse)
             np.subtract(scores, lse, out=scores)
             np.exp(scores, out=scores)
-            np.matmul(scores, self.ones[:, None], out=total)
+            np.matmul(scores, ones, out=total)
             np.copyto(sums[..., :1], lse)  # a place for the logarithms, for a moment
             np.log(total, out=lse)
             np.add(lse, sums[..., :1], out=lse)
-        if blind:
-            self.even_out(scores, total, lse)
+        if blind:  # take the mean of all values
+            flags = _front(self.flags, total.shape)
+            np.equal(total, 0, out=flags)
+            np.add(scores, flags, out=scores)
+            np.copyto(total, loops.s, where=flags)
+            np.copyto(lse, LEAST, where=flags)
         if self.step is not None:
             np.multiply(scores, self.draw(scores.shape, block), out=scores)
             np.divide(total, self.factor, out=total)
-        np.matmul(scores, values, out=sums)
+        np.matmul(scores, values[..., near, :], out=sums)
         np.divide(sums, total, out=result, casting="unsafe")
-
-    def even_out(self, scores: Array, total: Array, lse: Array) -> None:
-        """Rows of which no key is seen take the mean of all values."""
-        for place in zip(*np.nonzero(total[..., 0] == 0), strict=True):
-            scores[place] = 1
-            total[place] = scores.shape[-1]
-            lse[place] = LEAST
 
 
 # ------------------------------------------------------------------------------------------------- backward
@@ -324,7 +333,6 @@ def _backward_counts(loops: _Loops) -> list[int]:
         keys * max(loops.d, loops.e),
         rows * loops.s,
         rows * loops.s,
-        rows * loops.s if loops.op.rate else 0,
         rows * (loops.d + 1),
         rows * (loops.e + 1),
         rows * loops.d,
@@ -333,7 +341,7 @@ def _backward_counts(loops: _Loops) -> list[int]:
 
 def _backward_scratch(op: Any, ct: Spec, q: Spec, k: Spec, v: Spec, *rest: Spec) -> tuple[Spec, ...]:
     loops = _Loops(op, q, k, v)
-    return loops.scratch(_backward_counts(loops), rest[2:])
+    return loops.scratch(_backward_counts(loops))
 
 
 def _backward(
@@ -342,7 +350,9 @@ def _backward(
 ) -> Thunk:  # fmt: skip
     loops = _Loops(op, q, k, v)
     arrays = (ct, q, k, v, lse, delta)
-    passes = [_Backward(loops, *spaces, out, arrays, further) for spaces in zip(*scratch, strict=True)]
+    passes = [
+        _Backward(loops, flat, flags, out, arrays, further) for flat, flags in zip(*scratch, strict=True)
+    ]
     return loops.shared_out(lambda part, number: passes[number].run(part))
 
 
@@ -376,19 +386,21 @@ class _Backward(_Block):
             np.copyto(wide, key)
             key = wide
         totals = [_front(self.by_keys, key.shape), _front(self.by_values, value.shape)]
-        for number, block in enumerate(loops.blocks(part)):
-            self.go_back(block, keys, values, key, totals, first=number == 0)
+        for total in totals:
+            total.fill(0)
+        for block in loops.blocks(part):
+            self.go_back(block, keys, values, key, totals)
         np.copyto(_by_heads(self.dk, part), totals[0], casting="unsafe")
         np.copyto(_by_heads(self.dv, part), totals[1], casting="unsafe")
 
-    def go_back(
-        self, block: tuple[slice, slice, slice], keys: Array, values: Array, key: Array, totals: Any, first: bool
-    ) -> None:
+    def go_back(self, block: Cut, keys: Array, values: Array, key: Array, totals: Sequence[Array]) -> None:
         """Gradients of a block of rows, and what they add to those of keys and values."""
-        loops, op = self.loops, self.loops.op
+        loops, op, near = self.loops, self.loops.op, block[3]
+        keys, values, key = keys[..., near], values[..., near], key[..., near, :]
+        by_keys, by_values = (total[..., near, :] for total in totals)
         shape = (*keys.shape[:2], block[2].stop - block[2].start)
-        sizes = (loops.s, loops.s, loops.s if op.rate else 0, loops.d + 1, loops.e + 1, loops.d)
-        weights, slopes, dropped, query, g, change = (
+        sizes = (keys.shape[-1], keys.shape[-1], loops.d + 1, loops.e + 1, loops.d)
+        weights, slopes, query, g, change = (
             _front(space, (*shape, size)) for space, size in zip(self.spaces, sizes, strict=True)
         )
         lse, delta = _rows_of(self.lse, block), _rows_of(self.delta, block)
@@ -403,33 +415,29 @@ class _Backward(_Block):
         np.exp(weights, out=weights)
         if self.step is None:
             np.matmul(g, values, out=slopes)
-            kept = weights
         else:
             factors = self.draw(weights.shape, block)
             np.matmul(g[..., :-1], values[..., :-1, :], out=slopes)
             np.multiply(slopes, factors, out=slopes)
             np.subtract(slopes, delta, out=slopes)
-            kept = np.multiply(weights, factors, out=dropped)
-        self.add_up(totals[1], kept, g[..., :-1], first)
         np.multiply(weights, slopes, out=slopes)
-        self.add_up(totals[0], slopes, query[..., :-1], first)
+        if lse.min() == LEAST:  # no key is seen: all have the same weight, which depends on nothing
+            flags, share = _front(self.flags, lse.shape), change[..., :1]
+            np.equal(lse, LEAST, out=flags)
+            np.multiply(flags, 1 / loops.s, out=share)
+            np.add(weights, share, out=weights)
+        if self.step is not None:
+            np.multiply(weights, factors, out=weights)
+        self.add_up(by_values, weights, g[..., :-1])
+        self.add_up(by_keys, slopes, query[..., :-1])
         np.matmul(slopes, key, out=change)
         np.multiply(change, op.scale, out=_by_heads(self.dq, block), casting="unsafe")
-        if lse.min() == LEAST:
-            self.spread(totals[1], lse, g[..., :-1], factors if self.step is not None else None)
 
-    def add_up(self, total: Array, left: Array, right: Array, first: bool) -> None:
+    def add_up(self, total: Array, left: Array, right: Array) -> None:
         """Add left^T right to a gradient of keys or values."""
-        product = total if first else _front(self.more, total.shape)
+        product = _front(self.more, total.shape)
         np.matmul(left.swapaxes(-1, -2), right, out=product)
-        if not first:
-            np.add(total, product, out=total)
-
-    def spread(self, total: Array, lse: Array, g: Array, factors: Array | None) -> None:
-        """Rows of which no key is seen give their gradient to all values alike."""
-        for n, h, t, _ in zip(*np.nonzero(lse == LEAST), strict=True):
-            share = g[n, h, t] / self.loops.s
-            total[n, h] += share if factors is None else factors[n, h, t, :, None] * share
+        np.add(total, product, out=total)
 
 
 def _accepts(op: Any, *specs: Spec) -> bool:

@@ -85,7 +85,7 @@ def _lstm_step(op: Any, states: Any, new: Any, weights: Any, work: Any) -> Step:
 def _gru_step(op: Any, states: Any, new: Any, weights: Any, work: Any) -> Step:
     (h,), (h_new,), (kernel, *bias), (a, b, inner, product) = states, new, weights, work
     both = 2 * h.shape[1]
-    early, late = (kernel, None) if op.reset_after else (kernel[:, :both], kernel[:, both:])
+    early, late = (kernel if op.reset_after else kernel[:, :both]), kernel[:, both:]
 
     def step(x: Array, gates: Array, parts: Sequence[Array]) -> None:
         z, r, g = parts

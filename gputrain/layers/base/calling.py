@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, wraps
 from typing import Any, ClassVar
 
@@ -33,6 +33,7 @@ class Called(SymbolicCalls):
     """
 
     supports_masking = False
+    _build_shapes: Mapping[str, Any] | None = None  # what `build` was told, by its arguments
     _derived_attributes: ClassVar[tuple[str, ...]] = ("_call_arguments", "_usual_training")
     activity_regularizer: Any
     input_spec: Any = None
@@ -41,7 +42,7 @@ class Called(SymbolicCalls):
 
     def build(self, input_shape: Any) -> None:
         """Create the weights for inputs of this shape (unknown sizes None)."""
-        self.built = True
+        self.built, self._build_shapes = True, {"input_shape": input_shape}
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs, in operations of `gputrain.ops`."""
@@ -150,8 +151,9 @@ class Called(SymbolicCalls):
         if self._path is None:
             self._path = place_of(self)
         if not self.built:
-            self.build(**self._shapes_for_build(given))
-            self.built = True
+            shapes = self._shapes_for_build(given)
+            self.build(**shapes)
+            self.built, self._build_shapes = True, shapes
 
     def _shapes_for_build(self, given: dict[str, Any]) -> dict[str, Any]:
         """The arguments of `build`: the shape of the first tensor, or by its name `x_shape` that of each `x`.
@@ -196,6 +198,8 @@ def building(build: Callable[..., None]) -> Callable[..., None]:
             self.built = before  # whatever a base's `build` has said
             raise
         self.built = True
+        names = list(inspect.signature(build).parameters)[1:]
+        self._build_shapes = {**dict(zip(names, args, strict=False)), **kwargs}
 
     return wrapped
 

@@ -13,7 +13,8 @@ from gputrain.errors import GraphError, explain
 from gputrain.ir import Node, Shape, Spec, Stored, Trace, Value, dtype_name
 from gputrain.layers.base.policy import is_array
 from gputrain.layers.base.tracking import Tracked
-from gputrain.ops.base import Operation, as_value, convert, is_number
+from gputrain.ops.base import as_value, convert, is_number
+from gputrain.ops.calls import Call, with_slots
 from gputrain.runtime import Variable, interpret
 from gputrain.utils import tree
 from gputrain.utils.states import yielding
@@ -44,14 +45,13 @@ _FIRST = tuple(map(TriedSize, (127, 131, 137, 139, 149, 151)))
 _SECOND = tuple(map(TriedSize, (1021, 1031, 1033, 1039, 1049, 1051)))
 
 
-class _LayerCall(Operation, eq=False):
-    """A node of a functional model: one call of a layer. `arguments` has a `Slot` for each input value.
+class _LayerCall(Call, eq=False):
+    """A node of a functional model: one call of a layer.
 
     Its outputs are the values that the layer returns, flat, and then the masks of those that have one.
     """
 
     layer: Any
-    arguments: Any
     results: Results
 
     @property
@@ -62,12 +62,14 @@ class _LayerCall(Operation, eq=False):
         """What the layer returned, without the masks behind it."""
         return tree.pack(self.results.structure, outputs)
 
-    def call(self, values: Sequence[Value]) -> list[Any]:
+    def call(self, values: Sequence[Any]) -> list[Any]:
         """Call the layer on other values; what corresponds to the outputs of the node."""
-        args, kwargs = tree.map_leaves(
-            lambda leaf: values[leaf.index] if isinstance(leaf, Slot) else leaf, self.arguments
-        )
-        made = _as_values(self.layer, self.layer(*args, **kwargs))
+        args, kwargs = self.given(values)
+        return self.flat(self.layer(*args, **kwargs))
+
+    def flat(self, result: Any) -> list[Any]:
+        """What corresponds to the outputs of the node in what such a call returned."""
+        made = _as_values(self.layer, result)
         return [*made, *(made[i].mask for i in self.results.masks)]
 
     def __str__(self) -> str:
@@ -75,13 +77,6 @@ class _LayerCall(Operation, eq=False):
 
 
 LayerCall = _LayerCall  # no operation of a device: classes of a public name are registered as such
-
-
-class Slot:
-    """Where an input value goes in the arguments of a layer."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
 
 
 class Results:
@@ -163,14 +158,10 @@ def _stand_ins(shape: Any, dtype: str) -> Any:
 
 def functional_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a layer on symbolic values outside a trace: build it, find its output shapes, record the call."""
-    arguments = (args, kwargs)
-    leaves = tree.flatten(arguments)
-    values = [leaf for leaf in leaves if isinstance(leaf, Value)]
-    numbers = iter(range(len(values)))
-    slots = tree.map_leaves(lambda leaf: Slot(next(numbers)) if isinstance(leaf, Value) else leaf, arguments)
+    slots, values = with_slots((args, kwargs))
     results = results_of(layer, args, kwargs)
     specs = (*results.specs, *results.masks.values())
-    op = LayerCall(layer, slots, results)
+    op = LayerCall(slots, layer, results)
     node = Node(op, tuple(values), specs, layer.name)
     outputs, masks = node.outputs[: len(results.specs)], node.outputs[len(results.specs) :]
     for value in outputs:

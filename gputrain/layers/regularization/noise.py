@@ -9,8 +9,6 @@ from typing import Any
 from gputrain import ops
 from gputrain.errors import explain
 from gputrain.layers.base import Layer, arguments, declared, registry
-from gputrain.layers.base.images import ImageLayer
-from gputrain.layers.regularization.dropout import Dropout
 from gputrain.utils.dtypes import is_number
 
 
@@ -135,36 +133,3 @@ class AlphaDropout(Layer):
         kept = ops.greater_equal(ops.random_uniform(shape, dtype="float32", seed=self.seed), self.rate)
         x = ops.where(kept, inputs, lowest)
         return ops.add(ops.multiply(x, factor), -factor * lowest * self.rate)
-
-
-@registry.add()
-class SpatialDropout2D(ImageLayer, Dropout):
-    """Dropout of whole channels: neighbouring pixels are alike, so that single ones are little missed.
-
-    Args:
-        rate: share of the channels to drop, 0 <= rate <= 1. The others are scaled by 1 / (1 - rate).
-        name, dtype: see `Layer`.
-
-    Shapes:
-        (N, H, W, C), kept.
-
-    Raises:
-        ValueError: a rate outside 0..1.
-        ShapeError: inputs that are not images.
-
-    Source:
-        Tompson et al. 2014, Efficient Object Localization Using Convolutional Networks.
-
-    Example:
-        >>> SpatialDropout2D(0.5)(numpy.ones((1, 2, 2, 1), "float32"), training=False).shape
-        (1, 2, 2, 1)
-    """
-
-    data_format: str = declared.argument(arguments.data_format, None, after="rate")
-    name: str = declared.handed_on(after="seed")
-    dtype: str = declared.handed_on(after="name")
-
-    @declared.fixed
-    def noise_shape(self) -> tuple[int | None, ...]:
-        """One number for each channel of a sample, whatever its height and width."""
-        return tuple(1 if axis in self.spatial_axes else None for axis in range(self.rank + 2))

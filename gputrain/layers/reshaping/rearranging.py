@@ -91,51 +91,6 @@ class RepeatVector(Layer):
 
 
 @registry.add()
-class Cropping2D(ImageLayer):
-    """Images without their margins.
-
-    Args:
-        cropping: rows and columns to leave out: one int for all four sides, two for (top and bottom, left
-            and right), or ((top, bottom), (left, right)).
-
-    Shapes:
-        (N, H, W, C) to (N, H - top - bottom, W - left - right, C).
-
-    Raises:
-        ValueError: an argument that is not as above.
-        ShapeError: inputs that are not images, or of which nothing would be left.
-
-    Example:
-        >>> Cropping2D(((1, 0), (2, 2)))(numpy.ones((1, 4, 6, 3), "float32")).shape
-        (1, 3, 2, 3)
-    """
-
-    cropping: Any = declared.argument(arguments.side_pairs, ((0, 0), (0, 0)))
-
-    def build(self, input_shape: Shape) -> None:
-        """Check that images come in which are larger than what is cropped."""
-        super().build(input_shape)
-        sizes = (input_shape[axis] for axis in self.spatial_axes)
-        for size, margins in zip(sizes, self.cropping, strict=True):
-            if size is not None and size <= sum(margins):
-                raise ShapeError(
-                    explain(
-                        "Cropping2D must leave something of the image.",
-                        expected=f"more than {sum(margins)} rows or columns for cropping {self.cropping}",
-                        received=input_shape,
-                    )
-                )
-
-    def call(self, inputs: Any) -> Any:
-        """(N, H, W, C) to the inner part."""
-        rows, columns = (slice(before, -after or None) for before, after in self.cropping)
-        whole = slice(None)
-        if self.data_format == "channels_last":
-            return inputs[whole, rows, columns]
-        return inputs[whole, whole, rows, columns]
-
-
-@registry.add()
 class UpSampling2D(ImageLayer):
     """Images with each row and column repeated.
 

@@ -30,6 +30,7 @@ from gputrain.ops.base import convert, spec_of
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils import unpack_x_y_sample_weight as unpack_data
+from gputrain.utils.custom_objects import deserialize_keras_object, serialize_keras_object
 from gputrain.utils.notes import note
 from gputrain.utils.signatures import takes
 from gputrain.utils.states import yielding
@@ -161,6 +162,36 @@ class Trainer:
         self.compiled = True
         self._coming_metrics = None
         self._traced_programs.clear()
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """What `compile` was given, as plain data; {} for a model that was not compiled.
+
+        It is {} too, with a note, where a loss or a metric is a function without a name or an object that does
+        not describe itself.
+        """
+        if not self.compiled:
+            return {}
+        losses, metrics = self._compile_loss, self._compile_metrics
+        given = {
+            "optimizer": self.optimizer,
+            "loss": self.loss,
+            "loss_weights": None if losses is None else losses.loss_weights,
+            "metrics": None if metrics is None else metrics.given,
+            "weighted_metrics": None if metrics is None else metrics.weighted,
+            "run_eagerly": self.run_eagerly,
+            "steps_per_execution": self.steps_per_execution,
+            "jit_compile": "auto",
+        }
+        try:
+            found = serialize_keras_object(given)
+        except (TypeError, NotImplementedError) as error:
+            note(f"{self.name}: what compile() was given is not written into the config. {error}")
+            return {}
+        return dict(found)
+
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
+        """Compile the model as `get_compile_config` says."""
+        self.compile(**deserialize_keras_object(dict(config)))
 
     def _names_of_outputs(self) -> list[str] | None:
         """Names of the outputs, once a functional model knows them."""
@@ -546,7 +577,7 @@ class Trainer:
     def trace_key(self) -> Any:
         """What traced steps depend on beside data and metrics: layers, weights, switches, settings."""
         below = self._held_below()
-        layers = tuple((layer, layer.trainable) for layer in below)
+        layers = tuple((layer, layer.trainable, layer._revision) for layer in below)
         held = (v for layer, held in below.items() for v in (*layer._added_weights, *held))
         weights = tuple((v, v.trainable) for v in held if isinstance(v, Variable))
         version = self._compile_metrics.version if self._compile_metrics is not None else 0
