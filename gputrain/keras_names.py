@@ -59,14 +59,8 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "other normalization and regularization",
-        "Use BatchNormalization, LayerNormalization or UnitNormalization, Dropout or GaussianDropout, or "
-        "write a Layer of your own: keras.ops.rms_normalization and keras.ops.moments are there.",
-        {"layers": "GroupNormalization RMSNormalization SpectralNormalization AlphaDropout"},
-    ),
-    Group(
-        "functions as layers, and layers around layers",
-        "Write a Layer of your own; its call() is the function.",
-        {"layers": "Lambda Pipeline"},
+        "Use a constraint of the kernel, as keras.constraints.MaxNorm.",
+        {"layers": "SpectralNormalization"},
     ),
     Group(
         "many features prepared at once",
@@ -106,11 +100,6 @@ NOT_THERE: tuple[Group, ...] = (
         "models as estimators of scikit-learn",
         "Write a class with scikit-learn's fit() and predict() that calls the model's.",
         {"": "wrappers"},
-    ),
-    Group(
-        "rules for the inputs of a layer",
-        "Check shapes in build(input_shape).",
-        {"": "InputSpec", "layers": "InputSpec", "layers.Layer": "input_spec"},
     ),
     Group(
         "other initializers, constraints and regularizers",

@@ -17,7 +17,7 @@ from gputrain.layers import (
     reshaping,
 )
 from gputrain.layers.activation import *
-from gputrain.layers.base import Layer, registry
+from gputrain.layers.base import InputSpec, Layer, registry
 from gputrain.layers.convolution import *
 from gputrain.layers.core import *
 from gputrain.layers.merging import *
@@ -69,7 +69,7 @@ def deserialize(config: Any, custom_objects: Any = None) -> Any:
     return finished(registry.deserialize(config, custom_objects), config)
 
 
-__all__ = ["Layer", "deserialize", "get", "registry", "serialize"]
+__all__ = ["InputSpec", "Layer", "deserialize", "get", "registry", "serialize"]
 __all__ += activation.__all__
 __all__ += convolution.__all__
 __all__ += core.__all__

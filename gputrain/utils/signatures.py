@@ -57,7 +57,7 @@ KERAS_ONLY: dict[str, KerasOnly] = {
     "rms_scaling": KerasOnly(
         (False,), "a layer that subtracts no mean is another one", "Write it as a layer of your own."
     ),
-    "synchronized": KerasOnly((False,), "each process normalizes its own part of the batch", _WITHOUT),
+    "synchronized": KerasOnly((False, True), "one process sees the whole batch", _WITHOUT),
     "overwrite_with_gradient": KerasOnly(
         (False,), "no weight is set to its gradient", "Assign to the weight in train_step."
     ),
