@@ -70,16 +70,14 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "other augmentation",
-        "RandomFlip, RandomCrop, RandomBrightness and RandomContrast are there; resize images before the "
-        "training.",
+        "docs/images.md has those that are there. Write others with keras.ops.image in a Layer of your own, or "
+        "change the images before the training.",
         {
             "layers": "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization "
             "MaxNumBoundingBoxes MixUp RandAugment RandomColorDegeneration RandomColorJitter "
-            "RandomElasticTransform RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert "
-            "RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness "
-            "RandomShear RandomTranslation RandomZoom Resizing Solarization",
+            "RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPosterization "
+            "RandomSaturation RandomSharpness Solarization",
             "utils": "bounding_boxes",
-            "ops": "image",
         },
     ),
     Group(
@@ -468,7 +466,7 @@ FORMER: dict[str, str] = {
     "backend.pool2d": "It is keras.ops.max_pool, or keras.ops.average_pool.",
     "backend.bias_add": "Write x + bias.",
     "backend.spatial_2d_padding": "It is keras.ops.pad.",
-    "backend.resize_images": "Write keras.layers.UpSampling2D.",
+    "backend.resize_images": "It is keras.ops.image.resize.",
     "backend.reverse": "It is keras.ops.flip.",
     "backend.is_sparse": "There are no sparse tensors.",
     "backend.is_tensor": "It is keras.ops.is_tensor.",
@@ -489,7 +487,7 @@ TENSORFLOW: dict[str, str] = {
     "set_random_seed": "Write keras.utils.set_random_seed(seed).",
     "random": "Use keras.random.",
     "data": "Pass NumPy arrays, a generator or a keras.utils.PyDataset to fit().",
-    "image": "Use NumPy or Pillow before the training, and layers such as keras.layers.RandomFlip in it.",
+    "image": "Use keras.ops.image, and layers such as keras.layers.RandomFlip.",
     "io": "Read files with Python and NumPy.",
     "nn": "Use keras.ops and keras.activations.",
     "math": "Use keras.ops.",

@@ -199,7 +199,6 @@ OF_KERAS: dict[str, tuple[Callable[..., Any], Any]] = {
     "synchronized": (layers.BatchNormalization, 0),
     "overwrite_with_gradient": (lambda **more: layers.Layer().add_weight(**more), True),
     "layout": (lambda **more: keras.Variable([1.0], **more), (1,)),
-    "interpolation": (layers.UpSampling2D, "bilinear"),
     "use_ema": (keras.optimizers.Adam, True),
     "ema_momentum": (keras.optimizers.SGD, 0.5),
     "ema_overwrite_frequency": (keras.optimizers.RMSprop, 10),

@@ -62,9 +62,6 @@ KERAS_ONLY: dict[str, KerasOnly] = {
         (False,), "no weight is set to its gradient", "Assign to the weight in train_step."
     ),
     "layout": KerasOnly((None,), "a variable lies on one device", _WITHOUT),
-    "interpolation": KerasOnly(
-        ("nearest",), "rows and columns are only repeated", "Follow it with a convolution, which smooths."
-    ),
     "use_ema": KerasOnly((False, None), _NO_AVERAGES, "Average the weights in a callback."),
     "ema_momentum": KerasOnly((0.99,), _NO_AVERAGES, _WITHOUT),
     "ema_overwrite_frequency": KerasOnly((None,), _NO_AVERAGES, _WITHOUT),

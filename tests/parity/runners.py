@@ -202,6 +202,26 @@ def run_drawn_layer(case: Case, side: Side, result: Result) -> None:
     _distribution(output - arrays[0], result)
 
 
+def run_transformation(case: Case, side: Side, result: Result) -> None:
+    """Config, and what a layer makes of images by a transformation that is given; its gradient.
+
+    Settings:
+        transformation: what `transform_images` takes: lists of numbers or truth values by name, or a tuple.
+    """
+    layer = _subject(case, side, name="subject")
+    _record_config(layer, result)
+    given = case.settings["transformation"]
+    if isinstance(given, dict):
+        tensor = side.package.ops.convert_to_tensor
+        given = {name: tensor(_as_array(values)) for name, values in given.items()}
+    _differentiate(case, side, result, lambda *xs: layer.transform_images(*xs, given), case.arrays())
+
+
+def _as_array(values: Any) -> np.ndarray:
+    array = np.asarray(values)
+    return array.astype("float32") if array.dtype.kind == "f" else array
+
+
 def _distribution(values: np.ndarray, result: Result) -> None:
     """Means one deviation up and down, so that a small mean is measured by the deviation; quantiles."""
     mean, deviation = values.mean(0), values.std(0)
@@ -384,6 +404,7 @@ def _keep(result: Result, side: Side, name: str, value: Any) -> None:
 RUNNERS: dict[str, Callable[[Case, Side, Result], None]] = {
     "layer": run_layer,
     "drawn layer": run_drawn_layer,
+    "transformation": run_transformation,
     "function": run_function,
     "plain function": run_plain_function,
     "object": run_object,
