@@ -32,13 +32,18 @@ from gputrain.utils.registry import serializer
 # Families that are imported when one of their names is asked for: what each has.
 _LATER = {
     "attention": "AdditiveAttention Attention GroupQueryAttention MultiHeadAttention",
-    "augmentation": "CenterCrop RandomBrightness RandomContrast RandomCrop RandomFlip",
+    "augmentation": (
+        "CenterCrop RandomBrightness RandomContrast RandomCrop RandomElasticTransform RandomFlip "
+        "RandomPerspective RandomRotation RandomShear RandomTranslation RandomZoom Resizing"
+    ),
     "preprocessing": (
         "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup Normalization Rescaling "
         "StringLookup TextVectorization"
     ),
-    "recurrent": "ConvLSTM1D ConvLSTM2D ConvLSTM3D GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell "
-    "StackedRNNCells",
+    "recurrent": (
+        "ConvLSTM1D ConvLSTM2D ConvLSTM3D GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell "
+        "StackedRNNCells"
+    ),
     "wrappers": "Bidirectional TimeDistributed Wrapper",
 }
 
