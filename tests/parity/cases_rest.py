@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.parity.cases_layers import L2, ROWS, SEQUENCE, layer
+from tests.parity.cases_layers import FIRST, IMAGE, L2, ROWS, SEQUENCE, layer
 from tests.parity.table import Case, bits, of, real, whole
 
 CUBE = real(2, 3, 5, 4)
@@ -48,4 +48,30 @@ CASES: list[Case] = [
     layer("Masking", SEQUENCE),
     layer("Masking", bits(3, 5, 2), mask_value=1),
     layer("Masking", bits(2, 3, 5, 2)),
+    # -------------------------------------------------------------------------------------- normalization
+    *(
+        layer("GroupNormalization", inputs, **arguments)
+        for inputs, arguments in (
+            (IMAGE, {"groups": 2}),
+            (IMAGE, {"groups": -1, "epsilon": 0.1}),
+            (IMAGE, {"groups": 1, "scale": False}),
+            (IMAGE, {"groups": 4, "center": False, "scale": False}),
+            (FIRST, {"groups": 2, "axis": 1, "gamma_regularizer": L2}),
+            (real(2, 3, 6, 4), {"groups": 3, "axis": 2}),
+            (ROWS, {"groups": 2, "beta_initializer": "ones", "gamma_constraint": of("constraints.NonNeg")}),
+            (SEQUENCE, {"groups": 2, "gamma_initializer": "zeros", "beta_regularizer": L2}),
+            (real(2, 3, 2, 3, 4), {"groups": 2, "center": False}),
+        )
+    ),
+    layer("RMSNormalization", ROWS),
+    layer("RMSNormalization", SEQUENCE, epsilon=0.5),
+    layer("RMSNormalization", ROWS, axis=[1]),
+    layer("RMSNormalization", IMAGE, axis=[-2, -1]),
+    layer("LayerNormalization", IMAGE, axis=[1, -1]),
+    layer("LayerNormalization", IMAGE, axis=[-1, -3], center=False, epsilon=0.1),
+    layer("LayerNormalization", SEQUENCE, gamma_constraint="unit_norm", beta_regularizer=L2),
+    layer("UnitNormalization", IMAGE, axis=(1, -1)),
+    layer("BatchNormalization", SEQUENCE, axis=-2, training=True),
+    layer("BatchNormalization", real(2, 3, 2, 3, 4), training=True, momentum=0.9),
+    layer("BatchNormalization", SEQUENCE, trainable=False, training=True),
 ]
