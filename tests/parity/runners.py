@@ -129,20 +129,21 @@ def run_layer(case: Case, side: Side, result: Result) -> None:
 
     Settings:
         training: what `training` the layer is called with.
+        call: further arguments that it is called with; lists stand for arrays, tuples for lists.
     """
     arrays, layer = case.arrays(), _subject(case, side, name="subject")
-    symbols = _symbols(side, arrays)
-    output = layer(*symbols)
+    symbols, further = _symbols(side, arrays), _call_arguments(case)
+    output = layer(*symbols, **further)
     result.facts["output"] = [[list(v.shape), str(v.dtype)] for v in flat(output)]
     result.facts["weights"] = [
         [w.name, list(w.shape), str(w.dtype), bool(w.trainable)] for w in layer.weights
     ]
     _set_weights(case, layer)
     training = case.settings.get("training")
-    told = {} if training is None else {"training": training}
+    told = further if training is None else {**further, "training": training}
     _differentiate(case, side, result, lambda *xs: layer(*xs, **told), arrays, layer.trainable_variables)
     other = _record_config(layer, result)
-    other(*symbols)
+    other(*symbols, **further)
     _set_weights(case, other)
     again = side.differentiate(lambda *xs: other(*xs, **told), arrays, [], lambda i, shape: np.ones(shape))[0]
     result.facts["same outputs again"] = all(
@@ -151,6 +152,17 @@ def run_layer(case: Case, side: Side, result: Result) -> None:
     if layer.trainable_variables:
         _set_weights(case, layer)
         _five_steps(case, side, result, layer, symbols, output, arrays)
+
+
+def _call_arguments(case: Case) -> dict[str, Any]:
+    """What a layer is called with besides its inputs."""
+
+    def unpacked(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return [unpacked(one) for one in value]
+        return np.array(value) if isinstance(value, list) else value
+
+    return {name: unpacked(value) for name, value in case.settings.get("call", {}).items()}
 
 
 def _symbols(side: Side, arrays: list[Any]) -> list[Any]:
@@ -170,7 +182,7 @@ def _set_weights(case: Case, layer: Any, most: float = 1.0) -> None:
 def _five_steps(
     case: Case, side: Side, result: Result, layer: Any, symbols: list[Any], output: Any, arrays: list[Any]
 ) -> None:
-    model = side.package.Model(list(flat(symbols)), output)
+    model = side.package.Model(list(flat(symbols)), next(iter(flat(output))))
     model.compile(side.package.optimizers.SGD(0.02, momentum=0.9), "mse")
     shape = result.arrays["output 0"].shape
     target, leaves = case.numbers("target", shape, -1, 1), list(flat(arrays))
