@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from gputrain.ir import Value
 from gputrain.names import public, stands_above
+from gputrain.ops import calls
 from gputrain.ops.activation import *
 from gputrain.ops.attending import *
 from gputrain.ops.base import REGISTRY, Operation, Sample, apply, cast, constant, convert
@@ -36,6 +37,7 @@ from gputrain.ops.special import *
 # What the modules have in their lists of public names; a new module needs the line above alone.
 __all__ = [name for name, item in globals().items() if getattr(item, "__module__", "").startswith(f"{__name__}.")]
 
+calls.keep_calls(globals(), (name for name in __all__ if name.islower()))
 Value.operators.update({name: globals()[name] for name in __all__})
 
 # Activations that Keras has among its operations, too; they are composed of these, in a room above.
@@ -53,6 +55,7 @@ _DERIVED = {
         "logaddexp logaddexp2 logical_xor nan_to_num rad2deg real reciprocal saturate_cast select "
         "sinc sinh tan trunc"
     ),
+    "derived_pool": "adaptive_average_pool adaptive_max_pool",
     "derived_shapes": (
         "append array_split depth_to_space diag diagflat diagonal dsplit dstack dtype empty "
         "empty_like fliplr flipud fori_loop geomspace get_item hsplit hstack is_tensor linspace "

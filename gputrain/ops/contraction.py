@@ -13,6 +13,7 @@ import numpy as np
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape
 from gputrain.ops.base import apply, harmonize, spec_of
+from gputrain.ops.calls import keep_calls
 from gputrain.ops.elementwise import multiply
 from gputrain.ops.movement import expand_dims, reshape, squeeze, transpose
 from gputrain.ops.products import MatMul
@@ -251,3 +252,6 @@ def _one_unknown(sizes: Sequence[int | None]) -> list[int]:
     if sizes.count(None) > 1:
         raise ShapeError(explain("einsum: of axes that are merged one size may be unknown.", received=sizes))
     return [-1 if size is None else size for size in sizes]
+
+
+keep_calls(globals(), __all__)

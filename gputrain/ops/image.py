@@ -6,7 +6,11 @@ from gputrain.names import public, stands_above
 
 # Compositions of other operations, by the module that has them; imported when one is asked for.
 _HOMES = {
-    "derived_colours": "gaussian_blur hsv_to_rgb rgb_to_grayscale rgb_to_hsv",
+    "derived_colours": "hsv_to_rgb rgb_to_grayscale rgb_to_hsv",
+    "derived_neighbours": "gaussian_blur sobel_edges ssim",
+    "derived_patches": "crop_images extract_patches extract_patches_3d pad_images",
+    "derived_resizing": "resize scale_and_translate",
+    "derived_sampling": "affine_transform elastic_transform map_coordinates perspective_transform",
 }
 __all__ = " ".join(_HOMES.values()).split()
 

@@ -18,6 +18,7 @@ from gputrain.backend.cupy import (
     optim,
     pool,
     random,
+    recurrence,
     reduce,
     softmax,
 )
@@ -35,4 +36,5 @@ FAMILIES: tuple[ModuleType, ...] = (
     random,
     optim,
     attending,
+    recurrence,
 )

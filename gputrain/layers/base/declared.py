@@ -36,6 +36,7 @@ class Argument:
         per_axis: whether `check` takes the class's `rank` too, and the default stands once for each axis.
         shown: whether the signature names it; others are taken by keyword only.
         handed_on: whether it is one of the base layer's, named for its place in the signature.
+        kept: whether it becomes an attribute and part of the config; others go to `check_arguments`.
         part: the attribute whose argument it is (see `Part`); "" for the layer's own.
     """
 
@@ -51,9 +52,11 @@ class Argument:
         per_axis: bool = False,
         shown: bool = True,
         handed_on: bool = False,
+        kept: bool = True,
     ) -> None:
         self.check, self.default, self.plain = check, default, plain
         self.after, self.per_axis, self.shown, self.handed_on = after, per_axis, shown, handed_on
+        self.kept = kept
         self.hint = "Any"
 
     def of(self, rank: int | None) -> Argument:
@@ -93,8 +96,9 @@ class Part:
         found = {}
         for name, item in self.made_by._declared_arguments.items():
             if not item.handed_on:
-                found[name] = item = copy(item.of(rank))
-                item.part, item.after = attribute, self.after.get(name)
+                found[name] = one = copy(item.of(rank))
+                one.default = item.default  # one number may stand for all axes
+                one.part, one.after = attribute, self.after.get(name)
         return found
 
 
@@ -239,17 +243,20 @@ def _constructor(cls: Any, root: Any) -> Callable[..., None]:
         named = {name: given[name] for name, item in arguments.items() if item.handed_on}
         root.__init__(self, **named, **kwargs)
         of_parts: dict[str, dict[str, Any]] = {name: {} for name in cls._declared_parts}
+        passing: dict[str, Any] = {}
         for name, item in arguments.items():
             if not item.handed_on:
                 value = given.get(name, item.default)
                 value = _checked(item, value, f"{type(self).__name__}: {name}")
                 if item.part:
                     of_parts[item.part][name] = value
-                else:
+                elif item.kept:
                     setattr(self, name, value)
+                else:
+                    passing[name] = value
         for name, values in of_parts.items():
             setattr(self, name, self.made_part(name, cls._declared_parts[name], values))
-        self.check_arguments()
+        self.check_arguments(**passing)
 
     __init__.__module__, __init__.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
     named = [
@@ -277,7 +284,8 @@ class _Help:
 def _with_shared_sections(cls: Any, doc: str, root: type) -> str:
     """A docstring with what the bases of a class say of the arguments and sections that it leaves out."""
     docs = [_sections(doc), *(_sections(base.__doc__) for base in _between(cls, root) if base is not cls)]
-    docs += [_sections(base.__doc__) for made_by in cls._declared_parts.values() for base in _between(made_by, root)]
+    of_parts = [base for made_by in cls._declared_parts.values() for base in _between(made_by, root)]
+    docs += [_sections(base.__doc__) for base in of_parts]
     about, own = docs[0]
     found = {name: next((s[name] for _, s in docs if name in s), "") for name in _SHARED} | own
     entries = [dict(_entries(sections.get("Args", ""))) for _, sections in docs]

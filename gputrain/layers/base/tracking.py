@@ -31,6 +31,7 @@ class Tracked(Typed):
     """
 
     begins_models = heads_paths = True
+    _revision = 0  # how often changed what traced steps hold of it as constants, such as a vocabulary
     _taken_beside: ClassVar[tuple[str, ...]] = ()  # arguments of constructors beside those in signatures
     _derived_attributes: ClassVar[tuple[str, ...]] = ("symbolic_calls", "_losses")
 

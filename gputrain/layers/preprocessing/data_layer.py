@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -200,7 +201,7 @@ def encoded_rows(indices: np.ndarray, mode: str, depth: int, dtype: Any) -> np.n
     x = indices.reshape(1) if indices.ndim == 0 else indices
     if mode == "one_hot":
         x = x if x.ndim > 1 and x.shape[-1] == 1 else x[..., None]
-    rows = x.reshape(-1, x.shape[-1])
+    rows = x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
     inside = (rows >= 0) & (rows < depth)
     places = (np.arange(len(rows))[:, None] * depth + rows)[inside]
     counts = np.bincount(places, minlength=len(rows) * depth)

@@ -13,6 +13,7 @@ from gputrain.errors import DataError, explain
 from gputrain.layers.base import arguments, declared, registry
 from gputrain.layers.preprocessing.data_layer import DataLayer, as_numbers, batches, encoded, no_sparse
 from gputrain.layers.preprocessing.quantiles import QuantileSummary
+from gputrain.ops.derived_sums import digitize
 
 _MODES = ("int", "one_hot", "multi_hot", "count")
 
@@ -72,7 +73,6 @@ class Discretization(DataLayer):
         [24.0, 49.0, 74.0]
     """
 
-    revision = 0
     bin_boundaries: Any = declared.argument(_borders, None)
     num_bins: int | None = declared.argument(_bins, None)
     epsilon: float = declared.argument(_share, 0.01)
@@ -147,7 +147,7 @@ class Discretization(DataLayer):
 
     def _use(self, borders: Sequence[float]) -> None:
         self.bin_boundaries = list(borders)
-        self.revision += 1
+        self._revision += 1
 
     # ------------------------------------------------------------------------------------------------ calling
 
@@ -156,7 +156,7 @@ class Discretization(DataLayer):
         if self.bin_boundaries is None:
             rule = f"{self.name}: the layer has no borders between bins yet."
             raise ValueError(explain(rule, fix="Call adapt(data) first, or give bin_boundaries=."))
-        bins = ops.digitize(inputs, np.array(self.bin_boundaries, self.compute_dtype))
+        bins = digitize(inputs, np.array(self.bin_boundaries, self.compute_dtype))
         if self.output_mode == "int":
             return ops.cast(bins, "int32")
         return encoded(bins, self.output_mode, len(self.bin_boundaries) + 1, self.compute_dtype)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 Words = np.ndarray  # uint64, one for each text
+Factor = np.uint64 | np.ndarray
 Key = tuple[int, int]
 
 _K0, _K1, _K2 = map(np.uint64, (0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F))
@@ -55,7 +56,7 @@ def _by_length(texts: Sequence[bytes], of_rows: Callable[[np.ndarray], Words]) -
     found = np.zeros(len(texts), np.uint64)
     for length in np.unique(lengths):
         places = np.flatnonzero(lengths == length)
-        rows = np.frombuffer(b"".join(texts[i] for i in places), np.uint8)
+        rows = np.frombuffer(b"".join(texts[int(i)] for i in places), np.uint8)
         found[places] = of_rows(rows.reshape(len(places), length))
     return found
 
@@ -80,7 +81,7 @@ def _mixed(x: Words) -> Words:
 # ---------------------------------------------------------------------------------------------- fingerprints
 
 
-def _of_two(u: Words, v: Words, factor: np.uint64) -> Words:
+def _of_two(u: Words, v: Words, factor: Factor) -> Words:
     """Two words as one."""
     a = _mixed((u ^ v) * factor)
     return _mixed((v ^ a) * factor) * factor
@@ -158,7 +159,7 @@ def _long(rows: np.ndarray) -> Words:
     return _of_two(first, _of_two(v[1], w[1], factor) + x, factor)
 
 
-def _block(rows: np.ndarray, start: int, state: tuple, factor: Words, weight: np.uint64) -> tuple:
+def _block(rows: np.ndarray, start: int, state: tuple, factor: Factor, weight: np.uint64) -> tuple:
     """The state (x, y, z, v, w) after the 64 bytes from `start` on; x and z change places."""
     x, y, z, v, w = state
     x = _turned(x + y + v[0] + _word(rows, start + 8), 37) * factor

@@ -31,6 +31,7 @@ def _mode(*allowed: str) -> Any:
 
 def _is_text(data: Any) -> bool:
     """Whether data is text, by its dtype or its first entry."""
+    data = data.to_numpy() if hasattr(data, "to_numpy") else data
     while isinstance(data, list | tuple) and data:
         data = data[0]
     return np.dtype(data.dtype).kind in "OSUT" if hasattr(data, "dtype") else isinstance(data, str | bytes)
@@ -44,6 +45,7 @@ class _Buckets(HostLayer):
     """Base of the layers that give out buckets."""
 
     begins_models = False
+    dtype: Any
     num_bins: int
     output_mode: str
 

@@ -23,6 +23,7 @@ from gputrain.layers.preprocessing.data_layer import (
 )
 from gputrain.layers.preprocessing.fingerprints import fingerprints, siphashes
 from gputrain.layers.preprocessing.vocabulary import TokenCounts, read_vocabulary, unknown, without_special
+from gputrain.ops.derived_sums import searchsorted
 
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 _FORMER = {"binary": "multi_hot", "tf-idf": "tf_idf"}
@@ -111,7 +112,6 @@ class Lookup(DataLayer):
 
     tokens_are = "text"
     begins_models = False
-    revision = 0
     max_tokens: int | None
     num_oov_indices: int
     mask_token: Any
@@ -217,7 +217,7 @@ class Lookup(DataLayer):
         start = len(self._special)
         self._tokens, self._weights = tokens, weights
         self._places = {token: start + i for i, token in enumerate(tokens)}
-        self.revision += 1
+        self._revision += 1
 
     def _as_tokens(self, vocabulary: Any) -> list[Any]:
         """A vocabulary as a list of Python's strings or ints."""
@@ -233,7 +233,7 @@ class Lookup(DataLayer):
         return as_text(data, where, self.encoding)
 
     def _checked_weights(self, weights: Any, given: Sequence[Any], in_front: int) -> np.ndarray | None:
-        """Weights of all numbers, from those of a vocabulary; what stands in front without any has the mean."""
+        """Weights of all numbers, from those of a vocabulary; what is in front without any has the mean."""
         if (weights is not None) != (self.output_mode == "tf_idf"):
             needs = "needs idf_weights beside a vocabulary" if weights is None else "takes no idf_weights"
             rule = f"{self.name}: output_mode {self.output_mode!r} {needs}."
@@ -347,11 +347,11 @@ class Lookup(DataLayer):
         found = np.fromiter((places.get(token, -1) for token in tokens), np.int64, len(tokens))
         lost = np.flatnonzero(found < 0)
         if self.mask_token is not None and len(lost):
-            masked = np.array([tokens[i] == self.mask_token for i in lost])
+            masked = np.array([tokens[int(i)] == self.mask_token for i in lost])
             found[lost[masked]] = 0 if self.output_mode == "int" else -1
             lost = lost[~masked]
         if len(lost):
-            strange = [tokens[i] for i in lost]
+            strange = [tokens[int(i)] for i in lost]
             if self.num_oov_indices == 0:
                 raise unknown(strange, self.name)
             found[lost] = start - self.num_oov_indices + self._of_unknown(strange)
@@ -513,7 +513,7 @@ class IntegerLookup(Lookup):
     def call(self, inputs: Any) -> Any:
         """The numbers of what comes into a model."""
         self.require_vocabulary()
-        x = ops.cast(inputs, "int64")
+        x = ops.cast(inputs, self.vocabulary_dtype)
         if self.invert:
             known = np.array(self.get_vocabulary(), np.int64)
             inside = ops.logical_and(ops.greater_equal(x, 0), ops.less(x, len(known)))
@@ -530,7 +530,7 @@ class IntegerLookup(Lookup):
         keys = np.array(self._tokens, np.int64)
         order = np.argsort(keys)
         places = order + len(self._special)
-        at = ops.minimum(ops.searchsorted(keys[order], x), len(keys) - 1)
+        at = ops.minimum(searchsorted(keys[order], x), len(keys) - 1)
         known = ops.equal(ops.take(keys[order], at), x)
         found = ops.where(known, ops.take(places, at), self._unknown_in_model(x))
         if self.mask_token is None:
