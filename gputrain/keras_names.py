@@ -51,13 +51,6 @@ NOT_THERE: tuple[Group, ...] = (
         {"callbacks": "BackupAndRestore ModelCheckpoint OrbaxCheckpoint"},
     ),
     Group(
-        "attention",
-        "Write a Layer of your own with keras.layers.EinsumDense and keras.ops.dot_product_attention.",
-        {
-            "layers": "MultiHeadAttention GroupQueryAttention Attention AdditiveAttention"
-        },
-    ),
-    Group(
         "other normalization and regularization",
         "Use a constraint of the kernel, as keras.constraints.MaxNorm.",
         {"layers": "SpectralNormalization"},
@@ -222,7 +215,7 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "settings of other engines",
-        "Leave them out: there is no flash attention, tracebacks are never filtered, and nothing unsafe is "
+        "Leave them out: there is one kind of attention, tracebacks are never filtered, and nothing unsafe is "
         "loaded.",
         {
             "config": "disable_flash_attention enable_flash_attention is_flash_attention_enabled "
