@@ -99,7 +99,7 @@ NOT_THERE: tuple[Group, ...] = (
         "training.",
         {
             "layers": "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization "
-            "MaxNumBoundingBoxes MixUp RandAugment RandomColorDegeneration RandomColorJitter "
+            "MixUp RandAugment RandomColorDegeneration RandomColorJitter "
             "RandomElasticTransform RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert "
             "RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness "
             "RandomShear RandomTranslation RandomZoom Resizing Solarization",

@@ -32,13 +32,13 @@ from gputrain.utils.registry import serializer
 # Families that are imported when one of their names is asked for: what each has.
 _LATER = {
     "attention": "AdditiveAttention Attention GroupQueryAttention MultiHeadAttention",
-    "augmentation": "CenterCrop RandomBrightness RandomContrast RandomCrop RandomFlip",
+    "augmentation": "CenterCrop MaxNumBoundingBoxes RandomBrightness RandomContrast RandomCrop RandomFlip",
     "preprocessing": (
         "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup Normalization Rescaling "
         "StringLookup TextVectorization"
     ),
     "recurrent": "GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell StackedRNNCells",
-    "wrappers": "",
+    "wrappers": "Pipeline",
 }
 
 

@@ -2,4 +2,6 @@
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from gputrain.layers.wrappers.pipeline import Pipeline
+
+__all__ = ["Pipeline"]
