@@ -28,10 +28,6 @@ _WEIGHTS = (
     'Keep the weights: numpy.savez("weights.npz", *model.get_weights()), and give them back with '
     "set_weights() to a model of the same layers. model.to_json() keeps the layers."
 )
-_LOOP = (
-    "Write the recurrence with keras.ops.scan in a Layer of your own, or use keras.layers.Conv1D over time "
-    "and GlobalAveragePooling1D."
-)
 _BY_HAND = "Write it as a function of (y_true, y_pred) with keras.ops, and pass the function to compile()."
 _HOST = "Compute it with NumPy, before the data goes into the model."
 
@@ -55,37 +51,11 @@ NOT_THERE: tuple[Group, ...] = (
         {"callbacks": "BackupAndRestore ModelCheckpoint OrbaxCheckpoint"},
     ),
     Group(
-        "configs of how a model was built and compiled",
-        "Use get_config and from_config, then compile the new model.",
-        {
-            "layers.Layer": "build_from_config get_build_config",
-            "Model": "compile_from_config get_compile_config",
-        },
-    ),
-    Group(
-        "recurrent layers",
-        _LOOP,
-        {
-            "layers": "LSTM LSTMCell GRU GRUCell SimpleRNN SimpleRNNCell RNN StackedRNNCells Bidirectional "
-            "TimeDistributed ConvLSTM1D ConvLSTM2D ConvLSTM3D"
-        },
-    ),
-    Group(
         "attention",
         "Write a Layer of your own with keras.layers.EinsumDense and keras.ops.dot_product_attention.",
         {
             "layers": "MultiHeadAttention GroupQueryAttention Attention AdditiveAttention"
         },
-    ),
-    Group(
-        "other normalization and regularization",
-        "Use a constraint of the kernel, as keras.constraints.MaxNorm.",
-        {"layers": "SpectralNormalization"},
-    ),
-    Group(
-        "layers around layers",
-        "Write a Layer of your own that has the layer as an attribute, and calls it.",
-        {"layers": "Wrapper"},
     ),
     Group(
         "many features prepared at once",
@@ -95,16 +65,14 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "other augmentation",
-        "RandomFlip, RandomCrop, RandomBrightness and RandomContrast are there; resize images before the "
-        "training.",
+        "docs/images.md has those that are there. Write others with keras.ops.image in a Layer of your own, or "
+        "change the images before the training.",
         {
             "layers": "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization "
             "MixUp RandAugment RandomColorDegeneration RandomColorJitter "
-            "RandomElasticTransform RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert "
-            "RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness "
-            "RandomShear RandomTranslation RandomZoom Resizing Solarization",
+            "RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPosterization "
+            "RandomSaturation RandomSharpness Solarization",
             "utils": "bounding_boxes",
-            "ops": "image",
         },
     ),
     Group(
@@ -380,8 +348,8 @@ FORMER: dict[str, str] = {
     "layers.merge": "That is not a part of Keras 3. Use keras.layers.add, concatenate, multiply and others.",
     "layers.MaxoutDense": "That is not a part of Keras 3. Use Dense, Reshape and keras.ops.max.",
     "layers.Highway": "That is not a part of Keras 3. Use Dense, Multiply and Add.",
-    "layers.CuDNNLSTM": _LOOP,
-    "layers.CuDNNGRU": _LOOP,
+    "layers.CuDNNLSTM": "It is keras.layers.LSTM.",
+    "layers.CuDNNGRU": "It is keras.layers.GRU.",
     "layers.experimental": _MOVED.format("keras.layers"),
     "layers.ThresholdedReLU": "That is not a part of Keras 3. Use keras.activations.relu with threshold=.",
     "layers.LocallyConnected1D": "That is not a part of Keras 3. Use Conv2D.",
@@ -493,7 +461,7 @@ FORMER: dict[str, str] = {
     "backend.pool2d": "It is keras.ops.max_pool, or keras.ops.average_pool.",
     "backend.bias_add": "Write x + bias.",
     "backend.spatial_2d_padding": "It is keras.ops.pad.",
-    "backend.resize_images": "Write keras.layers.UpSampling2D.",
+    "backend.resize_images": "It is keras.ops.image.resize.",
     "backend.reverse": "It is keras.ops.flip.",
     "backend.is_sparse": "There are no sparse tensors.",
     "backend.is_tensor": "It is keras.ops.is_tensor.",
@@ -514,7 +482,7 @@ TENSORFLOW: dict[str, str] = {
     "set_random_seed": "Write keras.utils.set_random_seed(seed).",
     "random": "Use keras.random.",
     "data": "Pass NumPy arrays, a generator or a keras.utils.PyDataset to fit().",
-    "image": "Use NumPy or Pillow before the training, and layers such as keras.layers.RandomFlip in it.",
+    "image": "Use keras.ops.image, and layers such as keras.layers.RandomFlip.",
     "io": "Read files with Python and NumPy.",
     "nn": "Use keras.ops and keras.activations.",
     "math": "Use keras.ops.",

@@ -32,13 +32,19 @@ from gputrain.utils.registry import serializer
 # Families that are imported when one of their names is asked for: what each has.
 _LATER = {
     "attention": "AdditiveAttention Attention GroupQueryAttention MultiHeadAttention",
-    "augmentation": "CenterCrop MaxNumBoundingBoxes RandomBrightness RandomContrast RandomCrop RandomFlip",
+    "augmentation": (
+        "CenterCrop MaxNumBoundingBoxes RandomBrightness RandomContrast RandomCrop RandomElasticTransform RandomFlip "
+        "RandomPerspective RandomRotation RandomShear RandomTranslation RandomZoom Resizing"
+    ),
     "preprocessing": (
         "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup Normalization Rescaling "
         "StringLookup TextVectorization"
     ),
-    "recurrent": "GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell StackedRNNCells",
-    "wrappers": "Pipeline",
+    "recurrent": (
+        "ConvLSTM1D ConvLSTM2D ConvLSTM3D GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell "
+        "StackedRNNCells"
+    ),
+    "wrappers": "Bidirectional Pipeline SpectralNormalization TimeDistributed Wrapper",
 }
 
 

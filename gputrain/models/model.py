@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from gputrain import tree
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Spec, Value
 from gputrain.layers import serialize
@@ -18,7 +19,6 @@ from gputrain.models.training import checks
 from gputrain.models.training.objectives import takes_indices
 from gputrain.models.training.trainer import Trainer
 from gputrain.names import did_you_mean
-from gputrain.utils import tree
 
 
 class Model(Trainer, Layer):
@@ -219,9 +219,7 @@ class Functional(Model):
         self.graph = FunctionalGraph(inputs, outputs, self.name)
         self._path = self._path or self.name
         make_paths_unique(self.variables)
-        self.input_names = (
-            list(inputs) if isinstance(inputs, dict) else [v.name for v in self.graph.input_values]
-        )
+        self.input_names = self.graph.names or [v.name for v in self.graph.input_values]
         self.output_names = _output_names(outputs, self.graph)
         self.built = True
 
@@ -273,6 +271,10 @@ class Functional(Model):
         """Symbolic inputs and outputs, once the model has them."""
         return (self.inputs, self.outputs) if self._has_graph() else None
 
+    def names_of_inputs(self) -> list[str] | None:
+        """The keys of a dict of inputs, where they are not nested deeper."""
+        return self.graph.names if self._has_graph() and self.describes_calls() else None
+
     def step_specs(self) -> tuple[list[Spec], list[Spec]]:
         """Specs of the inputs and of the targets of a step, flat."""
         if not self._has_graph():
@@ -311,7 +313,7 @@ class Functional(Model):
         """The outputs in their structure: of a list of one, a call on symbolic values returns the list."""
         if not self._has_graph() or type(self).call is not Functional.call:
             return results
-        return tree.pack(self.graph.outputs, tree.flatten(results))
+        return tree.pack_sequence_as(self.graph.outputs, tree.flatten(results))
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         return None  # masks travel with the values inside the model
@@ -392,8 +394,8 @@ def _between(layers: list[Layer], names: Any) -> list[Layer]:
 
 def _output_names(outputs: Any, graph: FunctionalGraph) -> list[str]:
     """Dict keys, or the names of the layers that make the outputs, each once."""
-    if isinstance(outputs, dict):
-        return list(outputs)
+    if isinstance(outputs, dict) and len(outputs) == len(graph.output_values):
+        return [path[0] for path, _ in tree.flatten_with_path(outputs)]
     names: list[str] = []
     for i, value in enumerate(graph.output_values):
         base = name = value.name or f"output_{i}"

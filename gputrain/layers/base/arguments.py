@@ -89,8 +89,8 @@ def share(value: Any, where: str) -> float:
         ValueError: anything else.
     """
     if not is_number(value) or not 0 <= value <= 1:
-        argument = where.rpartition(" ")[2]
-        raise ValueError(explain(f"{where} is a share.", expected=f"0 <= {argument} <= 1", received=repr(value)))
+        expected = f"0 <= {where.rpartition(' ')[2]} <= 1"
+        raise ValueError(explain(f"{where} is a share.", expected=expected, received=repr(value)))
     return float(value)
 
 

@@ -570,6 +570,10 @@ class Trainer:
         """Symbolic inputs and outputs, where the model has them."""
         return None
 
+    def names_of_inputs(self) -> list[str] | None:
+        """The keys of a dict of inputs, where the model has such."""
+        return None
+
     def find_non_finite(self, batch: Batch) -> str:
         """Run the training step of a batch again, keeping nothing, and say where NaN or infinity began."""
         return self._traced_programs.get("train", batch.arrays, batch.size).find_non_finite(batch)
