@@ -17,8 +17,8 @@ _SHORTEST = 1e-12  # a length, so that vectors of zeros stay
 class SpectralNormalization(Wrapper):
     """A layer whose kernel is divided by its largest singular value in each training step.
 
-    The value is found by power iteration, which goes on from step to step. So the layer stretches no difference
-    of inputs, which keeps the training of a discriminator stable.
+    The value is found by power iteration, which goes on from step to step. So the layer stretches no
+    difference of inputs, which keeps the training of a discriminator stable.
 
     Args:
         layer: with a kernel or embeddings.
