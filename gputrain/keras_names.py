@@ -51,11 +51,6 @@ NOT_THERE: tuple[Group, ...] = (
         {"callbacks": "BackupAndRestore ModelCheckpoint OrbaxCheckpoint"},
     ),
     Group(
-        "other normalization and regularization",
-        "Use a constraint of the kernel, as keras.constraints.MaxNorm.",
-        {"layers": "SpectralNormalization"},
-    ),
-    Group(
         "many features prepared at once",
         "Prepare tables with gputrain.tabular, or each feature with its layer: keras.layers.StringLookup, "
         "IntegerLookup, Discretization, Normalization, HashedCrossing ...",
@@ -67,7 +62,7 @@ NOT_THERE: tuple[Group, ...] = (
         "change the images before the training.",
         {
             "layers": "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization "
-            "MaxNumBoundingBoxes MixUp RandAugment RandomColorDegeneration RandomColorJitter "
+            "MixUp RandAugment RandomColorDegeneration RandomColorJitter "
             "RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPosterization "
             "RandomSaturation RandomSharpness Solarization",
             "utils": "bounding_boxes",
