@@ -32,8 +32,8 @@ from gputrain.utils.registry import deserializer, serializer
 _LATER = {
     "attention": "",
     "augmentation": "CenterCrop RandomBrightness RandomContrast RandomCrop RandomFlip",
-    "preprocessing": "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup "
-    "Normalization Rescaling StringLookup TextVectorization",
+    "preprocessing": "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup MelSpectrogram "
+    "Normalization Rescaling STFTSpectrogram StringLookup TextVectorization",
     "recurrent": "",
     "wrappers": "",
 }

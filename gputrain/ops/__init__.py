@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from gputrain.ir import Value
 from gputrain.names import public, stands_above
 from gputrain.ops.activation import *
+from gputrain.ops.angles import *
 from gputrain.ops.base import REGISTRY, Operation, Sample, apply, cast, constant, convert
 from gputrain.ops.choice import *
 from gputrain.ops.comparison import *
@@ -29,6 +30,7 @@ from gputrain.ops.products import *
 from gputrain.ops.random import *
 from gputrain.ops.reduction import *
 from gputrain.ops.register import *
+from gputrain.ops.sequences import *
 from gputrain.ops.special import *
 
 # What the modules have in their lists of public names; a new module needs the line above alone.
@@ -61,6 +63,7 @@ _DERIVED = {
         "inner isin kron moments nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum "
         "nanvar norm outer ptp rms_normalization searchsorted tensordot trapezoid vander vdot"
     ),
+    "derived_spectra": "fft fft2 ifft2 irfft istft rfft stft",
 }
 # Keras's groups of the same operations; they are imported when they are asked for.
 _GROUPS = tuple(f"{__name__}.{group}" for group in ("linalg", "nn", "numpy"))
