@@ -28,10 +28,6 @@ _WEIGHTS = (
     'Keep the weights: numpy.savez("weights.npz", *model.get_weights()), and give them back with '
     "set_weights() to a model of the same layers. model.to_json() keeps the layers."
 )
-_LOOP = (
-    "Write the recurrence with keras.ops.scan in a Layer of your own, or use keras.layers.Conv2D over time "
-    "and GlobalAveragePooling2D."
-)
 _BY_HAND = "Write it as a function of (y_true, y_pred) with keras.ops, and pass the function to compile()."
 _HOST = "Compute it with NumPy, before the data goes into the model."
 
@@ -55,65 +51,16 @@ NOT_THERE: tuple[Group, ...] = (
         {"callbacks": "BackupAndRestore ModelCheckpoint OrbaxCheckpoint"},
     ),
     Group(
-        "configs of how a model was built and compiled",
-        "Use get_config and from_config, then compile the new model.",
+        "attention",
+        "Write a Layer of your own with keras.layers.EinsumDense and keras.ops.dot_product_attention.",
         {
-            "layers.Layer": "build_from_config get_build_config",
-            "Model": "compile_from_config get_compile_config",
-        },
-    ),
-    Group(
-        "recurrent layers",
-        _LOOP,
-        {
-            "layers": "LSTM LSTMCell GRU GRUCell SimpleRNN SimpleRNNCell RNN StackedRNNCells Bidirectional "
-            "TimeDistributed ConvLSTM1D ConvLSTM2D ConvLSTM3D"
-        },
-    ),
-    Group(
-        "attention and embeddings",
-        "Write a Layer of your own: weights by add_weight, rows of a table by keras.ops.take, attention by "
-        "keras.ops.dot_product_attention, products by keras.ops.einsum.",
-        {
-            "layers": "Embedding ReversibleEmbedding MultiHeadAttention GroupQueryAttention Attention "
-            "AdditiveAttention EinsumDense Masking"
-        },
-    ),
-    Group(
-        "convolutions other than Conv2D",
-        "Use Conv2D, where a sequence is an image of height 1 (keras.layers.Reshape), or write a Layer of "
-        "your own with keras.ops.conv, depthwise_conv, separable_conv or conv_transpose.",
-        {
-            "layers": "Conv1D Conv3D Conv1DTranspose Conv2DTranspose Conv3DTranspose DepthwiseConv1D "
-            "DepthwiseConv2D SeparableConv1D SeparableConv2D Convolution1D Convolution3D "
-            "Convolution1DTranspose Convolution2DTranspose Convolution3DTranspose SeparableConvolution1D "
-            "SeparableConvolution2D"
-        },
-    ),
-    Group(
-        "pooling and reshaping of sequences and volumes",
-        "Use the 2D layer, where a sequence is an image of height 1 (keras.layers.Reshape), or write a Layer "
-        "of your own with keras.ops.max_pool, average_pool, pad or repeat.",
-        {
-            "layers": "MaxPooling1D MaxPooling3D AveragePooling1D AveragePooling3D GlobalMaxPooling1D "
-            "GlobalMaxPooling3D GlobalAveragePooling1D GlobalAveragePooling3D MaxPool1D MaxPool3D AvgPool1D "
-            "AvgPool3D GlobalMaxPool1D GlobalMaxPool3D GlobalAvgPool1D GlobalAvgPool3D "
-            "AdaptiveAveragePooling1D AdaptiveAveragePooling2D AdaptiveAveragePooling3D AdaptiveMaxPooling1D "
-            "AdaptiveMaxPooling2D AdaptiveMaxPooling3D UpSampling1D UpSampling3D ZeroPadding1D ZeroPadding3D "
-            "Cropping1D Cropping3D SpatialDropout1D SpatialDropout3D",
-            "ops": "adaptive_average_pool adaptive_max_pool",
+            "layers": "MultiHeadAttention GroupQueryAttention Attention AdditiveAttention"
         },
     ),
     Group(
         "other normalization and regularization",
-        "Use BatchNormalization, LayerNormalization or UnitNormalization, Dropout or GaussianDropout, or "
-        "write a Layer of your own: keras.ops.rms_normalization and keras.ops.moments are there.",
-        {"layers": "GroupNormalization RMSNormalization SpectralNormalization AlphaDropout"},
-    ),
-    Group(
-        "functions as layers, and layers around layers",
-        "Write a Layer of your own; its call() is the function.",
-        {"layers": "Lambda Wrapper Pipeline"},
+        "Use a constraint of the kernel, as keras.constraints.MaxNorm.",
+        {"layers": "SpectralNormalization"},
     ),
     Group(
         "many features prepared at once",
@@ -123,16 +70,14 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "other augmentation",
-        "RandomFlip, RandomCrop, RandomBrightness and RandomContrast are there; resize images before the "
-        "training.",
+        "docs/images.md has those that are there. Write others with keras.ops.image in a Layer of your own, or "
+        "change the images before the training.",
         {
             "layers": "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization "
             "MaxNumBoundingBoxes MixUp RandAugment RandomColorDegeneration RandomColorJitter "
-            "RandomElasticTransform RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert "
-            "RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness "
-            "RandomShear RandomTranslation RandomZoom Resizing Solarization",
+            "RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPosterization "
+            "RandomSaturation RandomSharpness Solarization",
             "utils": "bounding_boxes",
-            "ops": "image",
         },
     ),
     Group(
@@ -144,11 +89,6 @@ NOT_THERE: tuple[Group, ...] = (
         "models as estimators of scikit-learn",
         "Write a class with scikit-learn's fit() and predict() that calls the model's.",
         {"": "wrappers"},
-    ),
-    Group(
-        "rules for the inputs of a layer",
-        "Check shapes in build(input_shape).",
-        {"": "InputSpec", "layers": "InputSpec", "layers.Layer": "input_spec"},
     ),
     Group(
         "other initializers, constraints and regularizers",
@@ -404,8 +344,8 @@ FORMER: dict[str, str] = {
     "layers.merge": "That is not a part of Keras 3. Use keras.layers.add, concatenate, multiply and others.",
     "layers.MaxoutDense": "That is not a part of Keras 3. Use Dense, Reshape and keras.ops.max.",
     "layers.Highway": "That is not a part of Keras 3. Use Dense, Multiply and Add.",
-    "layers.CuDNNLSTM": _LOOP,
-    "layers.CuDNNGRU": _LOOP,
+    "layers.CuDNNLSTM": "It is keras.layers.LSTM.",
+    "layers.CuDNNGRU": "It is keras.layers.GRU.",
     "layers.experimental": _MOVED.format("keras.layers"),
     "layers.ThresholdedReLU": "That is not a part of Keras 3. Use keras.activations.relu with threshold=.",
     "layers.LocallyConnected1D": "That is not a part of Keras 3. Use Conv2D.",
@@ -517,7 +457,7 @@ FORMER: dict[str, str] = {
     "backend.pool2d": "It is keras.ops.max_pool, or keras.ops.average_pool.",
     "backend.bias_add": "Write x + bias.",
     "backend.spatial_2d_padding": "It is keras.ops.pad.",
-    "backend.resize_images": "Write keras.layers.UpSampling2D.",
+    "backend.resize_images": "It is keras.ops.image.resize.",
     "backend.reverse": "It is keras.ops.flip.",
     "backend.is_sparse": "There are no sparse tensors.",
     "backend.is_tensor": "It is keras.ops.is_tensor.",
@@ -538,7 +478,7 @@ TENSORFLOW: dict[str, str] = {
     "set_random_seed": "Write keras.utils.set_random_seed(seed).",
     "random": "Use keras.random.",
     "data": "Pass NumPy arrays, a generator or a keras.utils.PyDataset to fit().",
-    "image": "Use NumPy or Pillow before the training, and layers such as keras.layers.RandomFlip in it.",
+    "image": "Use keras.ops.image, and layers such as keras.layers.RandomFlip.",
     "io": "Read files with Python and NumPy.",
     "nn": "Use keras.ops and keras.activations.",
     "math": "Use keras.ops.",

@@ -29,7 +29,6 @@ from tests.test_public_names import RECORDED, room
 
 # Parameters that are there for whoever overrides the method, or that say how and not what is computed.
 UNREAD = {
-    "Layer.build": {"input_shape": "for layers that make weights"},
     "Layer.compute_mask": {"inputs": "for layers that make masks"},
     "Model.compute_loss": {"x": "for losses that read the inputs"},
     "Model.compute_metrics": {"x": "for metrics that read the inputs"},
@@ -189,10 +188,10 @@ OF_KERAS: dict[str, tuple[Callable[..., Any], Any]] = {
     "sparse": (lambda **more: ops.convert_to_tensor([1.0], **more), True),
     "tensor": (lambda **more: keras.Input((2,), **more), np.ones(2)),
     "input_tensor": (lambda **more: layers.InputLayer((2,), **more), np.ones(2)),
-    "optional": (lambda **more: keras.Input((2,), **more), True),
     "lora_rank": (lambda **more: layers.Dense(2, **more), 4),
     "lora_alpha": (lambda **more: layers.Dense(2, **more), 0.5),
     "quantization_config": (lambda **more: layers.Dense(2, **more), "int8"),
+    "gptq_unpacked_column_size": (lambda **more: layers.EinsumDense("ab,bc->ac", 2, **more), 3),
     "renorm": (layers.BatchNormalization, True),
     "renorm_clipping": (layers.BatchNormalization, {"rmax": 2.0}),
     "renorm_momentum": (layers.BatchNormalization, 0.5),
@@ -200,7 +199,6 @@ OF_KERAS: dict[str, tuple[Callable[..., Any], Any]] = {
     "synchronized": (layers.BatchNormalization, 0),
     "overwrite_with_gradient": (lambda **more: layers.Layer().add_weight(**more), True),
     "layout": (lambda **more: keras.Variable([1.0], **more), (1,)),
-    "interpolation": (layers.UpSampling2D, "bilinear"),
     "use_ema": (keras.optimizers.Adam, True),
     "ema_momentum": (keras.optimizers.SGD, 0.5),
     "ema_overwrite_frequency": (keras.optimizers.RMSprop, 10),

@@ -17,7 +17,7 @@ from gputrain.layers import (
     reshaping,
 )
 from gputrain.layers.activation import *
-from gputrain.layers.base import Layer, registry
+from gputrain.layers.base import InputSpec, Layer, registry
 from gputrain.layers.convolution import *
 from gputrain.layers.core import *
 from gputrain.layers.merging import *
@@ -26,16 +26,25 @@ from gputrain.layers.pooling import *
 from gputrain.layers.regularization import *
 from gputrain.layers.reshaping import *
 from gputrain.names import public, stands_above
-from gputrain.utils.registry import deserializer, serializer
+from gputrain.utils.custom_objects import finished
+from gputrain.utils.registry import serializer
 
 # Families that are imported when one of their names is asked for: what each has.
 _LATER = {
-    "attention": "",
-    "augmentation": "CenterCrop RandomBrightness RandomContrast RandomCrop RandomFlip",
-    "preprocessing": "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup MelSpectrogram "
-    "Normalization Rescaling STFTSpectrogram StringLookup TextVectorization",
-    "recurrent": "",
-    "wrappers": "",
+    "attention": "AdditiveAttention Attention GroupQueryAttention MultiHeadAttention",
+    "augmentation": (
+        "CenterCrop RandomBrightness RandomContrast RandomCrop RandomElasticTransform RandomFlip "
+        "RandomPerspective RandomRotation RandomShear RandomTranslation RandomZoom Resizing"
+    ),
+    "preprocessing": (
+        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup MelSpectrogram "
+        "Normalization Rescaling STFTSpectrogram StringLookup TextVectorization"
+    ),
+    "recurrent": (
+        "ConvLSTM1D ConvLSTM2D ConvLSTM3D GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell "
+        "StackedRNNCells"
+    ),
+    "wrappers": "Bidirectional TimeDistributed Wrapper",
 }
 
 
@@ -53,9 +62,19 @@ def get(identifier: Any) -> Any:
 
 
 serialize = serializer(registry, __name__)
-deserialize = deserializer(registry, __name__)
 
-__all__ = ["Layer", "deserialize", "get", "registry", "serialize"]
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    """Return the layer that `serialize` described, built if it was. Only registered names load.
+
+    Args:
+        config: what `serialize` returned.
+        custom_objects: classes and functions of yours by the names in `config`, which load too.
+    """
+    return finished(registry.deserialize(config, custom_objects), config)
+
+
+__all__ = ["InputSpec", "Layer", "deserialize", "get", "registry", "serialize"]
 __all__ += activation.__all__
 __all__ += convolution.__all__
 __all__ += core.__all__
@@ -69,6 +88,7 @@ for _family, _names in _LATER.items():
     stands_above(__name__, _names.split(), f"{__name__}.{_family}")
     registry.add_later(f"{__name__}.{_family}", _names.split())
     __all__ += _names.split()
+registry.add_later(f"{__name__}.attention", ["GroupedQueryAttention"])  # as Keras's configs have it
 
 if TYPE_CHECKING:
     from gputrain.layers.attention import *

@@ -11,6 +11,7 @@ from gputrain.layers.base import Layer
 from gputrain.layers.core.input_layer import InputLayer
 from gputrain.models.configs import from_plain
 from gputrain.models.model import Functional, Model
+from gputrain.utils.custom_objects import finished
 
 __all__ = ["clone_model", "model_from_json"]
 
@@ -77,8 +78,9 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         >>> model_from_json(Sequential([Input((3,)), layers.Dense(2)]).to_json()).count_params()
         8
     """
-    return from_plain(json.loads(json_string), custom_objects)
+    config = json.loads(json_string)
+    return finished(from_plain(config, custom_objects), config)
 
 
 def _by_config(layer: Layer) -> Any:
-    return type(layer).from_config(layer.get_config())
+    return layer.made_again()

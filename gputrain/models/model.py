@@ -5,8 +5,9 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
+from gputrain import tree
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Spec, Value
 from gputrain.layers import serialize
@@ -18,7 +19,6 @@ from gputrain.models.training import checks
 from gputrain.models.training.objectives import takes_indices
 from gputrain.models.training.trainer import Trainer
 from gputrain.names import did_you_mean
-from gputrain.utils import tree
 
 
 class Model(Trainer, Layer):
@@ -76,7 +76,7 @@ class Model(Trainer, Layer):
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         """As of any object; a functional subclass goes by the class that was written."""
-        written = vars(type(self)).get("_written")
+        written = vars(type(self)).get("written_as")
         if written is None:
             return super().__reduce_ex__(protocol)
         return _empty_functional, (written,), self.__getstate__()
@@ -181,15 +181,15 @@ class Model(Trainer, Layer):
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """A model from `get_config()`, with new weights; a functional class keeps `Model`'s constructor."""
-        if "calls" not in config:
+        if "input_layers" not in config and "calls" not in config:
             return super().from_config(config)
         _require_graph_constructor(cls)
         return functional_from_config(cls, config, custom_objects)
 
     def _ensure_built(self, given: dict[str, Any]) -> None:
         """A `call` builds the layers it calls, unless the class has a `build` of its own."""
-        if type(self).build is Model.build:
-            self.built = True
+        if type(self).build is Model.build and not self.built:
+            self.built, self._build_shapes = True, self._shapes_for_build(given)
         super()._ensure_built(given)
 
 
@@ -207,6 +207,7 @@ class Functional(Model):
 
     begins_models = False
     heads_paths = False  # its layers may be built before it is there
+    keras_room: ClassVar[str] = "keras.src.models.functional"
 
     def __init__(
         self, inputs: Any, outputs: Any, name: str | None = None, trainable: bool = True, **kwargs: Any
@@ -218,9 +219,7 @@ class Functional(Model):
         self.graph = FunctionalGraph(inputs, outputs, self.name)
         self._path = self._path or self.name
         make_paths_unique(self.variables)
-        self.input_names = (
-            list(inputs) if isinstance(inputs, dict) else [v.name for v in self.graph.input_values]
-        )
+        self.input_names = self.graph.names or [v.name for v in self.graph.input_values]
         self.output_names = _output_names(outputs, self.graph)
         self.built = True
 
@@ -272,6 +271,10 @@ class Functional(Model):
         """Symbolic inputs and outputs, once the model has them."""
         return (self.inputs, self.outputs) if self._has_graph() else None
 
+    def names_of_inputs(self) -> list[str] | None:
+        """The keys of a dict of inputs, where they are not nested deeper."""
+        return self.graph.names if self._has_graph() and self.describes_calls() else None
+
     def step_specs(self) -> tuple[list[Spec], list[Spec]]:
         """Specs of the inputs and of the targets of a step, flat."""
         if not self._has_graph():
@@ -310,7 +313,7 @@ class Functional(Model):
         """The outputs in their structure: of a list of one, a call on symbolic values returns the list."""
         if not self._has_graph() or type(self).call is not Functional.call:
             return results
-        return tree.pack(self.graph.outputs, tree.flatten(results))
+        return tree.pack_sequence_as(self.graph.outputs, tree.flatten(results))
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         return None  # masks travel with the values inside the model
@@ -318,6 +321,10 @@ class Functional(Model):
     def get_config(self) -> dict[str, Any]:
         """Layers, calls between them, inputs and outputs, as plain data."""
         return functional_config(self, self.graph)
+
+    def get_build_config(self) -> dict[str, Any]:
+        """As Keras writes it: a functional model is built when it is made."""
+        return {"input_shape": None}
 
     def describes_calls(self) -> bool:
         """Whether `get_config` says all there is, as where the class has no `call` of its own."""
@@ -344,7 +351,7 @@ def _functional_class(cls: type[Model]) -> type[Model]:
         return cls
     if "_functional" not in vars(cls):
         names: dict[str, Any] = {"__module__": cls.__module__, "__qualname__": cls.__qualname__}
-        names |= {"__doc__": cls.__doc__, "_written": cls}
+        names |= {"__doc__": cls.__doc__, "written_as": cls}
         cls._functional = type(cls.__name__, (cls, Functional), names)  # type: ignore[attr-defined]
     return cls._functional  # type: ignore[attr-defined]
 
@@ -387,8 +394,8 @@ def _between(layers: list[Layer], names: Any) -> list[Layer]:
 
 def _output_names(outputs: Any, graph: FunctionalGraph) -> list[str]:
     """Dict keys, or the names of the layers that make the outputs, each once."""
-    if isinstance(outputs, dict):
-        return list(outputs)
+    if isinstance(outputs, dict) and len(outputs) == len(graph.output_values):
+        return [path[0] for path, _ in tree.flatten_with_path(outputs)]
     names: list[str] = []
     for i, value in enumerate(graph.output_values):
         base = name = value.name or f"output_{i}"

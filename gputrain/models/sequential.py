@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Value
@@ -33,6 +33,7 @@ class Sequential(Functional):
     """
 
     heads_paths = True
+    keras_room: ClassVar[str] = "keras"
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:
         Model.__init__(self, trainable=trainable, name=name)
@@ -164,6 +165,10 @@ class Sequential(Functional):
     def get_config(self) -> dict[str, Any]:
         """The layers as plain data, with the input layer if there is one."""
         return sequential_config(self, self._stack)
+
+    def get_build_config(self) -> dict[str, Any]:
+        """The shape of the input that the model was built for."""
+        return {"input_shape": self._stack[0].batch_shape if self._has_graph() else None}
 
     def describes_calls(self) -> bool:
         """Whether `get_config` says all there is: it does, built or not."""

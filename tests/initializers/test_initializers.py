@@ -162,7 +162,9 @@ def test_get():
         return np.full(shape, 0.5, dtype)
 
     assert initializers.get(halves) is halves
-    assert initializers.serialize(halves) == "halves"
+    plain = {"module": "builtins", "class_name": "function", "config": "halves"}
+    assert initializers.serialize(halves) == {**plain, "registered_name": "function"}
+    assert initializers.deserialize(initializers.serialize(halves), {"halves": halves}) is halves
     assert initializers.deserialize("halves", {"halves": halves}) is halves
 
 

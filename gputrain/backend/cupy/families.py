@@ -17,6 +17,7 @@ from gputrain.backend.cupy import (
     optim,
     pool,
     random,
+    recurrence,
     reduce,
     softmax,
 )
@@ -33,4 +34,5 @@ FAMILIES: tuple[ModuleType, ...] = (
     normalization,
     random,
     optim,
+    recurrence,
 )

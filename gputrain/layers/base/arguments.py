@@ -12,10 +12,14 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, normalize_axis
 from gputrain.names import did_you_mean
 from gputrain.random.seeds import SeedGenerator, check_seed
-from gputrain.utils.dtypes import as_number
+from gputrain.utils.dtypes import as_number, is_number
 
-Pair = tuple[int, int]
 _OR_MORE = {1: "", 2: " or two of them", 3: " or three of them"}
+_SIDES = {
+    1: ("a number of steps", "an int, or (before, after)"),
+    2: ("a number of rows and columns", "an int, (rows, columns), or ((top, bottom), (left, right))"),
+    3: ("a number of elements of each axis", "an int, three of them, or three pairs (before, after)"),
+}
 
 
 def positive_int(value: Any, where: str) -> int:
@@ -78,6 +82,29 @@ def number(value: Any, where: str) -> float:
     return as_number(value, where)
 
 
+def share(value: Any, where: str) -> float:
+    """Return a number in 0..1 as a float.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not is_number(value) or not 0 <= value <= 1:
+        expected = f"0 <= {where.rpartition(' ')[2]} <= 1"
+        raise ValueError(explain(f"{where} is a share.", expected=expected, received=repr(value)))
+    return float(value)
+
+
+def not_negative(value: Any, where: str) -> float:
+    """Return a finite number of at least 0 as a float.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not is_number(value) or not 0.0 <= value < float("inf"):
+        raise ValueError(explain(f"{where} is a number, 0 or more.", received=repr(value)))
+    return float(value)
+
+
 def one_of(value: Any, allowed: Sequence[str], where: str) -> str:
     """Return `value` in lower case when it is one of the names in `allowed`.
 
@@ -103,25 +130,36 @@ def axis_or_axes(value: Any, where: str) -> int | list[int]:
     return axes if _is_sequence(value) else axes[0]
 
 
-def side_pairs(value: Any, where: str) -> tuple[Pair, Pair]:
-    """Return one number for all sides of an image, two, or two pairs, as ((top, bottom), (left, right)).
+def sorted_axes(value: Any, where: str) -> list[int]:
+    """Return an axis or several in a list, those from the back first, as Keras keeps them.
+
+    Raises:
+        ValueError: anything else.
+    """
+    axes = axis_or_axes(value, where)
+    return sorted(axes) if isinstance(axes, list) else [axes]
+
+
+def side_pairs(value: Any, where: str, rank: int = 2) -> tuple[Any, ...]:
+    """Return what is added or left out (before, after) each of `rank` axes; the pair itself for one axis.
+
+    Args:
+        value: one number for all sides, one for each axis, or a pair for each axis.
+        where: layer and argument, as "Cropping2D: cropping".
+        rank: number of axes.
 
     Raises:
         ValueError: anything else, or a number below 0.
     """
-    pairs = [_twice(side) for side in _twice(value)]
+    each = [value] if rank == 1 else value if _is_sequence(value) else [value] * rank
+    pairs = [_twice(side) for side in each]
     numbers = [number for pair in pairs for number in pair]
     is_count = all(is_int(number) and number >= 0 for number in numbers)
-    if len(pairs) != 2 or any(len(pair) != 2 for pair in pairs) or not is_count:
-        raise ValueError(
-            explain(
-                f"{where} is a number of rows and columns, 0 or more.",
-                expected="an int, (rows, columns), or ((top, bottom), (left, right))",
-                received=repr(value),
-            )
-        )
-    (top, bottom), (left, right) = pairs
-    return (int(top), int(bottom)), (int(left), int(right))
+    if len(pairs) != rank or any(len(pair) != 2 for pair in pairs) or not is_count:
+        rule, expected = _SIDES[rank]
+        raise ValueError(explain(f"{where} is {rule}, 0 or more.", expected=expected, received=repr(value)))
+    found = tuple((int(before), int(after)) for before, after in pairs)
+    return found[0] if rank == 1 else found
 
 
 def padding(value: Any, where: str) -> str:

@@ -1,4 +1,7 @@
-"""What layers over images share: their layout. Everything works channels last; the other is transposed."""
+"""What layers over sequences, images and volumes share: their layout. All work channels last.
+
+The other layout is transposed where it comes in and goes out.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +12,16 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape
 from gputrain.layers.base import arguments, declared
 from gputrain.layers.base.layer import Layer
+from gputrain.ops.window import WORDS, Words
 
-_AXES = {"channels_last": "(N, H, W, C)", "channels_first": "(N, C, H, W)"}
+_DIMENSIONS = {1: "three", 2: "four", 3: "five"}
 
 
 class ImageLayer(Layer):
-    """Base of the layers over images.
+    """Base of the layers over images, or over sequences (`rank` 1) or volumes (`rank` 3).
 
     Args:
-        data_format: "channels_last" (N, H, W, C) or "channels_first" (N, C, H, W); None means
+        data_format: "channels_last" (N, ..., C) or "channels_first" (N, C, ...); None means
             `config.image_data_format()`.
     """
 
@@ -29,20 +33,29 @@ class ImageLayer(Layer):
         self.require_images(input_shape)
 
     def require_images(self, shape: Shape) -> None:
-        """Refuse a shape without exactly four dimensions.
+        """Refuse a shape of another number of dimensions than images of this rank have.
 
         Raises:
             ShapeError: with the axis that is most likely missing.
         """
         if len(shape) != self.rank + 2:
+            words, last = self.words, self.data_format == "channels_last"
+            axes = [*words.axes, "C"] if last else ["C", *words.axes]
+            what = "single numbers" if self.rank == 1 else f"grey {words.thing}s"
+            axis = "x[..., None]" if last else "x[:, None]"
             raise ShapeError(
                 explain(
-                    f"{type(self).__name__} takes images, four dimensions.",
-                    expected=_AXES[self.data_format],
+                    f"{type(self).__name__} takes {words.thing}s, {_DIMENSIONS[self.rank]} dimensions.",
+                    expected=f"(N, {', '.join(axes)})",
                     received=shape,
-                    fix="Give grey images a channel axis: x[..., None]." if len(shape) == 3 else None,
+                    fix=f"Give {what} a channel axis: {axis}." if len(shape) == self.rank + 1 else None,
                 )
             )
+
+    @property
+    def words(self) -> Words:
+        """What people call the inputs and their axes."""
+        return WORDS[self.rank]
 
     @property
     def channels_axis(self) -> int:
@@ -51,14 +64,18 @@ class ImageLayer(Layer):
 
     @property
     def spatial_axes(self) -> tuple[int, ...]:
-        """The axes of height and width."""
+        """The axes between samples and channels, as those of height and width."""
         first = 1 if self.data_format == "channels_last" else 2
         return tuple(range(first, first + self.rank))
 
     def to_last(self, x: Any) -> Any:
-        """Images in the layer's format as (N, H, W, C)."""
-        return x if self.data_format == "channels_last" else ops.transpose(x, (0, 2, 3, 1))
+        """Images in the layer's format as (N, ..., C)."""
+        if self.data_format == "channels_last":
+            return x
+        return ops.transpose(x, (0, *self.spatial_axes, 1))
 
     def from_last(self, x: Any) -> Any:
-        """Images (N, H, W, C) in the layer's format."""
-        return x if self.data_format == "channels_last" else ops.transpose(x, (0, 3, 1, 2))
+        """Images (N, ..., C) in the layer's format."""
+        if self.data_format == "channels_last":
+            return x
+        return ops.transpose(x, (0, self.rank + 1, *range(1, self.rank + 1)))

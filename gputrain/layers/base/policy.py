@@ -16,6 +16,12 @@ def is_array(leaf: Any) -> bool:
     return shaped and not isinstance(leaf, Value | Stored | np.generic)
 
 
+def policy(dtype: str) -> dict[str, Any]:
+    """A dtype as Keras writes it into configs of layers."""
+    own = {"module": "keras", "class_name": "DTypePolicy", "config": {"name": dtype}}
+    return {**own, "registered_name": None}
+
+
 class Typed:
     """What has dtypes: of its computation and of its variables.
 

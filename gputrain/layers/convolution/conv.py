@@ -1,4 +1,4 @@
-"""Convolutions over images."""
+"""Convolutions over sequences, images and volumes."""
 
 from __future__ import annotations
 
@@ -8,35 +8,25 @@ from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape
 from gputrain.layers.base import arguments, declared, registry
-from gputrain.layers.base.images import ImageLayer
 from gputrain.layers.base.kernel import KernelLayer
+from gputrain.layers.convolution.sliding import SlidingLayer
 
 
-class Conv(ImageLayer, KernelLayer):
+class Conv(SlidingLayer, KernelLayer):
     """Base of the convolutions.
 
     Args:
         filters: number of filters, the channels of the output.
-        kernel_size: size of the filters along each axis, one int or one for each.
-        strides: steps of the filters, one int or one for each axis.
-        padding: "valid" (only whole windows) or "same" (ceil(size / stride) positions; the odd row or
-            column of zeros goes after the image).
-        dilation_rate: distance between the taps of a filter, one int or one for each axis.
         groups: the channels and the filters are cut into as many groups, each filter seeing one group.
 
     Raises:
         ValueError: an argument that is not as above, or filters that groups does not divide.
-        ShapeError: inputs that are not images, channels unknown or not divisible by groups, a filter larger
-            than the image.
+        ShapeError: inputs of another number of dimensions, channels unknown or not divisible by groups, a
+            filter larger than the inputs.
     """
 
     filters: int = declared.argument(arguments.positive_int)
-    kernel_size: Any = declared.argument(arguments.positive_sizes, per_axis=True)
-    strides: Any = declared.argument(arguments.positive_sizes, 1, per_axis=True)
-    padding: str = declared.argument(arguments.padding, "valid")
-    data_format: str = declared.argument(arguments.data_format, None)
-    dilation_rate: Any = declared.argument(arguments.positive_sizes, 1, per_axis=True)
-    groups: int = declared.argument(arguments.positive_int, 1)
+    groups: int = declared.argument(arguments.positive_int, 1, after="dilation_rate")
 
     def check_arguments(self) -> None:
         """Check that groups divides filters."""
@@ -47,12 +37,11 @@ class Conv(ImageLayer, KernelLayer):
     def build(self, input_shape: Shape) -> None:
         """Make the kernel (*kernel_size, channels / groups, filters) and the bias (filters,)."""
         super().build(input_shape)
-        what = type(self).__name__
-        channels = arguments.known_size(input_shape, self.channels_axis, what)
+        channels = self.channels(input_shape)
         if channels % self.groups:
             raise ShapeError(
                 explain(
-                    f"{what}: groups must divide the channels of the input.",
+                    f"{type(self).__name__}: groups must divide the channels of the input.",
                     received=f"{channels} channels, groups={self.groups}",
                 )
             )
@@ -64,6 +53,21 @@ class Conv(ImageLayer, KernelLayer):
         images = self.to_last(inputs)
         product = ops.conv(images, self.kernel, self.strides, self.padding, dilation_rate=self.dilation_rate)
         return self.from_last(self.finish(product))
+
+
+@registry.add("Convolution1D")
+class Conv1D(Conv):
+    """Convolution of sequences with learned filters.
+
+    Shapes:
+        (N, T, C) to (N, OT, filters); kernel (K, C / groups, filters), bias (filters,).
+
+    Example:
+        >>> Conv1D(8, 3, padding="causal", dilation_rate=2)(numpy.ones((2, 30, 4), "float32")).shape
+        (2, 30, 8)
+    """
+
+    rank = 1
 
 
 @registry.add("Convolution2D")
@@ -81,4 +85,22 @@ class Conv2D(Conv):
     rank = 2
 
 
+@registry.add("Convolution3D")
+class Conv3D(Conv):
+    """Convolution of volumes with learned filters.
+
+    Shapes:
+        (N, D, H, W, C) to (N, OD, OH, OW, filters); kernel (KD, KH, KW, C / groups, filters), bias
+        (filters,).
+
+    Example:
+        >>> Conv3D(8, (2, 3, 3), strides=(1, 2, 2))(numpy.ones((2, 6, 9, 9, 1), "float32")).shape
+        (2, 5, 4, 4, 8)
+    """
+
+    rank = 3
+
+
+Convolution1D = Conv1D
 Convolution2D = Conv2D
+Convolution3D = Conv3D

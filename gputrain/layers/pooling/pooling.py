@@ -1,4 +1,4 @@
-"""Pooling over images."""
+"""Pooling over windows of sequences, images and volumes."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from gputrain.layers.base.images import ImageLayer
 
 
 class Pooling(ImageLayer):
-    """Base of the poolings: windows over images, channel by channel.
+    """Base of the poolings over windows, channel by channel.
 
     Args:
         pool_size: size of the window along each axis, one int or one for each.
         strides: steps of the window, one int or one for each axis; None means pool_size.
         padding: "valid" (only whole windows) or "same" (windows reach over the border, which counts for
-            nothing: it never is the largest, and means are over what lies inside the image).
+            nothing: it never is the largest, and means are over what lies inside).
         name: name of the layer; default is the class name in snake case, numbered.
 
     Raises:
         ValueError: an argument that is not as above.
-        ShapeError: inputs that are not images, or smaller than the window.
+        ShapeError: inputs of another number of dimensions, or smaller than the window.
     """
 
     pool: ClassVar[Callable[..., Any]]
@@ -43,8 +43,29 @@ class Pooling(ImageLayer):
         return self.from_last(pooled)
 
 
+class AveragePooling(Pooling):
+    """Base of the poolings that take means."""
+
+    pool = staticmethod(ops.average_pool)
+
+
+@registry.add("AvgPool1D")
+class AveragePooling1D(AveragePooling):
+    """The mean of each window of steps, channel by channel.
+
+    Shapes:
+        (N, T, C) to (N, OT, C).
+
+    Example:
+        >>> AveragePooling1D(2)(numpy.ones((1, 6, 3), "float32")).shape
+        (1, 3, 3)
+    """
+
+    rank = 1
+
+
 @registry.add("AveragePool2D", "AvgPool2D")
-class AveragePooling2D(Pooling):
+class AveragePooling2D(AveragePooling):
     """The mean of each window, channel by channel.
 
     Shapes:
@@ -56,11 +77,46 @@ class AveragePooling2D(Pooling):
     """
 
     rank = 2
-    pool = staticmethod(ops.average_pool)
+
+
+@registry.add("AvgPool3D")
+class AveragePooling3D(AveragePooling):
+    """The mean of each window of a volume, channel by channel.
+
+    Shapes:
+        (N, D, H, W, C) to (N, OD, OH, OW, C).
+
+    Example:
+        >>> AveragePooling3D(2)(numpy.ones((1, 2, 4, 6, 3), "float32")).shape
+        (1, 1, 2, 3, 3)
+    """
+
+    rank = 3
+
+
+class MaxPooling(Pooling):
+    """Base of the poolings that take maxima."""
+
+    pool = staticmethod(ops.max_pool)
+
+
+@registry.add("MaxPool1D")
+class MaxPooling1D(MaxPooling):
+    """The largest value of each window of steps, channel by channel.
+
+    Shapes:
+        (N, T, C) to (N, OT, C).
+
+    Example:
+        >>> MaxPooling1D(3, strides=1, padding="same")(numpy.ones((1, 6, 3), "float32")).shape
+        (1, 6, 3)
+    """
+
+    rank = 1
 
 
 @registry.add("MaxPool2D")
-class MaxPooling2D(Pooling):
+class MaxPooling2D(MaxPooling):
     """The largest value of each window, channel by channel.
 
     Shapes:
@@ -72,61 +128,27 @@ class MaxPooling2D(Pooling):
     """
 
     rank = 2
-    pool = staticmethod(ops.max_pool)
 
 
-class GlobalPooling(ImageLayer):
-    """Base of the global poolings: one number for each channel of an image.
-
-    Args:
-        keepdims: whether height and width stay as axes of size 1.
-
-    Raises:
-        ShapeError: inputs that are not images.
-    """
-
-    reduce: ClassVar[Callable[..., Any]]
-    keepdims: bool = declared.flag(False, after="data_format")
-
-    def call(self, inputs: Any) -> Any:
-        """(N, *sizes, C) to (N, C)."""
-        return type(self).reduce(inputs, axis=self.spatial_axes, keepdims=self.keepdims)
-
-
-@registry.add("GlobalAvgPool2D")
-class GlobalAveragePooling2D(GlobalPooling):
-    """The mean of each channel over the whole image.
+@registry.add("MaxPool3D")
+class MaxPooling3D(MaxPooling):
+    """The largest value of each window of a volume, channel by channel.
 
     Shapes:
-        (N, H, W, C) to (N, C), or (N, 1, 1, C) with keepdims.
+        (N, D, H, W, C) to (N, OD, OH, OW, C).
 
     Example:
-        >>> GlobalAveragePooling2D()(numpy.ones((2, 4, 5, 3), "float32")).shape
-        (2, 3)
+        >>> MaxPooling3D(2)(numpy.ones((1, 2, 4, 6, 3), "float32")).shape
+        (1, 1, 2, 3, 3)
     """
 
-    rank = 2
-    reduce = staticmethod(ops.mean)
-
-
-@registry.add("GlobalMaxPool2D")
-class GlobalMaxPooling2D(GlobalPooling):
-    """The largest value of each channel over the whole image.
-
-    Shapes:
-        (N, H, W, C) to (N, C), or (N, 1, 1, C) with keepdims.
-
-    Example:
-        >>> GlobalMaxPooling2D(keepdims=True)(numpy.ones((2, 4, 5, 3), "float32")).shape
-        (2, 1, 1, 3)
-    """
-
-    rank = 2
-    reduce = staticmethod(ops.max)
+    rank = 3
 
 
 AveragePool2D = AveragePooling2D
+AvgPool1D = AveragePooling1D
 AvgPool2D = AveragePooling2D
-GlobalAvgPool2D = GlobalAveragePooling2D
-GlobalMaxPool2D = GlobalMaxPooling2D
+AvgPool3D = AveragePooling3D
+MaxPool1D = MaxPooling1D
 MaxPool2D = MaxPooling2D
+MaxPool3D = MaxPooling3D

@@ -9,8 +9,6 @@ from typing import Any
 from gputrain import ops
 from gputrain.errors import explain
 from gputrain.layers.base import Layer, arguments, declared, registry
-from gputrain.layers.base.images import ImageLayer
-from gputrain.layers.regularization.dropout import Dropout
 from gputrain.utils.dtypes import is_number
 
 
@@ -93,34 +91,45 @@ class GaussianDropout(Layer):
         return ops.multiply(x, _normal(x, 1.0, stddev, self.seed))
 
 
+_ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805  # of selu
+
+
 @registry.add()
-class SpatialDropout2D(ImageLayer, Dropout):
-    """Dropout of whole channels: neighbouring pixels are alike, so that single ones are little missed.
+class AlphaDropout(Layer):
+    """Dropout that keeps mean 0 and variance 1, after selu: elements are set to its lowest value in training.
 
     Args:
-        rate: share of the channels to drop, 0 <= rate <= 1. The others are scaled by 1 / (1 - rate).
-        name, dtype: see `Layer`.
+        rate: share to drop, 0 <= rate < 1.
+        noise_shape: shape of the mask, broadcast to the inputs; None entries mean the inputs' size.
+        seed: an int or SeedGenerator; None means the configured seed.
 
     Shapes:
-        (N, H, W, C), kept.
+        any shape, kept.
 
     Raises:
-        ValueError: a rate outside 0..1.
-        ShapeError: inputs that are not images.
+        ValueError: a rate outside 0 <= rate < 1.
 
     Source:
-        Tompson et al. 2014, Efficient Object Localization Using Convolutional Networks.
+        Klambauer et al. 2017, Self-Normalizing Neural Networks.
 
     Example:
-        >>> SpatialDropout2D(0.5)(numpy.ones((1, 2, 2, 1), "float32"), training=False).shape
-        (1, 2, 2, 1)
+        >>> AlphaDropout(0.5)(numpy.ones((1, 4), "float32"), training=False)
+        array([[1., 1., 1., 1.]], dtype=float32)
     """
 
-    data_format: str = declared.argument(arguments.data_format, None, after="rate")
-    name: str = declared.handed_on(after="seed")
-    dtype: str = declared.handed_on(after="name")
+    supports_masking = True
+    rate: float = declared.argument(partial(_below, 1))
+    noise_shape: Any = declared.argument(arguments.noise_shape, None)
+    seed: Any = declared.argument(arguments.seed, None, plain=arguments.plain_seed)
 
-    @declared.fixed
-    def noise_shape(self) -> tuple[int | None, ...]:
-        """One number for each channel of a sample, whatever its height and width."""
-        return tuple(1 if axis in self.spatial_axes else None for axis in range(self.rank + 2))
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The inputs, some of them the lowest value where `training`, moved back to mean 0 and variance 1."""
+        given = inputs.shape if self.noise_shape is None else self.noise_shape
+        shape = tuple(whole if n is None else n for n, whole in zip(given, inputs.shape, strict=True))
+        if not training or self.rate == 0 or None in shape:
+            return inputs  # while sizes are unknown only the shape matters
+        lowest = -_ALPHA * _SCALE
+        factor = ((1 - self.rate) * (1 + self.rate * lowest**2)) ** -0.5
+        kept = ops.greater_equal(ops.random_uniform(shape, dtype="float32", seed=self.seed), self.rate)
+        x = ops.where(kept, inputs, lowest)
+        return ops.add(ops.multiply(x, factor), -factor * lowest * self.rate)

@@ -9,6 +9,7 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape
 from gputrain.layers.base import Layer, arguments, declared, registry
 from gputrain.layers.base.images import ImageLayer
+from gputrain.ops.derived_resizing import METHODS, resize
 
 
 def _order(value: Any, where: str) -> tuple[int, ...]:
@@ -90,58 +91,18 @@ class RepeatVector(Layer):
         return ops.repeat(ops.expand_dims(inputs, 1), self.n, axis=1)
 
 
-@registry.add()
-class Cropping2D(ImageLayer):
-    """Images without their margins.
-
-    Args:
-        cropping: rows and columns to leave out: one int for all four sides, two for (top and bottom, left
-            and right), or ((top, bottom), (left, right)).
-
-    Shapes:
-        (N, H, W, C) to (N, H - top - bottom, W - left - right, C).
-
-    Raises:
-        ValueError: an argument that is not as above.
-        ShapeError: inputs that are not images, or of which nothing would be left.
-
-    Example:
-        >>> Cropping2D(((1, 0), (2, 2)))(numpy.ones((1, 4, 6, 3), "float32")).shape
-        (1, 3, 2, 3)
-    """
-
-    cropping: Any = declared.argument(arguments.side_pairs, ((0, 0), (0, 0)))
-
-    def build(self, input_shape: Shape) -> None:
-        """Check that images come in which are larger than what is cropped."""
-        super().build(input_shape)
-        sizes = (input_shape[axis] for axis in self.spatial_axes)
-        for size, margins in zip(sizes, self.cropping, strict=True):
-            if size is not None and size <= sum(margins):
-                raise ShapeError(
-                    explain(
-                        "Cropping2D must leave something of the image.",
-                        expected=f"more than {sum(margins)} rows or columns for cropping {self.cropping}",
-                        received=input_shape,
-                    )
-                )
-
-    def call(self, inputs: Any) -> Any:
-        """(N, H, W, C) to the inner part."""
-        rows, columns = (slice(before, -after or None) for before, after in self.cropping)
-        whole = slice(None)
-        if self.data_format == "channels_last":
-            return inputs[whole, rows, columns]
-        return inputs[whole, whole, rows, columns]
+def _interpolation(value: Any, where: str) -> str:
+    return arguments.one_of(value, METHODS, where)
 
 
 @registry.add()
 class UpSampling2D(ImageLayer):
-    """Images with each row and column repeated.
+    """Images with `size` times as many rows and columns.
 
     Args:
-        size: how many times each row and each column, one int or two.
-        interpolation: of Keras; only "nearest" is taken.
+        size: how many times as many rows and columns, one int or two.
+        interpolation: "nearest" repeats pixels; "bilinear", "bicubic", "lanczos3" and "lanczos5" put others
+            between them.
 
     Shapes:
         (N, H, W, C) to (N, H * size[0], W * size[1], C).
@@ -156,10 +117,14 @@ class UpSampling2D(ImageLayer):
     """
 
     size: Any = declared.argument(arguments.positive_sizes, 2, per_axis=True)
-    interpolation: str = declared.keras_only("interpolation", after="data_format")
+    interpolation: str = declared.argument(_interpolation, "nearest", after="data_format")
 
     def call(self, inputs: Any) -> Any:
         """(N, H, W, C) to (N, H * size[0], W * size[1], C)."""
-        for axis, times in zip(self.spatial_axes, self.size, strict=True):
-            inputs = ops.repeat(inputs, times, axis)
-        return inputs
+        old = [inputs.shape[axis] for axis in self.spatial_axes]
+        if self.interpolation == "nearest" or None in old:  # only the shape matters while sizes are unknown
+            for axis, times in zip(self.spatial_axes, self.size, strict=True):
+                inputs = ops.repeat(inputs, times, axis)
+            return inputs
+        new = [size * times for size, times in zip(old, self.size, strict=True)]
+        return resize(inputs, new, self.interpolation, data_format=self.data_format)

@@ -8,18 +8,19 @@ import numpy as np
 
 from gputrain import ops
 from gputrain.errors import explain
+from gputrain.ir import Shape
 from gputrain.layers.base import Layer, arguments, declared, registry
 
 
-def _target(shape: Any, where: str) -> tuple[int, ...]:
-    """`shape` as a tuple of sizes, at most one of them -1, which None stands for, too."""
-    given = (shape,) if isinstance(shape, int | np.integer) else tuple(-1 if d is None else d for d in shape)
-    ints = all(isinstance(d, int | np.integer) and not isinstance(d, bool) and d >= -1 for d in given)
-    if not ints or given.count(-1) > 1:
+def _target(shape: Any, where: str) -> Shape:
+    """`shape` as a tuple of sizes, at most one of them -1 or None."""
+    given = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    open_sizes = sum(d is None or d == -1 for d in given)
+    if open_sizes > 1 or not all(d is None or (arguments.is_int(d) and d >= -1) for d in given):
         raise ValueError(
             explain(f"{where} is a tuple of sizes, at most one of them -1.", received=repr(shape))
         )
-    return tuple(int(d) for d in given)
+    return tuple(d if d is None else int(d) for d in given)
 
 
 @registry.add()
@@ -53,6 +54,7 @@ class Reshape(Layer):
 
     Args:
         target_shape: tuple of ints without the axis of samples; one of them may be -1, which is worked out.
+            None means the same.
 
     Shapes:
         (N, ...) to (N, *target_shape).
@@ -66,8 +68,8 @@ class Reshape(Layer):
         (5, 2, 6)
     """
 
-    target_shape: tuple[int, ...] = declared.argument(_target)
+    target_shape: Shape = declared.argument(_target)
 
     def call(self, inputs: Any) -> Any:
         """(N, ...) to (N, *target_shape)."""
-        return ops.reshape(inputs, (None, *self.target_shape))
+        return ops.reshape(inputs, (None, *(-1 if size is None else size for size in self.target_shape)))
