@@ -69,15 +69,6 @@ NOT_THERE: tuple[Group, ...] = (
         },
     ),
     Group(
-        "sound",
-        "Compute spectra with NumPy, before the data goes into the model.",
-        {
-            "layers": "MelSpectrogram STFTSpectrogram",
-            "initializers": "STFT STFTInitializer stft",
-            "ops": "fft fft2 ifft2 irfft rfft istft stft extract_sequences",
-        },
-    ),
-    Group(
         "layers of other frameworks",
         "There is one engine. Write the layer with keras.ops.",
         {"layers": "FlaxLayer JaxLayer TFSMLayer TorchModuleWrapper"},
@@ -276,7 +267,7 @@ NOT_THERE: tuple[Group, ...] = (
         "other elementwise operations",
         "Compose it of those in keras.ops, or register an operation of your own: gputrain.ops.register_op.",
         {
-            "ops": "arccos arcsin arctan arctan2 cbrt i0 ldexp nextafter signbit gcd lcm bitwise_and "
+            "ops": "arccos arcsin arctan cbrt i0 ldexp nextafter signbit gcd lcm bitwise_and "
             "bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor "
             "left_shift right_shift angle imag polar view view_as_complex view_as_real psnr"
         },

@@ -37,8 +37,8 @@ _LATER = {
         "RandomPerspective RandomRotation RandomShear RandomTranslation RandomZoom Resizing"
     ),
     "preprocessing": (
-        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup Normalization Rescaling "
-        "StringLookup TextVectorization"
+        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup MelSpectrogram "
+        "Normalization Rescaling STFTSpectrogram StringLookup TextVectorization"
     ),
     "recurrent": (
         "ConvLSTM1D ConvLSTM2D ConvLSTM3D GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell "
