@@ -33,8 +33,9 @@ from gputrain.utils.registry import serializer
 _LATER = {
     "attention": "AdditiveAttention Attention GroupQueryAttention MultiHeadAttention",
     "augmentation": (
-        "CenterCrop MaxNumBoundingBoxes RandomBrightness RandomContrast RandomCrop RandomElasticTransform RandomFlip "
-        "RandomPerspective RandomRotation RandomShear RandomTranslation RandomZoom Resizing"
+        "CenterCrop MaxNumBoundingBoxes RandomBrightness RandomContrast RandomCrop "
+        "RandomElasticTransform RandomFlip RandomPerspective RandomRotation RandomShear "
+        "RandomTranslation RandomZoom Resizing"
     ),
     "preprocessing": (
         "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup MelSpectrogram "
