@@ -51,13 +51,6 @@ NOT_THERE: tuple[Group, ...] = (
         {"callbacks": "BackupAndRestore ModelCheckpoint OrbaxCheckpoint"},
     ),
     Group(
-        "attention",
-        "Write a Layer of your own with keras.layers.EinsumDense and keras.ops.dot_product_attention.",
-        {
-            "layers": "MultiHeadAttention GroupQueryAttention Attention AdditiveAttention"
-        },
-    ),
-    Group(
         "many features prepared at once",
         "Prepare tables with gputrain.tabular, or each feature with its layer: keras.layers.StringLookup, "
         "IntegerLookup, Discretization, Normalization, HashedCrossing ...",
@@ -73,15 +66,6 @@ NOT_THERE: tuple[Group, ...] = (
             "RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPosterization "
             "RandomSaturation RandomSharpness Solarization",
             "utils": "bounding_boxes",
-        },
-    ),
-    Group(
-        "sound",
-        "Compute spectra with NumPy, before the data goes into the model.",
-        {
-            "layers": "MelSpectrogram STFTSpectrogram",
-            "initializers": "STFT STFTInitializer stft",
-            "ops": "fft fft2 ifft2 irfft rfft istft stft extract_sequences",
         },
     ),
     Group(
@@ -212,7 +196,7 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "settings of other engines",
-        "Leave them out: there is no flash attention, tracebacks are never filtered, and nothing unsafe is "
+        "Leave them out: there is one kind of attention, tracebacks are never filtered, and nothing unsafe is "
         "loaded.",
         {
             "config": "disable_flash_attention enable_flash_attention is_flash_attention_enabled "
@@ -278,7 +262,7 @@ NOT_THERE: tuple[Group, ...] = (
         "other elementwise operations",
         "Compose it of those in keras.ops, or register an operation of your own: gputrain.ops.register_op.",
         {
-            "ops": "arccos arcsin arctan arctan2 cbrt i0 ldexp nextafter signbit gcd lcm bitwise_and "
+            "ops": "arccos arcsin arctan cbrt i0 ldexp nextafter signbit gcd lcm bitwise_and "
             "bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor "
             "left_shift right_shift angle imag polar view view_as_complex view_as_real psnr"
         },

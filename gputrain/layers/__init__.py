@@ -33,12 +33,13 @@ from gputrain.utils.registry import serializer
 _LATER = {
     "attention": "AdditiveAttention Attention GroupQueryAttention MultiHeadAttention",
     "augmentation": (
-        "CenterCrop MaxNumBoundingBoxes RandomBrightness RandomContrast RandomCrop RandomElasticTransform RandomFlip "
-        "RandomPerspective RandomRotation RandomShear RandomTranslation RandomZoom Resizing"
+        "CenterCrop MaxNumBoundingBoxes RandomBrightness RandomContrast RandomCrop "
+        "RandomElasticTransform RandomFlip RandomPerspective RandomRotation RandomShear "
+        "RandomTranslation RandomZoom Resizing"
     ),
     "preprocessing": (
-        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup Normalization Rescaling "
-        "StringLookup TextVectorization"
+        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup MelSpectrogram "
+        "Normalization Rescaling STFTSpectrogram StringLookup TextVectorization"
     ),
     "recurrent": (
         "ConvLSTM1D ConvLSTM2D ConvLSTM3D GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell "

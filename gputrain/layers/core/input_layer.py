@@ -61,6 +61,11 @@ class InputLayer(Layer):
         own = {"name": self.name, "optional": self.optional}
         return {"batch_shape": list(self.batch_shape), "dtype": self.dtype, **unused, **own}
 
+    def renewed(self) -> InputLayer:
+        """Another input of the same shape, dtype and name."""
+        made: InputLayer = self.from_config(self.get_config())
+        return made
+
     def _only_call(self) -> Node:
         raise AttributeError("An input layer has no input of its own.")
 
