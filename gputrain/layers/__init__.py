@@ -17,7 +17,7 @@ from gputrain.layers import (
     reshaping,
 )
 from gputrain.layers.activation import *
-from gputrain.layers.base import Layer, registry
+from gputrain.layers.base import InputSpec, Layer, registry
 from gputrain.layers.convolution import *
 from gputrain.layers.core import *
 from gputrain.layers.merging import *
@@ -33,15 +33,19 @@ from gputrain.utils.registry import serializer
 _LATER = {
     "attention": "AdditiveAttention Attention GroupQueryAttention MultiHeadAttention",
     "augmentation": (
-        "CenterCrop RandomBrightness RandomContrast RandomCrop RandomElasticTransform RandomFlip "
-        "RandomPerspective RandomRotation RandomShear RandomTranslation RandomZoom Resizing"
+        "CenterCrop MaxNumBoundingBoxes RandomBrightness RandomContrast RandomCrop "
+        "RandomElasticTransform RandomFlip RandomPerspective RandomRotation RandomShear "
+        "RandomTranslation RandomZoom Resizing"
     ),
     "preprocessing": (
-        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup Normalization Rescaling "
-        "StringLookup TextVectorization"
+        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup MelSpectrogram "
+        "Normalization Rescaling STFTSpectrogram StringLookup TextVectorization"
     ),
-    "recurrent": "GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell StackedRNNCells",
-    "wrappers": "",
+    "recurrent": (
+        "ConvLSTM1D ConvLSTM2D ConvLSTM3D GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell "
+        "StackedRNNCells"
+    ),
+    "wrappers": "Bidirectional Pipeline SpectralNormalization TimeDistributed Wrapper",
 }
 
 
@@ -71,7 +75,7 @@ def deserialize(config: Any, custom_objects: Any = None) -> Any:
     return finished(registry.deserialize(config, custom_objects), config)
 
 
-__all__ = ["Layer", "deserialize", "get", "registry", "serialize"]
+__all__ = ["InputSpec", "Layer", "deserialize", "get", "registry", "serialize"]
 __all__ += activation.__all__
 __all__ += convolution.__all__
 __all__ += core.__all__

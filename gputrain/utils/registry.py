@@ -176,6 +176,7 @@ class Registry(Generic[T]):
             return self._find(config["config"], custom_objects)
         name, arguments = self._checked(config)
         target = self._find(name, custom_objects)
+        within = SCOPE.set({**SCOPE.get(), **(custom_objects or {})})  # for the configs that this one holds
         try:
             build = getattr(target, "from_config", None)
             return build(arguments) if build is not None else target(**arguments)
@@ -184,6 +185,8 @@ class Registry(Generic[T]):
                 f"The config of {self.kind} {name!r} must hold its constructor's arguments. "
                 f"Received {arguments!r}: {error}."
             ) from error
+        finally:
+            SCOPE.reset(within)
 
     def _knows(self, function: Any) -> bool:
         """Whether its name stands for a function, or for one of gputrain's that computes the same."""
@@ -264,10 +267,11 @@ def described(item: Any) -> dict[str, Any]:
     """
     cls = getattr(type(item), "written_as", type(item))
     own = registered_as(cls)
-    room = room_of(cls) if own is None and home_of(cls) is not None else None
-    is_public = room is not None and not room.startswith("keras.src.")
+    is_ours = own is None and home_of(cls) is not None
+    room = room_of(cls) if is_ours else cls.__module__
+    is_public = is_ours and not room.startswith("keras.src.")
     plain = {
-        "module": room,
+        "module": None if room in ("__main__", "builtins") else room,
         "class_name": cls.__name__,
         "config": item.get_config(),
         "registered_name": None if is_public else own or cls.__name__,

@@ -47,7 +47,6 @@ KERAS_ONLY: dict[str, KerasOnly] = {
     "input_tensor": KerasOnly(
         (None,), "an input stands for data, it holds none", "Call the model on the tensor."
     ),
-    "optional": KerasOnly((False,), "every input of a model must be given", "Give zeros in its place."),
     "lora_rank": _NO_LOW_RANK,
     "lora_alpha": _NO_LOW_RANK,
     "quantization_config": _NO_FEWER_BITS,
@@ -58,7 +57,7 @@ KERAS_ONLY: dict[str, KerasOnly] = {
     "rms_scaling": KerasOnly(
         (False,), "a layer that subtracts no mean is another one", "Write it as a layer of your own."
     ),
-    "synchronized": KerasOnly((False,), "each process normalizes its own part of the batch", _WITHOUT),
+    "synchronized": KerasOnly((False, True), "one process sees the whole batch", _WITHOUT),
     "overwrite_with_gradient": KerasOnly(
         (False,), "no weight is set to its gradient", "Assign to the weight in train_step."
     ),
