@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from gputrain import backend, ops
-from gputrain.backend.numpy import threads
+from gputrain.backend.numpy import recurrence, threads
 from gputrain.compiler import gradients
 from gputrain.errors import DTypeError, ShapeError
 from gputrain.ir import Graph, Spec, Value
@@ -249,6 +249,7 @@ def test_threads_share_out_sequences(steps: Steps, monkeypatch: pytest.MonkeyPat
     x, w, states = drawn(steps, (37, 6))
     mask = np.random.default_rng(0).random((37, 6)) < 0.7
     results = []
+    monkeypatch.setattr(recurrence, "WORTH", 1)
     for count in ("1", "2", "3"):
         monkeypatch.setenv("GPUTRAIN_THREADS", count)
         threads.workers.cache_clear()
