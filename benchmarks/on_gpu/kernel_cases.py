@@ -361,6 +361,27 @@ def draws(sizes: Sizes) -> Iterator[Case]:
         yield Case("random", op(name, (n,), "float32", 7, 11), (step,))
 
 
+# ------------------------------------------------------------------------------------------------ recurrence
+
+
+def recurrences(sizes: Sizes) -> Iterator[Case]:
+    """Sixteen steps of 128 units, forward as in training, and back."""
+    batch, steps, units = sizes.images, 16, 128
+    cells = (("LSTM", 4, 2, 0, 1), ("GRU", 3, 1, 1, 1), ("Simple", 1, 1, 0, 0))
+    state, before = Draw((batch, units), low=-1, high=1), Draw((batch, steps, units), low=-1, high=1)
+    for name, gates, states, biases, extras in cells:
+        width = gates * units
+        kernel, flops = Draw((units, width), low=-0.1, high=0.1), 2 * batch * steps * units * width
+        projected = Draw((batch, steps, width), low=-1, high=1)
+        weights = (kernel, *[Draw((width,), low=-1, high=1)] * biases)
+        start = (projected, *[state] * states, *weights)
+        yield Case("recurrence", op(f"{name}Steps", keeps=True), start, flops=flops)
+        kept = (Draw((steps, batch, width), low=-0.9, high=0.9), before)
+        kept += (Draw((steps, batch, units), low=-1, high=1),) * extras
+        backward = op(f"{name}StepsGrad", (True, *[False] * states))
+        yield Case("recurrence", backward, (before, kernel, *kept), flops=2 * flops)
+
+
 # ------------------------------------------------------------------------------------- indexing and movement
 
 
@@ -465,6 +486,7 @@ MAKERS: tuple[Callable[[Sizes], Iterator[Case | Launched]], ...] = (
     reductions,
     normalizations,
     draws,
+    recurrences,
     indexed,
     gathers,
     movements,

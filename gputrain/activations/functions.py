@@ -9,6 +9,7 @@ from typing import Any
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import normalize_axis
+from gputrain.ops.calls import kept
 from gputrain.ops.elementwise import Clip
 from gputrain.ops.pointwise import as_float
 from gputrain.utils.registry import Registry
@@ -51,6 +52,7 @@ def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, th
 
 
 @registry.add()
+@kept
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
     """`x` where positive, negative_slope * x elsewhere (Maas et al. 2013).
 
@@ -62,6 +64,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
 
 
 @registry.add()
+@kept
 def relu6(x: Any) -> Any:
     """`x` limited to 0..6 (Krizhevsky 2010).
 
@@ -82,6 +85,7 @@ def sigmoid(x: Any) -> Any:
 
 
 @registry.add()
+@kept
 def hard_sigmoid(x: Any) -> Any:
     """(x + 3) / 6, limited to 0..1.
 
@@ -92,6 +96,7 @@ def hard_sigmoid(x: Any) -> Any:
 
 
 @registry.add("hard_swish")
+@kept
 def hard_silu(x: Any) -> Any:
     """x * hard_sigmoid(x), also known as hard_swish (Howard et al. 2019, MobileNetV3).
 
@@ -103,6 +108,7 @@ def hard_silu(x: Any) -> Any:
 
 
 @registry.add()
+@kept
 def sparse_sigmoid(x: Any) -> Any:
     """(x + 1) / 2, limited to 0..1.
 
@@ -123,6 +129,7 @@ def tanh(x: Any) -> Any:
 
 
 @registry.add()
+@kept
 def hard_tanh(x: Any) -> Any:
     """`x` limited to -1..1.
 
@@ -133,6 +140,7 @@ def hard_tanh(x: Any) -> Any:
 
 
 @registry.add()
+@kept
 def tanh_shrink(x: Any) -> Any:
     """x - tanh(x).
 
@@ -144,6 +152,7 @@ def tanh_shrink(x: Any) -> Any:
 
 
 @registry.add()
+@kept
 def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
     """`x` where |x| exceeds the threshold, 0 elsewhere.
 
@@ -156,6 +165,7 @@ def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
 
 
 @registry.add()
+@kept
 def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
     """`x` moved toward 0 by the threshold, and 0 where it would pass it.
 
@@ -168,6 +178,7 @@ def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
 
 
 @registry.add()
+@kept
 def threshold(x: Any, threshold: float, default_value: float) -> Any:
     """`x` where it exceeds the threshold, `default_value` elsewhere.
 
@@ -211,6 +222,7 @@ def log_softmax(x: Any, axis: int = -1) -> Any:
 
 
 @registry.add()
+@kept
 def sparsemax(x: Any, axis: int = -1) -> Any:
     """The distribution along `axis` that is nearest to `x`; most of it may be exactly 0.
 
@@ -250,6 +262,7 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 
 @registry.add()
+@kept
 def selu(x: Any) -> Any:
     """Scaled `elu` that keeps mean 0 and variance 1 (Klambauer et al. 2017).
 
@@ -281,6 +294,7 @@ def silu(x: Any) -> Any:
 
 
 @registry.add()
+@kept
 def celu(x: Any, alpha: float = 1.0) -> Any:
     """max(x, 0) + alpha * (exp(min(x, 0) / alpha) - 1), smooth for every alpha (Barron 2017).
 
@@ -299,6 +313,7 @@ def celu(x: Any, alpha: float = 1.0) -> Any:
 
 
 @registry.add()
+@kept
 def glu(x: Any, axis: int = -1) -> Any:
     """a * sigmoid(b), a and b being the two halves of `x` along `axis` (Dauphin et al. 2017).
 
@@ -347,6 +362,7 @@ def softplus(x: Any) -> Any:
 
 
 @registry.add()
+@kept
 def log_sigmoid(x: Any) -> Any:
     """log(sigmoid(x)), computed as -softplus(-x), which cannot reach log(0).
 
@@ -357,6 +373,7 @@ def log_sigmoid(x: Any) -> Any:
 
 
 @registry.add()
+@kept
 def softsign(x: Any) -> Any:
     """x / (1 + |x|).
 
@@ -367,6 +384,7 @@ def softsign(x: Any) -> Any:
 
 
 @registry.add()
+@kept
 def squareplus(x: Any, b: float = 4) -> Any:
     """(x + sqrt(x * x + b)) / 2, close to softplus without exp and log (Barron 2021).
 
@@ -379,6 +397,7 @@ def squareplus(x: Any, b: float = 4) -> Any:
 
 
 @registry.add()
+@kept
 def sparse_plus(x: Any) -> Any:
     """0 below -1, `x` above 1, and (x + 1)**2 / 4 between.
 

@@ -15,8 +15,8 @@ from gputrain.errors import DataError
 NUMBERS = "fiub"  # kinds of dtypes that a model takes
 # What to do about other arrays; by kind of dtype: what they hold, and what to do.
 _TEXT = (
-    "Make numbers of them first (class indices, to_categorical, pandas.get_dummies, pandas.to_numeric), or "
-    "let gputrain.tabular.TablePreparation prepare the table."
+    "Make numbers of them first (keras.layers.TextVectorization, StringLookup, to_categorical, "
+    "pandas.get_dummies, pandas.to_numeric), or let gputrain.tabular.TablePreparation prepare the table."
 )
 KINDS = {
     "M": ("dates", "Make numbers of them first, as frame['when'].dt.dayofyear."),

@@ -61,7 +61,7 @@ def _check_shares(y: np.ndarray, limit: LabelRange) -> None:
     raise DataError(
         explain(
             f"Output {limit.output!r}: targets of binary_crossentropy must lie in 0..1.",
-            received=f"targets from {low} to {high}; the first outside is {_first(y, (y < 0) | (y > 1))}",
+            received=f"targets from {low} to {high}; the first outside is {first_in(y, (y < 0) | (y > 1))}",
             fix="Renumber two classes to 0 and 1; for more classes use sparse_categorical_crossentropy.",
         )
     )
@@ -75,7 +75,7 @@ def _check_indices(y: np.ndarray, limit: LabelRange, classes: int) -> None:
         raise DataError(
             explain(
                 f"Output {limit.output!r}: class indices must be whole numbers.",
-                received=f"{y.dtype} labels, the first that is not whole is {_first(y, y != np.floor(y))}",
+                received=f"{y.dtype} labels, the first that is not whole is {first_in(y, y != np.floor(y))}",
                 fix="Convert labels to integers; for numbers to predict use a regression loss such as mse.",
             )
         )
@@ -87,13 +87,13 @@ def _check_indices(y: np.ndarray, limit: LabelRange, classes: int) -> None:
         explain(
             f"Output {limit.output!r} has {classes} class{'es' * (classes != 1)}, so labels must lie in "
             f"0..{classes - 1}.",
-            received=f"labels from {low} to {high}; the first outside is {_first(y, outside)}",
+            received=f"labels from {low} to {high}; the first outside is {first_in(y, outside)}",
             fix="Give the last layer one unit per class, or renumber the labels from 0.",
         )
     )
 
 
-def _first(y: np.ndarray, where: np.ndarray) -> str:
+def first_in(y: np.ndarray, where: np.ndarray) -> str:
     """The first element where a condition holds, and its sample."""
     index = np.unravel_index(int(np.flatnonzero(where)[0]), y.shape)
     return f"{y[index]} at sample {int(index[0])}"

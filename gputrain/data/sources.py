@@ -20,7 +20,7 @@ from gputrain.utils import PyDataset
 from gputrain.utils.notes import note
 from gputrain.utils.states import check_names
 
-Check = Callable[[Any], None]
+Check = Callable[[Arrays], None]
 Cursor = tuple[int, int]  # number of the pass, batches of it that were given out
 _END = object()
 
@@ -88,7 +88,7 @@ class Source:
         raise NotImplementedError
 
     def check_with(self, check: Check) -> None:
-        """Check the targets: all at once, or those of each batch as it comes."""
+        """Check the data: all at once, or each batch as it comes."""
         raise NotImplementedError
 
     def epoch(self, number: int, done: int = 0) -> Iterator[Batch]:
@@ -198,8 +198,8 @@ class ArraySource(_PassSource):
         return Batch(self.arrays, np.arange(size), 0, size)
 
     def check_with(self, check: Check) -> None:
-        """Check the targets, all of them at once."""
-        check(self.arrays.y)
+        """Check the data, all of it at once."""
+        check(self.arrays)
 
     def _order(self, number: int) -> np.ndarray:
         if self._known is None or self._known[0] != number:
@@ -226,10 +226,10 @@ class Reading(Source):
     _check: Check | None = None
 
     def check_with(self, check: Check) -> None:
-        """Check the targets of each batch as it comes."""
+        """Check each batch as it comes."""
         self._check = check
         if self._peeked is not None:
-            check(self._peeked.arrays.y)
+            check(self._peeked.arrays)
 
     def _ahead(self, coming: Iterator[tuple[Batch, Cursor]]) -> Iterable[tuple[Batch, Cursor]]:
         """The same batches, read by a thread of their own where the device works by itself meanwhile."""
@@ -245,7 +245,7 @@ class Reading(Source):
         x, y, sample_weight = (*parts, None, None)[:3]
         arrays = make_arrays(x, y, sample_weight, self.what)
         if self._check is not None:
-            self._check(arrays.y)
+            self._check(arrays)
         if self.weigh is not None:
             arrays = self.weigh(arrays)
         # A generator may fill its buffers again before a device that works by itself has read them.

@@ -23,6 +23,9 @@ DTYPES = (*FLOATS, *INTEGERS, "bool")
 _NAMES = {np.dtype(name): name for name in DTYPES}  # NumPy makes the name anew at each question
 
 
+_TEXT = "Text is made into numbers before a model: by keras.layers.TextVectorization or StringLookup."
+
+
 def dtype_name(dtype: object) -> str:
     """Name of `dtype` ("float32"), checked against the dtypes gputrain computes in.
 
@@ -41,6 +44,8 @@ def dtype_name(dtype: object) -> str:
     if name not in DTYPES:
         mixed, close = name.startswith("mixed_"), nearest(name, DTYPES)
         hint = f"Did you mean {close!r}?" if close else None
+        if name.startswith(("str", "bytes", "object")):
+            hint = _TEXT
         raise DTypeError(
             explain(
                 f"Not a dtype gputrain {'keeps weights and computes' if mixed else 'computes'} in.",

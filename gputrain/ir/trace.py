@@ -43,6 +43,7 @@ class Trace(Interpreter):
         callers: layers whose call is being recorded, outermost first.
         finite: whether all that was required so far holds (`require`); states are kept unless it does.
         preparations: host functions to be called before each run of the program (learning-rate schedules).
+        looked_up: (indices, size, path of the layer) of indices that must lie in 0..size-1.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class Trace(Interpreter):
         self.effects: list[Value] = []
         self.finite: Value | None = None
         self.preparations: list[Callable[[], None]] = []
+        self.looked_up: list[tuple[Value, int, str]] = []
         self.callers: list[Any] = []
         self.names: list[str] = []
         self._keys: list[str] = []
@@ -169,7 +171,8 @@ class Trace(Interpreter):
                 explain(
                     f"{self.whole_path or 'The traced step'}: random numbers cannot be drawn inside the body "
                     "of a scan; every iteration would get the same ones.",
-                    fix="Draw them before the loop with a leading time axis and pass them as xs.",
+                    fix="Draw them before the loop with a leading time axis and pass them as xs; a layer "
+                    "RNN(cell, unroll=True) draws in each of its steps.",
                 )
             )
 

@@ -1,23 +1,40 @@
-"""Models as plain data: `get_config` and `from_config` of functional and Sequential models."""
+"""Models as plain data, in the schema of Keras 3: `get_config` and `from_config`.
+
+A functional model is {"name", "trainable", "layers", "input_layers", "output_layers"}. Each of the layers is
+described as `layers.serialize` does, with its "name" and its "inbound_nodes", one for each call. Where a
+symbolic value stood in the arguments of a call there is its history: the name of the layer that made it, the
+number of that layer's call, and the place among what the call returned.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from gputrain import layers as layers_
+from gputrain import tree
 from gputrain.config import floatx
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Value
+from gputrain.ir import Node, Value
 from gputrain.layers.base import Layer
-from gputrain.layers.base.symbolic import LayerCall, Slot
+from gputrain.layers.base.symbolic import LayerCall
 from gputrain.layers.core.input_layer import InputLayer
 from gputrain.models.functional import FunctionalGraph
-from gputrain.utils import tree
+from gputrain.models.operations import describes_operation, operation_config, operation_from
+from gputrain.ops.calls import FunctionCall
+from gputrain.utils.custom_objects import deserialize_keras_object, serialize_keras_object
 from gputrain.utils.registry import Registry
 
 models: Registry[Any] = Registry("model")  # those that may stand in other models
+_TENSOR = "__keras_tensor__"
+# Layers whose `call` in Keras leaves `training` to the caller; of others it is False, of augmentation True.
+_LEFT_OPEN = (
+    *("BatchNormalization", "Bidirectional", "GroupQueryAttention", "GroupedQueryAttention"),
+    *("MultiHeadAttention", "TimeDistributed"),
+)
+Place = tuple[str, int, int]  # name of a layer, number of its call, place among what the call returned
 
 
 def as_nested_model(cls: type[Layer]) -> type[Layer]:
@@ -26,112 +43,251 @@ def as_nested_model(cls: type[Layer]) -> type[Layer]:
 
 
 def sequential_config(model: Layer, stack: Sequence[Layer]) -> dict[str, Any]:
-    """{"name", "trainable", "layers": [{"class_name", "config"}, ...]}, with the input layer if any."""
-    return {
-        "name": model.name,
-        "trainable": model.trainable,
-        "layers": [layers_.serialize(layer) for layer in stack],
-    }
+    """{"name", "trainable", "dtype", "layers", "build_input_shape"}, with the input layer if any."""
+    config = model.plain_settings() | {"layers": [layers_.serialize(layer) for layer in stack]}
+    if stack and isinstance(stack[0], InputLayer):
+        config["build_input_shape"] = list(stack[0].batch_shape)
+    return config
 
 
 def sequential_from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
     """A Sequential from its config, with new weights."""
     stack = [from_plain(item, custom_objects) for item in config["layers"]]
-    return cls(stack, trainable=config.get("trainable", True), name=config.get("name"))
+    made = cls(stack, trainable=config.get("trainable", True), name=config.get("name"))
+    shape = config.get("build_input_shape")
+    if shape is not None and not made.built:
+        made.build(tuple(shape))
+    return made
+
+
+# ---------------------------------------------------------------------------------------- functional models
 
 
 def functional_config(model: Any, graph: FunctionalGraph) -> dict[str, Any]:
-    """{"name", "layers", "calls", "inputs", "outputs"}: values are numbered in order of their making.
+    """The layers of a functional model, their calls, and where its inputs and outputs are."""
+    places, calls = _places(graph)
+    described = [_described(subject, calls.get(subject, ()), places) for subject in graph.operations]
+    return {
+        **functional_settings(model),
+        "layers": described,
+        "input_layers": _placed(graph.inputs, places),
+        "output_layers": _placed(graph.outputs, _counted_as_keras(places)),
+    }
 
-    The mask of value n has the number -1 - n.
-    """
-    numbers: dict[Value, int] = {v: i for i, v in enumerate(graph.input_values)}
-    fresh = itertools.count(len(numbers))
-    found = {layer: i for i, layer in enumerate(graph.layers)}
-    calls = []
+
+def _is_model(layer: Any) -> bool:
+    """Whether a layer is a functional model, whose calls Keras counts from 1 where it tells of outputs."""
+    return hasattr(layer, "graph") and type(layer).__name__ != "Sequential"
+
+
+def _counted_as_keras(places: Mapping[Value, Place]) -> dict[Value, Place]:
+    """Places as `output_layers` has them."""
+    found = {}
+    for value, (name, number, index) in places.items():
+        made_by = value.node.op if value.node is not None else None
+        extra = isinstance(made_by, LayerCall) and _is_model(made_by.layer) and made_by.layer.name == name
+        found[value] = (name, number + extra, index)
+    return found
+
+
+def functional_settings(model: Any) -> dict[str, Any]:
+    """What the constructor of a functional model takes beside inputs and outputs."""
+    settings = model.plain_settings()
+    if model.dtype == floatx():
+        del settings["dtype"]
+    return dict(settings)
+
+
+def _places(graph: FunctionalGraph) -> tuple[dict[Value, Place], dict[Any, list[Node]]]:
+    """Where each value is made, and the calls of each layer and of each operation."""
+    inputs = zip(graph.input_values, graph.input_layers, strict=True)
+    places: dict[Value, Place] = {value: (layer.name, 0, 0) for value, layer in inputs}
+    calls: dict[Any, list[Node]] = {}
     for node in graph.nodes:
-        if not isinstance(node.op, LayerCall):
+        subject = node.op.layer if isinstance(node.op, LayerCall) else node
+        if subject is node and not isinstance(node.op, FunctionCall):
             raise GraphError(
                 explain(
-                    f"{model.name}: get_config() needs a model made of layers.",
+                    f"{graph.name}: get_config() needs a model of layers and of operations of keras.ops.",
                     received=f"the bare operation {node.op}",
                     fix="Wrap it in a Layer subclass with get_config().",
                 )
             )
-        ins = [numbers[v] for v in node.inputs]
-        calls.append({"layer": found[node.op.layer], "arguments": _plain(node.op.arguments, ins)})
-        for value in tree.flatten(node.op.packed(node.outputs)):
-            numbers[value] = next(fresh)
-            if value.mask is not None:
-                numbers[value.mask] = -1 - numbers[value]
-    return {
-        **model.plain_settings(),
-        "layers": [layers_.serialize(layer) for layer in graph.layers],
-        "calls": calls,
-        "inputs": tree.map_leaves(lambda v: numbers[v], graph.inputs),
-        "outputs": tree.map_leaves(lambda v: numbers[v], graph.outputs),
+        found = calls.setdefault(subject, [])
+        for i, value in enumerate(_returned(node)):
+            places.setdefault(value, (_name_of(subject), len(found), i))
+        found.append(node)
+    return places, calls
+
+
+def _returned(node: Node) -> list[Value]:
+    """What a call returned, flat, dicts in the order of their keys; then the masks that it made."""
+    values = tree.flatten(node.op.packed(node.outputs))
+    return [*values, *(value for value in node.outputs if not any(value is known for known in values))]
+
+
+def _name_of(subject: Any) -> str:
+    return str(subject.op.name if isinstance(subject, Node) else subject.name)
+
+
+def _described(subject: Any, calls: Sequence[Node], places: Mapping[Value, Place]) -> dict[str, Any]:
+    """A layer or an operation, with its calls."""
+    if isinstance(subject, Node):
+        plain, args = operation_config(subject.op, subject.inputs)
+        nodes = [{"args": _plain(args, places), "kwargs": {}}]
+        return {**serialize_keras_object(plain), "name": _name_of(subject), "inbound_nodes": nodes}
+    nodes = []
+    for node in calls:
+        args, kwargs = node.op.given(node.inputs)
+        nodes.append({"args": _plain(args, places), "kwargs": _plain(kwargs, places)})
+    return {**layers_.serialize(subject), "name": subject.name, "inbound_nodes": nodes}
+
+
+def _plain(structure: Any, places: Mapping[Value, Place]) -> Any:
+    """Arguments of a call with the histories of values in their places; tuples become lists."""
+    if isinstance(structure, Value):
+        kept = {"shape": list(structure.shape), "dtype": structure.dtype}
+        return {"class_name": _TENSOR, "config": {**kept, "keras_history": list(places[structure])}}
+    if isinstance(structure, list | tuple):
+        return [_plain(item, places) for item in structure]
+    if isinstance(structure, dict):
+        return {key: _plain(item, places) for key, item in structure.items()}
+    return serialize_keras_object(structure)
+
+
+def _placed(structure: Any, places: Mapping[Value, Place]) -> Any:
+    """The places of inputs or outputs, in their structure; lists for tuples."""
+    if isinstance(structure, Value):
+        return list(places[structure])
+    if isinstance(structure, dict):
+        return {key: _placed(item, places) for key, item in structure.items()}
+    return [_placed(item, places) for item in structure]
+
+
+def functional_from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
+    """A functional model from its config, with new weights.
+
+    Raises:
+        ValueError: a call reads what no call makes, or is written as before Keras 3.
+    """
+    if "calls" in config:
+        rule = "This config of a functional model is from an older gputrain and is read no more."
+        raise ValueError(explain(rule, fix="Write it again: to_json() now writes as Keras 3 does."))
+    made = {item["name"]: _subject(item, custom_objects) for item in config["layers"]}
+    known: dict[tuple[str, int], list[Value]] = {
+        (name, 0): [layer.value] for name, layer in made.items() if isinstance(layer, InputLayer)
     }
-
-
-def functional_from_config(
-    cls: Any, config: dict[str, Any], custom_objects: Any = None, layers: Sequence[Layer] | None = None
-) -> Any:
-    """A functional model from its config, with new weights; of `layers` in place of those it describes."""
-    made = layers or [from_plain(item, custom_objects) for item in config["layers"]]
-    values: list[Value] = [layer.value for layer in made if isinstance(layer, InputLayer)]
-    for call in config["calls"]:
-        args, kwargs = _rebuilt(call["arguments"], values)
-        values.extend(tree.flatten(made[call["layer"]](*args, **kwargs)))
-    inputs, outputs = (
-        tree.map_leaves(lambda i: _value(values, i), config[key]) for key in ("inputs", "outputs")
-    )
-    known = ("layers", "calls", "inputs", "outputs", "dtype" if config.get("dtype") == floatx() else "")
-    settings = {key: value for key, value in config.items() if key not in known}
+    calls = {
+        (item["name"], number): call
+        for item in config["layers"]
+        for number, call in enumerate(item.get("inbound_nodes", ()))
+    }
+    for name, number in _in_order(calls, known):
+        args, kwargs = (
+            _rebuilt(calls[name, number][key], known, custom_objects) for key in ("args", "kwargs")
+        )
+        known[name, number] = _values_of(made[name], args, kwargs)
+    of_outputs = {(name, number + _is_model(made[name])): values for (name, number), values in known.items()}
+    inputs, outputs = _found(config["input_layers"], known), _found(config["output_layers"], of_outputs)
+    settings = {
+        key: value for key, value in config.items() if key not in ("layers", "input_layers", "output_layers")
+    }
     return cls(inputs=inputs, outputs=outputs, **settings)
 
 
-def _value(values: list[Value], number: int) -> Any:
-    """The value of a number, or the mask of one."""
-    return values[number] if number >= 0 else values[-1 - number].mask
+def _subject(item: Any, custom_objects: Any) -> Any:
+    return operation_from(item) if describes_operation(item) else from_plain(item, custom_objects)
+
+
+def _values_of(subject: Any, args: list[Any], kwargs: dict[str, Any]) -> list[Value]:
+    """What the call of a layer or an operation returns, flat, and the masks that it makes.
+
+    Keras writes what `call` has as `training` where nobody said so, and goes by what the model is told.
+    """
+    if isinstance(subject, Layer) and kwargs.get("training") == _unsaid_training(subject):
+        kwargs = {key: value for key, value in kwargs.items() if key != "training"}
+    result = subject(*args, **kwargs)
+    nodes = [leaf.node for leaf in tree.flatten(result) if isinstance(leaf, Value) and leaf.node is not None]
+    return _returned(nodes[0])
+
+
+def _unsaid_training(layer: Layer) -> bool | None:
+    """What Keras's `call` of a layer has as `training` where nobody says so."""
+    parameter = inspect.signature(layer.call).parameters.get("training")
+    if parameter is None or parameter.default is not None or not layer.is_own:
+        return None if parameter is None else parameter.default
+    kind = type(layer).__name__
+    return None if kind in (*models.names(), *_LEFT_OPEN) else ".augmentation" in type(layer).__module__
+
+
+def _in_order(calls: Mapping[tuple[str, int], Any], known: Mapping[tuple[str, int], Any]) -> Iterator[Any]:
+    """The calls, each after those that it reads and after the calls of its layer before it."""
+    reads: dict[tuple[str, int], list[tuple[str, int]]] = {}
+    for (name, number), call in calls.items():
+        if not (isinstance(call, Mapping) and "args" in call and "kwargs" in call):
+            rule = f"The calls of layer {name!r} are written as before Keras 3."
+            raise ValueError(explain(rule, received=repr(call), fix="Write the model with Keras 3."))
+        reads[name, number] = [(str(one), int(i)) for one, i, _ in _histories(call)]
+        if number:
+            reads[name, number].append((name, number - 1))
+    for (name, _), read in reads.items():
+        strange = [place for place in read if place not in calls and place not in known]
+        if strange:
+            rule = f"Layer {name!r} reads what no layer of the config makes."
+            raise ValueError(explain(rule, received=f"call {strange[0][1]} of {strange[0][0]!r}"))
+    try:
+        yield from (place for place in TopologicalSorter(reads).static_order() if place in calls)
+    except CycleError as error:
+        rule = "Layers of the config read each other in a circle."
+        raise ValueError(explain(rule, received=[name for name, _ in error.args[1]])) from None
+
+
+def _is_tensor(item: Any) -> bool:
+    return isinstance(item, Mapping) and item.get("class_name") == _TENSOR
+
+
+def _histories(structure: Any) -> Iterator[Any]:
+    if _is_tensor(structure):
+        yield structure["config"]["keras_history"]
+    elif isinstance(structure, Mapping | list):
+        for item in structure.values() if isinstance(structure, Mapping) else structure:
+            yield from _histories(item)
+
+
+def _rebuilt(structure: Any, known: Mapping[tuple[str, int], list[Value]], custom_objects: Any) -> Any:
+    """Arguments of a call, with the values of the histories."""
+    if _is_tensor(structure):
+        return _found(structure["config"]["keras_history"], known)
+    if isinstance(structure, list):
+        return [_rebuilt(item, known, custom_objects) for item in structure]
+    if isinstance(structure, dict) and "class_name" not in structure:
+        return {key: _rebuilt(item, known, custom_objects) for key, item in structure.items()}
+    return deserialize_keras_object(structure, custom_objects)
+
+
+def _found(structure: Any, known: Mapping[tuple[str, int], list[Value]]) -> Any:
+    """The values of places, in their structure.
+
+    Raises:
+        ValueError: a place where nothing is.
+    """
+    if isinstance(structure, dict):
+        return {key: _found(item, known) for key, item in structure.items()}
+    if len(structure) == 3 and isinstance(structure[0], str):
+        name, number, index = structure
+        values = known.get((name, number), [])
+        if not 0 <= index < len(values):
+            raise ValueError(explain("Nothing is made at this place of the model.", received=list(structure)))
+        return values[index]
+    return [_found(item, known) for item in structure]
 
 
 def from_plain(item: Any, custom_objects: Any) -> Layer:
-    """The layer or model that a config describes."""
+    """The layer or model that a config describes; built only where its calls build it."""
     name = item.get("class_name") if isinstance(item, dict) else None
     known: dict[str, Any] = {one: models.find(one) for one in models.names()}
     target = {**known, **(custom_objects or {})}.get(name)
     if isinstance(target, type) and issubclass(target, tuple(known.values())):
         model: Any = target
         return model.from_config(item["config"], custom_objects)
-    return layers_.deserialize(item, custom_objects)
-
-
-def _plain(arguments: Any, numbers: list[int]) -> dict[str, Any]:
-    """Arguments of a call with {"value": number} for each value; tuples become lists."""
-    args, kwargs = tree.map_leaves(
-        lambda leaf: _Reference(numbers[leaf.index]) if isinstance(leaf, Slot) else leaf, arguments
-    )
-    return {"args": _listed(args), "kwargs": _listed(kwargs)}
-
-
-class _Reference(int):
-    """Number of a value, told apart from a number that is an argument."""
-
-
-def _listed(structure: Any) -> Any:
-    if isinstance(structure, list | tuple):
-        return [_listed(item) for item in structure]
-    if isinstance(structure, dict):
-        return {key: _listed(item) for key, item in structure.items()}
-    return {"value": int(structure)} if isinstance(structure, _Reference) else structure
-
-
-def _rebuilt(structure: Any, values: list[Value]) -> Any:
-    def rebuild(item: Any) -> Any:
-        if isinstance(item, dict):
-            if set(item) == {"value"}:
-                return _value(values, item["value"])
-            return {key: rebuild(value) for key, value in item.items()}
-        return [rebuild(value) for value in item] if isinstance(item, list) else item
-
-    return rebuild(structure["args"]), rebuild(structure["kwargs"])
+    return layers_.registry.deserialize(item, custom_objects)

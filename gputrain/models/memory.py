@@ -71,7 +71,7 @@ def memory_plan(model: Planned, batch_size: int, kind: str) -> MemoryPlan:
     """Trace and plan a step for batches of zeros of the model's input shape; nothing runs."""
     example = _example(model, kind)
     specs = [Spec((batch_size, *a.shape[1:]), a.dtype.name) for a in example.leaves]
-    _, graph, _ = trace_step(model, kind, example, specs)
+    graph = trace_step(model, kind, example, specs).graph
     plan = make_plan(graph, model._training_counters.step.device)
     state = model.optimizer.variables if model.optimizer is not None and kind == "train" else []
     slots = sum(v.spec.nbytes for v in state)

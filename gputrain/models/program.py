@@ -53,7 +53,7 @@ class Program:
         self.model, self.kind, self.size = model, kind, size
         self.feeder, self.device = feeder, feeder.device
         specs = [Spec((size, *a.shape[1:]), a.dtype.name) for a in example.leaves]
-        self.structure, self.graph, self.preparations = trace_step(model, kind, example, specs)
+        self.structure, self.graph, self.preparations, self.ranges = trace_step(model, kind, example, specs)
         self.executable = Executable(self.graph, self.device, arena)
 
     @property
@@ -180,7 +180,7 @@ class ProgramCache:
 
         def plan_of(batch: int) -> int:
             specs = [Spec((batch, *a.shape[1:]), a.dtype.name) for a in arrays.leaves]
-            _, graph, _ = trace_step(self.model, kind, arrays, specs)
+            graph = trace_step(self.model, kind, arrays, specs).graph
             # The inputs a few times more: batches that are on their way.
             return make_plan(graph, self.device).nbytes + 3 * sum(spec.nbytes for spec in specs)
 

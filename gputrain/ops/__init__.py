@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 
 from gputrain.ir import Value
 from gputrain.names import public, stands_above
+from gputrain.ops import calls
 from gputrain.ops.activation import *
+from gputrain.ops.angles import *
+from gputrain.ops.attending import *
 from gputrain.ops.base import REGISTRY, Operation, Sample, apply, cast, constant, convert
 from gputrain.ops.choice import *
 from gputrain.ops.comparison import *
@@ -27,13 +30,16 @@ from gputrain.ops.optim import *
 from gputrain.ops.pool import *
 from gputrain.ops.products import *
 from gputrain.ops.random import *
+from gputrain.ops.recurrence import *
 from gputrain.ops.reduction import *
 from gputrain.ops.register import *
+from gputrain.ops.sequences import *
 from gputrain.ops.special import *
 
 # What the modules have in their lists of public names; a new module needs the line above alone.
 __all__ = [name for name, item in globals().items() if getattr(item, "__module__", "").startswith(f"{__name__}.")]
 
+calls.keep_calls(globals(), (name for name in __all__ if name.islower()))
 Value.operators.update({name: globals()[name] for name in __all__})
 
 # Activations that Keras has among its operations, too; they are composed of these, in a room above.
@@ -44,6 +50,7 @@ _ACTIVATIONS = (
 )
 # Short compositions of other operations, by the module that has them; imported when one is asked for.
 _DERIVED = {
+    "contraction": "einsum",
     "derived_math": (
         "allclose arccosh arcsinh arctanh conj conjugate copy cosh deg2rad divide_no_nan exp2 fabs "
         "fmax fmin fmod heaviside hypot isclose isinf isnan isneginf isposinf isreal log2 log10 "
@@ -58,13 +65,14 @@ _DERIVED = {
         "trace tri tril triu vectorized_map vsplit vstack"
     ),
     "derived_sums": (
-        "average bincount cross cumprod cumsum diff digitize dot_product_attention einsum in_top_k "
+        "average bincount cross cumprod cumsum diff digitize dot_product_attention in_top_k "
         "inner isin kron moments nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum "
         "nanvar norm outer ptp rms_normalization searchsorted tensordot trapezoid vander vdot"
     ),
+    "derived_spectra": "fft fft2 ifft2 irfft istft rfft stft",
 }
 # Keras's groups of the same operations; they are imported when they are asked for.
-_GROUPS = tuple(f"{__name__}.{group}" for group in ("linalg", "nn", "numpy"))
+_GROUPS = tuple(f"{__name__}.{group}" for group in ("image", "linalg", "nn", "numpy"))
 
 stands_above(__name__, _ACTIVATIONS, "gputrain.activations")
 for _module, _names in _DERIVED.items():

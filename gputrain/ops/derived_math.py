@@ -11,6 +11,7 @@ import numpy as np
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import dtype_name, is_float
 from gputrain.ops.base import cast, convert, harmonize, spec_of
+from gputrain.ops.calls import keep_calls
 from gputrain.ops.comparison import (
     as_boolean,
     equal,
@@ -381,3 +382,6 @@ def real(x: Any) -> Any:
 
 
 conj = conjugate = real
+
+
+keep_calls(globals(), __all__)

@@ -10,6 +10,7 @@ import numpy as np
 
 from gputrain.errors import ShapeError, explain
 from gputrain.ops.base import convert
+from gputrain.ops.calls import keep_calls
 from gputrain.ops.indexing import take
 from gputrain.ops.movement import reshape
 from gputrain.ops.pointwise import as_float
@@ -117,3 +118,6 @@ def _maxima(x: Any, axis: int, windows: int) -> Any:
         x = take(x, inside.ravel(), axis)
     pool = [length if other == axis else 1 for other in range(1, len(x.shape) - 1)]
     return max_pool(x, pool)
+
+
+keep_calls(globals(), __all__)

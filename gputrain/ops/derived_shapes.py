@@ -13,6 +13,7 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, Value, as_tensor, dtype_name, normalize_axis
 from gputrain.ir.spec import whole_number
 from gputrain.ops.base import cast, convert, harmonize, spec_of
+from gputrain.ops.calls import keep_calls
 from gputrain.ops.choice import cond
 from gputrain.ops.creation import ones_like, zeros, zeros_like
 from gputrain.ops.elementwise import multiply, where
@@ -567,3 +568,6 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
         return branches[0](*operands)
     first, *rest = branches
     return cond(index <= 0, lambda: first(*operands), lambda: switch(index - 1, rest, *operands))
+
+
+keep_calls(globals(), __all__)

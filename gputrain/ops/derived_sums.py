@@ -7,15 +7,14 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-import numpy as np
-
 from gputrain import config
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Value, dtype_name, is_float, normalize_axes, normalize_axis
 from gputrain.ir.spec import whole_number, whole_numbers
+from gputrain.ops.attending import attend
 from gputrain.ops.base import cast, convert, harmonize, spec_of
+from gputrain.ops.calls import keep_calls
 from gputrain.ops.comparison import (
-    as_boolean,
     equal,
     greater,
     isfinite,
@@ -24,8 +23,8 @@ from gputrain.ops.comparison import (
     logical_and,
     not_equal,
 )
+from gputrain.ops.contraction import einsum
 from gputrain.ops.creation import full_like, ones_like
-from gputrain.ops.crossentropy import softmax
 from gputrain.ops.elementwise import (
     abs,
     add,
@@ -47,11 +46,11 @@ from gputrain.ops.movement import (
     reshape,
     squeeze,
     stack,
-    transpose,
 )
 from gputrain.ops.pointwise import as_float, as_floats
-from gputrain.ops.products import matmul
+from gputrain.ops.precision import wide_dtype
 from gputrain.ops.reduction import Axes, any, max, mean, min, prod, sum, var
+from gputrain.utils.signatures import on_or_off
 
 __all__ = [
     "average",
@@ -62,7 +61,6 @@ __all__ = [
     "diff",
     "digitize",
     "dot_product_attention",
-    "einsum",
     "in_top_k",
     "inner",
     "isin",
@@ -343,15 +341,20 @@ def rms_normalization(
         scale: of the sizes of `axis`, or None for 1.
         axis: one axis or several.
         epsilon: added to the mean, `config.epsilon()` unless given.
+
+    Returns:
+        the shape and dtype of x; float16 is computed in float32.
     """
     x = as_float(x)
+    dtype = spec_of(x).dtype
+    wide = cast(x, wide_dtype(dtype))
     axes = normalize_axes(axis, spec_of(x).ndim, "rms_normalization")
     shift = config.epsilon() if epsilon is None else float(epsilon)
-    found = multiply(x, rsqrt(add(mean(square(x), axes, True), shift)))
-    if scale is None:
-        return found
-    place = [n if i in axes else 1 for i, n in enumerate(spec_of(x).shape)]
-    return multiply(found, reshape(scale, place) if len(axes) < spec_of(x).ndim else scale)
+    found = multiply(wide, rsqrt(add(mean(square(wide), axes, True), shift)))
+    if scale is not None:
+        place = [n if i in axes else 1 for i, n in enumerate(spec_of(x).shape)]
+        found = multiply(found, reshape(cast(convert(scale), spec_of(wide).dtype), place))
+    return cast(found, dtype)
 
 
 # -------------------------------------------------------------------------------------- counts and places
@@ -542,118 +545,6 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     return stack(found if increasing else found[::-1], -1)
 
 
-def einsum(subscripts: str, *operands: Any) -> Any:
-    """Sums of products in Einstein's notation, as numpy.einsum; operands are joined from the left.
-
-    Args:
-        subscripts: as "bij,bjk->bik"; "..." stands for further axes, which are broadcast.
-        operands: arrays or values.
-
-    Raises:
-        ValueError: subscripts that do not fit.
-
-    Example:
-        >>> einsum("ij,jk->ik", np.ones((2, 3)), np.ones((3, 4))).shape
-        (2, 4)
-    """
-    arrays = harmonize(*operands)
-    terms, result = _subscripts(subscripts, [spec_of(x).ndim for x in arrays])
-    made, names = arrays[0], terms[0]
-    made, names = _traced(made, names)
-    for number, (other, own) in enumerate(zip(arrays[1:], terms[1:], strict=True), start=2):
-        needed = {*result, *(c for term in terms[number:] for c in term)}
-        made, names = _joined(made, names, *_traced(other, own), needed)
-    gone = [i for i, c in enumerate(names) if c not in result]
-    if gone:
-        made, names = sum(made, tuple(gone)), "".join(c for c in names if c in result)
-    return transpose(made, [names.index(c) for c in result])
-
-
-def _subscripts(text: str, dimensions: list[int]) -> tuple[list[str], str]:
-    """The letters of the axes of each operand and of the result; those of "..." are capitals of its own."""
-    given, arrow, result = text.replace(" ", "").partition("->")
-    terms = given.split(",")
-    if len(terms) != len(dimensions):
-        raise ValueError(
-            explain("einsum needs subscripts for each operand.", expected=len(dimensions), received=text)
-        )
-    more = [n - len(term.replace("...", "")) for n, term in zip(dimensions, terms, strict=True)]
-    if builtins.any(n < 0 or (n and "..." not in term) for n, term in zip(more, terms, strict=True)):
-        raise ValueError(
-            explain("einsum: a letter for each axis.", expected=dimensions, received=f"{text!r}")
-        )
-    extra = [chr(0x391 + i) for i in range(builtins.max(more))]  # Greek, so that none is taken
-    terms = [t.replace("...", "".join(extra[len(extra) - n :])) for n, t in zip(more, terms, strict=True)]
-    if not arrow:
-        letters = "".join(terms)
-        once = sorted(c for c in {*letters} if letters.count(c) == 1 and c not in extra)
-        return terms, "".join([*extra, *once])
-    result = result.replace("...", "".join(extra))
-    if len({*result}) < len(result) or not {*result} <= {*"".join(terms)}:
-        raise ValueError(explain("einsum: each letter of the result once, from an operand.", received=text))
-    return terms, result
-
-
-def _traced(x: Any, names: str) -> tuple[Any, str]:
-    """x without axes of the same letter twice: their diagonal is taken."""
-    for letter in dict.fromkeys(names):
-        while names.count(letter) > 1:
-            i = names.index(letter)
-            j = names.index(letter, i + 1)
-            size = spec_of(x).dims[i]
-            place = [1] * len(names)
-            place[i] = place[j] = size
-            x = sum(multiply(x, np.eye(size, dtype=spec_of(x).dtype).reshape(place)), j)
-            names = names[:j] + names[j + 1 :]
-    return x, names
-
-
-def _joined(a: Any, left: str, b: Any, right: str, needed: set[str]) -> tuple[Any, str]:
-    """The product of two operands, summed over the letters that nothing else needs."""
-    a, left = _summed(a, left, needed | {*right})
-    b, right = _summed(b, right, needed | {*left})
-    both = [c for c in left if c in right]
-    gone = [c for c in both if c not in needed and _size(a, left, c) == _size(b, right, c)]
-    kept = [c for c in both if c not in gone]
-    own, others = [c for c in left if c not in both], [c for c in right if c not in both]
-    a = transpose(a, [left.index(c) for c in (*kept, *own, *gone)])
-    b = transpose(b, [right.index(c) for c in (*kept, *gone, *others)])
-    leads = [list(spec_of(x).shape[: len(kept)]) for x in (a, b)]
-    rows, columns = (
-        spec_of(a).shape[len(kept) : len(kept) + len(own)],
-        spec_of(b).shape[len(kept) + len(gone) :],
-    )
-    inner = spec_of(a).shape[len(kept) + len(own) :]
-    product = matmul(
-        _merged(a, leads[0], (rows, inner)),
-        _merged(b, leads[1], (inner, columns)),
-    )
-    wide = [m if n == 1 else n for n, m in zip(*leads, strict=True)]
-    target = [*wide, *rows, *columns]
-    unknown = [i for i, n in enumerate(target) if n is None]
-    if len(unknown) > 1:
-        raise ShapeError(explain("einsum: only one size may be unknown.", received=f"sizes {target}"))
-    return reshape(product, [-1 if n is None else n for n in target]), "".join([*kept, *own, *others])
-
-
-def _size(x: Any, names: str, letter: str) -> int | None:
-    return spec_of(x).shape[names.index(letter)]
-
-
-def _summed(x: Any, names: str, needed: set[str]) -> tuple[Any, str]:
-    gone = tuple(i for i, c in enumerate(names) if c not in needed)
-    return (sum(x, gone), "".join(c for c in names if c in needed)) if gone else (x, names)
-
-
-def _merged(x: Any, lead: list[int | None], parts: Sequence[Sequence[int | None]]) -> Any:
-    """x with the sizes of each part in one axis."""
-    sizes = [
-        *lead,
-        *(None if None in part else math.prod(n for n in part if n is not None) for part in parts),
-    ]
-    return reshape(x, [-1 if n is None else n for n in sizes])
-
-
 def dot_product_attention(
     query: Any,
     key: Any,
@@ -669,33 +560,27 @@ def dot_product_attention(
 
     Args:
         query: (N, T, heads, size).
-        key, value: (N, S, heads, size), the heads those of the query.
+        key, value: (N, S, heads, size); the heads of the query are a multiple of theirs.
         bias: added to the scores, (N, heads, T, S) or what broadcasts to it.
         mask: True where a query may look at a key, of the same shape.
         scale: 1 / sqrt(size) unless given.
         is_causal: whether a query may look at keys up to its own place only.
-        flash_attention: as in Keras; there is one way of computing it, so True is refused.
+        flash_attention: as in Keras; there is one way of computing it, which stores no scores.
         attn_logits_soft_cap: as in Keras; only None is taken.
 
+    Returns:
+        (N, T, heads, size of the values).
+
     Raises:
-        ValueError: an argument that cannot be honoured.
+        ValueError: attn_logits_soft_cap.
+        ShapeError: sizes that do not fit.
     """
-    for name, given in (("flash_attention", flash_attention), ("attn_logits_soft_cap", attn_logits_soft_cap)):
-        if given:
-            raise ValueError(
-                explain(f"dot_product_attention: {name} is not offered.", received=given, fix="Leave it out.")
-            )
-    q, k, v = (transpose(x, (0, 2, 1, 3)) for x in harmonize(query, key, value))
-    size = spec_of(q).dims[-1]
-    scores = multiply(
-        matmul(q, transpose(k, (0, 1, 3, 2))), 1.0 / math.sqrt(size) if scale is None else scale
-    )
-    if bias is not None:
-        scores = add(scores, bias)
-    least = full_like(scores, float(np.finfo(spec_of(scores).dtype).min) * 0.7)
-    if mask is not None:
-        scores = where(as_boolean(mask), scores, least)
-    if is_causal:
-        length, others = spec_of(scores).dims[-2:]
-        scores = where(np.tri(length, others, dtype=bool), scores, least)
-    return transpose(matmul(softmax(scores), v), (0, 2, 1, 3))
+    on_or_off(flash_attention, "dot_product_attention: flash_attention", also=(None,))
+    if attn_logits_soft_cap:
+        rule = "dot_product_attention: attn_logits_soft_cap is not offered."
+        raise ValueError(explain(rule, received=attn_logits_soft_cap, fix="Leave it out."))
+    masks = () if mask is None else (mask,)
+    return attend(query, key, value, bias=bias, masks=masks, scale=scale, causal=bool(is_causal))
+
+
+keep_calls(globals(), __all__)

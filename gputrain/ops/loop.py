@@ -35,7 +35,7 @@ class Scan(Operation, eq=False):
     Attributes:
         body: inputs carries, slices of xs, captured; outputs carries, slices of ys.
         carries, xs, ys: how many there are of each.
-        length: number of steps.
+        length: number of steps; None while only shapes matter.
         reverse: whether to go from the last slice to the first.
     """
 
@@ -43,7 +43,7 @@ class Scan(Operation, eq=False):
     carries: int
     xs: int
     ys: int
-    length: int
+    length: int | None
     reverse: bool = False
 
     @property
@@ -362,7 +362,7 @@ def _once_for_all_steps(
         if not isinstance(node.op, MatMul) or any(v.ndim != 2 or not v.spec.static for v in node.inputs):
             continue
         x, w = node.inputs
-        if x in stacks and w in fixed and not node.op.transpose_a:
+        if x in stacks and w in fixed and stacks[x].spec.static and not node.op.transpose_a:
             (one,) = node.outputs
             product = apply(node.op, _rows(stacks[x]), fixed[w])
             stacks[one] = reshape(product, (stacks[x].spec.dims[0], *one.spec.dims))
@@ -467,16 +467,20 @@ def _carries(carry: Any, count: int) -> list[Any]:
     return leaves
 
 
-def _length(slices: Sequence[Any], length: int | None) -> int:
+def _length(slices: Sequence[Any], length: int | None) -> int | None:
+    """The number of steps; None where only shapes matter, and all that is gone through has an unknown one."""
     sizes = {spec_of(x).shape[0] for x in slices} | ({length} if length is not None else set())
-    if len(sizes) != 1 or None in sizes:
+    if len(sizes) > 1:
+        sizes.discard(None)
+    if len(sizes) != 1:
         raise ShapeError(
             explain(
                 "scan: all xs, and length if given, must agree on one known number of steps.",
                 received=sizes or None,
             )
         )
-    return int(sizes.pop())  # type: ignore[arg-type]
+    (steps,) = sizes
+    return None if steps is None else int(steps)
 
 
 def _eager_scan(f: Any, carry: Any, xs: Any, steps: int, reverse: bool) -> tuple[Any, Any]:

@@ -158,7 +158,7 @@ class RandomNormal(_Draw):
 # ---------------------------------------------------------------------------------------- public functions
 
 
-def _source(seed: Any, what: str) -> tuple[int, int, Any]:
+def draw_source(seed: Any, what: str) -> tuple[int, int, Any]:
     """(seed, stream, step) of the next draw: of the traced model, or of the process outside of one."""
     number = getattr(seed, "seed", seed)
     chosen = config.seed() if number is None else int(number)
@@ -190,7 +190,7 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
         return x
     if rate == 1:
         return multiply(x, 0.0)
-    chosen, stream, step = _source(seed, "dropout")
+    chosen, stream, step = draw_source(seed, "dropout")
     op = Dropout(rate, chosen, stream)
     if noise_shape is None:
         return apply(op, x, step)[0]
@@ -216,7 +216,7 @@ def random_uniform(
         dtype: default `config.floatx()`.
         seed: an int or SeedGenerator; None means the configured seed.
     """
-    chosen, stream, step = _source(seed, "uniform")
+    chosen, stream, step = draw_source(seed, "uniform")
     unit = apply(RandomUniform(_known(shape), dtype or config.floatx(), chosen, stream), step)
     return unit * (maxval - minval) + minval
 
@@ -232,7 +232,7 @@ def random_normal(
         dtype: default `config.floatx()`.
         seed: an int or SeedGenerator; None means the configured seed.
     """
-    chosen, stream, step = _source(seed, "normal")
+    chosen, stream, step = draw_source(seed, "normal")
     return apply(RandomNormal(_known(shape), dtype or config.floatx(), chosen, stream), step) * stddev + mean
 
 

@@ -11,7 +11,18 @@ import numpy as np
 
 from gputrain.errors import explain
 from gputrain.names import nearest
-from gputrain.utils.registry import CUSTOM, REGISTRIES, SCOPE, Registry, custom_object, registered_as
+from gputrain.utils.registry import (
+    CUSTOM,
+    REGISTRIES,
+    SCOPE,
+    Registry,
+    custom_object,
+    described,
+    described_function,
+    is_function,
+    registered_as,
+    room_of,
+)
 
 __all__ = [
     "CustomObjectScope",
@@ -144,8 +155,13 @@ def serialize_keras_object(obj: Any) -> Any:
         return type(obj)(serialize_keras_object(item) for item in obj)
     if isinstance(obj, Mapping):
         return {key: serialize_keras_object(item) for key, item in obj.items()}
+    if isinstance(obj, slice):
+        sides = {"start": obj.start, "stop": obj.stop, "step": obj.step}
+        return {"class_name": "__slice__", "config": sides}
+    if obj is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
     if inspect.isfunction(obj) and obj.__name__ != "<lambda>":
-        return {"module": "builtins", "class_name": "function", "config": get_registered_name(obj)}
+        return described_function(obj)
     if inspect.isclass(obj) or not hasattr(obj, "get_config"):
         raise TypeError(
             explain(
@@ -154,10 +170,7 @@ def serialize_keras_object(obj: Any) -> Any:
                 received=repr(obj),
             )
         )
-    name, cls = type(obj).__name__, type(obj)
-    home = next((registry for registry in REGISTRIES if registry.stands_for(name, cls)), None)
-    plain = {"module": None if home is None else _room(home, name), "class_name": name}
-    return {**plain, "config": obj.get_config(), "registered_name": registered_as(cls)}
+    return described(obj)
 
 
 def deserialize_keras_object(
@@ -187,20 +200,33 @@ def deserialize_keras_object(
     if not ("class_name" in config and "config" in config):
         return {key: deserialize_keras_object(item, custom_objects) for key, item in config.items()}
     name, inner = config["class_name"], config["config"]
-    if name == "__numpy__":
+    if name in ("__numpy__", "__tensor__"):
         return np.array(inner["value"], inner["dtype"])
-    if name == "function":
+    if name == "__slice__":
+        return slice(inner["start"], inner["stop"], inner["step"])
+    if name == "__ellipsis__":
+        return Ellipsis
+    if is_function(config):
         return _named(inner, None, custom_objects)[1]
     registry, target = _named(config.get("registered_name") or name, config.get("module"), custom_objects)
     if registry is not None:
-        return registry.deserialize({"class_name": name, "config": inner}, custom_objects)
-    return target.from_config(inner) if hasattr(target, "from_config") else target(**inner)
+        return finished(registry.deserialize({"class_name": name, "config": inner}, custom_objects), config)
+    return finished(target.from_config(inner) if hasattr(target, "from_config") else target(**inner), config)
 
 
-def _room(registry: Registry[Any], name: str) -> str:
-    """Keras's name of the room that a class is in, as "keras.layers" or "keras.optimizers.schedules"."""
-    parts = registry.find(name).__module__.split(".")
-    return ".".join(["keras", *(parts[1:3] if "schedules" in parts else parts[1:2])])
+def finished(made: Any, config: Any) -> Any:
+    """Return a layer or a model, built and compiled as plain data says it was; anything else as it is.
+
+    Args:
+        made: from the "config" of the data.
+        config: the data with its "build_config" and "compile_config".
+    """
+    if isinstance(config, Mapping):
+        if config.get("build_config") and hasattr(made, "build_from_config"):
+            made.build_from_config(config["build_config"])
+        if config.get("compile_config") and hasattr(made, "compile_from_config"):
+            made.compile_from_config(config["compile_config"])
+    return made
 
 
 def _named(
@@ -212,7 +238,7 @@ def _named(
         return None, own
     known = [registry for registry in REGISTRIES if name in registry.names()]
     for registry in known:
-        if module in (None, _room(registry, name)):
+        if module in (None, room_of(registry.find(name))) or str(module).startswith("keras.src."):
             return registry, registry.find(name)
     near = nearest(name, [one for registry in REGISTRIES for one in registry.names()])
     raise ValueError(

@@ -169,12 +169,12 @@ def normal64(raw: NDArray[np.uint64]) -> NDArray[np.float64]:
     return out
 
 
-def bit_stream(seed: int, stream: int, step: int, rank: int = 0) -> Any:
-    """The bit generator at the start of one draw; its `random_raw(n)` gives the next words."""
+def bit_stream(seed: int, stream: int, step: int, rank: int = 0, block: int = 0) -> Any:
+    """The bit generator at a block of one draw; its `random_raw(n)` gives the next words."""
     for name, value in (("seed", seed), ("stream", stream), ("step", step), ("rank", rank)):
         if not 0 <= value < _WORD_VALUES:
             raise ValueError(f"Philox: {name} must be from 0 to 2**64 - 1. Received {value!r}.")
-    counter = (int(rank) << 192) | (int(step) << 128)
+    counter = (int(rank) << 192) | (int(step) << 128) | int(block)
     key = int(seed) | (int(stream) << 64)
     # NumPy adds one to the counter before its first block.
     return np.random.Philox(counter=(counter - 1) % _COUNTER_VALUES, key=key)

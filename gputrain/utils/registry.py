@@ -6,8 +6,9 @@ Nothing is ever imported by a name that stands in a config: a name is looked up 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextvars import ContextVar
+from importlib import import_module
 from inspect import Parameter
 from typing import Any, Generic, Protocol, TypeVar, cast
 
@@ -15,7 +16,9 @@ from gputrain.names import attribute_instead, did_you_mean, snake_case
 from gputrain.utils.signatures import called_with
 
 _NAMED = Parameter.POSITIONAL_OR_KEYWORD
-_ALLOWED_KEYS = ("class_name", "config", "module", "registered_name")
+_ALLOWED_KEYS = ("class_name", "config", "module", "registered_name", "build_config", "compile_config")
+# Keys that Keras writes where layers stand in a model, and where they are shared.
+_OF_MODELS = ("name", "inbound_nodes", "shared_object_id")
 
 REGISTRIES: list[Registry[Any]] = []  # all of them, in the order of the rooms they are in
 # Classes and functions of a user's own by names such as "Custom>Scale", which configs may then use.
@@ -53,6 +56,7 @@ class Registry(Generic[T]):
     def __init__(self, kind: str, snake: bool = False) -> None:
         self.kind, self.snake = kind, snake
         self._classes: dict[str, type[T]] = {}
+        self._later: dict[str, str] = {}  # names by the modules that are imported for them
         REGISTRIES.append(self)
 
     def add(self, *aliases: str) -> Callable[[Named], Named]:
@@ -84,6 +88,15 @@ class Registry(Generic[T]):
                 )
         return cls
 
+    def add_later(self, module: str, names: Iterable[str]) -> None:
+        """Make names known whose classes enter when a module is imported, which is when one is asked for.
+
+        Args:
+            module: the module that adds them.
+            names: all that it adds.
+        """
+        self._later.update(dict.fromkeys(names, module))
+
     def find(self, name: str) -> type[T] | Callable[..., Any]:
         """Return the class or function that `name` stands for.
 
@@ -94,7 +107,7 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """Return all known names, sorted."""
-        return sorted(self._classes)
+        return sorted({*self._classes, *self._later})
 
     def stands_for(self, name: str, item: Any) -> bool:
         """Return whether a name stands for this very class or function."""
@@ -130,7 +143,7 @@ class Registry(Generic[T]):
         )
 
     def serialize(self, item: Any) -> Any:
-        """Return `item` as plain data: None, a function's name, or {"class_name", "config"}.
+        """Return `item` as plain data: None, the name of a known function, or a dict as Keras 3 writes it.
 
         Raises:
             TypeError: `item` is neither a named function nor an object with `get_config`.
@@ -138,11 +151,9 @@ class Registry(Generic[T]):
         if item is None:
             return None
         if hasattr(item, "get_config"):
-            plain = {"class_name": type(item).__name__, "config": item.get_config()}
-            own = registered_as(type(item))
-            return plain if own is None else {**plain, "registered_name": own}
+            return described(item)
         if inspect.isfunction(item) and item.__name__ != "<lambda>":
-            return registered_as(item) or item.__name__
+            return item.__name__ if self._knows(item) else described_function(item)
         raise TypeError(
             f"To be saved, a custom {self.kind} is a named function or an object with get_config(). "
             f"Received {item!r}. Give its class a get_config() method."
@@ -161,8 +172,11 @@ class Registry(Generic[T]):
         """
         if config is None or isinstance(config, str):
             return self.get(config, custom_objects)
+        if is_function(config):
+            return self._find(config["config"], custom_objects)
         name, arguments = self._checked(config)
         target = self._find(name, custom_objects)
+        within = SCOPE.set({**SCOPE.get(), **(custom_objects or {})})  # for the configs that this one holds
         try:
             build = getattr(target, "from_config", None)
             return build(arguments) if build is not None else target(**arguments)
@@ -171,6 +185,15 @@ class Registry(Generic[T]):
                 f"The config of {self.kind} {name!r} must hold its constructor's arguments. "
                 f"Received {arguments!r}: {error}."
             ) from error
+        finally:
+            SCOPE.reset(within)
+
+    def _knows(self, function: Any) -> bool:
+        """Whether its name stands for a function, or for one of gputrain's that computes the same."""
+        known = self._classes.get(function.__name__)
+        if known is function or function in self._classes.values():
+            return True
+        return known is not None and function.__module__.partition(".")[0] == __name__.partition(".")[0]
 
     def _by_name(self, name: str, custom_objects: Mapping[str, Any] | None) -> Any:
         target = self._find(name, custom_objects)
@@ -186,13 +209,15 @@ class Registry(Generic[T]):
     def _find(self, name: str, custom_objects: Mapping[str, Any] | None) -> type[T] | Callable[..., Any]:
         if custom_objects and name in custom_objects:
             return cast("Callable[..., Any]", custom_objects[name])
+        if name not in self._classes and name in self._later:
+            import_module(self._later[name])
         if name in self._classes:
             return self._classes[name]
         own = custom_object(name)
         if own is not None:
             return cast("Callable[..., Any]", own)
         room = "losses" if self.kind == "loss" else f"{self.kind}s"
-        known = attribute_instead(room, name).removeprefix(". ") or did_you_mean(name, self._classes)
+        known = attribute_instead(room, name).removeprefix(". ") or did_you_mean(name, self.names())
         raise ValueError(
             f"Unknown {self.kind} {name!r}. {known} A class of your own is given "
             f"as an instance, named in custom_objects, or registered with register_keras_serializable."
@@ -204,7 +229,7 @@ class Registry(Generic[T]):
                 f"A saved {self.kind} is a dict with 'class_name' and 'config'. Received {config!r}."
             )
         for key in config:
-            if key not in _ALLOWED_KEYS:
+            if key not in _ALLOWED_KEYS and key not in _OF_MODELS:
                 raise ValueError(
                     f"Unknown key {key!r} in a saved {self.kind}. {did_you_mean(str(key), _ALLOWED_KEYS)}"
                 )
@@ -213,6 +238,62 @@ class Registry(Generic[T]):
             raise ValueError(f"'config' of a saved {self.kind} must be a dict. Received {arguments!r}.")
         own = config.get("registered_name")
         return own if own in CUSTOM else config["class_name"], dict(arguments)
+
+
+def home_of(cls: type) -> Registry[Any] | None:
+    """Return the registry that knows a class by its name, or None."""
+    return next((registry for registry in REGISTRIES if registry.stands_for(cls.__name__, cls)), None)
+
+
+def room_of(cls: Any) -> str:
+    """Return Keras's name of the room that a class is in, as "keras.layers" or "keras.optimizers.schedules".
+
+    Where Keras's room is another one, the class says so: `keras_room`.
+    """
+    told = vars(cls).get("keras_room")
+    if told is not None:
+        return str(told)
+    parts = cls.__module__.split(".")
+    return ".".join(["keras", *(parts[1:3] if "schedules" in parts else parts[1:2])])
+
+
+def described(item: Any) -> dict[str, Any]:
+    """Return an object as Keras 3 writes it: "module", "class_name", "config", "registered_name".
+
+    What is built is written with its "build_config", a model with its "compile_config".
+
+    Args:
+        item: an object with `get_config`.
+    """
+    cls = getattr(type(item), "written_as", type(item))
+    own = registered_as(cls)
+    is_ours = own is None and home_of(cls) is not None
+    room = room_of(cls) if is_ours else cls.__module__
+    is_public = is_ours and not room.startswith("keras.src.")
+    plain = {
+        "module": None if room in ("__main__", "builtins") else room,
+        "class_name": cls.__name__,
+        "config": item.get_config(),
+        "registered_name": None if is_public else own or cls.__name__,
+    }
+    if getattr(item, "built", False) and hasattr(item, "get_build_config"):
+        shapes = item.get_build_config()
+        plain |= {} if shapes is None else {"build_config": shapes}
+    if hasattr(item, "get_compile_config"):
+        plain["compile_config"] = item.get_compile_config()
+    return plain
+
+
+def described_function(function: Any) -> dict[str, Any]:
+    """Return a named function as Keras 3 writes it."""
+    name = registered_as(function) or function.__name__
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+
+
+def is_function(config: Any) -> bool:
+    """Return whether plain data stands for a function, by its name."""
+    named = isinstance(config, Mapping) and config.get("class_name") == "function"
+    return named and isinstance(config.get("config"), str)
 
 
 def custom_object(name: str) -> Any:

@@ -35,6 +35,7 @@ class KerasOnly(NamedTuple):
 _NO_RAGGED = KerasOnly((None, False), "there are no ragged tensors", "Pad to one length, and mask.")
 _NO_SPARSE = KerasOnly((None, False), "there are no sparse tensors", "Give dense arrays.")
 _NO_LOW_RANK = KerasOnly((None,), "training in fewer numbers (LoRA) is not offered", "Leave it out.")
+_NO_FEWER_BITS = KerasOnly((None,), "weights are not stored in fewer bits", "Leave it out.")
 _NO_RENORM = "batch renormalization is not offered"
 _NO_AVERAGES = "moving averages of weights are not kept"
 _WITHOUT = "Leave it out."
@@ -46,24 +47,21 @@ KERAS_ONLY: dict[str, KerasOnly] = {
     "input_tensor": KerasOnly(
         (None,), "an input stands for data, it holds none", "Call the model on the tensor."
     ),
-    "optional": KerasOnly((False,), "every input of a model must be given", "Give zeros in its place."),
     "lora_rank": _NO_LOW_RANK,
     "lora_alpha": _NO_LOW_RANK,
-    "quantization_config": KerasOnly((None,), "weights are not stored in fewer bits", _WITHOUT),
+    "quantization_config": _NO_FEWER_BITS,
+    "gptq_unpacked_column_size": _NO_FEWER_BITS,
     "renorm": KerasOnly((False,), _NO_RENORM, "Take a larger batch, or LayerNormalization."),
     "renorm_clipping": KerasOnly((None,), _NO_RENORM, _WITHOUT),
     "renorm_momentum": KerasOnly((0.99,), _NO_RENORM, _WITHOUT),
     "rms_scaling": KerasOnly(
         (False,), "a layer that subtracts no mean is another one", "Write it as a layer of your own."
     ),
-    "synchronized": KerasOnly((False,), "each process normalizes its own part of the batch", _WITHOUT),
+    "synchronized": KerasOnly((False, True), "one process sees the whole batch", _WITHOUT),
     "overwrite_with_gradient": KerasOnly(
         (False,), "no weight is set to its gradient", "Assign to the weight in train_step."
     ),
     "layout": KerasOnly((None,), "a variable lies on one device", _WITHOUT),
-    "interpolation": KerasOnly(
-        ("nearest",), "rows and columns are only repeated", "Follow it with a convolution, which smooths."
-    ),
     "use_ema": KerasOnly((False, None), _NO_AVERAGES, "Average the weights in a callback."),
     "ema_momentum": KerasOnly((0.99,), _NO_AVERAGES, _WITHOUT),
     "ema_overwrite_frequency": KerasOnly((None,), _NO_AVERAGES, _WITHOUT),

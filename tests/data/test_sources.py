@@ -127,11 +127,11 @@ def test_an_ended_generator_has_no_further_epoch() -> None:
     assert [_rows(source.epoch(n)) for n in range(3)] == [ONCE[:2], ONCE[2:], []]
 
 
-def test_targets_of_each_batch_are_checked() -> None:
+def test_each_batch_is_checked() -> None:
     seen: list[Any] = []
     source = make_source(((X, X + n) for n in range(3)), 4, False, None, "fit")
     source.first()
-    source.check_with(lambda y: seen.append(float(y[0, 0])))
+    source.check_with(lambda arrays: seen.append(float(arrays.y[0, 0])))
     list(source.epoch(0))
     assert seen == [0, 1, 2]
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import copy
 import inspect
+import subprocess
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from gputrain import layers
 from gputrain.layers import Layer
 from gputrain.layers.base import arguments, declared
 from tests.layers.test_layers import CASES
+from tests.subprocesses import environment
 
 CLASSES = sorted({case.make for case in CASES}, key=lambda cls: cls.__name__)
 
@@ -174,3 +178,20 @@ def test_a_failed_build_leaves_the_layer_unbuilt() -> None:
     assert not layer.built
     layer.build((None, 8, 8, 4))
     assert layer.built
+
+
+def test_families_that_are_imported_later() -> None:
+    """The table in `gputrain.layers` names what each of them has, and no family is imported before that."""
+    for family, names in layers._LATER.items():
+        module = import_module(f"gputrain.layers.{family}")
+        assert names.split() == sorted(module.__all__), family
+    told = "print([f for f in layers._LATER if f'gputrain.layers.{f}' in sys.modules])"
+    assert printed(f"import sys; from gputrain import layers; {told}") == "[]"
+    told = "print(layers.deserialize({'class_name': 'RandomFlip', 'config': {}}).mode)"
+    assert printed(f"from gputrain import layers; {told}") == "horizontal_and_vertical"
+
+
+def printed(code: str) -> str:
+    """What a new process prints."""
+    asked = [sys.executable, "-c", code]
+    return subprocess.run(asked, capture_output=True, text=True, check=True, env=environment()).stdout.strip()

@@ -41,5 +41,6 @@ GROUPS: dict[str, list[Case]] = {
 }
 
 # The backend that Keras computes a group on. Programs hold code that is run line by line, and Keras hands its
-# state to a `train_step` on JAX alone.
+# state to a `train_step` on JAX alone. Its layers for text need TensorFlow, and so does adapt().
 BACKENDS = {group: "torch" if group.startswith(("programs/", "edges_torch")) else "jax" for group in GROUPS}
+BACKENDS |= dict.fromkeys(("programs/bins", "programs/categories", "programs/texts"), "tensorflow")

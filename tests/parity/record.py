@@ -10,6 +10,7 @@ WORD ...    also records anew the cases whose name has one of the words
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import subprocess
 import sys
@@ -25,12 +26,13 @@ from tests.parity.runners import Result, run
 from tests.parity.table import PARTS, Case
 
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+OF_TENSORFLOW = Path(__file__).with_name("requirements_tensorflow.txt")  # in a virtual environment of its own
 WHICH = "GPUTRAIN_PARITY_PART"  # a number below PARTS, or "all"; else by date
 
 
-def require_pinned() -> None:
-    """Refuse versions other than those in requirements.txt."""
-    for line in REQUIREMENTS.read_text().splitlines():
+def require_pinned(backend: str) -> None:
+    """Refuse versions other than those in the requirements of a backend."""
+    for line in (OF_TENSORFLOW if backend == "tensorflow" else REQUIREMENTS).read_text().splitlines():
         name, _, version = line.partition("==")
         found = metadata.version(name).partition("+")[0] if version else version  # torch says +cpu
         if found != version:
@@ -101,11 +103,11 @@ def main() -> None:
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--backend", choices=sorted(set(BACKENDS.values())))
     options = parser.parse_args()
-    require_pinned()
     if options.backend is None:  # Keras has one backend in a process
-        failed = [backend for backend in dict.fromkeys(BACKENDS.values()) if _alone(backend)]
+        failed = [backend for backend in _backends() if _alone(backend)]
         sys.exit(bool(failed))
-    os.environ.update(KERAS_BACKEND=options.backend, JAX_PLATFORMS="cpu")
+    require_pinned(options.backend)
+    os.environ.update(KERAS_BACKEND=options.backend, JAX_PLATFORMS="cpu", TF_CPP_MIN_LOG_LEVEL="3")
     if not options.check:
         record([""] if options.all else options.words, options.backend)
         return
@@ -113,6 +115,16 @@ def main() -> None:
     if part not in ("all", *map(str, range(PARTS))):
         sys.exit(f"{WHICH} must be 0 to {PARTS - 1} or all. Received {part!r}.")
     sys.exit(bool(check(part, options.backend)))
+
+
+def _backends() -> list[str]:
+    """The backends of all groups; TensorFlow where it is installed, which is large."""
+    there = list(dict.fromkeys(BACKENDS.values()))
+    if importlib.util.find_spec("tensorflow") is None:
+        left_out = [group for group, backend in BACKENDS.items() if backend == "tensorflow"]
+        print(f"left out, as TensorFlow is not installed ({OF_TENSORFLOW.name}): {', '.join(left_out)}")
+        there.remove("tensorflow")
+    return there
 
 
 def _alone(backend: str) -> int:

@@ -545,3 +545,17 @@ def test_counter(monkeypatch, total, state):
     half = "reading: 250/500 |" if total else "reading: 250 |"
     assert half in terminal.text
     assert ("00:05<00:05, 50.0 files/s" if total else "00:05, 50.0 files/s") in terminal.text
+
+
+def test_a_line_is_written_whole_or_not_at_all():
+    """What a Ctrl-C stops between two writes has no half of a line on the stream."""
+
+    class Interrupted(io.StringIO):
+        def write(self, text):
+            super().write(text)
+            raise KeyboardInterrupt
+
+    stream = Interrupted()
+    with pytest.raises(KeyboardInterrupt):
+        show_line("Epoch 1/2", stream)
+    assert stream.getvalue() == "Epoch 1/2\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from gputrain.backend.cupy import (
+    attending,
     conv,
     elementwise,
     indexing,
@@ -17,6 +18,7 @@ from gputrain.backend.cupy import (
     optim,
     pool,
     random,
+    recurrence,
     reduce,
     softmax,
 )
@@ -33,4 +35,6 @@ FAMILIES: tuple[ModuleType, ...] = (
     normalization,
     random,
     optim,
+    attending,
+    recurrence,
 )

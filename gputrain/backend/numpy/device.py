@@ -9,6 +9,7 @@ import numpy as np
 
 from gputrain.backend.base import Device, ForStep, Named, Thunk
 from gputrain.backend.numpy import (
+    attending,
     conv,
     conv_pool,
     erf,
@@ -18,6 +19,7 @@ from gputrain.backend.numpy import (
     normalization,
     optim,
     passes,
+    recurrence,
     reduction,
     softmax,
 )
@@ -26,7 +28,21 @@ from gputrain.ir.spec import Spec
 from gputrain.ops.base import Operation
 from gputrain.ops.pointwise import function_of
 
-ROOMS = (conv, conv_pool, erf, indexing, layer_norm, linalg, normalization, optim, passes, reduction, softmax)
+ROOMS = (
+    attending,
+    conv,
+    conv_pool,
+    erf,
+    indexing,
+    layer_norm,
+    linalg,
+    normalization,
+    optim,
+    passes,
+    recurrence,
+    reduction,
+    softmax,
+)
 
 
 class NumpyDevice(Device):

@@ -12,7 +12,7 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, normalize_axis
 from gputrain.names import did_you_mean
 from gputrain.random.seeds import SeedGenerator, check_seed
-from gputrain.utils.dtypes import as_number
+from gputrain.utils.dtypes import as_number, is_number
 
 _OR_MORE = {1: "", 2: " or two of them", 3: " or three of them"}
 _SIDES = {
@@ -82,6 +82,29 @@ def number(value: Any, where: str) -> float:
     return as_number(value, where)
 
 
+def share(value: Any, where: str) -> float:
+    """Return a number in 0..1 as a float.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not is_number(value) or not 0 <= value <= 1:
+        expected = f"0 <= {where.rpartition(' ')[2]} <= 1"
+        raise ValueError(explain(f"{where} is a share.", expected=expected, received=repr(value)))
+    return float(value)
+
+
+def not_negative(value: Any, where: str) -> float:
+    """Return a finite number of at least 0 as a float.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not is_number(value) or not 0.0 <= value < float("inf"):
+        raise ValueError(explain(f"{where} is a number, 0 or more.", received=repr(value)))
+    return float(value)
+
+
 def one_of(value: Any, allowed: Sequence[str], where: str) -> str:
     """Return `value` in lower case when it is one of the names in `allowed`.
 
@@ -105,6 +128,16 @@ def axis_or_axes(value: Any, where: str) -> int | list[int]:
         raise ValueError(explain(f"{where} must be an int, or several.", received=repr(value)))
     axes = [int(axis) for axis in given]
     return axes if _is_sequence(value) else axes[0]
+
+
+def sorted_axes(value: Any, where: str) -> list[int]:
+    """Return an axis or several in a list, those from the back first, as Keras keeps them.
+
+    Raises:
+        ValueError: anything else.
+    """
+    axes = axis_or_axes(value, where)
+    return sorted(axes) if isinstance(axes, list) else [axes]
 
 
 def side_pairs(value: Any, where: str, rank: int = 2) -> tuple[Any, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property, wraps
 from typing import Any, ClassVar
 
 from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Trace, Value, current_trace, suspended
+from gputrain.layers.base.input_spec import check_inputs
 from gputrain.layers.base.masking import any_mask, asked_for, attach, masks_of, warn_of_dropped
 from gputrain.layers.base.naming import inside, place_of
 from gputrain.layers.base.symbolic import SymbolicCalls, eager_call, functional_call, shape_of
@@ -28,17 +29,20 @@ class Called(SymbolicCalls):
     Attributes:
         supports_masking: whether the outputs carry the mask of the inputs.
         activity_regularizer: function of the output whose value is added to the loss.
+        input_spec: what the first argument of `call` must be, an InputSpec or nested ones; None for anything.
     """
 
     supports_masking = False
+    _build_shapes: Mapping[str, Any] | None = None  # what `build` was told, by its arguments
     _derived_attributes: ClassVar[tuple[str, ...]] = ("_call_arguments", "_usual_training")
     activity_regularizer: Any
+    input_spec: Any = None
 
     # ------------------------------------------------------------------------------------- to be overridden
 
     def build(self, input_shape: Any) -> None:
         """Create the weights for inputs of this shape (unknown sizes None)."""
-        self.built = True
+        self.built, self._build_shapes = True, {"input_shape": input_shape}
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the outputs, in operations of `gputrain.ops`."""
@@ -88,6 +92,8 @@ class Called(SymbolicCalls):
             trace.callers.append(self)
             try:
                 self._ensure_built(given)
+                if self.input_spec is not None:
+                    check_inputs(self.input_spec, next(iter(given.values()), None), self.name)
                 outputs = self.call(*args, **kwargs)
             except _REPORTED as error:
                 raise _with_path(error, trace.path, given) from error
@@ -145,8 +151,9 @@ class Called(SymbolicCalls):
         if self._path is None:
             self._path = place_of(self)
         if not self.built:
-            self.build(**self._shapes_for_build(given))
-            self.built = True
+            shapes = self._shapes_for_build(given)
+            self.build(**shapes)
+            self.built, self._build_shapes = True, shapes
 
     def _shapes_for_build(self, given: dict[str, Any]) -> dict[str, Any]:
         """The arguments of `build`: the shape of the first tensor, or by its name `x_shape` that of each `x`.
@@ -191,6 +198,8 @@ def building(build: Callable[..., None]) -> Callable[..., None]:
             self.built = before  # whatever a base's `build` has said
             raise
         self.built = True
+        names = list(inspect.signature(build).parameters)[1:]
+        self._build_shapes = {**dict(zip(names, args, strict=False)), **kwargs}
 
     return wrapped
 

@@ -12,10 +12,13 @@ from gputrain import regularizers
 from gputrain.errors import explain
 from gputrain.ir import Shape
 from gputrain.layers.base.declared import Argument
+from gputrain.layers.base.policy import policy
 from gputrain.layers.base.tracking import Tracked
 from gputrain.names import unknown_arguments
 from gputrain.runtime import Variable
+from gputrain.tree import map_shape_structure
 from gputrain.utils import tree
+from gputrain.utils.registry import SCOPE
 
 _PLAIN = (str, int, float, bool, type(None))
 _BASE_ARGUMENTS = frozenset(("self", "activity_regularizer", "trainable", "dtype", "autocast", "name"))
@@ -30,11 +33,27 @@ class Configured(Tracked):
 
     batch_input_shape: Shape | None
     activity_regularizer: Any
+    build: Callable[..., None]
+    _build_shapes: Mapping[str, Any] | None
     _declared_arguments: ClassVar[Mapping[str, Argument]] = {}
+    _declared_parts: ClassVar[Mapping[str, type]] = {}
     _given_arguments: dict[str, Any] | None = {}  # to the constructor of a class that does not describe it
 
     def check_arguments(self) -> None:
-        """Check arguments against each other; called once all that the class declares are set."""
+        """Check arguments against each other; called once all that the class declares are set.
+
+        It is given those that are not kept, by name.
+        """
+
+    def made_part(self, name: str, made_by: Any, values: dict[str, Any]) -> Any:
+        """The attribute `name` that is made from arguments of its own class (`declared.Part`).
+
+        Args:
+            name: of the attribute.
+            made_by: its class.
+            values: the arguments of the class, checked.
+        """
+        return made_by(**values)
 
     def add_declared_weight(self, of: str, shape: tuple[int, ...], **settings: Any) -> Variable:
         """A new weight whose initializer, regularizer and constraint are arguments of the layer.
@@ -59,21 +78,56 @@ class Configured(Tracked):
         if is_undescribed(type(self)):
             own = _required(type(self), self._given_arguments)
             return self.plain_settings() | own
-        declared = {name: item for name, item in self._declared_arguments.items() if not item.handed_on}
-        return self.plain_settings() | {
-            name: item.plain(getattr(self, name)) for name, item in declared.items()
-        }
+        kept = {name: item for name, item in self._declared_arguments.items() if item.kept}
+        declared = {name: item for name, item in kept.items() if not item.handed_on}
+        settings = self.plain_settings()
+        if all(name in self._declared_arguments for name in ("name", "dtype")):
+            del settings["trainable"]  # of such a class Keras's constructor takes these two alone
+        return settings | {name: item.plain(getattr(self, name)) for name, item in declared.items()}
+
+    def made_again(self, **changes: Any) -> Any:
+        """A new layer from the config of this one, without its weights.
+
+        Args:
+            changes: entries of the config that are to be others.
+        """
+        classes = {type(layer).__name__: type(layer) for layer in self.all_layers()}
+        known = SCOPE.set({**SCOPE.get(), **classes})  # classes of a user's own too, which no name stands for
+        try:
+            return type(self).from_config(self.get_config() | changes)
+        finally:
+            SCOPE.reset(known)
 
     def plain_settings(self) -> dict[str, Any]:
         """The arguments that all layers have, as plain data."""
-        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": policy(self.dtype)}
         if not self.autocast:
             config["autocast"] = False
-        if self.batch_input_shape is not None:
-            config["batch_input_shape"] = list(self.batch_input_shape)
         if self.activity_regularizer is not None:
             config["activity_regularizer"] = regularizers.serialize(self.activity_regularizer)
         return config
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes that the layer was built for, as plain data; None for a layer that is not built."""
+        shapes = self._build_shapes
+        if not shapes:
+            return None
+        if len(shapes) == 1:
+            return {"input_shape": next(iter(shapes.values()))}
+        return {"shapes_dict": dict(shapes)}
+
+    def build_from_config(self, config: Mapping[str, Any] | None) -> None:
+        """Build the layer for the shapes that `get_build_config` gave.
+
+        Args:
+            config: as JSON has it, too: lists in the places of tuples.
+        """
+        if not config or self.built:
+            return
+        if config.get("input_shape") is not None:
+            self.build(map_shape_structure(tuple, config["input_shape"]))
+        elif config.get("shapes_dict"):
+            self.build(**{key: map_shape_structure(tuple, x) for key, x in config["shapes_dict"].items()})
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from copy import copy
 from functools import partial
 from inspect import Parameter
+from operator import attrgetter
 from typing import Any
 
 from gputrain import activations, constraints, initializers, regularizers
@@ -35,7 +36,12 @@ class Argument:
         per_axis: whether `check` takes the class's `rank` too, and the default stands once for each axis.
         shown: whether the signature names it; others are taken by keyword only.
         handed_on: whether it is one of the base layer's, named for its place in the signature.
+        kept: whether it becomes an attribute and part of the config; others go to `check_arguments`.
+        part: the attribute whose argument it is (see `Part`); "" for the layer's own.
     """
+
+    part = ""
+    asks_nothing = False  # of an argument of Keras that nothing is done for here
 
     def __init__(
         self,
@@ -47,9 +53,11 @@ class Argument:
         per_axis: bool = False,
         shown: bool = True,
         handed_on: bool = False,
+        kept: bool = True,
     ) -> None:
         self.check, self.default, self.plain = check, default, plain
         self.after, self.per_axis, self.shown, self.handed_on = after, per_axis, shown, handed_on
+        self.kept = kept
         self.hint = "Any"
 
     def of(self, rank: int | None) -> Argument:
@@ -67,6 +75,37 @@ class Argument:
         """What may be given for an attribute of its type: None too, where that is the default."""
         known = self.hint == "Any" or "None" in self.hint
         return self.hint if known or self.default is not None else f"{self.hint} | None"
+
+
+class Part:
+    """An attribute of a layer that is made from arguments of its own class, as the cell of a loop.
+
+    Those become arguments of the layer, in front of those of its bases, and properties that read them from
+    the attribute. The attribute is no argument itself.
+
+    Args:
+        made_by: the class of the attribute, with declared arguments.
+        after: for some of its arguments, the one that each follows in the layer's signature.
+    """
+
+    def __init__(self, made_by: Any, after: Mapping[str, str]) -> None:
+        self.made_by, self.after = made_by, after
+
+    def arguments(self, attribute: str) -> dict[str, Argument]:
+        """The class's arguments as those of a layer that has it as `attribute`."""
+        rank = getattr(self.made_by, "rank", None)
+        found = {}
+        for name, item in self.made_by._declared_arguments.items():
+            if not item.handed_on:
+                found[name] = one = copy(item.of(rank))
+                one.default = item.default  # one number may stand for all axes
+                one.part, one.after = attribute, self.after.get(name)
+        return found
+
+
+def part(made_by: Any, **after: str) -> Any:
+    """An attribute that is made from arguments of its class; see `Part`."""
+    return Part(made_by, after)
 
 
 def as_given(value: Any, where: str) -> Any:
@@ -122,7 +161,9 @@ def keras_only(name: str, **settings: Any) -> Any:
         only_taken(name, value, where.partition(":")[0])
         return value
 
-    return Argument(check, KERAS_ONLY[name].taken[0], **settings)
+    found = Argument(check, KERAS_ONLY[name].taken[0], **settings)
+    found.asks_nothing = True
+    return found
 
 
 class fixed(property):  # a decorator, as property is
@@ -140,11 +181,12 @@ def complete(cls: Any, root: type) -> None:
     bases = [base._declared_arguments for base in cls.__bases__ if getattr(base, "_declared_arguments", None)]
     inherited = {name: item for arguments in reversed(bases) for name, item in arguments.items()}
     kept = dict.fromkeys(name for arguments in bases for name in arguments)
-    before = {name: inherited[name] for name in kept if not isinstance(vars(cls).get(name), fixed)}
+    before = {name: inherited[name] for name in kept if not isinstance(vars(cls).get(name), fixed | Part)}
     hints = inspect.get_annotations(cls) if own else {}
     for name, item in own.items():
         item.hint = str(hints.get(name, "Any"))
         delattr(cls, name)
+    own = _of_parts(cls) | own
     cls._declared_arguments = _merged(own, before)
     differs = own or len(before) < len(kept) or len(bases) > 1 or "rank" in vars(cls)
     if not _is_made(cls.__init__, root):
@@ -153,6 +195,19 @@ def complete(cls: Any, root: type) -> None:
         cls.__init__ = _constructor(cls, root)
     if cls.__doc__ and next(_between(cls.__base__, root), None):
         cls.__doc__ = _Help(cls.__doc__, root)
+
+
+def _of_parts(cls: Any) -> dict[str, Argument]:
+    """The arguments of the parts that a class declares, each a property of the class from now on."""
+    parts = {name: item for name, item in vars(cls).items() if isinstance(item, Part)}
+    cls._declared_parts = getattr(cls, "_declared_parts", {}) | {n: p.made_by for n, p in parts.items()}
+    found = {}
+    for attribute, item in parts.items():
+        delattr(cls, attribute)
+        for name, argument in item.arguments(attribute).items():
+            found[name] = argument
+            setattr(cls, name, property(attrgetter(f"{attribute}.{name}")))
+    return found
 
 
 def _is_made(constructor: Any, root: Any) -> bool:
@@ -190,11 +245,21 @@ def _constructor(cls: Any, root: Any) -> Callable[..., None]:
         given |= {name: kwargs.pop(name) for name in arguments if name not in shown and name in kwargs}
         named = {name: given[name] for name, item in arguments.items() if item.handed_on}
         root.__init__(self, **named, **kwargs)
+        of_parts: dict[str, dict[str, Any]] = {name: {} for name in cls._declared_parts}
+        passing: dict[str, Any] = {}
         for name, item in arguments.items():
             if not item.handed_on:
                 value = given.get(name, item.default)
-                setattr(self, name, _checked(item, value, f"{type(self).__name__}: {name}"))
-        self.check_arguments()
+                value = _checked(item, value, f"{type(self).__name__}: {name}")
+                if item.part:
+                    of_parts[item.part][name] = value
+                elif item.kept:
+                    setattr(self, name, value)
+                else:
+                    passing[name] = value
+        for name, values in of_parts.items():
+            setattr(self, name, self.made_part(name, cls._declared_parts[name], values))
+        self.check_arguments(**passing)
 
     __init__.__module__, __init__.__qualname__ = cls.__module__, f"{cls.__qualname__}.__init__"
     named = [
@@ -222,6 +287,8 @@ class _Help:
 def _with_shared_sections(cls: Any, doc: str, root: type) -> str:
     """A docstring with what the bases of a class say of the arguments and sections that it leaves out."""
     docs = [_sections(doc), *(_sections(base.__doc__) for base in _between(cls, root) if base is not cls)]
+    of_parts = [base for made_by in cls._declared_parts.values() for base in _between(made_by, root)]
+    docs += [_sections(base.__doc__) for base in of_parts]
     about, own = docs[0]
     found = {name: next((s[name] for _, s in docs if name in s), "") for name in _SHARED} | own
     entries = [dict(_entries(sections.get("Args", ""))) for _, sections in docs]

@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 
 from gputrain import backend, config
+from gputrain.data.indices import check_indices, ranges_in
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Node, Shape, Spec, Stored, Trace, Value, dtype_name
 from gputrain.layers.base.policy import is_array
 from gputrain.layers.base.tracking import Tracked
-from gputrain.ops.base import Operation, as_value, convert, is_number
+from gputrain.ops.base import as_value, convert, is_number
+from gputrain.ops.calls import Call, with_slots
 from gputrain.runtime import Variable, interpret
 from gputrain.utils import tree
 from gputrain.utils.states import yielding
@@ -43,14 +45,13 @@ _FIRST = tuple(map(TriedSize, (127, 131, 137, 139, 149, 151)))
 _SECOND = tuple(map(TriedSize, (1021, 1031, 1033, 1039, 1049, 1051)))
 
 
-class _LayerCall(Operation, eq=False):
-    """A node of a functional model: one call of a layer. `arguments` has a `Slot` for each input value.
+class _LayerCall(Call, eq=False):
+    """A node of a functional model: one call of a layer.
 
     Its outputs are the values that the layer returns, flat, and then the masks of those that have one.
     """
 
     layer: Any
-    arguments: Any
     results: Results
 
     @property
@@ -61,12 +62,14 @@ class _LayerCall(Operation, eq=False):
         """What the layer returned, without the masks behind it."""
         return tree.pack(self.results.structure, outputs)
 
-    def call(self, values: Sequence[Value]) -> list[Any]:
+    def call(self, values: Sequence[Any]) -> list[Any]:
         """Call the layer on other values; what corresponds to the outputs of the node."""
-        args, kwargs = tree.map_leaves(
-            lambda leaf: values[leaf.index] if isinstance(leaf, Slot) else leaf, self.arguments
-        )
-        made = _as_values(self.layer, self.layer(*args, **kwargs))
+        args, kwargs = self.given(values)
+        return self.flat(self.layer(*args, **kwargs))
+
+    def flat(self, result: Any) -> list[Any]:
+        """What corresponds to the outputs of the node in what such a call returned."""
+        made = _as_values(self.layer, result)
         return [*made, *(made[i].mask for i in self.results.masks)]
 
     def __str__(self) -> str:
@@ -74,13 +77,6 @@ class _LayerCall(Operation, eq=False):
 
 
 LayerCall = _LayerCall  # no operation of a device: classes of a public name are registered as such
-
-
-class Slot:
-    """Where an input value goes in the arguments of a layer."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
 
 
 class Results:
@@ -147,8 +143,12 @@ class SymbolicCalls(Tracked):
     @yielding
     def is_own(self) -> bool:
         """Whether no user code runs in this layer's call, so that unknown sizes may pass through it."""
-        package = __name__.partition(".")[0] + "."
-        return all(type(layer).call.__module__.startswith(package) for layer in self.all_layers())
+        return all(layer.has_known_call() for layer in self.all_layers())
+
+    def has_known_call(self) -> bool:
+        """Whether the code of this layer's `call`, without that of layers below it, is gputrain's."""
+        call: Any = getattr(type(self), "call")  # noqa: B009  (that of a subclass)
+        return bool(call.__module__.startswith(__name__.partition(".")[0] + "."))
 
 
 def _stand_ins(shape: Any, dtype: str) -> Any:
@@ -162,14 +162,10 @@ def _stand_ins(shape: Any, dtype: str) -> Any:
 
 def functional_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Call a layer on symbolic values outside a trace: build it, find its output shapes, record the call."""
-    arguments = (args, kwargs)
-    leaves = tree.flatten(arguments)
-    values = [leaf for leaf in leaves if isinstance(leaf, Value)]
-    numbers = iter(range(len(values)))
-    slots = tree.map_leaves(lambda leaf: Slot(next(numbers)) if isinstance(leaf, Value) else leaf, arguments)
+    slots, values = with_slots((args, kwargs))
     results = results_of(layer, args, kwargs)
     specs = (*results.specs, *results.masks.values())
-    op = LayerCall(layer, slots, results)
+    op = LayerCall(slots, layer, results)
     node = Node(op, tuple(values), specs, layer.name)
     outputs, masks = node.outputs[: len(results.specs)], node.outputs[len(results.specs) :]
     for value in outputs:
@@ -277,6 +273,7 @@ def eager_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         result = layer(*new_args, **new_kwargs)
     values = [leaf for leaf in tree.flatten(result) if isinstance(leaf, Value)]
     added = [loss for _, loss in trace.losses]
+    check_indices(arrays, ranges_in(inputs, trace.looked_up))
     for prepare in trace.preparations:
         prepare()
     computed = iter(interpret(trace.graph(inputs, [*values, *added]), arrays, backend.current_device()))

@@ -31,6 +31,7 @@ class Tracked(Typed):
     """
 
     begins_models = heads_paths = True
+    _revision = 0  # how often changed what traced steps hold of it as constants, such as a vocabulary
     _taken_beside: ClassVar[tuple[str, ...]] = ()  # arguments of constructors beside those in signatures
     _derived_attributes: ClassVar[tuple[str, ...]] = ("symbolic_calls", "_losses")
 
@@ -98,6 +99,25 @@ class Tracked(Typed):
         variable.constraint = constraints.get(constraint)
         self._added_weights.append(variable)
         return variable
+
+    def add_variable(
+        self,
+        shape: tuple[int, ...],
+        initializer: Any,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """A new weight of this layer; see `add_weight`.
+
+        Args:
+            shape, initializer, dtype, trainable, autocast, regularizer, constraint, name: as there.
+        """
+        settings = {"autocast": autocast, "regularizer": regularizer, "constraint": constraint, "name": name}
+        return self.add_weight(shape, initializer, dtype, trainable, **settings)
 
     def add_loss(self, loss: Any) -> None:
         """Add to the loss of the model, usually inside `call`; it counts until the layer is called again.

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from gputrain import config, ops
 from gputrain.data.arrays import on_host
-from gputrain.data.sources import is_iterator
 from gputrain.errors import DataError, ShapeError, explain
 from gputrain.ir import Shape, current_trace, normalize_axis
 from gputrain.layers.base import Layer, registry
 from gputrain.layers.base.arguments import known_size
+from gputrain.layers.preprocessing.data_layer import batches
 from gputrain.layers.preprocessing.moments import Moments
 from gputrain.ops.precision import wide_dtype
 from gputrain.runtime import Variable
@@ -112,7 +111,7 @@ class Normalization(Layer):
             ValueError: the layer was given its statistics.
         """
         self.reset_state()
-        for batch in _batches(data):
+        for batch in batches(data):
             array = self._numbers(batch)
             rows = max(1, BLOCK // max(1, math.prod(array.shape[1:])))
             for start in range(0, len(array), rows):
@@ -350,16 +349,6 @@ def _of_sizes(array: np.ndarray, sizes: tuple[int, ...], name: str) -> np.ndarra
             received=f"shape {array.shape}",
         )
     )
-
-
-def _batches(data: Any) -> Iterator[Any]:
-    """The batches of an iterator or a sequence of batches; an array as the only one."""
-    if not is_iterator(data):
-        yield data
-        return
-    indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
-    for batch in (data[i] for i in range(len(data))) if indexed else data:
-        yield batch[0] if isinstance(batch, tuple) else batch
 
 
 def _places(flags: np.ndarray) -> list[tuple[int, ...]]:

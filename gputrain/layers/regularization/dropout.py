@@ -5,15 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gputrain import ops
-from gputrain.errors import explain
 from gputrain.layers.base import Layer, arguments, declared, registry
-from gputrain.utils.dtypes import is_number
-
-
-def _share(value: Any, where: str) -> float:
-    if not is_number(value) or not 0 <= value <= 1:
-        raise ValueError(explain(f"{where} is a share.", expected="0 <= rate <= 1", received=repr(value)))
-    return float(value)
 
 
 @registry.add()
@@ -40,7 +32,7 @@ class Dropout(Layer):
     """
 
     supports_masking = True
-    rate: float = declared.argument(_share)
+    rate: float = declared.argument(arguments.share)
     noise_shape: Any = declared.argument(arguments.noise_shape, None)
     seed: Any = declared.argument(arguments.seed, None, plain=arguments.plain_seed)
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gputrain import config, ops
 from gputrain.compiler.rewrite import optimize
 from gputrain.data import Arrays
+from gputrain.data.indices import IndexRange, ranges_in
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Graph, Spec, Stored, Trace, Value, current_trace, schedule
 from gputrain.models.training.state import TrainingState
@@ -48,11 +49,24 @@ class Stepped(Protocol):
         """One step of predict."""
 
 
-def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) -> tuple[Any, Graph, list[Any]]:
-    """(structure of the results, graph, host functions to call before each run) of a model's step.
+class TracedStep(NamedTuple):
+    """A model's step.
 
-    The structure of predictions has None for each output; logs have COMPUTED for what the device gives.
+    Attributes:
+        structure: that of predictions has None for each output; logs have COMPUTED for what the device gives.
+        graph: what is computed.
+        preparations: host functions to call before each run.
+        ranges: what indices among its arrays must lie in.
     """
+
+    structure: Any
+    graph: Graph
+    preparations: list[Any]
+    ranges: list[IndexRange]
+
+
+def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) -> TracedStep:
+    """Trace a model's step for arrays as those of `example`, of `specs`."""
     values = [Value(spec) for spec in specs]
     fresh = iter(values)
     data = (example.x, example.y, example.sample_weight)
@@ -78,7 +92,8 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
                 leaves = _as_counted(leaves, trace, model.metrics, kept)
         elif counter in trace.before:  # something drew: the next step draws anew
             trace.write(counter, ops.add(trace.read(counter), 1))
-    return structure, optimize(trace.graph(values, leaves)), trace.preparations
+    ranges = ranges_in(values, trace.looked_up)
+    return TracedStep(structure, optimize(trace.graph(values, leaves)), trace.preparations, ranges)
 
 
 def _build(model: Any, x: Any, counter: Any) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from gputrain import compiler, config, metrics, ops, optimizers
+from gputrain.data import Arrays
 from gputrain.data.ahead import is_reader
+from gputrain.data.indices import check_indices
 from gputrain.data.sources import Batch, Source
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Value, current_trace, is_float
@@ -27,6 +30,7 @@ from gputrain.ops.base import convert, spec_of
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils import unpack_x_y_sample_weight as unpack_data
+from gputrain.utils.custom_objects import deserialize_keras_object, serialize_keras_object
 from gputrain.utils.notes import note
 from gputrain.utils.signatures import takes
 from gputrain.utils.states import yielding
@@ -158,6 +162,36 @@ class Trainer:
         self.compiled = True
         self._coming_metrics = None
         self._traced_programs.clear()
+
+    def get_compile_config(self) -> dict[str, Any]:
+        """What `compile` was given, as plain data; {} for a model that was not compiled.
+
+        It is {} too, with a note, where a loss or a metric is a function without a name or an object that
+        does not describe itself.
+        """
+        if not self.compiled:
+            return {}
+        losses, metrics = self._compile_loss, self._compile_metrics
+        given = {
+            "optimizer": self.optimizer,
+            "loss": self.loss,
+            "loss_weights": None if losses is None else losses.loss_weights,
+            "metrics": None if metrics is None else metrics.given,
+            "weighted_metrics": None if metrics is None else metrics.weighted,
+            "run_eagerly": self.run_eagerly,
+            "steps_per_execution": self.steps_per_execution,
+            "jit_compile": "auto",
+        }
+        try:
+            found = serialize_keras_object(given)
+        except (TypeError, NotImplementedError) as error:
+            note(f"{self.name}: what compile() was given is not written into the config. {error}")
+            return {}
+        return dict(found)
+
+    def compile_from_config(self, config: Mapping[str, Any]) -> None:
+        """Compile the model as `get_compile_config` says."""
+        self.compile(**deserialize_keras_object(dict(config)))
 
     def _names_of_outputs(self) -> list[str] | None:
         """Names of the outputs, once a functional model knows them."""
@@ -536,6 +570,10 @@ class Trainer:
         """Symbolic inputs and outputs, where the model has them."""
         return None
 
+    def names_of_inputs(self) -> list[str] | None:
+        """The keys of a dict of inputs, where the model has such."""
+        return None
+
     def find_non_finite(self, batch: Batch) -> str:
         """Run the training step of a batch again, keeping nothing, and say where NaN or infinity began."""
         return self._traced_programs.get("train", batch.arrays, batch.size).find_non_finite(batch)
@@ -543,7 +581,7 @@ class Trainer:
     def trace_key(self) -> Any:
         """What traced steps depend on beside data and metrics: layers, weights, switches, settings."""
         below = self._held_below()
-        layers = tuple((layer, layer.trainable) for layer in below)
+        layers = tuple((layer, layer.trainable, layer._revision) for layer in below)
         held = (v for layer, held in below.items() for v in (*layer._added_weights, *held))
         weights = tuple((v, v.trainable) for v in held if isinstance(v, Variable))
         version = self._compile_metrics.version if self._compile_metrics is not None else 0
@@ -559,15 +597,20 @@ class Trainer:
         return list(dict.fromkeys(o for o in found if isinstance(o, optimizers.Optimizer)))
 
     def _prepare_step(self, kind: str, source: Source) -> Program:
-        """Trace the step for the first batch and check the labels, so that errors come before any step."""
+        """Trace the step for the first batch and check the data, so that errors come before any step."""
         self._traced_programs.refresh()
         batch = source.first()
         program = self._traced_programs.get(kind, batch.arrays, batch.size)
         if kind == "train":
             self._settle_metrics()
-        if kind != "predict" and self._compile_loss is not None:
-            source.check_with(self._compile_loss.check_targets)
+        source.check_with(partial(self._check_data, program))
         return program
+
+    def _check_data(self, program: Program, arrays: Arrays) -> None:
+        """Check that labels and indices are some that there are."""
+        if program.kind != "predict" and self._compile_loss is not None:
+            self._compile_loss.check_targets(arrays.y)
+        check_indices(arrays.leaves, program.ranges)
 
     def _in_order_of_metrics(self, logs: dict[str, Any], return_dict: bool) -> Any:
         """Logs as a dict; or their values, first those of `metrics` in order, one alone not as a list."""

@@ -108,10 +108,14 @@ def above_bars(stream: TextIO) -> Iterator[None]:
 
 
 def show_line(text: str, stream: TextIO | None = None) -> None:
-    """Print a line above the bars that are there, by default on standard output."""
+    """Print a line above the bars that are there, by default on standard output.
+
+    It is one write, so that a Ctrl-C in the middle never leaves a line without its end.
+    """
     stream = sys.stdout if stream is None else stream
     with above_bars(stream):
-        print(text, file=stream, flush=True)
+        stream.write(f"{text}\n")
+        stream.flush()
 
 
 def bar_format(head: str, timing: str, values: str, width: int | None) -> str:
