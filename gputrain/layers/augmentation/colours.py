@@ -26,6 +26,7 @@ _BITS = 8
 _OUTER, _MIDDLE = 1 / 13, 5 / 13  # weights of a pixel's neighbours, and its own, in a smoothed image
 
 _shares = partial(both_ways, 0.0, 1.0)
+_both_ways = partial(both_ways, -1.0, 1.0)
 
 
 def _column(numbers: Any, images: Any) -> Any:
@@ -85,11 +86,16 @@ class RandomSaturation(RandomColours):
     The saturation is multiplied by f / (1 - f), f drawn between the bounds of `factor`: 0 gives grey, 0.5
     changes nothing, 1 gives full colours. It is limited to `value_range`, as in Keras.
 
+    Args:
+        factor: two numbers (lower, upper) within -1..1; one number f stands for (-f, f). Below 0 all is grey.
+
     Example:
         >>> pale = numpy.array([1.0, 0.5, 0.5]).reshape(1, 1, 1, 3)
         >>> RandomSaturation((0.0, 0.0), (0, 1))(pale, training=True).ravel().tolist()
         [1.0, 1.0, 1.0]
     """
+
+    factor: tuple[float, float] = declared.argument(_both_ways)
 
     def choose(self, draws: Draws) -> dict[str, Any]:
         """By what the saturation of each image is multiplied, (N,)."""
@@ -112,11 +118,17 @@ class RandomColorDegeneration(RandomColours):
 
     The share of grey is drawn between the bounds of `factor`: 0 changes nothing, 1 gives grey.
 
+    Args:
+        factor: two numbers (lower, upper) within -1..1; one number f stands for (-f, f). Below 0 colours grow
+            stronger.
+
     Example:
         >>> pixel = numpy.array([0.0, 0.0, 1.0]).reshape(1, 1, 1, 3)
         >>> RandomColorDegeneration((1.0, 1.0), (0, 1))(pixel, training=True).shape
         (1, 1, 1, 3)
     """
+
+    factor: tuple[float, float] = declared.argument(_both_ways)
 
     def choose(self, draws: Draws) -> dict[str, Any]:
         """The share of grey of each image, (N, 1, 1, 1)."""
