@@ -33,9 +33,11 @@ from gputrain.utils.registry import serializer
 _LATER = {
     "attention": "AdditiveAttention Attention GroupQueryAttention MultiHeadAttention",
     "augmentation": (
-        "CenterCrop MaxNumBoundingBoxes RandomBrightness RandomContrast RandomCrop "
-        "RandomElasticTransform RandomFlip RandomPerspective RandomRotation RandomShear "
-        "RandomTranslation RandomZoom Resizing"
+        "AutoContrast CenterCrop Equalization MaxNumBoundingBoxes RandomBrightness "
+        "RandomColorDegeneration RandomContrast RandomCrop RandomElasticTransform RandomFlip "
+        "RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation "
+        "RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom Resizing "
+        "Solarization"
     ),
     "preprocessing": (
         "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup MelSpectrogram "
