@@ -158,7 +158,8 @@ class FunctionalGraph:
         if isinstance(args, dict) and all(name in args for name in names):
             return [args[name] for name in names]
         flat = tree.flatten(args)
-        is_order = not isinstance(self.inputs, dict) or self.names is None or len(flat) < 2
+        by_key = self.names if isinstance(self.inputs, dict) else None
+        is_order = by_key is None or list(self.inputs) == by_key  # or else "in order" means either
         if len(flat) != len(self.input_values) or not is_order:
             raise ShapeError(
                 explain(
