@@ -82,8 +82,8 @@ class FunctionalGraph:
     def operations(self) -> list[Any]:
         """Input layers, called layers, nodes of bare operations: those farthest from the outputs first.
 
-        Each is there once. As in Keras, of those equally far the one that is met first comes first, on the way
-        back from the first output.
+        Each is there once. As in Keras, of those equally far the one that is met first comes first, on the
+        way back from the first output.
         """
         return _by_distance(dict(zip(self.input_values, self.input_layers, strict=True)), self.output_values)
 

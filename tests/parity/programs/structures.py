@@ -1,4 +1,4 @@
-"""Inputs and outputs nested in lists, tuples and dicts: in layers, in models, and in the data they are given."""
+"""Inputs and outputs nested in lists, tuples and dicts: in layers, in models, and in their data."""
 
 from __future__ import annotations
 
