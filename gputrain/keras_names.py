@@ -51,18 +51,6 @@ NOT_THERE: tuple[Group, ...] = (
         {"callbacks": "BackupAndRestore ModelCheckpoint OrbaxCheckpoint"},
     ),
     Group(
-        "attention",
-        "Write a Layer of your own with keras.layers.EinsumDense and keras.ops.dot_product_attention.",
-        {
-            "layers": "MultiHeadAttention GroupQueryAttention Attention AdditiveAttention"
-        },
-    ),
-    Group(
-        "other normalization and regularization",
-        "Use a constraint of the kernel, as keras.constraints.MaxNorm.",
-        {"layers": "SpectralNormalization"},
-    ),
-    Group(
         "many features prepared at once",
         "Prepare tables with gputrain.tabular, or each feature with its layer: keras.layers.StringLookup, "
         "IntegerLookup, Discretization, Normalization, HashedCrossing ...",
@@ -74,7 +62,7 @@ NOT_THERE: tuple[Group, ...] = (
         "change the images before the training.",
         {
             "layers": "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization "
-            "MaxNumBoundingBoxes MixUp RandAugment RandomColorDegeneration RandomColorJitter "
+            "MixUp RandAugment RandomColorDegeneration RandomColorJitter "
             "RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPosterization "
             "RandomSaturation RandomSharpness Solarization",
             "utils": "bounding_boxes",
@@ -202,18 +190,13 @@ NOT_THERE: tuple[Group, ...] = (
         {"": "name_scope", "backend": "get_uid"},
     ),
     Group(
-        "weights of layers by a second name",
-        "Make weights with add_weight().",
-        {"layers.Layer": "add_variable"},
-    ),
-    Group(
         "metrics inside layers",
         "Keep metrics as attributes of the model, and update them in train_step.",
         {"layers.Layer": "add_metric"},
     ),
     Group(
         "settings of other engines",
-        "Leave them out: there is no flash attention, tracebacks are never filtered, and nothing unsafe is "
+        "Leave them out: there is one kind of attention, tracebacks are never filtered, and nothing unsafe is "
         "loaded.",
         {
             "config": "disable_flash_attention enable_flash_attention is_flash_attention_enabled "

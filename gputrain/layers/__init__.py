@@ -33,8 +33,9 @@ from gputrain.utils.registry import serializer
 _LATER = {
     "attention": "AdditiveAttention Attention GroupQueryAttention MultiHeadAttention",
     "augmentation": (
-        "CenterCrop RandomBrightness RandomContrast RandomCrop RandomElasticTransform RandomFlip "
-        "RandomPerspective RandomRotation RandomShear RandomTranslation RandomZoom Resizing"
+        "CenterCrop MaxNumBoundingBoxes RandomBrightness RandomContrast RandomCrop "
+        "RandomElasticTransform RandomFlip RandomPerspective RandomRotation RandomShear "
+        "RandomTranslation RandomZoom Resizing"
     ),
     "preprocessing": (
         "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup MelSpectrogram "
@@ -44,7 +45,7 @@ _LATER = {
         "ConvLSTM1D ConvLSTM2D ConvLSTM3D GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell "
         "StackedRNNCells"
     ),
-    "wrappers": "Bidirectional TimeDistributed Wrapper",
+    "wrappers": "Bidirectional Pipeline SpectralNormalization TimeDistributed Wrapper",
 }
 
 

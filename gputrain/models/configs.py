@@ -68,7 +68,7 @@ def functional_config(model: Any, graph: FunctionalGraph) -> dict[str, Any]:
     places, calls = _places(graph)
     described = [_described(subject, calls.get(subject, ()), places) for subject in graph.operations]
     return {
-        **_settings(model),
+        **functional_settings(model),
         "layers": described,
         "input_layers": _placed(graph.inputs, places),
         "output_layers": _placed(graph.outputs, _counted_as_keras(places)),
@@ -90,7 +90,8 @@ def _counted_as_keras(places: Mapping[Value, Place]) -> dict[Value, Place]:
     return found
 
 
-def _settings(model: Any) -> dict[str, Any]:
+def functional_settings(model: Any) -> dict[str, Any]:
+    """What the constructor of a functional model takes beside inputs and outputs."""
     settings = model.plain_settings()
     if model.dtype == floatx():
         del settings["dtype"]
@@ -206,8 +207,8 @@ def _values_of(subject: Any, args: list[Any], kwargs: dict[str, Any]) -> list[Va
     if isinstance(subject, Layer) and kwargs.get("training") == _unsaid_training(subject):
         kwargs = {key: value for key, value in kwargs.items() if key != "training"}
     result = subject(*args, **kwargs)
-    node = next(leaf.node for leaf in tree.flatten(result) if isinstance(leaf, Value))
-    return _returned(node)
+    nodes = [leaf.node for leaf in tree.flatten(result) if isinstance(leaf, Value) and leaf.node is not None]
+    return _returned(nodes[0])
 
 
 def _unsaid_training(layer: Layer) -> bool | None:

@@ -80,7 +80,7 @@ class FunctionalGraph:
 
     @cached_property
     def operations(self) -> list[Any]:
-        """Input layers, called layers, and nodes of bare operations: those farthest from the outputs first.
+        """Input layers, called layers, nodes of bare operations: those farthest from the outputs first.
 
         Each is there once. As in Keras, of those equally far the one that is met first comes first, on the way
         back from the first output.
@@ -135,7 +135,7 @@ class FunctionalGraph:
         return ""
 
     def match(self, args: Any) -> list[Any]:
-        """The flat list of inputs, in order: of a structure like that of the inputs, a dict by name, or a list.
+        """The flat list of inputs, in order: from what is nested like them, a dict by name, or a list.
 
         Keys beyond those of the inputs are left out.
         """
@@ -185,7 +185,8 @@ class FunctionalGraph:
         if given is None:
             if value.origin is None or not value.origin.optional:
                 rule = f"{self.name}: input {value.name!r} is not optional."
-                raise ShapeError(explain(rule, received="None", fix="Make it with Input(..., optional=True)."))
+                fix = "Make it with Input(..., optional=True)."
+                raise ShapeError(explain(rule, received="None", fix=fix))
             return None
         x = convert(given)
         mask = getattr(x, "mask", None)

@@ -130,6 +130,7 @@ def run_layer(case: Case, side: Side, result: Result) -> None:
     Settings:
         training: what `training` the layer is called with.
         named: names of the last arguments, which are passed by them.
+        call: further arguments; lists stand for arrays, tuples for lists.
     """
     arrays, layer = case.arrays(), _subject(case, side, name="subject")
     symbols = _symbols(side, arrays)
@@ -162,7 +163,15 @@ def _called(case: Case, layer: Any, inputs: Sequence[Any], **told: Any) -> Any:
     """The layer on inputs, the last of which may have names."""
     named = case.settings.get("named", ())
     first = len(inputs) - len(named)
+    told = {**{name: _unpacked(value) for name, value in case.settings.get("call", {}).items()}, **told}
     return layer(*inputs[:first], **dict(zip(named, inputs[first:], strict=True)), **told)
+
+
+def _unpacked(value: Any) -> Any:
+    """A further argument of a call."""
+    if isinstance(value, tuple):
+        return [_unpacked(one) for one in value]
+    return np.array(value) if isinstance(value, list) else value
 
 
 def _symbols(side: Side, arrays: list[Any]) -> list[Any]:

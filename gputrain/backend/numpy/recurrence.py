@@ -18,23 +18,26 @@ from gputrain.ir.spec import Spec
 from gputrain.ops.precision import wide_dtype
 
 Array = Any
-FEWEST = 8  # sequences that are worth a thread of their own
+WORTH = (
+    1 << 14
+)  # elements of a thread's gates: with fewer, threads wait for the interpreter more than they compute
+LARGE = 1 << 24  # multiplications of a step's product that BLAS may share out among threads of its own
 
 add, subtract, multiply, tanh, copyto, dot = np.add, np.subtract, np.multiply, np.tanh, np.copyto, np.dot
 
 
-def _parts(batch: int) -> list[slice]:
-    """The sequences of each thread."""
-    parts = shares(range(batch)) if batch >= 2 * FEWEST else [range(batch)]
+def _parts(batch: int, width: int) -> list[slice]:
+    """The sequences of each thread; `width` is that of the gates."""
+    parts = shares(range(batch)) if batch * width >= 2 * WORTH else [range(batch)]
     return [slice(part[0], part[-1] + 1) for part in parts]
 
 
-def _at_once(tasks: Sequence[Callable[[], None]]) -> Callable[[], None]:
-    """The tasks of all threads; a single one leaves BLAS its own threads."""
-    both = together(tasks)
+def _at_once(tasks: Sequence[Callable[[], None]], product: int) -> Callable[[], None]:
+    """The tasks of all threads, in each of which a step multiplies so often."""
+    both, by_blas = together(tasks), len(tasks) == 1 and product >= LARGE
 
     def run() -> None:
-        with one_blas_thread if len(tasks) > 1 else nullcontext():
+        with nullcontext() if by_blas else one_blas_thread:
             both()
 
     return run
@@ -201,7 +204,8 @@ def _forward(op: Any, out: Any, *inputs: Array, scratch: Any) -> Thunk:
 
         return run
 
-    all_rows = _at_once([of_rows(rows) for rows in _parts(len(projected))])
+    tasks = [of_rows(rows) for rows in _parts(len(projected), projected.shape[2])]
+    all_rows = _at_once(tasks, projected[:, 0].size * starts[0].shape[1])
 
     def run() -> None:
         _moved(zip(widened, weights, strict=False))
@@ -327,7 +331,7 @@ def _backward_scratch(op: Any, *inputs: Spec) -> tuple[Spec, ...]:
     _, _, gates, before, extras, mask = op.parts(inputs)
     dtype = wide_dtype(gates.dtype)
     (batch, steps, units), width = before.dims, gates.dims[2]
-    rows, threads = batch * steps, len(_parts(batch))
+    rows, threads = batch * steps, len(_parts(batch, width))
     widened = rows if gates.dtype != dtype else 0
     return (
         Spec((width, units), dtype),
@@ -406,7 +410,8 @@ def _backward(op: Any, out: Any, *inputs: Array, scratch: Any) -> Thunk:
 
         return run
 
-    all_rows = _at_once([of_rows(thread, rows) for thread, rows in enumerate(_parts(batch))])
+    tasks = [of_rows(thread, rows) for thread, rows in enumerate(_parts(batch, d_projected.shape[2]))]
+    all_rows = _at_once(tasks, batch * kernel.size)
 
     def run() -> None:
         copyto(turned, kernel.T)

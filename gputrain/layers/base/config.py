@@ -112,7 +112,9 @@ class Configured(Tracked):
         shapes = self._build_shapes
         if not shapes:
             return None
-        return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": dict(shapes)}
+        if len(shapes) == 1:
+            return {"input_shape": next(iter(shapes.values()))}
+        return {"shapes_dict": dict(shapes)}
 
     def build_from_config(self, config: Mapping[str, Any] | None) -> None:
         """Build the layer for the shapes that `get_build_config` gave.
@@ -125,7 +127,7 @@ class Configured(Tracked):
         if config.get("input_shape") is not None:
             self.build(map_shape_structure(tuple, config["input_shape"]))
         elif config.get("shapes_dict"):
-            self.build(**{key: map_shape_structure(tuple, shape) for key, shape in config["shapes_dict"].items()})
+            self.build(**{key: map_shape_structure(tuple, x) for key, x in config["shapes_dict"].items()})
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

@@ -9,7 +9,6 @@ from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape
 from gputrain.layers.base import Layer, arguments, declared, registry
 from gputrain.layers.base.images import ImageLayer
-from gputrain.ops.derived_resizing import METHODS, resize
 
 
 def _order(value: Any, where: str) -> tuple[int, ...]:
@@ -92,7 +91,7 @@ class RepeatVector(Layer):
 
 
 def _interpolation(value: Any, where: str) -> str:
-    return arguments.one_of(value, METHODS, where)
+    return arguments.one_of(value, ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"), where)
 
 
 @registry.add()
@@ -126,5 +125,7 @@ class UpSampling2D(ImageLayer):
             for axis, times in zip(self.spatial_axes, self.size, strict=True):
                 inputs = ops.repeat(inputs, times, axis)
             return inputs
+        from gputrain.ops.derived_resizing import resize  # only needed here
+
         new = [size * times for size, times in zip(old, self.size, strict=True)]
         return resize(inputs, new, self.interpolation, data_format=self.data_format)

@@ -166,8 +166,8 @@ class Trainer:
     def get_compile_config(self) -> dict[str, Any]:
         """What `compile` was given, as plain data; {} for a model that was not compiled.
 
-        It is {} too, with a note, where a loss or a metric is a function without a name or an object that does
-        not describe itself.
+        It is {} too, with a note, where a loss or a metric is a function without a name or an object that
+        does not describe itself.
         """
         if not self.compiled:
             return {}
