@@ -342,8 +342,9 @@ def stft(
     if not is_float(str(x.dtype)):
         raise DTypeError(explain("ops.stft takes floats.", received=x.dtype, fix='ops.cast(x, "float32").'))
     if center:
-        half = size // 2
-        x = pad(x, [(0, 0)] * (len(x.shape) - 1) + [(half, half)], mode="reflect")
+        half, known = size // 2, x.shape[-1] is not None
+        border = [(0, 0)] * (len(x.shape) - 1) + [(half, half)]
+        x = pad(x, border, mode="reflect" if known else "constant")  # of unknown sizes only the shape matters
     frames = extract_sequences(x, size, stride)
     return rfft(frames if window is None else multiply(frames, values.astype(str(x.dtype))))
 
