@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,10 +19,9 @@ from gputrain.ir.spec import Spec
 from gputrain.ops.precision import wide_dtype
 
 Array = Any
-WORTH = (
-    1 << 14
-)  # elements of a thread's gates: with fewer, threads wait for the interpreter more than they compute
+WORTH = 1 << 14  # elements of a thread's gates: with fewer, threads wait for the interpreter too long
 LARGE = 1 << 24  # multiplications of a step's product that BLAS may share out among threads of its own
+BUFFER = 1024  # elements
 
 add, subtract, multiply, tanh, copyto, dot = np.add, np.subtract, np.multiply, np.tanh, np.copyto, np.dot
 
@@ -34,13 +34,23 @@ def _parts(batch: int, width: int) -> list[slice]:
 
 def _at_once(tasks: Sequence[Callable[[], None]], product: int) -> Callable[[], None]:
     """The tasks of all threads, in each of which a step multiplies so often."""
-    both, by_blas = together(tasks), len(tasks) == 1 and product >= LARGE
+    all_tasks = together([partial(_in_small_buffers, task) for task in tasks])
+    by_blas = len(tasks) == 1 and product >= LARGE
 
     def run() -> None:
         with nullcontext() if by_blas else one_blas_thread:
-            both()
+            all_tasks()
 
     return run
+
+
+def _in_small_buffers(task: Callable[[], None]) -> None:
+    """NumPy copies operands with gaps, as gates are, into buffers: that is cheaper where they are small."""
+    before = np.setbufsize(BUFFER)
+    try:
+        task()
+    finally:
+        np.setbufsize(before)
 
 
 def _gates(x: Array, count: int) -> list[Array]:
