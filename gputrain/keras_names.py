@@ -190,11 +190,6 @@ NOT_THERE: tuple[Group, ...] = (
         {"": "name_scope", "backend": "get_uid"},
     ),
     Group(
-        "weights of layers by a second name",
-        "Make weights with add_weight().",
-        {"layers.Layer": "add_variable"},
-    ),
-    Group(
         "metrics inside layers",
         "Keep metrics as attributes of the model, and update them in train_step.",
         {"layers.Layer": "add_metric"},

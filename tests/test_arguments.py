@@ -32,6 +32,9 @@ UNREAD = {
     "Layer.compute_mask": {"inputs": "for layers that make masks"},
     "Model.compute_loss": {"x": "for losses that read the inputs"},
     "Model.compute_metrics": {"x": "for metrics that read the inputs"},
+    "Embedding.build": {"input_shape": "the table is the same for ids of all shapes"},
+    "Embedding.compute_mask": {"previous_mask": "the ids say which of them count"},
+    "Masking.compute_mask": {"previous_mask": "the steps say which of them count"},
     "isin": {"assume_unique": "a hint for speed: the result is the same"},
     "Functional.call": {"training": "the layers inside learn it from the trace"},
 }
@@ -148,7 +151,11 @@ def read_attributes(module: str) -> frozenset[str]:
     return frozenset(attributes | words)
 
 
-LAYERS = [cls for name in layers.__all__ if inspect.isclass(cls := getattr(layers, name))]
+LAYERS = [
+    cls
+    for name in layers.__all__
+    if inspect.isclass(cls := getattr(layers, name)) and issubclass(cls, layers.Layer)
+]
 _BY_WEIGHT = re.compile(r"_(initializer|regularizer|constraint)$")  # read by add_declared_weight
 
 
@@ -348,6 +355,9 @@ GIVEN: dict[str, Any] = {  # for arguments without a default, by their names
     "target_shape": (-1,),
     "dims": (1,),
     "activation": "relu",
+    **dict.fromkeys(("input_dim", "output_dim", "output_shape", "sequence_length", "max_number"), 2),
+    "equation": "ab,bc->ac",
+    "function": abs,
 }
 AREAS = ("layers", "optimizers", "losses", "metrics", "initializers", "regularizers", "constraints")
 CHECKED = [

@@ -94,6 +94,11 @@ class Model(Trainer, Layer):
         """The layers the model calls, in order."""
         return self.sublayers()
 
+    @layers.setter
+    def layers(self, value: Any) -> None:
+        rule = f"{type(self).__name__}: `layers` is the list of the model's layers and cannot be set."
+        raise AttributeError(explain(rule, fix="Give the attribute another name."))
+
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by its name or number.
 
@@ -303,6 +308,11 @@ class Functional(Model):
     @property
     def layers(self) -> list[Layer]:
         return list(self.graph.layers)
+
+    @layers.setter
+    def layers(self, value: Any) -> None:
+        rule = f"{self.name}: `layers` follows from the inputs and outputs of the model and cannot be set."
+        raise AttributeError(explain(rule, fix="Make a new Model(inputs, outputs)."))
 
     def _held_attributes(self) -> list[Any]:
         return [*self.layers, *super()._held_attributes()]

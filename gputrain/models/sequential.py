@@ -163,6 +163,11 @@ class Sequential(Functional):
         """The layers without the input."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
+    @layers.setter
+    def layers(self, value: Any) -> None:
+        rule = f"{self.name}: `layers` cannot be set."
+        raise AttributeError(explain(rule, fix="Use add() and pop() to change the layers of this model."))
+
     def get_config(self) -> dict[str, Any]:
         """The layers as plain data, with the input layer if there is one."""
         return sequential_config(self, self._stack)

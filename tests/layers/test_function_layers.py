@@ -246,6 +246,8 @@ BOXES = {"images": X, "bounding_boxes": {"boxes": np.ones((6, 2, 4)), "labels": 
             ShapeError,
             r"In layer l: Lambda: the",
         ),
+        (lambda: layers.Lambda(halved, output_shape=4), TypeError, r"Lambda: output_shape is a shape"),
+        (lambda: layers.Lambda(halved, mask="m"), TypeError, r"Lambda: mask is a mask, or a function that"),
         (lambda: layers.Pipeline(layers.Dense(3)), TypeError, r"Pipeline: layers is a list of layers"),
         (lambda: layers.Pipeline([ops.relu]), TypeError, r"Pipeline: layers is a list of layers"),
         (
@@ -285,3 +287,11 @@ BOXES = {"images": X, "bounding_boxes": {"boxes": np.ones((6, 2, 4)), "labels": 
 def test_what_does_not_fit_is_told(make: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+def test_a_variable_is_a_weight() -> None:
+    layer = layers.Layer(name="own")
+    made = layer.add_variable((2, 3), "ones", trainable=False, constraint="non_neg", name="v")
+    assert layer.non_trainable_weights == [made]
+    assert (made.path, made.shape, float(made.numpy().sum())) == ("own/v", (2, 3), 6.0)
+    assert type(made.constraint).__name__ == "NonNeg"

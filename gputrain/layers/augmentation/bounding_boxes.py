@@ -45,7 +45,7 @@ class MaxNumBoundingBoxes(Layer):
     fill_value: int = declared.argument(arguments.whole, -1)
     bounding_box_format: str | None = declared.argument(_format, None, shown=False)
 
-    def call(self, inputs: Any, training: bool | None = True) -> Any:
+    def call(self, inputs: Any) -> Any:
         """The inputs, with so many boxes."""
         if not isinstance(inputs, Mapping) or "bounding_boxes" not in inputs:
             return inputs

@@ -6,7 +6,7 @@ from typing import Any
 
 from gputrain import initializers, ops
 from gputrain.errors import explain
-from gputrain.ir import Shape, is_float
+from gputrain.ir import is_float
 from gputrain.layers.base import InputSpec, arguments, declared, registry
 from gputrain.layers.wrappers.wrapper import Wrapper
 
@@ -42,7 +42,7 @@ class SpectralNormalization(Wrapper):
 
     power_iterations: int = declared.argument(arguments.positive_int, 1, after="layer")
 
-    def build(self, input_shape: Shape) -> None:
+    def build(self, input_shape: Any = None) -> None:
         """Build the layer, and make the vector that goes on from step to step."""
         super().build(input_shape)
         kernel = getattr(self.layer, "kernel", None)

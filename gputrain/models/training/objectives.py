@@ -335,8 +335,11 @@ class CompiledLoss:
         }
         self._told_as = dict(zip(names, told_as, strict=True))
         with_loss = list(losses_by_name)
-        if isinstance(y_pred, dict) and told_as == names and not isinstance(self.given, list | tuple):
-            with_loss.sort(key=list(self.given if isinstance(self.given, dict) else y_pred).index)
+        if isinstance(y_pred, dict) and not isinstance(self.given, list | tuple):
+            order = list(self.given if isinstance(self.given, dict) else y_pred)
+            tops = [path[0] for path, _ in sorted_tree.flatten_with_path(y_pred)]
+            top_of = dict(zip(told_as, tops, strict=True))
+            with_loss.sort(key=lambda name: order.index(top_of[name]))
         if not self.trackers and len(with_loss) > 1:
             told = with_loss if are_named(y_pred, self.names()) else losses_by_name.values()
             means = map(metrics.Mean, unique(f"{name}_loss" for name in told))

@@ -167,3 +167,18 @@ def an_input_spec_describes_itself(keras: Any) -> dict[str, Any]:
         "wrong axes": refusal(lambda: keras.InputSpec(axes={"a": 2})),
         "an axis too far": refusal(lambda: keras.InputSpec(ndim=2, axes={2: 3})),
     }
+
+
+def boxes_are_cut_or_added(keras: Any) -> dict[str, Any]:
+    layer = keras.layers.MaxNumBoundingBoxes(3, bounding_box_format="xywh")
+    found: dict[str, Any] = {"number": layer.get_config()["max_number"]}
+    for count in (2, 3, 5):
+        boxes = {
+            "boxes": numbers(1, count, 4, low=0, high=2),
+            "labels": np.arange(count, dtype="int32")[None],
+        }
+        made = layer({"images": np.ones((1, 4, 4, 3), "float32"), "bounding_boxes": boxes})
+        found[f"of {count}"] = {name: made["bounding_boxes"][name] for name in ("boxes", "labels")}
+    boxes = {"boxes": numbers(2, 4, low=0, high=2), "labels": np.array([3, 4], "int32")}
+    made = layer({"images": np.ones((4, 4, 3), "float32"), "bounding_boxes": boxes})["bounding_boxes"]
+    return {**found, "of one image": made["labels"], "images": layer(numbers(1, 2, 2, 3))}
