@@ -75,16 +75,16 @@ def _widened(array: Array, buffer: Array) -> tuple[Array, list[tuple[Array, Arra
 Step = Callable[[Array, Array, Sequence[Array]], None]  # of x, the gates and their parts
 
 
-def _lstm_step(op: Any, states: Any, new: Any, weights: Any, work: Any) -> Step:
+def _lstm_step(op: Any, states: Any, new: Any, weights: Any, sums: Array, work: Any) -> Step:
     (h, c), (h_new, c_new), (kernel,), (a, b) = states, new, weights, work[:2]
     slope = np.repeat(op.slope, h.shape[1]).astype(h.dtype)
 
     def step(x: Array, gates: Array, parts: Sequence[Array]) -> None:
         i, f, g, o = parts
-        dot(h, kernel, gates)
-        add(gates, x, gates)
-        multiply(gates, slope, gates)
-        tanh(gates, gates)
+        dot(h, kernel, sums)
+        add(sums, x, sums)
+        multiply(sums, slope, sums)
+        tanh(sums, gates)
         add(f, 1, a)
         multiply(a, c, a)
         add(i, 1, b)
@@ -99,30 +99,30 @@ def _lstm_step(op: Any, states: Any, new: Any, weights: Any, work: Any) -> Step:
     return step
 
 
-def _gru_step(op: Any, states: Any, new: Any, weights: Any, work: Any) -> Step:
-    (h,), (h_new,), (kernel, *bias), (a, b, inner, product) = states, new, weights, work
+def _gru_step(op: Any, states: Any, new: Any, weights: Any, sums: Array, work: Any) -> Step:
+    (h,), (h_new,), (kernel, *bias), (a, b, inner) = states, new, weights, work
     both = 2 * h.shape[1]
     early, late = (kernel if op.reset_after else kernel[:, :both]), kernel[:, both:]
+    squashed = sums[:, :both]
 
     def step(x: Array, gates: Array, parts: Sequence[Array]) -> None:
         z, r, g = parts
-        squashed = gates[:, :both]
-        dot(h, early, product)
+        dot(h, early, sums)
         if bias:
-            add(product, bias[0], product)
-        add(product[:, :both], x[:, :both], squashed)
+            add(sums, bias[0], sums)
+        add(squashed, x[:, :both], squashed)
         multiply(squashed, 0.5, squashed)
-        tanh(squashed, squashed)
+        tanh(squashed, gates[:, :both])
         add(r, 1, a)
         multiply(a, 0.5, a)
         if bias:
-            copyto(inner, product[:, both:])
+            copyto(inner, sums[:, both:])
             multiply(a, inner, a)
         else:
             multiply(a, h, b)
             dot(b, late, a)
-        add(a, x[:, both:], g)
-        tanh(g, g)
+        add(a, x[:, both:], a)
+        tanh(a, g)
         subtract(h, g, a)
         add(z, 1, b)
         multiply(a, b, a)
@@ -132,13 +132,13 @@ def _gru_step(op: Any, states: Any, new: Any, weights: Any, work: Any) -> Step:
     return step
 
 
-def _simple_step(op: Any, states: Any, new: Any, weights: Any, work: Any) -> Step:
+def _simple_step(op: Any, states: Any, new: Any, weights: Any, sums: Array, work: Any) -> Step:
     (h,), (h_new,), (kernel,) = states, new, weights
 
     def step(x: Array, gates: Array, parts: Sequence[Array]) -> None:
-        dot(h, kernel, gates)
-        add(gates, x, gates)
-        tanh(gates, gates)
+        dot(h, kernel, sums)
+        add(sums, x, sums)
+        tanh(sums, gates)
         copyto(h_new, gates)
 
     return step
@@ -179,10 +179,9 @@ def _forward(op: Any, out: Any, *inputs: Array, scratch: Any) -> Thunk:
         states, new = ([s[rows] for s in part] for part in (others[:count], others[count : 2 * count]))
         y, a, b, inner = (buffer[rows] for buffer in others[2 * count :])
         new = states if mask is None else new
-        step = STEPS[type(op).__name__](op, states, new, widened or weights, (a, b, inner, product[rows]))
-        extras = (
-            states[1:] if count > 1 else [inner]
-        )  # what is kept is the cell state before, or made in the step
+        sums = product[rows] if product.size else gates[rows]
+        step = STEPS[type(op).__name__](op, states, new, widened or weights, sums, (a, b, inner))
+        extras = states[1:] or [inner]
         steps = []
         for t in order:
             place, before, after = gates[rows], [], [(outputs[rows, t], states[0] if mask is None else y)]
@@ -231,7 +230,7 @@ Back = Callable[[Array, Sequence[Array], Array, Sequence[Array]], None]
 
 
 def _lstm_back(op: Any, d_states: Any, new: Any, kernel: Array, d_gates: Array, work: Any) -> Back:
-    (dh, dc), (dh_new, dc_new), (a, b, e) = d_states, new, work
+    (dh, dc), (dh_new, dc_new), (a, b, e, entering) = d_states, new, work
     d_i, d_f, d_g, d_o = _gates(d_gates, 4)
 
     def back(gates: Array, parts: Sequence[Array], before: Array, extras: Sequence[Array]) -> None:
@@ -241,8 +240,8 @@ def _lstm_back(op: Any, d_states: Any, new: Any, kernel: Array, d_gates: Array, 
         # a = tanh of the new cell state
         add(f, 1, e)
         multiply(e, c, a)
-        add(i, 1, b)
-        multiply(b, g, b)
+        add(i, 1, entering)
+        multiply(entering, g, b)
         add(a, b, a)
         multiply(a, 0.5, a)
         tanh(a, a)
@@ -259,8 +258,7 @@ def _lstm_back(op: Any, d_states: Any, new: Any, kernel: Array, d_gates: Array, 
         add(a, dc, a)
         multiply(a, 0.5, a)
         multiply(a, e, dc_new)
-        add(i, 1, b)
-        multiply(b, a, b)
+        multiply(entering, a, b)
         multiply(d_g, b, d_g)
         multiply(a, 0.5, a)
         multiply(a, g, b)
@@ -273,7 +271,7 @@ def _lstm_back(op: Any, d_states: Any, new: Any, kernel: Array, d_gates: Array, 
 
 
 def _gru_back(op: Any, d_states: Any, new: Any, kernel: Array, d_gates: Array, work: Any) -> Back:
-    (dh,), (dh_new,), (a, b, other) = d_states, new, work
+    (dh,), (dh_new,), (a, b, other) = d_states, new, work[:3]
     both = 2 * dh.shape[1]
     d_z, d_r, last = _gates(d_gates, 3)
     early, late = kernel[:both], kernel[both:]
@@ -336,7 +334,7 @@ def _has_others(op: Any) -> bool:
 
 
 def _backward_scratch(op: Any, *inputs: Spec) -> tuple[Spec, ...]:
-    """Kernel transposed; gates and their gradients; two arrays for each state, five workspaces, states and
+    """Kernel transposed; gates and their gradients; two arrays for each state, six workspaces, states and
     extras; steps that do not count; what the gradients of kernel and biases are made of."""
     _, _, gates, before, extras, mask = op.parts(inputs)
     dtype = wide_dtype(gates.dtype)
@@ -346,7 +344,7 @@ def _backward_scratch(op: Any, *inputs: Spec) -> tuple[Spec, ...]:
     return (
         Spec((width, units), dtype),
         *[Spec((batch, width), dtype)] * 2,
-        *[Spec((batch, units), dtype)] * (2 * op.states + 6 + len(extras)),
+        *[Spec((batch, units), dtype)] * (2 * op.states + 7 + len(extras)),
         Spec((0, steps) if mask is None else (batch, steps), "bool"),
         Spec((rows, units if _has_others(op) else 0), dtype),
         Spec((widened, units), dtype),
@@ -361,16 +359,16 @@ def _backward(op: Any, out: Any, *inputs: Array, scratch: Any) -> Thunk:
     cts, kernel, gates, before, extras, mask = op.parts(inputs)
     (batch, steps, _), count, d_projected = before.shape, op.states, out[0]
     (turned, wide_gates, d_gates), others, (skipped, *factors) = scratch[:3], scratch[3:-7], scratch[-7:]
-    states, work, wide_kept = others[: 2 * count], others[2 * count : 2 * count + 5], others[2 * count + 5 :]
+    states, work, wide_kept = others[: 2 * count], others[2 * count : 2 * count + 6], others[2 * count + 6 :]
     met, ones, totals = factors[0], factors[3], factors[4:]
     met_at = met.reshape(batch, steps, met.shape[1])
 
     def of_rows(thread: int, rows: slice) -> Callable[[], None]:
         d_states, new = ([s[rows] for s in part] for part in (states[:count], states[count:]))
-        a, b, other, total, dy = (buffer[rows] for buffer in work)
+        a, b, other, entering, total, dy = (buffer[rows] for buffer in work)
         reached = d_states if mask is None else [total, *d_states[1:]]
         new, d_rows = d_states if mask is None else new, d_gates[rows]
-        back = BACKS[type(op).__name__](op, reached, new, turned, d_rows, (a, b, other))
+        back = BACKS[type(op).__name__](op, reached, new, turned, d_rows, (a, b, other, entering))
         walk = []
         for t in op.order(steps):
             place, fills = _widened(gates[t, rows], wide_gates[rows])
