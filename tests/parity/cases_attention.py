@@ -113,7 +113,7 @@ CASES: list[Case] = [
     called("Attention", [QUERY, SAME], call={"mask": (None, [[F] * 6])}),
     called("AdditiveAttention", [QUERY, SAME]),
     called("AdditiveAttention", [QUERY, real(2, 6, 3), SAME], use_scale=False),
-    called("AdditiveAttention", [QUERY, SAME], call={"mask": (QUERIES, KEYS)}),
+    called("AdditiveAttention", [QUERY, SAME], call={"mask": (QUERIES, KEYS)}, use_scale=False),
     called("AdditiveAttention", [QUERY, SAME], call={"use_causal_mask": True}),
     called("AdditiveAttention", [QUERY, SAME], call={"return_attention_scores": True}, dropout=LITTLE),
 ]  # fmt: skip

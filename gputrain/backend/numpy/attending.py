@@ -20,7 +20,7 @@ from gputrain.ops.attending import LANES, LEAST, lanes_of_a_row
 from gputrain.ops.precision import wide_dtype
 from gputrain.utils import philox
 
-BLOCK = 1 << 16  # scores worked on at a time: 256 KiB, and as much again in the backward pass
+BLOCK = 1 << 17  # scores worked on at a time: 512 KiB, and as much again in the backward pass
 FEWEST_ROWS = 32  # of a block, however long they are: products of fewer are slow
 ALONE = 1 << 15  # scores in all, for which a second thread is not worth waking
 SAFE = 60.0  # scores up to here in size need no subtraction of their row's largest before exp

@@ -392,7 +392,7 @@ class _Layout(NamedTuple):
     def of_scores(self, mask: Any, query: Shape, key: Shape) -> Any:
         """A mask of scores, (N, ..., [heads,] T, S), as (N', heads or 1, T, S)."""
         behind, rank = 2 * len(self.axes), self.rank + len(self.axes)
-        if not behind < mask.ndim <= rank and not (self.plain and mask.ndim == behind):
+        if not behind <= mask.ndim <= rank:
             rule = "a mask of scores has their axes, or those but that of heads."
             raise ShapeError(explain(rule, expected=f"{rank - 1} or {rank} axes", received=mask.shape))
         while mask.ndim < rank:
