@@ -261,7 +261,8 @@ def test_every_layer_is_in_the_table() -> None:
     classes = {c for c in public if isinstance(c, type) and issubclass(c, Layer)}
     compared = {case.path for cases in GROUPS.values() for case in cases if case.kind in OF_LAYERS}
     of_positions = {layers.PositionEmbedding, layers.SinePositionEncoding}  # tests/layers/test_embedding.py
-    known = {layers.InputLayer, *of_positions, *(case.make for case in CASES)}
+    in_others = {layers.StackedRNNCells, layers.Wrapper}  # tests/layers/test_recurrent.py
+    known = {layers.InputLayer, *of_positions, *in_others, *(case.make for case in CASES)}
     missing = {c.__name__ for c in classes - known - {Layer} if f"layers.{c.__name__}" not in compared}
     assert not missing, "no row here, and none of tests/parity"
 

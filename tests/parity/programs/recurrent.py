@@ -139,16 +139,6 @@ def states_over_batches(keras: Any) -> dict[str, Any]:
     return found
 
 
-def training_with_states(keras: Any) -> dict[str, Any]:
-    x, y, found = numbers(6, 4, 3), numbers(6, 2, key="y"), {}
-    for name in ("SimpleRNN", "LSTM", "GRU"):
-        layer = getattr(keras.layers, name)(2, stateful=True)
-        model = keras.Sequential([keras.Input(batch_shape=(3, 4, 3)), layer])
-        found[name] = _trained(keras, model, x, y)
-        found[f"{name} states"] = [keras.ops.convert_to_numpy(s) for s in layer.states]
-    return found
-
-
 def stateful_in_both_directions(keras: Any) -> dict[str, Any]:
     layer = keras.layers.Bidirectional(keras.layers.GRU(2, stateful=True, return_sequences=True))
     model = keras.Sequential([keras.Input(batch_shape=(2, 3, 2)), layer])
