@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -211,9 +212,10 @@ def traverse(func: Callable[[Any], Any], structure: Any, top_down: bool = True) 
 
 
 def _items(structure: Any) -> Iterator[tuple[Any, Any]]:
-    """(key or position, part) of a list, tuple or dict, in order."""
+    """(key or position, part) of a list, tuple or dict, in order; an OrderedDict has one of its own."""
     if isinstance(structure, dict):
-        return ((key, structure[key]) for key in sorted(structure))
+        keys = structure if isinstance(structure, OrderedDict) else sorted(structure)
+        return ((key, structure[key]) for key in keys)
     return iter(enumerate(structure))
 
 

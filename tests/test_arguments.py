@@ -29,10 +29,12 @@ from tests.test_public_names import RECORDED, room
 
 # Parameters that are there for whoever overrides the method, or that say how and not what is computed.
 UNREAD = {
-    "Layer.build": {"input_shape": "for layers that make weights"},
     "Layer.compute_mask": {"inputs": "for layers that make masks"},
     "Model.compute_loss": {"x": "for losses that read the inputs"},
     "Model.compute_metrics": {"x": "for metrics that read the inputs"},
+    "Embedding.build": {"input_shape": "the table is the same for ids of all shapes"},
+    "Embedding.compute_mask": {"previous_mask": "the ids say which of them count"},
+    "Masking.compute_mask": {"previous_mask": "the steps say which of them count"},
     "isin": {"assume_unique": "a hint for speed: the result is the same"},
     "Functional.call": {"training": "the layers inside learn it from the trace"},
 }
@@ -149,7 +151,11 @@ def read_attributes(module: str) -> frozenset[str]:
     return frozenset(attributes | words)
 
 
-LAYERS = [cls for name in layers.__all__ if inspect.isclass(cls := getattr(layers, name))]
+LAYERS = [
+    cls
+    for name in layers.__all__
+    if inspect.isclass(cls := getattr(layers, name)) and issubclass(cls, layers.Layer)
+]
 _BY_WEIGHT = re.compile(r"_(initializer|regularizer|constraint)$")  # read by add_declared_weight
 
 
@@ -189,7 +195,6 @@ OF_KERAS: dict[str, tuple[Callable[..., Any], Any]] = {
     "sparse": (lambda **more: ops.convert_to_tensor([1.0], **more), True),
     "tensor": (lambda **more: keras.Input((2,), **more), np.ones(2)),
     "input_tensor": (lambda **more: layers.InputLayer((2,), **more), np.ones(2)),
-    "optional": (lambda **more: keras.Input((2,), **more), True),
     "lora_rank": (lambda **more: layers.Dense(2, **more), 4),
     "lora_alpha": (lambda **more: layers.Dense(2, **more), 0.5),
     "quantization_config": (lambda **more: layers.Dense(2, **more), "int8"),
@@ -201,7 +206,6 @@ OF_KERAS: dict[str, tuple[Callable[..., Any], Any]] = {
     "synchronized": (layers.BatchNormalization, 0),
     "overwrite_with_gradient": (lambda **more: layers.Layer().add_weight(**more), True),
     "layout": (lambda **more: keras.Variable([1.0], **more), (1,)),
-    "interpolation": (layers.UpSampling2D, "bilinear"),
     "use_ema": (keras.optimizers.Adam, True),
     "ema_momentum": (keras.optimizers.SGD, 0.5),
     "ema_overwrite_frequency": (keras.optimizers.RMSprop, 10),
@@ -351,6 +355,9 @@ GIVEN: dict[str, Any] = {  # for arguments without a default, by their names
     "target_shape": (-1,),
     "dims": (1,),
     "activation": "relu",
+    **dict.fromkeys(("input_dim", "output_dim", "output_shape", "sequence_length", "max_number"), 2),
+    "equation": "ab,bc->ac",
+    "function": abs,
 }
 AREAS = ("layers", "optimizers", "losses", "metrics", "initializers", "regularizers", "constraints")
 CHECKED = [

@@ -201,7 +201,6 @@ NAMES = {
     "losses.mse": "It is keras.losses.mean_squared_error.",
     "optimizers.legacy": "Import the optimizer from keras.optimizers.",
     "wrappers": "scikit-learn's fit() and predict()",
-    "layers.Lambda": "Write a Layer of your own",
     "layers.Merge": "Use Add, Concatenate",
     "layers.Sequential": "It is keras.Sequential.",
     "layers.Adam": "It is keras.optimizers.Adam.",

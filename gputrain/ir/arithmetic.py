@@ -36,10 +36,10 @@ class Arithmetic:
         return self.operators["multiply"](other, self)
 
     def __truediv__(self, other: Any) -> Any:
-        return self.operators["divide"](self, other)
+        return self.operators["true_divide"](self, other)
 
     def __rtruediv__(self, other: Any) -> Any:
-        return self.operators["divide"](other, self)
+        return self.operators["true_divide"](other, self)
 
     def __floordiv__(self, other: Any) -> Any:
         return self.operators["floor_divide"](self, other)

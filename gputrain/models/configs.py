@@ -68,14 +68,30 @@ def functional_config(model: Any, graph: FunctionalGraph) -> dict[str, Any]:
     places, calls = _places(graph)
     described = [_described(subject, calls.get(subject, ()), places) for subject in graph.operations]
     return {
-        **_settings(model),
+        **functional_settings(model),
         "layers": described,
         "input_layers": _placed(graph.inputs, places),
-        "output_layers": _placed(graph.outputs, places),
+        "output_layers": _placed(graph.outputs, _counted_as_keras(places)),
     }
 
 
-def _settings(model: Any) -> dict[str, Any]:
+def _is_model(layer: Any) -> bool:
+    """Whether a layer is a functional model, whose calls Keras counts from 1 where it tells of outputs."""
+    return hasattr(layer, "graph") and type(layer).__name__ != "Sequential"
+
+
+def _counted_as_keras(places: Mapping[Value, Place]) -> dict[Value, Place]:
+    """Places as `output_layers` has them."""
+    found = {}
+    for value, (name, number, index) in places.items():
+        made_by = value.node.op if value.node is not None else None
+        extra = isinstance(made_by, LayerCall) and _is_model(made_by.layer) and made_by.layer.name == name
+        found[value] = (name, number + extra, index)
+    return found
+
+
+def functional_settings(model: Any) -> dict[str, Any]:
+    """What the constructor of a functional model takes beside inputs and outputs."""
     settings = model.plain_settings()
     if model.dtype == floatx():
         del settings["dtype"]
@@ -171,8 +187,11 @@ def functional_from_config(cls: Any, config: dict[str, Any], custom_objects: Any
             _rebuilt(calls[name, number][key], known, custom_objects) for key in ("args", "kwargs")
         )
         known[name, number] = _values_of(made[name], args, kwargs)
-    inputs, outputs = (_found(config[key], known) for key in ("input_layers", "output_layers"))
-    settings = {key: value for key, value in config.items() if key not in ("layers", "input_layers", "output_layers")}
+    of_outputs = {(name, number + _is_model(made[name])): values for (name, number), values in known.items()}
+    inputs, outputs = _found(config["input_layers"], known), _found(config["output_layers"], of_outputs)
+    settings = {
+        key: value for key, value in config.items() if key not in ("layers", "input_layers", "output_layers")
+    }
     return cls(inputs=inputs, outputs=outputs, **settings)
 
 
@@ -188,8 +207,8 @@ def _values_of(subject: Any, args: list[Any], kwargs: dict[str, Any]) -> list[Va
     if isinstance(subject, Layer) and kwargs.get("training") == _unsaid_training(subject):
         kwargs = {key: value for key, value in kwargs.items() if key != "training"}
     result = subject(*args, **kwargs)
-    node = next(leaf.node for leaf in tree.flatten(result) if isinstance(leaf, Value))
-    return _returned(node)
+    nodes = [leaf.node for leaf in tree.flatten(result) if isinstance(leaf, Value) and leaf.node is not None]
+    return _returned(nodes[0])
 
 
 def _unsaid_training(layer: Layer) -> bool | None:

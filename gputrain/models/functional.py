@@ -8,16 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
+from gputrain import tree
 from gputrain.errors import GraphError, ShapeError, explain
 from gputrain.ir import Node, Value, schedule
 from gputrain.layers.base import Layer
 from gputrain.layers.base.symbolic import LayerCall
 from gputrain.layers.core.input_layer import InputLayer
-from gputrain.names import did_you_mean
 from gputrain.ops import expand_dims, squeeze
 from gputrain.ops.base import apply, cast, convert
 from gputrain.ops.calls import Call
-from gputrain.utils import tree
 
 
 def _called(op: Any, values: list[Any]) -> Any:
@@ -26,11 +25,36 @@ def _called(op: Any, values: list[Any]) -> Any:
     return made if isinstance(made, list | tuple) else [made]
 
 
+class _Otherwise(Exception):
+    """Data that is nested in another way than the inputs."""
+
+
+def _leaves_like(structure: Any, given: Any) -> list[Any]:
+    """What is given in the place of each leaf, flat; further keys of dicts are left out.
+
+    Raises:
+        _Otherwise: it is nested in another way.
+    """
+    if isinstance(structure, Value):
+        if tree.is_nested(given):
+            raise _Otherwise
+        return [given]
+    if isinstance(structure, dict):
+        if not isinstance(given, dict) or any(key not in given for key in structure):
+            raise _Otherwise
+        given = {key: given[key] for key in structure}
+    elif not isinstance(given, list | tuple) or len(given) != len(structure):
+        raise _Otherwise
+    keys = dict.fromkeys(path[0] for path, _ in tree.flatten_with_path(structure))
+    return [leaf for key in keys for leaf in _leaves_like(structure[key], given[key])]
+
+
 class FunctionalGraph:
     """The calls between symbolic inputs and outputs, to be repeated on other values.
 
     Args:
-        inputs: symbolic values, or a list or dict of them.
+        inputs: symbolic values, or lists, tuples and dicts of them, nested in any way; dicts are taken in the
+            order of their sorted keys.
         outputs: likewise.
         name: the model's name, for errors.
     """
@@ -56,7 +80,7 @@ class FunctionalGraph:
 
     @cached_property
     def operations(self) -> list[Any]:
-        """Input layers, called layers, and nodes of bare operations: those farthest from the outputs first.
+        """Input layers, called layers, nodes of bare operations: those farthest from the outputs first.
 
         Each is there once. As in Keras, of those equally far the one that is met first comes first, on the way
         back from the first output.
@@ -76,7 +100,7 @@ class FunctionalGraph:
         given = self.match(args)
         known: dict[Value, Any] = {}
         for value, x in zip(self.input_values, given, strict=True):
-            known[value] = self._checked(value, convert(x))
+            known[value] = self._checked(value, x)
         try:
             made = self.repeat(known)
         except ShapeError as error:
@@ -96,12 +120,12 @@ class FunctionalGraph:
         for node in self.nodes:
             made = call(node.op, [known[v] for v in node.inputs])
             known.update(zip(node.outputs, made, strict=True))
-        return tree.pack(self.outputs, [known[v] for v in self.output_values])
+        return tree.pack_sequence_as(self.outputs, [known[v] for v in self.output_values])
 
     def _batch_hint(self, known: Mapping[Value, Any]) -> str:
         """What to do where an input came with another size of the batch than it was made for."""
         for value in self.input_values:
-            made, came = value.shape[:1], tuple(known[value].shape[:1])
+            made, came = value.shape[:1], tuple(getattr(known[value], "shape", value.shape)[:1])
             if made != (None,) and made != came:
                 return (
                     f"Input {value.name!r} was made for batches of {made[0]} and got one of {came[0]}, which "
@@ -111,35 +135,60 @@ class FunctionalGraph:
         return ""
 
     def match(self, args: Any) -> list[Any]:
-        """The flat list of inputs, in order, from a list, a dict by input name, or a single value."""
-        if isinstance(args, dict):
-            names = (
-                list(self.inputs) if isinstance(self.inputs, dict) else [v.name for v in self.input_values]
-            )
-            missing = [n for n in names if n not in args]
+        """The flat list of inputs, in order: from what is nested like them, a dict by name, or a list.
+
+        Keys beyond those of the inputs are left out.
+        """
+        names = self.names
+        if names is not None and isinstance(args, dict):
+            missing = [name for name in names if name not in args]
             if missing:
-                raise ShapeError(
-                    explain(f"{self.name}: an input is missing.", expected=names, received=list(args))
-                )
-            unknown = [n for n in args if n not in names]
-            if unknown:
-                raise ShapeError(
-                    f"{self.name}: no input is named {unknown[0]!r}. {did_you_mean(unknown[0], names)}"
-                )
-            return [args[n] for n in names]
+                rule = f"{self.name}: input {missing[0]!r} is missing."
+                raise ShapeError(explain(rule, expected=names, received=list(args)))
+            return [args[name] for name in names]
+        try:
+            flat = _leaves_like(self.inputs, args)
+        except _Otherwise:
+            flat = self._flat(args)
+        return flat
+
+    def _flat(self, args: Any) -> list[Any]:
+        """Inputs that are nested in another way: by their names from a dict, or else in their order."""
+        names = [value.name for value in self.input_values]
+        if isinstance(args, dict) and all(name in args for name in names):
+            return [args[name] for name in names]
         flat = tree.flatten(args)
-        if len(flat) != len(self.input_values):
+        is_order = not isinstance(self.inputs, dict) or self.names is None or len(flat) < 2
+        if len(flat) != len(self.input_values) or not is_order:
             raise ShapeError(
                 explain(
                     f"{self.name}: the model has {len(self.input_values)} input(s).",
                     expected=[f"{v.name}: {v.shape}" for v in self.input_values],
                     received=[getattr(x, "shape", type(x).__name__) for x in flat],
+                    fix="" if is_order else f"Pass a dict with {list(self.inputs)}.",
                 )
             )
         return flat
 
-    def _checked(self, value: Value, x: Any) -> Any:
-        """`x` in the input's dtype and number of axes, its shape checked against the input's."""
+    @cached_property
+    def names(self) -> list[str] | None:
+        """The keys by which a dict gives the inputs, in order; None where they are nested deeper."""
+        parts = self.inputs.values() if isinstance(self.inputs, dict) else self.inputs
+        if not all(isinstance(part, Value) for part in (parts if tree.is_nested(self.inputs) else ())):
+            return None
+        if isinstance(self.inputs, dict):
+            return [path[0] for path, _ in tree.flatten_with_path(self.inputs)]
+        return [value.name for value in self.input_values]
+
+    def _checked(self, value: Value, given: Any) -> Any:
+        """What is given, in the input's dtype and number of axes, its shape checked against the input's."""
+        if given is None:
+            if value.origin is None or not value.origin.optional:
+                rule = f"{self.name}: input {value.name!r} is not optional."
+                fix = "Make it with Input(..., optional=True)."
+                raise ShapeError(explain(rule, received="None", fix=fix))
+            return None
+        x = convert(given)
         mask = getattr(x, "mask", None)
         fitted = _with_axes_of(value, x)
         expected = (None, *value.shape[1:]) if value.ndim else ()  # a fixed batch is what layers are told of

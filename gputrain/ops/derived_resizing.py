@@ -133,8 +133,7 @@ def resize(
     """Images of another size. The outer edges stay where they are, so that pixels are squares, not points.
 
     Args:
-        images: (H, W, C) or (N, H, W, C), height and width known. Whole numbers are rounded and limited to
-            what their dtype holds.
+        images: (H, W, C) or (N, H, W, C). Whole numbers are rounded and limited to what their dtype holds.
         size: height and width of the result.
         interpolation: "nearest", "bilinear", "bicubic" (Keys' kernel), "lanczos3" or "lanczos5".
         antialias: when images become smaller, weigh all pixels that fall into a new one. Without it the few
@@ -150,7 +149,7 @@ def resize(
 
     Raises:
         ValueError: an argument that is not as above.
-        ShapeError: not images, or of unknown size.
+        ShapeError: not images.
 
     Source:
         R. Keys, "Cubic convolution interpolation for digital image processing", 1981. K. Turkowski, "Filters
@@ -167,9 +166,8 @@ def resize(
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError(explain("resize: either crop_to_aspect_ratio or pad_to_aspect_ratio can be True."))
     first = len(images.shape) - (3 if layout(data_format, "resize") == "channels_last" else 2)
-    if None in images.shape[first : first + 2]:
-        rule = "resize needs images of known height and width."
-        raise ShapeError(explain(rule, received=spec_of(images), fix="Use layers.Resizing in a model."))
+    if None in images.shape[first : first + 2]:  # only the shape matters while sizes are unknown
+        return take(take(images, np.zeros(height, int), first), np.zeros(width, int), first + 1)
     if crop_to_aspect_ratio:
         images = _cropped(images, first, height, width)
     if pad_to_aspect_ratio:

@@ -48,6 +48,7 @@ from gputrain.ops.movement import (
     stack,
 )
 from gputrain.ops.pointwise import as_float, as_floats
+from gputrain.ops.precision import wide_dtype
 from gputrain.ops.reduction import Axes, any, max, mean, min, prod, sum, var
 from gputrain.utils.signatures import on_or_off
 
@@ -340,15 +341,20 @@ def rms_normalization(
         scale: of the sizes of `axis`, or None for 1.
         axis: one axis or several.
         epsilon: added to the mean, `config.epsilon()` unless given.
+
+    Returns:
+        the shape and dtype of x; float16 is computed in float32.
     """
     x = as_float(x)
+    dtype = spec_of(x).dtype
+    wide = cast(x, wide_dtype(dtype))
     axes = normalize_axes(axis, spec_of(x).ndim, "rms_normalization")
     shift = config.epsilon() if epsilon is None else float(epsilon)
-    found = multiply(x, rsqrt(add(mean(square(x), axes, True), shift)))
-    if scale is None:
-        return found
-    place = [n if i in axes else 1 for i, n in enumerate(spec_of(x).shape)]
-    return multiply(found, reshape(scale, place) if len(axes) < spec_of(x).ndim else scale)
+    found = multiply(wide, rsqrt(add(mean(square(wide), axes, True), shift)))
+    if scale is not None:
+        place = [n if i in axes else 1 for i, n in enumerate(spec_of(x).shape)]
+        found = multiply(found, reshape(cast(convert(scale), spec_of(wide).dtype), place))
+    return cast(found, dtype)
 
 
 # -------------------------------------------------------------------------------------- counts and places

@@ -646,7 +646,9 @@ def divide(x1: Any, x2: Any) -> Any:
     return apply(Divide(), *as_floats(x1, x2))
 
 
-true_divide = divide
+def true_divide(x1: Any, x2: Any) -> Any:
+    """The same as `divide`; it is what the operator `/` means."""
+    return apply(Divide(), *as_floats(x1, x2))
 
 
 def sign(x: Any) -> Any:

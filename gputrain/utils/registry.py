@@ -267,10 +267,11 @@ def described(item: Any) -> dict[str, Any]:
     """
     cls = getattr(type(item), "written_as", type(item))
     own = registered_as(cls)
-    room = room_of(cls) if own is None and home_of(cls) is not None else None
-    is_public = room is not None and not room.startswith("keras.src.")
+    is_ours = own is None and home_of(cls) is not None
+    room = room_of(cls) if is_ours else cls.__module__
+    is_public = is_ours and not room.startswith("keras.src.")
     plain = {
-        "module": room,
+        "module": None if room in ("__main__", "builtins") else room,
         "class_name": cls.__name__,
         "config": item.get_config(),
         "registered_name": None if is_public else own or cls.__name__,

@@ -30,7 +30,6 @@ GIVEN: dict[str, tuple[str, Any, Any]] = {
     "tuples": ("list", (X, X), (LABELS, REAL)),
     "dicts for lists": ("list", {"a": X, "b": X}, {"real": REAL, "classes": LABELS}),
     "dicts": ("dict", {"b": X, "a": X}, {"classes": LABELS, "real": REAL}),
-    "lists for dicts": ("dict", [X, X], [LABELS, REAL]),
 }
 
 
@@ -212,12 +211,12 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "a missing name": (
         lambda: two_by_two("dict").predict({"a": X}, **QUIET),
         ShapeError,
-        r"an input is missing. Expected: \['a', 'b'\]. Received: \['a'\]",
+        r"input 'b' is missing. Expected: \['a', 'b'\]. Received: \['a'\]",
     ),
-    "an unknown name": (
-        lambda: two_by_two("dict").predict({"a": X, "b": X, "aa": X}, **QUIET),
+    "a list for a dict": (
+        lambda: two_by_two("dict").predict([X, X], **QUIET),
         ShapeError,
-        "no input is named 'aa'. Did you mean 'a'",
+        r"the model has 2 input\(s\).*Pass a dict with \['a', 'b'\]",
     ),
     "shape without a tuple": (
         lambda: keras.Input(4),
@@ -233,3 +232,11 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
 def test_errors(call: Callable[[], Any], error: type[Exception], text: str) -> None:
     with pytest.raises(error, match=text):
         call()
+
+
+def test_arrays_without_an_input_are_left_out(caplog: pytest.LogCaptureFixture) -> None:
+    model = two_by_two("dict")
+    expected = model.predict({"a": X, "b": X}, **QUIET)
+    given = model.predict({"aa": X[:3], "a": X, "b": X}, **QUIET)
+    assert "predict(x): no input is named 'aa'; these arrays are left out." in caplog.text
+    np.testing.assert_array_equal(given["real"], expected["real"])

@@ -130,6 +130,7 @@ def run_layer(case: Case, side: Side, result: Result) -> None:
     Settings:
         training: what `training` the layer is called with.
         named: names of the last arguments, which are passed by them.
+        call: further arguments; lists stand for arrays, tuples for lists.
     """
     arrays, layer = case.arrays(), _subject(case, side, name="subject")
     symbols = _symbols(side, arrays)
@@ -162,7 +163,15 @@ def _called(case: Case, layer: Any, inputs: Sequence[Any], **told: Any) -> Any:
     """The layer on inputs, the last of which may have names."""
     named = case.settings.get("named", ())
     first = len(inputs) - len(named)
+    told = {**{name: _unpacked(value) for name, value in case.settings.get("call", {}).items()}, **told}
     return layer(*inputs[:first], **dict(zip(named, inputs[first:], strict=True)), **told)
+
+
+def _unpacked(value: Any) -> Any:
+    """A further argument of a call."""
+    if isinstance(value, tuple):
+        return [_unpacked(one) for one in value]
+    return np.array(value) if isinstance(value, list) else value
 
 
 def _symbols(side: Side, arrays: list[Any]) -> list[Any]:
@@ -200,6 +209,26 @@ def run_drawn_layer(case: Case, side: Side, result: Result) -> None:
     result.facts["config"].pop("name")
     result.facts["shape"] = list(output.shape)
     _distribution(output - arrays[0], result)
+
+
+def run_transformation(case: Case, side: Side, result: Result) -> None:
+    """Config, and what a layer makes of images by a transformation that is given; its gradient.
+
+    Settings:
+        transformation: what `transform_images` takes: lists of numbers or truth values by name, or a tuple.
+    """
+    layer = _subject(case, side, name="subject")
+    _record_config(layer, result)
+    given = case.settings["transformation"]
+    if isinstance(given, dict):
+        tensor = side.package.ops.convert_to_tensor
+        given = {name: tensor(_as_array(values)) for name, values in given.items()}
+    _differentiate(case, side, result, lambda *xs: layer.transform_images(*xs, given), case.arrays())
+
+
+def _as_array(values: Any) -> np.ndarray:
+    array = np.asarray(values)
+    return array.astype("float32") if array.dtype.kind == "f" else array
 
 
 def _distribution(values: np.ndarray, result: Result) -> None:
@@ -384,6 +413,7 @@ def _keep(result: Result, side: Side, name: str, value: Any) -> None:
 RUNNERS: dict[str, Callable[[Case, Side, Result], None]] = {
     "layer": run_layer,
     "drawn layer": run_drawn_layer,
+    "transformation": run_transformation,
     "function": run_function,
     "plain function": run_plain_function,
     "object": run_object,

@@ -345,10 +345,9 @@ def _backward_scratch(op: Any, ct: Spec, q: Spec, k: Spec, v: Spec, *rest: Spec)
 
 
 def _backward(
-    op: Any, out: Any, ct: Array, q: Array, k: Array, v: Array, lse: Array, delta: Array, *further: Array,
-    scratch: Any,
-) -> Thunk:  # fmt: skip
-    loops = _Loops(op, q, k, v)
+    op: Any, out: Any, ct: Array, q: Array, k: Array, v: Array, *rest: Array, scratch: Any
+) -> Thunk:
+    loops, (*further, lse, delta) = _Loops(op, q, k, v), rest
     arrays = (ct, q, k, v, lse, delta)
     passes = [
         _Backward(loops, flat, flags, out, arrays, further) for flat, flags in zip(*scratch, strict=True)

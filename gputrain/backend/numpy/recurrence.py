@@ -18,19 +18,26 @@ from gputrain.ir.spec import Spec
 from gputrain.ops.precision import wide_dtype
 
 Array = Any
-FEWEST = 8  # sequences that are worth a thread of their own
+WORTH = (
+    1 << 14
+)  # elements of a thread's gates: with fewer, threads wait for the interpreter more than they compute
+LARGE = 1 << 24  # multiplications of a step's product that BLAS may share out among threads of its own
 
 add, subtract, multiply, tanh, copyto, dot = np.add, np.subtract, np.multiply, np.tanh, np.copyto, np.dot
 
 
-def _tasks(batch: int, of_rows: Callable[[slice], Callable[[], None]]) -> Callable[[], None]:
-    """What is done for some rows, done for all; a single thread leaves BLAS its own ones."""
-    parts = shares(range(batch)) if batch >= 2 * FEWEST else [range(batch)]
-    tasks = [of_rows(slice(part[0], part[-1] + 1)) for part in parts]
-    both = together(tasks)
+def _parts(batch: int, width: int) -> list[slice]:
+    """The sequences of each thread; `width` is that of the gates."""
+    parts = shares(range(batch)) if batch * width >= 2 * WORTH else [range(batch)]
+    return [slice(part[0], part[-1] + 1) for part in parts]
+
+
+def _at_once(tasks: Sequence[Callable[[], None]], product: int) -> Callable[[], None]:
+    """The tasks of all threads, in each of which a step multiplies so often."""
+    both, by_blas = together(tasks), len(tasks) == 1 and product >= LARGE
 
     def run() -> None:
-        with one_blas_thread if len(tasks) > 1 else nullcontext():
+        with nullcontext() if by_blas else one_blas_thread:
             both()
 
     return run
@@ -197,7 +204,8 @@ def _forward(op: Any, out: Any, *inputs: Array, scratch: Any) -> Thunk:
 
         return run
 
-    all_rows = _tasks(len(projected), of_rows)
+    tasks = [of_rows(rows) for rows in _parts(len(projected), projected.shape[2])]
+    all_rows = _at_once(tasks, projected[:, 0].size * starts[0].shape[1])
 
     def run() -> None:
         _moved(zip(widened, weights, strict=False))
@@ -319,33 +327,35 @@ def _has_others(op: Any) -> bool:
 
 def _backward_scratch(op: Any, *inputs: Spec) -> tuple[Spec, ...]:
     """Kernel transposed; gates and their gradients; two arrays for each state, five workspaces, states and
-    extras; the other factors of the kernel's gradient; steps that do not count; factors in float32."""
+    extras; steps that do not count; what the gradients of kernel and biases are made of."""
     _, _, gates, before, extras, mask = op.parts(inputs)
     dtype = wide_dtype(gates.dtype)
     (batch, steps, units), width = before.dims, gates.dims[2]
-    rows, wide = batch * steps, gates.dtype != dtype
+    rows, threads = batch * steps, len(_parts(batch, width))
+    widened = rows if gates.dtype != dtype else 0
     return (
         Spec((width, units), dtype),
         *[Spec((batch, width), dtype)] * 2,
         *[Spec((batch, units), dtype)] * (2 * op.states + 6 + len(extras)),
-        Spec((rows, units if _has_others(op) else 0), dtype),
         Spec((0, steps) if mask is None else (batch, steps), "bool"),
-        Spec((rows * wide, units), dtype),
-        Spec((rows * wide, width), dtype),
-        Spec((units * wide, width), dtype),
+        Spec((rows, units if _has_others(op) else 0), dtype),
+        Spec((widened, units), dtype),
+        Spec((widened, width), dtype),
         Spec((rows * op.biases,), dtype),
-        Spec((width * op.biases * wide,), dtype),
+        Spec((threads, units, width), dtype),
+        Spec((threads * op.biases, width), dtype),
     )
 
 
 def _backward(op: Any, out: Any, *inputs: Array, scratch: Any) -> Thunk:
     cts, kernel, gates, before, extras, mask = op.parts(inputs)
     (batch, steps, _), count, d_projected = before.shape, op.states, out[0]
-    (turned, wide_gates, d_gates), others, (met, skipped, *factors) = scratch[:3], scratch[3:-7], scratch[-7:]
+    (turned, wide_gates, d_gates), others, (skipped, *factors) = scratch[:3], scratch[3:-7], scratch[-7:]
     states, work, wide_kept = others[: 2 * count], others[2 * count : 2 * count + 5], others[2 * count + 5 :]
+    met, ones, totals = factors[0], factors[3], factors[4:]
     met_at = met.reshape(batch, steps, met.shape[1])
 
-    def of_rows(rows: slice) -> Callable[[], None]:
+    def of_rows(thread: int, rows: slice) -> Callable[[], None]:
         d_states, new = ([s[rows] for s in part] for part in (states[:count], states[count:]))
         a, b, other, total, dy = (buffer[rows] for buffer in work)
         reached = d_states if mask is None else [total, *d_states[1:]]
@@ -365,6 +375,14 @@ def _backward(op: Any, out: Any, *inputs: Array, scratch: Any) -> Thunk:
             given = None if cts[0] is None else cts[0][rows, t]
             counts = None if mask is None else (mask[rows, t, None], skipped[rows, t, None])
             walk.append((fills, place, _gates(place, len(op.squashed)), kept, stores, given, counts))
+        of_all = slice(rows.start * steps, rows.stop * steps)
+        d_weights = _d_weights(
+            op,
+            before[rows],
+            d_projected[rows],
+            [f[of_all] for f in factors[:4]],
+            [t[thread] for t in totals if len(t)],
+        )
 
         def run() -> None:
             for state, ct in zip(d_states, cts[1:], strict=True):
@@ -388,18 +406,23 @@ def _backward(op: Any, out: Any, *inputs: Array, scratch: Any) -> Thunk:
                     copyto(other, 0, where=counts[1])
                 _moved(stores)
             _moved((place[rows], state) for place, state in zip(out[1:], d_states, strict=False))
+            d_weights()
 
         return run
 
-    all_rows = _tasks(batch, of_rows)
-    d_weights = _d_weights(op, out, before, met, factors)
+    tasks = [of_rows(thread, rows) for thread, rows in enumerate(_parts(batch, d_projected.shape[2]))]
+    all_rows = _at_once(tasks, batch * kernel.size)
 
     def run() -> None:
         copyto(turned, kernel.T)
+        ones[...] = 1
         if mask is not None:
             np.logical_not(mask, skipped)
         all_rows()
-        d_weights()
+        for place, total in zip(out[1 + count :], totals, strict=False):
+            for other in total[1:]:
+                add(total[0], other, total[0])
+            copyto(place, total[0], casting="unsafe")
 
     return run
 
@@ -414,32 +437,23 @@ def _stores(op: Any, d_x: Array, met: Array, d_gates: Array, other: Array) -> li
     return [(d_x[:, :both], d_gates[:, :both]), (d_x[:, both:], other), (met, d_gates[:, both:])]
 
 
-def _d_weights(op: Any, out: Any, before: Array, met: Array, scratch: Sequence[Array]) -> Thunk:
-    """The gradients of the kernel and the bias: products over the rows of all sequences and steps."""
-    units, (d_kernel, *d_bias) = before.shape[2], out[1 + op.states :]
-    wide_before, wide_rows, wide_kernel, ones, wide_bias = scratch
-    states, fill_states = _widened(before.reshape(-1, units), wide_before)
-    rows, fill_rows = _widened(out[0].reshape(-1, d_kernel.shape[1]), wide_rows)
-    target, both = wide_kernel if fill_rows else d_kernel, 2 * units
-    pairs = [(states, rows, target)]
+def _d_weights(op: Any, before: Array, d_projected: Array, factors: Any, totals: Any) -> Thunk:
+    """What some sequences add to the gradients of the kernel and the bias: products over all their steps."""
+    (met, wide_before, wide_rows, ones), (d_kernel, *d_bias), units = factors, totals, before.shape[2]
+    states, fills = _widened(before.reshape(-1, units), wide_before)
+    rows, more = _widened(d_projected.reshape(-1, d_kernel.shape[1]), wide_rows)
+    both = 2 * units
+    products = [(states.T, rows, d_kernel)]
     if _has_others(op):
-        late = (states, met) if op.reset_after else (met, rows[:, both:])
-        pairs = [(states, rows[:, :both], target[:, :both]), (*late, target[:, both:])]
-    sums = []
+        late = (states.T, met) if op.reset_after else (met.T, rows[:, both:])
+        products = [(states.T, rows[:, :both], d_kernel[:, :both]), (*late, d_kernel[:, both:])]
     if d_bias:
-        bias = wide_bias if fill_rows else d_bias[0]
-        sums = [(rows[:, :both], bias[:both]), (met, bias[both:])]
+        products += [(ones, rows[:, :both], d_bias[0][:both]), (ones, met, d_bias[0][both:])]
 
     def run() -> None:
-        _moved([*fill_states, *fill_rows])
-        for left, right, product in pairs:
-            np.matmul(left.T, right, out=product)
-        if d_bias:
-            ones[...] = 1
-            for array, total in sums:
-                np.matmul(ones, array, out=total)
-        if fill_rows:
-            _moved([(d_kernel, target), *((place, wide_bias) for place in d_bias)])
+        _moved([*fills, *more])
+        for left, right, product in products:
+            np.matmul(left, right, out=product)
 
     return run
 

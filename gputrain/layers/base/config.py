@@ -80,9 +80,10 @@ class Configured(Tracked):
             return self.plain_settings() | own
         kept = {name: item for name, item in self._declared_arguments.items() if item.kept}
         declared = {name: item for name, item in kept.items() if not item.handed_on}
-        return self.plain_settings() | {
-            name: item.plain(getattr(self, name)) for name, item in declared.items()
-        }
+        settings = self.plain_settings()
+        if all(name in self._declared_arguments for name in ("name", "dtype")):
+            del settings["trainable"]  # of such a class Keras's constructor takes these two alone
+        return settings | {name: item.plain(getattr(self, name)) for name, item in declared.items()}
 
     def made_again(self, **changes: Any) -> Any:
         """A new layer from the config of this one, without its weights.
@@ -111,7 +112,9 @@ class Configured(Tracked):
         shapes = self._build_shapes
         if not shapes:
             return None
-        return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": dict(shapes)}
+        if len(shapes) == 1:
+            return {"input_shape": next(iter(shapes.values()))}
+        return {"shapes_dict": dict(shapes)}
 
     def build_from_config(self, config: Mapping[str, Any] | None) -> None:
         """Build the layer for the shapes that `get_build_config` gave.
@@ -124,7 +127,7 @@ class Configured(Tracked):
         if config.get("input_shape") is not None:
             self.build(map_shape_structure(tuple, config["input_shape"]))
         elif config.get("shapes_dict"):
-            self.build(**{key: map_shape_structure(tuple, shape) for key, shape in config["shapes_dict"].items()})
+            self.build(**{key: map_shape_structure(tuple, x) for key, x in config["shapes_dict"].items()})
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from gputrain.errors import explain
 from gputrain.ir import Node, Shape, Spec, Value, dtype_name
 from gputrain.layers.base import Layer, registry
 from gputrain.layers.base.arguments import is_int
-from gputrain.utils.signatures import only_taken
+from gputrain.utils.signatures import on_or_off, only_taken
 
 
 @registry.add()
@@ -22,7 +22,8 @@ class InputLayer(Layer):
         dtype: default `config.floatx()`.
         name: default "input_layer", numbered.
         batch_shape: shape with the batch; instead of `shape` and `batch_size`.
-        sparse, ragged, input_tensor, optional: of Keras; only the defaults, and False, are taken.
+        optional: whether None may be passed in its place; layers that it is given to are called with None.
+        sparse, ragged, input_tensor: of Keras; only the defaults, and False, are taken.
         kwargs: input_shape and batch_input_shape, the older names of shape and batch_shape.
     """
 
@@ -39,14 +40,15 @@ class InputLayer(Layer):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        given = {"sparse": sparse, "ragged": ragged, "input_tensor": input_tensor, "optional": optional}
+        given = {"sparse": sparse, "ragged": ragged, "input_tensor": input_tensor}
         for argument, value in given.items():
             only_taken(argument, value, "Input")
         shape = kwargs.pop("input_shape", shape)
         batch_shape = kwargs.pop("batch_input_shape", batch_shape)
         super().__init__(name=name or None, **kwargs)
+        self.optional = on_or_off(optional, "Input: optional")
         self.batch_shape = _full_shape(shape, batch_size, batch_shape)
-        self.dtype = dtype_name(dtype or config.floatx())
+        self._dtype = dtype_name(dtype or config.floatx())
         self.value = Value(Spec(self.batch_shape, self.dtype), name=self.name)
         self.value.origin = self
         self.built = True
@@ -55,8 +57,14 @@ class InputLayer(Layer):
         return self.value
 
     def get_config(self) -> dict[str, Any]:
-        unused = {"sparse": False, "ragged": False, "optional": False}
-        return {"batch_shape": list(self.batch_shape), "dtype": self.dtype, **unused, "name": self.name}
+        unused = {"sparse": False, "ragged": False}
+        own = {"name": self.name, "optional": self.optional}
+        return {"batch_shape": list(self.batch_shape), "dtype": self.dtype, **unused, **own}
+
+    def renewed(self) -> InputLayer:
+        """Another input of the same shape, dtype and name."""
+        made: InputLayer = self.from_config(self.get_config())
+        return made
 
     def _only_call(self) -> Node:
         raise AttributeError("An input layer has no input of its own.")
@@ -112,7 +120,8 @@ def Input(
         dtype: default `config.floatx()`.
         batch_shape: shape with the batch; instead of `shape` and `batch_size`.
         name: name of the input, also its key when data comes as a dict.
-        sparse, ragged, tensor, optional: of Keras; only the defaults, and False, are taken.
+        optional: whether None may be passed in its place; layers that it is given to are called with None.
+        sparse, ragged, tensor: of Keras; only the defaults, and False, are taken.
 
     Returns:
         a Value to call layers on.

@@ -217,10 +217,12 @@ class TextVectorization(HostLayer):
         numbers = np.full((len(words), max([size, *lengths])), 0 if self.output_mode == "int" else -1)
         numbers[np.arange(numbers.shape[1]) < np.array(lengths, int)[:, None]] = flat
         if self.output_mode == "int":
-            return ops.convert(numbers[:, :size].reshape(*shape, size))
-        if self.output_mode == "one_hot":
-            return ops.convert(self._lookup.given_out(numbers[..., None]).reshape(*shape, size, -1))
-        return ops.convert(self._lookup.given_out(numbers).reshape(*shape, -1))
+            made = numbers[:, :size]
+        elif self.output_mode == "one_hot":
+            made = self._lookup.given_out(numbers[..., None])
+        else:
+            made = self._lookup.given_out(numbers)
+        return ops.convert(made.reshape(*shape, *made.shape[1:]))
 
     def _words(self, data: Any) -> tuple[list[list[str]], tuple[int, ...]]:
         """The words of each text, n-grams as words, and the shape that the texts have."""

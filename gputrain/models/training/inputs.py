@@ -12,6 +12,7 @@ from gputrain.data.sources import ArraySource, Reading, Source, is_iterator, mak
 from gputrain.errors import DataError, explain
 from gputrain.ir import Value
 from gputrain.models.training.strategy import Strategy
+from gputrain.utils.notes import note
 
 
 class Fed(Protocol):
@@ -21,6 +22,9 @@ class Fed(Protocol):
 
     def known_values(self) -> tuple[list[Value], list[Value]] | None:
         """Symbolic inputs and outputs, where the model has them."""
+
+    def names_of_inputs(self) -> list[str] | None:
+        """The keys of a dict of inputs, where the model has such."""
 
 
 def checked_data(model: Fed, x: Any, y: Any, w: Any, what: str, class_weight: Any = None) -> Any:
@@ -109,8 +113,14 @@ def _classes(model: Fed) -> int | None:
 
 
 def _as_model_inputs(model: Fed, x: Any, name: str) -> Any:
-    """A list of arrays is several inputs only if the model has several."""
+    """A list of arrays is several inputs only if the model has them; of a dict what has an input's name."""
     known = model.known_values()
+    names = model.names_of_inputs()
+    if isinstance(x, dict) and names is not None and all(name in x for name in names):
+        unused = [key for key in x if key not in names]
+        if unused:
+            note(f"{name}: no input is named {', '.join(map(repr, unused))}; these arrays are left out.")
+        return {key: x[key] for key in names}
     if isinstance(x, list) and known is not None and len(known[0]) == 1:
         alone = len(x) == 1 and getattr(x[0], "ndim", 0) >= known[0][0].ndim
         return x[0] if alone else to_array(x, name)

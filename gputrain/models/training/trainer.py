@@ -166,8 +166,8 @@ class Trainer:
     def get_compile_config(self) -> dict[str, Any]:
         """What `compile` was given, as plain data; {} for a model that was not compiled.
 
-        It is {} too, with a note, where a loss or a metric is a function without a name or an object that does
-        not describe itself.
+        It is {} too, with a note, where a loss or a metric is a function without a name or an object that
+        does not describe itself.
         """
         if not self.compiled:
             return {}
@@ -568,6 +568,10 @@ class Trainer:
 
     def known_values(self) -> tuple[list[Value], list[Value]] | None:
         """Symbolic inputs and outputs, where the model has them."""
+        return None
+
+    def names_of_inputs(self) -> list[str] | None:
+        """The keys of a dict of inputs, where the model has such."""
         return None
 
     def find_non_finite(self, batch: Batch) -> str:
