@@ -382,6 +382,7 @@ def test_layers_have_what_their_cells_have() -> None:
     assert (layer.cell.name, layer.cell.dtype) == ("lstm_cell", layer.dtype)
     with pytest.raises(AttributeError):
         layer.units = 4
+    assert layers.GRU(3, implementation=1).units == layers.GRUCell(3, implementation=2).units
     assert layers.LSTM.from_config(layer.get_config()).get_config() == layer.get_config()
     frozen = layers.GRU(3, trainable=False)
     frozen.build((None, 6, 4))
@@ -418,6 +419,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
         r"GRU: dropout is a share\. Expected: 0 <= dropout <= 1",
     ),
     (lambda: layers.GRU(3, stateful="no"), ValueError, r"GRU: stateful must be True or False"),
+    (lambda: layers.LSTM(3, implementation=3), ValueError, r"LSTM: implementation must be 2.*Received: 3"),
     (lambda: layers.LSTM(3, use_cudnn="no"), ValueError, r"LSTM: use_cudnn must be True or False"),
     (lambda: layers.LSTM(3, activation="tan"), ValueError, r"LSTM: activation: .*tan"),
     (
