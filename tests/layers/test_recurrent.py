@@ -37,7 +37,7 @@ def step_by_step(name: str, units: int = 5, **arguments: Any) -> Any:
 
 WAYS = [
     dict(zip(("go_backwards", "return_sequences", "zero_output_for_mask"), flags, strict=True))
-    for flags in itertools.product((False, True), repeat=3)
+    for flags in ((False, False, False), (True, True, False), (False, True, True), (True, False, True))
 ]
 
 
@@ -331,6 +331,31 @@ def test_states_are_carried_in_training_and_prediction() -> None:
     assert all(v.name == "rnn_state" for v in model.layers[-1].states)
 
 
+def test_a_training_is_resumed_with_its_states() -> None:
+    def training() -> Any:
+        model = keras.Sequential([keras.Input(batch_shape=(3, None, 4)), layers.LSTM(2, stateful=True)])
+        model.compile("adam", "mse")
+        return model
+
+    whole, parts, later = training(), training(), training()
+    parts.set_weights(whole.get_weights())
+    for t in range(6):
+        whole.train_on_batch(X[:, t : t + 1], np.zeros((3, 2)))
+        if t < 3:
+            parts.train_on_batch(X[:, t : t + 1], np.zeros((3, 2)))
+    tree = keras.saving.state_tree(parts)
+    assert list(tree["states"]) == ["0/states/0", "0/states/1"]
+    later.train_on_batch(X[:, :1], np.zeros((3, 2)))  # makes the optimizer's slots
+    keras.saving.set_state_tree(later, tree)
+    for t in range(3, 6):
+        later.train_on_batch(X[:, t : t + 1], np.zeros((3, 2)))
+    for one, other in zip(whole.get_weights(), later.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    del tree["states"]
+    with pytest.raises(ValueError, match="the state tree: the state lacks 'states'"):
+        keras.saving.set_state_tree(later, tree)
+
+
 def test_a_copy_has_states_of_its_own() -> None:
     layer = layers.LSTM(2, stateful=True)
     layer(X)
@@ -357,6 +382,7 @@ def test_layers_have_what_their_cells_have() -> None:
     assert (layer.cell.name, layer.cell.dtype) == ("lstm_cell", layer.dtype)
     with pytest.raises(AttributeError):
         layer.units = 4
+    assert layers.GRU(3, implementation=1).units == layers.GRUCell(3, implementation=2).units
     assert layers.LSTM.from_config(layer.get_config()).get_config() == layer.get_config()
     frozen = layers.GRU(3, trainable=False)
     frozen.build((None, 6, 4))
@@ -393,6 +419,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
         r"GRU: dropout is a share\. Expected: 0 <= dropout <= 1",
     ),
     (lambda: layers.GRU(3, stateful="no"), ValueError, r"GRU: stateful must be True or False"),
+    (lambda: layers.LSTM(3, implementation=3), ValueError, r"LSTM: implementation must be 2.*Received: 3"),
     (lambda: layers.LSTM(3, use_cudnn="no"), ValueError, r"LSTM: use_cudnn must be True or False"),
     (lambda: layers.LSTM(3, activation="tan"), ValueError, r"LSTM: activation: .*tan"),
     (

@@ -236,6 +236,10 @@ class Tracked(Typed):
         )
         return sorted(own, key=lambda v: not v.made_trainable)
 
+    def _kept_states(self) -> list[Variable]:
+        """Variables of this layer itself that are no weights: a training that is resumed goes on with them."""
+        return []
+
     @property
     def variables(self) -> list[Variable]:
         """All weights, of this layer and of those below it."""

@@ -125,9 +125,12 @@ class RNN(Layer):
         """
         return listed(any_cell.first_states(self.cell, batch_size, self.compute_dtype))
 
+    def _kept_states(self) -> list[Variable]:
+        return tree.flatten(self.states or [])
+
     def reset_state(self) -> None:
         """Set the states of a stateful layer to 0, as before a new sequence."""
-        for variable in tree.flatten(self.states or []):
+        for variable in self._kept_states():
             variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def reset_states(self) -> None:
