@@ -53,7 +53,7 @@ class _Buckets(HostLayer):
         """Choose the dtype where none was given."""
         self.built = True
         if self.dtype is None:
-            self._dtype = "int64" if self.output_mode == "int" else config.floatx()
+            self.dtype = "int64" if self.output_mode == "int" else config.floatx()
         if self.output_mode == "int" and self.dtype not in ("int32", "int64"):
             raise DTypeError(
                 explain(
