@@ -45,13 +45,12 @@ def make_model() -> gputrain.Sequential:
     return model
 
 
-def our_step(x: np.ndarray, y: np.ndarray, batch: int) -> tuple[Callable[[int], None], gputrain.Sequential]:
+def our_step(model: gputrain.Model, x: np.ndarray, y: np.ndarray, batch: int) -> Callable[[int], None]:
     """A function that runs training step number i as fit does: batch gathered, step run, nothing fetched."""
     from gputrain.data import make_arrays
     from gputrain.data.sources import Batch
     from gputrain.models.training.loop import train_on
 
-    model = make_model()
     arrays = make_arrays(x, y)
     count, order = len(x) // batch, np.arange(len(x))
 
@@ -59,7 +58,7 @@ def our_step(x: np.ndarray, y: np.ndarray, batch: int) -> tuple[Callable[[int], 
         first = i % count * batch
         train_on(model, Batch(arrays, order, first, first + batch))
 
-    return step, model
+    return step
 
 
 def torch_step(x: np.ndarray, y: np.ndarray, batch: int) -> Callable[[int], None] | None:
@@ -90,18 +89,30 @@ def torch_step(x: np.ndarray, y: np.ndarray, batch: int) -> Callable[[int], None
     return step
 
 
-def time_rounds(steps: dict[str, Callable[[int], None]], rounds: int) -> dict[str, list[float]]:
+def time_rounds(
+    steps: dict[str, Callable[[int], None]], rounds: int, clock: Callable[[], float] = time.perf_counter
+) -> dict[str, list[float]]:
     """Milliseconds of every step, the sides alternating by rounds; the first round warms up."""
     times: dict[str, list[float]] = {name: [] for name in steps}
     for r in range(rounds + 1):
         for name, step in steps.items():
             time.sleep(PAUSE)
             for i in range(STEPS_PER_ROUND):
-                start = time.perf_counter()
+                start = clock()
                 step(r * STEPS_PER_ROUND + i)
                 if r:
-                    times[name].append((time.perf_counter() - start) * 1e3)
+                    times[name].append((clock() - start) * 1e3)
     return times
+
+
+def report(times: dict[str, list[float]]) -> dict[str, float]:
+    """Print the medians and quartiles of all sides; returns the medians."""
+    medians = {name: statistics.median(t) for name, t in times.items()}
+    for name, t in times.items():
+        quartiles = statistics.quantiles(t, n=4)
+        spread = f"quartiles {quartiles[0]:.2f} .. {quartiles[2]:.2f}   best {min(t):.2f}"
+        print(f"{name:<10} median {medians[name]:7.2f} ms   {spread}")
+    return medians
 
 
 def fit_overhead(model: gputrain.Sequential, x: np.ndarray, y: np.ndarray, batch: int, bare: float) -> float:
@@ -127,17 +138,13 @@ def main() -> int:
     rng = np.random.default_rng(0)
     x = rng.random((options.batch * 16, 28, 28, 1), dtype=np.float32)
     y = rng.integers(0, 10, len(x))
-    ours, model = our_step(x, y, options.batch)
-    steps: dict[str, Any] = {"gputrain": ours}
+    model = make_model()
+    steps: dict[str, Any] = {"gputrain": our_step(model, x, y, options.batch)}
     theirs = torch_step(x, y, options.batch)
     if theirs is not None:
         steps["pytorch"] = theirs
     times = time_rounds(steps, options.rounds)
-    medians = {name: statistics.median(t) for name, t in times.items()}
-    for name, t in times.items():
-        quartiles = statistics.quantiles(t, n=4)
-        spread = f"quartiles {quartiles[0]:.2f} .. {quartiles[2]:.2f}   best {min(t):.2f}"
-        print(f"{name:<10} median {medians[name]:7.2f} ms   {spread}")
+    medians = report(times)
     result: dict[str, Any] = {"batch": options.batch, "median_ms": medians, "machine": platform.machine()}
     if "pytorch" in medians:
         result["ratio"] = medians["gputrain"] / medians["pytorch"]

@@ -22,7 +22,7 @@ from gputrain.backend import device
 from gputrain.compiler import gradients
 from gputrain.errors import DataError, DeviceError, DTypeError, GraphError, NonFiniteError, ShapeError
 from gputrain.initializers import Initializer
-from gputrain.layers import Input, Layer
+from gputrain.layers import Input, InputSpec, Layer
 from gputrain.losses import Loss
 from gputrain.metrics import Metric
 from gputrain.models import Model, Sequential
@@ -48,6 +48,7 @@ __all__ = [
     "GraphError",
     "Initializer",
     "Input",
+    "InputSpec",
     "KerasTensor",
     "Layer",
     "Loss",

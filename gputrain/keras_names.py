@@ -28,10 +28,6 @@ _WEIGHTS = (
     'Keep the weights: numpy.savez("weights.npz", *model.get_weights()), and give them back with '
     "set_weights() to a model of the same layers. model.to_json() keeps the layers."
 )
-_LOOP = (
-    "Write the recurrence with keras.ops.scan in a Layer of your own, or use keras.layers.Conv1D over time "
-    "and GlobalAveragePooling1D."
-)
 _BY_HAND = "Write it as a function of (y_true, y_pred) with keras.ops, and pass the function to compile()."
 _HOST = "Compute it with NumPy, before the data goes into the model."
 
@@ -55,32 +51,6 @@ NOT_THERE: tuple[Group, ...] = (
         {"callbacks": "BackupAndRestore ModelCheckpoint OrbaxCheckpoint"},
     ),
     Group(
-        "recurrent layers",
-        _LOOP,
-        {
-            "layers": "LSTM LSTMCell GRU GRUCell SimpleRNN SimpleRNNCell RNN StackedRNNCells Bidirectional "
-            "TimeDistributed ConvLSTM1D ConvLSTM2D ConvLSTM3D"
-        },
-    ),
-    Group(
-        "attention",
-        "Write a Layer of your own with keras.layers.EinsumDense and keras.ops.dot_product_attention.",
-        {
-            "layers": "MultiHeadAttention GroupQueryAttention Attention AdditiveAttention"
-        },
-    ),
-    Group(
-        "other normalization and regularization",
-        "Use BatchNormalization, LayerNormalization or UnitNormalization, Dropout or GaussianDropout, or "
-        "write a Layer of your own: keras.ops.rms_normalization and keras.ops.moments are there.",
-        {"layers": "GroupNormalization RMSNormalization SpectralNormalization AlphaDropout"},
-    ),
-    Group(
-        "functions as layers, and layers around layers",
-        "Write a Layer of your own; its call() is the function.",
-        {"layers": "Lambda Wrapper Pipeline"},
-    ),
-    Group(
         "many features prepared at once",
         "Prepare tables with gputrain.tabular, or each feature with its layer: keras.layers.StringLookup, "
         "IntegerLookup, Discretization, Normalization, HashedCrossing ...",
@@ -88,25 +58,14 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "other augmentation",
-        "RandomFlip, RandomCrop, RandomBrightness and RandomContrast are there; resize images before the "
-        "training.",
+        "Write it with keras.ops.image in a Layer of your own, or change the images before the training; "
+        "docs/images.md says what is there.",
         {
             "layers": "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization "
-            "MaxNumBoundingBoxes MixUp RandAugment RandomColorDegeneration RandomColorJitter "
-            "RandomElasticTransform RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert "
-            "RandomPerspective RandomPosterization RandomRotation RandomSaturation RandomSharpness "
-            "RandomShear RandomTranslation RandomZoom Resizing Solarization",
+            "MixUp RandAugment RandomColorDegeneration RandomColorJitter "
+            "RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPosterization "
+            "RandomSaturation RandomSharpness Solarization",
             "utils": "bounding_boxes",
-            "ops": "image",
-        },
-    ),
-    Group(
-        "sound",
-        "Compute spectra with NumPy, before the data goes into the model.",
-        {
-            "layers": "MelSpectrogram STFTSpectrogram",
-            "initializers": "STFT STFTInitializer stft",
-            "ops": "fft fft2 ifft2 irfft rfft istft stft extract_sequences",
         },
     ),
     Group(
@@ -118,11 +77,6 @@ NOT_THERE: tuple[Group, ...] = (
         "models as estimators of scikit-learn",
         "Write a class with scikit-learn's fit() and predict() that calls the model's.",
         {"": "wrappers"},
-    ),
-    Group(
-        "rules for the inputs of a layer",
-        "Check shapes in build(input_shape).",
-        {"": "InputSpec", "layers": "InputSpec", "layers.Layer": "input_spec"},
     ),
     Group(
         "other initializers, constraints and regularizers",
@@ -236,18 +190,13 @@ NOT_THERE: tuple[Group, ...] = (
         {"": "name_scope", "backend": "get_uid"},
     ),
     Group(
-        "weights of layers by a second name",
-        "Make weights with add_weight().",
-        {"layers.Layer": "add_variable"},
-    ),
-    Group(
         "metrics inside layers",
         "Keep metrics as attributes of the model, and update them in train_step.",
         {"layers.Layer": "add_metric"},
     ),
     Group(
         "settings of other engines",
-        "Leave them out: there is no flash attention, tracebacks are never filtered, and nothing unsafe is "
+        "Leave them out: there is one kind of attention, tracebacks are never filtered, and nothing unsafe is "
         "loaded.",
         {
             "config": "disable_flash_attention enable_flash_attention is_flash_attention_enabled "
@@ -313,7 +262,7 @@ NOT_THERE: tuple[Group, ...] = (
         "other elementwise operations",
         "Compose it of those in keras.ops, or register an operation of your own: gputrain.ops.register_op.",
         {
-            "ops": "arccos arcsin arctan arctan2 cbrt i0 ldexp nextafter signbit gcd lcm bitwise_and "
+            "ops": "arccos arcsin arctan cbrt i0 ldexp nextafter signbit gcd lcm bitwise_and "
             "bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor "
             "left_shift right_shift angle imag polar view view_as_complex view_as_real psnr"
         },
@@ -378,8 +327,8 @@ FORMER: dict[str, str] = {
     "layers.merge": "That is not a part of Keras 3. Use keras.layers.add, concatenate, multiply and others.",
     "layers.MaxoutDense": "That is not a part of Keras 3. Use Dense, Reshape and keras.ops.max.",
     "layers.Highway": "That is not a part of Keras 3. Use Dense, Multiply and Add.",
-    "layers.CuDNNLSTM": _LOOP,
-    "layers.CuDNNGRU": _LOOP,
+    "layers.CuDNNLSTM": "It is keras.layers.LSTM.",
+    "layers.CuDNNGRU": "It is keras.layers.GRU.",
     "layers.experimental": _MOVED.format("keras.layers"),
     "layers.ThresholdedReLU": "That is not a part of Keras 3. Use keras.activations.relu with threshold=.",
     "layers.LocallyConnected1D": "That is not a part of Keras 3. Use Conv2D.",
@@ -491,7 +440,7 @@ FORMER: dict[str, str] = {
     "backend.pool2d": "It is keras.ops.max_pool, or keras.ops.average_pool.",
     "backend.bias_add": "Write x + bias.",
     "backend.spatial_2d_padding": "It is keras.ops.pad.",
-    "backend.resize_images": "Write keras.layers.UpSampling2D.",
+    "backend.resize_images": "It is keras.ops.image.resize.",
     "backend.reverse": "It is keras.ops.flip.",
     "backend.is_sparse": "There are no sparse tensors.",
     "backend.is_tensor": "It is keras.ops.is_tensor.",
@@ -512,7 +461,7 @@ TENSORFLOW: dict[str, str] = {
     "set_random_seed": "Write keras.utils.set_random_seed(seed).",
     "random": "Use keras.random.",
     "data": "Pass NumPy arrays, a generator or a keras.utils.PyDataset to fit().",
-    "image": "Use NumPy or Pillow before the training, and layers such as keras.layers.RandomFlip in it.",
+    "image": "Use keras.ops.image, and layers such as keras.layers.RandomFlip.",
     "io": "Read files with Python and NumPy.",
     "nn": "Use keras.ops and keras.activations.",
     "math": "Use keras.ops.",

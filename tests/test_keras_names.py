@@ -190,19 +190,17 @@ def test_a_train_step_of_another_framework(what: str) -> None:
 def test_rooms_that_tensorflow_has_beside_keras() -> None:
     assert what_to_do("tensorflow.optimizers.Adam") == "Write tf.keras.optimizers.Adam."
     assert what_to_do("tensorflow.losses.MSE") == "It is keras.losses.mean_squared_error."
-    assert what_to_do("tensorflow.layers.LSTM") == what_to_do("keras.layers.LSTM")
+    assert what_to_do("tensorflow.layers.JaxLayer") == what_to_do("keras.layers.JaxLayer")
 
 
 NAMES = {
-    "layers.LSTM": "Write the recurrence with keras.ops.scan",
-    "layers.lstm": "Write the recurrence with keras.ops.scan",
+    "layers.jaxlayer": "There is one engine",
     "layers.JaxLayer": "There is one engine",
     "activations.Relu": "gputrain has no activation 'Relu'",
     "callbacks.Tensorboard": "CSVLogger and JSONLinesLogger",
     "losses.mse": "It is keras.losses.mean_squared_error.",
     "optimizers.legacy": "Import the optimizer from keras.optimizers.",
     "wrappers": "scikit-learn's fit() and predict()",
-    "layers.Lambda": "Write a Layer of your own",
     "layers.Merge": "Use Add, Concatenate",
     "layers.Sequential": "It is keras.Sequential.",
     "layers.Adam": "It is keras.optimizers.Adam.",
@@ -262,7 +260,7 @@ def test_a_name_that_a_room_lacks(path: str) -> None:
         (lambda: line().compile("sgd", "dice"), "Unknown loss 'dice'. Write it as a function of (y_true"),
         (lambda: line().compile("sgd", "mse", metrics=["MeanIoU"]), "Unknown metric 'MeanIoU'. Write it as"),
         (lambda: L.Dense(2, kernel_constraint="min_max_norm"), "For others pass a function"),
-        (lambda: L.deserialize({"class_name": "LSTM", "config": {}}), "Write the recurrence"),
+        (lambda: L.deserialize({"class_name": "JaxLayer", "config": {}}), "There is one engine"),
         (lambda: line().compile("adma"), "Unknown optimizer 'adma'. Did you mean 'adam'?"),
     ],
 )

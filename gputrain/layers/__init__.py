@@ -17,7 +17,7 @@ from gputrain.layers import (
     reshaping,
 )
 from gputrain.layers.activation import *
-from gputrain.layers.base import Layer, registry
+from gputrain.layers.base import InputSpec, Layer, registry
 from gputrain.layers.convolution import *
 from gputrain.layers.core import *
 from gputrain.layers.merging import *
@@ -32,13 +32,22 @@ from gputrain.utils.registry import serializer
 # Families that are imported when one of their names is asked for: what each has.
 _LATER = {
     "attention": "AdditiveAttention Attention GroupQueryAttention MultiHeadAttention",
-    "augmentation": "CenterCrop RandomBrightness RandomContrast RandomCrop RandomFlip",
-    "preprocessing": (
-        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup Normalization Rescaling "
-        "StringLookup TextVectorization"
+    "augmentation": (
+        "AutoContrast CenterCrop Equalization MaxNumBoundingBoxes RandomBrightness "
+        "RandomColorDegeneration RandomContrast RandomCrop RandomElasticTransform RandomFlip "
+        "RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation "
+        "RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom Resizing "
+        "Solarization"
     ),
-    "recurrent": "GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell StackedRNNCells",
-    "wrappers": "",
+    "preprocessing": (
+        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup MelSpectrogram "
+        "Normalization Rescaling STFTSpectrogram StringLookup TextVectorization"
+    ),
+    "recurrent": (
+        "ConvLSTM1D ConvLSTM2D ConvLSTM3D GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell "
+        "StackedRNNCells"
+    ),
+    "wrappers": "Bidirectional Pipeline SpectralNormalization TimeDistributed Wrapper",
 }
 
 
@@ -68,7 +77,7 @@ def deserialize(config: Any, custom_objects: Any = None) -> Any:
     return finished(registry.deserialize(config, custom_objects), config)
 
 
-__all__ = ["Layer", "deserialize", "get", "registry", "serialize"]
+__all__ = ["InputSpec", "Layer", "deserialize", "get", "registry", "serialize"]
 __all__ += activation.__all__
 __all__ += convolution.__all__
 __all__ += core.__all__

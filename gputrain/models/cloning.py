@@ -107,4 +107,4 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
 
 
 def _by_config(layer: Layer) -> Any:
-    return type(layer).from_config(layer.get_config())
+    return layer.made_again()

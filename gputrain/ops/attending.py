@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gputrain.errors import DTypeError, ShapeError, explain
-from gputrain.ir import Shape, Spec, Value, is_float
+from gputrain.ir import Shape, Spec, Value
 from gputrain.ops.base import (
     Operation,
     Sample,
@@ -121,12 +121,14 @@ class _Attending(Operation):
         if heads is not None and groups is not None and (groups == 0 or heads % groups):
             rule = "the heads of the query are a multiple of those of key and value"
             raise _unfit(rule, f"query {q.shape}, key {k.shape}")
+        if s == 0:
+            raise _unfit("there must be a key to look at", f"key {k.shape}")
         n = next((one for one in (n, m, v.shape[0]) if one is not None), None)
         s = v.shape[1] if s is None else s
-        self._check_further((n, heads, t, s), further)
+        self._check_further((n, heads, t, s), q.dtype, further)
         return n, t, heads, s, v.shape[3]
 
-    def _check_further(self, scores: Shape, further: Sequence[Spec]) -> None:
+    def _check_further(self, scores: Shape, dtype: str, further: Sequence[Spec]) -> None:
         bias, masks, _ = self.split(further)
         for spec, what in ((bias, "bias"), *((mask, "mask") for mask in masks)):
             if spec is None:
@@ -137,9 +139,10 @@ class _Attending(Operation):
             if not fits:
                 rule = f"Attention: the {what} must broadcast to the scores."
                 raise ShapeError(explain(rule, expected=f"(N, heads, T, S) = {scores}", received=spec.shape))
-            if (what == "bias") != is_float(spec.dtype) or (what == "mask") != (spec.dtype == "bool"):
-                wanted = "floats" if what == "bias" else "bool"
-                raise DTypeError(explain(f"Attention: dtype of the {what}.", expected=wanted, received=spec))
+            wanted = dtype if what == "bias" else "bool"
+            if spec.dtype != wanted:
+                rule = f"Attention: dtype of the {what}."
+                raise DTypeError(explain(rule, expected=wanted, received=spec, fix="Convert with ops.cast."))
 
     # --------------------------------------------------------------------------------- plain reference
 
@@ -248,7 +251,7 @@ class DotProductAttention(_Attending):
         if ct[1] is not None:
             delta = subtract(delta, ct[1])
         backward = DotProductAttentionGrad(*(getattr(self, name) for name in self._fields))
-        whole = (given, q, k, v, lse, delta, *further)
+        whole = (given, q, k, v, *further, lse, delta)
         found = [*apply(backward, *whole), *(None for _ in further)]
         if self.biased:
             found[3] = cast(backward.by_scores(*whole)[0], further[0].dtype)
@@ -282,16 +285,16 @@ class DotProductAttention(_Attending):
 class DotProductAttentionGrad(_Attending):
     """Gradients of DotProductAttention with respect to query, key and value.
 
-    Inputs are the gradient of the result, query, key, value, the log-sum-exp of each row, the sum of
-    gradient times result of each row (less the gradient of the log-sum-exp), and what the forward pass had
-    besides. The weights follow from the scores and the log-sum-exp.
+    Inputs are the gradient of the result, those of the forward pass, the log-sum-exp of each row, and the sum
+    of gradient times result of each row, less the gradient of the log-sum-exp. The weights follow from the
+    scores and the log-sum-exp.
     """
 
     n_outputs = 3
 
     def infer(self, ct: Spec, q: Spec, k: Spec, v: Spec, *rest: Spec) -> tuple[Spec, Spec, Spec]:
-        self.sizes(q, k, v, *rest[2:])
-        for row in rest[:2]:
+        self.sizes(q, k, v, *rest[:-2])
+        for row in rest[-2:]:
             if row.dtype != wide_dtype(q.dtype):
                 rule = "DotProductAttentionGrad: sums of rows have the dtype of sums."
                 raise DTypeError(explain(rule, expected=wide_dtype(q.dtype), received=row))
@@ -300,7 +303,7 @@ class DotProductAttentionGrad(_Attending):
     def by_scores(self, ct: Value, q: Value, k: Value, v: Value, *rest: Value) -> tuple[Any, ...]:
         """In operations, all (N, H, T, S): the gradient of the scores, the weights, that of the weights
         less its mean, what dropout makes of the weights, and how it does so."""
-        lse, delta, *further = rest
+        *further, lse, delta = rest
         bias, masks, step = self.split(further)
         weights, seen = self.recomputed(lse, q, k, bias, masks)
         g, values = (
@@ -320,7 +323,7 @@ class DotProductAttentionGrad(_Attending):
     def vjp(self, ct: Gradients, out: Sequence[Value], *inputs: Value) -> Gradients:
         # With P the weights, A what dropout makes of them, M how, and dS = P (M (g v^T) - delta):
         # dq = scale dS k, dk = scale dS^T q, dv = A^T g.
-        g, q, k, v, lse, _, *further = inputs
+        g, q, k, v, *further, lse, _ = inputs
         dtype, heads = lse.dtype, q.spec.dims[2]
         d_scores, weights, apart, dropped, factors, seen = self.by_scores(*inputs)
 
@@ -370,13 +373,13 @@ class DotProductAttentionGrad(_Attending):
             back(multiply(d_q, self.scale), q),
             back(multiply(d_k, self.scale), k),
             back(d_v, v),
+            *(cast(y, one.dtype) if i == 0 and self.biased else None for i, one in enumerate(further)),
             negative(transpose(sum(y, axis=-1), (0, 2, 1))),
             negative(transpose(sum(inner, axis=-1), (0, 2, 1))),
-            *(y if i == 0 and self.biased else None for i in range(len(further))),
         )
 
     def compute(self, xp: Any, out: Any, *inputs: Any, scratch: Any = ()) -> None:
-        (g, q, k, v, lse, delta, *further), (dq, dk, dv) = inputs, out
+        (g, q, k, v, *further, lse, delta), (dq, dk, dv) = inputs, out
         bias, masks, step = self.split(further)
         scores, seen = self.scores(xp, q, k, bias, masks)
         if scores.size == 0:
@@ -415,9 +418,9 @@ class DotProductAttentionGrad(_Attending):
             row = Spec(q.shape[:3], q.dtype)
             # Rows of which no key is seen are known by their log-sum-exp alone.
             differentiable = None if "blind" not in label else (0,)
-            inputs = (y, q, k, v, row, row, *further)
+            inputs = (y, q, k, v, *further, row, row)
             if "blind" in label:
-                inputs = (y, q, k, v, _rows_with_blind_ones(settings, q, k, further), row, *further)
+                inputs = (y, q, k, v, *further, _rows_with_blind_ones(settings, q, k, further), row)
             made.append(
                 Sample(
                     cls(0.4, **settings), inputs, _LoopsBack(settings), differentiable=differentiable,
@@ -536,6 +539,7 @@ def _cases() -> list[tuple[str, dict[str, Any], tuple[Any, ...]]]:
         ("plain", {}, mid),
         ("one", {}, arrays(1, 1, 1, 1, 1, 1)),
         ("empty", {}, arrays(0, 3, 4, 2, 3, 3)),
+        ("no queries", {}, arrays(2, 0, 4, 2, 3, 3)),
         ("causal", {"causal": True}, arrays(1, 6, 6, 2, 5, 3)),
         ("causal, more keys", {"causal": True}, arrays(1, 3, 6, 1, 2, 2)),
         ("window", {"window": 2}, arrays(2, 6, 5, 1, 3, 3)),
@@ -623,7 +627,7 @@ class _LoopsBack(_Loops):
     """The gradients row by row; the log-sum-exp and the sums of rows are what is given."""
 
     def __call__(self, *inputs: Any) -> tuple[Any, ...]:
-        g, q, k, v, lse, delta, *further = inputs
+        g, q, k, v, *further, lse, delta = inputs
         dq, dk, dv = np.zeros(q.shape), np.zeros(k.shape), np.zeros(v.shape)
         for (n, t, h, group), (weights, own), dropped, seen in self.rows(q, k, further):
             # exp(score - lse) with the lse that is given, not the row's own.

@@ -182,7 +182,7 @@ def extract_patches(
         >>> extract_patches(np.arange(8.0).reshape(1, 2, 4, 1), 2).tolist()
         [[[[0.0, 1.0, 4.0, 5.0], [2.0, 3.0, 6.0, 7.0]]]]
     """
-    rank = 3 if np.iterable(size) and len(tuple(size)) == 3 else 2  # type: ignore[arg-type]
+    rank = 3 if np.iterable(size) and len(tuple(size)) == 3 else 2
     return _patches(images, size, strides, dilation_rate, padding, data_format, rank, "extract_patches")
 
 
@@ -219,8 +219,8 @@ def _patches(
     if padding not in ("valid", "same"):
         raise ValueError(explain(f'{what}: padding must be "valid" or "same".', received=repr(padding)))
     if len(images.shape) not in (rank + 1, rank + 2):
-        axes = ("D", "H", "W")[-rank:]
-        expected = f"({', '.join(axes)}, C) or (N, {', '.join(axes)}, C)"
+        names = ", ".join("DHW"[-rank:])
+        expected = f"({names}, C) or (N, {names}, C)"
         raise ShapeError(
             explain(f"{what}: wrong number of axes.", expected=expected, received=spec_of(images))
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import product
 from typing import Any
@@ -10,14 +11,27 @@ import numpy as np
 
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import is_float
-from gputrain.names import did_you_mean
 from gputrain.ops.base import cast, convert, spec_of
 from gputrain.ops.calls import keep_calls
+from gputrain.ops.comparison import less
 from gputrain.ops.derived_neighbours import gaussian_blur
-from gputrain.ops.elementwise import abs, add, clip, divide, floor, minimum, mod, multiply, sign, subtract
+from gputrain.ops.elementwise import (
+    abs,
+    add,
+    clip,
+    divide,
+    floor,
+    maximum,
+    minimum,
+    mod,
+    multiply,
+    sign,
+    subtract,
+    where,
+)
 from gputrain.ops.indexing import getitem, pad, take
-from gputrain.ops.layouts import as_last, images_of
-from gputrain.ops.movement import expand_dims, reshape
+from gputrain.ops.layouts import as_last, check_name, images_of
+from gputrain.ops.movement import expand_dims, reshape, stack
 from gputrain.ops.pointwise import as_float
 from gputrain.ops.random import random_normal
 
@@ -42,7 +56,7 @@ def _sampled(
     What lies outside as "constant" is laid around the elements, where the nearest is then taken.
 
     Args:
-        elements: (*B, *sizes, ...), of known sizes.
+        elements: (*B, *sizes, ...),
         axes: that the coordinates count, one behind the other.
         coordinates: an array for each of these axes; all can be broadcast to (*B, *S).
         order: 0 for the nearest element, 1 for a linear mean of neighbours.
@@ -59,19 +73,19 @@ def _sampled(
     if fill_mode == "constant":
         sides = [(int(axis in axes), int(axis in axes)) for axis in range(len(elements.shape))]
         elements = pad(elements, sides, constant_values=np.asarray(fill_value).astype(dtype).item())
-    batch, sizes, rest = np.split(np.array(elements.shape, int), [axes[0], axes[-1] + 1])
-    sizes = [int(size) for size in sizes]
-    flat = reshape(elements, (int(np.prod([*batch, *sizes])), *map(int, rest)))
+    shape = tuple(int(size) for size in elements.shape)
+    batch, sizes, rest = shape[: axes[0]], shape[axes[0] : axes[-1] + 1], shape[axes[-1] + 1 :]
+    flat = reshape(elements, (math.prod((*batch, *sizes)), *rest))
     corners = product(
         *(_neighbours(x, size, order, fill_mode) for x, size in zip(coordinates, sizes, strict=True))
     )
-    blocks = np.arange(int(np.prod(batch)), dtype="int32") * int(np.prod(sizes))
-    first = reshape(blocks, (-1, *[1] * (len(coordinates[0].shape) - 1))) if len(batch) else 0
+    blocks = np.arange(math.prod(batch), dtype="int32") * math.prod(sizes)
+    first = blocks.reshape(-1, *[1] * (len(coordinates[0].shape) - 1)) if batch else 0
     total: Any = None
     for corner in corners:
         places, share = first, None
         for i, (index, weight) in enumerate(corner):
-            places = add(places, multiply(index, int(np.prod(sizes[i + 1 :]))))
+            places = add(places, multiply(index, math.prod(sizes[i + 1 :])))
             share = weight if share is None else multiply(share, weight)
         read = take(flat, places, axis=0)
         if share is not None:
@@ -90,13 +104,16 @@ def _at_least_float32(x: Any) -> Any:
 def _neighbours(x: Any, size: int, order: int, fill_mode: str) -> list[tuple[Any, Any]]:
     """Indices int32 and weights of the elements along an axis that make up the value at x."""
     constant = fill_mode == "constant"
+    period = {"wrap": size, "reflect": 2 * size, "mirror": 2 * (size - 1)}.get(fill_mode, 0)
     if not order:
         index = _half_away(x)
-        return [(_inside(add(index, 1.0) if constant else index, size, fill_mode), None)]
-    if fill_mode in ("constant", "nearest"):
+        index = mod(index, float(period)) if period else add(index, 1.0) if constant else index
+        return [(_inside(index, size, fill_mode), None)]
+    if not period:
         x = clip(add(x, 1.0) if constant else x, 0.0, float(size - 1))
     lower = floor(x)
     upper_share = subtract(x, lower)
+    lower = mod(lower, float(period)) if period else lower
     shares = (subtract(1.0, upper_share), upper_share)
     return [(_inside(add(lower, float(i)), size, fill_mode), share) for i, share in enumerate(shares)]
 
@@ -107,36 +124,16 @@ def _half_away(x: Any) -> Any:
 
 
 def _inside(index: Any, size: int, fill_mode: str) -> Any:
-    """Whole numbers as indices from 0 to size - 1, int32."""
+    """Whole numbers, of one period where the mode has one, as indices from 0 to size - 1, int32."""
     if fill_mode == "wrap":
-        index = mod(index, float(size))
+        index = where(less(index, float(size)), index, 0.0)
     elif fill_mode == "reflect":  # d c b a | a b c d | d c b a
-        turn = mod(index, 2.0 * size)
-        index = minimum(turn, subtract(2.0 * size - 1.0, turn))
+        index = maximum(minimum(index, subtract(2.0 * size - 1.0, index)), 0.0)
     elif fill_mode == "mirror" and size > 1:  # d c b | a b c d | c b a
-        turn = mod(index, 2.0 * (size - 1))
-        index = minimum(turn, subtract(2.0 * (size - 1), turn))
+        index = minimum(index, subtract(2.0 * (size - 1), index))
     else:
         index = clip(index, 0.0, float(size - 1))
     return cast(index, "int32")
-
-
-def check_name(value: Any, known: Sequence[str], where: str) -> None:
-    """Refuse what is not among the known names.
-
-    Raises:
-        ValueError: with the nearest one.
-    """
-    if value not in known:
-        fix = did_you_mean(value, known) if isinstance(value, str) else None
-        rule = f"{where} must be one of {', '.join(known)}."
-        raise ValueError(explain(rule, received=repr(value), fix=fix))
-
-
-def _require_known(x: Any, what: str) -> None:
-    if None in x.shape:
-        fix = "Call it inside of a layer's call(), where the sizes of a batch are known."
-        raise ShapeError(explain(f"{what} needs known sizes.", received=spec_of(x), fix=fix))
 
 
 # -------------------------------------------------------------------------------------------- any coordinates
@@ -148,7 +145,7 @@ def map_coordinates(
     """Elements of an array at coordinates, which may lie between them.
 
     Args:
-        inputs: an array of known sizes.
+        inputs: an array.
         coordinates: (R, ...): for each of its R axes an array of places, counted in elements.
         order: 0 for the nearest element, 1 for the linear mean of its neighbours.
         fill_mode: what lies outside of a b c d: "constant" `fill_value`, "nearest" a a | a b c d | d d,
@@ -175,7 +172,8 @@ def map_coordinates(
     if order not in (0, 1):
         raise ValueError(explain("map_coordinates: order must be 0 or 1.", received=repr(order)))
     check_name(fill_mode, FILL_MODES, "map_coordinates: fill_mode")
-    _require_known(inputs, "map_coordinates")
+    if None in inputs.shape:  # only the shape matters while sizes are unknown
+        return cast(getitem(coordinates, 0), spec_of(inputs).dtype)
     places = [getitem(coordinates, axis) for axis in range(rank)]
     return _sampled(inputs, range(rank), places, int(order), fill_mode, fill_value)
 
@@ -208,7 +206,7 @@ def affine_transform(
     The pixel at column x and row y is read at column a0 x + a1 y + a2 and row b0 x + b1 y + b2.
 
     Args:
-        images: (H, W, C) or (N, H, W, C), of known sizes.
+        images: (H, W, C) or (N, H, W, C).
         transform: (8,) or (N, 8): a0, a1, a2, b0, b1, b2 and two zeros, which are not read.
         interpolation: "nearest" or "bilinear".
         fill_mode: what lies outside, as in `map_coordinates`.
@@ -233,6 +231,8 @@ def affine_transform(
     if len(transform.shape) not in (1, 2) or transform.shape[-1] != 8:
         rule = "affine_transform takes a transform of eight numbers, or one for each image."
         raise ShapeError(explain(rule, expected="(8,) or (N, 8)", received=spec_of(transform)))
+    if None in images.shape:  # only the shape matters while sizes are unknown
+        return back(images)
     count, height, width, _ = images.shape
     _fits(transform, 2, count, "affine_transform: transform")
     a0, a1, a2, b0, b1, b2 = _numbers(transform, 6)
@@ -253,7 +253,7 @@ def perspective_transform(
     """Images as planes seen from elsewhere: four points go to four others, and straight lines stay straight.
 
     Args:
-        images: (H, W, C) or (N, H, W, C), of known sizes.
+        images: (H, W, C) or (N, H, W, C).
         start_points: (4, 2) or (N, 4, 2): the points (x, y) of the images, as the corners top left, top
             right, bottom left, bottom right.
         end_points: where they come to lie, of the same shape.
@@ -284,6 +284,8 @@ def perspective_transform(
         rule = "perspective_transform takes four start_points (x, y), or four for each image, and end_points."
         received = f"{spec_of(start)} and {spec_of(end)}"
         raise ShapeError(explain(rule, expected="(4, 2) or (N, 4, 2), both alike", received=received))
+    if None in images.shape:  # only the shape matters while sizes are unknown
+        return back(images)
     count, height, width, _ = images.shape
     _fits(start, 3, count, "perspective_transform: start_points")
     matrix = _product(
@@ -308,7 +310,7 @@ def elastic_transform(
     """Images distorted as on rubber: each pixel is read a random way off, near pixels about the same way.
 
     Args:
-        images: (H, W, C) or (N, H, W, C), of known sizes.
+        images: (H, W, C) or (N, H, W, C).
         alpha: how far: pixels are read `alpha` times the blurred draws away.
         sigma: standard deviation of the draws, and in pixels of the Gaussian that they are blurred with.
         interpolation: "nearest" or "bilinear".
@@ -322,7 +324,7 @@ def elastic_transform(
 
     Raises:
         ValueError: an argument that is not as above.
-        ShapeError: not images, or of unknown sizes.
+        ShapeError: not images.
 
     Source:
         P. Simard, D. Steinkraus, J. Platt, "Best practices for convolutional neural networks applied to
@@ -334,17 +336,27 @@ def elastic_transform(
     """
     images, back = _placed(images, data_format, "elastic_transform")
     _check_modes(interpolation, fill_mode, "elastic_transform")
+    if not isinstance(sigma, int | float | np.number) or isinstance(sigma, bool) or not 0 < sigma < np.inf:
+        raise ValueError(explain("elastic_transform: sigma must be a number above 0.", received=repr(sigma)))
+    if None in images.shape:  # only the shape matters while sizes are unknown
+        return back(images)
     noise = random_normal((*images.shape[:3], 2), dtype="float32", seed=seed)
-    ways = multiply(blurred_ways(noise, sigma), alpha)
+    ways = multiply(blurred_ways(noise, float(sigma), int(6 * sigma) | 1), alpha)
     return back(moved_pixels(images, ways, interpolation, fill_mode, fill_value))
 
 
-def blurred_ways(noise: Any, sigma: float) -> Any:
-    """Draws (N, H, W, 2) of deviation 1 as ways of deviation `sigma` in pixels, blurred by a Gaussian of it."""
-    if not isinstance(sigma, int | float | np.number) or isinstance(sigma, bool) or not 0 < sigma < np.inf:
-        raise ValueError(explain("elastic_transform: sigma must be a number above 0.", received=repr(sigma)))
-    taps = int(6 * sigma) | 1
-    return gaussian_blur(multiply(noise, float(sigma)), (taps, taps), (sigma, sigma), "channels_last")
+def blurred_ways(noise: Any, sigma: Any, taps: int) -> Any:
+    """Draws (N, H, W, 2) of deviation 1 as ways in pixels: times `sigma`, and blurred by a Gaussian of it.
+
+    Args:
+        noise: the draws.
+        sigma: a number above 0, or a value.
+        taps: how many pixels of the Gaussian count in each direction.
+    """
+    deviation = convert(sigma, spec_of(noise).dtype)
+    return gaussian_blur(
+        multiply(noise, deviation), (taps, taps), stack([deviation, deviation]), "channels_last"
+    )
 
 
 def moved_pixels(images: Any, ways: Any, interpolation: str, fill_mode: str, fill_value: Any) -> Any:
@@ -359,9 +371,7 @@ def moved_pixels(images: Any, ways: Any, interpolation: str, fill_mode: str, fil
 
 def _placed(images: Any, data_format: str | None, what: str) -> Any:
     """Images (N, H, W, C), and how to bring them back."""
-    images = images_of(images, what)
-    _require_known(images, what)
-    return as_last(images, data_format, what)
+    return as_last(images_of(images, what), data_format, what)
 
 
 def _fits(numbers: Any, several: int, count: int, where: str) -> None:

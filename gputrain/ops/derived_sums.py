@@ -24,11 +24,12 @@ from gputrain.ops.comparison import (
     not_equal,
 )
 from gputrain.ops.contraction import einsum
-from gputrain.ops.creation import full_like, ones_like
+from gputrain.ops.creation import full_like, ones_like, zeros_like
 from gputrain.ops.elementwise import (
     abs,
     add,
     divide,
+    minimum,
     multiply,
     power,
     rsqrt,
@@ -37,7 +38,7 @@ from gputrain.ops.elementwise import (
     subtract,
     where,
 )
-from gputrain.ops.indexing import getitem, one_hot, take_along_axis
+from gputrain.ops.indexing import getitem, one_hot, take, take_along_axis
 from gputrain.ops.movement import (
     concatenate,
     expand_dims,
@@ -48,6 +49,7 @@ from gputrain.ops.movement import (
     stack,
 )
 from gputrain.ops.pointwise import as_float, as_floats
+from gputrain.ops.precision import wide_dtype
 from gputrain.ops.reduction import Axes, any, max, mean, min, prod, sum, var
 from gputrain.utils.signatures import on_or_off
 
@@ -84,6 +86,8 @@ __all__ = [
     "vander",
     "vdot",
 ]
+
+COMPARED = 64  # longer sequences are searched by halves, which needs no memory for all pairs
 
 
 # ---------------------------------------------------------------------------------------- along an axis
@@ -340,15 +344,20 @@ def rms_normalization(
         scale: of the sizes of `axis`, or None for 1.
         axis: one axis or several.
         epsilon: added to the mean, `config.epsilon()` unless given.
+
+    Returns:
+        the shape and dtype of x; float16 is computed in float32.
     """
     x = as_float(x)
+    dtype = spec_of(x).dtype
+    wide = cast(x, wide_dtype(dtype))
     axes = normalize_axes(axis, spec_of(x).ndim, "rms_normalization")
     shift = config.epsilon() if epsilon is None else float(epsilon)
-    found = multiply(x, rsqrt(add(mean(square(x), axes, True), shift)))
-    if scale is None:
-        return found
-    place = [n if i in axes else 1 for i, n in enumerate(spec_of(x).shape)]
-    return multiply(found, reshape(scale, place) if len(axes) < spec_of(x).ndim else scale)
+    found = multiply(wide, rsqrt(add(mean(square(wide), axes, True), shift)))
+    if scale is not None:
+        place = [n if i in axes else 1 for i, n in enumerate(spec_of(x).shape)]
+        found = multiply(found, reshape(cast(convert(scale), spec_of(wide).dtype), place))
+    return cast(found, dtype)
 
 
 # -------------------------------------------------------------------------------------- counts and places
@@ -406,8 +415,16 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
     if side not in ("left", "right"):
         raise ValueError(explain("searchsorted: unknown side.", expected='"left" or "right"', received=side))
     line, numbers = harmonize(sorted_sequence, values)
-    below = (less if side == "left" else less_equal)(line, expand_dims(numbers, -1))
-    return sum(cast(below, "int32"), -1)
+    passes = less if side == "left" else less_equal
+    size = line.shape[0]
+    if size is None or size <= COMPARED:
+        return sum(cast(passes(line, expand_dims(numbers, -1)), "int32"), -1)
+    found = zeros_like(numbers, "int32")  # so many are passed by; in steps of half the size, a quarter ...
+    for step in (2**k for k in range(size.bit_length() - 1, -1, -1)):
+        further = add(found, step)
+        passed = passes(take(line, subtract(minimum(further, size), 1)), numbers)
+        found = where(logical_and(less_equal(further, size), passed), further, found)
+    return found
 
 
 def digitize(x: Any, bins: Any) -> Any:

@@ -176,6 +176,7 @@ class Registry(Generic[T]):
             return self._find(config["config"], custom_objects)
         name, arguments = self._checked(config)
         target = self._find(name, custom_objects)
+        within = SCOPE.set({**SCOPE.get(), **(custom_objects or {})})  # for the configs that this one holds
         try:
             build = getattr(target, "from_config", None)
             return build(arguments) if build is not None else target(**arguments)
@@ -184,6 +185,8 @@ class Registry(Generic[T]):
                 f"The config of {self.kind} {name!r} must hold its constructor's arguments. "
                 f"Received {arguments!r}: {error}."
             ) from error
+        finally:
+            SCOPE.reset(within)
 
     def _knows(self, function: Any) -> bool:
         """Whether its name stands for a function, or for one of gputrain's that computes the same."""

@@ -57,14 +57,11 @@ KERAS_ONLY: dict[str, KerasOnly] = {
     "rms_scaling": KerasOnly(
         (False,), "a layer that subtracts no mean is another one", "Write it as a layer of your own."
     ),
-    "synchronized": KerasOnly((False,), "each process normalizes its own part of the batch", _WITHOUT),
+    "synchronized": KerasOnly((False, True), "one process sees the whole batch", _WITHOUT),
     "overwrite_with_gradient": KerasOnly(
         (False,), "no weight is set to its gradient", "Assign to the weight in train_step."
     ),
     "layout": KerasOnly((None,), "a variable lies on one device", _WITHOUT),
-    "interpolation": KerasOnly(
-        ("nearest",), "rows and columns are only repeated", "Follow it with a convolution, which smooths."
-    ),
     "use_ema": KerasOnly((False, None), _NO_AVERAGES, "Average the weights in a callback."),
     "ema_momentum": KerasOnly((0.99,), _NO_AVERAGES, _WITHOUT),
     "ema_overwrite_frequency": KerasOnly((None,), _NO_AVERAGES, _WITHOUT),
@@ -74,6 +71,7 @@ KERAS_ONLY: dict[str, KerasOnly] = {
     "gradient_accumulation_steps": KerasOnly(
         (None,), "each batch is one step of the optimizer", "Take larger batches."
     ),
+    "implementation": KerasOnly((2, 1, 0), "there is one way to compute a step", _WITHOUT),
     "from_sorted_ids": KerasOnly((False,), "sorted ids instead of scores are not offered", "Give scores."),
 }
 

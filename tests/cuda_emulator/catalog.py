@@ -16,6 +16,7 @@ import numpy as np
 from gputrain import backend, config, layers, models, optimizers
 from gputrain.backend.cupy import (
     CupyDevice,
+    attending,
     elementwise,
     indexing,
     linalg,
@@ -158,6 +159,8 @@ def _variants(name: str, sample: Sample) -> Iterator[list[Spec]]:
     if name in normalization.KERNELS:  # float16 with statistics in float32
         tensors = 2 if name.endswith("Grad") else 1
         yield [_in(s, "float16" if i < tensors else "float32") for i, s in enumerate(given)]
+    if name in attending.KERNELS:
+        yield [_in(s, "float16" if i < len(given) - 2 else "float32") for i, s in enumerate(given)]
     if name in indexing.KERNELS or name in softmax.KERNELS:
         for dtype in INTEGERS:
             for place in range(len(given)):

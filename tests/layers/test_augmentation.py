@@ -25,8 +25,16 @@ LAYERS: list[Callable[..., Any]] = [
     lambda **more: layers.RandomCrop(2, 3, **more),
     lambda **more: layers.RandomBrightness(0.4, **more),
     lambda **more: layers.RandomContrast(0.9, **more),
+    lambda **more: layers.RandomRotation(0.2, **more),
+    lambda **more: layers.RandomZoom(0.4, 0.4, **more),
+    lambda **more: layers.RandomTranslation(0.4, 0.3, **more),
+    lambda **more: layers.RandomShear(0.4, 0.3, **more),
+    lambda **more: layers.RandomPerspective((0.9, 1), 0.5, **more),
+    lambda **more: layers.RandomElasticTransform((0.9, 1), (0.5, 1), **more),
 ]
-each = pytest.mark.parametrize("make", LAYERS, ids=["flip", "crop", "brightness", "contrast"])
+NAMES = ["flip", "crop", "brightness", "contrast", "rotation"]
+NAMES += ["zoom", "translation", "shear", "perspective", "elastic"]
+each = pytest.mark.parametrize("make", LAYERS, ids=NAMES)
 
 
 @pytest.fixture(autouse=True)

@@ -104,14 +104,8 @@ def test_unknown_sizes(make: Any) -> None:
 
 @pytest.mark.parametrize("make", [layers.RandomCrop, layers.CenterCrop])
 def test_errors(make: Any) -> None:
-    with pytest.raises(
-        ShapeError,
-        match=r"In layer c: \w+: the part cannot be larger than the image\. Expected: at least 7 rows and 2 "
-        r"columns\. Received: 6 rows and 5 columns\. Put layers\.ZeroPadding2D in front of it, or crop",
-    ):
-        make(7, 2, name="c")(numbered(2, 6, 5, 1))
     with pytest.raises(ShapeError, match=r"In layer c: \w+ takes images"):
-        make(7, 2, name="c")(np.ones((2, 6, 5), "float32"))
+        make(7, 2, name="c")(np.ones((6, 5), "float32"))
     with pytest.raises(ValueError, match=r"Crop: height must be a positive int\. Received: 0"):
         make(0, 2)
     with pytest.raises(ValueError, match=r"Crop: width must be a positive int\. Received: 2\.5"):

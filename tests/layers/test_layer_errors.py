@@ -52,10 +52,6 @@ ARGUMENTS: list[tuple[Callable[[], Any], str]] = [
     (lambda: layers.Cropping2D((1, 2, 3)), r"Cropping2D: cropping is .*Received: \(1, 2, 3\)"),
     (lambda: layers.Cropping2D(((1, 2), (1.5, 0))), r"Cropping2D: cropping is a number of rows"),
     (lambda: layers.UpSampling2D(0), r"UpSampling2D: size must be a positive int"),
-    (
-        lambda: layers.UpSampling2D(interpolation="bilinear"),
-        r"UpSampling2D: interpolation must be 'nearest': rows .* only repeated\. Received: 'bilinear'",
-    ),
     (lambda: layers.GaussianNoise(-1), r"GaussianNoise: stddev must be a number, 0 <= number < inf"),
     (lambda: layers.GaussianDropout(1), r"GaussianDropout: rate must be a number, 0 <= number < 1\. .*: 1"),
     (lambda: layers.SpatialDropout2D(2), r"SpatialDropout2D: rate is a share"),

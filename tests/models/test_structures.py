@@ -176,6 +176,8 @@ def test_layers_of_a_model_are_not_set() -> None:
         sequential.layers = []
     with pytest.raises(AttributeError, match=r"Own: `layers` is the list .* Give the attribute another name"):
         own.layers = []
+    with pytest.raises(AttributeError, match="Dense: the dtype of a layer is set when it is made"):
+        layers.Dense(2).dtype = "float16"
     for name in ("inputs", "outputs", "input_shape", "output_shape", "weights", "variables", "metrics"):
         with pytest.raises(AttributeError, match=name):
             setattr(functional, name, [])

@@ -129,10 +129,12 @@ def run_layer(case: Case, side: Side, result: Result) -> None:
 
     Settings:
         training: what `training` the layer is called with.
+        named: names of the last arguments, which are passed by them.
+        call: further arguments; lists stand for arrays, tuples for lists.
     """
     arrays, layer = case.arrays(), _subject(case, side, name="subject")
     symbols = _symbols(side, arrays)
-    output = layer(*symbols)
+    output = _called(case, layer, symbols)
     result.facts["output"] = [[list(v.shape), str(v.dtype)] for v in flat(output)]
     result.facts["weights"] = [
         [w.name, list(w.shape), str(w.dtype), bool(w.trainable)] for w in layer.weights
@@ -140,17 +142,36 @@ def run_layer(case: Case, side: Side, result: Result) -> None:
     _set_weights(case, layer)
     training = case.settings.get("training")
     told = {} if training is None else {"training": training}
-    _differentiate(case, side, result, lambda *xs: layer(*xs, **told), arrays, layer.trainable_variables)
+    _differentiate(
+        case, side, result, lambda *xs: _called(case, layer, xs, **told), arrays, layer.trainable_variables
+    )
     other = _record_config(layer, result)
-    other(*symbols)
+    _called(case, other, symbols)
     _set_weights(case, other)
-    again = side.differentiate(lambda *xs: other(*xs, **told), arrays, [], lambda i, shape: np.ones(shape))[0]
+    again = side.differentiate(
+        lambda *xs: _called(case, other, xs, **told), arrays, [], lambda i, shape: np.ones(shape)
+    )[0]
     result.facts["same outputs again"] = all(
         np.array_equal(result.arrays[f"output {i}"], array) for i, array in enumerate(again)
     )
     if layer.trainable_variables:
         _set_weights(case, layer)
         _five_steps(case, side, result, layer, symbols, output, arrays)
+
+
+def _called(case: Case, layer: Any, inputs: Sequence[Any], **told: Any) -> Any:
+    """The layer on inputs, the last of which may have names."""
+    named = case.settings.get("named", ())
+    first = len(inputs) - len(named)
+    told = {**{name: _unpacked(value) for name, value in case.settings.get("call", {}).items()}, **told}
+    return layer(*inputs[:first], **dict(zip(named, inputs[first:], strict=True)), **told)
+
+
+def _unpacked(value: Any) -> Any:
+    """A further argument of a call."""
+    if isinstance(value, tuple):
+        return [_unpacked(one) for one in value]
+    return np.array(value) if isinstance(value, list) else value
 
 
 def _symbols(side: Side, arrays: list[Any]) -> list[Any]:
@@ -170,7 +191,7 @@ def _set_weights(case: Case, layer: Any, most: float = 1.0) -> None:
 def _five_steps(
     case: Case, side: Side, result: Result, layer: Any, symbols: list[Any], output: Any, arrays: list[Any]
 ) -> None:
-    model = side.package.Model(list(flat(symbols)), output)
+    model = side.package.Model(list(flat(symbols)), next(flat(output)))
     model.compile(side.package.optimizers.SGD(0.02, momentum=0.9), "mse")
     shape = result.arrays["output 0"].shape
     target, leaves = case.numbers("target", shape, -1, 1), list(flat(arrays))
@@ -188,6 +209,26 @@ def run_drawn_layer(case: Case, side: Side, result: Result) -> None:
     result.facts["config"].pop("name")
     result.facts["shape"] = list(output.shape)
     _distribution(output - arrays[0], result)
+
+
+def run_transformation(case: Case, side: Side, result: Result) -> None:
+    """Config, and what a layer makes of images by a transformation that is given; its gradient.
+
+    Settings:
+        transformation: what `transform_images` takes: lists of numbers or truth values by name, or a tuple.
+    """
+    layer = _subject(case, side, name="subject")
+    _record_config(layer, result)
+    given = case.settings["transformation"]
+    if isinstance(given, dict):
+        tensor = side.package.ops.convert_to_tensor
+        given = {name: tensor(_as_array(values)) for name, values in given.items()}
+    _differentiate(case, side, result, lambda *xs: layer.transform_images(*xs, given), case.arrays())
+
+
+def _as_array(values: Any) -> np.ndarray:
+    array = np.asarray(values)
+    return array.astype("float32") if array.dtype.kind == "f" else array
 
 
 def _distribution(values: np.ndarray, result: Result) -> None:
@@ -372,6 +413,7 @@ def _keep(result: Result, side: Side, name: str, value: Any) -> None:
 RUNNERS: dict[str, Callable[[Case, Side, Result], None]] = {
     "layer": run_layer,
     "drawn layer": run_drawn_layer,
+    "transformation": run_transformation,
     "function": run_function,
     "plain function": run_plain_function,
     "object": run_object,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from gputrain.backend.cupy import (
+    attending,
     conv,
     elementwise,
     indexing,
@@ -34,5 +35,6 @@ FAMILIES: tuple[ModuleType, ...] = (
     normalization,
     random,
     optim,
+    attending,
     recurrence,
 )

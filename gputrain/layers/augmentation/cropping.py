@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 
 from gputrain import ops
-from gputrain.errors import ShapeError, explain
 from gputrain.layers.augmentation.augmentation import take_pixels
-from gputrain.layers.augmentation.transforming import Draws, RandomImages
+from gputrain.layers.augmentation.transforming import Draws, ImageChanges, RandomImages
 from gputrain.layers.base import arguments, declared, registry
-from gputrain.layers.base.images import ImageLayer
+from gputrain.ops.derived_resizing import resize
 
 
-class ImagePart(ImageLayer):
+class ImagePart(ImageChanges):
     """Base of the layers that take a part of each image.
+
+    Images that are smaller than the part, in height or width, are enlarged to its size instead, after what
+    does not fit its proportions is cut off; masks likewise.
 
     Args:
         height: rows of the part.
@@ -23,41 +25,31 @@ class ImagePart(ImageLayer):
 
     Shapes:
         (N, H, W, C) to (N, height, width, C); numbers of any dtype come out in the layer's.
-
-    Raises:
-        ValueError: an argument that is not as above.
-        ShapeError: inputs that are not images, or smaller than the part (Keras would enlarge those).
     """
 
     height: int = declared.argument(arguments.positive_int)
     width: int = declared.argument(arguments.positive_int)
 
-    def whole_images(self, inputs: Any) -> Any:
-        """The inputs as (N, H, W, C) in the layer's dtype, large enough for the part."""
-        images = self.to_last(ops.cast(inputs, self.compute_dtype))
-        rows, columns = images.shape[1:3]
-        if (rows is not None and rows < self.height) or (columns is not None and columns < self.width):
-            raise ShapeError(
-                explain(
-                    f"{type(self).__name__}: the part cannot be larger than the image.",
-                    expected=f"at least {self.height} rows and {self.width} columns",
-                    received=f"{rows} rows and {columns} columns",
-                    fix="Put layers.ZeroPadding2D in front of it, or crop less.",
-                )
+    def _part(self, images: Any, interpolation: str = "bilinear") -> Any:
+        """The middle of images of the layer's layout, or all that fits of small ones."""
+        sizes = [(axis, images.shape[axis]) for axis in self.spatial_axes]
+        wanted = self.height, self.width
+        if self._is_smaller(images):
+            return resize(
+                images, wanted, interpolation, crop_to_aspect_ratio=True, data_format=self.data_format
             )
-        return images
-
-    def middle(self, images: Any) -> Any:
-        """The middle of images (N, H, W, C)."""
-        for axis, size in ((1, self.height), (2, self.width)):
-            whole = images.shape[axis]
+        for (axis, whole), size in zip(sizes, wanted, strict=True):
             if whole is None:  # only the shape matters; it is that of any rows that are taken
-                images = ops.take(images, np.arange(size), axis)
+                images = ops.take(images, np.zeros(size, int), axis)
             elif whole != size:
                 first = (whole - size) // 2
-                key = (slice(None),) * axis + (slice(first, first + size),)
-                images = images[key]
+                images = images[(slice(None),) * axis + (slice(first, first + size),)]
         return images
+
+    def _is_smaller(self, images: Any) -> bool:
+        """Whether there are less rows or less columns than the part has."""
+        rows, columns = (images.shape[axis] for axis in self.spatial_axes)
+        return (rows is not None and rows < self.height) or (columns is not None and columns < self.width)
 
 
 @registry.add()
@@ -73,7 +65,17 @@ class CenterCrop(ImagePart):
 
     def call(self, inputs: Any) -> Any:
         """(N, H, W, C) to (N, height, width, C)."""
-        return self.from_last(self.middle(self.whole_images(inputs)))
+        return self._apply(inputs, training=True)
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """(N, H, W, C) to (N, height, width, C)."""
+        return self._part(ops.cast(images, self.compute_dtype))
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Masks (N, H, W, C) to (N, height, width, C), in their own dtype."""
+        return self._part(ops.convert_to_tensor(segmentation_masks), "nearest")
 
 
 @registry.add()
@@ -81,7 +83,7 @@ class RandomCrop(ImagePart, RandomImages):
     """A part of `height` rows and `width` columns of each image: anywhere in training, its middle otherwise.
 
     Every image of a batch has a place of its own; all places are equally likely. (Keras takes one place for
-    the whole batch, and outside of training shrinks the image to the part's size instead of cropping it.)
+    the whole batch, and outside of training leaves the images as they are.)
 
     Args:
         name: name of the layer; default is the class name in snake case, numbered.
@@ -100,20 +102,23 @@ class RandomCrop(ImagePart, RandomImages):
         top, left = (draws.below(max(room, 0) + 1) for room in rooms)
         return top, left
 
-    def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """(N, H, W, C) to (N, height, width, C), from places of their own or out of the middle."""
-        last = self.whole_images(images)
-        placed = training and transformation is not None
-        return self.from_last(self.change(last, transformation) if placed else self.middle(last))
+        return self._taken(ops.cast(images, self.compute_dtype), transformation, training, "bilinear")
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """The same parts of masks (N, H, W, C), in their own dtype."""
+        return self._taken(ops.convert_to_tensor(segmentation_masks), transformation, training, "nearest")
+
+    def _taken(self, images: Any, transformation: Any, training: bool, interpolation: str) -> Any:
+        if not training or transformation is None or self._is_smaller(images):
+            return self._part(images, interpolation)
+        return self.from_last(self.change(self.to_last(images), transformation))
 
     def change(self, images: Any, transformation: Any) -> Any:
         """A part of each image (N, H, W, C), from a place of its own."""
         top, left = (ops.reshape(ops.cast(start, "int64"), (-1, 1, 1)) for start in transformation)
         inside = np.arange(self.height)[:, None], np.arange(self.width)
         return take_pixels(images, ops.add(top, inside[0]), ops.add(left, inside[1]))
-
-    def transform_segmentation_masks(self, masks: Any, transformation: Any, training: bool = True) -> Any:
-        """The same parts of masks (N, H, W, C), in their own dtype."""
-        last = self.to_last(ops.convert_to_tensor(masks))
-        placed = training and transformation is not None
-        return self.from_last(self.change(last, transformation) if placed else self.middle(last))

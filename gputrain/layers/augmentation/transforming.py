@@ -12,6 +12,7 @@ from gputrain import ops, random
 from gputrain.errors import explain
 from gputrain.ir import Shape, Value, current_trace
 from gputrain.layers.base import arguments, declared
+from gputrain.layers.base.arguments import is_number
 from gputrain.layers.base.images import ImageLayer
 from gputrain.random import SeedGenerator
 from gputrain.utils import tree
@@ -23,11 +24,6 @@ _CHANGES = {
 }
 
 # -------------------------------------------------------------------------------------- checks of arguments
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a number of Python or NumPy, and no bool."""
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def numbers(value: Any, low: float, high: float) -> tuple[float, float] | None:
@@ -126,143 +122,67 @@ class Draws:
 # ------------------------------------------------------------------------------------------------- the bases
 
 
-class RandomImages(ImageLayer):
-    """Base of the layers that change images at random in training, and leave them alone otherwise.
-
-    The draws are named by (seed, place of the layer in the model, step): they are the same on every device,
-    and a resumed run draws what the uninterrupted one would have. Called by itself on arrays, a layer draws
-    anew at each call unless it is told `training=False`, as in Keras; inside of a model it follows the model.
-
-    A dict of "images" with "labels" and "segmentation_masks" beside them comes out as such a dict.
-
-    To add a layer, declare its arguments and write two methods:
-
-    - `choose(draws)` returns a dict with all that is random, one row for each image: `draws` is a `Draws`. It
-      is what `get_random_transformation` returns, so that a user can give another one.
-    - `change(images, transformation)` is the images changed by it, in the same dtype. It gets them as
-      (N, H, W, C) in the layer's dtype, all sizes known, whatever `data_format` is; where `any_layout` is
-      True, as they are, without transposing.
-
-    Labels stay as they are unless `transform_labels` is overridden. Segmentation masks do too, unless
-    `change_masks` is, which gets them as `change` gets images. The rest (training or not, single images,
-    dicts, layouts, dtypes, unknown sizes) is done here. `RandomPixels` adds `value_range`.
-
-    Args:
-        seed: an int or SeedGenerator; None means the configured seed.
+class ImageChanges(ImageLayer):
+    """Base of the layers that change images: one or several, alone or in a dict with labels and masks beside.
 
     Raises:
         ValueError: an argument that is not as above.
         ShapeError: inputs that are not images.
     """
 
-    any_layout: ClassVar[bool] = False  # whether `change` takes images of either layout
-    seed: Any = declared.argument(arguments.seed, None, plain=arguments.plain_seed)
+    def build(self, input_shape: Any) -> None:
+        """Nothing is made; each call looks at its own images."""
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if current_trace() is None and not any(isinstance(x, Value) for x in tree.flatten((args, kwargs))):
-            kwargs.setdefault("training", True)
-        return super().__call__(*args, **kwargs)
+    def _apply(self, inputs: Any, training: bool) -> Any:
+        """What the layer is called with, changed: images, or a dict of them and more."""
+        data = inputs if isinstance(inputs, Mapping) else {"images": inputs}
+        single = self._is_single(self._images(data))
+        names = [name for name in _CHANGES if name in data]
+        batch = {name: ops.expand_dims(data[name], 0) if single else data[name] for name in names}
+        training = training and None not in batch["images"].shape  # else only the shape matters
+        transformation = self.get_random_transformation(batch, training)
+        found = dict(data)
+        for name, value in batch.items():
+            result = getattr(self, _CHANGES[name])(value, transformation, training)
+            found[name] = ops.squeeze(result, 0) if single else result
+        return found if isinstance(inputs, Mapping) else found["images"]
 
-    # ------------------------------------------------------------------------------------- to be overridden
-
-    def choose(self, draws: Draws) -> Any:
-        """What is random in a change of images: a dict of arrays with one row for each image."""
-        raise NotImplementedError(f"{type(self).__name__} must define choose(draws).")
-
-    def change(self, images: Any, transformation: Any) -> Any:
-        """The images (N, H, W, C), changed."""
-        raise NotImplementedError(f"{type(self).__name__} must define change(images, transformation).")
-
-    def change_masks(self, images: Any, transformation: Any) -> Any:
-        """Segmentation masks (N, H, W, C), changed as the images are; here left as they are."""
-        return images
-
-    # ----------------------------------------------------------------------------- transformations, as given
+    # ------------------------------------------------------------------------------ transformations, as given
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """What is random in a change of these images, as the `transform_...` methods take it.
+        """What is random in a change of these images: here nothing."""
+        return None
 
-        Args:
-            data: images, or a dict of them and more, as the layer is called with.
-            training: None is returned where it is False.
-            seed: in place of the layer's own: an int or SeedGenerator.
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Images (N, ...) changed by a transformation, where `training`."""
+        raise NotImplementedError(f"{type(self).__name__} must define transform_images.")
 
-        Returns:
-            a dict of arrays with one row for each image; one image is a batch of one.
-        """
-        if not training:
-            return None
-        shape = tuple(self._images(data).shape)
-        batch = (1, *shape) if len(shape) == 3 else shape
-        n, *sizes = batch
-        last = batch if self.data_format == "channels_last" else (n, *sizes[1:], sizes[0])
-        chosen = self.seed if seed is None else seed
-        if current_trace() is None:
-            chosen = self.generator if seed is None else _generator(seed)
-        return self.choose(Draws(chosen, last))
-
-    @cached_property
-    def generator(self) -> SeedGenerator:
-        """The seeds of transformations that are asked for outside of a model."""
-        return _generator(self.seed)
-
-    def transform_images(self, images: Any, transformation: Any, training: bool = True) -> Any:
-        """Images (N, ...) changed by a transformation; in the layer's dtype alone where not `training`."""
-        images = ops.cast(images, self.compute_dtype)
-        return self._changed(self.change, images, transformation) if training else images
-
-    def transform_labels(self, labels: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
         """The labels that the changed images have: the same ones."""
         return labels
 
-    def transform_segmentation_masks(self, masks: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
         """Masks (N, ...) of the images, changed as they are, in their own dtype."""
-        return self._changed(self.change_masks, masks, transformation) if training else masks
+        raise NotImplementedError(f"{type(self).__name__} must define transform_segmentation_masks.")
 
-    def transform_single_image(self, image: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_single_image(self, image: Any, transformation: Any = None, training: bool = True) -> Any:
         """One image, without the axis of the batch, changed by a transformation of a batch of one."""
         return ops.squeeze(self.transform_images(ops.expand_dims(image, 0), transformation, training), 0)
 
-    def transform_single_label(self, label: Any, transformation: Any, training: bool = True) -> Any:
+    def transform_single_label(self, label: Any, transformation: Any = None, training: bool = True) -> Any:
         """The label of one image."""
         return ops.squeeze(self.transform_labels(ops.expand_dims(label, 0), transformation, training), 0)
 
     def transform_single_segmentation_mask(
-        self, segmentation_mask: Any, transformation: Any, training: bool = True
+        self, segmentation_mask: Any, transformation: Any = None, training: bool = True
     ) -> Any:
         """The mask of one image."""
         mask = ops.expand_dims(segmentation_mask, 0)
         return ops.squeeze(self.transform_segmentation_masks(mask, transformation, training), 0)
 
-    def _changed(self, change: Callable[[Any, Any], Any], images: Any, transformation: Any) -> Any:
-        if transformation is None:
-            return images
-        if self.any_layout:
-            return change(images, transformation)
-        return self.from_last(change(self.to_last(images), transformation))
-
-    # ---------------------------------------------------------------------------------------------- the call
-
-    def build(self, input_shape: Any) -> None:
-        """Nothing is made; each call looks at its own images."""
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """The images in the layer's dtype, changed where `training`; or a dict of them and more."""
-        data = inputs if isinstance(inputs, Mapping) else {"images": inputs}
-        single = self._is_single(self._images(data))
-        batch = {
-            name: ops.expand_dims(data[name], 0) if single else data[name]
-            for name in _CHANGES
-            if name in data
-        }
-        known = None not in batch["images"].shape  # only the shape matters while sizes are unknown
-        transformation = self.get_random_transformation(batch, bool(training) and known)
-        changed = {
-            name: getattr(self, _CHANGES[name])(value, transformation, transformation is not None)
-            for name, value in batch.items()
-        }
-        found = {**data, **{name: ops.squeeze(x, 0) if single else x for name, x in changed.items()}}
-        return found if isinstance(inputs, Mapping) else found["images"]
+    # ------------------------------------------------------------------------------------------ what comes in
 
     def _images(self, data: Any) -> Any:
         """The images of what the layer is called with.
@@ -294,6 +214,106 @@ class RandomImages(ImageLayer):
             return True
         self.require_images(shape)
         return False
+
+
+class RandomImages(ImageChanges):
+    """Base of the layers that change images at random in training, and leave them alone otherwise.
+
+    The draws are named by (seed, place of the layer in the model, step): they are the same on every device,
+    and a resumed run draws what the uninterrupted one would have. Called by itself on arrays, a layer draws
+    anew at each call unless it is told `training=False`, as in Keras; inside of a model it follows the model.
+
+    A dict of "images" with "labels" and "segmentation_masks" beside them comes out as such a dict.
+
+    To add a layer, declare its arguments and write two methods:
+
+    - `choose(draws)` returns a dict with all that is random, one row for each image: `draws` is a `Draws`. It
+      is what `get_random_transformation` returns, so that a user can give another one. None changes nothing.
+    - `change(images, transformation)` is the images changed by it, in the same dtype. It gets them as
+      (N, H, W, C) in the layer's dtype, all sizes known, whatever `data_format` is; where `any_layout` is
+      True, as they are, without transposing.
+
+    Labels stay as they are unless `transform_labels` is overridden. Segmentation masks do too, unless
+    `change_masks` is, which gets them as `change` gets images. The rest (training or not, single images,
+    dicts, layouts, dtypes, unknown sizes) is done here. `RandomPixels` adds `value_range`.
+
+    Args:
+        seed: an int or SeedGenerator; None means the configured seed.
+    """
+
+    any_layout: ClassVar[bool] = False  # whether `change` takes images of either layout
+    seed: Any = declared.argument(arguments.seed, None, plain=arguments.plain_seed)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if current_trace() is None and not any(isinstance(x, Value) for x in tree.flatten((args, kwargs))):
+            kwargs.setdefault("training", True)
+        return super().__call__(*args, **kwargs)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The images in the layer's dtype, changed where `training`; or a dict of them and more."""
+        return self._apply(inputs, bool(training))
+
+    # ------------------------------------------------------------------------------------- to be overridden
+
+    def choose(self, draws: Draws) -> Any:
+        """What is random in a change of images: a dict of arrays with one row for each image."""
+        raise NotImplementedError(f"{type(self).__name__} must define choose(draws).")
+
+    def change(self, images: Any, transformation: Any) -> Any:
+        """The images (N, H, W, C), changed."""
+        raise NotImplementedError(f"{type(self).__name__} must define change(images, transformation).")
+
+    def change_masks(self, images: Any, transformation: Any) -> Any:
+        """Segmentation masks (N, H, W, C), changed as the images are; here left as they are."""
+        return images
+
+    # ------------------------------------------------------------------------------ transformations, as given
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        """What is random in a change of these images, as the `transform_...` methods take it.
+
+        Args:
+            data: images, or a dict of them and more, as the layer is called with.
+            training: None is returned where it is False.
+            seed: in place of the layer's own: an int or SeedGenerator.
+
+        Returns:
+            a dict of arrays with one row for each image; one image is a batch of one.
+        """
+        if not training:
+            return None
+        shape = tuple(self._images(data).shape)
+        n, *sizes = (1, *shape) if len(shape) == 3 else shape
+        last = (n, *sizes) if self.data_format == "channels_last" else (n, *sizes[1:], sizes[0])
+        chosen = self.seed if seed is None else seed
+        if current_trace() is None:
+            chosen = self.generator if seed is None else _generator(seed)
+        return self.choose(Draws(chosen, last))
+
+    @cached_property
+    def generator(self) -> SeedGenerator:
+        """The seeds of transformations that are asked for outside of a model."""
+        return _generator(self.seed)
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Images (N, ...) changed by a transformation; in the layer's dtype alone where not `training`."""
+        images = ops.cast(images, self.compute_dtype)
+        return self._changed(self.change, images, transformation) if training else images
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Masks (N, ...) of the images, changed as they are, in their own dtype."""
+        if not training:
+            return segmentation_masks
+        return self._changed(self.change_masks, ops.convert_to_tensor(segmentation_masks), transformation)
+
+    def _changed(self, change: Callable[[Any, Any], Any], images: Any, transformation: Any) -> Any:
+        if transformation is None:
+            return images
+        if self.any_layout:
+            return change(images, transformation)
+        return self.from_last(change(self.to_last(images), transformation))
 
 
 class RandomPixels(RandomImages):

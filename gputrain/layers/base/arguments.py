@@ -89,8 +89,19 @@ def share(value: Any, where: str) -> float:
         ValueError: anything else.
     """
     if not is_number(value) or not 0 <= value <= 1:
-        argument = where.rpartition(" ")[2]
-        raise ValueError(explain(f"{where} is a share.", expected=f"0 <= {argument} <= 1", received=repr(value)))
+        expected = f"0 <= {where.rpartition(' ')[2]} <= 1"
+        raise ValueError(explain(f"{where} is a share.", expected=expected, received=repr(value)))
+    return float(value)
+
+
+def not_negative(value: Any, where: str) -> float:
+    """Return a finite number of at least 0 as a float.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not is_number(value) or not 0.0 <= value < float("inf"):
+        raise ValueError(explain(f"{where} is a number, 0 or more.", received=repr(value)))
     return float(value)
 
 
@@ -117,6 +128,16 @@ def axis_or_axes(value: Any, where: str) -> int | list[int]:
         raise ValueError(explain(f"{where} must be an int, or several.", received=repr(value)))
     axes = [int(axis) for axis in given]
     return axes if _is_sequence(value) else axes[0]
+
+
+def sorted_axes(value: Any, where: str) -> list[int]:
+    """Return an axis or several in a list, those from the back first, as Keras keeps them.
+
+    Raises:
+        ValueError: anything else.
+    """
+    axes = axis_or_axes(value, where)
+    return sorted(axes) if isinstance(axes, list) else [axes]
 
 
 def side_pairs(value: Any, where: str, rank: int = 2) -> tuple[Any, ...]:

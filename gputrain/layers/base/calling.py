@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import Trace, Value, current_trace, suspended
+from gputrain.layers.base.input_spec import check_inputs
 from gputrain.layers.base.masking import any_mask, asked_for, attach, masks_of, warn_of_dropped
 from gputrain.layers.base.naming import inside, place_of
 from gputrain.layers.base.symbolic import SymbolicCalls, eager_call, functional_call, shape_of
@@ -28,12 +29,14 @@ class Called(SymbolicCalls):
     Attributes:
         supports_masking: whether the outputs carry the mask of the inputs.
         activity_regularizer: function of the output whose value is added to the loss.
+        input_spec: what the first argument of `call` must be, an InputSpec or nested ones; None for anything.
     """
 
     supports_masking = False
     _build_shapes: Mapping[str, Any] | None = None  # what `build` was told, by its arguments
     _derived_attributes: ClassVar[tuple[str, ...]] = ("_call_arguments", "_usual_training")
     activity_regularizer: Any
+    input_spec: Any = None
 
     # ------------------------------------------------------------------------------------- to be overridden
 
@@ -89,6 +92,8 @@ class Called(SymbolicCalls):
             trace.callers.append(self)
             try:
                 self._ensure_built(given)
+                if self.input_spec is not None:
+                    check_inputs(self.input_spec, next(iter(given.values()), None), self.name)
                 outputs = self.call(*args, **kwargs)
             except _REPORTED as error:
                 raise _with_path(error, trace.path, given) from error

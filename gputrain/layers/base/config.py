@@ -18,6 +18,7 @@ from gputrain.names import unknown_arguments
 from gputrain.runtime import Variable
 from gputrain.tree import map_shape_structure
 from gputrain.utils import tree
+from gputrain.utils.registry import SCOPE
 
 _PLAIN = (str, int, float, bool, type(None))
 _BASE_ARGUMENTS = frozenset(("self", "activity_regularizer", "trainable", "dtype", "autocast", "name"))
@@ -83,6 +84,19 @@ class Configured(Tracked):
         if all(name in self._declared_arguments for name in ("name", "dtype")):
             del settings["trainable"]  # of such a class Keras's constructor takes these two alone
         return settings | {name: item.plain(getattr(self, name)) for name, item in declared.items()}
+
+    def made_again(self, **changes: Any) -> Any:
+        """A new layer from the config of this one, without its weights.
+
+        Args:
+            changes: entries of the config that are to be others.
+        """
+        classes = {type(layer).__name__: type(layer) for layer in self.all_layers()}
+        known = SCOPE.set({**SCOPE.get(), **classes})  # classes of a user's own too, which no name stands for
+        try:
+            return type(self).from_config(self.get_config() | changes)
+        finally:
+            SCOPE.reset(known)
 
     def plain_settings(self) -> dict[str, Any]:
         """The arguments that all layers have, as plain data."""

@@ -41,6 +41,7 @@ class Argument:
     """
 
     part = ""
+    asks_nothing = False  # of an argument of Keras that nothing is done for here
 
     def __init__(
         self,
@@ -96,8 +97,9 @@ class Part:
         found = {}
         for name, item in self.made_by._declared_arguments.items():
             if not item.handed_on:
-                found[name] = item = copy(item.of(rank))
-                item.part, item.after = attribute, self.after.get(name)
+                found[name] = one = copy(item.of(rank))
+                one.default = item.default  # one number may stand for all axes
+                one.part, one.after = attribute, self.after.get(name)
         return found
 
 
@@ -159,7 +161,9 @@ def keras_only(name: str, **settings: Any) -> Any:
         only_taken(name, value, where.partition(":")[0])
         return value
 
-    return Argument(check, KERAS_ONLY[name].taken[0], **settings)
+    found = Argument(check, KERAS_ONLY[name].taken[0], **settings)
+    found.asks_nothing = True
+    return found
 
 
 class fixed(property):  # a decorator, as property is
@@ -283,7 +287,8 @@ class _Help:
 def _with_shared_sections(cls: Any, doc: str, root: type) -> str:
     """A docstring with what the bases of a class say of the arguments and sections that it leaves out."""
     docs = [_sections(doc), *(_sections(base.__doc__) for base in _between(cls, root) if base is not cls)]
-    docs += [_sections(base.__doc__) for made_by in cls._declared_parts.values() for base in _between(made_by, root)]
+    of_parts = [base for made_by in cls._declared_parts.values() for base in _between(made_by, root)]
+    docs += [_sections(base.__doc__) for base in of_parts]
     about, own = docs[0]
     found = {name: next((s[name] for _, s in docs if name in s), "") for name in _SHARED} | own
     entries = [dict(_entries(sections.get("Args", ""))) for _, sections in docs]

@@ -143,8 +143,12 @@ class SymbolicCalls(Tracked):
     @yielding
     def is_own(self) -> bool:
         """Whether no user code runs in this layer's call, so that unknown sizes may pass through it."""
-        package = __name__.partition(".")[0] + "."
-        return all(type(layer).call.__module__.startswith(package) for layer in self.all_layers())
+        return all(layer.has_known_call() for layer in self.all_layers())
+
+    def has_known_call(self) -> bool:
+        """Whether the code of this layer's `call`, without that of layers below it, is gputrain's."""
+        call: Any = getattr(type(self), "call")  # noqa: B009  (that of a subclass)
+        return bool(call.__module__.startswith(__name__.partition(".")[0] + "."))
 
 
 def _stand_ins(shape: Any, dtype: str) -> Any:

@@ -3,6 +3,7 @@
 from gputrain.layers.core.dense import Dense
 from gputrain.layers.core.einsum_dense import EinsumDense
 from gputrain.layers.core.embedding import Embedding, ReversibleEmbedding
+from gputrain.layers.core.function_layer import Lambda
 from gputrain.layers.core.input_layer import Input, InputLayer
 from gputrain.layers.core.masking_steps import Masking
 from gputrain.layers.core.passing import ActivityRegularization, Identity
@@ -16,6 +17,7 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "Lambda",
     "Masking",
     "PositionEmbedding",
     "ReversibleEmbedding",

@@ -48,7 +48,7 @@ class InputLayer(Layer):
         super().__init__(name=name or None, **kwargs)
         self.optional = on_or_off(optional, "Input: optional")
         self.batch_shape = _full_shape(shape, batch_size, batch_shape)
-        self.dtype = dtype_name(dtype or config.floatx())
+        self._dtype = dtype_name(dtype or config.floatx())
         self.value = Value(Spec(self.batch_shape, self.dtype), name=self.name)
         self.value.origin = self
         self.built = True

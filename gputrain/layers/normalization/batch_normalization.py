@@ -46,7 +46,8 @@ class BatchNormalization(AffineLayer):
         momentum: share of the old moving statistics that is kept in each step, 0..1.
         epsilon: added to the variance, above 0.
         moving_mean_initializer, moving_variance_initializer: first values of the moving statistics.
-        renorm, renorm_clipping, renorm_momentum, synchronized: of Keras; only the defaults are taken.
+        renorm, renorm_clipping, renorm_momentum: of Keras; only the defaults are taken.
+        synchronized: of Keras; one process sees the whole batch, so both values come to the same.
 
     Shapes:
         any shape, kept; all weights (channels,).
@@ -126,10 +127,10 @@ class BatchNormalization(AffineLayer):
         if mask is None:
             mean = ops.mean(x, axes, keepdims=True)
             return mean, ops.mean(ops.square(ops.subtract(x, mean)), axes, keepdims=True)
-        weights = _mask_weights(mask, x)
-        total = ops.maximum(ops.sum(weights, axes, keepdims=True), 1.0)
-        mean = ops.divide(ops.sum(ops.multiply(x, weights), axes, keepdims=True), total)
-        squares = ops.multiply(ops.square(ops.subtract(x, mean)), weights)
+        counts = _counting(mask, x)
+        total = ops.maximum(ops.sum(ops.cast(counts, x.dtype), axes, keepdims=True), 1.0)
+        mean = ops.divide(ops.sum(ops.where(counts, x, 0.0), axes, keepdims=True), total)
+        squares = ops.where(counts, ops.square(ops.subtract(x, mean)), 0.0)
         return mean, ops.divide(ops.sum(squares, axes, keepdims=True), total)
 
     def _move(self, moving: Variable, batch: Any) -> None:
@@ -143,8 +144,8 @@ class BatchNormalization(AffineLayer):
         return ops.reshape(ops.cast(weight, x.dtype), shape)
 
 
-def _mask_weights(mask: Any, x: Any) -> Any:
-    """1 where the mask holds, else 0, with axes of size 1 for those of x that it lacks, then broadcast."""
+def _counting(mask: Any, x: Any) -> Any:
+    """Where the elements of x count: the mask with axes of size 1 for those that it lacks, then broadcast."""
     if mask.ndim > x.ndim or any(
         None not in (m, n) and m not in (1, n) for m, n in zip(mask.shape, x.shape, strict=False)
     ):
@@ -155,5 +156,5 @@ def _mask_weights(mask: Any, x: Any) -> Any:
                 received=tuple(mask.shape),
             )
         )
-    weights = ops.expand_dims(mask, tuple(range(mask.ndim, x.ndim)))
-    return ops.multiply(ops.cast(weights, x.dtype), ops.ones_like(x))
+    counts = ops.expand_dims(ops.cast(mask, "bool"), tuple(range(mask.ndim, x.ndim)))
+    return ops.broadcast_to(counts, x.shape)

@@ -20,12 +20,6 @@ def _epsilon(value: Any, where: str) -> float:
     return float(value)
 
 
-def _axes(value: Any, where: str) -> list[int]:
-    """Axes as Keras keeps them: in a list, the ones from the back first."""
-    axes = arguments.axis_or_axes(value, where)
-    return sorted(axes) if isinstance(axes, list) else [axes]
-
-
 @registry.add()
 class LayerNormalization(AffineLayer):
     """gamma * (x - mean) / sqrt(variance + epsilon) + beta, with each sample's own mean and variance.
@@ -49,7 +43,7 @@ class LayerNormalization(AffineLayer):
         array([[-1.,  1.]], dtype=float32)
     """
 
-    axis: Sequence[int] = declared.argument(_axes, -1)
+    axis: Sequence[int] = declared.argument(arguments.sorted_axes, -1)
     epsilon: float = declared.argument(_epsilon, 1e-3)
     rms_scaling: bool = declared.keras_only("rms_scaling", shown=False)
 

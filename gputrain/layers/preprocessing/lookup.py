@@ -513,7 +513,7 @@ class IntegerLookup(Lookup):
     def call(self, inputs: Any) -> Any:
         """The numbers of what comes into a model."""
         self.require_vocabulary()
-        x = ops.cast(inputs, "int64")
+        x = ops.cast(inputs, self.vocabulary_dtype)
         if self.invert:
             known = np.array(self.get_vocabulary(), np.int64)
             inside = ops.logical_and(ops.greater_equal(x, 0), ops.less(x, len(known)))

@@ -41,10 +41,11 @@ def without_special(
     Raises:
         ValueError: no token, one that is there twice, or one that is reserved.
     """
-    if not len(given):
-        raise ValueError(explain(f"{where}: the vocabulary needs at least one token.", received="none"))
     begins = len(special) > 0 and list(given[: len(special)]) == list(special)
     tokens = list(given[len(special) :] if begins else given)
+    if not tokens:
+        received = "mask and OOV tokens alone" if begins else "none"
+        raise ValueError(explain(f"{where}: the vocabulary needs at least one token.", received=received))
     twice = [token for token, count in Counter(tokens).items() if count > 1]
     if twice:
         raise ValueError(

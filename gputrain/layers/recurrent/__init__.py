@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from gputrain.layers.recurrent.conv_lstm import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from gputrain.layers.recurrent.elman import SimpleRNN, SimpleRNNCell
 from gputrain.layers.recurrent.gated_unit import GRU, GRUCell
 from gputrain.layers.recurrent.long_short_term import LSTM, LSTMCell
@@ -12,6 +13,9 @@ __all__ = [
     "GRU",
     "LSTM",
     "RNN",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "GRUCell",
     "LSTMCell",
     "SimpleRNN",

@@ -9,7 +9,7 @@ from typing import Any
 from gputrain import ops
 from gputrain.errors import explain
 from gputrain.layers.base import registry
-from gputrain.layers.recurrent.cell import Step, Stepping, listed, zeros
+from gputrain.layers.recurrent.cell import Cell, Step, Stepping, listed, zeros
 from gputrain.utils import tree
 
 
@@ -20,11 +20,13 @@ def as_cell(value: Any, where: str) -> Any:
         ValueError: no `call`, or no `state_size` of ints.
     """
     cell = registry.deserialize(value) if isinstance(value, Mapping) else value
+    rule = f"{where} must be a cell, with a method call and an attribute state_size."
+    if hasattr(cell, "return_sequences"):
+        fix = "It goes through sequences itself; a cell is one step, as LSTMCell."
+        raise ValueError(explain(rule, received=f"the layer {cell!r}", fix=fix))
     for name in ("call", "state_size"):
         if not hasattr(cell, name):
-            hint = "Pass the layer itself: it is recurrent." if hasattr(cell, "return_sequences") else ""
-            fix = hint or "Write call(inputs, states), which returns (output, new states), and state_size."
-            rule = f"{where} must be a cell, with a method call and an attribute state_size."
+            fix = "Write call(inputs, states), which returns (output, new states), and state_size."
             raise ValueError(explain(rule, received=f"{cell!r} without {name}", fix=fix))
     sizes = tree.flatten(cell.state_size)
     if not sizes or not all(isinstance(size, int) for size in sizes):
@@ -65,6 +67,11 @@ def step_of(cell: Any, like: Any, states: Any, training: bool) -> Step:
     return cell.step_of(like, states, training) if _prepares(cell) else _each(cell, training)
 
 
+def runs_as_one(cell: Any, training: bool) -> bool:
+    """Whether a cell has one operation for a whole loop; see `Cell`."""
+    return isinstance(cell, Cell) and _prepares(cell) and cell.runs_as_one(training)
+
+
 def _prepares(cell: Any) -> bool:
     """Whether all that a cell does is known here; a subclass of a user's may have a `call` of its own."""
     return isinstance(cell, Stepping) and type(cell).call.__module__.startswith(f"{__package__}.")
@@ -81,7 +88,8 @@ def _each(cell: Any, training: bool) -> Step:
         if not isinstance(made, list | tuple) or len(made) != 2:
             rule = f"{type(cell).__name__}: call(inputs, states) returns (output, new states)."
             raise ValueError(explain(rule, received=repr(made)))
-        return made
+        output, new = made
+        return output, new
 
     return step
 
@@ -101,4 +109,7 @@ def after_step(states: Any, new: Any, cell: Any) -> Any:
     if len(leaves) != len(known):
         rule = f"{type(cell).__name__}: call() returns as many states as it gets."
         raise ValueError(explain(rule, expected=len(known), received=len(leaves)))
-    return tree.pack(states, [ops.cast(ops.convert_to_tensor(leaf), old.dtype) for leaf, old in zip(leaves, known, strict=True)])
+    return tree.pack(
+        states,
+        [ops.cast(ops.convert_to_tensor(leaf), old.dtype) for leaf, old in zip(leaves, known, strict=True)],
+    )

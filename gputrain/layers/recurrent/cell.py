@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from gputrain import ops
+from gputrain import activations, ops
 from gputrain.ir import Shape, Spec, Value
 from gputrain.layers.base import Layer, arguments, declared
 from gputrain.runtime import Variable
@@ -44,7 +44,6 @@ class Cell(Stepping):
     step is `step`.
 
     Args:
-        units: size of the output and of each state.
         activation: of the output; a name, a function or None.
         use_bias: whether a bias is added.
         kernel_initializer, recurrent_initializer, bias_initializer: what the weights begin with.
@@ -75,13 +74,9 @@ class Cell(Stepping):
     seed: Any = declared.argument(arguments.seed, None, plain=arguments.plain_seed)
 
     gates: ClassVar[int] = 1
+    has_all_steps: ClassVar[bool] = False  # whether `all_steps` is there for the usual functions
     units: int
     bias: Variable | None = None
-
-    @property
-    def state_size(self) -> Any:
-        """The size of the state, or a list of sizes."""
-        return self.units
 
     @property
     def output_size(self) -> int:
@@ -89,14 +84,19 @@ class Cell(Stepping):
         return self.units
 
     @property
+    def state_size(self) -> Any:
+        """The size of the state, or a list of sizes."""
+        return self.output_size
+
+    @property
     def bias_shape(self) -> tuple[int, ...]:
         """The shape of the bias."""
-        return (self.gates * self.units,)
+        return (self.gates * self.output_size,)
 
     def build(self, input_shape: Shape) -> None:
         """Make the kernel (features, gates * units), the recurrent kernel and the bias."""
-        features = arguments.known_size(input_shape, -1, type(self).__name__)
-        self.add_weights((features, self.gates * self.units), (self.units, self.gates * self.units))
+        features, size = arguments.known_size(input_shape, -1, type(self).__name__), self.output_size
+        self.add_weights((features, self.gates * size), (size, self.gates * size))
 
     def add_weights(self, kernel: tuple[int, ...], recurrent: tuple[int, ...]) -> None:
         """Make the weights of these shapes."""
@@ -152,7 +152,7 @@ class Cell(Stepping):
         output, new = self.step_of(inputs, listed(states), training)(inputs, listed(states))
         return output, new if isinstance(states, list | tuple) else new[0]
 
-    # ------------------------------------------------------------------------------------- before all the steps
+    # ----------------------------------------------------------------------------------- before all the steps
 
     def steps_over(self, sequences: Any, states: Any, training: bool) -> tuple[Any, Step]:
         x = self.cast_inputs(sequences)
@@ -161,6 +161,23 @@ class Cell(Stepping):
             x = ops.dropout(x, self.dropout, noise_shape=noise, seed=self.seed)
         kept = self._kept(states, training)
         return self.project(x), lambda projected, states: self.step(projected, listed(states), kept)
+
+    def runs_as_one(self, training: bool) -> bool:
+        """Whether `all_steps` does what this cell does."""
+        gates = getattr(self, "recurrent_activation", activations.sigmoid)
+        usual = self.activation is activations.tanh and gates is activations.sigmoid
+        return self.has_all_steps and usual and not (training and self.recurrent_dropout)
+
+    def all_steps(self, projected: Any, states: list[Any], mask: Any, reverse: bool) -> tuple[Any, ...]:
+        """(outputs at their own steps, *states after the last one), as one operation.
+
+        Args:
+            projected: (N, T, gates * units), what `project` gave.
+            states: before the first step.
+            mask: (N, T), or None.
+            reverse: whether to begin with the last step.
+        """
+        raise NotImplementedError
 
     def step_of(self, like: Any, states: Any, training: bool) -> Step:
         kept, drops = self._kept(states, training), training and self.dropout
@@ -191,4 +208,5 @@ def masked(state: Any, kept: Any) -> Any:
 
 def zeros(shape: Shape, dtype: str) -> Any:
     """Zeros of a shape; of unknown sizes, as they are while only shapes matter, a value of this shape."""
-    return Value(Spec(shape, dtype)) if None in shape else ops.zeros(shape, dtype)
+    spec = Spec(shape, dtype)
+    return ops.zeros(spec.dims, dtype) if spec.static else Value(spec)

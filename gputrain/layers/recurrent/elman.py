@@ -14,6 +14,9 @@ from gputrain.layers.recurrent.sequences import UnitsRNN
 class SimpleRNNCell(Cell):
     """One step of `SimpleRNN`: activation(inputs @ kernel + state @ recurrent_kernel + bias).
 
+    Args:
+        units: size of the output and of each state.
+
     Shapes:
         (N, features) and states [(N, units)] to (N, units) and [(N, units)].
 
@@ -28,6 +31,10 @@ class SimpleRNNCell(Cell):
     """
 
     units: int = declared.argument(arguments.positive_int)
+    has_all_steps = True
+
+    def all_steps(self, projected: Any, states: list[Any], mask: Any, reverse: bool) -> tuple[Any, ...]:
+        return ops.simple_rnn(projected, states[0], self.recurrent_kernel, mask, reverse)
 
     def step(self, projected: Any, states: list[Any], kept: Any) -> tuple[Any, list[Any]]:
         (h,) = states
@@ -38,6 +45,11 @@ class SimpleRNNCell(Cell):
 @registry.add()
 class SimpleRNN(UnitsRNN):
     """A recurrent layer whose state is its last output.
+
+    The whole loop is one operation where the activation is tanh and `recurrent_dropout` is off.
+
+    Args:
+        activity_regularizer: a penalty on the outputs, added to the loss.
 
     Shapes:
         (N, T, features) to (N, units), or (N, T, units) with `return_sequences`; kernel (features, units),

@@ -15,6 +15,8 @@ class GRUCell(Cell):
     """One step of `GRU`: h = z * h + (1 - z) * candidate.
 
     Args:
+        units: size of the output and of each state.
+        implementation: of Keras, 0, 1 or 2; the results are the same.
         recurrent_activation: of the gates; a name, a function or None.
         reset_after: whether the reset gate acts on the product of the state, which then has a bias of its
             own, or on the state before the product.
@@ -33,9 +35,15 @@ class GRUCell(Cell):
     """
 
     units: int = declared.argument(arguments.positive_int)
+    implementation: int = declared.keras_only("implementation", shown=False, after="seed")
     recurrent_activation: Any = declared.activation("sigmoid", after="activation")
     reset_after: bool = declared.flag(True, after="recurrent_dropout")
     gates = 3
+    has_all_steps = True
+
+    def all_steps(self, projected: Any, states: list[Any], mask: Any, reverse: bool) -> tuple[Any, ...]:
+        bias = self.biases[1]
+        return ops.gru(projected, states[0], self.recurrent_kernel, bias, mask, reverse, self.reset_after)
 
     @property
     def bias_shape(self) -> tuple[int, ...]:
@@ -78,6 +86,9 @@ class GRU(GatedRNN):
     """A recurrent layer with one state and two gates (gated recurrent unit).
 
     The whole loop is one operation where activations are tanh and sigmoid and `recurrent_dropout` is off.
+
+    Args:
+        activity_regularizer: a penalty on the outputs, added to the loss.
 
     Shapes:
         (N, T, features) to (N, units), or (N, T, units) with `return_sequences`; kernel

@@ -27,7 +27,7 @@ class ForgettingCell(Cell):
     @property
     def state_size(self) -> Any:
         """The sizes of the two states."""
-        return [self.units, self.units]
+        return [self.output_size, self.output_size]
 
     def first_bias(self, shape: Any, dtype: Any = None) -> Any:
         """What the bias begins with: 1 for the forget gate, so that nothing is forgotten at first."""
@@ -50,6 +50,10 @@ class ForgettingCell(Cell):
 class LSTMCell(ForgettingCell):
     """One step of `LSTM`.
 
+    Args:
+        units: size of the output and of each state.
+        implementation: of Keras, 0, 1 or 2; the results are the same.
+
     Shapes:
         (N, features) and states [h (N, units), c (N, units)] to (N, units) and two states.
 
@@ -64,6 +68,12 @@ class LSTMCell(ForgettingCell):
     """
 
     units: int = declared.argument(arguments.positive_int)
+    implementation: int = declared.keras_only("implementation", shown=False, after="seed")
+    has_all_steps = True
+
+    def all_steps(self, projected: Any, states: list[Any], mask: Any, reverse: bool) -> tuple[Any, ...]:
+        h, c = states
+        return ops.lstm(projected, h, c, self.recurrent_kernel, mask, reverse)
 
     def step(self, projected: Any, states: list[Any], kept: Any) -> tuple[Any, list[Any]]:
         h, c = states
@@ -75,6 +85,9 @@ class LSTM(GatedRNN):
     """A recurrent layer with a memory that gates protect (long short-term memory).
 
     The whole loop is one operation where activations are tanh and sigmoid and `recurrent_dropout` is off.
+
+    Args:
+        activity_regularizer: a penalty on the outputs, added to the loss.
 
     Shapes:
         (N, T, features) to (N, units), or (N, T, units) with `return_sequences`; kernel

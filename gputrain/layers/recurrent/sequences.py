@@ -17,7 +17,6 @@ from gputrain.ops.base import spec_of
 from gputrain.runtime import Variable
 from gputrain.utils import tree
 from gputrain.utils.signatures import on_or_off
-from gputrain.utils.states import yielding
 
 
 def _cell(value: Any, where: str) -> Any:
@@ -26,7 +25,7 @@ def _cell(value: Any, where: str) -> Any:
 
 
 class Memory:
-    """The states that a layer keeps between batches. They are no weights, so the layer's weights leave them out.
+    """The states that a layer keeps between batches; they are no weights, and not among the layer's.
 
     Args:
         states: what they begin with, in their structure.
@@ -70,8 +69,9 @@ class RNN(Layer):
         (N, T, ...) to (N, output_size), or (N, T, output_size) with `return_sequences`.
 
     Raises:
-        ValueError: a cell that is none; a stateful layer without a fixed batch, or a batch of another size.
-        ShapeError: initial states or a mask that do not fit.
+        ValueError: a cell that is none; a stateful layer without a fixed batch.
+        ShapeError: initial states or a mask that do not fit, or a batch of another size than a stateful layer
+            has states for.
 
     Example:
         >>> class Sum(Layer):
@@ -91,10 +91,11 @@ class RNN(Layer):
     stateful: bool = declared.flag(False)
     unroll: bool = declared.flag(False)
     zero_output_for_mask: bool = declared.flag(False)
+    use_cudnn: Any = True
     input_rank: ClassVar[int | None] = None
     _memory: Memory | None = None
 
-    # ---------------------------------------------------------------------------------------------------- states
+    # ------------------------------------------------------------------------------------------------- states
 
     @property
     def state_size(self) -> list[Any]:
@@ -124,21 +125,23 @@ class RNN(Layer):
         """
         return listed(any_cell.first_states(self.cell, batch_size, self.compute_dtype))
 
+    def _kept_states(self) -> list[Variable]:
+        return tree.flatten(self.states or [])
+
     def reset_state(self) -> None:
         """Set the states of a stateful layer to 0, as before a new sequence."""
-        for variable in tree.flatten(self.states or []):
+        for variable in self._kept_states():
             variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def reset_states(self) -> None:
         """The same as `reset_state`."""
         self.reset_state()
 
-    # ----------------------------------------------------------------------------------------------------- build
+    # -------------------------------------------------------------------------------------------------- build
 
-    @yielding
-    def is_own(self) -> bool:
+    def has_known_call(self) -> bool:
         """Whether no user code runs in this layer's call; a cell that is no layer is user code."""
-        return isinstance(self.cell, Layer) and super().is_own
+        return isinstance(self.cell, Layer) and super().has_known_call()
 
     def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
         """Build the cell for the inputs of one step, and make the states of a stateful layer."""
@@ -167,7 +170,7 @@ class RNN(Layer):
             )
         )
 
-    # ------------------------------------------------------------------------------------------------------ call
+    # --------------------------------------------------------------------------------------------------- call
 
     def call(
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
@@ -185,9 +188,7 @@ class RNN(Layer):
         output = ops.cast(outputs if self.return_sequences else last, self.compute_dtype)
         return (output, *states) if self.return_state else output
 
-    def run(
-        self, sequences: Any, states: list[Any], mask: Any, training: bool
-    ) -> tuple[Any, Any, list[Any]]:
+    def run(self, sequences: Any, states: list[Any], mask: Any, training: bool) -> tuple[Any, Any, list[Any]]:
         """(outputs of all steps or None, the last output, states after the last step).
 
         Args:
@@ -198,11 +199,22 @@ class RNN(Layer):
         """
         own = states if self.has_several_states else states[0]
         xs, step = any_cell.steps_over(self.cell, sequences, own, training)
+        if self.use_cudnn and any_cell.runs_as_one(self.cell, training):
+            return self._as_one(xs, states, mask)
         loop = _Loop(self, step, states)
         traced_one_by_one = self.unroll and not isinstance(self.cell, Stepping)
         go = loop.unrolled if traced_one_by_one else loop.run
         outputs, last, states = go(time_major(xs), None if mask is None else time_major(mask))
         return None if outputs is None else time_major(outputs), last, states
+
+    def _as_one(self, xs: Any, states: list[Any], mask: Any) -> tuple[Any, Any, list[Any]]:
+        """What `run` returns, by the cell's one operation for all steps."""
+        backwards = self.go_backwards
+        outputs, *states = self.cell.all_steps(xs, states, mask, backwards)
+        if mask is not None and self.zero_output_for_mask:
+            outputs = ops.where(ops.expand_dims(mask, -1), outputs, ops.zeros_like(outputs))
+        last = states[0] if mask is None else outputs[:, 0 if backwards else -1]
+        return ops.flip(outputs, 1) if backwards and self.return_sequences else outputs, last, states
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The mask of the inputs for outputs of all steps; none for a single output and for states."""
@@ -224,8 +236,8 @@ class RNN(Layer):
         if expected is not None and batch is not None and batch != expected:
             rule = f"{type(self).__name__}: a stateful layer keeps a state for each row of the batch."
             fix = (
-                f"Pass batch_size={expected} and a number of samples that it divides, or make the layer again "
-                "for the other size and give it these weights with set_weights()."
+                f"Pass batch_size={expected} and a number of samples that it divides, or make the model "
+                "again for the other size, with these weights: set_weights()."
             )
             raise ShapeError(explain(rule, expected=f"batches of {expected}", received=batch, fix=fix))
 
@@ -280,7 +292,7 @@ class _Loop:
         self.layer, self.step, self.states = layer, step, states
 
     def run(self, xs: Any, mask: Any) -> tuple[Any, Any, list[Any]]:
-        """(outputs (T, N, ...) or None, the last output or None, states); xs is (T, N, ...), the mask (T, N)."""
+        """(outputs (T, N, ...) or None, the last or None, states) of xs (T, N, ...) and a mask (T, N)."""
         backwards, all_outputs = self.layer.go_backwards, self.layer.return_sequences
         spec, state = self._output(xs)
         if mask is None:
@@ -336,14 +348,23 @@ def _chosen(keep: Any, new: Any, old: Any) -> Any:
 
 
 class UnitsRNN(RNN):
-    """Base of the layers that make their cell from their own arguments."""
+    """Base of the layers that make their cell from their own arguments.
+
+    Args:
+        unroll: of Keras; the results are the same.
+
+    Raises:
+        ValueError: an argument that is not as above; a stateful layer without a fixed batch.
+        ShapeError: inputs that are no sequences, initial states or a mask that do not fit, or a batch of
+            another size than a stateful layer has states for.
+    """
 
     zero_output_for_mask: bool = declared.flag(False, shown=False)
     input_rank = 3
 
     def made_part(self, name: str, made_by: Any, values: dict[str, Any]) -> Any:
-        """The cell, named as its class."""
-        name = snake_case(made_by.__name__)
+        """The cell, named as its class, without a number of axes."""
+        name = snake_case(made_by.__name__).rstrip("123d")
         return made_by(**values, name=name, dtype=self.dtype, trainable=self.trainable)
 
 
@@ -355,8 +376,8 @@ class GatedRNN(UnitsRNN):
     """Base of the layers whose whole loop may be one operation.
 
     Args:
-        use_cudnn: False for a loop step by step. Otherwise the whole loop is one operation where the
-            functions of the cell are the usual ones.
+        use_cudnn: False for a loop step by step, whose gradient can be differentiated again. Otherwise the
+            whole loop is one operation where the functions of the cell are the usual ones.
     """
 
     use_cudnn: Any = declared.argument(_use_cudnn, "auto", after="unroll")

@@ -1,7 +1,7 @@
 """Dropout and noise."""
 
 from gputrain.layers.regularization.dropout import Dropout
-from gputrain.layers.regularization.noise import GaussianDropout, GaussianNoise
+from gputrain.layers.regularization.noise import AlphaDropout, GaussianDropout, GaussianNoise
 from gputrain.layers.regularization.spatial_dropout import (
     SpatialDropout1D,
     SpatialDropout2D,
@@ -9,6 +9,7 @@ from gputrain.layers.regularization.spatial_dropout import (
 )
 
 __all__ = [
+    "AlphaDropout",
     "Dropout",
     "GaussianDropout",
     "GaussianNoise",

@@ -89,3 +89,47 @@ class GaussianDropout(Layer):
             return x
         stddev = math.sqrt(self.rate / (1.0 - self.rate))
         return ops.multiply(x, _normal(x, 1.0, stddev, self.seed))
+
+
+_ALPHA, _SCALE = 1.6732632423543772, 1.0507009873554805  # of selu
+
+
+@registry.add()
+class AlphaDropout(Layer):
+    """Dropout that keeps mean 0 and variance 1, after selu: elements are set to its lowest value in training.
+
+    Args:
+        rate: share to drop, 0 <= rate < 1.
+        noise_shape: shape of the mask, broadcast to the inputs; None entries mean the inputs' size.
+        seed: an int or SeedGenerator; None means the configured seed.
+
+    Shapes:
+        any shape, kept.
+
+    Raises:
+        ValueError: a rate outside 0 <= rate < 1.
+
+    Source:
+        Klambauer et al. 2017, Self-Normalizing Neural Networks.
+
+    Example:
+        >>> AlphaDropout(0.5)(numpy.ones((1, 4), "float32"), training=False)
+        array([[1., 1., 1., 1.]], dtype=float32)
+    """
+
+    supports_masking = True
+    rate: float = declared.argument(partial(_below, 1))
+    noise_shape: Any = declared.argument(arguments.noise_shape, None)
+    seed: Any = declared.argument(arguments.seed, None, plain=arguments.plain_seed)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The inputs, some of them the lowest value where `training`, moved back to mean 0 and variance 1."""
+        given = inputs.shape if self.noise_shape is None else self.noise_shape
+        shape = tuple(inputs.shape[axis] if n is None else n for axis, n in enumerate(given))
+        if not training or self.rate == 0 or None in shape:
+            return inputs  # while sizes are unknown only the shape matters
+        lowest = -_ALPHA * _SCALE
+        factor = ((1 - self.rate) * (1 + self.rate * lowest**2)) ** -0.5
+        kept = ops.greater_equal(ops.random_uniform(shape, dtype="float32", seed=self.seed), self.rate)
+        x = ops.where(kept, inputs, lowest)
+        return ops.add(ops.multiply(x, factor), -factor * lowest * self.rate)

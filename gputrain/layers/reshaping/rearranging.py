@@ -8,7 +8,7 @@ from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape
 from gputrain.layers.base import Layer, arguments, declared, registry
-from gputrain.layers.base.images import ImageLayer
+from gputrain.layers.reshaping.upsampling import UpSampling
 
 
 def _order(value: Any, where: str) -> tuple[int, ...]:
@@ -90,13 +90,18 @@ class RepeatVector(Layer):
         return ops.repeat(ops.expand_dims(inputs, 1), self.n, axis=1)
 
 
+def _interpolation(value: Any, where: str) -> str:
+    return arguments.one_of(value, ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"), where)
+
+
 @registry.add()
-class UpSampling2D(ImageLayer):
-    """Images with each row and column repeated.
+class UpSampling2D(UpSampling):
+    """Images with `size` times as many rows and columns.
 
     Args:
-        size: how many times each row and each column, one int or two.
-        interpolation: of Keras; only "nearest" is taken.
+        size: how many times as many rows and columns, one int or two.
+        interpolation: "nearest" repeats pixels; "bilinear", "bicubic", "lanczos3" and "lanczos5" put others
+            between them.
 
     Shapes:
         (N, H, W, C) to (N, H * size[0], W * size[1], C).
@@ -110,11 +115,15 @@ class UpSampling2D(ImageLayer):
         (1, 8, 18, 3)
     """
 
-    size: Any = declared.argument(arguments.positive_sizes, 2, per_axis=True)
-    interpolation: str = declared.keras_only("interpolation", after="data_format")
+    rank = 2
+    interpolation: str = declared.argument(_interpolation, "nearest", after="data_format")
 
     def call(self, inputs: Any) -> Any:
         """(N, H, W, C) to (N, H * size[0], W * size[1], C)."""
-        for axis, times in zip(self.spatial_axes, self.size, strict=True):
-            inputs = ops.repeat(inputs, times, axis)
-        return inputs
+        old = [inputs.shape[axis] for axis in self.spatial_axes]
+        if self.interpolation == "nearest" or None in old:  # only the shape matters while sizes are unknown
+            return super().call(inputs)
+        from gputrain.ops.derived_resizing import resize  # only needed here
+
+        new = [size * times for size, times in zip(old, self.size, strict=True)]
+        return resize(inputs, new, self.interpolation, data_format=self.data_format)

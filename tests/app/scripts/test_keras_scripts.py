@@ -184,7 +184,7 @@ def missing_error(line: str) -> Exception:
             "The nearest name is keras.layers.Convolution2D.",
         ),
         ("import keras.applications", ImportError, "gputrain has no keras.applications (yet)."),
-        ("keras.layers.LSTM", AttributeError, "Write the recurrence with keras.ops.scan"),
+        ("keras.layers.JaxLayer", AttributeError, "There is one engine."),
         ("keras.models.load_model", AttributeError, "Keep the weights: numpy.savez"),
         ("keras.ops.scatter", AttributeError, "Write keras.ops.matmul with keras.ops.one_hot"),
         ("keras.layers.Sequential", AttributeError, "It is keras.Sequential."),
@@ -208,7 +208,7 @@ def test_what_is_missing_says_so(line, kind, text):
 
 
 def test_far_names_are_not_called_near():
-    assert "nearest" not in str(missing_error("keras.layers.LSTM"))
+    assert "nearest" not in str(missing_error("keras.layers.JaxLayer"))
 
 
 # What is told before a script runs.
@@ -337,12 +337,12 @@ def test_a_script_with_such_an_expression_runs(script, capsys):
 
 def test_all_that_is_missing_is_told_and_nothing_runs(script, capsys):
     path = script("""\
-        from keras.layers import Dens, LSTM
+        from keras.layers import Dens, JaxLayer
         from tensorflow.python.keras import layers
         import keras
         print("ran")
         def f():
-            keras.layers.LSTM(3)
+            keras.layers.JaxLayer(3)
             return keras.applications.VGG16()
         """)
     assert run_script(path) == 2
@@ -350,12 +350,12 @@ def test_all_that_is_missing_is_told_and_nothing_runs(script, capsys):
     assert out == ""
     said = [
         (keras_names.instead_of(name) or "The nearest name is keras.layers.Dense.")
-        for name in ("keras.layers.Dens", "keras.layers.LSTM", "tensorflow.python", "keras.applications")
+        for name in ("keras.layers.Dens", "keras.layers.JaxLayer", "tensorflow.python", "keras.applications")
     ]
     assert err.splitlines() == [
         f"gputrain: {path} uses names that gputrain does not have (yet):",
         f"  line 1      keras.layers.Dens                        {said[0]}",
-        f"  lines 1, 6  keras.layers.LSTM                        {said[1]}",
+        f"  lines 1, 6  keras.layers.JaxLayer                    {said[1]}",
         f"  line 2      tensorflow.python.keras.layers           {said[2]}",
         f"  line 7      keras.applications              perhaps  {said[3]}",
         "Nothing was run.",
@@ -366,7 +366,7 @@ def test_what_may_not_be_reached_is_told_and_the_script_runs(script, capsys):
     path = script("""\
         import keras
         try:
-            from keras.layers import LSTM
+            from keras.layers import JaxLayer
         except ImportError as error:
             print("without:", error)
         if hasattr(keras, "applications"):
@@ -374,10 +374,10 @@ def test_what_may_not_be_reached_is_told_and_the_script_runs(script, capsys):
         """)
     assert run_script(path) == 0
     out, err = capsys.readouterr()
-    instead = keras_names.instead_of("keras.layers.LSTM")
-    assert out == f"without: {path}, line 3: gputrain has no keras.layers.LSTM (yet). {instead}\n"
-    assert f"line 3  keras.layers.LSTM   perhaps  {instead}\n" in err
-    assert "line 7  keras.applications  perhaps  Build the model" in err
+    instead = keras_names.instead_of("keras.layers.JaxLayer")
+    assert out == f"without: {path}, line 3: gputrain has no keras.layers.JaxLayer (yet). {instead}\n"
+    assert f"line 3  keras.layers.JaxLayer  perhaps  {instead}\n" in err
+    assert "line 7  keras.applications     perhaps  Build the model" in err
     assert err.endswith("The script runs; where it uses one of them, an error says so.\n")
 
 

@@ -107,7 +107,7 @@ def test_a_script_for_tensorflow_runs(
         ("import tensorflow as tf\ntf.matmul(1, 2)", "tensorflow.matmul", "It is keras.ops.matmul."),
         ("import tensorflow as tf\ntf.math.log(1)", "tensorflow.math.log", "It is keras.ops.log."),
         ("from tensorflow import GradientTape", "tensorflow.GradientTape", "gputrain.gradients"),
-        ("from tensorflow.keras.layers import LSTM", "tensorflow.keras.layers.LSTM", "keras.ops.scan"),
+        ("from tensorflow.keras.layers import JaxLayer", "tensorflow.keras.layers.JaxLayer", "keras.ops"),
         (
             "import tensorflow as tf\ntf.keras.applications",
             "tensorflow.keras.applications",

@@ -91,6 +91,25 @@ def masked_ids_count_in_no_loss(keras: Any) -> dict[str, Any]:
     return {"losses": losses, "weights": list(model.get_weights())}
 
 
+def masked_steps_count_in_no_statistic(keras: Any) -> dict[str, Any]:
+    x, y = numbers(3, 4, 2, key="x"), numbers(3, 4, 2, key="y")
+    x[0, 2:] = x[2, 0] = 0
+    inputs = keras.Input((4, 2))
+    rows = keras.layers.BatchNormalization(momentum=0.5)(keras.layers.Masking()(inputs))
+    model = _model(keras, inputs, keras.layers.Dense(2)(rows))
+    model.layers[2].moving_variance.assign([1.0, 2.0])
+    losses = [float(model.train_on_batch(x, y)) for _ in range(3)]
+    return {"losses": losses, "weights": list(model.get_weights()), "predicted": model.predict(x, verbose=0)}
+
+
+def a_mask_given_to_a_batch_normalization(keras: Any) -> dict[str, Any]:
+    layer = keras.layers.BatchNormalization(momentum=0.9, epsilon=0.01)
+    mask = np.array([[1, 0, 1, 1], [0, 0, 0, 1]], bool)
+    found = {"output": layer(numbers(2, 4, 3, key="x", high=5), training=True, mask=mask)}
+    mean, variance = layer.moving_mean, layer.moving_variance
+    return {**found, "mean": mean, "variance": variance, "after": layer(numbers(2, 4, 3), mask=mask)}
+
+
 def a_sequential_of_ids(keras: Any) -> dict[str, Any]:
     layers = keras.layers
     model = keras.Sequential([layers.Embedding(6, 3), layers.Flatten(), layers.Dense(1)])
