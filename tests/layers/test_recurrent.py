@@ -653,3 +653,12 @@ def test_models_read_sequences_of_any_length() -> None:
         assert loss[1] < loss[0]
     assert model.predict(X, verbose=0).shape == (3, 6)
     assert model.output_shape == (None, 6)
+
+
+def test_functions_of_a_user_see_known_sizes() -> None:
+    def halves(x: Any) -> Any:
+        assert None not in x.shape, "the function computes with sizes"
+        return x[:, : x.shape[1] // 2]
+
+    inputs = keras.Input((None, 4))
+    assert layers.TimeDistributed(layers.Lambda(halves))(inputs).shape == (None, None, 2)

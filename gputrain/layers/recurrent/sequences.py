@@ -139,9 +139,9 @@ class RNN(Layer):
 
     # -------------------------------------------------------------------------------------------------- build
 
-    def has_known_call(self) -> bool:
+    def _has_known_call(self) -> bool:
         """Whether no user code runs in this layer's call; a cell that is no layer is user code."""
-        return isinstance(self.cell, Layer) and super().has_known_call()
+        return isinstance(self.cell, Layer) and super()._has_known_call()
 
     def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
         """Build the cell for the inputs of one step, and make the states of a stateful layer."""
