@@ -128,7 +128,7 @@ CASES = [
     layer("RandAugment", IMAGE, training=False, num_ops=3, factor=0.4, interpolation="nearest", seed=5),
     layer("AugMix", IMAGE, training=False, num_chains=2, chain_depth=1, alpha=0.5, all_ops=False),
     drawn("RandomErasing", copies(MANY, SPOT), factor=(0.5, 1.0), scale=(0.1, 0.6)),
-    drawn("RandomErasing", copies(MANY, SPOT), scale=(0.2, 0.2), fill_value=7.0),
+    drawn("RandomErasing", copies(MANY, SPOT), scale=(0.4, 0.7), fill_value=7.0),
     drawn("RandomColorJitter", copies(MANY, PAIR), brightness_factor=0.3, saturation_factor=(0.1, 0.6)),
     drawn("MixUp", real(MANY, 1, 1, 1, low=0, high=1), alpha=0.6),
     drawn("CutMix", real(MANY, 2, 3, 1, low=0, high=1), factor=(0.8, 0.8)),
