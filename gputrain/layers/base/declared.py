@@ -206,7 +206,8 @@ def _of_parts(cls: Any) -> dict[str, Argument]:
         delattr(cls, attribute)
         for name, argument in item.arguments(attribute).items():
             found[name] = argument
-            setattr(cls, name, property(attrgetter(f"{attribute}.{name}")))
+            if argument.kept:
+                setattr(cls, name, property(attrgetter(f"{attribute}.{name}")))
     return found
 
 

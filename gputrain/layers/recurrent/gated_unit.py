@@ -35,7 +35,7 @@ class GRUCell(Cell):
     """
 
     units: int = declared.argument(arguments.positive_int)
-    implementation: int = declared.keras_only("implementation", shown=False, after="seed")
+    implementation: int = declared.keras_only("implementation", shown=False, kept=False, after="seed")
     recurrent_activation: Any = declared.activation("sigmoid", after="activation")
     reset_after: bool = declared.flag(True, after="recurrent_dropout")
     gates = 3

@@ -68,7 +68,7 @@ class LSTMCell(ForgettingCell):
     """
 
     units: int = declared.argument(arguments.positive_int)
-    implementation: int = declared.keras_only("implementation", shown=False, after="seed")
+    implementation: int = declared.keras_only("implementation", shown=False, kept=False, after="seed")
     has_all_steps = True
 
     def all_steps(self, projected: Any, states: list[Any], mask: Any, reverse: bool) -> tuple[Any, ...]:

@@ -391,4 +391,8 @@ class GatedRNN(UnitsRNN):
             whole loop is one operation where the functions of the cell are the usual ones.
     """
 
-    use_cudnn: Any = declared.argument(_use_cudnn, "auto", after="unroll")
+    use_cudnn: Any = declared.argument(_use_cudnn, "auto", after="unroll", kept=False)
+
+    def check_arguments(self, use_cudnn: Any) -> None:
+        """Keep `use_cudnn`, which is not part of the config, as in Keras."""
+        self.use_cudnn = use_cudnn
