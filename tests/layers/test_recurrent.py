@@ -372,6 +372,14 @@ def test_initial_states_have_gradients() -> None:
     np.testing.assert_allclose(found.output, model.layers[-1](X, initial_state=[start]), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_no_steps_leave_the_states_as_they_are(name: str) -> None:
+    states = [np.full((3, 5), i + 1, "float32") for i in range(KINDS[name])]
+    for make, mask in itertools.product((made, step_by_step), (None, MASK[:, :0])):
+        found = make(name, return_state=True)(X[:, :0], initial_state=states, mask=mask)
+        np.testing.assert_array_equal(found, [states[0], *states])
+
+
 # ------------------------------------------------------------------------------------------ arguments, errors
 
 
@@ -413,6 +421,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: layers.GRUCell("4"), ValueError, r"GRUCell: units must be a positive int"),
     (lambda: layers.LSTM(), TypeError, r"LSTM\.__init__\(\) missing a required argument: 'units'"),
     (lambda: layers.LSTM(3, unit=4), TypeError, r"LSTM: unknown argument.*Did you mean 'units'"),
+    (lambda: layers.LSTM(3, cell=4), TypeError, r"Received: cell\. (?!Did you mean 'cell')(?!.*\bcell,)"),
     (
         lambda: layers.GRU(3, dropout=1.5),
         ValueError,
@@ -466,6 +475,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: layers.RNN(3), ValueError, r"RNN: cell must be a cell.*3 without call"),
     (lambda: layers.RNN([layers.LSTMCell(3), 3]), ValueError, r"StackedRNNCells: cells must be a cell"),
+    (lambda: layers.RNN([]), ValueError, r"StackedRNNCells: cells needs at least one cell. Received: \[\]"),
     (
         lambda: layers.Bidirectional(layers.Dense(3)),
         ValueError,
