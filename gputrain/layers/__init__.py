@@ -33,11 +33,12 @@ from gputrain.utils.registry import serializer
 _LATER = {
     "attention": "AdditiveAttention Attention GroupQueryAttention MultiHeadAttention",
     "augmentation": (
-        "AutoContrast CenterCrop Equalization MaxNumBoundingBoxes RandomBrightness "
-        "RandomColorDegeneration RandomContrast RandomCrop RandomElasticTransform RandomFlip "
-        "RandomGrayscale RandomHue RandomInvert RandomPerspective RandomPosterization RandomRotation "
-        "RandomSaturation RandomSharpness RandomShear RandomTranslation RandomZoom Resizing "
-        "Solarization"
+        "AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix "
+        "Equalization MaxNumBoundingBoxes MixUp RandAugment RandomBrightness RandomColorDegeneration "
+        "RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip "
+        "RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective "
+        "RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear "
+        "RandomTranslation RandomZoom Resizing Solarization"
     ),
     "preprocessing": (
         "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup MelSpectrogram "

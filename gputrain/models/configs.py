@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from gputrain import layers as layers_
@@ -223,6 +222,8 @@ def _unsaid_training(layer: Layer) -> bool | None:
 
 def _in_order(calls: Mapping[tuple[str, int], Any], known: Mapping[tuple[str, int], Any]) -> Iterator[Any]:
     """The calls, each after those that it reads and after the calls of its layer before it."""
+    from graphlib import CycleError, TopologicalSorter  # no training needs it
+
     reads: dict[tuple[str, int], list[tuple[str, int]]] = {}
     for (name, number), call in calls.items():
         if not (isinstance(call, Mapping) and "args" in call and "kwargs" in call):

@@ -18,6 +18,7 @@ from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import is_float
 from gputrain.ir.spec import Dim
 from gputrain.ops.base import apply, cast, convert, spec_of
+from gputrain.ops.calls import keep_calls
 from gputrain.ops.elementwise import add, multiply, subtract
 from gputrain.ops.indexing import pad
 from gputrain.ops.movement import reshape, swapaxes
@@ -397,3 +398,6 @@ def _sizes(length: int, stride: int, size: int, what: str) -> tuple[int, int, in
     named = {"sequence_length": length, "sequence_stride": stride, "fft_length": size}
     first, second, third = (positive_size(value, f"ops.{what}: {name}") for name, value in named.items())
     return first, second, third
+
+
+keep_calls(globals(), __all__)

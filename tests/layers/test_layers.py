@@ -264,7 +264,8 @@ def test_every_layer_is_in_the_table() -> None:
     compared = {getattr(layers, path.removeprefix("layers."), None) for path in paths}
     of_positions = {layers.PositionEmbedding, layers.SinePositionEncoding}  # tests/layers/test_embedding.py
     of_data = {c for c in classes if issubclass(c, HostLayer)} | {layers.IntegerLookup}  # they have programs
-    in_others = {  # tests/layers/test_recurrent.py; functions_as_layers.py and spectral_norms.py in tests/parity/programs
+    # tests/layers/test_recurrent.py; functions_as_layers.py and spectral_norms.py of tests/parity/programs
+    in_others = {
         *(layers.StackedRNNCells, layers.Wrapper),
         *(layers.Lambda, layers.MaxNumBoundingBoxes, layers.Pipeline, layers.SpectralNormalization),
     }

@@ -171,10 +171,10 @@ def test_dropout_leaves_the_same_out_in_all_steps(name: str) -> None:
     same.build((None, 6, 4))
     same.set_weights(layer.get_weights())
     np.testing.assert_allclose(settled, same(np.ones((50, 6, 4), "float32") / 8), atol=1e-6)
-    for row in found:  # with one draw a sample is that of a constant input
-        total = np.interp(row[0, 0], *_first_outputs(same))
-        expected = same(np.full((1, 6, 4), total / 4, "float32"))
-        np.testing.assert_allclose(row, np.asarray(expected)[0], atol=1e-4)
+    # With one draw for all steps a sample is that of an input that stays the same.
+    totals = np.interp(found[:, 0, 0], *_first_outputs(same)).astype("float32")
+    expected = same(np.broadcast_to(totals[:, None, None] / 4, (50, 6, 4)))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def _first_outputs(layer: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -442,6 +442,11 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
         r"GRUCell makes its weights for a known size",
     ),
     (
+        lambda: layers.LSTM(3)([X, H, H]),
+        ShapeError,
+        r"LSTM takes one tensor, and states by name\. Received: 3 tensors\. Call it as layer\(x, initial_state",
+    ),
+    (
         lambda: layers.LSTM(5)(X, initial_state=[H]),
         ShapeError,
         r"initial_state has one tensor for each state.*Expected: \[\(3, 5\), \(3, 5\)\]\. Received: 1",
@@ -663,3 +668,12 @@ def test_models_read_sequences_of_any_length() -> None:
         assert loss[1] < loss[0]
     assert model.predict(X, verbose=0).shape == (3, 6)
     assert model.output_shape == (None, 6)
+
+
+def test_functions_of_a_user_see_known_sizes() -> None:
+    def halves(x: Any) -> Any:
+        assert None not in x.shape, "the function computes with sizes"
+        return x[:, : x.shape[1] // 2]
+
+    inputs = keras.Input((None, 4))
+    assert layers.TimeDistributed(layers.Lambda(halves))(inputs).shape == (None, None, 2)

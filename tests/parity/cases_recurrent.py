@@ -65,7 +65,7 @@ def inner(name: str, **arguments: Any) -> Any:
 
 FRAMES = real(2, 3, 5, 4, 2)  # five axes: samples, steps, rows, columns, channels
 FRAMES_FIRST = real(2, 3, 2, 5, 4)
-MAP = real(2, 3, 2, 3, low=-1.0, high=1.0)  # a state of ConvLSTM2D with three filters of 3 x 3
+MAP = real(2, 2, 3, 3, low=-1.0, high=1.0)  # a state of ConvLSTM2D with three filters of 4 x 2
 STACK = [cell("LSTM", units=3), cell("GRU", units=2), cell("SimpleRNN", units=4)]
 
 WHOLE = of("layers.StackedRNNCells", cells=STACK, name="stack")

@@ -15,6 +15,7 @@ from gputrain.layers.augmentation.colours import (
     Solarization,
 )
 from gputrain.layers.augmentation.cropping import CenterCrop, RandomCrop
+from gputrain.layers.augmentation.equalizing import ContrastLimitedAdaptiveHistogramEqualization
 from gputrain.layers.augmentation.geometry import (
     RandomElasticTransform,
     RandomPerspective,
@@ -23,19 +24,29 @@ from gputrain.layers.augmentation.geometry import (
     RandomTranslation,
     RandomZoom,
 )
+from gputrain.layers.augmentation.mixing import CutMix, MixUp, RandomErasing, RandomGaussianBlur
+from gputrain.layers.augmentation.policies import AugMix, RandAugment, RandomColorJitter
 from gputrain.layers.augmentation.scaling import Resizing
 
 __all__ = [
+    "AugMix",
     "AutoContrast",
     "CenterCrop",
+    "ContrastLimitedAdaptiveHistogramEqualization",
+    "CutMix",
     "Equalization",
     "MaxNumBoundingBoxes",
+    "MixUp",
+    "RandAugment",
     "RandomBrightness",
     "RandomColorDegeneration",
+    "RandomColorJitter",
     "RandomContrast",
     "RandomCrop",
     "RandomElasticTransform",
+    "RandomErasing",
     "RandomFlip",
+    "RandomGaussianBlur",
     "RandomGrayscale",
     "RandomHue",
     "RandomInvert",

@@ -312,7 +312,7 @@ class PixelChanges(ImageChanges):
 
     def call(self, inputs: Any, training: bool = True) -> Any:
         """The images changed, or a dict of them and more."""
-        return self.changed(inputs, training)
+        return self._apply(inputs, training)
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Any = None, training: bool = True

@@ -237,7 +237,7 @@ class Tracked(Typed):
         return sorted(own, key=lambda v: not v.made_trainable)
 
     def _kept_states(self) -> list[Variable]:
-        """Variables of this layer itself that are no weights: a training that is resumed goes on with them."""
+        """Variables of this layer itself that are no weights, with which a resumed training goes on."""
         return []
 
     @property

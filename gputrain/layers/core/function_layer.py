@@ -16,7 +16,6 @@ from gputrain.ops.base import convert
 from gputrain.utils import tree
 from gputrain.utils.custom_objects import deserialize_keras_object, serialize_keras_object
 from gputrain.utils.signatures import takes
-from gputrain.utils.states import yielding
 
 _CODE = "__lambda__"  # what Keras calls a function that it writes down as code
 
@@ -148,8 +147,7 @@ class Lambda(Layer):
             return self.mask(inputs, previous_mask)
         return None if self.mask is None else convert(self.mask)
 
-    @yielding
-    def is_own(self) -> bool:
+    def _has_known_call(self) -> bool:
         """False: the function is the user's."""
         return False
 
