@@ -410,6 +410,21 @@ def test_first_weights() -> None:
 H = np.zeros((3, 5), "float32")
 
 
+class _Sized:
+    """A cell that counts the features up, with a state of the given size."""
+
+    def __init__(self, state_size: Any) -> None:
+        self.state_size = state_size
+
+    def call(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
+        total = ops.add(states[0], inputs)
+        return total, [total]
+
+
+def test_sizes_of_states_may_be_numbers_of_numpy() -> None:
+    np.testing.assert_allclose(layers.RNN(_Sized(np.int64(4)))(X), X.sum(1), atol=1e-5)
+
+
 def _fixed(batch: int) -> Any:
     model = keras.Sequential([keras.Input(batch_shape=(batch, 6, 4)), layers.LSTM(2, stateful=True)])
     model.compile("sgd", "mse")
@@ -480,6 +495,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: layers.RNN(3), ValueError, r"RNN: cell must be a cell.*3 without call"),
     (lambda: layers.RNN([layers.LSTMCell(3), 3]), ValueError, r"StackedRNNCells: cells must be a cell"),
+    (lambda: layers.RNN(_Sized({"a": 2})), ValueError, r"RNN: cell: state_size is an int, or a list.*'a': 2"),
     (lambda: layers.RNN([]), ValueError, r"StackedRNNCells: cells needs at least one cell. Received: \[\]"),
     (
         lambda: layers.Bidirectional(layers.Dense(3)),
