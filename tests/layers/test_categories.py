@@ -380,7 +380,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: layers.CategoryEncoding(3)([[0, 1], [3, -1]]),
         DataError,
-        r"an index is outside of the 3 classes\. Expected: 0\.\.2\. Received: 3, and 1 more outside\. Raise",
+        r"an index is outside of the 3 classes\. Expected: 0\.\.2\. Received: 3, and 1 more\. Raise",
     ),
     (lambda: layers.CategoryEncoding(3)([["a"]]), DataError, r"takes numbers"),
     (lambda: layers.CategoryEncoding(), ValueError, r"num_tokens must be given.*IntegerLookup finds them"),
