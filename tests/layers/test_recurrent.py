@@ -459,7 +459,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: layers.LSTM(3)([X, H, H]),
         ShapeError,
-        r"LSTM takes one tensor, and states by name\. Received: 3 tensors\. Call it as layer\(x, initial_state",
+        r"LSTM takes one tensor, and states by name\. Received: 3 tensors\. Call it as layer\(x, initial",
     ),
     (
         lambda: layers.LSTM(5)(X, initial_state=[H]),

@@ -26,9 +26,9 @@ class MaxNumBoundingBoxes(Layer):
         bounding_box_format: how boxes are written, as "xyxy"; must be said where there are some, and stays.
 
     Shapes:
-        {"images": ..., "bounding_boxes": {"boxes": (N, M, 4), "labels": (N, M)}} with any further entries, the
-        boxes to (N, max_number, 4) and the labels to (N, max_number); of a single image without N. What has
-        no boxes is handed on.
+        {"images": ..., "bounding_boxes": {"boxes": (N, M, 4), "labels": (N, M)}} with any further entries,
+        the boxes to (N, max_number, 4) and the labels to (N, max_number); of a single image without N. What
+        has no boxes is handed on.
 
     Raises:
         ValueError: boxes, and no bounding_box_format.

@@ -74,9 +74,13 @@ class ContrastLimitedAdaptiveHistogramEqualization(PixelChanges):
         tables = self._tables(places(*own), count * rows * columns * channels, math.prod(lengths))
         upper, lower, down = _neighbours(rows, lengths[0])
         left, right, across = _neighbours(columns, lengths[1])
+
+        def read(row: Any, column: Any) -> Any:
+            """What the pixels become by those tables."""
+            return ops.take(tables, places(row, column), axis=0)
+
         above, below = (
-            _between(*(ops.take(tables, places(row, x), axis=0) for x in (left, right)), across[:, None])
-            for row in (upper, lower)
+            _between(read(row, left), read(row, right), across[:, None]) for row in (upper, lower)
         )
         return _between(above, below, down[:, None, None])[:, : sizes[0], : sizes[1]]
 

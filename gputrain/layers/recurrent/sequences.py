@@ -393,6 +393,6 @@ class GatedRNN(UnitsRNN):
 
     use_cudnn: Any = declared.argument(_use_cudnn, "auto", after="unroll", kept=False)
 
-    def check_arguments(self, use_cudnn: Any) -> None:
+    def check_arguments(self, use_cudnn: Any) -> None:  # type: ignore[override]  # what is not kept is passed
         """Keep `use_cudnn`, which is not part of the config, as in Keras."""
         self.use_cudnn = use_cudnn

@@ -50,7 +50,8 @@ def inputs_of(sample: Sample, dtype: str) -> list[np.ndarray]:
     """A sample's arrays; the statistics of float16, which come last, are float32."""
     inputs = make_inputs(sample, dtype)
     for tensors in range(len(inputs), 0, -1):
-        wide = [x if i < tensors or x.dtype.kind != "f" else x.astype("float32") for i, x in enumerate(inputs)]
+        later = [x.astype("float32") if x.dtype.kind == "f" else x for x in inputs[tensors:]]
+        wide = [*inputs[:tensors], *later]
         with suppress(DTypeError):
             sample.op.output_specs(*(spec_of(x) for x in wide))
             return wide
