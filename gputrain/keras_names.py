@@ -215,8 +215,8 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "settings of other engines",
-        "Leave them out: there is one kind of attention, tracebacks are never filtered, and nothing unsafe is "
-        "loaded.",
+        "Leave them out: attention is computed in one way, tracebacks are never filtered, and nothing unsafe "
+        "is loaded.",
         {
             "config": "disable_flash_attention enable_flash_attention is_flash_attention_enabled "
             "disable_traceback_filtering enable_traceback_filtering is_traceback_filtering_enabled "

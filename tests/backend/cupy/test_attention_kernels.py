@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from gputrain.backend.cupy import CupyDevice, attending
-from gputrain.ops.attending import DotProductAttention
 from gputrain.ops.base import Sample
-from tests.backend.cupy.running import FLOATS, check, run, samples
+from tests.backend.cupy.running import check, samples
 from tests.selection import quick
-from tests.tolerances import assert_close
 
 
 @pytest.mark.parametrize("sample", samples(attending))
