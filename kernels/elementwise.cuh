@@ -17,6 +17,7 @@ GPUTRAIN_FUNCTION(floor_of, floorf, floor)
 GPUTRAIN_FUNCTION(ceil_of, ceilf, ceil)
 GPUTRAIN_FUNCTION(rint_of, rintf, rint)
 GPUTRAIN_FUNCTION(erf_of, erff, erf)
+GPUTRAIN_FUNCTION(erfc_part, erfcf, erfc)
 
 // As on the CPU, these two are computed in double.
 template <typename T> __device__ __forceinline__ T erfc_of(T x) { return (T)erfc((double)x); }
@@ -42,6 +43,27 @@ template <typename T> __device__ __forceinline__ T softplus_of(T x) {
 }
 template <typename T> __device__ __forceinline__ T elu_of(T x, T alpha) {
     return expm1_of(smaller(x, (T)0)) * alpha + larger(x, (T)0);
+}
+
+// Gelu: x times the share of the normal distribution below x, or an approximation of the share; and its slope. Beyond
+// 30 the approximation is 0 or 1 in any type, and the cube of a large number would be infinite.
+template <typename T> __device__ __forceinline__ T share_below(T x) {
+    return (T)0.5 * erfc_part(x * (T)-0.70710678118654752);
+}
+template <typename T> __device__ __forceinline__ T near_zero(T x) { return smaller(larger(x, (T)-30), (T)30); }
+template <typename T> __device__ __forceinline__ T share_by_tanh(T x) {
+    const T near = near_zero(x);
+    const T inner = (T)0.79788456080286536 * (near + (T)0.044715 * near * near * near);
+    return (T)0.5 + (T)0.5 * tanh_of(inner);
+}
+template <typename T> __device__ __forceinline__ T gelu_of(T x) { return x * share_below(x); }
+template <typename T> __device__ __forceinline__ T gelu_by_tanh_of(T x) { return x * share_by_tanh(x); }
+template <typename T> __device__ __forceinline__ T gelu_slope(T x) {
+    return share_below(x) + x * ((T)0.39894228040143268 * exp_of((T)-0.5 * x * x));
+}
+template <typename T> __device__ __forceinline__ T gelu_by_tanh_slope(T x) {
+    const T near = near_zero(x), share = share_by_tanh(x);
+    return share + near * share * ((T)1 - share) * (T)1.5957691216057308 * ((T)1 + (T)0.134145 * near * near);
 }
 
 // -(target log(p) + (1 - target) log(1 - p)), p limited to low..high

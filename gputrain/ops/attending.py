@@ -497,7 +497,7 @@ def weights_of(
     """Weights (N, H, T, S) of attention, all of them; 0 for a query that sees no key. See `attend`."""
     q, k = as_floats(query, key)
     groups, heads = spec_of(k).shape[2], spec_of(q).shape[2]
-    if groups != heads:
+    if groups and heads and groups != heads:
         k = repeat(k, heads // groups, axis=2)
     scores = matmul(multiply(transpose(q, (0, 2, 1, 3)), scale), transpose(k, (0, 2, 3, 1)))
     op = _Attending(scale, causal, window or 0)

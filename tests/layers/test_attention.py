@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -201,7 +202,7 @@ def planned_bytes(length: int, **arguments: Any) -> int:
 @pytest.mark.parametrize("arguments", [{}, {"dropout": 0.1}])
 def test_memory_of_a_training_step_grows_linearly(arguments: dict[str, Any]) -> None:
     sizes = [planned_bytes(length, **arguments) for length in (512, 1024, 2048, 4096)]
-    assert all(longer < 2.1 * shorter for shorter, longer in zip(sizes, sizes[1:], strict=False)), sizes
+    assert all(longer < 2.1 * shorter for shorter, longer in pairwise(sizes)), sizes
     scores = 4 * 4 * 4096**2 * 4
     assert sizes[-1] < scores / 4, "all scores are never there at once"
 

@@ -84,6 +84,8 @@ EXPRESSIONS: dict[str, Expression] = {
     "Floor": _of("floor_of({0})"),
     "FloorDivide": _of("floor_divide({0}, {1})"),
     "FullLike": lambda op, kind, x: number(op.value, kind),
+    "Gelu": lambda op, kind, x: f"gelu{'_by_tanh' * op.approximate}_of({x})",
+    "GeluGrad": lambda op, kind, ct, x: f"{ct} * gelu{'_by_tanh' * op.approximate}_slope({x})",
     "Greater": _of("{0} > {1}"),
     "GreaterEqual": _of("{0} >= {1}"),
     "IsFinite": _of("is_finite({0})"),

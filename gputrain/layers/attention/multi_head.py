@@ -15,6 +15,7 @@ from gputrain.layers.base.arguments import known_size, positive_int
 from gputrain.layers.base.masking import unmasked
 from gputrain.layers.core import EinsumDense
 from gputrain.ops.attending import attend, weights_of
+from gputrain.ops.contraction import einsum
 from gputrain.utils.signatures import on_or_off
 
 
@@ -174,7 +175,7 @@ class _HeadsAttention(Layer):
             gate = self.gate_dense(query) if self.use_gate else None
             projected = self.query_dense(query), self.key_dense(value if key is None else key)
             q, k, v = (layout.joined(x) for x in (*projected, self.value_dense(value)))
-        limits = {"causal": bool(use_causal_mask), "window": self.sliding_window}
+        limits: dict[str, Any] = {"causal": bool(use_causal_mask), "window": self.sliding_window}
         if len(self.axes_of_places) > 1 and any(limits.values()):
             rule = f"{type(self).__name__}: a causal mask or a window needs attention along one axis."
             raise ShapeError(explain(rule, received=f"attention along axes {self.axes_of_places}"))
@@ -240,7 +241,9 @@ class MultiHeadAttention(_HeadsAttention):
         assert self.attention_axes is not None
         return self.attention_axes
 
-    def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
+    def build(  # type: ignore[override]
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         """Make the projections of query, key and value, and that of the output."""
         key_shape = value_shape if key_shape is None else key_shape
         ranks = {len(shape) for shape in (query_shape, value_shape, key_shape)}
@@ -303,7 +306,9 @@ class GroupedQueryAttention(_HeadsAttention):
                 )
             )
 
-    def build(self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None) -> None:
+    def build(  # type: ignore[override]
+        self, query_shape: Shape, value_shape: Shape, key_shape: Shape | None = None
+    ) -> None:
         """Make the projections of query, key and value, and that of the output."""
         key_shape = value_shape if key_shape is None else key_shape
         if {len(shape) for shape in (query_shape, value_shape, key_shape)} != {3}:
@@ -337,9 +342,9 @@ def _weighed(weights: Any, values: Any) -> Any:
     n, heads, length, keys = weights.shape
     groups, size = values.shape[2:]
     if heads == groups:
-        return ops.einsum("nhts,nshe->nthe", weights, values)
+        return einsum("nhts,nshe->nthe", weights, values)
     shared = ops.reshape(weights, (-1 if n is None else n, groups, heads // groups, length, keys))
-    found = ops.einsum("ngrts,nsge->ntgre", shared, values)
+    found = einsum("ngrts,nsge->ntgre", shared, values)
     return ops.reshape(found, (-1 if n is None else n, length, heads, size))
 
 

@@ -19,7 +19,7 @@ from gputrain.layers.augmentation.transforming import (
 )
 from gputrain.layers.base import arguments, declared, registry
 from gputrain.ops.derived_colours import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
-from gputrain.ops.derived_sums import bincount, cumsum
+from gputrain.ops.derived_sums import cumsum
 
 _BYTES = (0.0, 255.0)
 _BITS = 8
@@ -373,9 +373,9 @@ class Equalization(PixelChanges):
         values = rescaled(images, self.value_range, _BYTES)
         first = np.arange(channels) * self.bins  # the first bin of each channel
         counted = self._bin(ops.divide(ops.multiply(ops.cast(values, "float32"), float(last)), 255.0))
-        places = ops.reshape(ops.add(counted, first), (-1,))
-        counts = ops.reshape(bincount(places, minlength=channels * self.bins), (channels, self.bins))
-        total = ops.cast(cumsum(counts, 1), "float32")
+        places = ops.add(counted, first)
+        counts = ops.apply(ops.ScatterAdd(0, channels * self.bins), ops.ones(places.shape, "float32"), places)
+        total = cumsum(ops.reshape(counts, (channels, self.bins)), 1)
         least = ops.min(ops.where(ops.greater(total, 0.0), total, np.inf), 1, keepdims=True)
         above = ops.subtract(total[:, -1:], least)
         flat = ops.equal(above, 0.0)  # all values of the channel are in one bin
