@@ -74,11 +74,14 @@ class ContrastLimitedAdaptiveHistogramEqualization(PixelChanges):
         tables = self._tables(places(*own), count * rows * columns * channels, math.prod(lengths))
         upper, lower, down = _neighbours(rows, lengths[0])
         left, right, across = _neighbours(columns, lengths[1])
-        above, below = (
-            _between(*(ops.take(tables, places(row, x), axis=0) for x in (left, right)), across[:, None])
-            for row in (upper, lower)
-        )
-        return _between(above, below, down[:, None, None])[:, : sizes[0], : sizes[1]]
+
+        def read(row: Any) -> Any:
+            """What the tables of a row of tiles say, between the two that are nearest."""
+            first, second = (ops.take(tables, places(row, x), axis=0) for x in (left, right))
+            return _between(first, second, across[:, None])
+
+        mean = _between(read(upper), read(lower), down[:, None, None])
+        return mean[:, : sizes[0], : sizes[1]]
 
     def _tables(self, places: Any, count: int, area: int) -> Any:
         """What each level of each of `count` tables becomes, one behind the other, (count * 256,)."""
