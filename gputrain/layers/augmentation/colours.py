@@ -15,6 +15,7 @@ from gputrain.layers.augmentation.transforming import (
     RandomPixels,
     both_ways,
     rescaled,
+    shares,
     value_range,
 )
 from gputrain.layers.base import arguments, declared, registry
@@ -25,7 +26,7 @@ _BYTES = (0.0, 255.0)
 _BITS = 8
 _OUTER, _MIDDLE = 1 / 13, 5 / 13  # weights of a pixel's neighbours, and its own, in a smoothed image
 
-_shares = partial(both_ways, 0.0, 1.0)
+
 _both_ways = partial(both_ways, -1.0, 1.0)
 
 
@@ -42,7 +43,7 @@ class RandomColours(RandomPixels):
             one number f stands for (0, f).
     """
 
-    factor: tuple[float, float] = declared.argument(_shares)
+    factor: tuple[float, float] = declared.argument(shares)
     data_format: str = declared.argument(arguments.data_format, None, after="value_range")
 
     def choose(self, draws: Draws) -> dict[str, Any]:
@@ -106,9 +107,7 @@ class RandomSaturation(RandomColours):
         """The images with another saturation."""
         planes = rgb_to_hsv(images, data_format="channels_last")
         changed = ops.multiply(planes[..., 1:2], _column(transformation["factor"], images))
-        planes = ops.concatenate(
-            [planes[..., :1], ops.clip(changed, *self.value_range), planes[..., 2:]], -1
-        )
+        planes = ops.concatenate([planes[..., :1], ops.clip(changed, *self.value_range), planes[..., 2:]], -1)
         return hsv_to_rgb(planes, data_format="channels_last")
 
 
@@ -241,7 +240,7 @@ class RandomInvert(RandomPixels):
         [1.0, 1.0]
     """
 
-    factor: tuple[float, float] = declared.argument(_shares, 1.0)
+    factor: tuple[float, float] = declared.argument(shares, 1.0)
     data_format: str = declared.argument(arguments.data_format, None, after="seed")
 
     any_layout = True
@@ -275,8 +274,8 @@ class Solarization(RandomPixels):
         [1.0, 0.75]
     """
 
-    addition_factor: tuple[float, float] = declared.argument(_shares, 0.0)
-    threshold_factor: tuple[float, float] = declared.argument(_shares, 0.0)
+    addition_factor: tuple[float, float] = declared.argument(shares, 0.0)
+    threshold_factor: tuple[float, float] = declared.argument(shares, 0.0)
 
     any_layout = True
 

@@ -75,14 +75,13 @@ class ContrastLimitedAdaptiveHistogramEqualization(PixelChanges):
         upper, lower, down = _neighbours(rows, lengths[0])
         left, right, across = _neighbours(columns, lengths[1])
 
-        def read(row: Any, column: Any) -> Any:
-            """What the pixels become by those tables."""
-            return ops.take(tables, places(row, column), axis=0)
+        def read(row: Any) -> Any:
+            """What the tables of a row of tiles say, between the two that are nearest."""
+            first, second = (ops.take(tables, places(row, x), axis=0) for x in (left, right))
+            return _between(first, second, across[:, None])
 
-        above, below = (
-            _between(read(row, left), read(row, right), across[:, None]) for row in (upper, lower)
-        )
-        return _between(above, below, down[:, None, None])[:, : sizes[0], : sizes[1]]
+        mean = _between(read(upper), read(lower), down[:, None, None])
+        return mean[:, : sizes[0], : sizes[1]]
 
     def _tables(self, places: Any, count: int, area: int) -> Any:
         """What each level of each of `count` tables becomes, one behind the other, (count * 256,)."""

@@ -33,7 +33,8 @@ def _fill_mode(value: Any, where: str) -> str:
     return arguments.one_of(value, FILL_MODES, where)
 
 
-def _interpolation(value: Any, where: str) -> str:
+def known_interpolation(value: Any, where: str) -> str:
+    """The name of an interpolation."""
     return arguments.one_of(value, INTERPOLATIONS, where)
 
 
@@ -73,7 +74,7 @@ class RandomPlaces(RandomImages):
     """
 
     fill_mode: str = declared.argument(_fill_mode, "reflect")
-    interpolation: str = declared.argument(_interpolation, "bilinear")
+    interpolation: str = declared.argument(known_interpolation, "bilinear")
     fill_value: float = declared.argument(arguments.number, 0.0, after="seed")
 
     def change(self, images: Any, transformation: Any) -> Any:
@@ -227,7 +228,7 @@ class RandomShear(RandomPlaces):
 
     x_factor: Any = declared.argument(_turn, 0.0)
     y_factor: Any = declared.argument(_turn, 0.0)
-    interpolation: str = declared.argument(_interpolation, "bilinear")
+    interpolation: str = declared.argument(known_interpolation, "bilinear")
     fill_mode: str = declared.argument(_fill_mode, "reflect")
     fill_value: float = declared.argument(arguments.number, 0.0)
     data_format: str = declared.argument(arguments.data_format, None)
@@ -271,7 +272,7 @@ class RandomPerspective(_Chance):
 
     factor: Any = declared.argument(_part, 1.0)
     scale: float = declared.argument(arguments.share, 1.0)
-    interpolation: str = declared.argument(_interpolation, "bilinear")
+    interpolation: str = declared.argument(known_interpolation, "bilinear")
     fill_value: float = declared.argument(arguments.number, 0.0)
 
     @declared.fixed
@@ -327,7 +328,7 @@ class RandomElasticTransform(_Chance):
 
     factor: Any = declared.argument(_part, 1.0)
     scale: Any = declared.argument(_part, 1.0)
-    interpolation: str = declared.argument(_interpolation, "bilinear")
+    interpolation: str = declared.argument(known_interpolation, "bilinear")
     fill_mode: str = declared.argument(_fill_mode, "reflect")
     fill_value: float = declared.argument(arguments.number, 0.0)
     value_range: tuple[float, float] = declared.argument(value_range, (0, 255))

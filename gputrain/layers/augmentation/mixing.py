@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,14 +13,12 @@ from gputrain.layers.augmentation.transforming import (
     Draws,
     RandomImages,
     RandomPixels,
-    both_ways,
     is_number,
+    shares,
     value_range,
 )
 from gputrain.layers.base import arguments, declared, registry
 from gputrain.ops.derived_neighbours import gaussian_blur
-
-_shares = partial(both_ways, 0.0, 1.0)
 
 
 def _odd(value: Any, where: str) -> tuple[int, int]:
@@ -92,8 +89,8 @@ class RandomErasing(_Boxes, RandomPixels):
         12.0
     """
 
-    factor: tuple[float, float] = declared.argument(_shares, 1.0)
-    scale: tuple[float, float] = declared.argument(_shares, (0.02, 0.33))
+    factor: tuple[float, float] = declared.argument(shares, 1.0)
+    scale: tuple[float, float] = declared.argument(shares, (0.02, 0.33))
     fill_value: Any = declared.argument(_fill, None)
     value_range: tuple[float, float] = declared.argument(value_range, (0, 255))
     data_format: str = declared.argument(arguments.data_format, None, after="seed")
@@ -231,7 +228,7 @@ class CutMix(_Boxes, _Mixtures):
         [1.0, 1.0, 1.0, 1.0]
     """
 
-    factor: tuple[float, float] = declared.argument(_shares, 1.0)
+    factor: tuple[float, float] = declared.argument(shares, 1.0)
     data_format: str = declared.argument(arguments.data_format, None, after="seed")
 
     def choose(self, draws: Draws) -> dict[str, Any]:
@@ -270,9 +267,9 @@ class RandomGaussianBlur(RandomPixels):
         [9.0]
     """
 
-    factor: tuple[float, float] = declared.argument(_shares, 1.0)
+    factor: tuple[float, float] = declared.argument(shares, 1.0)
     kernel_size: tuple[int, int] = declared.argument(_odd, 3)
-    sigma: tuple[float, float] = declared.argument(_shares, 1.0)
+    sigma: tuple[float, float] = declared.argument(shares, 1.0)
     data_format: str = declared.argument(arguments.data_format, None, after="value_range")
 
     def choose(self, draws: Draws) -> dict[str, Any]:

@@ -19,28 +19,22 @@ from gputrain.layers.augmentation.colours import (
     Solarization,
 )
 from gputrain.layers.augmentation.geometry import (
-    INTERPOLATIONS,
     RandomRotation,
     RandomShear,
     RandomTranslation,
+    known_interpolation,
 )
 from gputrain.layers.augmentation.transforming import (
     Draws,
     ImageChanges,
     RandomImages,
     RandomPixels,
-    both_ways,
+    shares,
     value_range,
 )
 from gputrain.layers.base import arguments, declared, registry
 
 _ADDITIONAL = ("random_brightness", "random_color_degeneration", "random_contrast", "random_sharpness")
-
-_shares = partial(both_ways, 0.0, 1.0)
-
-
-def _interpolation(value: Any, where: str) -> str:
-    return arguments.one_of(value, INTERPOLATIONS, where)
 
 
 def _factor(value: Any, where: str, made_by: type[RandomImages]) -> Any:
@@ -134,8 +128,8 @@ class RandomColorJitter(Changes):
 class Policy(Changes):
     """Base of those that choose among all changes."""
 
-    factor: tuple[float, float] = declared.argument(_shares, 0.5)
-    interpolation: str = declared.argument(_interpolation, "bilinear")
+    factor: tuple[float, float] = declared.argument(shares, 0.5)
+    interpolation: str = declared.argument(known_interpolation, "bilinear")
 
     @cached_property
     def parts(self) -> dict[str, ImageChanges]:
@@ -197,8 +191,8 @@ class RandAugment(Policy):
 
     value_range: tuple[float, float] = declared.argument(value_range, (0, 255))
     num_ops: int = declared.argument(arguments.positive_int, 2)
-    factor: tuple[float, float] = declared.argument(_shares, 0.5)
-    interpolation: str = declared.argument(_interpolation, "bilinear")
+    factor: tuple[float, float] = declared.argument(shares, 0.5)
+    interpolation: str = declared.argument(known_interpolation, "bilinear")
 
     def choose(self, draws: Draws) -> dict[str, Any]:
         """What each way draws, and which ways each image takes, (num_ops, N)."""
@@ -245,10 +239,10 @@ class AugMix(Policy):
     value_range: tuple[float, float] = declared.argument(value_range, (0, 255))
     num_chains: int = declared.argument(arguments.positive_int, 3)
     chain_depth: int = declared.argument(arguments.positive_int, 3)
-    factor: tuple[float, float] = declared.argument(_shares, 0.3)
+    factor: tuple[float, float] = declared.argument(shares, 0.3)
     alpha: float = declared.argument(arguments.positive, 1.0)
     all_ops: bool = declared.flag(True)
-    interpolation: str = declared.argument(_interpolation, "bilinear")
+    interpolation: str = declared.argument(known_interpolation, "bilinear")
 
     @property
     def names(self) -> list[str]:

@@ -73,6 +73,7 @@ def both_ways(low: float, high: float, value: Any, where: str) -> tuple[float, f
     return min(pair), max(pair)
 
 
+shares = partial(both_ways, 0.0, 1.0)
 value_range = partial(bounds, -np.inf, np.inf)
 
 # -------------------------------------------------------------------------------------------- random numbers
