@@ -46,6 +46,7 @@ ROOMS = {
     "gputrain.regularizers": "Penalties on weights and activations.",
     "gputrain.constraints": "What weights are held to after each step.",
     "gputrain.ops": "Operations: computed at once on arrays, recorded while a model is traced.",
+    "gputrain.ops.image": "Operations on images: other sizes, other places of pixels, colours, parts.",
     "gputrain.random": "Random numbers, equal on the CPU and on a GPU.",
     "gputrain.utils": "Small helpers.",
     "gputrain.datasets": "Data sets, with Keras's `load_data`.",

@@ -57,16 +57,9 @@ NOT_THERE: tuple[Group, ...] = (
         {"utils": "FeatureSpace"},
     ),
     Group(
-        "other augmentation",
-        "docs/images.md has those that are there. Write others with keras.ops.image in a Layer of your own, or "
-        "change the images before the training.",
-        {
-            "layers": "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization "
-            "MixUp RandAugment RandomColorDegeneration RandomColorJitter "
-            "RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPosterization "
-            "RandomSaturation RandomSharpness Solarization",
-            "utils": "bounding_boxes",
-        },
+        "bounding boxes",
+        "Change boxes with NumPy before the training: layers move images alone.",
+        {"utils": "bounding_boxes"},
     ),
     Group(
         "layers of other frameworks",

@@ -127,6 +127,7 @@ template <typename A, int TILE> struct Square {
                 rights[row * SLICE + column] = right.at(first + row, start + column);
             }
             __syncthreads();
+#pragma unroll 4
             for (int k = 0; k < DEPTH; ++k) {
                 A a[EACH], b[EACH];
                 for (int i = 0; i < EACH; ++i) a[i] = lefts[(y + SIDE * i) * SLICE + k];
@@ -155,6 +156,7 @@ template <typename A, int TILE> struct Square {
             for (int k = threadIdx.x; k < DEPTH * TILE; k += THREADS)
                 slice[k / TILE * PITCH + k % TILE] = rows.at(first + start + k / TILE, left + k % TILE);
             __syncthreads();
+#pragma unroll 4
             for (int k = 0; k < DEPTH; ++k) {
                 A a[EACH], b[EACH];
                 for (int i = 0; i < EACH; ++i) {

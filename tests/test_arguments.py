@@ -28,7 +28,12 @@ from gputrain.utils.signatures import KERAS_ONLY
 from tests.test_public_names import RECORDED, room
 
 # Parameters that are there for whoever overrides the method, or that say how and not what is computed.
+_OF_IMAGES = {"transformation": "for layers that change them", "training": "for layers that change them"}
 UNREAD = {
+    "transform_images": _OF_IMAGES,
+    "transform_labels": _OF_IMAGES,
+    "transform_segmentation_masks": _OF_IMAGES,
+    "change_masks": {"transformation": "for layers that change them"},
     "Layer.compute_mask": {"inputs": "for layers that make masks"},
     "Model.compute_loss": {"x": "for losses that read the inputs"},
     "Model.compute_metrics": {"x": "for metrics that read the inputs"},

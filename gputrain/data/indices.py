@@ -47,8 +47,9 @@ def ranges_in(inputs: Sequence[Value], looked_up: Iterable[tuple[Value, int, str
         while value.node is not None and _is_the_same(value.node.op, bool(keys)):
             keys += [value.node.op.key] if isinstance(value.node.op, GetItem) else []
             value = value.node.inputs[0]
-        if value.node is None and value in inputs:
-            found.append(IndexRange(list(inputs).index(value), tuple(reversed(keys)), size, path))
+        place = next((i for i, one in enumerate(inputs) if one is value), None)
+        if value.node is None and place is not None:
+            found.append(IndexRange(place, tuple(reversed(keys)), size, path))
     return list(dict.fromkeys(found))
 
 

@@ -51,6 +51,9 @@ class STFT(Initializer):
                 raise ValueError(explain(rule, received=repr(value)))
         if isinstance(window, str):
             window_values(window, 1, True, "STFT")
+        elif window is not None and np.asarray(window).dtype.kind not in "iuf":
+            rule = "STFT: window is a name, the values, or None."
+            raise ValueError(explain(rule, received=repr(window)))
 
     def __call__(self, shape: Any, dtype: Any = None) -> NDArray[Any]:
         """Return the kernel of shape (T, 1, F / 2 + 1): T elements of a window, frequencies 0 to F / 2.

@@ -89,16 +89,27 @@ _SETTINGS_OF = {
     **dict.fromkeys(_FILLING, ("fill_value",)),
 }
 _ALSO_OF_CALL = {"isclose": ("rtol", "atol"), "batch_normalization": ("offset",)}
-_OF_CORE = "cast convert_to_tensor saturate_cast slice slice_update stop_gradient unstack"
-_OF_MATH = "erf erfc erfinv in_top_k logsumexp rsqrt"
-_OF_LINALG = "norm"
+_OF_CORE = (
+    "cast convert_to_tensor saturate_cast scatter scatter_update slice slice_update stop_gradient unstack"
+)
+_OF_MATH = (
+    "cdist erf erfc erfinv extract_sequences fft fft2 ifft2 in_top_k irfft istft logdet "
+    "logsumexp rfft rsqrt segment_max segment_min segment_prod segment_sum stft top_k "
+    "view_as_complex view_as_real"
+)
+_OF_LINALG = (
+    "cholesky cholesky_inverse det eig eigh inv lstsq lu_factor matrix_rank norm pinv qr "
+    "solve solve_triangular svd"
+)
 _OF_NN = (
-    "average_pool batch_normalization binary_crossentropy categorical_crossentropy celu conv conv_transpose "
-    "depth_to_space depthwise_conv dot_product_attention elu gelu glu hard_shrink hard_sigmoid hard_silu "
-    "hard_tanh layer_normalization leaky_relu log_sigmoid log_softmax max_pool moments multi_hot normalize "
-    "one_hot relu relu6 rms_normalization selu separable_conv sigmoid silu soft_shrink softmax softplus "
-    "softsign space_to_depth sparse_categorical_crossentropy sparse_plus sparse_sigmoid sparsemax squareplus "
-    "tanh_shrink threshold"
+    "adaptive_average_pool adaptive_max_pool average_pool batch_normalization "
+    "binary_crossentropy categorical_crossentropy celu conv conv_transpose ctc_decode "
+    "ctc_loss depth_to_space depthwise_conv dot_product_attention elu fold gelu glu "
+    "hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh layer_normalization leaky_relu "
+    "log_sigmoid log_softmax max_pool moments multi_hot normalize one_hot polar psnr relu "
+    "relu6 rms_normalization selu separable_conv sigmoid silu soft_shrink softmax softplus "
+    "softsign space_to_depth sparse_categorical_crossentropy sparse_plus sparse_sigmoid "
+    "sparsemax squareplus swish tanh_shrink threshold unfold"
 )
 _HOMES = {
     name: module

@@ -18,6 +18,7 @@ from gputrain.errors import DTypeError, ShapeError, explain
 from gputrain.ir import is_float
 from gputrain.ir.spec import Dim
 from gputrain.ops.base import apply, cast, convert, spec_of
+from gputrain.ops.calls import keep_calls
 from gputrain.ops.elementwise import add, multiply, subtract
 from gputrain.ops.indexing import pad
 from gputrain.ops.movement import reshape, swapaxes
@@ -342,8 +343,9 @@ def stft(
     if not is_float(str(x.dtype)):
         raise DTypeError(explain("ops.stft takes floats.", received=x.dtype, fix='ops.cast(x, "float32").'))
     if center:
-        half = size // 2
-        x = pad(x, [(0, 0)] * (len(x.shape) - 1) + [(half, half)], mode="reflect")
+        half, known = size // 2, x.shape[-1] is not None
+        border = [(0, 0)] * (len(x.shape) - 1) + [(half, half)]
+        x = pad(x, border, mode="reflect" if known else "constant")  # of unknown sizes only the shape matters
     frames = extract_sequences(x, size, stride)
     return rfft(frames if window is None else multiply(frames, values.astype(str(x.dtype))))
 
@@ -396,3 +398,6 @@ def _sizes(length: int, stride: int, size: int, what: str) -> tuple[int, int, in
     named = {"sequence_length": length, "sequence_stride": stride, "fft_length": size}
     first, second, third = (positive_size(value, f"ops.{what}: {name}") for name, value in named.items())
     return first, second, third
+
+
+keep_calls(globals(), __all__)

@@ -372,6 +372,14 @@ def test_initial_states_have_gradients() -> None:
     np.testing.assert_allclose(found.output, model.layers[-1](X, initial_state=[start]), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_no_steps_leave_the_states_as_they_are(name: str) -> None:
+    states = [np.full((3, 5), i + 1, "float32") for i in range(KINDS[name])]
+    for make, mask in itertools.product((made, step_by_step), (None, MASK[:, :0])):
+        found = make(name, return_state=True)(X[:, :0], initial_state=states, mask=mask)
+        np.testing.assert_array_equal(found, [states[0], *states])
+
+
 # ------------------------------------------------------------------------------------------ arguments, errors
 
 
@@ -402,6 +410,21 @@ def test_first_weights() -> None:
 H = np.zeros((3, 5), "float32")
 
 
+class _Sized:
+    """A cell that counts the features up, with a state of the given size."""
+
+    def __init__(self, state_size: Any) -> None:
+        self.state_size = state_size
+
+    def call(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
+        total = ops.add(states[0], inputs)
+        return total, [total]
+
+
+def test_sizes_of_states_may_be_numbers_of_numpy() -> None:
+    np.testing.assert_allclose(layers.RNN(_Sized(np.int64(4)))(X), X.sum(1), atol=1e-5)
+
+
 def _fixed(batch: int) -> Any:
     model = keras.Sequential([keras.Input(batch_shape=(batch, 6, 4)), layers.LSTM(2, stateful=True)])
     model.compile("sgd", "mse")
@@ -413,6 +436,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: layers.GRUCell("4"), ValueError, r"GRUCell: units must be a positive int"),
     (lambda: layers.LSTM(), TypeError, r"LSTM\.__init__\(\) missing a required argument: 'units'"),
     (lambda: layers.LSTM(3, unit=4), TypeError, r"LSTM: unknown argument.*Did you mean 'units'"),
+    (lambda: layers.LSTM(3, cell=4), TypeError, r"Received: cell\. (?!Did you mean 'cell')(?!.*\bcell,)"),
     (
         lambda: layers.GRU(3, dropout=1.5),
         ValueError,
@@ -471,6 +495,8 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: layers.RNN(3), ValueError, r"RNN: cell must be a cell.*3 without call"),
     (lambda: layers.RNN([layers.LSTMCell(3), 3]), ValueError, r"StackedRNNCells: cells must be a cell"),
+    (lambda: layers.RNN(_Sized({"a": 2})), ValueError, r"RNN: cell: state_size is an int, or a list.*'a': 2"),
+    (lambda: layers.RNN([]), ValueError, r"StackedRNNCells: cells needs at least one cell. Received: \[\]"),
     (
         lambda: layers.Bidirectional(layers.Dense(3)),
         ValueError,

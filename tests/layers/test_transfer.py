@@ -72,6 +72,7 @@ def test_a_frozen_body_serves_a_new_head(learnt: tuple[Any, Any, float]) -> None
     np.testing.assert_allclose(body(x, training=True), features, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_it_learnt_helps(learnt: tuple[Any, Any, float]) -> None:
     """The head on the body that learnt other digits is better than on one that learnt nothing."""
     body, (x, y), _ = learnt
@@ -86,6 +87,7 @@ def test_what_it_learnt_helps(learnt: tuple[Any, Any, float]) -> None:
     assert found[0] > max(0.85, found[1] + 0.03)
 
 
+@pytest.mark.slow
 def test_thawed_it_learns_on(learnt: tuple[Any, Any, float]) -> None:
     body, second, _ = learnt
     body.trainable = True

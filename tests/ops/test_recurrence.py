@@ -319,3 +319,29 @@ def test_a_second_derivative_is_refused_in_words(steps: Steps) -> None:
     (gradient,) = gradients(ops.sum(outputs), values[:1])
     with pytest.raises(NotImplementedError, match=r"cannot be differentiated again.*ops\.scan"):
         gradients(ops.sum(ops.square(gradient)), values[:1])
+
+
+@every_cell
+def test_steps_within_a_loop_and_a_branch(steps: Steps) -> None:
+    """Their gradient asks them to keep more: so it does where they are part of a body."""
+    x, w, states = drawn(steps, (2, 6))
+    whole, _ = differentiate(steps, [x, w, *states], of=slice(1, None))
+    chunks = np.stack([x[:, :3], x[:, 3:]])
+    values = [Value(Spec(a.shape, "float64")) for a in (chunks, w, *states)]
+
+    def body(carry: Any, chunk: Any) -> Any:
+        return list(steps(chunk, values[1], carry)[1:]), None
+
+    last, _ = ops.scan(body, list(values[2:]), values[0])
+    parts = [ops.sum(ops.sin(ops.add(part, float(k)))) for k, part in enumerate(last)]
+    loss = ops.sum(ops.stack(parts))
+    d_chunks, *others = hosts(interpret(Graph(values, gradients(loss, values)), [chunks, w, *states]))
+    for a, b in zip([np.concatenate(list(d_chunks), 1), *others], whole, strict=True):
+        assert_close(a, b, "float64")
+    taken = Value(Spec((), "bool"))
+    y = ops.cond(taken, lambda: steps(values[0][0], values[1], values[2:])[1], lambda: values[2])
+    graph = Graph([taken, *values], gradients(ops.sum(y), values[1:3]))
+    for flag in (True, False):
+        d_w, d_h = hosts(interpret(graph, [np.array(flag), chunks, w, *states]))
+        assert d_w.any() == flag
+        assert (d_h == 1).all() != flag

@@ -41,6 +41,7 @@ CONFIG: dict[str, dict[str, str]] = {
 
 _SPARSEMAX = "Keras's rows do not sum to 1 where several numbers stay; ours follow Martins & Astudillo (2016)"
 
+_BLIND = "a query that sees no value has no gradient by way of its scores; in Keras it has"
 _CROP = "the middle, of the shape that Keras promises, too; Keras gives the whole image"
 _ADJUSTED = "counts samples; Keras counts the numbers of all outputs"
 
@@ -67,6 +68,10 @@ ARRAYS: dict[str, dict[str, str]] = {
     "layer: layers.RandomCrop(height=4, width=3, seed=1) 2x5x7x4 training=False": {
         "output 0": _CROP,
         "gradient of input 0": _CROP,
+    },
+    f"layer: layers.Attention() [2x5x4, 2x6x4] call={{'mask': (None, {[[False] * 6]})}}": {
+        "gradient of input 0": _BLIND,
+        "gradient of input 1": _BLIND,
     },
     CONTRAST: {
         "distribution: means and deviations": _CONTRAST,

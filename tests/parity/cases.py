@@ -44,3 +44,4 @@ GROUPS: dict[str, list[Case]] = {
 # state to a `train_step` on JAX alone. Its layers for text need TensorFlow, and so does adapt().
 BACKENDS = {group: "torch" if group.startswith(("programs/", "edges_torch")) else "jax" for group in GROUPS}
 BACKENDS |= dict.fromkeys(("programs/bins", "programs/categories", "programs/texts"), "tensorflow")
+BACKENDS["programs/mixed_images"] = "jax"  # on PyTorch, Keras brightens images in place

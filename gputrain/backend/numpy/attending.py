@@ -20,7 +20,7 @@ from gputrain.ops.attending import LANES, LEAST, lanes_of_a_row
 from gputrain.ops.precision import wide_dtype
 from gputrain.utils import philox
 
-BLOCK = 1 << 16  # scores worked on at a time: 256 KiB, and as much again in the backward pass
+BLOCK = 1 << 17  # scores worked on at a time: 512 KiB, and as much again in the backward pass
 FEWEST_ROWS = 32  # of a block, however long they are: products of fewer are slow
 ALONE = 1 << 15  # scores in all, for which a second thread is not worth waking
 SAFE = 60.0  # scores up to here in size need no subtraction of their row's largest before exp
@@ -163,16 +163,20 @@ class _Block:
     def draw(self, shape: tuple[int, ...], block: Cut) -> Array:
         """1 where dropout keeps a weight of the block, else 0."""
         loops, (samples, heads, rows, keys) = self.loops, block
-        width = lanes_of_a_row(loops.s)
-        kept = _front(self.flags, shape)
-        for i, n in enumerate(range(samples.start, samples.stop)):
-            for j, head in enumerate(range(heads.start, heads.stop, heads.step)):
-                row = (n * loops.heads + head) * loops.t + rows.start
-                source = philox.bit_stream(
-                    loops.op.seed, loops.op.stream, int(self.step), block=row * (width // LANES)
-                )
-                lanes = source.random_raw(shape[2] * width // philox.LANES_PER_WORD).view(np.uint16)
-                np.less(lanes.reshape(-1, width)[:, keys], self.threshold, out=kept[i, j])
+        width, kept = lanes_of_a_row(loops.s), _front(self.flags, shape)
+        whole = heads.step == 1 and shape[2] == loops.t  # of each head; and of each sample
+        count = shape[2] * (shape[1] * (shape[0] if shape[1] == loops.heads else 1) if whole else 1)
+        flat = kept.reshape(-1, count, kept.shape[-1])
+        firsts = [
+            (n * loops.heads + head) * loops.t + rows.start
+            for n in range(samples.start, samples.stop)
+            for head in range(heads.start, heads.stop, heads.step)
+        ]
+        for row, flags in zip(firsts[:: count // shape[2]], flat, strict=True):
+            block_of_words = row * (width // LANES)
+            source = philox.bit_stream(loops.op.seed, loops.op.stream, int(self.step), block=block_of_words)
+            lanes = source.random_raw(count * width // philox.LANES_PER_WORD).view(np.uint16)
+            np.less(lanes.reshape(count, width)[:, keys], self.threshold, out=flags)
         factors = _front(self.cap, shape)
         np.copyto(factors, kept)
         return factors

@@ -1,26 +1,57 @@
-"""Layer normalization in blocks of rows that stay in cache."""
+"""Layer normalization in blocks of rows that stay in cache, shared out among threads.
+
+Sums along rows and down columns are products with vectors: NumPy takes several times as long for sums of
+short rows, and of columns.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gputrain.backend.base import Kernel
 from gputrain.backend.numpy.passes import BLOCK, blocks
+from gputrain.backend.numpy.threads import one_blas_thread, shares, together, workers
 from gputrain.ir.spec import Spec
 from gputrain.ops.statistics import inverse_root
 
 Array = Any
+ALONE = 1 << 16  # elements for which a second thread is not worth waking
 
 
-def _block(x: Spec, weight: Spec) -> Spec:
-    """A workspace for a block of whole rows, in the dtype of the statistics."""
-    columns = x.dims[-1]
-    rows = max(1, min(math.prod(x.dims[:-1]), BLOCK // max(1, columns)))
-    return Spec((rows, columns), weight.dtype)
+def _sizes(x: Any) -> tuple[int, int, int, int]:
+    """Rows, columns, rows of a block, threads."""
+    rows, columns = math.prod(x.shape[:-1]), x.shape[-1]
+    of_block = max(1, min(rows, BLOCK // max(1, columns)))
+    return rows, columns, of_block, workers() if rows * columns > ALONE else 1
+
+
+def _spaces(x: Spec, weight: Spec, count: int) -> tuple[Spec, ...]:
+    """For each thread, so many blocks of whole rows and columns of them, in the dtype of the statistics."""
+    _, columns, rows, threads = _sizes(x)
+    block, column = (threads, count, rows, columns), (threads, count, rows, 1)
+    return Spec(block, weight.dtype), Spec(column, weight.dtype)
+
+
+def _shared_out(
+    x: Array, spaces: Sequence[Array], work: Callable[[slice, int, Sequence[Array]], None]
+) -> Callable[[], None]:
+    """A function that does the work of all blocks: of rows, with a number and a thread's workspaces."""
+    rows, _, of_block, threads = _sizes(x)
+    parts = list(enumerate(blocks(rows, of_block)))
+
+    def task(mine: Sequence[tuple[int, slice]], own: Sequence[Array]) -> Callable[[], None]:
+        def run() -> None:
+            for number, part in mine:
+                work(part, number, [w[: part.stop - part.start] for kind in own for w in kind])
+
+        return run
+
+    runs = shares(parts) if threads > 1 else [parts]
+    return together([task(mine, [kind[i] for kind in spaces]) for i, mine in enumerate(runs)])
 
 
 def _widened(rows: Array, work: Array) -> Array:
@@ -44,44 +75,36 @@ def _written(function: Any, left: Array, right: Array, out: Array) -> None:
         np.copyto(out, target, casting="unsafe")
 
 
-def _average(rows: Array, out: Array) -> None:
-    np.sum(rows, axis=-1, keepdims=True, out=out)
-    np.divide(out, rows.shape[-1], out=out)
-
-
 # -------------------------------------------------------------------------------------------------- forward
 
 
 def _forward_scratch(op: Any, x: Spec, gamma: Spec, beta: Spec) -> tuple[Spec, ...]:
-    return _block(x, gamma), _block(x, gamma)
+    return *_spaces(x, gamma, 2), gamma
 
 
 def _forward(op: Any, out: Any, x: Array, gamma: Array, beta: Array, *, scratch: Any) -> Callable[[], None]:
-    (y, means, rstds), (work, squares) = out, scratch
+    (y, means, rstds), (*spaces, weights) = out, scratch
     rows, results = (array.reshape(-1, x.shape[-1]) for array in (x, y))
-    columns = means.reshape(-1, 1), rstds.reshape(-1, 1)
-    parts = [
-        (
-            rows[s],
-            columns[0][s],
-            columns[1][s],
-            work[: s.stop - s.start],
-            squares[: s.stop - s.start],
-            results[s],
-        )
-        for s in blocks(len(rows), len(work))
-    ]
+    columns, share = [array.reshape(-1, 1) for array in (means, rstds)], weights[:, None]
+
+    def work(part: slice, number: int, own: Sequence[Array]) -> None:
+        (centred, squares, *_), given = own, rows[part]
+        mean, rstd = (column[part] for column in columns)
+        np.matmul(_widened(given, centred), share, out=mean)
+        _centred(given, mean, centred)
+        np.multiply(centred, centred, out=squares)
+        np.matmul(squares, share, out=rstd)
+        inverse_root(np, rstd, op.epsilon, rstd)
+        np.multiply(centred, rstd, out=centred)
+        np.multiply(centred, gamma, out=centred)
+        _written(np.add, centred, beta, results[part])
+
+    every = _shared_out(x, spaces, work)
 
     def run() -> None:
-        for given, mean, rstd, centred, square, result in parts:
-            _average(_widened(given, centred), mean)
-            _centred(given, mean, centred)
-            np.multiply(centred, centred, out=square)
-            _average(square, rstd)
-            inverse_root(np, rstd, op.epsilon, rstd)
-            np.multiply(centred, rstd, out=centred)
-            np.multiply(centred, gamma, out=centred)
-            _written(np.add, centred, beta, result)
+        weights.fill(1 / x.shape[-1])
+        with one_blas_thread:
+            every()
 
     return run
 
@@ -90,54 +113,47 @@ def _forward(op: Any, out: Any, x: Array, gamma: Array, beta: Array, *, scratch:
 
 
 def _backward_scratch(op: Any, ct: Spec, x: Spec, gamma: Spec, *others: Spec) -> tuple[Spec, ...]:
-    block = _block(x, gamma)
-    column = block.with_shape((block.dims[0], 1))
-    return block, block, block, block.with_shape((block.dims[0],)), gamma, column, column
-
-
-def _add_columns(total: Array, rows: Array, row_of_ones: Array, line: Array) -> None:
-    """Add the sum of the rows to `total`: a product takes a fifth of the time of a sum down columns."""
-    np.matmul(row_of_ones[: len(rows)], rows, out=line)
-    np.add(total, line, out=total)
+    rows, columns, of_block, _ = _sizes(x)
+    sums = Spec((2, -(-rows // of_block), columns), gamma.dtype)
+    return *_spaces(x, gamma, 3), Spec((of_block,), gamma.dtype), gamma, sums
 
 
 def _backward(
     op: Any, out: Any, ct: Array, x: Array, gamma: Array, mean: Array, rstd: Array, *, scratch: Any
 ) -> Callable[[], None]:
-    (dx, d_gamma, d_beta), (*spaces, row_of_ones, line, left, right) = out, scratch
+    (dx, d_gamma, d_beta), (*spaces, ones, weights, sums) = out, scratch
     inputs, cts, results = (array.reshape(-1, max(1, x.shape[-1])) for array in (x, ct, dx))
-    means, rstds = mean.reshape(-1, 1), rstd.reshape(-1, 1)
-    parts = [
-        (
-            inputs[s],
-            cts[s],
-            means[s],
-            rstds[s],
-            results[s],
-            [w[: s.stop - s.start] for w in (*spaces, left, right)],
-        )
-        for s in blocks(len(inputs), len(spaces[0]))
-    ]
+    means, rstds, share = mean.reshape(-1, 1), rstd.reshape(-1, 1), weights[:, None]
+
+    def work(part: slice, number: int, own: Sequence[Array]) -> None:
+        """dx = r u - r mean(u) - (x - mean) r^3 mean(u (x - mean)), u being the gradient times gamma."""
+        (centred, u, product, constant, slope, cube), r = own, rstds[part]
+        g = _widened(cts[part], u)
+        _centred(inputs[part], means[part], centred)
+        np.multiply(g, centred, out=product)
+        np.matmul(ones[: len(g)], g, out=sums[0, number])
+        np.matmul(r[:, 0], product, out=sums[1, number])
+        np.matmul(g, share, out=constant)
+        np.matmul(product, share, out=slope)
+        np.multiply(g, gamma, out=u)
+        np.multiply(u, r, out=u)
+        np.multiply(constant, r, out=constant)
+        np.multiply(r, r, out=cube)
+        np.multiply(cube, r, out=cube)
+        np.multiply(slope, cube, out=slope)
+        np.multiply(centred, slope, out=centred)
+        np.subtract(u, centred, out=u)
+        _written(np.subtract, u, constant, results[part])
+
+    every = _shared_out(x, spaces, work)
 
     def run() -> None:
-        row_of_ones.fill(1)
-        d_gamma.fill(0)
-        d_beta.fill(0)
-        for given, cotangent, middle, r, result, (h, u, product, constant, slope) in parts:
-            g = _widened(cotangent, u)
-            _centred(given, middle, h)
-            np.multiply(h, r, out=h)
-            _add_columns(d_beta, g, row_of_ones, line)
-            np.multiply(g, h, out=product)
-            _add_columns(d_gamma, product, row_of_ones, line)
-            np.multiply(g, gamma, out=u)
-            np.multiply(u, h, out=product)
-            _average(u, constant)
-            _average(product, slope)
-            np.multiply(h, slope, out=h)
-            np.subtract(u, h, out=u)
-            np.subtract(u, constant, out=u)
-            _written(np.multiply, u, r, result)
+        ones.fill(1)
+        np.divide(gamma, max(1, x.shape[-1]), out=weights)
+        with one_blas_thread:
+            every()
+        np.sum(sums[0], axis=0, out=d_beta)
+        np.sum(sums[1], axis=0, out=d_gamma)
 
     return run
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from string import ascii_lowercase
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from gputrain import initializers, ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, Trace, normalize_axis
 from gputrain.layers.base import Layer, arguments, declared, registry
 from gputrain.layers.base.arguments import known_size, positive_int
+from gputrain.layers.base.masking import unmasked
 from gputrain.layers.core import EinsumDense
 from gputrain.ops.attending import attend, weights_of
 from gputrain.utils.signatures import on_or_off
@@ -169,9 +170,10 @@ class _HeadsAttention(Layer):
         layout = _Layout(query.ndim, self.axes_of_places)
         masks = list(_restrictions(query_mask, value_mask, key_mask, attention_mask))
         masks = [layout.of_scores(mask, query.shape, (value if key is None else key).shape) for mask in masks]
-        gate = self.gate_dense(query) if self.use_gate else None
-        projected = self.query_dense(query), self.key_dense(value if key is None else key)
-        q, k, v = (layout.joined(x) for x in (*projected, self.value_dense(value)))
+        with unmasked(query, key, value):
+            gate = self.gate_dense(query) if self.use_gate else None
+            projected = self.query_dense(query), self.key_dense(value if key is None else key)
+            q, k, v = (layout.joined(x) for x in (*projected, self.value_dense(value)))
         limits = {"causal": bool(use_causal_mask), "window": self.sliding_window}
         if len(self.axes_of_places) > 1 and any(limits.values()):
             rule = f"{type(self).__name__}: a causal mask or a window needs attention along one axis."
@@ -285,6 +287,8 @@ class GroupedQueryAttention(_HeadsAttention):
         (1, 3, 8)
     """
 
+    keras_name: ClassVar[str] = "GroupQueryAttention"
+
     head_dim: int = declared.argument(positive_int)
     num_query_heads: int = declared.argument(positive_int)
     num_key_value_heads: int = declared.argument(positive_int)
@@ -390,7 +394,7 @@ class _Layout(NamedTuple):
     def of_scores(self, mask: Any, query: Shape, key: Shape) -> Any:
         """A mask of scores, (N, ..., [heads,] T, S), as (N', heads or 1, T, S)."""
         behind, rank = 2 * len(self.axes), self.rank + len(self.axes)
-        if not behind < mask.ndim <= rank and not (self.plain and mask.ndim == behind):
+        if not behind <= mask.ndim <= rank:
             rule = "a mask of scores has their axes, or those but that of heads."
             raise ShapeError(explain(rule, expected=f"{rank - 1} or {rank} axes", received=mask.shape))
         while mask.ndim < rank:

@@ -103,8 +103,8 @@ class _Scored(Layer):
         """All weights, (N, T, S)."""
         scores = self.scores(query, key)
         seen = None if value_mask is None else _of_scores(value_mask)
-        if causal:
-            places = np.tri(*scores.spec.dims[1:], dtype=bool)
+        if causal and None not in scores.shape[1:]:  # only shapes matter while sizes are unknown
+            places = np.tri(*scores.shape[1:], dtype=bool)
             seen = places if seen is None else ops.logical_and(seen, places)
         if seen is not None:
             far = 65504.0 if scores.dtype == "float16" else 1e9

@@ -235,6 +235,8 @@ def input_shape_argument(cls: Any, kwargs: dict[str, Any]) -> Shape | None:
 
 def _argument_names(cls: Any) -> list[str]:
     """Names that the constructors of a layer class and its bases take."""
-    found = [n for base in cls.__mro__ for n in inspect.signature(base.__init__).parameters]
+    written = [base.__init__ for base in cls.__mro__ if not hasattr(base.__init__, "__signature__")]
+    found = [n for constructor in written for n in inspect.signature(constructor).parameters]
+    found += [name for name, item in cls._declared_arguments.items() if item.shown]
     shapes = ("input_shape", "input_dim") if cls.begins_models else ()
     return sorted({*found, *shapes, *cls._taken_beside} - {"self", "args", "kwargs"})

@@ -54,6 +54,19 @@ def carried(inputs: Any, masks: Any) -> Iterator[None]:
             value.mask = before
 
 
+@contextmanager
+def unmasked(*values: Any) -> Iterator[None]:
+    """Let values carry no masks, for layers within one that has taken care of them."""
+    before = [(value, value.mask) for value in values if isinstance(value, Value)]
+    try:
+        for value, _ in before:
+            value.mask = None
+        yield
+    finally:
+        for value, mask in before:
+            value.mask = mask
+
+
 def warn_of_dropped(path: str, class_name: str) -> None:
     """Say that a layer without support of masks was given one.
 

@@ -263,14 +263,14 @@ class RNN(Layer):
         return tree.pack(known, [ops.cast(value, dtype) for value in found])
 
     def _checked_mask(self, sequences: Any, mask: Any) -> Any:
-        """The mask (N, T) as booleans, or None."""
+        """The mask (N, T) as booleans, or None; of no steps it masks none."""
         mask = tree.flatten(mask)[0]
         if mask is None:
             return None
         if not _fits(mask.shape, sequences.shape[:2]):
             rule = f"{type(self).__name__}: the mask has one value for each step of each sample."
             raise ShapeError(explain(rule, expected=sequences.shape[:2], received=tuple(mask.shape)))
-        return ops.cast(mask, "bool")
+        return None if sequences.shape[1] == 0 else ops.cast(mask, "bool")
 
 
 def _shape(given: Any) -> Any:

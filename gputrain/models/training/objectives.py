@@ -82,18 +82,17 @@ def loss_names(y_pred: Any, layers: Sequence[str] | None, names: Sequence[str]) 
 
 
 def _like(structure: Any, given: Any) -> list[Any] | None:
-    """What is given for each output, where outputs are nested in several levels and it is nested as they are."""
+    """What is given for each output, where outputs are nested in several levels, and it as they are."""
     paths = [path for path, _ in sorted_tree.flatten_with_path(structure)]
     found = []
     for path in paths:
         part = given
         for key in path:
-            if isinstance(part, dict) and "class_name" not in part and key in part:
-                part = part[key]
-            elif isinstance(part, list | tuple) and isinstance(key, int) and key < len(part):
-                part = part[key]
-            else:
+            in_dict = isinstance(part, dict) and "class_name" not in part and key in part
+            in_list = isinstance(part, list | tuple) and isinstance(key, int) and key < len(part)
+            if not (in_dict or in_list):
                 return None
+            part = part[key]
         found.append(part)
     return found if any(len(path) > 1 for path in paths) else None
 
@@ -346,7 +345,7 @@ class CompiledLoss:
             self.trackers = dict(zip(with_loss, means, strict=True))
 
     def per_output(self, names: Sequence[str], structure: Any = None) -> list[Any]:
-        """What was given as the loss of each output; `structure` is theirs, default that of the last trace."""
+        """What was given as the loss of each output, nested as `structure` or those of the last trace."""
         return per_output(self.given, names, "loss", self.structure if structure is None else structure)
 
     def targets(self, y: Any, names: Sequence[str]) -> list[Any]:
