@@ -157,6 +157,16 @@ CASES: list[Case] = [
     *(both(one(name, return_sequences=True)) for name in NAMES),
     *(both(one("LSTM", return_sequences=True), merge_mode=mode) for mode in ("sum", "mul", "ave", None)),
     both(one("LSTM", return_sequences=True, return_state=True)),
+    both(one("GRU", return_state=True), merge_mode=None),
+    both(one("GRU", return_state=True), SEQUENCE, [STATE, STATE], merge_mode="sum"),
+    both(one("LSTM", return_sequences=True), SEQUENCE, [STATE] * 4),
+    *(masked(both(one(name), SEQUENCE, MASK)) for name in ("LSTM", "GRU")),
+    *(masked(both(one(name, return_sequences=True), SEQUENCE, MASK)) for name in ("LSTM", "GRU")),
+    both(
+        one("LSTM", return_sequences=True),
+        backward_layer=of("layers.GRU", units=2, go_backwards=True, return_sequences=True, name="other"),
+    ),
+    both(of("layers.RNN", cell=cell("GRU", units=2), name="inner", return_sequences=True)),
     # ---------------------------------------------------------------------------------------------- each step
     timed(inner("Dense", units=3), SEQUENCE),
     timed(inner("Dense", units=3, activation="tanh"), real(2, 3, 4, 2)),
