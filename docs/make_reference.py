@@ -4,8 +4,8 @@
 
 configuration.md comes from the recipe's schema, the closed list of classes and the settings of the process,
 command_line.md from the argument parser, the last table of keras.md from gputrain/keras_names.py, api/*.md
-from the public rooms. tests/docs compares the pages with
-what would be written now.
+from the public rooms, keras_layers.md from them and from what tests/parity keeps of Keras. tests/docs
+compares the pages with what would be written now.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ ROOMS = {
     "gputrain.regularizers": "Penalties on weights and activations.",
     "gputrain.constraints": "What weights are held to after each step.",
     "gputrain.ops": "Operations: computed at once on arrays, recorded while a model is traced.",
+    "gputrain.ops.image": "Operations on images: other sizes, other places of pixels, colours, parts.",
     "gputrain.random": "Random numbers, equal on the CPU and on a GPU.",
     "gputrain.utils": "Small helpers.",
     "gputrain.datasets": "Data sets, with Keras's `load_data`.",
@@ -97,6 +98,14 @@ These hold for the whole process. A value is taken from the first place that has
 is TOML, at `$GPUTRAIN_CONFIG` or else at `$XDG_CONFIG_HOME/gputrain/config.toml` (`~/.config` when
 `XDG_CONFIG_HOME` is not set)."""
 
+ABOUT_LAYERS = """\
+Below, what each name is here, and where it is called in another way. That values, shapes, gradients, weights,
+configs and steps of training are those of Keras, too, is held by the rows of tests/parity; where they are not
+meant to be, [keras.md](keras.md#what-differs) says why."""
+
+# Layers that hold those of other frameworks, for which there is no place on an engine of its own.
+OTHER_FRAMEWORKS = ("FlaxLayer", "JaxLayer", "TFSMLayer", "TorchModuleWrapper")
+
 ABOUT_COMMANDS = """\
 Results go to stdout, all else to stderr. `gputrain COMMAND --help` says what stands here; `gputrain
 --version` prints the version. Without installing, `python -m gputrain` does the same."""
@@ -108,6 +117,7 @@ def pages() -> dict[str, str]:
         "configuration.md": configuration_page(),
         "command_line.md": command_line_page(),
         "keras.md": keras_page(),
+        "keras_layers.md": keras_layers_page(),
         **api_pages(),
     }
 
@@ -282,6 +292,92 @@ def _folded(names: Sequence[str]) -> str:
     """Names in a cell; from the seventh on they fold."""
     shown, more = ", ".join(map(_code, names[:6])), ", ".join(map(_code, names[6:]))
     return f"{shown} <details><summary>{len(names) - 6} more</summary>{more}</details>" if more else shown
+
+
+# ------------------------------------------------------------------------------------------- keras_layers.md
+
+
+def keras_layers_page() -> str:
+    """Return the page that compares the public names of `keras.layers` with those that are there."""
+    signatures = _parity("signatures").committed()
+    names = layers_of_keras()
+    known = [name for name in names if hasattr(gputrain.layers, name)]
+    same = [name for name in known if not _other_parameters(name, signatures)]
+    counted = len(names) - len(OTHER_FRAMEWORKS)
+    share = (
+        f"Of the {counted} public names of `keras.layers` in Keras {_keras_release()}, {len(known)} are "
+        f"there: {share_of_layers():.1%}. {len(same)} of them are called as in Keras, argument by argument. "
+        f"{_listed(OTHER_FRAMEWORKS)} are not counted: they hold layers of other frameworks."
+    )
+    rows = ((_code(name), *_compared(name, signatures)) for name in sorted(names, key=str.lower))
+    return _page(["# Keras's layers", NOTE, share, ABOUT_LAYERS, _table(("name", "here", "arguments"), rows)])
+
+
+def layers_of_keras() -> list[str]:
+    """Return the public names of `keras.layers`."""
+    paths = [path.split(".") for path in _parity("names").committed()]
+    return [parts[2] for parts in paths if parts[:2] == ["keras", "layers"] and len(parts) == 3]
+
+
+def share_of_layers() -> float:
+    """Return how many of the names of `keras.layers` are there, but for those of other frameworks."""
+    counted = [name for name in layers_of_keras() if name not in OTHER_FRAMEWORKS]
+    return sum(hasattr(gputrain.layers, name) for name in counted) / len(counted)
+
+
+def _parity(module: str) -> Any:
+    """A module of tests/parity, which keeps what Keras has."""
+    if str(DOCS.parent) not in sys.path:
+        sys.path.append(str(DOCS.parent))
+    return importlib.import_module(f"tests.parity.{module}")
+
+
+def _keras_release() -> str:
+    """The version of Keras that the tests compare with, as "3.15"."""
+    text = (DOCS.parent / "tests" / "parity" / "requirements.txt").read_text(encoding="utf-8")
+    found = re.search(r"^keras==(\d+\.\d+)", text, re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+def _compared(name: str, signatures: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+    """What is there for a name of Keras, and how it is called."""
+    item = getattr(gputrain.layers, name, None)
+    if item is None:
+        return f"no. {keras_names.instead_of(f'keras.layers.{name}')}", ""
+    own = _own_name(name, item)
+    others = _other_parameters(name, signatures)
+    told = [f"{_code(argument)} {reason}" for argument, reason in others.items()] or ["as in Keras"]
+    single = [
+        argument
+        for argument, declared in getattr(item, "_declared_arguments", {}).items()
+        if declared.shown and declared.asks_nothing
+    ]
+    if single:
+        told.append(f"{_listed(single)} with [one value](keras.md#arguments-that-take-one-value)")
+    return "yes" if own == name else f"the same as {_code(own)}", "; ".join(told)
+
+
+def _other_parameters(name: str, signatures: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """The arguments that are not as in Keras, with the reasons."""
+    expected = [text.lstrip("*") for text in signatures[f"layers.{name}"]]
+    described = _parity("signatures").described(getattr(gputrain.layers, name), lambda cls: cls) or []
+    found = [text.lstrip("*") for text in described]  # all may be given by name
+    found = [text for text in found if text in expected or _argument(text) not in _layer_arguments()]
+    reasons = dict.fromkeys(map(_argument, found[len(expected) :]), "is one more")
+    reasons |= {_argument(text): "differs" for text in expected if text not in found}
+    if not reasons and found != expected:
+        reasons = dict.fromkeys(map(_argument, expected), "stands elsewhere")
+    return reasons | _parity("allowed").PARAMETERS.get(f"layers.{name}", {})
+
+
+def _argument(text: str) -> str:
+    """The name of an argument, of "name=default"."""
+    return text.partition("=")[0]
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(_code, names))
 
 
 # -------------------------------------------------------------------------------------------------- api/*.md

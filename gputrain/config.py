@@ -34,6 +34,7 @@ __all__ = [
     "device",
     "device_number",
     "draws",
+    "dropped_masks",
     "epsilon",
     "floatx",
     "get",
@@ -51,6 +52,7 @@ __all__ = [
     "set_deterministic",
     "set_device",
     "set_draws",
+    "set_dropped_masks",
     "set_epsilon",
     "set_floatx",
     "set_image_data_format",
@@ -109,6 +111,7 @@ SETTINGS: dict[str, Setting] = {
     "image_data_format": _choice("channels_last", "channels_first"),
     "allow_tf32": _flag(False, "GPUTRAIN_ALLOW_TF32"),
     "nan_inputs": _choice("error", "allow", env="GPUTRAIN_NAN_INPUTS"),
+    "dropped_masks": _choice("warn", "error", env="GPUTRAIN_DROPPED_MASKS"),
     "nonfinite_steps": _choice("stop", "skip", env="GPUTRAIN_NONFINITE_STEPS"),
     "deterministic": Setting(
         True,
@@ -316,6 +319,23 @@ def set_nan_inputs(policy: str) -> None:
         policy: one of those.
     """
     put("nan_inputs", policy)
+
+
+def dropped_masks() -> str:
+    """Return what happens where a layer does not take the mask of its inputs: "warn" (default) or "error"."""
+    return cast(str, get("dropped_masks")[0])
+
+
+def set_dropped_masks(policy: str) -> None:
+    """Set what happens where a layer does not take the mask of its inputs: "warn" or "error".
+
+    Behind such a layer padding counts as data. With "error" a model that does so is refused when it is made,
+    or at its first step.
+
+    Args:
+        policy: one of those.
+    """
+    put("dropped_masks", policy)
 
 
 def nonfinite_steps() -> str:

@@ -51,36 +51,15 @@ NOT_THERE: tuple[Group, ...] = (
         {"callbacks": "BackupAndRestore ModelCheckpoint OrbaxCheckpoint"},
     ),
     Group(
-        "other normalization and regularization",
-        "Use a constraint of the kernel, as keras.constraints.MaxNorm.",
-        {"layers": "SpectralNormalization"},
-    ),
-    Group(
         "many features prepared at once",
         "Prepare tables with gputrain.tabular, or each feature with its layer: keras.layers.StringLookup, "
         "IntegerLookup, Discretization, Normalization, HashedCrossing ...",
         {"utils": "FeatureSpace"},
     ),
     Group(
-        "other augmentation",
-        "docs/images.md has those that are there. Write others with keras.ops.image in a Layer of your own, or "
-        "change the images before the training.",
-        {
-            "layers": "AugMix AutoContrast ContrastLimitedAdaptiveHistogramEqualization CutMix Equalization "
-            "MaxNumBoundingBoxes MixUp RandAugment RandomColorDegeneration RandomColorJitter "
-            "RandomErasing RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPosterization "
-            "RandomSaturation RandomSharpness Solarization",
-            "utils": "bounding_boxes",
-        },
-    ),
-    Group(
-        "sound",
-        "Compute spectra with NumPy, before the data goes into the model.",
-        {
-            "layers": "MelSpectrogram STFTSpectrogram",
-            "initializers": "STFT STFTInitializer stft",
-            "ops": "fft fft2 ifft2 irfft rfft istft stft extract_sequences",
-        },
+        "bounding boxes",
+        "Change boxes with NumPy before the training: layers move images alone.",
+        {"utils": "bounding_boxes"},
     ),
     Group(
         "layers of other frameworks",
@@ -204,18 +183,13 @@ NOT_THERE: tuple[Group, ...] = (
         {"": "name_scope", "backend": "get_uid"},
     ),
     Group(
-        "weights of layers by a second name",
-        "Make weights with add_weight().",
-        {"layers.Layer": "add_variable"},
-    ),
-    Group(
         "metrics inside layers",
         "Keep metrics as attributes of the model, and update them in train_step.",
         {"layers.Layer": "add_metric"},
     ),
     Group(
         "settings of other engines",
-        "Leave them out: attention is computed in one way, tracebacks are never filtered, and nothing unsafe "
+        "Leave them out: there is one kind of attention, tracebacks are never filtered, and nothing unsafe "
         "is loaded.",
         {
             "config": "disable_flash_attention enable_flash_attention is_flash_attention_enabled "
@@ -281,7 +255,7 @@ NOT_THERE: tuple[Group, ...] = (
         "other elementwise operations",
         "Compose it of those in keras.ops, or register an operation of your own: gputrain.ops.register_op.",
         {
-            "ops": "arccos arcsin arctan arctan2 cbrt i0 ldexp nextafter signbit gcd lcm bitwise_and "
+            "ops": "arccos arcsin arctan cbrt i0 ldexp nextafter signbit gcd lcm bitwise_and "
             "bitwise_invert bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor "
             "left_shift right_shift angle imag polar view view_as_complex view_as_real psnr"
         },

@@ -54,6 +54,22 @@ __device__ __forceinline__ i64 pixel_under(const Window<R>& w, i64 image, const 
     return inside ? pixel : -1;
 }
 
+// Calls body(tap, pixel) for each tap of the window at a position that meets a pixel, in order. Begins with tap = 0 and
+// pixel = the image.
+template <int R, int D = 0, typename Body>
+__device__ __forceinline__ void each_tap(
+    const Window<R>& w, const int* position, int tap, i64 pixel, const Body& body
+) {
+    if constexpr (D == R) {
+        body(tap, pixel);
+    } else {
+        for (int k = 0, i = position[D] * w.stride[D] - w.before[D]; k < w.kernel[D]; ++k, i += w.dilation[D]) {
+            if (i >= 0 && i < w.size[D])
+                each_tap<R, D + 1>(w, position, tap * w.kernel[D] + k, pixel * w.size[D] + i, body);
+        }
+    }
+}
+
 // The taps of a window that meet one pixel: along one axis tap, tap + every, tap + 2*every ... below the window's
 // size, with every = stride / gcd(stride, dilation). From each to the next the window lies back = dilation / gcd
 // positions before.

@@ -28,10 +28,18 @@ from gputrain.utils.signatures import KERAS_ONLY
 from tests.test_public_names import RECORDED, room
 
 # Parameters that are there for whoever overrides the method, or that say how and not what is computed.
+_OF_IMAGES = {"transformation": "for layers that change them", "training": "for layers that change them"}
 UNREAD = {
+    "transform_images": _OF_IMAGES,
+    "transform_labels": _OF_IMAGES,
+    "transform_segmentation_masks": _OF_IMAGES,
+    "change_masks": {"transformation": "for layers that change them"},
     "Layer.compute_mask": {"inputs": "for layers that make masks"},
     "Model.compute_loss": {"x": "for losses that read the inputs"},
     "Model.compute_metrics": {"x": "for metrics that read the inputs"},
+    "Embedding.build": {"input_shape": "the table is the same for ids of all shapes"},
+    "Embedding.compute_mask": {"previous_mask": "the ids say which of them count"},
+    "Masking.compute_mask": {"previous_mask": "the steps say which of them count"},
     "isin": {"assume_unique": "a hint for speed: the result is the same"},
     "Functional.call": {"training": "the layers inside learn it from the trace"},
 }
@@ -148,14 +156,18 @@ def read_attributes(module: str) -> frozenset[str]:
     return frozenset(attributes | words)
 
 
-LAYERS = [cls for name in layers.__all__ if inspect.isclass(cls := getattr(layers, name))]
+LAYERS = [
+    cls
+    for name in layers.__all__
+    if inspect.isclass(cls := getattr(layers, name)) and issubclass(cls, layers.Layer)
+]
 _BY_WEIGHT = re.compile(r"_(initializer|regularizer|constraint)$")  # read by add_declared_weight
 
 
 @pytest.mark.parametrize("cls", LAYERS, ids=lambda cls: cls.__name__)
 def test_what_a_layer_declares_it_reads(cls: Any) -> None:
     read: set[str] = set()
-    for base in cls.__mro__:
+    for base in (*cls.__mro__, *(base for part in cls._declared_parts.values() for base in part.__mro__)):
         if base.__module__.startswith("gputrain"):
             read |= read_attributes(base.__module__)
     left = [name for name in cls._declared_arguments if not _BY_WEIGHT.search(name) and name not in read]
@@ -205,6 +217,7 @@ OF_KERAS: dict[str, tuple[Callable[..., Any], Any]] = {
     "loss_scale_factor": (keras.optimizers.AdamW, 2.0),
     "gradient_accumulation_steps": (keras.optimizers.SGD, 2),
     "flash_attention": (lambda **more: layers.MultiHeadAttention(2, 3, **more), "yes"),
+    "implementation": (lambda **more: layers.LSTM(2, **more), 3),
     "from_sorted_ids": (keras.metrics.SparseTopKCategoricalAccuracy, True),
 }
 
@@ -349,6 +362,9 @@ GIVEN: dict[str, Any] = {  # for arguments without a default, by their names
     "target_shape": (-1,),
     "dims": (1,),
     "activation": "relu",
+    **dict.fromkeys(("input_dim", "output_dim", "output_shape", "sequence_length", "max_number"), 2),
+    "equation": "ab,bc->ac",
+    "function": abs,
 }
 AREAS = ("layers", "optimizers", "losses", "metrics", "initializers", "regularizers", "constraints")
 CHECKED = [

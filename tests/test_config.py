@@ -41,6 +41,7 @@ def test_defaults():
         "image_data_format": ("channels_last", "default"),
         "allow_tf32": (False, "default"),
         "nan_inputs": ("error", "default"),
+        "dropped_masks": ("warn", "default"),
         "nonfinite_steps": ("stop", "default"),
         "deterministic": (True, "default"),
         "cuda_graphs": (True, "default"),

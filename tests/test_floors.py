@@ -64,6 +64,7 @@ DEFERRED = {
     ("data.arrays", "data.frames"): "start-up: most data is NumPy's",
     ("datasets._load", "datasets._download"): "start-up: ssl and urllib cost more than all of gputrain",
     ("datasets._bundled", "data.tabular"): "start-up: tables are read by few programs",
+    ("layers.reshaping.rearranging", "ops.derived_resizing"): "start-up: few models need pixels in between",
 }
 
 

@@ -254,6 +254,15 @@ def convolutions(sizes: Sizes) -> Iterator[Case]:
         yield Case("convolutions", op("ConvFilterGrad", (3, 3), padding=padding), (x, y), flops=flops)
 
 
+def depthwise_convolutions(sizes: Sizes) -> Iterator[Case]:
+    """3x3 on each of 64 channels by itself, forward and both gradients."""
+    x, w, how = Draw((min(sizes.images, 256), 32, 32, 64)), Draw((3, 3, 1, 64)), {"groups": 64}
+    flops = 2 * math.prod(x.dims) * 9
+    yield Case("depthwise", op("Conv", padding="same", **how), (x, w), flops=flops)
+    yield Case("depthwise", op("ConvInputGrad", (32, 32), padding="same", **how), (x, w), flops=flops)
+    yield Case("depthwise", op("ConvFilterGrad", (3, 3), padding="same", **how), (x, x), flops=flops)
+
+
 def pooled_convolutions(sizes: Sizes) -> Iterator[Case]:
     """The reference CNN's convolution and pooling in one."""
     both = op("Conv"), op("MaxPool", (2, 2), (2, 2))
@@ -466,6 +475,7 @@ def flat_vectors(sizes: Sizes) -> Iterator[Case]:
 MAKERS: tuple[Callable[[Sizes], Iterator[Case | Launched]], ...] = (
     layouts,
     convolutions,
+    depthwise_convolutions,
     pooled_convolutions,
     pools,
     products,

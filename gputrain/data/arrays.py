@@ -147,6 +147,8 @@ def _named(structure: Any, name: str) -> Any:
         return {key: _named(value, f"{name}[{key!r}]") for key, value in items}
     if isinstance(structure, tuple) or _is_list_of_arrays(structure):
         items = [_named(value, f"{name}[{i}]") for i, value in enumerate(structure)]
+        if hasattr(structure, "_fields"):
+            return type(structure)(*items)
         return tuple(items) if isinstance(structure, tuple) else items
     return to_array(structure, name)
 
@@ -156,8 +158,17 @@ def _is_list_of_arrays(structure: Any) -> bool:
         isinstance(structure, list)
         and bool(structure)
         and any(a is not None for a in structure)
-        and all(a is None or _is_list_of_arrays(a) or (hasattr(a, "shape") and np.ndim(a)) for a in structure)
+        and all(a is None or _is_of_arrays(a) for a in structure)
     )
+
+
+def _is_of_arrays(part: Any) -> bool:
+    """Whether a part of a list is an array, or nested lists, tuples and dicts of arrays."""
+    if isinstance(part, dict):
+        return bool(part) and all(value is None or _is_of_arrays(value) for value in part.values())
+    if isinstance(part, tuple):
+        return _is_list_of_arrays(list(part))
+    return _is_list_of_arrays(part) or (hasattr(part, "shape") and bool(np.ndim(part)))
 
 
 def _check_lengths(arrays: Arrays, what: str) -> None:

@@ -24,11 +24,13 @@ from gputrain.initializers.scaling import (
     LecunUniform,
     VarianceScaling,
 )
+from gputrain.initializers.short_transforms import STFT
 from gputrain.names import public
 from gputrain.runtime import Variable
 from gputrain.utils.registry import deserializer, serializer
 
 __all__ = [
+    "STFT",
     "Constant",
     "GlorotNormal",
     "GlorotUniform",
@@ -43,6 +45,7 @@ __all__ = [
     "RandomInitializer",
     "RandomNormal",
     "RandomUniform",
+    "STFTInitializer",
     "TruncatedNormal",
     "VarianceScaling",
     "Zeros",
@@ -62,6 +65,7 @@ __all__ = [
     "random_uniform",
     "registry",
     "serialize",
+    "stft",
     "truncated_normal",
     "variance_scaling",
     "zeros",
@@ -83,6 +87,7 @@ he_normal = HeNormal
 lecun_uniform = LecunUniform
 lecun_normal = LecunNormal
 orthogonal = Orthogonal
+STFTInitializer = stft = STFT
 
 
 def get(identifier: Any) -> Any:

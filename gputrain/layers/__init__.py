@@ -33,18 +33,22 @@ from gputrain.utils.registry import serializer
 _LATER = {
     "attention": "AdditiveAttention Attention GroupQueryAttention MultiHeadAttention",
     "augmentation": (
-        "CenterCrop RandomBrightness RandomContrast RandomCrop RandomElasticTransform RandomFlip "
-        "RandomPerspective RandomRotation RandomShear RandomTranslation RandomZoom Resizing"
+        "AugMix AutoContrast CenterCrop ContrastLimitedAdaptiveHistogramEqualization CutMix "
+        "Equalization MaxNumBoundingBoxes MixUp RandAugment RandomBrightness RandomColorDegeneration "
+        "RandomColorJitter RandomContrast RandomCrop RandomElasticTransform RandomErasing RandomFlip "
+        "RandomGaussianBlur RandomGrayscale RandomHue RandomInvert RandomPerspective "
+        "RandomPosterization RandomRotation RandomSaturation RandomSharpness RandomShear "
+        "RandomTranslation RandomZoom Resizing Solarization"
     ),
     "preprocessing": (
-        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup Normalization Rescaling "
-        "StringLookup TextVectorization"
+        "CategoryEncoding Discretization HashedCrossing Hashing IntegerLookup MelSpectrogram "
+        "Normalization Rescaling STFTSpectrogram StringLookup TextVectorization"
     ),
     "recurrent": (
         "ConvLSTM1D ConvLSTM2D ConvLSTM3D GRU GRUCell LSTM LSTMCell RNN SimpleRNN SimpleRNNCell "
         "StackedRNNCells"
     ),
-    "wrappers": "Bidirectional TimeDistributed Wrapper",
+    "wrappers": "Bidirectional Pipeline SpectralNormalization TimeDistributed Wrapper",
 }
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from gputrain import layers as layers_
@@ -68,7 +67,7 @@ def functional_config(model: Any, graph: FunctionalGraph) -> dict[str, Any]:
     places, calls = _places(graph)
     described = [_described(subject, calls.get(subject, ()), places) for subject in graph.operations]
     return {
-        **_settings(model),
+        **functional_settings(model),
         "layers": described,
         "input_layers": _placed(graph.inputs, places),
         "output_layers": _placed(graph.outputs, _counted_as_keras(places)),
@@ -90,7 +89,8 @@ def _counted_as_keras(places: Mapping[Value, Place]) -> dict[Value, Place]:
     return found
 
 
-def _settings(model: Any) -> dict[str, Any]:
+def functional_settings(model: Any) -> dict[str, Any]:
+    """What the constructor of a functional model takes beside inputs and outputs."""
     settings = model.plain_settings()
     if model.dtype == floatx():
         del settings["dtype"]
@@ -155,12 +155,13 @@ def _plain(structure: Any, places: Mapping[Value, Place]) -> Any:
 
 
 def _placed(structure: Any, places: Mapping[Value, Place]) -> Any:
-    """The places of inputs or outputs, in their structure; lists for tuples."""
+    """The places of inputs or outputs, in their structure."""
     if isinstance(structure, Value):
         return list(places[structure])
     if isinstance(structure, dict):
         return {key: _placed(item, places) for key, item in structure.items()}
-    return [_placed(item, places) for item in structure]
+    parts = [_placed(item, places) for item in structure]
+    return tuple(parts) if isinstance(structure, tuple) else parts
 
 
 def functional_from_config(cls: Any, config: dict[str, Any], custom_objects: Any = None) -> Any:
@@ -206,8 +207,8 @@ def _values_of(subject: Any, args: list[Any], kwargs: dict[str, Any]) -> list[Va
     if isinstance(subject, Layer) and kwargs.get("training") == _unsaid_training(subject):
         kwargs = {key: value for key, value in kwargs.items() if key != "training"}
     result = subject(*args, **kwargs)
-    node = next(leaf.node for leaf in tree.flatten(result) if isinstance(leaf, Value))
-    return _returned(node)
+    nodes = [leaf.node for leaf in tree.flatten(result) if isinstance(leaf, Value) and leaf.node is not None]
+    return _returned(nodes[0])
 
 
 def _unsaid_training(layer: Layer) -> bool | None:
@@ -221,6 +222,8 @@ def _unsaid_training(layer: Layer) -> bool | None:
 
 def _in_order(calls: Mapping[tuple[str, int], Any], known: Mapping[tuple[str, int], Any]) -> Iterator[Any]:
     """The calls, each after those that it reads and after the calls of its layer before it."""
+    from graphlib import CycleError, TopologicalSorter  # no training needs it
+
     reads: dict[tuple[str, int], list[tuple[str, int]]] = {}
     for (name, number), call in calls.items():
         if not (isinstance(call, Mapping) and "args" in call and "kwargs" in call):
@@ -278,7 +281,8 @@ def _found(structure: Any, known: Mapping[tuple[str, int], list[Value]]) -> Any:
         if not 0 <= index < len(values):
             raise ValueError(explain("Nothing is made at this place of the model.", received=list(structure)))
         return values[index]
-    return [_found(item, known) for item in structure]
+    parts = [_found(item, known) for item in structure]
+    return tuple(parts) if isinstance(structure, tuple) else parts
 
 
 def from_plain(item: Any, custom_objects: Any) -> Layer:

@@ -80,10 +80,10 @@ class FunctionalGraph:
 
     @cached_property
     def operations(self) -> list[Any]:
-        """Input layers, called layers, and nodes of bare operations: those farthest from the outputs first.
+        """Input layers, called layers, nodes of bare operations: those farthest from the outputs first.
 
-        Each is there once. As in Keras, of those equally far the one that is met first comes first, on the way
-        back from the first output.
+        Each is there once. As in Keras, of those equally far the one that is met first comes first, on the
+        way back from the first output.
         """
         return _by_distance(dict(zip(self.input_values, self.input_layers, strict=True)), self.output_values)
 
@@ -135,7 +135,7 @@ class FunctionalGraph:
         return ""
 
     def match(self, args: Any) -> list[Any]:
-        """The flat list of inputs, in order: of a structure like that of the inputs, a dict by name, or a list.
+        """The flat list of inputs, in order: from what is nested like them, a dict by name, or a list.
 
         Keys beyond those of the inputs are left out.
         """
@@ -158,7 +158,8 @@ class FunctionalGraph:
         if isinstance(args, dict) and all(name in args for name in names):
             return [args[name] for name in names]
         flat = tree.flatten(args)
-        is_order = not isinstance(self.inputs, dict) or self.names is None or len(flat) < 2
+        by_key = self.names if isinstance(self.inputs, dict) else None
+        is_order = by_key is None or list(self.inputs) == by_key  # or else "in order" means either
         if len(flat) != len(self.input_values) or not is_order:
             raise ShapeError(
                 explain(
@@ -185,7 +186,8 @@ class FunctionalGraph:
         if given is None:
             if value.origin is None or not value.origin.optional:
                 rule = f"{self.name}: input {value.name!r} is not optional."
-                raise ShapeError(explain(rule, received="None", fix="Make it with Input(..., optional=True)."))
+                fix = "Make it with Input(..., optional=True)."
+                raise ShapeError(explain(rule, received="None", fix=fix))
             return None
         x = convert(given)
         mask = getattr(x, "mask", None)

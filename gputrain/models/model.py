@@ -13,12 +13,20 @@ from gputrain.ir import Spec, Value
 from gputrain.layers import serialize
 from gputrain.layers.base import Layer, masking
 from gputrain.layers.base.naming import make_paths_unique
-from gputrain.models.configs import as_nested_model, functional_config, functional_from_config
+from gputrain.layers.base.symbolic import LayerCall
+from gputrain.layers.core.input_layer import InputLayer
+from gputrain.models.configs import (
+    as_nested_model,
+    functional_config,
+    functional_from_config,
+    functional_settings,
+)
 from gputrain.models.functional import FunctionalGraph
 from gputrain.models.training import checks
 from gputrain.models.training.objectives import takes_indices
 from gputrain.models.training.trainer import Trainer
 from gputrain.names import did_you_mean
+from gputrain.ops.calls import call_kept
 
 
 class Model(Trainer, Layer):
@@ -85,6 +93,11 @@ class Model(Trainer, Layer):
     def layers(self) -> list[Layer]:
         """The layers the model calls, in order."""
         return self.sublayers()
+
+    @layers.setter
+    def layers(self, value: Any) -> None:
+        rule = f"{type(self).__name__}: `layers` is the list of the model's layers and cannot be set."
+        raise AttributeError(explain(rule, fix="Give the attribute another name."))
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
         """A layer by its name or number.
@@ -284,7 +297,8 @@ class Functional(Model):
     def target_specs(self) -> list[Spec]:
         """Specs of the targets that the compiled losses take, flat: class indices, or the outputs' own."""
         outputs = [v.spec for v in self.outputs]
-        chosen = self._compile_loss.per_output(self.output_names) if self._compile_loss is not None else []
+        losses = self._compile_loss
+        chosen = losses.per_output(self.output_names, self.output) if losses is not None else []
         sparse = [takes_indices(loss) for loss in chosen] or [False] * len(outputs)
         return [
             Spec(spec.shape[:-1], "int32") if indices else spec
@@ -294,6 +308,11 @@ class Functional(Model):
     @property
     def layers(self) -> list[Layer]:
         return list(self.graph.layers)
+
+    @layers.setter
+    def layers(self, value: Any) -> None:
+        rule = f"{self.name}: `layers` follows from the inputs and outputs of the model and cannot be set."
+        raise AttributeError(explain(rule, fix="Make a new Model(inputs, outputs)."))
 
     def _held_attributes(self) -> list[Any]:
         return [*self.layers, *super()._held_attributes()]
@@ -330,14 +349,32 @@ class Functional(Model):
         """Whether `get_config` says all there is, as where the class has no `call` of its own."""
         return type(self).call is Functional.call
 
-    def with_layers(self, layer_of: Callable[[Layer], Layer]) -> Any:
+    def with_layers(
+        self, layer_of: Callable[[Layer], Any], inputs: Any = None, call: Callable[..., Any] | None = None
+    ) -> Any:
         """A model of the same calls of other layers.
 
         Args:
-            layer_of: returns the new layer in the place of one.
+            layer_of: returns the new layer in the place of one; inputs are made anew.
+            inputs: symbolic values in the structure of the inputs, in place of new ones.
+            call: calls a new layer with the arguments that follow it.
         """
-        made = [layer_of(layer) for layer in self.graph.layers]
-        return functional_from_config(type(self), functional_config(self, self.graph), layers=made)
+        graph = self.graph
+        if inputs is None:
+            new_inputs = [layer.renewed().value for layer in graph.input_layers]
+            inputs = tree.pack_sequence_as(graph.inputs, new_inputs)
+        layers = {layer: layer_of(layer) for layer in graph.layers if not isinstance(layer, InputLayer)}
+
+        def repeated(op: Any, values: list[Any]) -> list[Any]:
+            args, kwargs = op.given(values)
+            if isinstance(op, LayerCall):
+                new = layers[op.layer]
+                return op.flat(new(*args, **kwargs) if call is None else call(new, *args, **kwargs))
+            return tree.flatten(call_kept(op.function, args, kwargs, op.name))
+
+        known = dict(zip(graph.input_values, tree.flatten(inputs), strict=True))
+        outputs = graph.repeat(known, repeated)
+        return type(self)(inputs=inputs, outputs=outputs, **functional_settings(self))
 
 
 def _is_functional(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
@@ -394,7 +431,7 @@ def _between(layers: list[Layer], names: Any) -> list[Layer]:
 
 def _output_names(outputs: Any, graph: FunctionalGraph) -> list[str]:
     """Dict keys, or the names of the layers that make the outputs, each once."""
-    if isinstance(outputs, dict) and len(outputs) == len(graph.output_values):
+    if isinstance(outputs, dict) and not any(map(tree.is_nested, outputs.values())):
         return [path[0] for path, _ in tree.flatten_with_path(outputs)]
     names: list[str] = []
     for i, value in enumerate(graph.output_values):

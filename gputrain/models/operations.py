@@ -13,7 +13,6 @@ from inspect import Parameter
 from typing import Any
 
 from gputrain import ops
-from gputrain.errors import GraphError, explain
 from gputrain.names import did_you_mean
 from gputrain.ops import image
 from gputrain.ops.calls import FunctionCall, call_kept, class_name
@@ -21,11 +20,66 @@ from gputrain.ops.calls import FunctionCall, call_kept, class_name
 _MODULE = "keras.src.ops."
 # Arguments that Keras's classes take at the call; all others are settings.
 _OF_CALLS = frozenset(
-    "a array b bias bins condition condlist choicelist constant_values data default depthwise_kernel elements "
-    "fill_value indices inputs kernel key mask operands output pattern pointwise_kernel predictions query scale "
-    "sorted_sequence start start_indices step stop target targets tensor test_elements updates value values "
-    "variable weights x x1 x2 xs y gamma beta mean variance coordinates end_points image1 image2 images "
-    "output_shape start_points transform translation".split()
+    [
+        "a",
+        "array",
+        "b",
+        "bias",
+        "bins",
+        "condition",
+        "condlist",
+        "choicelist",
+        "constant_values",
+        "data",
+        "default",
+        "depthwise_kernel",
+        "elements",
+        "fill_value",
+        "indices",
+        "inputs",
+        "kernel",
+        "key",
+        "mask",
+        "operands",
+        "output",
+        "pattern",
+        "pointwise_kernel",
+        "predictions",
+        "query",
+        "scale",
+        "sorted_sequence",
+        "start",
+        "start_indices",
+        "step",
+        "stop",
+        "target",
+        "targets",
+        "tensor",
+        "test_elements",
+        "updates",
+        "value",
+        "values",
+        "variable",
+        "weights",
+        "x",
+        "x1",
+        "x2",
+        "xs",
+        "y",
+        "gamma",
+        "beta",
+        "mean",
+        "variance",
+        "coordinates",
+        "end_points",
+        "image1",
+        "image2",
+        "images",
+        "output_shape",
+        "start_points",
+        "transform",
+        "translation",
+    ]
 )
 _FILLING = ("affine_transform", "elastic_transform", "map_coordinates", "perspective_transform", "resize")
 _SETTINGS_OF = {
@@ -35,16 +89,27 @@ _SETTINGS_OF = {
     **dict.fromkeys(_FILLING, ("fill_value",)),
 }
 _ALSO_OF_CALL = {"isclose": ("rtol", "atol"), "batch_normalization": ("offset",)}
-_OF_CORE = "cast convert_to_tensor saturate_cast slice slice_update stop_gradient unstack"
-_OF_MATH = "erf erfc erfinv in_top_k logsumexp rsqrt"
-_OF_LINALG = "norm"
+_OF_CORE = (
+    "cast convert_to_tensor saturate_cast scatter scatter_update slice slice_update stop_gradient unstack"
+)
+_OF_MATH = (
+    "cdist erf erfc erfinv extract_sequences fft fft2 ifft2 in_top_k irfft istft logdet "
+    "logsumexp rfft rsqrt segment_max segment_min segment_prod segment_sum stft top_k "
+    "view_as_complex view_as_real"
+)
+_OF_LINALG = (
+    "cholesky cholesky_inverse det eig eigh inv lstsq lu_factor matrix_rank norm pinv qr "
+    "solve solve_triangular svd"
+)
 _OF_NN = (
-    "average_pool batch_normalization binary_crossentropy categorical_crossentropy celu conv conv_transpose "
-    "depth_to_space depthwise_conv dot_product_attention elu gelu glu hard_shrink hard_sigmoid hard_silu "
-    "hard_tanh layer_normalization leaky_relu log_sigmoid log_softmax max_pool moments multi_hot normalize "
-    "one_hot relu relu6 rms_normalization selu separable_conv sigmoid silu soft_shrink softmax softplus "
-    "softsign space_to_depth sparse_categorical_crossentropy sparse_plus sparse_sigmoid sparsemax squareplus "
-    "tanh_shrink threshold"
+    "adaptive_average_pool adaptive_max_pool average_pool batch_normalization "
+    "binary_crossentropy categorical_crossentropy celu conv conv_transpose ctc_decode "
+    "ctc_loss depth_to_space depthwise_conv dot_product_attention elu fold gelu glu "
+    "hard_shrink hard_sigmoid hard_silu hard_swish hard_tanh layer_normalization leaky_relu "
+    "log_sigmoid log_softmax max_pool moments multi_hot normalize one_hot polar psnr relu "
+    "relu6 rms_normalization selu separable_conv sigmoid silu soft_shrink softmax softplus "
+    "softsign space_to_depth sparse_categorical_crossentropy sparse_plus sparse_sigmoid "
+    "sparsemax squareplus swish tanh_shrink threshold unfold"
 )
 _HOMES = {
     name: module
@@ -60,26 +125,14 @@ def describes_operation(item: Any) -> bool:
 
 
 def operation_config(call: FunctionCall, values: Any) -> tuple[dict[str, Any], list[Any]]:
-    """What Keras writes for an operation, and the arguments of its call, with values in their slots.
-
-    Raises:
-        GraphError: one that Keras has no class for.
-    """
+    """What Keras writes for an operation, and the arguments of its call, with values in their slots."""
     name = call.function.__name__
     named, further = _bound(call, values)
     at_call = [key for key in named if _is_of_call(name, key)]
     settings = {key: value for key, value in named.items() if key not in at_call}
-    if any(callable(value) and not isinstance(value, type) for value in settings.values()):
-        raise GraphError(
-            explain(
-                f"get_config() cannot describe the operation {call.name!r}.",
-                received="a function among its arguments",
-                fix="Write a Layer subclass whose call() computes it.",
-            )
-        )
     known = class_name(name)
     home = "image" if name in image.__all__ else _HOMES.get(name, "numpy")
-    plain = {"module": _MODULE + home, "class_name": known}
+    plain: dict[str, Any] = {"module": _MODULE + home, "class_name": known}
     plain |= {"config": {"name": call.name, **settings}, "registered_name": known}
     return plain, [*(named[key] for key in at_call), *further]
 

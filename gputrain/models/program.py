@@ -24,6 +24,7 @@ from gputrain.runtime import Arena, Executable, interpret
 from gputrain.utils.notes import note
 
 MANY_RETRACES = 8
+KEPT_PROGRAMS = 32  # so many lengths of sequences may come in turns without a step being traced again
 KEPT_STATES = 32  # states of a model (switches, metrics, seed) that are told apart at a time
 
 
@@ -134,7 +135,7 @@ def _log(value: Any, computed: Iterator[np.ndarray]) -> Any:
 class ProgramCache:
     """A model's programs, the least recently used dropped first. They share one arena."""
 
-    def __init__(self, model: Programmed, size: int = 8) -> None:
+    def __init__(self, model: Programmed, size: int = KEPT_PROGRAMS) -> None:
         self.model, self.size = model, size
         self.device = model._training_counters.step.device
         self.arena, self.feeder = Arena(self.device), self.device.feeder()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from gputrain import tree
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Value
 from gputrain.layers.base import Layer
@@ -162,6 +163,11 @@ class Sequential(Functional):
         """The layers without the input."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
+    @layers.setter
+    def layers(self, value: Any) -> None:
+        rule = f"{self.name}: `layers` cannot be set."
+        raise AttributeError(explain(rule, fix="Use add() and pop() to change the layers of this model."))
+
     def get_config(self) -> dict[str, Any]:
         """The layers as plain data, with the input layer if there is one."""
         return sequential_config(self, self._stack)
@@ -174,13 +180,24 @@ class Sequential(Functional):
         """Whether `get_config` says all there is: it does, built or not."""
         return True
 
-    def with_layers(self, layer_of: Callable[[Layer], Layer]) -> Any:
+    def with_layers(
+        self, layer_of: Callable[[Layer], Any], inputs: Any = None, call: Callable[..., Any] | None = None
+    ) -> Any:
         """A Sequential of other layers, in the places of these.
 
         Args:
-            layer_of: returns the new layer in the place of one.
+            layer_of: returns the new layer in the place of one; the input is made anew.
+            inputs: a symbolic value in place of the input.
+            call: of functional models; it is not used.
         """
-        return type(self)([layer_of(layer) for layer in self._stack], self.trainable, self.name)
+        stack: list[Any] = [layer_of(layer) for layer in self.layers]
+        if inputs is not None:
+            (value,) = tree.flatten(inputs)
+            own = InputLayer(batch_shape=value.shape, dtype=value.dtype, name=value.name or None)
+            stack.insert(0, value.origin or own)
+        elif isinstance(self._stack[0] if self._stack else None, InputLayer):
+            stack.insert(0, self._stack[0].renewed())
+        return type(self)(stack, self.trainable, self.name)
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:

@@ -10,6 +10,7 @@ from gputrain.ir import Value
 from gputrain.names import public, stands_above
 from gputrain.ops import calls
 from gputrain.ops.activation import *
+from gputrain.ops.angles import *
 from gputrain.ops.attending import *
 from gputrain.ops.base import REGISTRY, Operation, Sample, apply, cast, constant, convert
 from gputrain.ops.choice import *
@@ -32,6 +33,7 @@ from gputrain.ops.random import *
 from gputrain.ops.recurrence import *
 from gputrain.ops.reduction import *
 from gputrain.ops.register import *
+from gputrain.ops.sequences import *
 from gputrain.ops.special import *
 
 # What the modules have in their lists of public names; a new module needs the line above alone.
@@ -67,6 +69,7 @@ _DERIVED = {
         "inner isin kron moments nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum "
         "nanvar norm outer ptp rms_normalization searchsorted tensordot trapezoid vander vdot"
     ),
+    "derived_spectra": "fft fft2 ifft2 irfft istft rfft stft",
 }
 # Keras's groups of the same operations; they are imported when they are asked for.
 _GROUPS = tuple(f"{__name__}.{group}" for group in ("image", "linalg", "nn", "numpy"))

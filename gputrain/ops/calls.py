@@ -17,27 +17,42 @@ from gputrain.names import auto_name
 from gputrain.ops.base import Operation, as_value
 from gputrain.utils import tree
 
-# Those that trace a function of the user, that do something beside, and that tell of a value without computing.
+# Those that trace a function of the user, do something beside, or tell of a value without computing.
 _NOT_KEPT = frozenset(
-    "apply cond constant convert convert_to_numpy custom_gradient dropout dtype fori_loop is_tensor map ndim "
-    "print random_normal random_uniform register_op scan shape size sum_to switch vectorized_map".split()
+    (
+        *("apply", "cond", "constant", "convert", "convert_to_numpy", "custom_gradient", "dropout", "dtype"),
+        *("fori_loop", "is_tensor", "map", "ndim", "print", "random_normal", "random_uniform", "register_op"),
+        *("scan", "shape", "size", "sum_to", "switch", "vectorized_map"),
+    )
 )
 # Functions whose class in Keras has a name that does not follow from theirs.
 _CLASSES = {
     "abs": "Absolute",
     "allclose": "AllClose",
     "batch_normalization": "BatchNorm",
+    "cdist": "CDist",
     "conj": "Conjugate",
+    "ctc_decode": "CTCDecode",
+    "ctc_loss": "CTCLoss",
+    "fft": "FFT",
+    "fft2": "FFT2",
     "getitem": "GetItem",
     "hard_swish": "HardSilu",
     "hsv_to_rgb": "HSVToRGB",
+    "ifft2": "IFFT2",
+    "irfft": "IRFFT",
     "isin": "IsIn",
+    "istft": "ISTFT",
     "layer_normalization": "LayerNorm",
+    "psnr": "PSNR",
+    "rfft": "RFFT",
     "rgb_to_grayscale": "RGBToGrayscale",
     "rgb_to_hsv": "RGBToHSV",
     "rms_normalization": "RMSNorm",
     "searchsorted": "SearchSorted",
     "ssim": "SSIM",
+    "stft": "STFT",
+    "svd": "SVD",
     "swish": "Silu",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import product as combinations
 from typing import Any, NamedTuple
 
@@ -112,7 +113,7 @@ def _joined(a: Any, left: str, b: Any, right: str, needed: set[str], result: str
     gone = [c for c in both if c not in needed and sizes[0][c] == sizes[1][c]]
     if not gone or len(both) == len(left) == len(right):
         return _multiplied(a, left, b, right, gone, result)
-    plan, copied = _cheapest(left, right, gone, sizes, result)
+    plan, copied = _cheapest(left, right, "".join(gone), tuple((sizes[0] | sizes[1]).items()), result)
     if copied and plan.kept and not (plan.rows and plan.columns):
         return _multiplied(a, left, b, right, gone, result)
     if plan.swapped:
@@ -164,8 +165,9 @@ class _Plan(NamedTuple):
         return self.kept + self.rows + self.columns
 
 
+@lru_cache(maxsize=256)
 def _cheapest(
-    left: str, right: str, gone: list[str], sizes: list[dict[str, Any]], result: str
+    left: str, right: str, gone: str, sizes: tuple[tuple[str, int | None], ...], result: str
 ) -> tuple[_Plan, int]:
     """The plan that copies the fewest elements into another order, and how many those are."""
     both, inner = {*left} & {*right}, {*gone}
@@ -178,7 +180,7 @@ def _cheapest(
             _orders({*second} - both, second, result),
         )
         plans += [_Plan(swapped, *each) for each in combinations(*orders)]
-    whole = sizes[0] | sizes[1]
+    whole = dict(sizes)
 
     def copied(plan: _Plan) -> int:
         first, second = (right, left) if plan.swapped else (left, right)

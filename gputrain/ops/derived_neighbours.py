@@ -15,7 +15,7 @@ from gputrain.ops.creation import ones
 from gputrain.ops.elementwise import add, divide, exp, multiply, square, subtract
 from gputrain.ops.indexing import getitem
 from gputrain.ops.layouts import as_last, images_of
-from gputrain.ops.movement import reshape, stack
+from gputrain.ops.movement import repeat, reshape, stack, transpose
 from gputrain.ops.pointwise import as_float, as_floats
 from gputrain.ops.reduction import mean, sum
 
@@ -35,7 +35,8 @@ def gaussian_blur(
     Args:
         images: (H, W, C) or (N, H, W, C); whole numbers become floats.
         kernel_size: how many pixels count, (columns, rows): the horizontal size stands first, as in Keras.
-        sigma: standard deviations in pixels, (horizontal, vertical): numbers, or an array of two.
+        sigma: standard deviations in pixels, (horizontal, vertical): numbers, or an array of two; of several
+            images also (N, 2), those of each one.
         data_format: "channels_last" or "channels_first"; None means `config.image_data_format()`.
 
     Raises:
@@ -52,15 +53,28 @@ def gaussian_blur(
         rule = "gaussian_blur: kernel_size is two positive ints."
         raise ValueError(explain(rule, expected="(columns, rows)", received=repr(kernel_size)))
     deviations = convert(sigma, spec_of(images).dtype)
+    if len(deviations.shape) == 2:
+        return back(_blurred_each(images, sizes, deviations))
     across, down = (_bell(int(size), getitem(deviations, i)) for i, size in enumerate(sizes))
     return back(_weighted(_weighted(images, reshape(across, (1, -1))), reshape(down, (-1, 1))))
 
 
+def _blurred_each(images: Any, sizes: Sequence[int], deviations: Any) -> Any:
+    """Images (N, H, W, C), each blurred by its own deviations (N, 2): as channels of one image."""
+    count, height, width, channels = images.shape
+    planes = reshape(transpose(images, (1, 2, 0, 3)), (1, height, width, count * channels))
+    for axis, size in enumerate(sizes):
+        bells = repeat(_bell(int(size), deviations[:, axis : axis + 1]), channels, 0)  # (N * C, size)
+        shape = (size, 1) if axis else (1, size)
+        planes = depthwise_conv(planes, reshape(transpose(bells), (*shape, -1, 1)), padding="same")
+    return transpose(reshape(planes, (height, width, count, channels)), (2, 0, 1, 3))
+
+
 def _bell(size: int, sigma: Any) -> Any:
-    """The weights of a Gaussian at `size` places around its middle, (size,); their sum is 1."""
+    """The weights of a Gaussian at `size` places around its middle, (..., size); their sum is 1."""
     places = (np.arange(size) - (size - 1) / 2).astype(spec_of(sigma).dtype)
     weights = exp(multiply(square(divide(places, sigma)), -0.5))
-    return divide(weights, sum(weights))
+    return divide(weights, sum(weights, -1, keepdims=True))
 
 
 def _weighted(images: Any, weights: Any, padding: str = "same") -> Any:

@@ -11,14 +11,13 @@ import numpy as np
 
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, is_float, normalize_axis
-from gputrain.names import did_you_mean
 from gputrain.ops.base import cast, convert, is_symbolic, spec_of
 from gputrain.ops.calls import keep_calls
 from gputrain.ops.comparison import greater, greater_equal, less_equal, logical_and
 from gputrain.ops.conversion import convert_to_numpy
 from gputrain.ops.elementwise import abs, clip, maximum, multiply, round, sin, where
 from gputrain.ops.indexing import getitem, pad, take
-from gputrain.ops.layouts import images_of, layout
+from gputrain.ops.layouts import check_name, images_of, layout
 from gputrain.ops.movement import moveaxis, reshape, transpose
 from gputrain.ops.pointwise import as_float
 from gputrain.ops.products import matmul
@@ -160,8 +159,8 @@ def resize(
         [0.0, 0.25, 0.75, 1.0]
     """
     images = images_of(images, "resize")
-    _check(interpolation, METHODS, "resize: interpolation")
-    _check(fill_mode, ("constant",), "resize: fill_mode")
+    check_name(interpolation, METHODS, "resize: interpolation")
+    check_name(fill_mode, ("constant",), "resize: fill_mode")
     height, width = _sizes(size)
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError(explain("resize: either crop_to_aspect_ratio or pad_to_aspect_ratio can be True."))
@@ -201,13 +200,6 @@ def _sizes(size: Any) -> tuple[int, int]:
         rule = "resize: size is two positive ints."
         raise ValueError(explain(rule, expected="(height, width)", received=repr(size)))
     return int(given[0]), int(given[1])
-
-
-def _check(value: Any, known: Sequence[str], where: str) -> None:
-    if value not in known:
-        fix = did_you_mean(value, known) if isinstance(value, str) else None
-        rule = f"{where} must be one of {', '.join(known)}."
-        raise ValueError(explain(rule, received=repr(value), fix=fix))
 
 
 def _fitting(old: tuple[int, int], height: int, width: int) -> tuple[int, int]:
@@ -268,7 +260,7 @@ def scale_and_translate(
         [0.0, 1.0, 2.0]
     """
     x = as_float(images)
-    _check(method, tuple(_KERNELS), "scale_and_translate: method")
+    check_name(method, tuple(_KERNELS), "scale_and_translate: method")
     shape = tuple(output_shape)
     axes = [normalize_axis(axis, len(x.shape), "scale_and_translate") for axis in spatial_dims]
     fits = len(shape) == len(x.shape) and all(

@@ -11,13 +11,26 @@ import numpy as np
 
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import is_float
-from gputrain.names import did_you_mean
 from gputrain.ops.base import cast, convert, spec_of
 from gputrain.ops.calls import keep_calls
+from gputrain.ops.comparison import less
 from gputrain.ops.derived_neighbours import gaussian_blur
-from gputrain.ops.elementwise import abs, add, clip, divide, floor, minimum, mod, multiply, sign, subtract
+from gputrain.ops.elementwise import (
+    abs,
+    add,
+    clip,
+    divide,
+    floor,
+    maximum,
+    minimum,
+    mod,
+    multiply,
+    sign,
+    subtract,
+    where,
+)
 from gputrain.ops.indexing import getitem, pad, take
-from gputrain.ops.layouts import as_last, images_of
+from gputrain.ops.layouts import as_last, check_name, images_of
 from gputrain.ops.movement import expand_dims, reshape, stack
 from gputrain.ops.pointwise import as_float
 from gputrain.ops.random import random_normal
@@ -91,13 +104,16 @@ def _at_least_float32(x: Any) -> Any:
 def _neighbours(x: Any, size: int, order: int, fill_mode: str) -> list[tuple[Any, Any]]:
     """Indices int32 and weights of the elements along an axis that make up the value at x."""
     constant = fill_mode == "constant"
+    period = {"wrap": size, "reflect": 2 * size, "mirror": 2 * (size - 1)}.get(fill_mode, 0)
     if not order:
         index = _half_away(x)
-        return [(_inside(add(index, 1.0) if constant else index, size, fill_mode), None)]
-    if fill_mode in ("constant", "nearest"):
+        index = mod(index, float(period)) if period else add(index, 1.0) if constant else index
+        return [(_inside(index, size, fill_mode), None)]
+    if not period:
         x = clip(add(x, 1.0) if constant else x, 0.0, float(size - 1))
     lower = floor(x)
     upper_share = subtract(x, lower)
+    lower = mod(lower, float(period)) if period else lower
     shares = (subtract(1.0, upper_share), upper_share)
     return [(_inside(add(lower, float(i)), size, fill_mode), share) for i, share in enumerate(shares)]
 
@@ -108,30 +124,16 @@ def _half_away(x: Any) -> Any:
 
 
 def _inside(index: Any, size: int, fill_mode: str) -> Any:
-    """Whole numbers as indices from 0 to size - 1, int32."""
+    """Whole numbers, of one period where the mode has one, as indices from 0 to size - 1, int32."""
     if fill_mode == "wrap":
-        index = mod(index, float(size))
+        index = where(less(index, float(size)), index, 0.0)
     elif fill_mode == "reflect":  # d c b a | a b c d | d c b a
-        turn = mod(index, 2.0 * size)
-        index = minimum(turn, subtract(2.0 * size - 1.0, turn))
+        index = maximum(minimum(index, subtract(2.0 * size - 1.0, index)), 0.0)
     elif fill_mode == "mirror" and size > 1:  # d c b | a b c d | c b a
-        turn = mod(index, 2.0 * (size - 1))
-        index = minimum(turn, subtract(2.0 * (size - 1), turn))
+        index = minimum(index, subtract(2.0 * (size - 1), index))
     else:
         index = clip(index, 0.0, float(size - 1))
     return cast(index, "int32")
-
-
-def check_name(value: Any, known: Sequence[str], where: str) -> None:
-    """Refuse what is not among the known names.
-
-    Raises:
-        ValueError: with the nearest one.
-    """
-    if value not in known:
-        fix = did_you_mean(value, known) if isinstance(value, str) else None
-        rule = f"{where} must be one of {', '.join(known)}."
-        raise ValueError(explain(rule, received=repr(value), fix=fix))
 
 
 # -------------------------------------------------------------------------------------------- any coordinates

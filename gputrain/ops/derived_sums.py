@@ -24,11 +24,12 @@ from gputrain.ops.comparison import (
     not_equal,
 )
 from gputrain.ops.contraction import einsum
-from gputrain.ops.creation import full_like, ones_like
+from gputrain.ops.creation import full_like, ones_like, zeros_like
 from gputrain.ops.elementwise import (
     abs,
     add,
     divide,
+    minimum,
     multiply,
     power,
     rsqrt,
@@ -37,7 +38,7 @@ from gputrain.ops.elementwise import (
     subtract,
     where,
 )
-from gputrain.ops.indexing import getitem, one_hot, take_along_axis
+from gputrain.ops.indexing import getitem, one_hot, take, take_along_axis
 from gputrain.ops.movement import (
     concatenate,
     expand_dims,
@@ -85,6 +86,8 @@ __all__ = [
     "vander",
     "vdot",
 ]
+
+COMPARED = 64  # longer sequences are searched by halves, which needs no memory for all pairs
 
 
 # ---------------------------------------------------------------------------------------- along an axis
@@ -412,8 +415,16 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
     if side not in ("left", "right"):
         raise ValueError(explain("searchsorted: unknown side.", expected='"left" or "right"', received=side))
     line, numbers = harmonize(sorted_sequence, values)
-    below = (less if side == "left" else less_equal)(line, expand_dims(numbers, -1))
-    return sum(cast(below, "int32"), -1)
+    passes = less if side == "left" else less_equal
+    size = line.shape[0]
+    if size is None or size <= COMPARED:
+        return sum(cast(passes(line, expand_dims(numbers, -1)), "int32"), -1)
+    found = zeros_like(numbers, "int32")  # so many are passed by; in steps of half the size, a quarter ...
+    for step in (2**k for k in range(size.bit_length() - 1, -1, -1)):
+        further = add(found, step)
+        passed = passes(take(line, subtract(minimum(further, size), 1)), numbers)
+        found = where(logical_and(less_equal(further, size), passed), further, found)
+    return found
 
 
 def digitize(x: Any, bins: Any) -> Any:

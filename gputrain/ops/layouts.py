@@ -1,12 +1,13 @@
-"""Where the channels of images are, and one image or several."""
+"""Where the channels of images are, one image or several, and names that arguments may be."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from gputrain import config
 from gputrain.errors import ShapeError, explain
+from gputrain.names import did_you_mean
 from gputrain.ops.base import convert, spec_of
 from gputrain.ops.movement import expand_dims, squeeze, transpose
 
@@ -56,3 +57,15 @@ def as_last(images: Any, data_format: str | None, what: str) -> tuple[Any, Calla
         return squeeze(found, 0) if single else found
 
     return transpose(batch, (0, 2, 3, 1)) if first else batch, back
+
+
+def check_name(value: Any, known: Sequence[str], where: str) -> None:
+    """Refuse what is not among the known names.
+
+    Raises:
+        ValueError: with the nearest one.
+    """
+    if value not in known:
+        fix = did_you_mean(value, known) if isinstance(value, str) else None
+        rule = f"{where} must be one of {', '.join(known)}."
+        raise ValueError(explain(rule, received=repr(value), fix=fix))

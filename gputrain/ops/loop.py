@@ -61,7 +61,8 @@ class Scan(Operation, eq=False):
     @property
     def order(self) -> range:
         """The numbers of the slices, in the order in which they are gone through."""
-        return range(self.length - 1, -1, -1) if self.reverse else range(self.length)
+        steps = range(self.length or 0)
+        return steps[::-1] if self.reverse else steps
 
     def infer(self, *specs: Spec) -> tuple[Spec, ...]:
         carries = specs[: self.carries]
@@ -417,7 +418,8 @@ def scan(
     slices = [convert(x) for x in _leaves(xs)]
     steps = _length(slices, length)
     carries = [convert(c) for c in _leaves(init)]
-    if current_trace() is None and not any(is_symbolic(v) for v in (*carries, *slices)):
+    symbolic = any(is_symbolic(v) for v in (*carries, *slices))
+    if current_trace() is None and not symbolic and steps is not None:
         return _eager_scan(f, init, xs, steps, reverse)
     structures: list[Any] = []
 

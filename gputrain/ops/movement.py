@@ -741,12 +741,11 @@ def _repeat_blocks(x: Any, count: int, axis: int, before: bool) -> Any:
     """`axis` times `count`: whole copies one after another (`before`), or each element in a row."""
     if count == 1:
         return x
+    if None in x.shape[axis + 1 :]:  # a new axis would move the positions of sizes that are kept
+        return moveaxis(_repeat_blocks(moveaxis(x, axis, -1), count, x.ndim - 1, before), -1, axis)
     size = x.shape[axis]
     place = axis if before else axis + 1
     wide: list[Dim] = [None] * x.ndim
     wide.insert(place, count)
     spread = broadcast_to(expand_dims(x, place), wide)
-    target: list[Dim] = [*x.shape[:axis], -1 if size is None else size * count, *x.shape[axis + 1 :]]
-    if size is not None and None in target[axis + 1 :]:  # behind the new axis, positions have moved
-        target[target.index(None, axis + 1)] = -1
-    return reshape(spread, target)
+    return reshape(spread, [*x.shape[:axis], -1 if size is None else size * count, *x.shape[axis + 1 :]])

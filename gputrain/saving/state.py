@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from gputrain import config
-from gputrain.layers.base.places import seed_generators
+from gputrain.layers.base.places import kept_states, seed_generators
 from gputrain.runtime import Variable
 from gputrain.utils import states
 from gputrain.utils.states import Stateful, give, take
@@ -62,8 +62,8 @@ def state_tree(
     Returns:
         {"weights": {place: array}, "optimizers": {name: {"iterations", "learning_rate", "slots": {place of
         the weight: {slot: array}}}}, "training": {"step", ..., "epoch", "batch", "source": {"pass",
-        "batch"}}, "metrics": {name: {variable: array}}, "callbacks": {class: {...}}, "random": {...}}.
-        Arrays are NumPy copies.
+        "batch"}}, "metrics": {name: {variable: array}}, "callbacks": {class: {...}}, "random": {...}}, and
+        "states": {place: array} where layers keep states from batch to batch. Arrays are NumPy copies.
 
     Example:
         >>> tree = state_tree(model, [stop])
@@ -74,6 +74,7 @@ def state_tree(
     training = model.training_state()
     if source is not None:
         training["source"] = take(source)
+    kept = states.of_variables(kept_states(model))
     return {
         "weights": take(model),
         "optimizers": {name: item.state(names) for name, item in model.named_optimizers().items()},
@@ -85,6 +86,7 @@ def state_tree(
             "draws": config.draws(),
             "generators": {name: seeds.state for name, seeds in seed_generators(model).items()},
         },
+        **({"states": kept} if kept else {}),
     }
 
 
@@ -113,7 +115,8 @@ def set_state_tree(
         >>> set_state_tree(model, tree, [stop])
         >>> model.fit(x, y, epochs=10, callbacks=[stop])
     """
-    states.check_names("the state tree", _PARTS, tree)
+    kept = kept_states(model)
+    states.check_names("the state tree", (*_PARTS, "states") if kept else _PARTS, tree)
     listeners, saved = _named(callbacks), tree["callbacks"]
     optimizers, generators = model.named_optimizers(), seed_generators(model)
     states.check_names("random", _RANDOM, tree["random"])
@@ -122,6 +125,7 @@ def set_state_tree(
     stateful = [name for name, callback in listeners.items() if name in saved or take(callback)]
     states.check_names("callbacks", stateful, saved)
     give(model, tree["weights"])
+    states.assign("states", kept, tree.get("states", {}))
     variables = model.named_variables()
     for name, optimizer in optimizers.items():
         optimizer.set_state(tree["optimizers"][name], variables)

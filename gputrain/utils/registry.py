@@ -248,7 +248,7 @@ def home_of(cls: type) -> Registry[Any] | None:
 def room_of(cls: Any) -> str:
     """Return Keras's name of the room that a class is in, as "keras.layers" or "keras.optimizers.schedules".
 
-    Where Keras's room is another one, the class says so: `keras_room`.
+    Where Keras's room is another one, the class says so: `keras_room`; and where its name is, `keras_name`.
     """
     told = vars(cls).get("keras_room")
     if told is not None:
@@ -272,7 +272,7 @@ def described(item: Any) -> dict[str, Any]:
     is_public = is_ours and not room.startswith("keras.src.")
     plain = {
         "module": None if room in ("__main__", "builtins") else room,
-        "class_name": cls.__name__,
+        "class_name": vars(cls).get("keras_name", cls.__name__),
         "config": item.get_config(),
         "registered_name": None if is_public else own or cls.__name__,
     }

@@ -128,15 +128,16 @@ def test_global_seed_gives_the_same_weights_again():
 @pytest.mark.parametrize("name", [name for name in initializers.__all__ if name[0].isupper()])
 def test_config_round_trip(name):
     cls = getattr(initializers, name)
-    if name in ("Initializer", "RandomInitializer"):
+    if name in ("Initializer", "RandomInitializer") or name != cls.__name__:
         return
+    shape = (4, 1, 4) if name == "STFT" else (4, 4)
     one = cls(seed=7) if "seed" in inspect.signature(cls).parameters else cls()
     saved = json.loads(json.dumps(initializers.serialize(one)))
     assert saved["class_name"] == name
     other = initializers.deserialize(saved)
     assert type(other) is cls
     assert other.get_config() == one.get_config()
-    np.testing.assert_array_equal(other((4, 4)), one((4, 4)))
+    np.testing.assert_array_equal(other(shape), one(shape))
 
 
 def test_seed_generator_is_saved():

@@ -78,6 +78,21 @@ def test_the_last_axis_is_that_of_a_sample() -> None:
 # ---------------------------------------------------------------------------------------------- within models
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("size", [1, 64, 65, 127, 128, 129, 1000])
+def test_long_sequences_are_searched_by_halves(side: str, size: int) -> None:
+    """Against NumPy, with equal elements, and values before, between, behind and infinite."""
+    for line in (np.sort(RNG.integers(0, size, size)), np.sort(RNG.normal(size=size)).astype("float32")):
+        values = np.concatenate(
+            [line, line[:1] - 1, line[-1:] + 1, RNG.permutation(line) + np.asarray(0.5, line.dtype)]
+        )
+        if line.dtype.kind == "f":
+            values = np.concatenate([values, np.array([np.inf, -np.inf], "float32")])
+        values = np.resize(values.astype(line.dtype), (2, len(values) // 2))
+        found = host(keras.ops.searchsorted(*put([line, values]), side=side))
+        assert np.array_equal(found, np.searchsorted(line, values, side))
+
+
 @pytest.mark.parametrize("mode", ["int", "one_hot", "multi_hot", "count", "tf_idf"])
 @pytest.mark.parametrize("mask", [None, 0])
 @pytest.mark.parametrize("unknown", [1, 3])
@@ -365,7 +380,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: layers.CategoryEncoding(3)([[0, 1], [3, -1]]),
         DataError,
-        r"an index is outside of the 3 classes\. Expected: 0\.\.2\. Received: 3, and 1 more outside\. Raise",
+        r"an index is outside of the 3 classes\. Expected: 0\.\.2\. Received: 3, and 1 more\. Raise",
     ),
     (lambda: layers.CategoryEncoding(3)([["a"]]), DataError, r"takes numbers"),
     (lambda: layers.CategoryEncoding(), ValueError, r"num_tokens must be given.*IntegerLookup finds them"),

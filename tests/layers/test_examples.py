@@ -29,5 +29,6 @@ def modules() -> list[str]:
 def test_examples(name: str) -> None:
     known = {"numpy": numpy, "ops": ops, "losses": losses, "mean_squared_error": losses.mean_squared_error}
     known |= {"Sequential": models.Sequential, "Input": layers.Input, "Dense": layers.Dense}
+    known |= {name: getattr(layers, name) for name in ("GRUCell", "LSTM", "LSTMCell", "RNN")}
     result = doctest.testmod(importlib.import_module(name), extraglobs=known)
     assert result.failed == 0

@@ -264,7 +264,12 @@ def test_every_layer_is_in_the_table() -> None:
     compared = {getattr(layers, path.removeprefix("layers."), None) for path in paths}
     of_positions = {layers.PositionEmbedding, layers.SinePositionEncoding}  # tests/layers/test_embedding.py
     of_data = {c for c in classes if issubclass(c, HostLayer)} | {layers.IntegerLookup}  # they have programs
-    known = {Layer, layers.InputLayer, *of_positions, *of_data, *(case.make for case in CASES)}
+    # tests/layers/test_recurrent.py; functions_as_layers.py and spectral_norms.py of tests/parity/programs
+    in_others = {
+        *(layers.StackedRNNCells, layers.Wrapper),
+        *(layers.Lambda, layers.MaxNumBoundingBoxes, layers.Pipeline, layers.SpectralNormalization),
+    }
+    known = {Layer, layers.InputLayer, *in_others, *of_positions, *of_data, *(case.make for case in CASES)}
     missing = {c.__name__ for c in classes - known - compared}
     assert not missing, "no row here, and none of tests/parity"
 

@@ -37,7 +37,7 @@ def step_by_step(name: str, units: int = 5, **arguments: Any) -> Any:
 
 WAYS = [
     dict(zip(("go_backwards", "return_sequences", "zero_output_for_mask"), flags, strict=True))
-    for flags in itertools.product((False, True), repeat=3)
+    for flags in ((False, False, False), (True, True, False), (False, True, True), (True, False, True))
 ]
 
 
@@ -171,10 +171,10 @@ def test_dropout_leaves_the_same_out_in_all_steps(name: str) -> None:
     same.build((None, 6, 4))
     same.set_weights(layer.get_weights())
     np.testing.assert_allclose(settled, same(np.ones((50, 6, 4), "float32") / 8), atol=1e-6)
-    for row in found:  # with one draw a sample is that of a constant input
-        total = np.interp(row[0, 0], *_first_outputs(same))
-        expected = same(np.full((1, 6, 4), total / 4, "float32"))
-        np.testing.assert_allclose(row, np.asarray(expected)[0], atol=1e-4)
+    # With one draw for all steps a sample is that of an input that stays the same.
+    totals = np.interp(found[:, 0, 0], *_first_outputs(same)).astype("float32")
+    expected = same(np.broadcast_to(totals[:, None, None] / 4, (50, 6, 4)))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
 def _first_outputs(layer: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -331,6 +331,31 @@ def test_states_are_carried_in_training_and_prediction() -> None:
     assert all(v.name == "rnn_state" for v in model.layers[-1].states)
 
 
+def test_a_training_is_resumed_with_its_states() -> None:
+    def training() -> Any:
+        model = keras.Sequential([keras.Input(batch_shape=(3, None, 4)), layers.LSTM(2, stateful=True)])
+        model.compile("adam", "mse")
+        return model
+
+    whole, parts, later = training(), training(), training()
+    parts.set_weights(whole.get_weights())
+    for t in range(6):
+        whole.train_on_batch(X[:, t : t + 1], np.zeros((3, 2)))
+        if t < 3:
+            parts.train_on_batch(X[:, t : t + 1], np.zeros((3, 2)))
+    tree = keras.saving.state_tree(parts)
+    assert list(tree["states"]) == ["0/states/0", "0/states/1"]
+    later.train_on_batch(X[:, :1], np.zeros((3, 2)))  # makes the optimizer's slots
+    keras.saving.set_state_tree(later, tree)
+    for t in range(3, 6):
+        later.train_on_batch(X[:, t : t + 1], np.zeros((3, 2)))
+    for one, other in zip(whole.get_weights(), later.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+    del tree["states"]
+    with pytest.raises(ValueError, match="the state tree: the state lacks 'states'"):
+        keras.saving.set_state_tree(later, tree)
+
+
 def test_a_copy_has_states_of_its_own() -> None:
     layer = layers.LSTM(2, stateful=True)
     layer(X)
@@ -347,6 +372,14 @@ def test_initial_states_have_gradients() -> None:
     np.testing.assert_allclose(found.output, model.layers[-1](X, initial_state=[start]), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", KINDS)
+def test_no_steps_leave_the_states_as_they_are(name: str) -> None:
+    states = [np.full((3, 5), i + 1, "float32") for i in range(KINDS[name])]
+    for make, mask in itertools.product((made, step_by_step), (None, MASK[:, :0])):
+        found = make(name, return_state=True)(X[:, :0], initial_state=states, mask=mask)
+        np.testing.assert_array_equal(found, [states[0], *states])
+
+
 # ------------------------------------------------------------------------------------------ arguments, errors
 
 
@@ -357,6 +390,7 @@ def test_layers_have_what_their_cells_have() -> None:
     assert (layer.cell.name, layer.cell.dtype) == ("lstm_cell", layer.dtype)
     with pytest.raises(AttributeError):
         layer.units = 4
+    assert layers.GRU(3, implementation=1).units == layers.GRUCell(3, implementation=2).units
     assert layers.LSTM.from_config(layer.get_config()).get_config() == layer.get_config()
     frozen = layers.GRU(3, trainable=False)
     frozen.build((None, 6, 4))
@@ -376,6 +410,21 @@ def test_first_weights() -> None:
 H = np.zeros((3, 5), "float32")
 
 
+class _Sized:
+    """A cell that counts the features up, with a state of the given size."""
+
+    def __init__(self, state_size: Any) -> None:
+        self.state_size = state_size
+
+    def call(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
+        total = ops.add(states[0], inputs)
+        return total, [total]
+
+
+def test_sizes_of_states_may_be_numbers_of_numpy() -> None:
+    np.testing.assert_allclose(layers.RNN(_Sized(np.int64(4)))(X), X.sum(1), atol=1e-5)
+
+
 def _fixed(batch: int) -> Any:
     model = keras.Sequential([keras.Input(batch_shape=(batch, 6, 4)), layers.LSTM(2, stateful=True)])
     model.compile("sgd", "mse")
@@ -387,12 +436,14 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: layers.GRUCell("4"), ValueError, r"GRUCell: units must be a positive int"),
     (lambda: layers.LSTM(), TypeError, r"LSTM\.__init__\(\) missing a required argument: 'units'"),
     (lambda: layers.LSTM(3, unit=4), TypeError, r"LSTM: unknown argument.*Did you mean 'units'"),
+    (lambda: layers.LSTM(3, cell=4), TypeError, r"Received: cell\. (?!Did you mean 'cell')(?!.*\bcell,)"),
     (
         lambda: layers.GRU(3, dropout=1.5),
         ValueError,
         r"GRU: dropout is a share\. Expected: 0 <= dropout <= 1",
     ),
     (lambda: layers.GRU(3, stateful="no"), ValueError, r"GRU: stateful must be True or False"),
+    (lambda: layers.LSTM(3, implementation=3), ValueError, r"LSTM: implementation must be 2.*Received: 3"),
     (lambda: layers.LSTM(3, use_cudnn="no"), ValueError, r"LSTM: use_cudnn must be True or False"),
     (lambda: layers.LSTM(3, activation="tan"), ValueError, r"LSTM: activation: .*tan"),
     (
@@ -404,6 +455,11 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
         lambda: layers.GRU(3)(keras.Input((6, None))),
         ShapeError,
         r"GRUCell makes its weights for a known size",
+    ),
+    (
+        lambda: layers.LSTM(3)([X, H, H]),
+        ShapeError,
+        r"LSTM takes one tensor, and states by name\. Received: 3 tensors\. Call it as layer\(x, initial",
     ),
     (
         lambda: layers.LSTM(5)(X, initial_state=[H]),
@@ -439,6 +495,8 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: layers.RNN(3), ValueError, r"RNN: cell must be a cell.*3 without call"),
     (lambda: layers.RNN([layers.LSTMCell(3), 3]), ValueError, r"StackedRNNCells: cells must be a cell"),
+    (lambda: layers.RNN(_Sized({"a": 2})), ValueError, r"RNN: cell: state_size is an int, or a list.*'a': 2"),
+    (lambda: layers.RNN([]), ValueError, r"StackedRNNCells: cells needs at least one cell. Received: \[\]"),
     (
         lambda: layers.Bidirectional(layers.Dense(3)),
         ValueError,
@@ -626,3 +684,12 @@ def test_models_read_sequences_of_any_length() -> None:
         assert loss[1] < loss[0]
     assert model.predict(X, verbose=0).shape == (3, 6)
     assert model.output_shape == (None, 6)
+
+
+def test_functions_of_a_user_see_known_sizes() -> None:
+    def halves(x: Any) -> Any:
+        assert None not in x.shape, "the function computes with sizes"
+        return x[:, : x.shape[1] // 2]
+
+    inputs = keras.Input((None, 4))
+    assert layers.TimeDistributed(layers.Lambda(halves))(inputs).shape == (None, None, 2)

@@ -114,6 +114,8 @@ def test_adapt_takes_batches_of_all_kinds() -> None:
         layer = layers.TextVectorization()
         layer.adapt(data)
         assert layer.get_vocabulary() == expected, type(data)
+    layer.adapt(TEXTS, batch_size=2)
+    assert layer.get_vocabulary() == expected
 
 
 def test_weights_are_those_of_documents() -> None:

@@ -77,7 +77,7 @@ CALLS: dict[str, tuple[Callable[[Model], Any], type[Exception], str]] = {
         r"has the wrong shape. Expected: \(None, 4\). Received: \(32, 2\)",
     ),
     "an axis too many": (_fit(x=X[:, None]), ShapeError, r"has the wrong shape.*Received: \(32, 1, 4\)"),
-    "a dict of unknown names": (_fit(x={"y": X}), ShapeError, "input 'x' is missing"),
+    "a dict of unknown names": (_fit(x={"y": X}), ShapeError, "input 'input_layer.*' is missing"),
     "y beside an iterator": (_fit(x=iter([(X, REAL)])), DataError, "an iterator bring their own targets"),
     "an empty iterator": (_fit(x=iter(()), y=None), DataError, "the iterator gave no batch"),
     "an empty sequence": (_fit(x=np.empty((0, 4)), y=None), DataError, "at least one sample"),

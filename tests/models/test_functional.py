@@ -30,6 +30,7 @@ GIVEN: dict[str, tuple[str, Any, Any]] = {
     "tuples": ("list", (X, X), (LABELS, REAL)),
     "dicts for lists": ("list", {"a": X, "b": X}, {"real": REAL, "classes": LABELS}),
     "dicts": ("dict", {"b": X, "a": X}, {"classes": LABELS, "real": REAL}),
+    "lists for dicts": ("dict", [X, X], [LABELS, REAL]),
 }
 
 
@@ -214,9 +215,9 @@ ERRORS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         r"input 'b' is missing. Expected: \['a', 'b'\]. Received: \['a'\]",
     ),
     "a list for a dict": (
-        lambda: two_by_two("dict").predict([X, X], **QUIET),
+        lambda: keras.Model({"b": keras.Input((4,)), "a": (a := keras.Input((4,)))}, a * 1).predict([X, X]),
         ShapeError,
-        r"the model has 2 input\(s\).*Pass a dict with \['a', 'b'\]",
+        r"the model has 2 input\(s\).*Pass a dict with \['b', 'a'\]",
     ),
     "shape without a tuple": (
         lambda: keras.Input(4),

@@ -37,8 +37,10 @@ def test_the_order_of_keys_does_not_matter() -> None:
     model = two_inputs()
     first = model.predict({"a": ONES, "b": ZEROS}, verbose=0)
     second = model.predict({"b": ZEROS, "a": ONES}, verbose=0)
+    listed = model.predict([ONES, ZEROS], verbose=0)
     np.testing.assert_array_equal(first[0], [1, 1, 0, 0])
     np.testing.assert_array_equal(second, first)
+    np.testing.assert_array_equal(listed, first)
 
 
 def test_predict_in_a_callback_leaves_logs_alone() -> None:

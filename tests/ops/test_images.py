@@ -16,7 +16,7 @@ from gputrain.compiler import gradients
 from gputrain.errors import DTypeError, ShapeError
 from gputrain.ir import Spec, Trace, Value
 from gputrain.runtime import Variable, interpret
-from tests.on_device import host
+from tests.on_device import host, using
 
 RNG = np.random.default_rng(11)
 IMAGES = RNG.uniform(0, 1, (2, 5, 7, 3)).astype("float32")
@@ -47,7 +47,12 @@ def weights_of(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def slope(function: Callable[..., Any], arrays: list[np.ndarray], which: int) -> np.ndarray:
-    """Central differences of the sum of `function`'s output with fixed weights."""
+    """Central differences of the sum of `function`'s output with fixed weights, on the CPU."""
+    with using("numpy"):
+        return _differences(function, arrays, which)
+
+
+def _differences(function: Callable[..., Any], arrays: list[np.ndarray], which: int) -> np.ndarray:
     found = np.zeros(arrays[which].shape)
     for place in np.ndindex(found.shape):
         sums = []
@@ -188,6 +193,18 @@ def test_affine_transform_against_torch(mode: str, padding: str, interpolation: 
     np.testing.assert_allclose(found, expected.permute(0, 2, 3, 1).numpy(), atol=2e-5)
 
 
+@pytest.mark.parametrize("fill_mode", ["constant", "reflect"])
+def test_gradient_of_an_affine_transform(fill_mode: str) -> None:
+    """That of the two numbers which are not read is 0."""
+    x, transform = RNG.normal(size=(2, 4, 5, 2)), RNG.normal(size=(2, 8))
+
+    def moved(x: Any, transform: Any) -> Any:
+        return ops.image.affine_transform(x, transform, fill_mode=fill_mode)
+
+    gradient = traced(moved, x, transform)[2]
+    np.testing.assert_allclose(gradient, slope(moved, [x, transform], 1), atol=1e-4)
+
+
 def test_one_transform_for_all_images() -> None:
     transform = np.array([0.9, 0.2, 1.0, -0.1, 1.1, 0.5, 0, 0], "float32")
     found = host(ops.image.affine_transform(IMAGES, transform))
@@ -208,8 +225,9 @@ def test_perspective_takes_points_to_points() -> None:
     def seen(image: Any, start: Any, end: Any) -> Any:
         return ops.image.perspective_transform(image, start, end)
 
-    for which, gradient in enumerate(traced(seen, image, start + 0.01, end)[1:]):
-        np.testing.assert_allclose(gradient, slope(seen, [image, start + 0.01, end], which), atol=1e-4)
+    arrays = [image, start + 0.01, end]
+    for which, gradient in enumerate(traced(seen, *arrays)[2:], 1):
+        np.testing.assert_allclose(gradient, slope(seen, arrays, which), atol=1e-4)
 
 
 def test_a_perspective_that_is_straight_is_an_affine_transform() -> None:

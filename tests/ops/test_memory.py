@@ -22,6 +22,25 @@ CUBE = FLAT.reshape(20, 100, 100)
 ROWS = RNG.integers(0, 2000, 2000).astype("int32")
 FLAGS = FLAT > 0.5
 
+
+def steps(cell: str, dtype: str, **settings: Any) -> dict[str, tuple[Operation, tuple[Any, ...]]]:
+    """Recurrent steps as in training and their gradient, with a mask."""
+    n, count, units = 100, 8, 64
+    forward: Any = REGISTRY[f"{cell}Steps"](keeps=True, **settings)
+    width = units * len(forward.squashed)
+    mask = RNG.random((n, count)) < 0.8
+    shapes = [(n, count, width), *[(n, units)] * forward.states, (units, width)]
+    shapes += [(width,)] * forward.biases
+    inputs = [*(RNG.uniform(-0.1, 0.1, shape).astype(dtype) for shape in shapes), mask]
+    kept = [s.dims for s in forward.output_specs(*map(spec_of, inputs))][1 + forward.states :]
+    given = (True,) * (1 + forward.states)
+    backward = REGISTRY[f"{cell}StepsGrad"](given, **settings)
+    shapes = [(n, count, units), *[(n, units)] * (len(given) - 1), (units, width), *kept]
+    gradient = [*(RNG.uniform(-0.1, 0.1, shape).astype(dtype) for shape in shapes), mask]
+    name = f"{cell} {dtype} {settings or ''}"
+    return {name: (forward, tuple(inputs)), f"{name} gradient": (backward, tuple(gradient))}
+
+
 CASES: dict[str, tuple[Operation, tuple[Any, ...]]] = {
     "sum of all": (ops.Sum((0, 1)), (TABLE,)),
     "sum of rows": (ops.Sum((1,)), (TABLE,)),
@@ -61,6 +80,11 @@ CASES: dict[str, tuple[Operation, tuple[Any, ...]]] = {
     "batch norm weights": (ops.BatchNormWeightGrad(1e-3), (CUBE, CUBE, TABLE[0], TABLE[1])),
     "layer norm": (ops.LayerNorm(1e-3), (TABLE, TABLE[0], TABLE[1])),
     "layer norm gradient": (ops.LayerNormGrad(), (TABLE, TABLE, TABLE[0], FLAT[:2000], FLAT[:2000])),
+    **steps("LSTM", "float32"),
+    **steps("LSTM", "float16"),
+    **steps("GRU", "float32"),
+    **steps("GRU", "float32", reset_after=False),
+    **steps("Simple", "float32"),
 }
 
 

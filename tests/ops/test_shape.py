@@ -316,3 +316,15 @@ def test_lists_and_numbers_become_arrays() -> None:
     same(ops.reshape([1.0, 2.0], (2, 1)), np.array([[1.0], [2.0]], "float32"))
     same(ops.expand_dims(3, 0), np.array([3], "int32"))
     same(ops.concatenate([[1, 2], [3]]), np.array([1, 2, 3], "int32"))
+
+
+@pytest.mark.parametrize("function", [ops.repeat, ops.tile])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize(
+    "shape", [(None, None, None, 3), (2, None, None, 3), (2, 3, None, 3), (None, 3, 2, None)]
+)
+def test_repeats_before_unknown_sizes(function: Any, axis: int, shape: tuple[int | None, ...]) -> None:
+    repeats = [2 if i == axis else 1 for i in range(4)] if function is ops.tile else 2
+    more = {} if function is ops.tile else {"axis": axis}
+    expected = tuple(2 * n if i == axis and n is not None else n for i, n in enumerate(shape))
+    assert function(unknown(*shape), repeats, **more).shape == expected

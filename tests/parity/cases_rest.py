@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.parity.cases_layers import FIRST, IMAGE, L2, ROWS, SEQUENCE, layer
+from tests.parity.cases_layers import FIRST, IMAGE, L2, MANY, ROWS, SEQUENCE, drawn, layer
 from tests.parity.table import Case, bits, of, real, whole
 
 CUBE = real(2, 3, 5, 4)
@@ -74,4 +74,39 @@ CASES: list[Case] = [
     layer("BatchNormalization", SEQUENCE, axis=-2, training=True),
     layer("BatchNormalization", real(2, 3, 2, 3, 4), training=True, momentum=0.9),
     layer("BatchNormalization", SEQUENCE, trainable=False, training=True),
+    # -------------------------------------------------------------------- regularization and activations
+    layer("AlphaDropout", ROWS, rate=0.5),
+    layer("AlphaDropout", ROWS, rate=0.3, seed=7, noise_shape=[None, 1]),
+    drawn("AlphaDropout", real(MANY, 3, low=1, high=2), rate=0.3),
+    drawn("AlphaDropout", real(MANY, 3, 2, low=1, high=2), rate=0.15, noise_shape=(None, 1, 2)),
+    layer("Dropout", SEQUENCE, rate=0.2, noise_shape=(None, 1, None), seed=3),
+    layer("Dropout", ROWS, rate=1.0),
+    drawn("Dropout", real(MANY, 3, 2, low=1, high=2), rate=0.8, noise_shape=(None, 3, 1)),
+    drawn("GaussianDropout", real(MANY, 3, low=1, high=2), rate=0.8),
+    layer("ActivityRegularization", SEQUENCE, l2=0.3),
+    layer("Activation", SEQUENCE, activation="hard_silu"),
+    layer("Activation", SEQUENCE, activation="log_softmax"),
+    layer("ReLU", SEQUENCE, max_value=1.0),
+    layer("ReLU", SEQUENCE, threshold=0.5),
+    layer("LeakyReLU", SEQUENCE, negative_slope=0),
+    layer("ELU", SEQUENCE, alpha=2),
+    layer("PReLU", SEQUENCE, shared_axes=[1], alpha_initializer="he_normal", alpha_constraint="unit_norm"),
+    layer("PReLU", SEQUENCE, shared_axes=2),
+    layer("PReLU", FIRST, shared_axes=(2, 3), alpha_regularizer=L2),
+    layer("Softmax", IMAGE, axis=[-1, -2]),
+    layer("Softmax", IMAGE, axis=2),
+    # -------------------------------------------------------------------------------------------- products
+    *(
+        layer("Dot", [real(*first), real(*second)], axes=axes, normalize=normalize)
+        for first, second, axes in (
+            ((3, 4), (3, 4), -1),
+            ((3, 4), (3, 5, 4), (1, 2)),
+            ((3, 5, 4), (3, 4), (-1, -1)),
+            ((3, 5, 4), (3, 5, 2), 1),
+            ((3, 5, 4), (3, 2, 4), (-1, 2)),
+            ((2, 3, 4, 5), (2, 4, 6), (2, 1)),
+            ((2, 3, 4, 5), (2, 6, 3, 2), (1, 2)),
+        )
+        for normalize in (False, True)
+    ),
 ]

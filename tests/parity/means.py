@@ -10,7 +10,7 @@ import numpy as np
 from tests.parity.table import uniform
 
 # Said by one package where the other says nothing: both read either.
-_UNSAID = ("autocast", "build_config", "jit_compile", "training", "shared_object_id")
+_UNSAID = ("autocast", "build_config", "jit_compile", "implementation", "training", "use_cudnn")
 _KERAS_OPTIMIZERS = "keras.src.backend."  # the room of an optimizer of one of Keras's backends
 
 

@@ -2,7 +2,8 @@
 
 With groups, the im2col matrix is (groups, rows, patch), and one strided-batched product does all groups:
 filters and outputs of a group are columns of the whole, which a leading dimension expresses without a copy.
-A convolution of one tap and stride 1 needs no im2col, its images are the matrix.
+A convolution of one tap and stride 1 needs no im2col, its images are the matrix. Where each channel has a few
+filters of its own, `depthwise` does without matrices.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gputrain.backend.base import InOrder, Kernel, Thunk
+from gputrain.backend.cupy import depthwise
 from gputrain.backend.cupy.cublas import Matrix, zeros
-from gputrain.backend.cupy.window import WINDOW, axes, scalars
+from gputrain.backend.cupy.window import WINDOW, axes, scalars, vector_elements
 from gputrain.ir.spec import Spec
 from gputrain.ops.window import Ints, Window
 
@@ -24,15 +26,7 @@ if TYPE_CHECKING:
     from gputrain.backend.cupy.device import CupyDevice
 
 WORKSPACE_BYTES = 256 << 20  # most of an im2col matrix at a time
-
-VECTOR_BYTES = 16  # of one load or store
-
-
-def vector_elements(dtype: str, run: int, *arrays: Any) -> int:
-    """Elements that move in one load: VECTOR_BYTES of them where runs and addresses allow it, else 1."""
-    elements = VECTOR_BYTES // np.dtype(dtype).itemsize
-    aligned = all(array.data.ptr % VECTOR_BYTES == 0 for array in arrays)
-    return elements if aligned and run % elements == 0 else 1
+MANY_FILTERS = 8  # for each channel alone: from here on products of matrices serve
 
 
 def images_at_once(images: int, bytes_per_image: int) -> int:
@@ -64,6 +58,12 @@ class Geometry:
     def patch(self) -> int:
         """Elements that one output element of a group depends on."""
         return math.prod(self.window.kernel) * (self.channels // self.groups)
+
+    @property
+    def depthwise(self) -> bool:
+        """Whether each channel has a few filters of its own, which no product is worth."""
+        single = self.groups > 1 and self.groups == self.channels
+        return single and self.filters < MANY_FILTERS * self.channels
 
     @property
     def direct(self) -> bool:
@@ -152,6 +152,9 @@ def fprop_geometry(op: Any, x: Any, w: Any) -> Geometry:
 
 
 def _chunk_scratch(g: Geometry) -> tuple[Spec, ...]:
+    """The im2col matrix of a chunk, where there is one."""
+    if g.depthwise:
+        return ()
     return (g.cols(images_at_once(g.images, g.bytes_per_image)),)
 
 
@@ -170,7 +173,10 @@ def fprop_chunk(
 
 
 def _fprop(gpu: CupyDevice, op: Any, out: Any, x: Any, w: Any, *, scratch: tuple[Any, ...]) -> Thunk:
-    g, (cols,) = fprop_geometry(op, x, w), scratch
+    g = fprop_geometry(op, x, w)
+    if g.depthwise:
+        return depthwise.fprop(gpu, g, out, x, w)
+    (cols,) = scratch
     return InOrder(
         fprop_chunk(gpu, g, x, w, cols, g.outputs(out, first, images), first, images)
         for first, images in g.chunks(_chunk_size(g, cols))
@@ -186,9 +192,12 @@ def _dgrad_geometry(op: Any, dy: Any, w: Any) -> Geometry:
 
 
 def _dgrad(gpu: CupyDevice, op: Any, out: Any, dy: Any, w: Any, *, scratch: tuple[Any, ...]) -> Thunk:
-    g, (cols,) = _dgrad_geometry(op, dy, w), scratch
+    g = _dgrad_geometry(op, dy, w)
     if 0 in (dy.size, w.size):
         return zeros(gpu, out)
+    if g.depthwise:
+        return depthwise.dgrad(gpu, g, out, dy, w)
+    (cols,) = scratch
     steps: list[Thunk] = []
     for first, images in g.chunks(_chunk_size(g, cols)):
         patches = g.patches(out if g.direct else cols, first, images)
@@ -218,17 +227,24 @@ def wgrad_chunk(
 
 
 def _wgrad(gpu: CupyDevice, op: Any, out: Any, x: Any, dy: Any, *, scratch: tuple[Any, ...]) -> Thunk:
-    g, (cols,) = wgrad_geometry(op, x, dy.shape[-1]), scratch
+    g, (workspace,) = wgrad_geometry(op, x, dy.shape[-1]), scratch
     if dy.size == 0:
         return zeros(gpu, out)
+    if g.depthwise:
+        return depthwise.wgrad(gpu, g, out, x, dy, workspace)
     return InOrder(
-        wgrad_chunk(gpu, g, x, g.outputs(dy, first, images), cols, out, first, images)
-        for first, images in g.chunks(_chunk_size(g, cols))
+        wgrad_chunk(gpu, g, x, g.outputs(dy, first, images), workspace, out, first, images)
+        for first, images in g.chunks(_chunk_size(g, workspace))
     )
+
+
+def _wgrad_scratch(op: Any, x: Spec, dy: Spec) -> tuple[Spec, ...]:
+    g = wgrad_geometry(op, x, dy.dims[-1])
+    return (depthwise.sums_spec(g),) if g.depthwise else _chunk_scratch(g)
 
 
 KERNELS = {
     "Conv": Kernel(_fprop, lambda op, x, w: _chunk_scratch(fprop_geometry(op, x, w))),
     "ConvInputGrad": Kernel(_dgrad, lambda op, dy, w: _chunk_scratch(_dgrad_geometry(op, dy, w))),
-    "ConvFilterGrad": Kernel(_wgrad, lambda op, x, dy: _chunk_scratch(wgrad_geometry(op, x, dy.dims[-1]))),
+    "ConvFilterGrad": Kernel(_wgrad, _wgrad_scratch),
 }

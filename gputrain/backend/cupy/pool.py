@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from gputrain.backend.base import InOrder, Kernel, Thunk
 from gputrain.backend.cupy.conv import (
-    VECTOR_BYTES,
     Geometry,
     fprop_chunk,
     fprop_geometry,
     images_at_once,
-    vector_elements,
     wgrad_chunk,
     wgrad_geometry,
 )
 from gputrain.backend.cupy.cublas import zeros
-from gputrain.backend.cupy.window import WINDOW, axes, scalars
+from gputrain.backend.cupy.window import VECTOR_BYTES, WINDOW, axes, scalars, vector_elements
 from gputrain.ir.spec import Spec
 from gputrain.ops.window import Ints
 

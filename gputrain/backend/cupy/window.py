@@ -1,13 +1,20 @@
-"""Windows as the kernels take them: numbers for three axes, the first left alone by sequences and images."""
+"""Windows as the kernels take them: numbers for three axes, the first left alone by sequences and images.
+
+And how many neighbouring channels a thread of such a kernel moves at a time.
+"""
 
 from __future__ import annotations
 
 import math
+from typing import Any
+
+import numpy as np
 
 from gputrain.ops.window import Ints, Window
 
 AXES = 3
 WINDOW = " i" * (2 + 8 * AXES)  # the scalars of WINDOW_PARAMS in kernels/window.cuh
+VECTOR_BYTES = 16  # of one load or store
 
 
 def axes(window: Window) -> str:
@@ -27,3 +34,10 @@ def scalars(window: Window, images: int, channels: int) -> Ints:
 
 def _three(numbers: Ints, leading: int) -> Ints:
     return (leading,) * (AXES - len(numbers)) + numbers
+
+
+def vector_elements(dtype: str, run: int, *arrays: Any) -> int:
+    """Elements that move in one load: VECTOR_BYTES of them where runs and addresses allow it, else 1."""
+    elements = VECTOR_BYTES // np.dtype(dtype).itemsize
+    aligned = all(array.data.ptr % VECTOR_BYTES == 0 for array in arrays)
+    return elements if aligned and run % elements == 0 else 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,26 +19,39 @@ from gputrain.ir.spec import Spec
 from gputrain.ops.precision import wide_dtype
 
 Array = Any
-FEWEST = 8  # sequences that are worth a thread of their own
+WORTH = 1 << 14  # elements of a thread's gates: with fewer, threads wait for the interpreter too long
+LARGE = 1 << 24  # multiplications of a step's product that BLAS may share out among threads of its own
+BUFFER = 1024  # elements
+PREPARED = 1 << 16  # elements of gates whose factors are made at once: they stay in a core's L2 cache
 
 add, subtract, multiply, tanh, copyto, dot = np.add, np.subtract, np.multiply, np.tanh, np.copyto, np.dot
 
 
-def _parts(batch: int) -> list[slice]:
-    """The sequences of each thread."""
-    parts = shares(range(batch)) if batch >= 2 * FEWEST else [range(batch)]
+def _parts(batch: int, width: int) -> list[slice]:
+    """The sequences of each thread; `width` is that of the gates."""
+    parts = shares(range(batch)) if batch * width >= 2 * WORTH else [range(batch)]
     return [slice(part[0], part[-1] + 1) for part in parts]
 
 
-def _at_once(tasks: Sequence[Callable[[], None]]) -> Callable[[], None]:
-    """The tasks of all threads; a single one leaves BLAS its own threads."""
-    both = together(tasks)
+def _at_once(tasks: Sequence[Callable[[], None]], product: int) -> Callable[[], None]:
+    """The tasks of all threads, in each of which a step multiplies so often."""
+    all_tasks = together([partial(_in_small_buffers, task) for task in tasks])
+    by_blas = len(tasks) == 1 and product >= LARGE
 
     def run() -> None:
-        with one_blas_thread if len(tasks) > 1 else nullcontext():
-            both()
+        with nullcontext() if by_blas else one_blas_thread:
+            all_tasks()
 
     return run
+
+
+def _in_small_buffers(task: Callable[[], None]) -> None:
+    """NumPy copies operands with gaps, as gates are, into buffers: that is cheaper where they are small."""
+    before = np.setbufsize(BUFFER)
+    try:
+        task()
+    finally:
+        np.setbufsize(before)
 
 
 def _gates(x: Array, count: int) -> list[Array]:
@@ -62,16 +76,16 @@ def _widened(array: Array, buffer: Array) -> tuple[Array, list[tuple[Array, Arra
 Step = Callable[[Array, Array, Sequence[Array]], None]  # of x, the gates and their parts
 
 
-def _lstm_step(op: Any, states: Any, new: Any, weights: Any, work: Any) -> Step:
+def _lstm_step(op: Any, states: Any, new: Any, weights: Any, sums: Array, work: Any) -> Step:
     (h, c), (h_new, c_new), (kernel,), (a, b) = states, new, weights, work[:2]
     slope = np.repeat(op.slope, h.shape[1]).astype(h.dtype)
 
     def step(x: Array, gates: Array, parts: Sequence[Array]) -> None:
         i, f, g, o = parts
-        dot(h, kernel, gates)
-        add(gates, x, gates)
-        multiply(gates, slope, gates)
-        tanh(gates, gates)
+        dot(h, kernel, sums)
+        add(sums, x, sums)
+        multiply(sums, slope, sums)
+        tanh(sums, gates)
         add(f, 1, a)
         multiply(a, c, a)
         add(i, 1, b)
@@ -86,30 +100,30 @@ def _lstm_step(op: Any, states: Any, new: Any, weights: Any, work: Any) -> Step:
     return step
 
 
-def _gru_step(op: Any, states: Any, new: Any, weights: Any, work: Any) -> Step:
-    (h,), (h_new,), (kernel, *bias), (a, b, inner, product) = states, new, weights, work
+def _gru_step(op: Any, states: Any, new: Any, weights: Any, sums: Array, work: Any) -> Step:
+    (h,), (h_new,), (kernel, *bias), (a, b, inner) = states, new, weights, work
     both = 2 * h.shape[1]
     early, late = (kernel if op.reset_after else kernel[:, :both]), kernel[:, both:]
+    squashed = sums[:, :both]
 
     def step(x: Array, gates: Array, parts: Sequence[Array]) -> None:
         z, r, g = parts
-        squashed = gates[:, :both]
-        dot(h, early, product)
+        dot(h, early, sums)
         if bias:
-            add(product, bias[0], product)
-        add(product[:, :both], x[:, :both], squashed)
+            add(sums, bias[0], sums)
+        add(squashed, x[:, :both], squashed)
         multiply(squashed, 0.5, squashed)
-        tanh(squashed, squashed)
+        tanh(squashed, gates[:, :both])
         add(r, 1, a)
         multiply(a, 0.5, a)
         if bias:
-            copyto(inner, product[:, both:])
+            copyto(inner, sums[:, both:])
             multiply(a, inner, a)
         else:
             multiply(a, h, b)
             dot(b, late, a)
-        add(a, x[:, both:], g)
-        tanh(g, g)
+        add(a, x[:, both:], a)
+        tanh(a, g)
         subtract(h, g, a)
         add(z, 1, b)
         multiply(a, b, a)
@@ -119,13 +133,13 @@ def _gru_step(op: Any, states: Any, new: Any, weights: Any, work: Any) -> Step:
     return step
 
 
-def _simple_step(op: Any, states: Any, new: Any, weights: Any, work: Any) -> Step:
+def _simple_step(op: Any, states: Any, new: Any, weights: Any, sums: Array, work: Any) -> Step:
     (h,), (h_new,), (kernel,) = states, new, weights
 
     def step(x: Array, gates: Array, parts: Sequence[Array]) -> None:
-        dot(h, kernel, gates)
-        add(gates, x, gates)
-        tanh(gates, gates)
+        dot(h, kernel, sums)
+        add(sums, x, sums)
+        tanh(sums, gates)
         copyto(h_new, gates)
 
     return step
@@ -166,10 +180,9 @@ def _forward(op: Any, out: Any, *inputs: Array, scratch: Any) -> Thunk:
         states, new = ([s[rows] for s in part] for part in (others[:count], others[count : 2 * count]))
         y, a, b, inner = (buffer[rows] for buffer in others[2 * count :])
         new = states if mask is None else new
-        step = STEPS[type(op).__name__](op, states, new, widened or weights, (a, b, inner, product[rows]))
-        extras = (
-            states[1:] if count > 1 else [inner]
-        )  # what is kept is the cell state before, or made in the step
+        sums = product[rows] if product.size else gates[rows]
+        step = STEPS[type(op).__name__](op, states, new, widened or weights, sums, (a, b, inner))
+        extras = states[1:] or [inner]
         steps = []
         for t in order:
             place, before, after = gates[rows], [], [(outputs[rows, t], states[0] if mask is None else y)]
@@ -201,7 +214,8 @@ def _forward(op: Any, out: Any, *inputs: Array, scratch: Any) -> Thunk:
 
         return run
 
-    all_rows = _at_once([of_rows(rows) for rows in _parts(len(projected))])
+    tasks = [of_rows(rows) for rows in _parts(len(projected), projected.shape[2])]
+    all_rows = _at_once(tasks, projected[:, 0].size * starts[0].shape[1])
 
     def run() -> None:
         _moved(zip(widened, weights, strict=False))
@@ -211,109 +225,169 @@ def _forward(op: Any, out: Any, *inputs: Array, scratch: Any) -> Thunk:
 
 
 # ------------------------------------------------------------------------------------------------- backward
-
-# Of (gates and their parts, state before, extras): the gradients of the gates and of the states before.
-Back = Callable[[Array, Sequence[Array], Array, Sequence[Array]], None]
-
-
-def _lstm_back(op: Any, d_states: Any, new: Any, kernel: Array, d_gates: Array, work: Any) -> Back:
-    (dh, dc), (dh_new, dc_new), (a, b, e) = d_states, new, work
-    d_i, d_f, d_g, d_o = _gates(d_gates, 4)
-
-    def back(gates: Array, parts: Sequence[Array], before: Array, extras: Sequence[Array]) -> None:
-        (i, f, g, o), (c,) = parts, extras
-        multiply(gates, gates, d_gates)
-        subtract(1, d_gates, d_gates)
-        # a = tanh of the new cell state
-        add(f, 1, e)
-        multiply(e, c, a)
-        add(i, 1, b)
-        multiply(b, g, b)
-        add(a, b, a)
-        multiply(a, 0.5, a)
-        tanh(a, a)
-        # The output gate, and dc_new = the whole gradient of the new cell state, halved.
-        multiply(a, dh, b)
-        multiply(b, 0.25, b)
-        multiply(d_o, b, d_o)
-        multiply(a, a, a)
-        subtract(1, a, a)
-        add(o, 1, b)
-        multiply(a, b, a)
-        multiply(a, dh, a)
-        multiply(a, 0.5, a)
-        add(a, dc, a)
-        multiply(a, 0.5, a)
-        multiply(a, e, dc_new)
-        add(i, 1, b)
-        multiply(b, a, b)
-        multiply(d_g, b, d_g)
-        multiply(a, 0.5, a)
-        multiply(a, g, b)
-        multiply(d_i, b, d_i)
-        multiply(a, c, b)
-        multiply(d_f, b, d_f)
-        dot(d_gates, kernel, dh_new)
-
-    return back
+#
+# What a step back multiplies the gradients of its states by does not depend on them. So these factors are
+# made for several steps at once, in a few calls, and a step is left with a product and some multiplications.
 
 
-def _gru_back(op: Any, d_states: Any, new: Any, kernel: Array, d_gates: Array, work: Any) -> Back:
-    (dh,), (dh_new,), (a, b, other) = d_states, new, work
-    both = 2 * dh.shape[1]
-    d_z, d_r, last = _gates(d_gates, 3)
-    early, late = kernel[:both], kernel[both:]
+class _Back:
+    """Some steps back, for some of the sequences.
 
-    def back(gates: Array, parts: Sequence[Array], before: Array, extras: Sequence[Array]) -> None:
-        z, r, g = parts
-        multiply(gates, gates, d_gates)
-        subtract(1, d_gates, d_gates)
-        multiply(dh, 0.5, a)
-        subtract(1, z, b)
-        multiply(b, a, b)
-        multiply(last, b, last)
-        subtract(before, g, b)
-        multiply(b, a, b)
-        multiply(b, 0.5, b)
-        multiply(d_z, b, d_z)
-        add(z, 1, b)
-        multiply(a, b, a)  # what the state hands on itself
-        add(r, 1, b)
-        multiply(b, 0.5, b)
-        if op.reset_after:
-            copyto(other, last)
-            multiply(last, b, last)
-            multiply(other, extras[0], b)
-            multiply(b, 0.25, b)
-            multiply(d_r, b, d_r)
-            dot(d_gates, kernel, dh_new)
+    Args:
+        op: the gradient's operation.
+        d_states: gradients of the states after a step; `new`: places of those before it.
+        kernel: transposed.
+        d_gates: place of a step's gradients of the gates, `other` of the other factors of the kernel's.
+        factors: of the gates, and three arrays of factors of the states; of several steps.
+        work: (sequences, units).
+    """
+
+    def __init__(
+        self,
+        op: Any,
+        d_states: Any,
+        new: Any,
+        kernel: Array,
+        d_gates: Array,
+        other: Array,
+        factors: Sequence[Array],
+        work: Array,
+    ) -> None:
+        self.op, self.d_states, self.new, self.kernel = op, d_states, new, kernel
+        self.d_gates, self.other, self.factors, self.work = d_gates, other, factors, work
+        self.d_parts = _gates(d_gates, len(op.squashed))
+        self.of_steps = [self.step_factors(k) for k in range(len(factors[0]))]  # views cost time in a step
+
+    def prepare(self, gates: Array, before: Array, extras: Sequence[Array]) -> None:
+        """The factors of the steps of these gates (steps, sequences, gates * units)."""
+        raise NotImplementedError
+
+    def step_factors(self, k: int) -> tuple[Array, ...]:
+        """What step k of those prepared reads."""
+        return (self.factors[0][k],)
+
+    def step(self, k: int) -> None:
+        """Step k of those prepared: gradients of the gates, of the states before, and the other factors."""
+        raise NotImplementedError
+
+    def slopes(self, gates: Array) -> list[Array]:
+        """1 - gate * gate, the factors to begin with, as a list of gates."""
+        slopes = self.factors[0][: len(gates)]
+        multiply(gates, gates, slopes)
+        subtract(1, slopes, slopes)
+        return _gates(slopes, len(self.op.squashed))
+
+
+def _opened(gate: Array, out: Array) -> Array:
+    """The sigmoid that was kept as tanh of half its argument."""
+    add(gate, 1, out)
+    return multiply(out, 0.5, out)
+
+
+class _LSTMBack(_Back):
+    def prepare(self, gates: Array, before: Array, extras: Sequence[Array]) -> None:
+        i, f, g, o = _gates(gates, 4)
+        (cell,), (leaving, reaching, bent) = extras, (factor[: len(gates)] for factor in self.factors[1:])
+        d_i, d_f, d_g, d_o = self.slopes(gates)
+        _opened(f, leaving)
+        entering = _opened(i, reaching)
+        multiply(d_g, entering, d_g)
+        multiply(entering, g, bent)
+        multiply(leaving, cell, reaching)
+        add(bent, reaching, bent)
+        tanh(bent, bent)
+        multiply(d_i, g, d_i)
+        multiply(d_i, 0.25, d_i)
+        multiply(d_f, cell, d_f)
+        multiply(d_f, 0.25, d_f)
+        multiply(d_o, bent, d_o)
+        multiply(d_o, 0.25, d_o)
+        multiply(bent, bent, bent)
+        subtract(1, bent, bent)
+        _opened(o, reaching)
+        multiply(reaching, bent, reaching)
+
+    def step_factors(self, k: int) -> tuple[Array, ...]:
+        gates, leaving, reaching, _ = (factor[k] for factor in self.factors)
+        return (*_gates(gates, 4), leaving, reaching)
+
+    def step(self, k: int) -> None:
+        (dh, dc), (dh_new, dc_new), d_cell = self.d_states, self.new, self.work
+        d_i, d_f, d_g, d_o = self.d_parts
+        by_i, by_f, by_g, by_o, leaving, reaching = self.of_steps[k]
+        multiply(dh, reaching, d_cell)
+        add(dc, d_cell, d_cell)
+        multiply(d_cell, by_i, d_i)
+        multiply(d_cell, by_f, d_f)
+        multiply(d_cell, by_g, d_g)
+        multiply(dh, by_o, d_o)
+        multiply(d_cell, leaving, dc_new)
+        dot(self.d_gates, self.kernel, dh_new)
+
+
+class _GRUBack(_Back):
+    def prepare(self, gates: Array, before: Array, extras: Sequence[Array]) -> None:
+        z, r, g = _gates(gates, 3)
+        through, candidate, work = (factor[: len(gates)] for factor in self.factors[1:])
+        d_z, d_r, last = self.slopes(gates)
+        subtract(before, g, work)
+        multiply(work, 0.25, work)
+        multiply(d_z, work, d_z)
+        subtract(1, z, work)
+        multiply(work, 0.5, work)
+        multiply(last, work, last)
+        _opened(z, through)
+        multiply(d_r, 0.25, d_r)
+        if self.op.reset_after:
+            copyto(candidate, last)
+            multiply(d_r, candidate, d_r)
+            multiply(d_r, extras[0], d_r)
+            multiply(last, _opened(r, work), last)
         else:
-            multiply(b, before, other)
-            dot(last, late, dh_new)
-            multiply(b, dh_new, b)
-            add(a, b, a)
-            multiply(dh_new, before, b)
-            multiply(b, 0.25, b)
-            multiply(d_r, b, d_r)
-            dot(d_gates[:, :both], early, dh_new)
-        add(dh_new, a, dh_new)
+            multiply(d_r, before, d_r)
+            _opened(r, candidate)
+            multiply(candidate, before, work)
 
-    return back
+    def step_factors(self, k: int) -> tuple[Array, ...]:
+        gates, through, candidate, work = (factor[k] for factor in self.factors)
+        return (*_gates(gates, 3), through, candidate, work)
+
+    def step(self, k: int) -> None:
+        (dh,), (dh_new,), held = self.d_states, self.new, self.work
+        (d_z, d_r, last), both = self.d_parts, 2 * dh.shape[1]
+        by_z, by_r, by_last, through, candidate, work = self.of_steps[k]
+        multiply(dh, through, held)
+        multiply(dh, by_z, d_z)
+        multiply(dh, by_last, last)
+        if self.op.reset_after:
+            multiply(dh, by_r, d_r)
+            multiply(dh, candidate, self.other)
+            dot(self.d_gates, self.kernel, dh_new)
+        else:
+            dot(last, self.kernel[both:], dh_new)
+            multiply(dh_new, by_r, d_r)
+            multiply(dh_new, candidate, dh_new)
+            add(held, dh_new, held)
+            copyto(self.other, work)
+            dot(self.d_gates[:, :both], self.kernel[:both], dh_new)
+        add(dh_new, held, dh_new)
 
 
-def _simple_back(op: Any, d_states: Any, new: Any, kernel: Array, d_gates: Array, work: Any) -> Back:
-    (dh,), (dh_new,) = d_states, new
+class _SimpleBack(_Back):
+    def prepare(self, gates: Array, before: Array, extras: Sequence[Array]) -> None:
+        self.slopes(gates)
 
-    def back(gates: Array, parts: Sequence[Array], before: Array, extras: Sequence[Array]) -> None:
-        multiply(gates, gates, d_gates)
-        subtract(1, d_gates, d_gates)
-        multiply(d_gates, dh, d_gates)
-        dot(d_gates, kernel, dh_new)
-
-    return back
+    def step(self, k: int) -> None:
+        (dh,), (dh_new,) = self.d_states, self.new
+        multiply(dh, self.of_steps[k][0], self.d_gates)
+        dot(self.d_gates, self.kernel, dh_new)
 
 
-BACKS = {"LSTMStepsGrad": _lstm_back, "GRUStepsGrad": _gru_back, "SimpleStepsGrad": _simple_back}
+BACKS: dict[str, type[_Back]] = {
+    "LSTMStepsGrad": _LSTMBack,
+    "GRUStepsGrad": _GRUBack,
+    "SimpleStepsGrad": _SimpleBack,
+}
 
 
 def _has_others(op: Any) -> bool:
@@ -321,22 +395,32 @@ def _has_others(op: Any) -> bool:
     return type(op).__name__.startswith("GRU")
 
 
+def _at_a_time(batch: int, steps: int, width: int) -> int:
+    """How many steps are prepared at once: with their factors they stay in cache."""
+    rows = -(-batch // len(_parts(batch, width)))
+    return max(1, min(steps, PREPARED // (rows * width)))
+
+
 def _backward_scratch(op: Any, *inputs: Spec) -> tuple[Spec, ...]:
-    """Kernel transposed; gates and their gradients; two arrays for each state, five workspaces, states and
-    extras; steps that do not count; what the gradients of kernel and biases are made of."""
+    """Kernel transposed; gradients of gates; two arrays for each state, four workspaces; steps that do not
+    count; factors, and what is widened, of several steps; what the gradients of weights are made of."""
     _, _, gates, before, extras, mask = op.parts(inputs)
     dtype = wide_dtype(gates.dtype)
     (batch, steps, units), width = before.dims, gates.dims[2]
-    rows, threads = batch * steps, len(_parts(batch))
-    widened = rows if gates.dtype != dtype else 0
+    rows, threads, several = batch * steps, len(_parts(batch, width)), _at_a_time(batch, steps, width)
+    widened = gates.dtype != dtype
     return (
         Spec((width, units), dtype),
-        *[Spec((batch, width), dtype)] * 2,
-        *[Spec((batch, units), dtype)] * (2 * op.states + 6 + len(extras)),
+        Spec((batch, width), dtype),
+        *[Spec((batch, units), dtype)] * (2 * op.states + 4),
         Spec((0, steps) if mask is None else (batch, steps), "bool"),
+        Spec((several, batch, width), dtype),
+        *[Spec((several, batch, units), dtype)] * 3,
+        Spec((several * widened, batch, width), dtype),
+        *[Spec((several * widened, batch, units), dtype)] * (1 + len(extras)),
         Spec((rows, units if _has_others(op) else 0), dtype),
-        Spec((widened, units), dtype),
-        Spec((widened, width), dtype),
+        Spec((rows * widened, units), dtype),
+        Spec((rows * widened, width), dtype),
         Spec((rows * op.biases,), dtype),
         Spec((threads, units, width), dtype),
         Spec((threads * op.biases, width), dtype),
@@ -346,67 +430,70 @@ def _backward_scratch(op: Any, *inputs: Spec) -> tuple[Spec, ...]:
 def _backward(op: Any, out: Any, *inputs: Array, scratch: Any) -> Thunk:
     cts, kernel, gates, before, extras, mask = op.parts(inputs)
     (batch, steps, _), count, d_projected = before.shape, op.states, out[0]
-    (turned, wide_gates, d_gates), others, (skipped, *factors) = scratch[:3], scratch[3:-7], scratch[-7:]
-    states, work, wide_kept = others[: 2 * count], others[2 * count : 2 * count + 5], others[2 * count + 5 :]
-    met, ones, totals = factors[0], factors[3], factors[4:]
+    (turned, d_gates), (states, others) = scratch[:2], (scratch[2 : 2 + 2 * count], scratch[2 + 2 * count :])
+    work, skipped, factors, wide, weights = others[:4], others[4], others[5:9], others[9:-6], others[-6:]
+    met, ones, totals = weights[0], weights[3], weights[4:]
     met_at = met.reshape(batch, steps, met.shape[1])
+    order, several = op.order(steps), len(factors[0])
+    by_step = (gates, before.swapaxes(0, 1), *extras)
 
     def of_rows(thread: int, rows: slice) -> Callable[[], None]:
         d_states, new = ([s[rows] for s in part] for part in (states[:count], states[count:]))
-        a, b, other, total, dy = (buffer[rows] for buffer in work)
+        held, other, total, dy = (buffer[rows] for buffer in work)
         reached = d_states if mask is None else [total, *d_states[1:]]
         new, d_rows = d_states if mask is None else new, d_gates[rows]
-        back = BACKS[type(op).__name__](op, reached, new, turned, d_rows, (a, b, other))
-        walk = []
-        for t in op.order(steps):
-            place, fills = _widened(gates[t, rows], wide_gates[rows])
-            kept = []
-            for array, buffer in zip(
-                (before[rows, t], *(x[t, rows] for x in extras)), wide_kept, strict=True
-            ):
-                array, fill = _widened(array, buffer[rows])
+        own = [factor[:, rows] for factor in factors]
+        back = BACKS[type(op).__name__](op, reached, new, turned, d_rows, other, own, held)
+        chunks = []
+        for start in range(0, steps, several):
+            places = order[start : start + several]
+            first, chunk = min(places), slice(min(places), max(places) + 1)
+            kept, fills = [], []
+            for array, buffer in zip(by_step, wide, strict=True):
+                array, fill = _widened(array[chunk, rows], buffer[: len(places), rows])
                 kept.append(array)
                 fills += fill
-            stores = _stores(op, d_projected[rows, t], met_at[rows, t], d_rows, other)
-            given = None if cts[0] is None else cts[0][rows, t]
-            counts = None if mask is None else (mask[rows, t, None], skipped[rows, t, None])
-            walk.append((fills, place, _gates(place, len(op.squashed)), kept, stores, given, counts))
+            walk = []
+            for t in places:
+                stores = _stores(op, d_projected[rows, t], met_at[rows, t], d_rows, other)
+                given = None if cts[0] is None else cts[0][rows, t]
+                counts = None if mask is None else (mask[rows, t, None], skipped[rows, t, None])
+                walk.append((t - first, stores, given, counts))
+            chunks.append((fills, kept, walk))
         of_all = slice(rows.start * steps, rows.stop * steps)
-        d_weights = _d_weights(
-            op,
-            before[rows],
-            d_projected[rows],
-            [f[of_all] for f in factors[:4]],
-            [t[thread] for t in totals if len(t)],
-        )
+        own_weights = [w[of_all] for w in weights[:4]]
+        own_totals = [total[thread] for total in totals if len(total)]
+        d_weights = _d_weights(op, before[rows], d_projected[rows], own_weights, own_totals)
 
         def run() -> None:
             for state, ct in zip(d_states, cts[1:], strict=True):
                 copyto(state, 0 if ct is None else ct[rows])
             dy[...] = 0
-            for fills, place, parts, kept, stores, given, counts in walk:
+            for fills, kept, walk in chunks:
                 _moved(fills)
-                if counts is None:
+                back.prepare(kept[0], kept[1], kept[2:])
+                for k, stores, given, counts in walk:
                     if given is not None:
-                        add(d_states[0], given, d_states[0])
-                    back(place, parts, kept[0], kept[1:])
-                else:
-                    if given is not None:
-                        add(dy, given, dy)
-                    add(d_states[0], dy, total)
-                    back(place, parts, kept[0], kept[1:])
-                    for state, value in zip(d_states, new, strict=True):
-                        copyto(state, value, where=counts[0])
-                    copyto(dy, 0, where=counts[0])
-                    copyto(d_rows, 0, where=counts[1])
-                    copyto(other, 0, where=counts[1])
-                _moved(stores)
+                        reaches = d_states[0] if counts is None else dy
+                        add(reaches, given, reaches)
+                    if counts is None:
+                        back.step(k)
+                    else:
+                        add(d_states[0], dy, total)
+                        back.step(k)
+                        for state, value in zip(d_states, new, strict=True):
+                            copyto(state, value, where=counts[0])
+                        copyto(dy, 0, where=counts[0])
+                        copyto(d_rows, 0, where=counts[1])
+                        copyto(other, 0, where=counts[1])
+                    _moved(stores)
             _moved((place[rows], state) for place, state in zip(out[1:], d_states, strict=False))
             d_weights()
 
         return run
 
-    all_rows = _at_once([of_rows(thread, rows) for thread, rows in enumerate(_parts(batch))])
+    tasks = [of_rows(thread, rows) for thread, rows in enumerate(_parts(batch, d_projected.shape[2]))]
+    all_rows = _at_once(tasks, batch * kernel.size)
 
     def run() -> None:
         copyto(turned, kernel.T)

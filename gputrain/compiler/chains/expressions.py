@@ -66,6 +66,7 @@ def _dropout_grad(op: Any, kind: str, ct: str, keep: str) -> str:
 EXPRESSIONS: dict[str, Expression] = {
     "Abs": _of("abs_of({0})"),
     "Add": _of("{0} + {1}"),
+    "Arctan2": _of("atan2({0}, {1})"),
     "BinaryCrossentropy": _binary_crossentropy,
     "Ceil": _of("ceil_of({0})"),
     "ChoiceGrad": _of("{1} > {2} ? {0} : ({1} == {2} ? {0} * ({t})0.5 : ({t})0)"),

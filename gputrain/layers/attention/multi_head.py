@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from string import ascii_lowercase
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from gputrain import initializers, ops
 from gputrain.errors import ShapeError, explain
@@ -284,6 +284,8 @@ class GroupedQueryAttention(_HeadsAttention):
         >>> layer(numpy.ones((1, 3, 8), "float32"), numpy.ones((1, 5, 8), "float32")).shape
         (1, 3, 8)
     """
+
+    keras_name: ClassVar[str] = "GroupQueryAttention"
 
     head_dim: int = declared.argument(positive_int)
     num_query_heads: int = declared.argument(positive_int)

@@ -30,11 +30,11 @@ class ImagePart(ImageChanges):
     height: int = declared.argument(arguments.positive_int)
     width: int = declared.argument(arguments.positive_int)
 
-    def part(self, images: Any, interpolation: str = "bilinear") -> Any:
+    def _part(self, images: Any, interpolation: str = "bilinear") -> Any:
         """The middle of images of the layer's layout, or all that fits of small ones."""
         sizes = [(axis, images.shape[axis]) for axis in self.spatial_axes]
         wanted = self.height, self.width
-        if self.is_smaller(images):
+        if self._is_smaller(images):
             return resize(
                 images, wanted, interpolation, crop_to_aspect_ratio=True, data_format=self.data_format
             )
@@ -46,7 +46,7 @@ class ImagePart(ImageChanges):
                 images = images[(slice(None),) * axis + (slice(first, first + size),)]
         return images
 
-    def is_smaller(self, images: Any) -> bool:
+    def _is_smaller(self, images: Any) -> bool:
         """Whether there are less rows or less columns than the part has."""
         rows, columns = (images.shape[axis] for axis in self.spatial_axes)
         return (rows is not None and rows < self.height) or (columns is not None and columns < self.width)
@@ -65,17 +65,17 @@ class CenterCrop(ImagePart):
 
     def call(self, inputs: Any) -> Any:
         """(N, H, W, C) to (N, height, width, C)."""
-        return self.changed(inputs, training=True)
+        return self._apply(inputs, training=True)
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """(N, H, W, C) to (N, height, width, C)."""
-        return self.part(ops.cast(images, self.compute_dtype))
+        return self._part(ops.cast(images, self.compute_dtype))
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Any = None, training: bool = True
     ) -> Any:
         """Masks (N, H, W, C) to (N, height, width, C), in their own dtype."""
-        return self.part(ops.convert_to_tensor(segmentation_masks), "nearest")
+        return self._part(ops.convert_to_tensor(segmentation_masks), "nearest")
 
 
 @registry.add()
@@ -113,8 +113,8 @@ class RandomCrop(ImagePart, RandomImages):
         return self._taken(ops.convert_to_tensor(segmentation_masks), transformation, training, "nearest")
 
     def _taken(self, images: Any, transformation: Any, training: bool, interpolation: str) -> Any:
-        if not training or transformation is None or self.is_smaller(images):
-            return self.part(images, interpolation)
+        if not training or transformation is None or self._is_smaller(images):
+            return self._part(images, interpolation)
         return self.from_last(self.change(self.to_last(images), transformation))
 
     def change(self, images: Any, transformation: Any) -> Any:

@@ -33,7 +33,8 @@ def _fill_mode(value: Any, where: str) -> str:
     return arguments.one_of(value, FILL_MODES, where)
 
 
-def _interpolation(value: Any, where: str) -> str:
+def known_interpolation(value: Any, where: str) -> str:
+    """The name of an interpolation."""
     return arguments.one_of(value, INTERPOLATIONS, where)
 
 
@@ -73,31 +74,31 @@ class RandomPlaces(RandomImages):
     """
 
     fill_mode: str = declared.argument(_fill_mode, "reflect")
-    interpolation: str = declared.argument(_interpolation, "bilinear")
+    interpolation: str = declared.argument(known_interpolation, "bilinear")
     fill_value: float = declared.argument(arguments.number, 0.0, after="seed")
 
     def change(self, images: Any, transformation: Any) -> Any:
         """The images (N, H, W, C) read elsewhere."""
-        return self.move(images, transformation, self.interpolation)
+        return self._move(images, transformation, self.interpolation)
 
     def change_masks(self, images: Any, transformation: Any) -> Any:
         """Masks, moved like their images; no new values come up between theirs."""
-        return self.move(images, transformation, "nearest")
+        return self._move(images, transformation, "nearest")
 
-    def move(self, images: Any, transformation: Any, interpolation: str) -> Any:
+    def _move(self, images: Any, transformation: Any, interpolation: str) -> Any:
         """The images (N, H, W, C) read elsewhere, with this interpolation."""
         return affine_transform(
             images,
-            self.matrix(images, transformation),
+            self._matrix(images, transformation),
             interpolation,
             self.fill_mode,
             self.fill_value,
             "channels_last",
         )
 
-    def matrix(self, images: Any, transformation: Any) -> Any:
+    def _matrix(self, images: Any, transformation: Any) -> Any:
         """The transform of each image as `ops.image.affine_transform` takes it, (N, 8)."""
-        raise NotImplementedError(f"{type(self).__name__} must define matrix(images, transformation).")
+        raise NotImplementedError(f"{type(self).__name__} must define _matrix(images, transformation).")
 
 
 def _rows(*numbers: Any) -> Any:
@@ -133,7 +134,7 @@ class RandomRotation(RandomPlaces):
         matrix = _rows(cos, ops.negative(sin), across, sin, cos, down)
         return {"angle": angle, "rotation_matrix": matrix}
 
-    def matrix(self, images: Any, transformation: Any) -> Any:
+    def _matrix(self, images: Any, transformation: Any) -> Any:
         """That of the transformation."""
         return transformation["rotation_matrix"]
 
@@ -167,7 +168,7 @@ class RandomZoom(RandomPlaces):
         low, high = _turn(factor, "RandomZoom")
         return draws.between(1.0 + low, 1.0 + high, 1)
 
-    def matrix(self, images: Any, transformation: Any) -> Any:
+    def _matrix(self, images: Any, transformation: Any) -> Any:
         """A scale around the middle of the image."""
         x, y = (ops.reshape(transformation[name], (-1,)) for name in ("width_zoom", "height_zoom"))
         right, down = (
@@ -203,7 +204,7 @@ class RandomTranslation(RandomPlaces):
         )
         return {"translations": ops.concatenate([right, down], axis=1)}
 
-    def matrix(self, images: Any, transformation: Any) -> Any:
+    def _matrix(self, images: Any, transformation: Any) -> Any:
         """Pixels are read as far up and to the left as they are moved."""
         ways = ops.negative(transformation["translations"])
         return _rows(1.0, 0.0, ways[:, 0], 0.0, 1.0, ways[:, 1])
@@ -227,7 +228,7 @@ class RandomShear(RandomPlaces):
 
     x_factor: Any = declared.argument(_turn, 0.0)
     y_factor: Any = declared.argument(_turn, 0.0)
-    interpolation: str = declared.argument(_interpolation, "bilinear")
+    interpolation: str = declared.argument(known_interpolation, "bilinear")
     fill_mode: str = declared.argument(_fill_mode, "reflect")
     fill_value: float = declared.argument(arguments.number, 0.0)
     data_format: str = declared.argument(arguments.data_format, None)
@@ -239,7 +240,7 @@ class RandomShear(RandomPlaces):
         both = [draws.between(*factor, 1) for factor in (self.x_factor, self.y_factor)]
         return {"shear_factor": ops.multiply(ops.concatenate(both, axis=1), way)}
 
-    def matrix(self, images: Any, transformation: Any) -> Any:
+    def _matrix(self, images: Any, transformation: Any) -> Any:
         """A shear around the first pixel."""
         shear = ops.convert_to_tensor(transformation["shear_factor"])
         return _rows(1.0, shear[:, 0], 0.0, shear[:, 1], 1.0, 0.0)
@@ -248,7 +249,7 @@ class RandomShear(RandomPlaces):
 class _Chance(RandomPlaces):
     """Base of those that leave some images as they are."""
 
-    def some(self, draws: Draws, factor: tuple[float, float]) -> Any:
+    def _some(self, draws: Draws, factor: tuple[float, float]) -> Any:
         """Which images are changed, (N,): each with a probability of its own between the two numbers."""
         return ops.less(draws.unit(), draws.between(*factor))
 
@@ -271,7 +272,7 @@ class RandomPerspective(_Chance):
 
     factor: Any = declared.argument(_part, 1.0)
     scale: float = declared.argument(arguments.share, 1.0)
-    interpolation: str = declared.argument(_interpolation, "bilinear")
+    interpolation: str = declared.argument(known_interpolation, "bilinear")
     fill_value: float = declared.argument(arguments.number, 0.0)
 
     @declared.fixed
@@ -286,12 +287,12 @@ class RandomPerspective(_Chance):
         start = ops.broadcast_to(corners[None], (draws.count, 4, 2))
         moved = draws.between(-0.5 * self.scale, 0.5 * self.scale, 4, 2)
         return {
-            "apply_perspective": self.some(draws, self.factor),
+            "apply_perspective": self._some(draws, self.factor),
             "start_points": start,
             "end_points": ops.add(start, ops.multiply(start, moved)),
         }
 
-    def move(self, images: Any, transformation: Any, interpolation: str) -> Any:
+    def _move(self, images: Any, transformation: Any, interpolation: str) -> Any:
         """The images (N, H, W, C), seen from the side where `apply_perspective`."""
         moved = perspective_transform(
             images,
@@ -327,7 +328,7 @@ class RandomElasticTransform(_Chance):
 
     factor: Any = declared.argument(_part, 1.0)
     scale: Any = declared.argument(_part, 1.0)
-    interpolation: str = declared.argument(_interpolation, "bilinear")
+    interpolation: str = declared.argument(known_interpolation, "bilinear")
     fill_mode: str = declared.argument(_fill_mode, "reflect")
     fill_value: float = declared.argument(arguments.number, 0.0)
     value_range: tuple[float, float] = declared.argument(value_range, (0, 255))
@@ -337,16 +338,16 @@ class RandomElasticTransform(_Chance):
         if 0.0 in (self.factor[1], self.scale[1]):
             return None
         return {
-            "apply_transform": self.some(draws, self.factor),
+            "apply_transform": self._some(draws, self.factor),
             "distortion_factor": draws.between(*self.scale)[0],
             "noise": draws.normal(draws.height, draws.width, 2),
         }
 
     def change(self, images: Any, transformation: Any) -> Any:
         """The images (N, H, W, C), distorted where `apply_transform`."""
-        return ops.clip(self.move(images, transformation, self.interpolation), *self.value_range)
+        return ops.clip(self._move(images, transformation, self.interpolation), *self.value_range)
 
-    def move(self, images: Any, transformation: Any, interpolation: str) -> Any:
+    def _move(self, images: Any, transformation: Any, interpolation: str) -> Any:
         """The images (N, H, W, C), distorted where `apply_transform`; values are not limited."""
         height, width = images.shape[1:3]
         how_much = transformation["distortion_factor"]

@@ -59,7 +59,7 @@ class Resizing(ImageChanges):
 
     def call(self, inputs: Any) -> Any:
         """(N, H, W, C) to (N, height, width, C)."""
-        return self.changed(inputs, training=True)
+        return self._apply(inputs, training=True)
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """(N, H, W, C) to (N, height, width, C)."""
@@ -79,6 +79,7 @@ class Resizing(ImageChanges):
             self.antialias,
             self.crop_to_aspect_ratio,
             self.pad_to_aspect_ratio,
-            fill_value=self.fill_value,
+            self.fill_mode,
+            self.fill_value,
             data_format=self.data_format,
         )

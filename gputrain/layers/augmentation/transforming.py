@@ -12,6 +12,7 @@ from gputrain import ops, random
 from gputrain.errors import explain
 from gputrain.ir import Shape, Value, current_trace
 from gputrain.layers.base import arguments, declared
+from gputrain.layers.base.arguments import is_number
 from gputrain.layers.base.images import ImageLayer
 from gputrain.random import SeedGenerator
 from gputrain.utils import tree
@@ -23,11 +24,6 @@ _CHANGES = {
 }
 
 # -------------------------------------------------------------------------------------- checks of arguments
-
-
-def is_number(value: Any) -> bool:
-    """Whether a value is a number of Python or NumPy, and no bool."""
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
 def numbers(value: Any, low: float, high: float) -> tuple[float, float] | None:
@@ -77,9 +73,13 @@ def both_ways(low: float, high: float, value: Any, where: str) -> tuple[float, f
     return min(pair), max(pair)
 
 
+shares = partial(both_ways, 0.0, 1.0)
 value_range = partial(bounds, -np.inf, np.inf)
 
 # -------------------------------------------------------------------------------------------- random numbers
+
+
+_TRIES = 8  # each is accepted with a probability of more than 0.95
 
 
 class Draws:
@@ -113,9 +113,44 @@ class Draws:
         """Whole numbers from 0 to most - 1, all equally likely, int32 (N, *sizes)."""
         return ops.cast(ops.floor(ops.multiply(self.unit(*sizes), float(most))), "int32")
 
-    def happens(self, share: float, *sizes: int) -> Any:
-        """True with probability `share`, (N, *sizes)."""
+    def happens(self, share: Any, *sizes: int) -> Any:
+        """True with probability `share`, (N, *sizes): a number, or one for each."""
         return ops.less(self.unit(*sizes), share)
+
+    def order(self) -> Any:
+        """The numbers from 0 to N - 1 in a random order, int32 (N,)."""
+        mine = self.unit()
+        first = np.tri(self.count, k=-1, dtype=bool)  # of equal draws the first one is less
+        before = ops.logical_or(
+            ops.less(mine[None], mine[:, None]), ops.logical_and(ops.equal(mine[None], mine[:, None]), first)
+        )
+        return ops.sum(ops.cast(before, "int32"), 1)
+
+    def shares(self, alpha: Any, parts: int) -> Any:
+        """Numbers of at least 0 whose sum is 1, by a Dirichlet distribution, (N, parts).
+
+        They are gamma numbers divided by their sum. Each is that of alpha + 1, the first that is accepted of
+        some tries, times u**(1 / alpha) for a uniform u: in logarithms, as these may be very small.
+
+        Args:
+            alpha: of all parts alike, a number above 0 or (N, 1). One of two parts has the Beta distribution
+                of (alpha, alpha).
+
+        Source:
+            G. Marsaglia, W. W. Tsang, "A simple method for generating gamma variables", 2000.
+        """
+        d = ops.add(alpha, 1.0 - 1.0 / 3.0)
+        normal, unit = self.normal(_TRIES, parts), ops.subtract(1.0, self.unit(_TRIES, parts))
+        d = ops.reshape(d, (-1, 1, 1))
+        root = ops.add(1.0, ops.divide(normal, ops.sqrt(ops.multiply(d, 9.0))))
+        log_cube = ops.multiply(ops.log(ops.maximum(root, 1e-3)), 3.0)
+        room = ops.add(ops.subtract(1.0, ops.power(root, 3.0)), log_cube)
+        bound = ops.add(ops.multiply(ops.square(normal), 0.5), ops.multiply(d, room))
+        accepted = ops.logical_and(ops.greater(root, 1e-3), ops.less(ops.log(unit), bound))
+        chosen = ops.argmax(ops.cast(accepted, "float32"), 1, keepdims=True)
+        log_cube = ops.squeeze(ops.take_along_axis(log_cube, chosen, 1), 1)
+        power = ops.divide(ops.log(ops.subtract(1.0, self.unit(parts))), alpha)
+        return ops.softmax(ops.add(log_cube, power))
 
     def _drawn(self, in_step: Callable[..., Any], at_once: Callable[..., Any], sizes: tuple[int, ...]) -> Any:
         """Drawn anew in each step where a model is traced; outside of one, the generator's next numbers."""
@@ -137,7 +172,7 @@ class ImageChanges(ImageLayer):
     def build(self, input_shape: Any) -> None:
         """Nothing is made; each call looks at its own images."""
 
-    def changed(self, inputs: Any, training: bool) -> Any:
+    def _apply(self, inputs: Any, training: bool) -> Any:
         """What the layer is called with, changed: images, or a dict of them and more."""
         data = inputs if isinstance(inputs, Mapping) else {"images": inputs}
         single = self._is_single(self._images(data))
@@ -255,7 +290,7 @@ class RandomImages(ImageChanges):
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The images in the layer's dtype, changed where `training`; or a dict of them and more."""
-        return self.changed(inputs, bool(training))
+        return self._apply(inputs, bool(training))
 
     # ------------------------------------------------------------------------------------- to be overridden
 

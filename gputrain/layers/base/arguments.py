@@ -105,6 +105,17 @@ def not_negative(value: Any, where: str) -> float:
     return float(value)
 
 
+def positive(value: Any, where: str) -> float:
+    """Return a finite number above 0 as a float.
+
+    Raises:
+        ValueError: anything else.
+    """
+    if not is_number(value) or not 0.0 < value < float("inf"):
+        raise ValueError(explain(f"{where} is a number above 0.", received=repr(value)))
+    return float(value)
+
+
 def one_of(value: Any, allowed: Sequence[str], where: str) -> str:
     """Return `value` in lower case when it is one of the names in `allowed`.
 

@@ -112,7 +112,9 @@ class Configured(Tracked):
         shapes = self._build_shapes
         if not shapes:
             return None
-        return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": dict(shapes)}
+        if len(shapes) == 1:
+            return {"input_shape": next(iter(shapes.values()))}
+        return {"shapes_dict": dict(shapes)}
 
     def build_from_config(self, config: Mapping[str, Any] | None) -> None:
         """Build the layer for the shapes that `get_build_config` gave.
@@ -125,7 +127,7 @@ class Configured(Tracked):
         if config.get("input_shape") is not None:
             self.build(map_shape_structure(tuple, config["input_shape"]))
         elif config.get("shapes_dict"):
-            self.build(**{key: map_shape_structure(tuple, shape) for key, shape in config["shapes_dict"].items()})
+            self.build(**{key: map_shape_structure(tuple, x) for key, x in config["shapes_dict"].items()})
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
@@ -233,6 +235,8 @@ def input_shape_argument(cls: Any, kwargs: dict[str, Any]) -> Shape | None:
 
 def _argument_names(cls: Any) -> list[str]:
     """Names that the constructors of a layer class and its bases take."""
-    found = [n for base in cls.__mro__ for n in inspect.signature(base.__init__).parameters]
+    written = [base.__init__ for base in cls.__mro__ if not hasattr(base.__init__, "__signature__")]
+    found = [n for constructor in written for n in inspect.signature(constructor).parameters]
+    found += [name for name, item in cls._declared_arguments.items() if item.shown]
     shapes = ("input_shape", "input_dim") if cls.begins_models else ()
     return sorted({*found, *shapes, *cls._taken_beside} - {"self", "args", "kwargs"})

@@ -41,6 +41,7 @@ class Argument:
     """
 
     part = ""
+    asks_nothing = False  # of an argument of Keras that nothing is done for here
 
     def __init__(
         self,
@@ -160,7 +161,9 @@ def keras_only(name: str, **settings: Any) -> Any:
         only_taken(name, value, where.partition(":")[0])
         return value
 
-    return Argument(check, KERAS_ONLY[name].taken[0], **settings)
+    found = Argument(check, KERAS_ONLY[name].taken[0], **settings)
+    found.asks_nothing = True
+    return found
 
 
 class fixed(property):  # a decorator, as property is
@@ -203,7 +206,8 @@ def _of_parts(cls: Any) -> dict[str, Argument]:
         delattr(cls, attribute)
         for name, argument in item.arguments(attribute).items():
             found[name] = argument
-            setattr(cls, name, property(attrgetter(f"{attribute}.{name}")))
+            if argument.kept:
+                setattr(cls, name, property(attrgetter(f"{attribute}.{name}")))
     return found
 
 

@@ -8,7 +8,9 @@ from typing import Any
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, dtype_name
 from gputrain.layers.base.symbolic import shape_of
+from gputrain.names import checked_name
 from gputrain.utils import tree
+from gputrain.utils.signatures import on_or_off
 
 
 class InputSpec:
@@ -26,7 +28,7 @@ class InputSpec:
 
     Raises:
         TypeError: axes that are no ints.
-        ValueError: an axis that inputs of so many dimensions do not have.
+        ValueError: an axis that inputs of so many dimensions do not have, or an argument of another kind.
 
     Example:
         >>> InputSpec(shape=(None, 3))
@@ -47,9 +49,12 @@ class InputSpec:
     ) -> None:
         self.dtype = None if dtype is None else dtype_name(dtype)
         self.shape = None if shape is None else tuple(shape)
-        self.ndim = ndim if self.shape is None else len(self.shape)
-        self.max_ndim, self.min_ndim = max_ndim, min_ndim
-        self.allow_last_axis_squeeze, self.name, self.optional = allow_last_axis_squeeze, name, optional
+        self.ndim = _count(ndim, "ndim") if self.shape is None else len(self.shape)
+        self.max_ndim, self.min_ndim = _count(max_ndim, "max_ndim"), _count(min_ndim, "min_ndim")
+        squeeze = on_or_off(allow_last_axis_squeeze, "InputSpec: allow_last_axis_squeeze", also=(0, 1))
+        self.allow_last_axis_squeeze = squeeze
+        self.name = None if name is None else checked_name(name, "InputSpec")
+        self.optional = on_or_off(optional, "InputSpec: optional", also=(0, 1))
         try:
             self.axes = {int(axis): size for axis, size in (axes or {}).items()}
         except (AttributeError, TypeError, ValueError):
@@ -61,7 +66,8 @@ class InputSpec:
             raise ValueError(explain(rule, received=f"axes={self.axes}"))
 
     def __repr__(self) -> str:
-        said = {name: getattr(self, name) for name in ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")}
+        names = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")
+        said = {name: getattr(self, name) for name in names}
         return f"InputSpec({', '.join(f'{name}={value}' for name, value in said.items() if value)})"
 
     def get_config(self) -> dict[str, Any]:
@@ -105,6 +111,13 @@ class InputSpec:
         )
 
 
+def _count(value: Any, name: str) -> int | None:
+    """A number of dimensions, or None."""
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+        raise ValueError(explain(f"InputSpec: {name} is a number of dimensions.", received=repr(value)))
+    return value
+
+
 def check_inputs(specs: Any, inputs: Any, name: str) -> None:
     """Refuse inputs that a layer does not take.
 
@@ -126,7 +139,8 @@ def check_inputs(specs: Any, inputs: Any, name: str) -> None:
         inputs = [inputs[key] for key in names]
     given = tree.flatten(inputs)
     if len(given) != len(wanted):
-        raise ShapeError(explain(f"{name} takes {len(wanted)} input(s).", expected=wanted, received=len(given)))
+        rule = f"{name} takes {len(wanted)} input(s)."
+        raise ShapeError(explain(rule, expected=wanted, received=len(given)))
     for number, (x, spec) in enumerate(zip(given, wanted, strict=True)):
         if spec is None or (x is None and spec.optional):
             continue

@@ -66,7 +66,7 @@ class Layer(Called, Configured, Copied):
             self.name = auto_name(kind) if name is None else checked_name(name, kind)
             self.batch_input_shape = input_shape_argument(type(self), kwargs)
             self.activity_regularizer = regularizers.get(activity_regularizer)
-            self.dtype = dtype_name(dtype) if dtype is not None else config.floatx()
+            self._dtype = dtype_name(dtype) if dtype is not None else config.floatx()
             self.autocast = on_or_off(autocast, f"{kind}: autocast")
             self.built = False
             self._trainable = on_or_off(trainable, f"{kind}: trainable")

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from gputrain import config
+from gputrain.errors import GraphError, explain
 from gputrain.ir import Value
 from gputrain.ops.base import apply, as_value
 from gputrain.ops.movement import Reshape
@@ -66,8 +68,16 @@ def unmasked(*values: Any) -> Iterator[None]:
 
 
 def warn_of_dropped(path: str, class_name: str) -> None:
-    """Say that a layer without support of masks was given one."""
-    warnings.warn(f"{path}: {class_name} does not support masks; its input's mask stops here.", stacklevel=2)
+    """Say that a layer without support of masks was given one.
+
+    Raises:
+        GraphError: under `config.set_dropped_masks("error")`.
+    """
+    rule = f"{path}: {class_name} does not support masks; its input's mask stops here."
+    if config.dropped_masks() == "error":
+        fix = "Let the layer take it (supports_masking, compute_mask), or drop it before with your own layer."
+        raise GraphError(explain(rule, fix=fix))
+    warnings.warn(rule, stacklevel=2)
 
 
 def attach(outputs: Any, masks: Any, inputs: Any) -> Any:

@@ -33,6 +33,15 @@ def seed_generators(layer: Any) -> dict[str, SeedGenerator]:
     }
 
 
+def kept_states(layer: Any) -> dict[str, Variable]:
+    """What layers keep from batch to batch beside their weights, by its place: "0/states/1"."""
+    return {
+        f"{place}states/{i}": variable
+        for inner, place in _places(layer).items()
+        for i, variable in enumerate(inner._kept_states())
+    }
+
+
 def _places(layer: Any) -> dict[Any, str]:
     """Each layer below `layer`, itself first, with the beginning of the names of what it holds."""
     places = {layer: ""}

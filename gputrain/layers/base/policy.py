@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gputrain.errors import explain
 from gputrain.ir import Stored, Value, is_float
 from gputrain.ops.base import as_value, cast
 
@@ -26,12 +27,21 @@ class Typed:
     """What has dtypes: of its computation and of its variables.
 
     Attributes:
-        dtype: dtype of weights and computation.
         autocast: whether floating inputs are cast to the dtype of the computation.
     """
 
-    dtype: str
+    _dtype: str
     autocast: bool
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of weights and computation."""
+        return self._dtype
+
+    @dtype.setter
+    def dtype(self, value: Any) -> None:
+        rule = f"{type(self).__name__}: the dtype of a layer is set when it is made."
+        raise AttributeError(explain(rule, received=repr(value), fix="Pass dtype= to the constructor."))
 
     @property
     def compute_dtype(self) -> str:

@@ -143,9 +143,9 @@ class SymbolicCalls(Tracked):
     @yielding
     def is_own(self) -> bool:
         """Whether no user code runs in this layer's call, so that unknown sizes may pass through it."""
-        return all(layer.has_known_call() for layer in self.all_layers())
+        return all(layer._has_known_call() for layer in self.all_layers())
 
-    def has_known_call(self) -> bool:
+    def _has_known_call(self) -> bool:
         """Whether the code of this layer's `call`, without that of layers below it, is gputrain's."""
         call: Any = getattr(type(self), "call")  # noqa: B009  (that of a subclass)
         return bool(call.__module__.startswith(__name__.partition(".")[0] + "."))

@@ -100,6 +100,25 @@ class Tracked(Typed):
         self._added_weights.append(variable)
         return variable
 
+    def add_variable(
+        self,
+        shape: tuple[int, ...],
+        initializer: Any,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """A new weight of this layer; see `add_weight`.
+
+        Args:
+            shape, initializer, dtype, trainable, autocast, regularizer, constraint, name: as there.
+        """
+        settings = {"autocast": autocast, "regularizer": regularizer, "constraint": constraint, "name": name}
+        return self.add_weight(shape, initializer, dtype, trainable, **settings)
+
     def add_loss(self, loss: Any) -> None:
         """Add to the loss of the model, usually inside `call`; it counts until the layer is called again.
 
@@ -216,6 +235,10 @@ class Tracked(Typed):
             [*self._added_weights, *(v for v in self._held_attributes() if isinstance(v, Variable))]
         )
         return sorted(own, key=lambda v: not v.made_trainable)
+
+    def _kept_states(self) -> list[Variable]:
+        """Variables of this layer itself that are no weights, with which a resumed training goes on."""
+        return []
 
     @property
     def variables(self) -> list[Variable]:

@@ -9,13 +9,13 @@ from typing import Any
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Value, current_trace
 from gputrain.layers.base import Layer, declared, registry
+from gputrain.layers.base.arguments import is_int
 from gputrain.layers.base.masking import any_mask, warn_of_dropped
 from gputrain.layers.base.symbolic import shape_of
 from gputrain.ops.base import convert
 from gputrain.utils import tree
 from gputrain.utils.custom_objects import deserialize_keras_object, serialize_keras_object
 from gputrain.utils.signatures import takes
-from gputrain.utils.states import yielding
 
 _CODE = "__lambda__"  # what Keras calls a function that it writes down as code
 
@@ -23,6 +23,22 @@ _CODE = "__lambda__"  # what Keras calls a function that it writes down as code
 def _function(value: Any, where: str) -> Callable[..., Any]:
     if not callable(value):
         raise TypeError(explain(f"{where} is a function of the inputs.", received=repr(value)))
+    return value
+
+
+def _shape(value: Any, where: str) -> Any:
+    """A function, or sizes, maybe those of several outputs; or None."""
+    sizes = [] if value is None or callable(value) else tree.flatten(value)
+    if not all(size is None or is_int(size) for size in sizes) or is_int(value):
+        expected = "a tuple of ints and None, without the batch, or a function of the input's shape"
+        raise TypeError(explain(f"{where} is a shape.", expected=expected, received=repr(value)))
+    return value
+
+
+def _mask(value: Any, where: str) -> Any:
+    """A function, or numbers; or None."""
+    if not (value is None or callable(value) or hasattr(value, "shape") or isinstance(value, list | tuple)):
+        raise TypeError(explain(f"{where} is a mask, or a function that makes it.", received=repr(value)))
     return value
 
 
@@ -57,6 +73,10 @@ def _found(value: Any, custom_objects: Mapping[str, Any] | None) -> Any:
     return deserialize_keras_object(value, custom_objects)
 
 
+def _is_several(value: Any) -> bool:
+    return isinstance(value, list | tuple)
+
+
 @registry.add()
 class Lambda(Layer):
     """A function as a layer. A Layer of your own is better where it has weights or is saved.
@@ -83,8 +103,8 @@ class Lambda(Layer):
     """
 
     function: Callable[..., Any] = declared.argument(_function, plain=_plain)
-    output_shape: Any = declared.argument(default=None, plain=_plain)
-    mask: Any = declared.argument(default=None, plain=_plain)
+    output_shape: Any = declared.argument(_shape, None, plain=_plain)
+    mask: Any = declared.argument(_mask, None, plain=_plain)
     arguments: dict[str, Any] = declared.argument(_arguments, None, plain=serialize_keras_object)
 
     def check_arguments(self) -> None:
@@ -102,7 +122,8 @@ class Lambda(Layer):
 
     def _check_shape(self, inputs: Any, outputs: Any) -> None:
         """Refuse an output of another shape than was said; nested ones are left alone."""
-        if not isinstance(outputs, Value):
+        nested = isinstance(self.output_shape, list | tuple) and any(map(_is_several, self.output_shape))
+        if nested or not isinstance(outputs, Value):
             return
         found = shape_of(outputs)
         if callable(self.output_shape):
@@ -126,8 +147,7 @@ class Lambda(Layer):
             return self.mask(inputs, previous_mask)
         return None if self.mask is None else convert(self.mask)
 
-    @yielding
-    def is_own(self) -> bool:
+    def _has_known_call(self) -> bool:
         """False: the function is the user's."""
         return False
 

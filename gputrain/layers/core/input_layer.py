@@ -48,7 +48,7 @@ class InputLayer(Layer):
         super().__init__(name=name or None, **kwargs)
         self.optional = on_or_off(optional, "Input: optional")
         self.batch_shape = _full_shape(shape, batch_size, batch_shape)
-        self.dtype = dtype_name(dtype or config.floatx())
+        self._dtype = dtype_name(dtype or config.floatx())
         self.value = Value(Spec(self.batch_shape, self.dtype), name=self.name)
         self.value.origin = self
         self.built = True
@@ -60,6 +60,11 @@ class InputLayer(Layer):
         unused = {"sparse": False, "ragged": False}
         own = {"name": self.name, "optional": self.optional}
         return {"batch_shape": list(self.batch_shape), "dtype": self.dtype, **unused, **own}
+
+    def renewed(self) -> InputLayer:
+        """Another input of the same shape, dtype and name."""
+        made: InputLayer = self.from_config(self.get_config())
+        return made
 
     def _only_call(self) -> Node:
         raise AttributeError("An input layer has no input of its own.")

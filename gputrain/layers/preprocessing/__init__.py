@@ -6,6 +6,7 @@ from gputrain.layers.preprocessing.feature_normalization import Normalization
 from gputrain.layers.preprocessing.hashing import HashedCrossing, Hashing
 from gputrain.layers.preprocessing.lookup import IntegerLookup, StringLookup
 from gputrain.layers.preprocessing.rescaling import Rescaling
+from gputrain.layers.preprocessing.spectrograms import MelSpectrogram, STFTSpectrogram
 from gputrain.layers.preprocessing.text_vectorization import TextVectorization
 
 __all__ = [
@@ -14,8 +15,10 @@ __all__ = [
     "HashedCrossing",
     "Hashing",
     "IntegerLookup",
+    "MelSpectrogram",
     "Normalization",
     "Rescaling",
+    "STFTSpectrogram",
     "StringLookup",
     "TextVectorization",
 ]

@@ -73,7 +73,7 @@ class CategoryEncoding(DataLayer):
                 explain(
                     f"{self.name}: an index is outside of the {self.num_tokens} classes.",
                     expected=f"0..{self.num_tokens - 1}",
-                    received=f"{outside[0]}, and {outside.size - 1} more outside",
+                    received=f"{outside[0]}" + (f", and {outside.size - 1} more" if outside.size > 1 else ""),
                     fix="Raise num_tokens, or number the classes with IntegerLookup.",
                 )
             )

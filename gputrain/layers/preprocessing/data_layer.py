@@ -165,7 +165,7 @@ def _no_text(item: Any, i: int, shape: tuple[int, ...], where: str) -> str:
 
 
 def _described(array: np.ndarray) -> str:
-    first = array.ravel()[0] if array.size else ""
+    first = array.ravel()[:1].tolist()[0] if array.size else ""
     return f"dtype {array.dtype}, shape {array.shape}, the first {first!r:.60}"
 
 

@@ -10,7 +10,7 @@ from gputrain import config, ops
 from gputrain.data.arrays import on_host
 from gputrain.errors import DataError, DTypeError, ShapeError, explain
 from gputrain.ir import dtype_name
-from gputrain.layers.base import arguments, declared, registry
+from gputrain.layers.base import Layer, arguments, declared, registry
 from gputrain.layers.preprocessing.data_layer import (
     HostLayer,
     as_numbers,
@@ -45,15 +45,26 @@ class _Buckets(HostLayer):
     """Base of the layers that give out buckets."""
 
     begins_models = False
-    dtype: Any
     num_bins: int
     output_mode: str
+    _dtype: Any
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the outputs."""
+        return str(self._dtype)
+
+    @dtype.setter
+    def dtype(self, value: Any) -> None:
+        if self.built:
+            Layer.dtype.__set__(self, value)  # type: ignore[attr-defined]  # it refuses
+        self._dtype = value
 
     def check_arguments(self) -> None:
         """Choose the dtype where none was given."""
         self.built = True
-        if self.dtype is None:
-            self.dtype = "int64" if self.output_mode == "int" else config.floatx()
+        if self._dtype is None:
+            self._dtype = "int64" if self.output_mode == "int" else config.floatx()
         if self.output_mode == "int" and self.dtype not in ("int32", "int64"):
             raise DTypeError(
                 explain(

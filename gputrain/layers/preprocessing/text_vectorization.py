@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from gputrain import ops
 from gputrain.data.arrays import on_host
+from gputrain.data.sources import is_iterator
 from gputrain.errors import DataError, ShapeError, explain
 from gputrain.layers.base import arguments, declared, registry
 from gputrain.layers.preprocessing.data_layer import HostLayer, as_text, batches, no_sparse
@@ -180,7 +181,7 @@ class TextVectorization(HostLayer):
         Args:
             data: an array or a list of texts, or a generator, an iterator or a sequence of batches of them;
                 of a batch that is a tuple the first part is taken.
-            batch_size: of Keras, where nothing is done with it, either.
+            batch_size: texts of an array that are split at a time, which takes less memory; default all.
             steps: batches that are read at most.
 
         Raises:
@@ -188,7 +189,8 @@ class TextVectorization(HostLayer):
             DataError: data that is no text, or without a word.
         """
         self.reset_state()
-        for batch in batches(data, steps):
+        whole = batch_size is not None and not is_iterator(data)
+        for batch in batches(_cut(data, int(batch_size or 1)) if whole else data, steps):
             self.update_state(batch)
         self.finalize_state()
 
@@ -302,6 +304,11 @@ class TextVectorization(HostLayer):
             {name: value for name, value in config.items() if name != "vocabulary_size"}
         )
         return made
+
+
+def _cut(data: Any, size: int) -> Iterator[Any]:
+    """Parts of an array or a list."""
+    return (data[start : start + size] for start in range(0, len(data), size))
 
 
 def _of_shape(array: np.ndarray, shape: tuple[int, ...], where: str) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import Any
 from gputrain import ops
 from gputrain.errors import explain
 from gputrain.layers.base import registry
+from gputrain.layers.base.arguments import is_int
 from gputrain.layers.recurrent.cell import Cell, Step, Stepping, listed, zeros
 from gputrain.utils import tree
 
@@ -29,7 +30,7 @@ def as_cell(value: Any, where: str) -> Any:
             fix = "Write call(inputs, states), which returns (output, new states), and state_size."
             raise ValueError(explain(rule, received=f"{cell!r} without {name}", fix=fix))
     sizes = tree.flatten(cell.state_size)
-    if not sizes or not all(isinstance(size, int) for size in sizes):
+    if isinstance(cell.state_size, Mapping) or not sizes or not all(map(is_int, sizes)):
         rule = f"{where}: state_size is an int, or a list with one for each state."
         raise ValueError(explain(rule, received=f"{cell.state_size!r} of {cell!r}"))
     return cell

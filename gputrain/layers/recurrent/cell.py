@@ -93,6 +93,9 @@ class Cell(Stepping):
         """The shape of the bias."""
         return (self.gates * self.output_size,)
 
+    def check_arguments(self, implementation: int = 2) -> None:
+        """Nothing depends on `implementation`, which some cells take."""
+
     def build(self, input_shape: Shape) -> None:
         """Make the kernel (features, gates * units), the recurrent kernel and the bias."""
         features, size = arguments.known_size(input_shape, -1, type(self).__name__), self.output_size

@@ -16,6 +16,7 @@ class GRUCell(Cell):
 
     Args:
         units: size of the output and of each state.
+        implementation: of Keras, 0, 1 or 2; the results are the same.
         recurrent_activation: of the gates; a name, a function or None.
         reset_after: whether the reset gate acts on the product of the state, which then has a bias of its
             own, or on the state before the product.
@@ -34,6 +35,7 @@ class GRUCell(Cell):
     """
 
     units: int = declared.argument(arguments.positive_int)
+    implementation: int = declared.keras_only("implementation", shown=False, kept=False, after="seed")
     recurrent_activation: Any = declared.activation("sigmoid", after="activation")
     reset_after: bool = declared.flag(True, after="recurrent_dropout")
     gates = 3

@@ -52,6 +52,7 @@ class LSTMCell(ForgettingCell):
 
     Args:
         units: size of the output and of each state.
+        implementation: of Keras, 0, 1 or 2; the results are the same.
 
     Shapes:
         (N, features) and states [h (N, units), c (N, units)] to (N, units) and two states.
@@ -67,6 +68,7 @@ class LSTMCell(ForgettingCell):
     """
 
     units: int = declared.argument(arguments.positive_int)
+    implementation: int = declared.keras_only("implementation", shown=False, kept=False, after="seed")
     has_all_steps = True
 
     def all_steps(self, projected: Any, states: list[Any], mask: Any, reverse: bool) -> tuple[Any, ...]:

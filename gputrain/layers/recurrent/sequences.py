@@ -125,9 +125,12 @@ class RNN(Layer):
         """
         return listed(any_cell.first_states(self.cell, batch_size, self.compute_dtype))
 
+    def _kept_states(self) -> list[Variable]:
+        return tree.flatten(self.states or [])
+
     def reset_state(self) -> None:
         """Set the states of a stateful layer to 0, as before a new sequence."""
-        for variable in tree.flatten(self.states or []):
+        for variable in self._kept_states():
             variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def reset_states(self) -> None:
@@ -136,9 +139,9 @@ class RNN(Layer):
 
     # -------------------------------------------------------------------------------------------------- build
 
-    def has_known_call(self) -> bool:
+    def _has_known_call(self) -> bool:
         """Whether no user code runs in this layer's call; a cell that is no layer is user code."""
-        return isinstance(self.cell, Layer) and super().has_known_call()
+        return isinstance(self.cell, Layer) and super()._has_known_call()
 
     def build(self, sequences_shape: Shape, initial_state_shape: Any = None) -> None:
         """Build the cell for the inputs of one step, and make the states of a stateful layer."""
@@ -153,8 +156,12 @@ class RNN(Layer):
                 raise ValueError(explain(rule, received=f"input shape {sequences_shape}", fix=fix))
             self._memory = Memory(self.get_initial_state(batch), self.variable_dtype, self.path or self.name)
 
-    def _require_sequences(self, shape: Shape) -> None:
+    def _require_sequences(self, shape: Any) -> None:
         known = self.input_rank
+        if any(isinstance(size, list | tuple) for size in shape):
+            rule = f"{type(self).__name__} takes one tensor, and states by name."
+            fix = "Call it as layer(x, initial_state=states)."
+            raise ShapeError(explain(rule, received=f"{len(shape)} tensors", fix=fix))
         if len(shape) >= 2 if known is None else len(shape) == known:
             return
         expected = {None: "(N, T, ...)", 3: "(N, T, features)"}.get(known, f"{known} dimensions")
@@ -173,7 +180,7 @@ class RNN(Layer):
         self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False
     ) -> Any:
         """(N, T, ...) to the outputs; (outputs, *states) with `return_state`."""
-        self._require_sequences(sequences.shape)
+        self._require_sequences(_shape(sequences))
         if self.unroll and shape_of(sequences)[1] is None:
             rule = f"{type(self).__name__}: unroll=True needs a known number of steps."
             raise ValueError(explain(rule, received=shape_of(sequences), fix="Leave unroll out."))
@@ -183,7 +190,9 @@ class RNN(Layer):
         if self._memory is not None:
             self._memory.write(states)
         output = ops.cast(outputs if self.return_sequences else last, self.compute_dtype)
-        return (output, *states) if self.return_state else output
+        if not self.return_state:
+            return output
+        return (output, *tree.map_leaves(lambda state: ops.cast(state, self.compute_dtype), states))
 
     def run(self, sequences: Any, states: list[Any], mask: Any, training: bool) -> tuple[Any, Any, list[Any]]:
         """(outputs of all steps or None, the last output, states after the last step).
@@ -254,14 +263,19 @@ class RNN(Layer):
         return tree.pack(known, [ops.cast(value, dtype) for value in found])
 
     def _checked_mask(self, sequences: Any, mask: Any) -> Any:
-        """The mask (N, T) as booleans, or None."""
+        """The mask (N, T) as booleans, or None; of no steps it masks none."""
         mask = tree.flatten(mask)[0]
         if mask is None:
             return None
         if not _fits(mask.shape, sequences.shape[:2]):
             rule = f"{type(self).__name__}: the mask has one value for each step of each sample."
             raise ShapeError(explain(rule, expected=sequences.shape[:2], received=tuple(mask.shape)))
-        return ops.cast(mask, "bool")
+        return None if sequences.shape[1] == 0 else ops.cast(mask, "bool")
+
+
+def _shape(given: Any) -> Any:
+    """The shape of a tensor, or a list of shapes."""
+    return given.shape if hasattr(given, "shape") else [tuple(one.shape) for one in tree.flatten(given)]
 
 
 def _fits(shape: Any, expected: Any) -> bool:
@@ -377,4 +391,8 @@ class GatedRNN(UnitsRNN):
             whole loop is one operation where the functions of the cell are the usual ones.
     """
 
-    use_cudnn: Any = declared.argument(_use_cudnn, "auto", after="unroll")
+    use_cudnn: Any = declared.argument(_use_cudnn, "auto", after="unroll", kept=False)
+
+    def check_arguments(self, use_cudnn: Any) -> None:  # type: ignore[override]  # what is not kept is passed
+        """Keep `use_cudnn`, which is not part of the config, as in Keras."""
+        self.use_cudnn = use_cudnn

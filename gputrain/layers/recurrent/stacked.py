@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from gputrain.errors import explain
 from gputrain.ir import Shape
 from gputrain.layers.base import Layer, declared, registry
 from gputrain.layers.recurrent import any_cell
@@ -12,6 +13,8 @@ from gputrain.layers.recurrent.cell import Step, Stepping
 
 def _cells(value: Any, where: str) -> list[Any]:
     given = list(value) if isinstance(value, list | tuple) else [value]
+    if not given:
+        raise ValueError(explain(f"{where} needs at least one cell.", received=repr(value)))
     return [any_cell.as_cell(cell, where) for cell in given]
 
 

@@ -125,7 +125,7 @@ class AlphaDropout(Layer):
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """The inputs, some of them the lowest value where `training`, moved back to mean 0 and variance 1."""
         given = inputs.shape if self.noise_shape is None else self.noise_shape
-        shape = tuple(whole if n is None else n for n, whole in zip(given, inputs.shape, strict=True))
+        shape = tuple(inputs.shape[axis] if n is None else n for axis, n in enumerate(given))
         if not training or self.rate == 0 or None in shape:
             return inputs  # while sizes are unknown only the shape matters
         lowest = -_ALPHA * _SCALE

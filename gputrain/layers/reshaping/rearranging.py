@@ -8,8 +8,7 @@ from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape
 from gputrain.layers.base import Layer, arguments, declared, registry
-from gputrain.layers.base.images import ImageLayer
-from gputrain.ops.derived_resizing import METHODS, resize
+from gputrain.layers.reshaping.upsampling import UpSampling
 
 
 def _order(value: Any, where: str) -> tuple[int, ...]:
@@ -92,11 +91,11 @@ class RepeatVector(Layer):
 
 
 def _interpolation(value: Any, where: str) -> str:
-    return arguments.one_of(value, METHODS, where)
+    return arguments.one_of(value, ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"), where)
 
 
 @registry.add()
-class UpSampling2D(ImageLayer):
+class UpSampling2D(UpSampling):
     """Images with `size` times as many rows and columns.
 
     Args:
@@ -116,15 +115,15 @@ class UpSampling2D(ImageLayer):
         (1, 8, 18, 3)
     """
 
-    size: Any = declared.argument(arguments.positive_sizes, 2, per_axis=True)
+    rank = 2
     interpolation: str = declared.argument(_interpolation, "nearest", after="data_format")
 
     def call(self, inputs: Any) -> Any:
         """(N, H, W, C) to (N, H * size[0], W * size[1], C)."""
         old = [inputs.shape[axis] for axis in self.spatial_axes]
         if self.interpolation == "nearest" or None in old:  # only the shape matters while sizes are unknown
-            for axis, times in zip(self.spatial_axes, self.size, strict=True):
-                inputs = ops.repeat(inputs, times, axis)
-            return inputs
+            return super().call(inputs)
+        from gputrain.ops.derived_resizing import resize  # only needed here
+
         new = [size * times for size, times in zip(old, self.size, strict=True)]
         return resize(inputs, new, self.interpolation, data_format=self.data_format)

@@ -9,8 +9,26 @@ from gputrain.layers.base import arguments, declared, registry
 from gputrain.layers.base.images import ImageLayer
 
 
+class UpSampling(ImageLayer):
+    """Base of the layers that repeat each element along each axis.
+
+    Raises:
+        ValueError: an argument that is not as above.
+        ShapeError: inputs of another number of dimensions.
+    """
+
+    size: Any = declared.argument(arguments.positive_sizes, 2, per_axis=True)
+
+    def call(self, inputs: Any) -> Any:
+        """(N, *sizes, C) to the larger (N, *sizes, C)."""
+        each = (self.size,) if self.rank == 1 else self.size
+        for axis, times in zip(self.spatial_axes, each, strict=True):
+            inputs = ops.repeat(inputs, times, axis)
+        return inputs
+
+
 @registry.add()
-class UpSampling1D(ImageLayer):
+class UpSampling1D(UpSampling):
     """Sequences with each step repeated.
 
     Args:
@@ -18,10 +36,6 @@ class UpSampling1D(ImageLayer):
 
     Shapes:
         (N, T, C) to (N, T * size, C), any dtype, kept.
-
-    Raises:
-        ValueError: size is not a positive int.
-        ShapeError: inputs that are not sequences.
 
     Example:
         >>> UpSampling1D(2)(numpy.arange(3).reshape(1, 3, 1)).ravel().tolist()
@@ -36,13 +50,9 @@ class UpSampling1D(ImageLayer):
         """Sequences are (N, T, C)."""
         return "channels_last"
 
-    def call(self, inputs: Any) -> Any:
-        """(N, T, C) to (N, T * size, C)."""
-        return ops.repeat(inputs, self.size, axis=1)
-
 
 @registry.add()
-class UpSampling3D(ImageLayer):
+class UpSampling3D(UpSampling):
     """Volumes with each element repeated along each axis.
 
     Args:
@@ -51,20 +61,9 @@ class UpSampling3D(ImageLayer):
     Shapes:
         (N, D, H, W, C) to (N, D * size[0], H * size[1], W * size[2], C), any dtype, kept.
 
-    Raises:
-        ValueError: an argument that is not as above.
-        ShapeError: inputs that are not volumes.
-
     Example:
         >>> UpSampling3D((1, 2, 3))(numpy.ones((1, 2, 4, 6, 3), "float32")).shape
         (1, 2, 8, 18, 3)
     """
 
     rank = 3
-    size: Any = declared.argument(arguments.positive_sizes, 2, per_axis=True)
-
-    def call(self, inputs: Any) -> Any:
-        """(N, D, H, W, C) to the larger (N, D, H, W, C)."""
-        for axis, times in zip(self.spatial_axes, self.size, strict=True):
-            inputs = ops.repeat(inputs, times, axis)
-        return inputs

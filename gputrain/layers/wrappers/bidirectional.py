@@ -66,9 +66,9 @@ class Bidirectional(Layer):
         self.merge_mode = merge_mode
         given = _recurrent(layer, "Bidirectional: layer")
         name = given.name.removeprefix("forward_")
-        self.forward_layer = given.made_again(name=f"forward_{name}")
+        self.forward_layer = _again(given, name=f"forward_{name}")
         if backward_layer is None:
-            self.backward_layer = given.made_again(name=f"backward_{name}", go_backwards=True)
+            self.backward_layer = _again(given, name=f"backward_{name}", go_backwards=True)
         else:
             self.backward_layer = _recurrent(backward_layer, "Bidirectional: backward_layer")
         self._require_a_pair()
@@ -180,6 +180,14 @@ class Bidirectional(Layer):
             "layer": registry.serialize(self.forward_layer),
             "backward_layer": registry.serialize(self.backward_layer),
         }
+
+
+def _again(layer: Any, **changes: Any) -> Any:
+    """A layer of the same config, and the same way to compute."""
+    made = layer.made_again(**changes)
+    if hasattr(layer, "use_cudnn"):
+        made.use_cudnn = layer.use_cudnn
+    return made
 
 
 def _recurrent(value: Any, where: str) -> Any:

@@ -31,8 +31,8 @@ class Pipeline(Layer):
         TypeError: something else than a list of layers.
 
     Example:
-        >>> Pipeline([Rescaling(0.5), Rescaling(1.0, 1.0)])(numpy.ones((1, 2), "float32"))
-        array([[1.5, 1.5]], dtype=float32)
+        >>> Pipeline([Dense(4), Dense(3)])(numpy.ones((1, 2), "float32")).shape
+        (1, 3)
     """
 
     layers: list[Layer] = declared.argument(_layers, plain=serialize_keras_object)

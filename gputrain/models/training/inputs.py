@@ -113,7 +113,7 @@ def _classes(model: Fed) -> int | None:
 
 
 def _as_model_inputs(model: Fed, x: Any, name: str) -> Any:
-    """A list of arrays is several inputs only if the model has several; of a dict what has an input's name."""
+    """A list of arrays is several inputs only if the model has them; of a dict what has an input's name."""
     known = model.known_values()
     names = model.names_of_inputs()
     if isinstance(x, dict) and names is not None and all(name in x for name in names):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from gputrain import losses, metrics, ops
+from gputrain import tree as sorted_tree
 from gputrain.data.labels import LabelRange, check_labels
 from gputrain.errors import DataError, ShapeError, explain
 from gputrain.ir import Spec, Stored, Value, current_trace, is_float
@@ -49,36 +49,52 @@ def tensors(structure: Any, what: str) -> Any:
 
 
 def outputs_of(y_pred: Any) -> list[Any]:
-    """A model's outputs in the order of their names; those of a dict as Keras takes them, by the alphabet.
-
-    Raises:
-        ValueError: a dict that holds lists or dicts, within which outputs have no names.
-    """
-    ordered = _ordered(y_pred)
-    if isinstance(ordered, dict) and any(isinstance(x, dict | list | tuple) for x in ordered.values()):
-        raise ValueError(
-            explain(
-                "Losses and metrics take a dict of outputs, one under each name.",
-                received=f"outputs nested as {tree.map_leaves(lambda _: '*', y_pred)}",
-                fix="Return all of them in one dict or list; predict() takes any structure.",
-            )
-        )
-    return tree.flatten(ordered)
-
-
-def _ordered(y_pred: Any) -> Any:
-    is_plain = isinstance(y_pred, dict) and not isinstance(y_pred, OrderedDict)
-    return {key: y_pred[key] for key in sorted(y_pred, key=str)} if is_plain else y_pred
+    """A model's outputs in the order of their names; those of dicts as Keras takes them, by the alphabet."""
+    return sorted_tree.flatten(y_pred)
 
 
 def output_names(y_pred: Any, names: Sequence[str] | None) -> list[str]:
     """Names of a model's outputs: dict keys, the layers' names, or output_0, output_1 ..."""
-    if isinstance(y_pred, dict):
-        return list(_ordered(y_pred))
+    paths = sorted_tree.flatten_with_path(y_pred)
+    if isinstance(y_pred, dict) and len(y_pred) == len(paths):
+        return [path[0] for path, _ in paths]
     if names is not None and are_named(y_pred, names):
         return list(names)
-    count = len(tree.flatten(y_pred))
-    return [f"output_{i}" for i in range(count)] if count > 1 else ["output"]
+    return [f"output_{i}" for i in range(len(paths))] if len(paths) > 1 else ["output"]
+
+
+def loss_names(y_pred: Any, layers: Sequence[str] | None, names: Sequence[str]) -> list[str]:
+    """Names by which logs tell the losses of outputs: as Keras, after the way to those that are nested.
+
+    Args:
+        y_pred: the outputs.
+        layers: names of the layers that make them, where they are known.
+        names: of the outputs, as `output_names` gives them.
+    """
+    paths = [path for path, _ in sorted_tree.flatten_with_path(y_pred)]
+    if all(len(path) < 2 for path in paths):
+        return list(names)
+    known = layers if layers is not None and len(layers) == len(paths) else names
+    ends = [
+        path[-1] if isinstance(path[-1], str) else name for path, name in zip(paths, known, strict=True)
+    ]
+    return ["/".join(map(str, (*path[:-1], end))) for path, end in zip(paths, ends, strict=True)]
+
+
+def _like(structure: Any, given: Any) -> list[Any] | None:
+    """What is given for each output, where outputs are nested in several levels, and it as they are."""
+    paths = [path for path, _ in sorted_tree.flatten_with_path(structure)]
+    found = []
+    for path in paths:
+        part = given
+        for key in path:
+            in_dict = isinstance(part, dict) and "class_name" not in part and key in part
+            in_list = isinstance(part, list | tuple) and isinstance(key, int) and key < len(part)
+            if not (in_dict or in_list):
+                return None
+            part = part[key]
+        found.append(part)
+    return found if any(len(path) > 1 for path in paths) else None
 
 
 def are_named(y_pred: Any, names: Sequence[str] | None) -> bool:
@@ -87,8 +103,18 @@ def are_named(y_pred: Any, names: Sequence[str] | None) -> bool:
     return isinstance(y_pred, dict) or (names is not None and len(names) == len(set(names)) == count)
 
 
-def per_output(given: Any, names: Sequence[str], what: str) -> list[Any]:
-    """What was given for each output, from one for all, a list in order, nested or not, or a dict by name."""
+def per_output(given: Any, names: Sequence[str], what: str, structure: Any = None) -> list[Any]:
+    """What was given for each output: from one for all, a list in order, nested or not, or a dict by name.
+
+    Args:
+        given: as above, or nested as the outputs are.
+        names: of the outputs.
+        what: the argument, for errors.
+        structure: of the outputs, where it is known.
+    """
+    nested = _like(structure, given)
+    if nested is not None:
+        return nested
     if isinstance(given, dict):
         for key in given:
             if key not in names:
@@ -283,9 +309,11 @@ class CompiledLoss:
         self.resolved: list[Any] = []
         self.trackers: dict[str, Any] = {}  # the mean of each output's loss, where several have one
         self.output_names: list[str] = []
+        self.structure: Any = None  # of the outputs, as of the last trace
 
     def build(self, y: Any, y_pred: Any) -> None:
         """Resolve the losses for these targets and outputs (values, or anything with specs)."""
+        self.structure = tree.map_leaves(lambda _: None, y_pred)
         outputs, names = outputs_of(y_pred), output_names(y_pred, self.names())
         targets = self.targets(y, names)
         chosen = self.per_output(names)
@@ -295,29 +323,37 @@ class CompiledLoss:
         ]
         for loss, output, name in zip(self.resolved, outputs, names, strict=True):
             check_logits(loss, output, name)
-        self.weights = per_output(self.loss_weights, names, "loss_weights")
+        self.weights = per_output(self.loss_weights, names, "loss_weights", self.structure)
         self.output_names = names
         self.classes = [int(o.shape[-1] or 0) if o.ndim else 0 for o in outputs]
+        told_as = loss_names(y_pred, self.names(), names)
         losses_by_name = {
             name: identifier if isinstance(identifier, str) else loss.name
-            for name, identifier, loss in zip(names, chosen, self.resolved, strict=True)
+            for name, identifier, loss in zip(told_as, chosen, self.resolved, strict=True)
             if loss is not None
         }
+        self._told_as = dict(zip(names, told_as, strict=True))
         with_loss = list(losses_by_name)
         if isinstance(y_pred, dict) and not isinstance(self.given, list | tuple):
-            with_loss.sort(key=list(self.given if isinstance(self.given, dict) else y_pred).index)
+            order = list(self.given if isinstance(self.given, dict) else y_pred)
+            tops = [path[0] for path, _ in sorted_tree.flatten_with_path(y_pred)]
+            top_of = dict(zip(told_as, tops, strict=True))
+            with_loss.sort(key=lambda name: order.index(top_of[name]))
         if not self.trackers and len(with_loss) > 1:
             told = with_loss if are_named(y_pred, self.names()) else losses_by_name.values()
             means = map(metrics.Mean, unique(f"{name}_loss" for name in told))
             self.trackers = dict(zip(with_loss, means, strict=True))
 
-    def per_output(self, names: Sequence[str]) -> list[Any]:
-        """What was given as the loss of each output."""
-        return per_output(self.given, names, "loss")
+    def per_output(self, names: Sequence[str], structure: Any = None) -> list[Any]:
+        """What was given as the loss of each output, nested as `structure` or those of the last trace."""
+        return per_output(self.given, names, "loss", self.structure if structure is None else structure)
 
     def targets(self, y: Any, names: Sequence[str]) -> list[Any]:
         """The target of each output; a list may leave out outputs that have no loss."""
         chosen = self.per_output(names)
+        nested = _like(self.structure, y)
+        if nested is not None:
+            return nested
         flat = tree.flatten(y)
         with_loss = [i for i, loss in enumerate(chosen) if loss is not None]
         if isinstance(y, dict) or len(flat) == len(names) or len(flat) != len(with_loss) or y is None:
@@ -348,7 +384,7 @@ class CompiledLoss:
         y, y_pred = tensors(y, "Targets"), _outputs(y_pred)
         self.build(y, y_pred)
         outputs, targets = outputs_of(y_pred), self.targets(y, self.output_names)
-        weights = weights_per_output(sample_weight, self.output_names)
+        weights = weights_per_output(sample_weight, self.output_names, self.structure)
         total = None
         for i, (loss, target, output) in enumerate(zip(self.resolved, targets, outputs, strict=True)):
             if loss is None:
@@ -358,7 +394,8 @@ class CompiledLoss:
             except ShapeError as error:
                 raise _of_output(self.output_names[i], error) from None
             if self.trackers:
-                self.trackers[self.output_names[i]].update_state(value, sample_weight=_batch(output))
+                tracker = self.trackers[self._told_as[self.output_names[i]]]
+                tracker.update_state(value, sample_weight=_batch(output))
             if self.weights[i] is not None:
                 value = ops.multiply(value, float(self.weights[i]))
             total = value if total is None else ops.add(total, value)
@@ -393,10 +430,10 @@ def targets_per_output(y: Any, names: Sequence[str]) -> list[Any]:
     return flat
 
 
-def weights_per_output(sample_weight: Any, names: Sequence[str]) -> list[Any]:
-    """Sample weights of each output: one for all, a list in order, or a dict by name."""
+def weights_per_output(sample_weight: Any, names: Sequence[str], structure: Any = None) -> list[Any]:
+    """Sample weights of each output: one for all, a list in order, a dict by name, or nested as they are."""
     if isinstance(sample_weight, dict | list | tuple):
-        return per_output(sample_weight, names, "sample_weight")
+        return per_output(sample_weight, names, "sample_weight", structure)
     return [sample_weight] * len(names)
 
 
@@ -424,6 +461,7 @@ class CompiledMetrics(metrics.Metric):
         self.given, self.weighted, self.names, self.loss = given, weighted, names, loss
         self.entries: list[tuple[Any, int, bool]] = []
         self.output_names: list[str] = []
+        self.structure: Any = None  # of the outputs, as of the last trace
         self._tells_apart = False  # whether names of outputs stand before those of the metrics
         self.version = 0
         self._built_for: Any = None
@@ -466,6 +504,9 @@ class CompiledMetrics(metrics.Metric):
     def _per_output(self, given: Any, names: Sequence[str]) -> list[list[Any]]:
         if given is None:
             return [[] for _ in names]
+        nested = _like(self.structure, given)
+        if nested is not None:
+            return [[] if m is None else identifiers(m) for m in nested]
         if isinstance(given, dict):
             return [[] if m is None else identifiers(m) for m in per_output(given, names, "metrics")]
         if len(names) == 1:
@@ -480,6 +521,13 @@ class CompiledMetrics(metrics.Metric):
             )
         return [[] if m is None else identifiers(m) for m in given]
 
+    def _targets(self, y: Any) -> list[Any]:
+        """The target of each output."""
+        if self.loss is not None:
+            return self.loss.targets(y, self.output_names)
+        nested = _like(self.structure, y)
+        return targets_per_output(y, self.output_names) if nested is None else nested
+
     @property
     def metrics(self) -> list[Any]:
         """The metric objects, in order."""
@@ -491,15 +539,15 @@ class CompiledMetrics(metrics.Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch to every metric; targets, outputs and weights as the model has them."""
         y_true, y_pred = tensors(y_true, "Targets"), _outputs(y_pred)
+        self.structure = tree.map_leaves(lambda _: None, y_pred)
         self.output_names = output_names(y_pred, self.names())
         self._tells_apart = len(self.output_names) > 1 and are_named(y_pred, self.names())
-        find = targets_per_output if self.loss is None else self.loss.targets
-        outputs, targets = outputs_of(y_pred), find(y_true, self.output_names)
+        outputs, targets = outputs_of(y_pred), self._targets(y_true)
         kinds = [_kind(t, o) for t, o in zip(targets, outputs, strict=True)]
         if kinds != self._built_for:
             self.build(targets, outputs)
             self._built_for = kinds
-        weights = weights_per_output(sample_weight, self.output_names)
+        weights = weights_per_output(sample_weight, self.output_names, self.structure)
         for metric, i, weighted in self.entries:
             try:
                 metric.update_state(targets[i], outputs[i], sample_weight=weights[i] if weighted else None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, ClassVar
@@ -15,7 +15,7 @@ from gputrain.data import Arrays
 from gputrain.data.ahead import is_reader
 from gputrain.data.indices import check_indices
 from gputrain.data.sources import Batch, Source
-from gputrain.errors import GraphError, explain
+from gputrain.errors import GraphError, ShapeError, explain
 from gputrain.ir import Value, current_trace, is_float
 from gputrain.models.program import Program, ProgramCache
 from gputrain.models.training import checks, inputs
@@ -166,8 +166,8 @@ class Trainer:
     def get_compile_config(self) -> dict[str, Any]:
         """What `compile` was given, as plain data; {} for a model that was not compiled.
 
-        It is {} too, with a note, where a loss or a metric is a function without a name or an object that does
-        not describe itself.
+        It is {} too, with a note, where a loss or a metric is a function without a name or an object that
+        does not describe itself.
         """
         if not self.compiled:
             return {}
@@ -461,10 +461,7 @@ class Trainer:
             structure = self._prepare_step("predict", source).structure
             listeners = _callback_list(callbacks, self, verbose, history=False, steps=source.steps, epochs=1)
             parts = predict(self, source, structure, listeners)
-        columns = [
-            column[0] if len(column) == 1 else np.concatenate(column) for column in zip(*parts, strict=True)
-        ]
-        return tree.pack(structure, columns)
+        return tree.pack(structure, [_joined(column) for column in zip(*parts, strict=True)])
 
     @checks.names_arguments
     def train_on_batch(
@@ -629,6 +626,20 @@ class Trainer:
                     fix=f'Call model.compile(optimizer="adam", loss=...) before {what}().',
                 )
             )
+
+
+def _joined(outputs: Sequence[np.ndarray]) -> np.ndarray:
+    """One output of all batches in one array."""
+    shapes = {array.shape[1:] for array in outputs}
+    if len(shapes) > 1:
+        raise ShapeError(
+            explain(
+                "predict() puts the outputs of all batches into one array, so they have one shape.",
+                received=f"samples of {' and '.join(map(str, sorted(shapes)[:3]))}",
+                fix="Call predict_on_batch() for each batch, or pad the inputs to one size.",
+            )
+        )
+    return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
 
 
 def _scalar(loss: Any) -> Any:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gputrain.backend.base import leaves
-from gputrain.backend.cupy import CupyDevice, conv, pool
+from gputrain.backend.cupy import CupyDevice, conv, depthwise, pool
 from gputrain.ir import Spec
 from gputrain.ops.base import Operation, Sample, spec_of
 from gputrain.ops.conv_pool import ConvMaxPool, ConvMaxPoolFilterGrad
@@ -128,6 +128,16 @@ def test_what_is_launched(gpu: CupyDevice, monkeypatch: pytest.MonkeyPatch) -> N
     assert launched(gpu, one, line, Spec((3, 8, 4)))[0] == "im2col_channels<float, 4, 2>"
     assert launched(gpu, three, volume, Spec((3, 1, 1, 8, 4)))[0] == "im2col_channels<float, 4, 3>"
     assert launched(gpu, three, volume, Spec((1, 1, 1, 8, 4))) == ["cublasGemmEx"]
+    own = ((1, 1), "valid", (1, 1), 8)
+    gradient = ConvInputGrad((6, 6), *own)
+    one_each, two_each, images = Spec((3, 3, 1, 8)), Spec((3, 3, 1, 16)), Spec((4, 4, 4, 8))
+    assert launched(gpu, Conv(*own), x, one_each) == ["depthwise<float, 4, 2>"]
+    assert launched(gpu, Conv(*own), x, one_each, skipped=1) == ["depthwise<float, 1, 2>"]
+    assert launched(gpu, Conv(*own), x, two_each) == ["depthwise<float, 1, 2>"]
+    assert launched(gpu, gradient, images, one_each) == ["depthwise_input_grad<float, 4, 2>"]
+    summed = ["depthwise_filter_sums<float, float, 2>", "depthwise_filter_total<float, float>"]
+    assert launched(gpu, ConvFilterGrad((3, 3), *own), x, images) == summed
+    assert launched(gpu, Conv(*own), x, Spec((3, 3, 1, 64)))[1:] == ["cublasGemmStridedBatchedEx"]
     bordered = Conv((1, 1), ((1, 0), (0, 0)))
     assert launched(gpu, bordered, x, pointwise)[0] == "im2col_channels<float, 4, 2>"
     monkeypatch.setattr(conv, "WORKSPACE_BYTES", 3 * 4 * 4 * 9 * 8 * 4)
@@ -231,3 +241,19 @@ def test_convolution_with_pooling(
     agree(gpu, grad, [x, dy.astype(dtype), winner])
     names = launched(gpu, op, Spec(x.shape, dtype), Spec(w.shape, dtype))
     assert len(names) == (9 if images else 3)
+
+
+def test_the_filters_gradient_of_many_positions_is_summed_in_parts(
+    gpu: CupyDevice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A part ends within an image, and the last one is shorter; few sums make the parts longer."""
+    grad = ConvFilterGrad((3, 2), (2, 1), "same", (1, 1), 3)
+    x, y = (5, 11, 9, 3), (5, 6, 9, 6)
+    specs = [Spec(x), Spec(y)]
+    monkeypatch.setattr(depthwise, "ROWS", 100)
+    assert gpu.scratch(grad, specs) == (Spec((3, 36)),)
+    for dtype in ("float32", "float16"):
+        agree(gpu, grad, [drawn(x, dtype, 1), drawn(y, dtype, 2)])
+    monkeypatch.setattr(depthwise, "SUMS", 72)
+    assert gpu.scratch(grad, specs) == (Spec((2, 36)),)
+    agree(gpu, grad, [drawn(x, "float32", 1), drawn(y, "float32", 2)])

@@ -311,7 +311,6 @@ def ragged_and_sparse_are_refused(keras: Any) -> dict[str, Any]:
         "tensor": _refused(
             keras.ops.convert_to_tensor, {"x": [1.0], "sparse": True}, {"x": [1.0], "ragged": True}
         ),
-        "synchronized": _refused(keras.layers.BatchNormalization, {"synchronized": True}),
     }
 
 

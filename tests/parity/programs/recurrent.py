@@ -139,16 +139,6 @@ def states_over_batches(keras: Any) -> dict[str, Any]:
     return found
 
 
-def training_with_states(keras: Any) -> dict[str, Any]:
-    x, y, found = numbers(6, 4, 3), numbers(6, 2, key="y"), {}
-    for name in ("SimpleRNN", "LSTM", "GRU"):
-        layer = getattr(keras.layers, name)(2, stateful=True)
-        model = keras.Sequential([keras.Input(batch_shape=(3, 4, 3)), layer])
-        found[name] = _trained(keras, model, x, y)
-        found[f"{name} states"] = [keras.ops.convert_to_numpy(s) for s in layer.states]
-    return found
-
-
 def stateful_in_both_directions(keras: Any) -> dict[str, Any]:
     layer = keras.layers.Bidirectional(keras.layers.GRU(2, stateful=True, return_sequences=True))
     model = keras.Sequential([keras.Input(batch_shape=(2, 3, 2)), layer])
@@ -180,7 +170,6 @@ def what_is_refused_of_states(keras: Any) -> dict[str, Any]:
         "two forward": refusal(lambda: layers.Bidirectional(layers.LSTM(2), backward_layer=layers.LSTM(2))),
         "units": refusal(lambda: layers.GRU(0)),
         "no steps": refusal(lambda: layers.GRU(2)(numbers(3, 4))),
-        "unrolled": refusal(lambda: layers.GRU(2, unroll=True)(keras.Input((None, 2)))),
     }
 
 
@@ -298,7 +287,7 @@ def attributes(keras: Any) -> dict[str, Any]:
     for name in ("SimpleRNN", "LSTM", "GRU"):
         layer = getattr(layers, name)(3, dropout=0.1, go_backwards=True, use_bias=False)
         layer.build((2, 4, 3))
-        keys = ("units", "dropout", "recurrent_dropout", "go_backwards", "stateful", "use_bias", "name")
+        keys = ("units", "dropout", "recurrent_dropout", "go_backwards", "stateful", "use_bias")
         found[name] = {key: getattr(layer, key) for key in keys}
         found[f"{name} cell"] = [layer.cell.units, layer.cell.name, layer.cell.output_size, layer.states]
         found[f"{name} state size"] = list(layer.state_size)

@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.parity.means import as_data, numbers, weigh
 
+
 def _seen(keras: Any, model: Any, x: Any, **custom_objects: Any) -> dict[str, Any]:
     weigh(model)
     text = model.to_json()
