@@ -176,8 +176,8 @@ class Trace(Interpreter):
                 explain(
                     f"{self.whole_path or 'The traced step'}: random numbers cannot be drawn inside the body "
                     "of a scan; every iteration would get the same ones.",
-                    fix="Draw them before the loop with a leading time axis and pass them as xs; a layer "
-                    "RNN(cell, unroll=True) draws in each of its steps.",
+                    fix="For a cell write RNN(cell, unroll=True), which draws in each of its steps. Elsewhere "
+                    "draw before the loop with a leading time axis, and pass the numbers as xs.",
                 )
             )
 

@@ -46,7 +46,7 @@ _FIRST = tuple(map(TriedSize, (127, 131, 137, 139, 149, 151)))
 _SECOND = tuple(map(TriedSize, (1021, 1031, 1033, 1039, 1049, 1051)))
 
 
-# So many elements are computed in such a trace, for code that looks at values; of more, only the shape is found.
+# So many elements are computed in a trial, for code that looks at values; of more, only the shape is found.
 _SEEN = 1 << 16
 
 
@@ -59,8 +59,9 @@ class _Trial(Trace):
 
     def compute(self, op: Any, inputs: Sequence[Any]) -> Any:
         """The results of an operation on arrays; recorded where they are large."""
-        made = op.output_specs(*map(spec_of, inputs))
-        return record(op, inputs, self.path) if any(map(self.only_shape, made)) else super().compute(op, inputs)
+        if any(map(self.only_shape, op.output_specs(*map(spec_of, inputs)))):
+            return record(op, inputs, self.path)
+        return super().compute(op, inputs)
 
 
 class _LayerCall(Call, eq=False):

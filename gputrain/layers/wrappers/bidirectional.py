@@ -157,16 +157,17 @@ class Bidirectional(Layer):
         """The initial states of both layers.
 
         Raises:
-            ShapeError: an odd number of them.
+            ShapeError: another number of them than both layers have.
         """
         if initial_state is None:
             return None, None
         states = list(initial_state) if isinstance(initial_state, list | tuple) else [initial_state]
-        half, rest = divmod(len(states), 2)
-        if rest:
+        each = len(tree.flatten(self.forward_layer.state_size))
+        if len(states) != 2 * each:
             rule = "Bidirectional: initial_state has the states of the forward layer, then the other's."
-            raise ShapeError(explain(rule, expected="an even number", received=len(states)))
-        return states[:half], states[half:]
+            expected = f"{2 * each} states, {each} for each direction"
+            raise ShapeError(explain(rule, expected=expected, received=len(states)))
+        return states[:each], states[each:]
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The mask of the inputs for outputs of all steps; none for single outputs and for states."""
