@@ -176,8 +176,8 @@ class Trace(Interpreter):
                 explain(
                     f"{self.whole_path or 'The traced step'}: random numbers cannot be drawn inside the body "
                     "of a scan; every iteration would get the same ones.",
-                    fix="For a cell write RNN(cell, unroll=True), which draws in each of its steps. Elsewhere "
-                    "draw before the loop with a leading time axis, and pass the numbers as xs.",
+                    fix="For a cell write RNN(cell, unroll=True), which draws in each of its steps. "
+                    "Elsewhere draw before the loop with a leading time axis, and pass the numbers as xs.",
                 )
             )
 

@@ -162,12 +162,15 @@ class Bidirectional(Layer):
         if initial_state is None:
             return None, None
         states = list(initial_state) if isinstance(initial_state, list | tuple) else [initial_state]
-        each = len(tree.flatten(self.forward_layer.state_size))
-        if len(states) != 2 * each:
+        first, second = (
+            len(tree.flatten(one.state_size)) if hasattr(one, "state_size") else len(states) // 2
+            for one in (self.forward_layer, self.backward_layer)
+        )
+        if len(states) != first + second:
             rule = "Bidirectional: initial_state has the states of the forward layer, then the other's."
-            expected = f"{2 * each} states, {each} for each direction"
-            raise ShapeError(explain(rule, expected=expected, received=len(states)))
-        return states[:each], states[each:]
+            each = f"{first} for each direction" if first == second else f"{first} and {second}"
+            raise ShapeError(explain(rule, expected=f"{first + second} states, {each}", received=len(states)))
+        return states[:first], states[first:]
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The mask of the inputs for outputs of all steps; none for single outputs and for states."""
