@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.errors import GraphError, explain
-from gputrain.ir import Value, as_tensor, current_trace
+from gputrain.ir import Spec, Value, as_tensor, current_trace, interpreter
 from gputrain.random.seeds import Draw, Seed, next_draw
 from gputrain.utils.dtypes import as_dtype, as_float_dtype, as_number, as_shape
 from gputrain.utils.philox import normal64, uniform64
@@ -51,6 +51,8 @@ def normal(
     stddev = _deviation(stddev, "random.normal")
     if _drawn_each_step(seed):
         return Value.operators["random_normal"](dims, mean, stddev, kind.name, seed)
+    if _only_shape(dims, kind):
+        return _of_shape(dims, kind)
     values = standard_normal(next_draw(seed, "random.normal"), math.prod(dims))
     return _scaled(values, mean, stddev, dims, kind)
 
@@ -80,6 +82,8 @@ def uniform(
     dims, kind = as_shape(shape, "random.uniform"), as_float_dtype(dtype, "random.uniform")
     if _drawn_each_step(seed):
         return Value.operators["random_uniform"](dims, minval, maxval, kind.name, seed)
+    if _only_shape(dims, kind):
+        return _of_shape(dims, kind)
     raw = next_draw(seed, "random.uniform").words(math.prod(dims))
     return _scaled(uniform64(raw), minval, maxval - minval, dims, kind)
 
@@ -110,6 +114,8 @@ def truncated_normal(
     _require_host(seed, where)
     dims, kind = as_shape(shape, where), as_float_dtype(dtype, where)
     stddev = _deviation(stddev, where)
+    if _only_shape(dims, kind):
+        return _of_shape(dims, kind)
     values = standard_truncated_normal(next_draw(seed, where), math.prod(dims))
     return _scaled(values, mean, stddev, dims, kind)
 
@@ -144,6 +150,8 @@ def randint(shape: Shape, minval: int, maxval: int, dtype: Any = "int32", seed: 
             f"random.randint: needs minval < maxval within {kind}, {limits.min} to {limits.max}. "
             f"Received minval={minval!r}, maxval={maxval!r}."
         )
+    if _only_shape(dims, kind):
+        return _of_shape(dims, kind)
     raw = next_draw(seed, "random.randint").words(math.prod(dims))
     offset = raw % np.uint64(maxval - minval) if maxval - minval < 2**64 else raw
     return as_tensor((offset + np.uint64(minval % 2**64)).astype(kind).reshape(dims))
@@ -208,6 +216,15 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Seed 
 def _drawn_each_step(seed: Seed) -> bool:
     """Whether a traced function asks for numbers that differ from step to step; an int names one draw."""
     return current_trace() is not None and not hasattr(seed, "__index__")
+
+
+def _only_shape(dims: tuple[int, ...], kind: np.dtype[Any]) -> bool:
+    """Whether nothing but the shape of such a draw is asked for, while a layer's shapes are found."""
+    return interpreter.current().only_shape(Spec(dims, kind.name))
+
+
+def _of_shape(dims: tuple[int, ...], kind: np.dtype[Any]) -> Any:
+    return Value(Spec(dims, kind.name))
 
 
 def _require_host(seed: Seed, where: str) -> None:

@@ -46,6 +46,38 @@ def test_constants_of_unknown_sizes_are_not_made(make):
     np.testing.assert_allclose(Masked()(x), x + np.asarray(make(2, 3))[..., :1], rtol=1e-6)
 
 
+def test_constants_of_known_sizes_are_there_to_be_read():
+    class Chosen(keras.layers.Layer):
+        def call(self, x):
+            places = np.nonzero(np.asarray(ops.triu(ops.ones((512, 512)))))
+            return x[..., : int(places[0][-1])]
+
+    assert Chosen()(keras.Input((None, 600))).shape == (None, None, 511)
+
+
+def _draws(b, n):
+    random = keras.random
+    numbers = [draw((b, n, n), seed=1) for draw in (random.normal, random.uniform, random.truncated_normal)]
+    return sum(numbers, random.randint((b, n, n), 0, 5, seed=1) + ops.one_hot(ops.arange(n), n))
+
+
+def test_draws_and_more_axes():
+    class Drawn(keras.layers.Layer):
+        def call(self, x):
+            b, n, m = ops.shape(x)[:3]
+            zero = ops.mean(ops.zeros((n, m, n * m)), (0, 1, 2))
+            return x + ops.sum(_draws(b, n), 2)[:, :, None, None] + zero
+
+    tracemalloc.start()
+    try:
+        made = Drawn()(keras.Input((None, None, 4)))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert made.shape == (None, None, None, 4)
+    assert peak < 30_000_000
+
+
 class _Decoder(keras.layers.Layer):
     def __init__(self, width, **kwargs):
         super().__init__(**kwargs)

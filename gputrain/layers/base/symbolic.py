@@ -47,7 +47,7 @@ _SECOND = tuple(map(TriedSize, (1021, 1031, 1033, 1039, 1049, 1051)))
 
 
 # So many elements are computed in a trial, for code that looks at values; of more, only the shape is found.
-_SEEN = 1 << 16
+_SEEN = 1 << 20  # less than an array of two of the second sizes has
 
 
 class _Trial(Trace):
