@@ -254,3 +254,9 @@ def test_sines_of_positions_against_a_loop() -> None:
 def test_what_does_not_fit_is_told(make: Callable[[], Any], message: str) -> None:
     with pytest.raises((ValueError, TypeError, ShapeError), match=message):
         make()
+
+
+def test_the_length_of_older_scripts_is_left_out_with_a_note() -> None:
+    with pytest.warns(UserWarning, match="Embedding: input_length is not needed"):
+        layer = layers.Embedding(10, 4, input_length=5)
+    assert "input_length" not in layer.get_config()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from gputrain import ops
@@ -12,6 +13,12 @@ from gputrain.layers.base.arguments import positive_int
 from gputrain.ops.contraction import einsum
 from gputrain.runtime import Variable
 from gputrain.utils.dtypes import is_number
+
+
+def _length(value: Any, where: str) -> None:
+    """What Keras 2 took, and Keras 3 leaves out with a note."""
+    if value is not None:
+        warnings.warn(f"{where} is not needed: sequences may have any length. Leave it out.", stacklevel=2)
 
 
 @registry.add()
@@ -27,6 +34,7 @@ class Embedding(Layer):
         embeddings_constraint: what the table keeps to after each update.
         mask_zero: whether the id 0 is padding, which the layers that follow leave out.
         weights: the table to begin with, (input_dim, output_dim), or a list of it.
+        input_length: of Keras 2; left out with a note.
         lora_rank, lora_alpha, quantization_config: of Keras; only None is taken.
 
     Shapes:
@@ -54,11 +62,12 @@ class Embedding(Layer):
     embeddings_constraint: Any = declared.constraint()
     mask_zero: bool = declared.flag(False)
     weights: Any = declared.argument(default=None, kept=False)
+    input_length: Any = declared.argument(_length, None, kept=False, shown=False)
     lora_rank: None = declared.keras_only("lora_rank")
     lora_alpha: None = declared.keras_only("lora_alpha")
     quantization_config: None = declared.keras_only("quantization_config")
 
-    def check_arguments(self, weights: Any = None) -> None:
+    def check_arguments(self, weights: Any = None, input_length: None = None) -> None:
         """Begin with the weights that are given; ids are no numbers to compute with, so none is rounded."""
         self.supports_masking = self.mask_zero
         self.autocast = False
