@@ -216,6 +216,7 @@ OF_KERAS: dict[str, tuple[Callable[..., Any], Any]] = {
     "ema_overwrite_frequency": (keras.optimizers.RMSprop, 10),
     "loss_scale_factor": (keras.optimizers.AdamW, 2.0),
     "gradient_accumulation_steps": (keras.optimizers.SGD, 2),
+    "flash_attention": (lambda **more: layers.MultiHeadAttention(2, 3, **more), "yes"),
     "implementation": (lambda **more: layers.LSTM(2, **more), 3),
     "from_sorted_ids": (keras.metrics.SparseTopKCategoricalAccuracy, True),
 }

@@ -51,7 +51,7 @@ from gputrain.ops.movement import (
 from gputrain.ops.pointwise import as_float, as_floats
 from gputrain.ops.precision import wide_dtype
 from gputrain.ops.reduction import Axes, any, max, mean, min, prod, sum, var
-from gputrain.utils.signatures import on_or_off
+from gputrain.utils.signatures import only_taken
 
 __all__ = [
     "average",
@@ -586,7 +586,7 @@ def dot_product_attention(
         ValueError: attn_logits_soft_cap.
         ShapeError: sizes that do not fit.
     """
-    on_or_off(flash_attention, "dot_product_attention: flash_attention", also=(None,))
+    only_taken("flash_attention", flash_attention, "dot_product_attention")
     if attn_logits_soft_cap:
         rule = "dot_product_attention: attn_logits_soft_cap is not offered."
         raise ValueError(explain(rule, received=attn_logits_soft_cap, fix="Leave it out."))

@@ -71,6 +71,9 @@ KERAS_ONLY: dict[str, KerasOnly] = {
     "gradient_accumulation_steps": KerasOnly(
         (None,), "each batch is one step of the optimizer", "Take larger batches."
     ),
+    "flash_attention": KerasOnly(
+        (None, True, False), "scores of attention are stored only where they are asked for", _WITHOUT
+    ),
     "implementation": KerasOnly((2, 1, 0), "there is one way to compute a step", _WITHOUT),
     "from_sorted_ids": KerasOnly((False,), "sorted ids instead of scores are not offered", "Give scores."),
 }

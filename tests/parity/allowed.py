@@ -99,6 +99,10 @@ FACTS: dict[str, dict[str, str]] = {
             "equation='...x,xy->...y', output_shape=3, bias_axes='y') 2x3x5x4",
         )
     },
+    "layer: layers.Bidirectional(layer=LSTM(units=3, name='inner', return_sequences=True), "
+    "backward_layer=GRU(units=2, go_backwards=True, return_sequences=True, name='other')) 3x5x4": {
+        "output": "3 and 2 units are 5, as promised; Keras promises 6, twice the first layer's"
+    },
     "written_models": {"json": "some entries that Keras leaves out are written, and the other way round"},
 }
 

@@ -16,15 +16,10 @@ from gputrain.layers.base.masking import unmasked
 from gputrain.layers.core import EinsumDense
 from gputrain.ops.attending import attend, weights_of
 from gputrain.ops.contraction import einsum
-from gputrain.utils.signatures import on_or_off
 
 
 def _positive_or_none(value: Any, where: str) -> int | None:
     return None if value is None else positive_int(value, where)
-
-
-def _flag_or_none(value: Any, where: str) -> bool | None:
-    return None if value is None else on_or_off(value, where)
 
 
 def _sizes_or_none(value: Any, where: str) -> tuple[int, ...] | None:
@@ -66,7 +61,7 @@ class _HeadsAttention(Layer):
     dropout: float = declared.argument(arguments.share, 0.0)
     use_bias: bool = declared.flag(True)
     sliding_window: int | None = declared.argument(_positive_or_none, None)
-    flash_attention: bool | None = declared.argument(_flag_or_none, None)
+    flash_attention: bool | None = declared.keras_only("flash_attention")
     kernel_initializer: Any = declared.initializer("glorot_uniform")
     bias_initializer: Any = declared.initializer("zeros")
     kernel_regularizer: Any = declared.regularizer()
