@@ -253,7 +253,7 @@ ARGUMENTS: list[tuple[Callable[[], Any], str]] = [
     (lambda: layers.MultiHeadAttention(2, 3, output_shape="a"), r"output_shape must be a positive int"),
     (lambda: layers.MultiHeadAttention(2, 3, attention_axes="a"), r"attention_axes must be an int"),
     (lambda: layers.MultiHeadAttention(2, 3, sliding_window=-1), r"sliding_window must be a positive int"),
-    (lambda: layers.MultiHeadAttention(2, 3, flash_attention="no"), r"MultiHeadAttention: flash_attention must be None"),
+    (lambda: layers.MultiHeadAttention(2, 3, flash_attention="no"), r"flash_attention must be None"),
     (lambda: layers.GroupQueryAttention(3, 5, 2), r"num_query_heads is a multiple.*Received: 5 and 2"),
     (lambda: layers.GroupQueryAttention(3, 4, 0), r"num_key_value_heads must be a positive int"),
     (lambda: layers.Attention(score_mode="dots"), r"score_mode must be one of dot, concat.*'dot'\?"),
