@@ -41,6 +41,9 @@ UNREAD = {
     "Embedding.compute_mask": {"previous_mask": "the ids say which of them count"},
     "Masking.compute_mask": {"previous_mask": "the steps say which of them count"},
     "isin": {"assume_unique": "a hint for speed: the result is the same"},
+    "Layer.made_part": {"name": "for layers that have several parts"},
+    "RNN.build": {"initial_state_shape": "states have the sizes that the cell says"},
+    "Bidirectional.build": {"initial_state_shape": "states have the sizes that the cells say"},
     "Functional.call": {"training": "the layers inside learn it from the trace"},
 }
 

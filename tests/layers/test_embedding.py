@@ -246,7 +246,11 @@ def test_sines_of_positions_against_a_loop() -> None:
         (lambda: layers.Masking("0"), r"Masking: mask_value"),
         (lambda: layers.PositionEmbedding(0), r"PositionEmbedding: sequence_length must be a positive int"),
         (lambda: layers.SinePositionEncoding(0), r"SinePositionEncoding: max_wavelength is a number above 0"),
-        (lambda: layers.PositionEmbedding(3)(np.ones((2, 4, 2))), r"at most 3 steps\. Received: 4 steps"),
+        (lambda: layers.PositionEmbedding(3)(np.ones((2, 4, 2))), r"at most 3 steps.* Received: 4 steps"),
+        (
+            lambda: layers.PositionEmbedding(5)(np.ones((2, 2, 2)), start_index=-5),
+            r"at most 5 steps, from 0 on\. Received: 2 steps from -5 on",
+        ),
         (lambda: layers.PositionEmbedding(3)(np.ones(2)), r"PositionEmbedding.*features"),
         (lambda: layers.SinePositionEncoding()(np.ones(2)), r"SinePositionEncoding takes sequences of feat"),
     ],
