@@ -132,8 +132,8 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "the older room of preprocessing",
-        "keras.utils.pad_sequences pads sequences, keras.layers.TextVectorization makes numbers of text; single "
-        "images are read by Pillow and numpy.asarray.",
+        "keras.utils.pad_sequences pads sequences, keras.layers.TextVectorization makes numbers of text; "
+        "single images are read by Pillow and numpy.asarray.",
         {"": "preprocessing"},
     ),
     Group(

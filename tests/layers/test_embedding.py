@@ -240,7 +240,6 @@ def test_sines_of_positions_against_a_loop() -> None:
         (lambda: layers.Embedding(3, 2, mask_zero="no"), r"Embedding: mask_zero must be True or False"),
         (lambda: layers.Embedding(3, 2, weights=np.ones((2, 3))), r"the array has another shape.*\(3, 2\)"),
         (lambda: layers.Embedding(3, 2, lora_rank=4), r"Embedding: lora_rank must be None"),
-        (lambda: layers.Embedding(3, 2, input_length=4), r"Embedding: unknown argument\. .*keras\.Input"),
         (lambda: layers.ReversibleEmbedding(3, 2, logit_soft_cap=0), r"logit_soft_cap is a number above 0"),
         (lambda: layers.ReversibleEmbedding(3, 2, reverse_dtype="int32"), r"reverse_dtype is a floating dty"),
         (lambda: layers.Masking("0"), r"Masking: mask_value"),

@@ -15,12 +15,6 @@ from gputrain.runtime import Variable
 from gputrain.utils.dtypes import is_number
 
 
-def _length(value: Any, where: str) -> None:
-    """What Keras 2 took, and Keras 3 leaves out with a note."""
-    if value is not None:
-        warnings.warn(f"{where} is not needed: sequences may have any length. Leave it out.", stacklevel=2)
-
-
 @registry.add()
 class Embedding(Layer):
     """The row of a learnt table for each id: words, categories, users.
@@ -62,15 +56,20 @@ class Embedding(Layer):
     embeddings_constraint: Any = declared.constraint()
     mask_zero: bool = declared.flag(False)
     weights: Any = declared.argument(default=None, kept=False)
-    input_length: Any = declared.argument(_length, None, kept=False, shown=False)
+    input_length: Any = declared.argument(default=None, kept=False, shown=False)
     lora_rank: None = declared.keras_only("lora_rank")
     lora_alpha: None = declared.keras_only("lora_alpha")
     quantization_config: None = declared.keras_only("quantization_config")
 
-    def check_arguments(self, weights: Any = None, input_length: None = None) -> None:
+    def check_arguments(self, weights: Any = None, input_length: Any = None) -> None:
         """Begin with the weights that are given; ids are no numbers to compute with, so none is rounded."""
         self.supports_masking = self.mask_zero
         self.autocast = False
+        if input_length is not None:
+            warnings.warn(
+                "Embedding: input_length is not needed: sequences may have any length. Leave it out.",
+                stacklevel=2,
+            )
         if weights is not None:
             self.build()
             self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])
