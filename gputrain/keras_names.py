@@ -353,6 +353,7 @@ FORMER: dict[str, str] = {
     "KerasTensor.eval": _NO_CONTENTS,
     "KerasTensor.detach": "It is keras.ops.stop_gradient.",
     "KerasTensor.get_shape": "Read x.shape.",
+    "KerasTensor._keras_mask": "The mask that a layer gives for x is layer.compute_mask(x).",
     "losses.Reduction": 'Write reduction="sum_over_batch_size", "sum" or "none".',
     "preprocessing.sequence": "Use keras.utils.pad_sequences; pass a generator or a PyDataset to fit().",
     "preprocessing.text": "Use keras.layers.TextVectorization, which splits and numbers words.",

@@ -262,7 +262,7 @@ def lacking(owner: Any, name: str, words: str, instead: str) -> AttributeError:
 
 def attribute_instead(owner: str, name: str) -> str:
     """Return the closing words of an error about an attribute: what to do instead, or ""."""
-    if name.startswith("_"):
+    if name.startswith("__"):
         return ""
     from gputrain.keras_names import instead_of  # only needed where an error is worded
 

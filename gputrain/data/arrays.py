@@ -80,7 +80,10 @@ def to_array(x: Any, name: str) -> np.ndarray:
     try:
         array = device.operand(x)
     except ValueError as error:
-        raise DataError(explain(f"{name}: the rows have different lengths.", received=str(error))) from None
+        from gputrain.data import frames
+
+        rule, fix = f"{name}: the rows have different lengths.", frames.PADDED
+        raise DataError(explain(rule, received=str(error), fix=fix)) from None
     except TypeError as error:  # as CuPy's arrays say it when NumPy is to read them
         raise DataError(
             explain(

@@ -18,6 +18,7 @@ _TEXT = (
     "Make numbers of them first (keras.layers.TextVectorization, StringLookup, to_categorical, "
     "pandas.get_dummies, pandas.to_numeric), or let gputrain.tabular.TablePreparation prepare the table."
 )
+PADDED = "Fill sequences up to one length: keras.utils.pad_sequences(x)."
 KINDS = {
     "M": ("dates", "Make numbers of them first, as frame['when'].dt.dayofyear."),
     "m": ("durations", "Make numbers of them first, as frame['took'].dt.total_seconds()."),
@@ -108,7 +109,8 @@ def not_numbers(array: NDArray[Any], where: str) -> DataError:
     place = tuple(map(int, np.unravel_index(first, array.shape)))
     at = f"row {place[0]} (from 0)" if array.ndim == 1 else f"index {place}"
     received = f"{str(cells[first])[:60]!r} of type {type(cells[first]).__name__} at {at}"
-    return DataError(rule, received=received, fix=_TEXT)
+    is_sequence = isinstance(cells[first], list | tuple | np.ndarray)
+    return DataError(rule, received=received, fix=PADDED if is_sequence else _TEXT)
 
 
 def _numbers(known: list[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:

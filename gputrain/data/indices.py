@@ -11,9 +11,9 @@ import numpy as np
 from gputrain.data.arrays import on_host
 from gputrain.data.labels import first_in
 from gputrain.errors import DataError
-from gputrain.ir import Value
+from gputrain.ir import Stored, Value
 from gputrain.ops import GetItem, Transpose
-from gputrain.ops.base import Cast
+from gputrain.ops.base import Cast, Constant
 from gputrain.ops.indexing import Key, indexer
 
 
@@ -40,9 +40,16 @@ def ranges_in(inputs: Sequence[Value], looked_up: Iterable[tuple[Value, int, str
     Args:
         inputs: of the step.
         looked_up: (indices, size, path of the layer), as a trace has them.
+
+    Raises:
+        DataError: indices that are the same in all steps lie outside their range.
     """
     found = []
     for value, size, path in looked_up:
+        fixed = _fixed(value)
+        if fixed is not None:
+            check_indices([fixed], [IndexRange(0, (), size, path)])
+            continue
         keys: list[Key] = []
         while value.node is not None and _is_the_same(value.node.op, bool(keys)):
             keys += [value.node.op.key] if isinstance(value.node.op, GetItem) else []
@@ -51,6 +58,14 @@ def ranges_in(inputs: Sequence[Value], looked_up: Iterable[tuple[Value, int, str
         if value.node is None and place is not None:
             found.append(IndexRange(place, tuple(reversed(keys)), size, path))
     return list(dict.fromkeys(found))
+
+
+def _fixed(indices: Any) -> Any:
+    """Indices that a model has as an array, as those of places; None for values of a step."""
+    if not isinstance(indices, Value):
+        return indices if hasattr(indices, "shape") and not isinstance(indices, Stored) else None
+    op = None if indices.node is None else indices.node.op
+    return op.array() if isinstance(op, Constant) else None
 
 
 def _is_the_same(op: Any, of_a_part: bool) -> bool:

@@ -85,6 +85,10 @@ class Interpreter(ABC):
     def path(self) -> str:
         return ""
 
+    def only_shape(self, spec: Spec) -> bool:
+        """Whether nothing but the shape and dtype of such an array is asked for, so that it is not made."""
+        return False
+
     def apply(self, op: Any, inputs: Sequence[Any]) -> Any:
         """Use an operation: recorded where an input is symbolic, computed where all are arrays."""
         if any(isinstance(x, Value) for x in inputs):

@@ -13,6 +13,7 @@ from gputrain.errors import GraphError, ShapeError, explain
 from gputrain.ir import interpreter
 from gputrain.ir.graph import Graph, State
 from gputrain.ir.interpreter import Interpreter, Stored
+from gputrain.ir.spec import Spec
 from gputrain.ir.value import Value, next_order
 
 
@@ -78,11 +79,15 @@ class Trace(Interpreter):
         """Path of the layer being called, for people."""
         return "/".join(self.names)
 
-    # Arrays that a traced function computes with by the way are computed at once.
+    # Arrays that a traced function computes with by the way are computed at once, by the trace around a body.
 
     def compute(self, op: Any, inputs: Sequence[Any]) -> Any:
         """The results of an operation on arrays."""
-        return interpreter.outside().compute(op, inputs)
+        return (self.parent or interpreter.outside()).compute(op, inputs)
+
+    def only_shape(self, spec: Spec) -> bool:
+        """Whether nothing but the shape and dtype of such an array is asked for, so that it is not made."""
+        return self.parent is not None and self.parent.only_shape(spec)
 
     def operand(self, x: Any, dtype: str | None) -> Any:
         """An array, a list or a number as an operand."""
@@ -171,8 +176,8 @@ class Trace(Interpreter):
                 explain(
                     f"{self.whole_path or 'The traced step'}: random numbers cannot be drawn inside the body "
                     "of a scan; every iteration would get the same ones.",
-                    fix="Draw them before the loop with a leading time axis and pass them as xs; a layer "
-                    "RNN(cell, unroll=True) draws in each of its steps.",
+                    fix="For a cell write RNN(cell, unroll=True), which draws in each of its steps. "
+                    "Elsewhere draw before the loop with a leading time axis, and pass the numbers as xs.",
                 )
             )
 

@@ -105,7 +105,7 @@ class FunctionalGraph:
             made = self.repeat(known)
         except ShapeError as error:
             hint = self._batch_hint(known)
-            if not hint:
+            if not hint or "batch_size=" in str(error):
                 raise
             raise ShapeError(f"{error} {hint}") from error
         return made[0] if isinstance(made, list | tuple) and len(made) == 1 else made

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from gputrain import config
 from gputrain.errors import ShapeError, explain
-from gputrain.ir import Shape, Spec, Stored, Value, as_tensor, dtype_name
+from gputrain.ir import Shape, Spec, Stored, Value, as_tensor, dtype_name, interpreter
 from gputrain.ir.spec import whole_number
 from gputrain.ops.base import (
     Operation,
@@ -86,7 +86,12 @@ def full(shape: int | Sequence[int], fill_value: Any, dtype: str | None = None) 
     name = dtype_name(dtype or config.floatx())
     if not is_number(fill_value):
         return broadcast_to(cast(fill_value, name), dims)
-    return as_tensor(np.full(dims, fill_value, name))
+    return _made(Spec(dims, name), lambda: np.full(dims, fill_value, name))
+
+
+def _made(spec: Spec, make: Callable[[], np.ndarray]) -> Any:
+    """The array of this spec that `make` returns; zeros of the graph where only its shape is asked for."""
+    return zeros_of(spec) if interpreter.current().only_shape(spec) else as_tensor(make())
 
 
 def zeros(shape: int | Sequence[int], dtype: str | None = None) -> Any:
@@ -162,8 +167,8 @@ def arange(
 def eye(N: int, M: int | None = None, k: int = 0, dtype: str | None = None) -> Any:
     """An N x M array with ones on the k-th diagonal and zeros elsewhere."""
     rows, columns = _device_shape((N, N if M is None else M), "eye")
-    made = np.eye(rows, columns, whole_number(k, "eye: k"), dtype=dtype_name(dtype or config.floatx()))
-    return as_tensor(made)
+    name, diagonal = dtype_name(dtype or config.floatx()), whole_number(k, "eye: k")
+    return _made(Spec((rows, columns), name), lambda: np.eye(rows, columns, diagonal, dtype=name))
 
 
 def identity(n: int, dtype: str | None = None) -> Any:

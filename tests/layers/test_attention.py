@@ -314,3 +314,11 @@ CALLS: list[tuple[Callable[[], Any], str]] = [
 def test_inputs_that_do_not_fit(call: Callable[[], Any], message: str) -> None:
     with pytest.raises(ShapeError, match=message):
         call()
+
+
+def test_a_missing_value_is_told() -> None:
+    words = r"MultiHeadAttention is called with query, value; value is missing\..*layer\(query, value\)"
+    with pytest.raises(TypeError, match=words):
+        layers.MultiHeadAttention(2, 4)(X)
+    with pytest.raises(TypeError, match=words):
+        models.Sequential([layers.Input((5, 4)), layers.MultiHeadAttention(2, 4)])

@@ -118,6 +118,28 @@ def test_an_id_outside_is_told_before_any_step(make: Any, call: str, bad: int) -
         assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
 
 
+class _Places(layers.Layer):
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.table = layers.Embedding(size, 3)
+
+    def call(self, x: Any) -> Any:
+        return x + self.table(ops.arange(ops.shape(x)[1]))
+
+
+@pytest.mark.parametrize("steps", [9, None])
+def test_places_beyond_the_table_are_told(steps: int | None) -> None:
+    model = keras.Sequential([keras.Input((steps, 3)), _Places(5)])
+    model.compile("sgd", "mse")
+    x = np.zeros((2, 9, 3), "float32")
+    rule = r"_places.*embedding(_\d+)?: ids must lie in 0\.\.4.*ids from 0 to 8; the first outside is 5"
+    for call in (lambda: model.fit(x, x, verbose=0), lambda: model.predict(x, verbose=0), lambda: model(x)):
+        with pytest.raises(DataError, match=rule):
+            call()
+    if steps is None:
+        assert model.predict(x[:, :5], verbose=0).shape == (2, 5, 3)
+
+
 def test_an_id_that_is_no_number_is_told() -> None:
     model = _floats()
     with pytest.raises(DataError, match=r"ids must lie in 0\.\.4.*ids from nan to nan|NaN"):

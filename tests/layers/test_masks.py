@@ -173,3 +173,9 @@ def test_an_input_that_a_layer_returns_as_it_is_stays_without_mask() -> None:
     masked, plain = model.predict(A, verbose=0)
     np.testing.assert_array_equal(masked, KEEP_A)
     np.testing.assert_array_equal(plain, A)
+
+
+def test_the_mask_under_its_name_in_keras() -> None:
+    x = layers.Embedding(4, 3, mask_zero=True)(layers.Input((5,)))
+    with pytest.raises(AttributeError, match=r"_keras_mask'\. The mask.*layer\.compute_mask\(x\)"):
+        x._keras_mask  # noqa: B018

@@ -275,7 +275,7 @@ def test_a_cell_that_is_no_layer(cell: Any) -> None:
 
 
 def test_a_cell_that_draws() -> None:
-    with pytest.raises(GraphError, match=r"random numbers cannot be drawn.*unroll=True"):
+    with pytest.raises(GraphError, match=r"cannot be drawn.*For a cell write RNN\(cell, unroll=True\)"):
         layers.RNN(Noisy())(X, training=True)
     layer = layers.RNN(Noisy(), unroll=True, return_sequences=True)
     drawn = np.asarray(layer(X, training=True))
@@ -410,6 +410,21 @@ def test_first_weights() -> None:
 H = np.zeros((3, 5), "float32")
 
 
+def _again(layer: Any) -> None:
+    """Call a layer on inputs of a width, and then of another."""
+    layer(X)
+    layer(np.zeros((3, 6, 7), "float32"))
+
+
+class _Grows(layers.Layer):
+    """A cell whose states come out larger than it says."""
+
+    state_size = 3
+
+    def call(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
+        return inputs, [inputs]
+
+
 class _Sized:
     """A cell that counts the features up, with a state of the given size."""
 
@@ -449,7 +464,37 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: layers.LSTM(3)(X[0]),
         ShapeError,
-        r"LSTM takes sequences.*Expected: \(N, T, features\)\. Received: \(6, 4\)\. Give a single feature",
+        r"LSTM takes sequences.*Expected: \(N, T, features\)\. Received: \(6, 4\)\. .*and a single feature",
+    ),
+    (lambda: layers.GRU(2)(layers.LSTM(4)(X)), ShapeError, r"layer before it needs return_sequences=True"),
+    (
+        lambda: layers.Dense(1)(layers.LSTM(4, return_state=True)(X)),
+        ShapeError,
+        r"Dense takes one tensor\. Received: 3 tensors\. .*take one of them.*leave its return_state out",
+    ),
+    (
+        lambda: keras.Sequential([keras.Input((6, 4)), layers.GRU(4, return_state=True), layers.Dense(1)]),
+        ShapeError,
+        r"Dense takes one tensor\. Received: 2 tensors\.",
+    ),
+    *(
+        (lambda one=one: _again(one), ShapeError, r"Cell\w* was built for inputs of 4 features\. Received: 7")
+        for one in (
+            layers.LSTM(3),
+            layers.GRU(3),
+            layers.Bidirectional(layers.SimpleRNN(3)),
+            layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)]),
+        )
+    ),
+    (
+        lambda: layers.RNN(_Grows())(keras.Input((6, 4))),
+        ShapeError,
+        r"_Grows: call\(\) returns states of .*Expected: state_size 3, a state \(N, 3\)\. Received: \(N, 4\)",
+    ),
+    (
+        lambda: layers.Bidirectional(layers.LSTM(5))(X, initial_state=[H, H]),
+        ShapeError,
+        r"Expected: 4 states, 2 for each direction\. Received: 2",
     ),
     (
         lambda: layers.GRU(3)(keras.Input((6, None))),
@@ -523,7 +568,7 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: layers.Bidirectional(layers.GRU(5))(X, initial_state=[H]),
         ShapeError,
-        r"the states of the forward layer, then the other's\. Expected: an even number\. Received: 1",
+        r"the states of the forward layer, then the other's\. Expected: 2 states, 1 for each.*Received: 1",
     ),
     (lambda: layers.Bidirectional(layers.GRU(5)).reset_state(), AttributeError, r"only a stateful layer"),
     (
@@ -553,6 +598,20 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
         r"ConvLSTM1D makes its weights for a known size of axis 1",
     ),
 ]
+
+
+def test_a_stateful_layer_and_another_batch_get_one_advice() -> None:
+    with pytest.raises(ShapeError, match=r"Pass batch_size=2 and a number of samples") as caught:
+        _fixed(2).predict(X, batch_size=3, verbose=0)
+    assert str(caught.value).count("atch_size=") == 1
+    assert "without batch_size" not in str(caught.value)
+
+
+def test_the_states_of_two_kinds_in_two_directions() -> None:
+    layer = layers.Bidirectional(layers.LSTM(5), backward_layer=layers.GRU(5, go_backwards=True))
+    assert layer(X, initial_state=[H, H, H]).shape == (3, 10)
+    with pytest.raises(ShapeError, match=r"Expected: 3 states, 2 and 1\. Received: 2"):
+        layer(X, initial_state=[H, H])
 
 
 @pytest.mark.parametrize("call, kind, words", REFUSED, ids=[f"{i}" for i in range(len(REFUSED))])

@@ -192,6 +192,16 @@ def test_from_sentences_to_fit() -> None:
 
 
 REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
+    (
+        lambda: layers.TextVectorization(standardize=lambda text: text.lower()).adapt(["A b"]),
+        TypeError,
+        r"the function standardize gets a NumPy array of texts, not one.*standardize=numpy\.vectorize\(",
+    ),
+    (
+        lambda: layers.TextVectorization(split=str.split).adapt(["A b"]),
+        TypeError,
+        r"the function split gets a NumPy array of texts.*split=numpy\.vectorize\(",
+    ),
     (lambda: layers.TextVectorization()(["a"]), ValueError, r"no vocabulary yet\. Call adapt"),
     (
         lambda: adapted()([["a", "b"]]),
@@ -234,6 +244,16 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: layers.TextVectorization(max_tokens=2).adapt(["a"]), DataError, r"Received: no room"),
 ]
+
+
+def test_functions_of_one_text_as_the_error_advises() -> None:
+    way = {
+        "standardize": np.vectorize(str.upper, otypes=[object]),
+        "split": np.vectorize(str.split, otypes=[object]),
+    }
+    layer = layers.TextVectorization(**way)
+    layer.adapt(["a b", "b c", "b"])
+    assert layer.get_vocabulary()[:3] == ["", "[UNK]", "B"]
 
 
 @pytest.mark.parametrize("call, kind, text", REFUSED)

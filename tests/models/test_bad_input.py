@@ -70,7 +70,12 @@ CALLS: dict[str, tuple[Callable[[Model], Any], type[Exception], str]] = {
     ),
     "complex numbers": (_fit(x=X * 1j), DataError, "must hold numbers. Received: complex numbers"),
     "a number": (_fit(x=3.0), DataError, "needs a first axis that counts samples. Received: a single number"),
-    "ragged rows": (_fit(x=[[1.0, 2.0], [1.0]]), DataError, "the rows have different lengths"),
+    "ragged rows": (_fit(x=[[1.0, 2.0], [1.0]]), DataError, r"rows have different lengths.*pad_sequences"),
+    "ragged objects": (
+        _fit(x=np.array([[1, 2], [1]] * 25, object)),
+        DataError,
+        r"must hold numbers.*of type list at row 0.*keras\.utils\.pad_sequences",
+    ),
     "wrong width": (
         _fit(x=X[:, :2]),
         ShapeError,

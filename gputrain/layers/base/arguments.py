@@ -203,8 +203,17 @@ def known_size(shape: Shape, axis: int, where: str) -> int:
     """Return the size of `axis`, which weights are made for.
 
     Raises:
-        ShapeError: it is unknown (None), or there is no such axis.
+        ShapeError: it is unknown (None), there is no such axis, or there are several shapes.
     """
+    if any(isinstance(size, list | tuple) for size in shape):
+        raise ShapeError(
+            explain(
+                f"{where} takes one tensor.",
+                received=f"{len(shape)} tensors",
+                fix="The layer before returned several outputs: take one of them, as y, *states = layer(x), "
+                "or leave its return_state out.",
+            )
+        )
     size = shape[normalize_axis(axis, len(shape), where)]
     if size is None:
         raise ShapeError(

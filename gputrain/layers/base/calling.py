@@ -34,7 +34,11 @@ class Called(SymbolicCalls):
 
     supports_masking = False
     _build_shapes: Mapping[str, Any] | None = None  # what `build` was told, by its arguments
-    _derived_attributes: ClassVar[tuple[str, ...]] = ("_call_arguments", "_usual_training")
+    _derived_attributes: ClassVar[tuple[str, ...]] = (
+        "_call_arguments",
+        "_needed_arguments",
+        "_usual_training",
+    )
     activity_regularizer: Any
     input_spec: Any = None
 
@@ -79,6 +83,7 @@ class Called(SymbolicCalls):
         else:
             training = trace.training
         placed, given = self._call_arguments[: len(args)], self._arguments_by_name(args, kwargs)
+        self._require_all(given)
         masks = {name: masks_of(value) for name, value in given.items()}
         asked = asked_for(self._call_arguments, masks)
         kwargs |= {
@@ -120,6 +125,15 @@ class Called(SymbolicCalls):
         names = [*self._call_arguments, *map(str, range(len(self._call_arguments), len(args)))]
         given = {**dict(zip(names, args, strict=False)), **kwargs}
         return {name: given[name] for name in (*names, *kwargs) if name in given}
+
+    def _require_all(self, given: dict[str, Any]) -> None:
+        """Refuse a call of a layer of several inputs without one of them."""
+        needed = self._needed_arguments
+        missing = [name for name in needed if name not in given]
+        if given and missing and len(needed) > 1:
+            call = ", ".join(needed)
+            rule = f"{type(self).__name__} is called with {call}; {missing[0]} is missing."
+            raise TypeError(explain(rule, received=", ".join(given), fix=f"Call it as layer({call})."))
 
     def _regularize_activity(self, trace: Trace, outputs: Any) -> None:
         """Add the activity regularizer's penalty of a sample, the mean over the batch."""
@@ -176,6 +190,13 @@ class Called(SymbolicCalls):
     @cached_property
     def _call_arguments(self) -> tuple[str, ...]:
         return tuple(inspect.signature(self.call).parameters)
+
+    @cached_property
+    def _needed_arguments(self) -> tuple[str, ...]:
+        """Those of `call` that have no default; what a layer is told anyway is not among them."""
+        known = inspect.signature(self.call).parameters.values()
+        needed = [p.name for p in known if p.default is p.empty and p.kind not in _VARIADIC]
+        return tuple(name for name in needed if name not in ("training", "mask") and name[-5:] != "_mask")
 
     @cached_property
     def _usual_training(self) -> bool | None:

@@ -11,9 +11,10 @@ from gputrain import backend, config
 from gputrain.data.indices import check_indices, ranges_in
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Node, Shape, Spec, Stored, Trace, Value, dtype_name
+from gputrain.ir.interpreter import record
 from gputrain.layers.base.policy import is_array
 from gputrain.layers.base.tracking import Tracked
-from gputrain.ops.base import as_value, convert, is_number
+from gputrain.ops.base import as_value, convert, is_number, spec_of
 from gputrain.ops.calls import Call, with_slots
 from gputrain.runtime import Variable, interpret
 from gputrain.utils import tree
@@ -43,6 +44,24 @@ for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "floordiv", "rfloordi
 # Sizes that stand for unknown dimensions when user code is traced: far apart, equal under no small stride.
 _FIRST = tuple(map(TriedSize, (127, 131, 137, 139, 149, 151)))
 _SECOND = tuple(map(TriedSize, (1021, 1031, 1033, 1039, 1049, 1051)))
+
+
+# So many elements are computed in a trial, for code that looks at values; of more, only the shape is found.
+_SEEN = 1 << 16
+
+
+class _Trial(Trace):
+    """A trace of which only shapes and dtypes are asked: what depends on sizes alone is no more computed."""
+
+    def only_shape(self, spec: Spec) -> bool:
+        """Whether such an array is too large to be made for its shape."""
+        return spec.size > _SEEN
+
+    def compute(self, op: Any, inputs: Sequence[Any]) -> Any:
+        """The results of an operation on arrays; recorded where they are large."""
+        if any(map(self.only_shape, op.output_specs(*map(spec_of, inputs)))):
+            return record(op, inputs, self.path)
+        return super().compute(op, inputs)
 
 
 class _LayerCall(Call, eq=False):
@@ -231,7 +250,7 @@ def _traced(layer: Any, args: Any, kwargs: Any, sized: Callable[..., Spec]) -> R
         return value
 
     new_args, new_kwargs = tree.map_leaves(stand_in, (args, kwargs))
-    with Trace(counter=_step_variable()).active():
+    with _Trial(counter=_step_variable()).active():
         result = layer(*new_args, **new_kwargs)
         leaves = _as_values(layer, result)
     structure = tree.map_leaves(lambda leaf: None, layer.symbolic_results(result))

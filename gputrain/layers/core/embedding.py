@@ -39,7 +39,7 @@ class Embedding(Layer):
         ValueError: input_dim or output_dim is not a positive int.
         ShapeError: weights of another shape.
         DataError: an id outside 0..input_dim-1, where the layer is called on arrays or looks up an input of a
-            model. Ids that a model computes wrap around.
+            model, or ids of a known size as `ops.arange`. Ids that a model computes from data wrap around.
 
     Example:
         >>> Embedding(3, 2, weights=[[0, 0], [1, 2], [3, 4]])(numpy.array([[2, 1]])).tolist()

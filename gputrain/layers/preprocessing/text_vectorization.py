@@ -248,17 +248,26 @@ class TextVectorization(HostLayer):
 
     def _standardized(self, texts: np.ndarray) -> np.ndarray:
         if callable(self.standardize):
-            made = as_text(on_host(self.standardize(texts.astype(np.str_))), f"{self.name}: standardize")
+            made = as_text(on_host(self._asked("standardize", texts)), f"{self.name}: standardize")
             return _of_shape(made, texts.shape, f"{self.name}: standardize")
         found = texts
         for table in _STANDARDIZED[self.standardize]:
             found = np.array([text.translate(table) for text in found.ravel()], object).reshape(texts.shape)
         return found
 
+    def _asked(self, name: str, texts: np.ndarray) -> Any:
+        """What the user's function of this name makes of the texts."""
+        try:
+            return getattr(self, name)(texts.astype(np.str_))
+        except (AttributeError, TypeError) as error:
+            rule = f"{self.name}: the function {name} gets a NumPy array of texts, not one text."
+            fix = f"For a function of one text write {name}=numpy.vectorize(function, otypes=[object])."
+            raise TypeError(explain(rule, received=f"{type(error).__name__}: {error}", fix=fix)) from error
+
     def _split_texts(self, texts: np.ndarray) -> list[list[str]]:
         if not callable(self.split):
             return [_SPLIT[self.split](text) for text in texts.tolist()]
-        words = [list(map(str, each)) for each in self.split(texts.astype(np.str_))]
+        words = [list(map(str, each)) for each in self._asked("split", texts)]
         if len(words) != len(texts):
             rule = f"{self.name}: split must return a list of words for each text."
             raise DataError(explain(rule, expected=len(texts), received=len(words)))

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar
 
 from gputrain import activations, ops
+from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape, Spec, Value
 from gputrain.layers.base import Layer, arguments, declared
 from gputrain.runtime import Variable
@@ -133,10 +134,19 @@ class Cell(Stepping):
         sizes = self.state_size if isinstance(self.state_size, list) else [self.state_size]
         return [zeros((batch_size, size), self.compute_dtype) for size in sizes]
 
+    def require_features(self, inputs: Any) -> None:
+        """Refuse inputs of another width than the kernel is made for."""
+        built, came = self.kernel.shape[-2], inputs.shape[-1]
+        if came != built:
+            rule = f"{type(self).__name__} was built for inputs of {built} features."
+            fix = "Make another layer for inputs of another width."
+            raise ShapeError(explain(rule, received=f"{came} features", fix=fix))
+
     # ----------------------------------------------------------------------------------------------- one step
 
     def project(self, inputs: Any) -> Any:
         """What the inputs (..., features) add to the gates, (..., gates * units)."""
+        self.require_features(inputs)
         product = ops.matmul(inputs, self.kernel)
         return product if self.bias is None else ops.add(product, self.bias)
 

@@ -72,6 +72,7 @@ class ConvLSTMCell(ForgettingCell):
 
     def project(self, inputs: Any) -> Any:
         """What sequences (N, T, *sizes, channels) add to the gates."""
+        self.require_features(inputs)
         product = with_steps(self._conv(without_steps(inputs), self.kernel), inputs.shape[:2])
         return product if self.bias is None else ops.add(product, self.bias)
 

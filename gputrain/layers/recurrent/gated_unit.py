@@ -58,6 +58,7 @@ class GRUCell(Cell):
         return self.bias[0], self.bias[1]
 
     def project(self, inputs: Any) -> Any:
+        self.require_features(inputs)
         product, (bias, _) = ops.matmul(inputs, self.kernel), self.biases
         return product if bias is None else ops.add(product, bias)
 

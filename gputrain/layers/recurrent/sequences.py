@@ -18,6 +18,11 @@ from gputrain.runtime import Variable
 from gputrain.utils import tree
 from gputrain.utils.signatures import on_or_off
 
+_OF_TWO_AXES = (
+    "A recurrent layer before it needs return_sequences=True, and a single feature an axis of its own: "
+    "x[..., None]."
+)
+
 
 def _cell(value: Any, where: str) -> Any:
     """A cell; several are stacked."""
@@ -170,7 +175,7 @@ class RNN(Layer):
                 f"{type(self).__name__} takes sequences, samples by steps by features.",
                 expected=expected,
                 received=shape,
-                fix="Give a single feature an axis of its own: x[..., None]." if len(shape) == 2 else None,
+                fix=_OF_TWO_AXES if len(shape) == 2 else None,
             )
         )
 
@@ -340,8 +345,20 @@ class _Loop:
         states = tree.map_leaves(lambda state: Value(spec_of(state)), self.states)
         with trace.active():
             output, new = self._one(inputs, None, None, states)
+        self._require_sizes(states, new)
         place = (i for i, state in enumerate(tree.flatten(new)) if state is output)
         return spec_of(output), next(place, None)
+
+    def _require_sizes(self, before: Any, after: Any) -> None:
+        """Refuse states that come out of a step with another size than they went in."""
+        cell = self.layer.cell
+        for old, new in zip(tree.flatten(before), tree.flatten(after), strict=True):
+            if not _fits(new.shape, old.shape):
+                rule = f"{type(cell).__name__}: call() returns states of the sizes that state_size says."
+                wanted, found = (f"(N, {', '.join(map(str, x.shape[1:]))})" for x in (old, new))
+                expected = f"state_size {cell.state_size}, a state {wanted}"
+                fix = "Set state_size to the size that call() returns."
+                raise ShapeError(explain(rule, expected=expected, received=found, fix=fix))
 
     def unrolled(self, xs: Any, mask: Any) -> tuple[Any, Any, list[Any]]:
         """As `run`, each step traced by itself."""

@@ -157,16 +157,20 @@ class Bidirectional(Layer):
         """The initial states of both layers.
 
         Raises:
-            ShapeError: an odd number of them.
+            ShapeError: another number of them than both layers have.
         """
         if initial_state is None:
             return None, None
         states = list(initial_state) if isinstance(initial_state, list | tuple) else [initial_state]
-        half, rest = divmod(len(states), 2)
-        if rest:
+        first, second = (
+            len(tree.flatten(one.state_size)) if hasattr(one, "state_size") else len(states) // 2
+            for one in (self.forward_layer, self.backward_layer)
+        )
+        if len(states) != first + second:
             rule = "Bidirectional: initial_state has the states of the forward layer, then the other's."
-            raise ShapeError(explain(rule, expected="an even number", received=len(states)))
-        return states[:half], states[half:]
+            each = f"{first} for each direction" if first == second else f"{first} and {second}"
+            raise ShapeError(explain(rule, expected=f"{first + second} states, {each}", received=len(states)))
+        return states[:first], states[first:]
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The mask of the inputs for outputs of all steps; none for single outputs and for states."""
