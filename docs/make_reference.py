@@ -355,7 +355,8 @@ def _compared(name: str, signatures: Mapping[str, Sequence[str]]) -> tuple[str, 
     ]
     if single:
         told.append(f"{_listed(single)} with [one value](keras.md#arguments-that-take-one-value)")
-    return "yes" if own == name else f"the same as {_code(own)}", "; ".join(told)
+    alias = own != name and own in gputrain.layers.__all__
+    return f"the same as {_code(own)}" if alias else "yes", "; ".join(told)
 
 
 def _other_parameters(name: str, signatures: Mapping[str, Sequence[str]]) -> dict[str, str]:

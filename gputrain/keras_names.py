@@ -131,11 +131,16 @@ NOT_THERE: tuple[Group, ...] = (
         {"datasets": "boston_housing california_housing cifar10 cifar100 imdb reuters", "utils": "get_file"},
     ),
     Group(
+        "the older room of preprocessing",
+        "keras.utils.pad_sequences pads sequences, keras.layers.TextVectorization makes numbers of text; "
+        "single images are read by Pillow and numpy.asarray.",
+        {"": "preprocessing"},
+    ),
+    Group(
         "data pipelines and images from files",
         "Pass arrays, a generator or a keras.utils.PyDataset to fit(); folders of images are read by recipes "
         "(docs/images.md), single ones by Pillow and numpy.asarray.",
         {
-            "": "preprocessing",
             "utils": "audio_dataset_from_directory image_dataset_from_directory text_dataset_from_directory "
             "timeseries_dataset_from_array split_dataset array_to_img img_to_array load_img save_img",
         },
@@ -629,7 +634,6 @@ DROPPED: dict[str, str] = {
     "class_mode": "The loss says it.",
     "mode": "That was of Keras 1. Leave it out.",
     "reset_metrics": "Leave it out: each call is alone. Average what the calls return.",
-    "input_length": "Begin the model with keras.Input(shape=...).",
     "virtual_batch_size": _OF_KERAS_2,
     "fused": _OF_KERAS_2,
     "implementation": _OF_KERAS_2,

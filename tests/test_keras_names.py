@@ -228,7 +228,7 @@ NAMES = {
     "random.gamma": "keras.random has categorical",
     "config.set_dtype_policy": "Give layers a dtype",
     "applications": "Build the model from layers",
-    "preprocessing": "Pass arrays, a generator or a keras.utils.PyDataset",
+    "preprocessing": "keras.utils.pad_sequences pads sequences",
     "mixed_precision": "Give layers a dtype",
     "losses.Reduction": 'Write reduction="sum_over_batch_size", "sum" or "none".',
     "GradientTape": "self.optimizer.apply(gradients, self.trainable_variables).",

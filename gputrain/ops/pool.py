@@ -13,6 +13,7 @@ from gputrain.ir import Shape, Spec, Value
 from gputrain.ops.base import Operation, Sample, apply, cast, convert, require_float, spec_of
 from gputrain.ops.elementwise import keep_bits
 from gputrain.ops.pointwise import as_float
+from gputrain.ops.precision import wide_dtype
 from gputrain.ops.window import (
     WORDS,
     Ints,
@@ -234,18 +235,19 @@ class AveragePool(_Averaging, Operation):
         return (apply(AveragePoolGrad(x.spec.dims[1:-1], *self.how), ct),)
 
     def scratch(self, x: Spec) -> tuple[Spec, ...]:
-        return (self.window(x.dims[1:-1]).room(x),)
+        sums = self.infer(x).with_dtype(wide_dtype(x.dtype))
+        return (self.window(x.dims[1:-1]).room(x), *([sums] if sums.dtype != x.dtype else []))
 
     def compute(self, xp: Any, out: Any, x: Any, *, scratch: tuple[Any, ...] = ()) -> None:
-        (padded,), size = scratch, x.shape[1:-1]
-        window = self.window(size)
+        (padded, *wide), size = scratch, x.shape[1:-1]
+        window, sums = self.window(size), wide[0] if wide else out
         x = window.bordered(xp, x, padded)
         for index, (_, met) in enumerate(window.taps()):
             if index == 0:
-                xp.copyto(out, x[met])
+                xp.copyto(sums, x[met])
             else:
-                xp.add(out, x[met], out=out)
-        xp.divide(out, self._counts(xp, size, out.dtype), out=out)
+                xp.add(sums, x[met], out=sums)
+        xp.divide(sums, self._counts(xp, size, sums.dtype), out=out)
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
@@ -268,7 +270,7 @@ class AveragePoolGrad(_Averaging, Operation):
         return (apply(AveragePool(*self.how), ct),)
 
     def scratch(self, dy: Spec) -> tuple[Spec, ...]:
-        return self._summed(dy, self.size), dy
+        return self._summed(dy, self.size).with_dtype(wide_dtype(dy.dtype)), dy
 
     def compute(self, xp: Any, out: Any, dy: Any, *, scratch: tuple[Any, ...] = ()) -> None:
         padded, share = scratch

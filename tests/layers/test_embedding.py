@@ -262,13 +262,16 @@ def test_sines_of_positions_against_a_loop() -> None:
         (lambda: layers.Embedding(3, 2, mask_zero="no"), r"Embedding: mask_zero must be True or False"),
         (lambda: layers.Embedding(3, 2, weights=np.ones((2, 3))), r"the array has another shape.*\(3, 2\)"),
         (lambda: layers.Embedding(3, 2, lora_rank=4), r"Embedding: lora_rank must be None"),
-        (lambda: layers.Embedding(3, 2, input_length=4), r"Embedding: unknown argument\. .*keras\.Input"),
         (lambda: layers.ReversibleEmbedding(3, 2, logit_soft_cap=0), r"logit_soft_cap is a number above 0"),
         (lambda: layers.ReversibleEmbedding(3, 2, reverse_dtype="int32"), r"reverse_dtype is a floating dty"),
         (lambda: layers.Masking("0"), r"Masking: mask_value"),
         (lambda: layers.PositionEmbedding(0), r"PositionEmbedding: sequence_length must be a positive int"),
         (lambda: layers.SinePositionEncoding(0), r"SinePositionEncoding: max_wavelength is a number above 0"),
-        (lambda: layers.PositionEmbedding(3)(np.ones((2, 4, 2))), r"at most 3 steps\. Received: 4 steps"),
+        (lambda: layers.PositionEmbedding(3)(np.ones((2, 4, 2))), r"at most 3 steps.* Received: 4 steps"),
+        (
+            lambda: layers.PositionEmbedding(5)(np.ones((2, 2, 2)), start_index=-5),
+            r"at most 5 steps, from 0 on\. Received: 2 steps from -5 on",
+        ),
         (lambda: layers.PositionEmbedding(3)(np.ones(2)), r"PositionEmbedding.*features"),
         (lambda: layers.SinePositionEncoding()(np.ones(2)), r"SinePositionEncoding takes sequences of feat"),
     ],
@@ -276,3 +279,9 @@ def test_sines_of_positions_against_a_loop() -> None:
 def test_what_does_not_fit_is_told(make: Callable[[], Any], message: str) -> None:
     with pytest.raises((ValueError, TypeError, ShapeError), match=message):
         make()
+
+
+def test_the_length_of_older_scripts_is_left_out_with_a_note() -> None:
+    with pytest.warns(UserWarning, match="Embedding: input_length is not needed"):
+        layer = layers.Embedding(10, 4, input_length=5)
+    assert "input_length" not in layer.get_config()

@@ -513,3 +513,10 @@ def test_the_path_of_an_inner_layer_is_said() -> None:
 
     with pytest.raises(ShapeError, match=r"In layer b/pool: MaxPool: the window is larger than the sequence"):
         Block(name="b")(SEQUENCES)
+
+
+@pytest.mark.parametrize("rank, window", [(1, 100), (2, 10), (3, 5)])
+def test_means_of_float16_are_sums_of_float32(rank: int, window: int) -> None:
+    """The sum of a window of large numbers is no float16."""
+    pool = getattr(layers, f"AveragePooling{rank}D")(window, strides=3, padding="same", dtype="float16")
+    np.testing.assert_array_equal(pool(np.full((1, *(100, 20, 8)[rank - 1 : rank] * rank, 1), 1e3)), 1e3)

@@ -3,7 +3,7 @@
 (nothing)   records the cases that have no reference yet and drops references of cases that are gone
 WORD ...    also records anew the cases whose name has one of the words
 --all       records all cases anew
---check     records nothing: computes a tenth of the cases and compares it with the committed references
+--check     records nothing: computes a twentieth of the cases and compares it with the committed references
 --backend   only the groups that are computed on this backend of Keras
 """
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from gputrain import ops
@@ -27,6 +28,7 @@ class Embedding(Layer):
         embeddings_constraint: what the table keeps to after each update.
         mask_zero: whether the id 0 is padding, which the layers that follow leave out.
         weights: the table to begin with, (input_dim, output_dim), or a list of it.
+        input_length: of Keras 2; left out with a note.
         lora_rank, lora_alpha, quantization_config: of Keras; only None is taken.
 
     Shapes:
@@ -54,14 +56,20 @@ class Embedding(Layer):
     embeddings_constraint: Any = declared.constraint()
     mask_zero: bool = declared.flag(False)
     weights: Any = declared.argument(default=None, kept=False)
+    input_length: Any = declared.argument(default=None, kept=False, shown=False)
     lora_rank: None = declared.keras_only("lora_rank")
     lora_alpha: None = declared.keras_only("lora_alpha")
     quantization_config: None = declared.keras_only("quantization_config")
 
-    def check_arguments(self, weights: Any = None) -> None:
+    def check_arguments(self, weights: Any = None, input_length: Any = None) -> None:
         """Begin with the weights that are given; ids are no numbers to compute with, so none is rounded."""
         self.supports_masking = self.mask_zero
         self.autocast = False
+        if input_length is not None:
+            warnings.warn(
+                "Embedding: input_length is not needed: sequences may have any length. Leave it out.",
+                stacklevel=2,
+            )
         if weights is not None:
             self.build()
             self.set_weights(weights if isinstance(weights, list) and len(weights) == 1 else [weights])

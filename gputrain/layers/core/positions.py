@@ -69,11 +69,11 @@ class PositionEmbedding(_Positions):
     def call(self, inputs: Any, start_index: int = 0) -> Any:
         """The rows from `start_index` on, for each sample."""
         steps = self._steps(inputs)
-        if steps is not None and start_index + steps > self.sequence_length:
+        if steps is not None and not 0 <= start_index <= self.sequence_length - steps:
             raise ShapeError(
                 explain(
                     "PositionEmbedding has a row for each of sequence_length positions.",
-                    expected=f"at most {self.sequence_length} steps",
+                    expected=f"at most {self.sequence_length} steps, from 0 on",
                     received=f"{steps} steps from {start_index} on",
                 )
             )
