@@ -64,6 +64,11 @@ DEFERRED = {
     ("data.arrays", "data.frames"): "start-up: most data is NumPy's",
     ("datasets._load", "datasets._download"): "start-up: ssl and urllib cost more than all of gputrain",
     ("datasets._bundled", "data.tabular"): "start-up: tables are read by few programs",
+    ("layers.core.einsum_dense", "ops.contraction"): "start-up: few models have sums over letters",
+    ("layers.core.embedding", "ops.contraction"): "start-up: for embeddings that are read back",
+    ("layers.normalization.rms_normalization", "ops.derived_sums"): "start-up: few models have it",
+    ("initializers.short_transforms", "ops.derived_spectra"): "start-up: few models read sound",
+    ("ops.recurrence", "ops.recurrent_samples"): "start-up: samples are for tests",
     ("layers.reshaping.rearranging", "ops.derived_resizing"): "start-up: few models need pixels in between",
 }
 

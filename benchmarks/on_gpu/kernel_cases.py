@@ -382,6 +382,22 @@ def recurrences(sizes: Sizes) -> Iterator[Case]:
         yield Case("recurrence", backward, (before, kernel, *kept), flops=2 * flops)
 
 
+# ------------------------------------------------------------------------------------------------- attention
+
+
+def attentions(sizes: Sizes) -> Iterator[Case]:
+    """Four heads of 64 over 128 places, forward and back, each place sees all and those before it."""
+    batch, places, heads, size = sizes.images, 128, 4, 64
+    tensor = Draw((batch, places, heads, size), low=-1, high=1)
+    row = Draw((batch, places, heads), low=5, high=6)
+    flops = 4 * batch * heads * places * places * size
+    for causal in (False, True):
+        forward = op("DotProductAttention", size**-0.5, causal=causal)
+        backward = op("DotProductAttentionGrad", size**-0.5, causal=causal)
+        yield Case("attention", forward, (tensor,) * 3, flops=flops)
+        yield Case("attention", backward, (*(tensor,) * 4, row, row), flops=5 * flops // 2)
+
+
 # ------------------------------------------------------------------------------------- indexing and movement
 
 
@@ -487,6 +503,7 @@ MAKERS: tuple[Callable[[Sizes], Iterator[Case | Launched]], ...] = (
     normalizations,
     draws,
     recurrences,
+    attentions,
     indexed,
     gathers,
     movements,

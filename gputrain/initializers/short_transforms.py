@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from gputrain.errors import explain
 from gputrain.initializers.base import Initializer, registry
-from gputrain.ops.derived_spectra import window_values
 from gputrain.utils.dtypes import as_dtype, as_shape
 from gputrain.utils.signatures import on_or_off
 
@@ -50,7 +49,7 @@ class STFT(Initializer):
                 rule = f"STFT: {name} is one of {', '.join(map(repr, allowed))}."
                 raise ValueError(explain(rule, received=repr(value)))
         if isinstance(window, str):
-            window_values(window, 1, True, "STFT")
+            _window(window, 1, True)
         elif window is not None and np.asarray(window).dtype.kind not in "iuf":
             rule = "STFT: window is a name, the values, or None."
             raise ValueError(explain(rule, received=repr(window)))
@@ -71,7 +70,7 @@ class STFT(Initializer):
         angles = (-2 * np.pi / whole) * (np.outer(np.arange(length), np.arange(frequencies)) % whole)
         kernel = np.cos(angles) if self.side == "real" else np.sin(angles)
         if self.window is not None:
-            values = window_values(self.window, length, self.periodic, "STFT")
+            values = _window(self.window, length, self.periodic)
             kernel = kernel * (values / self._scale(values))[:, None]
         return np.broadcast_to(kernel[:, None], dims).astype(as_dtype(dtype, "STFT"))
 
@@ -85,3 +84,10 @@ class STFT(Initializer):
         named = self.window is None or isinstance(self.window, str)
         window = self.window if named else np.asarray(self.window).tolist()
         return {"side": self.side, "window": window, "periodic": self.periodic, "scaling": self.scaling}
+
+
+def _window(window: Any, length: int, periodic: bool) -> Any:
+    """The values of a window, (length,)."""
+    from gputrain.ops.derived_spectra import window_values
+
+    return window_values(window, length, periodic, "STFT")

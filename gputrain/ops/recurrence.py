@@ -16,7 +16,6 @@ from gputrain.ops.base import Operation, Sample, apply, cast, convert, require_f
 from gputrain.ops.creation import zeros
 from gputrain.ops.pointwise import Gradients, as_floats
 from gputrain.ops.recurrent_cells import Cell, GRUCell, LSTMCell, SimpleCell
-from gputrain.ops.recurrent_samples import gradient_samples, step_samples
 
 __all__ = [
     "GRUSteps",
@@ -265,6 +264,8 @@ class LSTMSteps(LSTMCell, _Steps):
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
+        from gputrain.ops.recurrent_samples import step_samples
+
         return step_samples(cls)
 
 
@@ -273,6 +274,8 @@ class LSTMStepsGrad(LSTMCell, _StepsGrad):
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
+        from gputrain.ops.recurrent_samples import gradient_samples
+
         return gradient_samples(cls)
 
 
@@ -292,6 +295,8 @@ class GRUSteps(GRUCell, _Steps):
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
+        from gputrain.ops.recurrent_samples import step_samples
+
         return [*step_samples(cls, reset_after=True), *step_samples(cls, reset_after=False)]
 
 
@@ -302,6 +307,8 @@ class GRUStepsGrad(GRUCell, _StepsGrad):
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
+        from gputrain.ops.recurrent_samples import gradient_samples
+
         return [*gradient_samples(cls, reset_after=True), *gradient_samples(cls, reset_after=False)]
 
 
@@ -313,6 +320,8 @@ class SimpleSteps(SimpleCell, _Steps):
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
+        from gputrain.ops.recurrent_samples import step_samples
+
         return step_samples(cls)
 
 
@@ -321,6 +330,8 @@ class SimpleStepsGrad(SimpleCell, _StepsGrad):
 
     @classmethod
     def samples(cls) -> Sequence[Sample]:
+        from gputrain.ops.recurrent_samples import gradient_samples
+
         return gradient_samples(cls)
 
 

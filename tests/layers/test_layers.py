@@ -17,7 +17,7 @@ from tests.layers.harness import run
 from tests.parity.cases import GROUPS
 from tests.tolerances import GRADIENT, assert_close
 
-OF_LAYERS = ("layer", "drawn layer")  # the kinds of rows of tests/parity that say all of a layer
+OF_LAYERS = ("layer", "drawn layer", "transformation")  # kinds of parity rows that say all of a layer
 L2 = {"class_name": "L2", "config": {"l2": 0.01}}
 
 

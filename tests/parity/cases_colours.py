@@ -52,6 +52,8 @@ CASES = [
         )
         for inputs, value_range in ((IMAGE, (0, 255)), (UNIT, (0, 1)), (BYTES, (0, 255)))
     ),
+    layer("RandomGrayscale", UNIT, training=False, factor=0.4),
+    layer("RandomGrayscale", FIRST, training=True, factor=1.0, data_format="channels_first"),
     layer("AutoContrast", FEW),
     layer("AutoContrast", UNIT, value_range=(0, 1)),
     layer("Equalization", IMAGE),

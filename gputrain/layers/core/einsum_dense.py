@@ -13,7 +13,6 @@ from gputrain.ir import Shape
 from gputrain.layers.base import declared, registry
 from gputrain.layers.base.arguments import is_int
 from gputrain.layers.base.kernel import KernelLayer
-from gputrain.ops.contraction import einsum
 from gputrain.runtime import Variable
 
 _FORMS = "ab,bc->ac, ...ab,bc->...ac or ab...,bc->ac..."
@@ -165,6 +164,8 @@ class EinsumDense(KernelLayer):
 
     def call(self, inputs: Any) -> Any:
         """What the equation says, plus the bias, activated."""
+        from gputrain.ops.contraction import einsum
+
         return self.finish(einsum(self.equation, inputs, self.kernel))
 
     def _sizes(self, shape: Shape) -> dict[str, int | None]:

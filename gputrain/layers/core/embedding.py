@@ -10,7 +10,6 @@ from gputrain.errors import explain
 from gputrain.ir import current_trace, dtype_name, is_float
 from gputrain.layers.base import Layer, declared, registry
 from gputrain.layers.base.arguments import positive_int
-from gputrain.ops.contraction import einsum
 from gputrain.runtime import Variable
 from gputrain.utils.dtypes import is_number
 
@@ -157,6 +156,8 @@ class ReversibleEmbedding(Embedding):
         table = self.embeddings if self.tie_weights else self.reverse_embeddings
         if self.reverse_dtype is not None:
             inputs, table = ops.cast(inputs, self.reverse_dtype), ops.cast(table, self.reverse_dtype)
+        from gputrain.ops.contraction import einsum
+
         scores = einsum("...d,vd->...v" if self.tie_weights else "...d,dv->...v", inputs, table)
         if self.logit_soft_cap is None:
             return scores

@@ -7,7 +7,6 @@ from typing import Any
 
 from gputrain.ir import Shape, normalize_axes
 from gputrain.layers.base import Layer, arguments, declared, registry
-from gputrain.ops.derived_sums import rms_normalization
 
 
 @registry.add()
@@ -44,4 +43,6 @@ class RMSNormalization(Layer):
 
     def call(self, inputs: Any) -> Any:
         """The normalized inputs."""
+        from gputrain.ops.derived_sums import rms_normalization
+
         return rms_normalization(inputs, self.scale, self.axis, self.epsilon)
