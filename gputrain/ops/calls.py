@@ -153,7 +153,10 @@ def keep_calls(namespace: dict[str, Any], names: Iterable[str]) -> None:
     for name in names:
         function = namespace[name]
         if not isinstance(function, type) and name not in _NOT_KEPT:
-            namespace[name] = vars(sys.modules[function.__module__])[name] = kept(function)
+            home = vars(sys.modules[function.__module__])
+            namespace[name] = kept(function)
+            if home.get(name) is function:
+                home[name] = namespace[name]
 
 
 def _is_of_model(leaf: Any) -> bool:
