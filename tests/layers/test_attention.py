@@ -13,8 +13,6 @@ from gputrain import layers, models, ops
 from gputrain.errors import ShapeError
 from tests.tolerances import assert_close
 
-torch = pytest.importorskip("torch")
-
 RNG = np.random.default_rng(5)
 X, Y = RNG.standard_normal((2, 5, 4)), RNG.standard_normal((2, 7, 4))
 SEEN = RNG.random((2, 5, 7)) < 0.6
@@ -33,6 +31,7 @@ def numbers(*shape: int) -> np.ndarray:
 
 
 def test_heads_are_those_of_torch() -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     theirs = torch.nn.MultiheadAttention(6, 2, batch_first=True, dtype=torch.float64)
     ours = layers.MultiHeadAttention(2, 3, dtype="float64")
     x, y = RNG.standard_normal((2, 5, 6)), RNG.standard_normal((2, 7, 6))

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import gputrain as keras
 from gputrain import ops
@@ -71,6 +70,7 @@ def _differences(function: Callable[..., Any], arrays: list[np.ndarray], which: 
 @pytest.mark.parametrize("size", [(3, 4), (11, 20), (5, 9), (1, 1)])
 @pytest.mark.parametrize("method, antialias", [("bilinear", False), ("bilinear", True), ("bicubic", True)])
 def test_resize_against_torch(size: tuple[int, int], method: str, antialias: bool) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     found = host(ops.image.resize(IMAGES, size, method, antialias))
     x = torch.tensor(IMAGES).permute(0, 3, 1, 2)
     expected = torch.nn.functional.interpolate(x, size, mode=method, antialias=antialias)
@@ -180,6 +180,7 @@ def test_gradients_of_coordinates(fill_mode: str) -> None:
 @pytest.mark.parametrize("mode, padding", [("constant", "zeros"), ("nearest", "border")])
 @pytest.mark.parametrize("interpolation", ["nearest", "bilinear"])
 def test_affine_transform_against_torch(mode: str, padding: str, interpolation: str) -> None:
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed")
     transform = RNG.normal(size=(2, 8)).astype("float32")
     transform[:, 6:] = 0
     found = host(ops.image.affine_transform(IMAGES, transform, interpolation, mode))
