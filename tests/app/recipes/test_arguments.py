@@ -64,6 +64,7 @@ KINDS = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:.*does not support masks")  # of Masking before Flatten
 @pytest.mark.parametrize("kind", quick(("loss", "callback", "regularizer"), KINDS))
 def test_arguments_are_taken_or_refused_as_a_wrong_recipe(kind, dataset):
     """Nothing but a RecipeError that names the place comes out, whatever an argument is given."""
