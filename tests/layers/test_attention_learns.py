@@ -12,6 +12,8 @@ from gputrain.losses import SparseCategoricalCrossentropy
 from gputrain.utils import set_random_seed
 from tests.tolerances import assert_close
 
+pytestmark = pytest.mark.cpu_only("what a layer computes is compared on every device by tests/parity")
+
 WIDTH, HEADS = 32, 4
 
 

@@ -10,7 +10,10 @@ import pytest
 import gputrain as keras
 from gputrain import layers
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.cpu_only("what a layer computes is compared on every device by tests/parity"),
+]
 
 # Who comes first says what comes last: between the two all lines have the same thirteen letters.
 WHO = ["Ann", "Bob", "Cleo", "Dan", "Eve", "Finn", "Greta", "Hugo", "Ida", "Jon", "Kim", "Lou"]

@@ -17,7 +17,10 @@ import pytest
 import gputrain as keras
 from gputrain import config, layers
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.cpu_only("what a layer computes is compared on every device by tests/parity"),
+]
 
 TRAINED, HELD_OUT = 3000, 1000
 SHORTEST, LONGEST = 8, 32  # characters of the sentences that are used

@@ -10,6 +10,8 @@ import pytest
 import gputrain as keras
 from gputrain import layers
 
+pytestmark = pytest.mark.cpu_only("what a layer computes is compared on every device by tests/parity")
+
 CHANNELS = 16
 
 

@@ -10,7 +10,10 @@ import pytest
 import gputrain as keras
 from gputrain import layers
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.cpu_only("what a layer computes is compared on every device by tests/parity"),
+]
 
 
 def discs_among_rings(count: int, size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
