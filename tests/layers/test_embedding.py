@@ -1,4 +1,4 @@
-"""Embedding and its kind: values, gradients, masks, bad ids, positions, models that train."""
+"""Embedding, Masking and positions: values, gradients, masks, bad ids, models that train."""
 
 from __future__ import annotations
 
