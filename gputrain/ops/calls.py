@@ -150,13 +150,13 @@ def kept(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def keep_calls(namespace: dict[str, Any], names: Iterable[str]) -> None:
     """Let the functions of these names be `kept`, in a namespace and in the modules that they come from."""
+    made: dict[Callable[..., Any], Callable[..., Any]] = {}  # a function has one, whatever its names
     for name in names:
         function = namespace[name]
         if not isinstance(function, type) and name not in _NOT_KEPT:
-            home = vars(sys.modules[function.__module__])
-            namespace[name] = kept(function)
-            if home.get(name) is function:
-                home[name] = namespace[name]
+            if function not in made:
+                made[function] = kept(function)
+            vars(sys.modules[function.__module__])[name] = namespace[name] = made[function]
 
 
 def _is_of_model(leaf: Any) -> bool:

@@ -191,7 +191,8 @@ def counted(*xs: Any) -> list[Any]:
 
 
 def _named(function: F, name: str, op: type[Operation]) -> F:
-    """The function with a name, and described as the operation is: in its first line."""
+    """The function with a name, at home where the operation is, and described as it is: in its first line."""
     function.__name__ = function.__qualname__ = name
+    function.__module__ = op.__module__
     function.__doc__ = (op.__doc__ or "").partition("\n")[0]
     return function

@@ -163,6 +163,14 @@ def test_shared_layers_stay_shared_and_operations_stay_there() -> None:
     check_copy(model, other)
 
 
+@pytest.mark.parametrize("space", [ops, ops.image, ops.nn, ops.numpy], ids=lambda space: space.__name__)
+def test_functions_of_operations_are_found_where_they_say_they_live(space: Any) -> None:
+    functions = [function for name in dir(space) if inspect.isfunction(function := getattr(space, name))]
+    assert len(functions) > 15
+    for function in functions:
+        assert pickle.loads(pickle.dumps(function)) is function
+
+
 def test_models_in_one_pickle_share_what_they_shared() -> None:
     inputs = keras.Input((4,))
     code = layers.Dense(3, name="code")(inputs)
