@@ -131,18 +131,14 @@ NOT_THERE: tuple[Group, ...] = (
         {"datasets": "boston_housing california_housing cifar10 cifar100 imdb reuters", "utils": "get_file"},
     ),
     Group(
-        "the older room of preprocessing",
-        "keras.utils.pad_sequences pads sequences, keras.layers.TextVectorization makes numbers of text; "
-        "single images are read by Pillow and numpy.asarray.",
-        {"": "preprocessing"},
-    ),
-    Group(
         "data pipelines and images from files",
         "Pass arrays, a generator or a keras.utils.PyDataset to fit(); folders of images are read by recipes "
         "(docs/images.md), single ones by Pillow and numpy.asarray.",
         {
             "utils": "audio_dataset_from_directory image_dataset_from_directory text_dataset_from_directory "
             "timeseries_dataset_from_array split_dataset array_to_img img_to_array load_img save_img",
+            "preprocessing": "image image_dataset_from_directory text_dataset_from_directory "
+            "timeseries_dataset_from_array",
         },
     ),
     Group(
@@ -355,8 +351,12 @@ FORMER: dict[str, str] = {
     "KerasTensor.get_shape": "Read x.shape.",
     "KerasTensor._keras_mask": "The mask that a layer gives for x is layer.compute_mask(x).",
     "losses.Reduction": 'Write reduction="sum_over_batch_size", "sum" or "none".',
-    "preprocessing.sequence": "Use keras.utils.pad_sequences; pass a generator or a PyDataset to fit().",
-    "preprocessing.text": "Use keras.layers.TextVectorization, which splits and numbers words.",
+    "preprocessing.sequence.TimeseriesGenerator": "That is not a part of Keras 3. Cut windows with NumPy, in "
+    "a generator or a keras.utils.PyDataset that fit() takes.",
+    "preprocessing.image.ImageDataGenerator": "That is not a part of Keras 3. Change images by layers of the "
+    "model, such as keras.layers.RandomFlip; folders of images are read by recipes (docs/images.md).",
+    "preprocessing.text": "That is not a part of Keras 3. Use keras.layers.TextVectorization, which splits "
+    "and numbers words, or keras.layers.Hashing, which numbers them without a vocabulary.",
     **{
         f"{room}.{short}": f"It is keras.{room}.{long}."
         for room in ("losses", "metrics")

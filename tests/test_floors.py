@@ -40,7 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("models",),
     ("callbacks",),
     ("app",),
-    ("tabular", "recipes", "reporting", "scripts"),  # short paths of rooms below
+    ("preprocessing", "tabular", "recipes", "reporting", "scripts"),  # short paths of rooms below
     ("",),  # gputrain/__init__.py
     ("__main__",),
 )

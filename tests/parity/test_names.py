@@ -159,6 +159,7 @@ def test_names_of_the_page_stay_there() -> None:
     assert keras.ops.shape(keras.ops.ones((2, 3))) == (2, 3)
     assert keras.ops.nn.relu is keras.ops.relu
     assert keras.ops.numpy.hstack is keras.ops.hstack
+    assert keras.preprocessing.sequence.pad_sequences is keras.utils.pad_sequences
     assert keras.backend.epsilon() == keras.config.epsilon() == 1e-7
     assert keras.backend.floatx() == "float32"
     assert keras.Metric is keras.metrics.Metric
