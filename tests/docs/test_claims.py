@@ -101,3 +101,26 @@ def test_the_mean_iou_of_the_page_is_that_of_the_counts():
         both = np.sum((y_true == index) & (predicted == index))
         shares.append(both / np.sum((y_true == index) | (predicted == index)))
     assert float(metric.result()) == pytest.approx(np.mean(shares), rel=1e-6)
+
+
+def test_a_call_traces_each_time_and_predict_on_batch_once():
+    """What training.md says of model(x) in a loop."""
+    traced = []
+
+    class Layer(keras.layers.Layer):
+        def call(self, inputs):
+            traced.append(inputs.shape)
+            return 2 * inputs
+
+    def traces(call):
+        call()  # the first one may find out more
+        traced.clear()
+        for _ in range(5):
+            call()
+        return len(traced)
+
+    model = keras.Sequential([keras.Input((3,)), Layer()])
+    row = np.ones((1, 3), "float32")
+    assert traces(lambda: model(row)) == 5
+    assert traces(lambda: model.predict_on_batch(row)) == 0
+    assert traces(lambda: model.predict(row, verbose=0)) == 0
