@@ -118,7 +118,7 @@ class Model(Trainer, Layer):
         for layer in layers:
             if layer.name == name:
                 return layer
-        hint = did_you_mean(str(name), [x.name for x in layers])
+        hint = did_you_mean(str(name), [x.name for x in layers], "summary()")
         raise ValueError(f"{self.name}: no layer is named {name!r}. {hint}")
 
     def summary(

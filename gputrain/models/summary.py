@@ -76,7 +76,8 @@ def _between(subjects: list[Any], names: Any) -> list[Any]:
     first, last = ([i for i, name in enumerate(known) if re.match(pattern, name)] for pattern in names)
     for pattern, found in zip(names, (first, last), strict=True):
         if not found:
-            raise ValueError(f"layer_range: no layer is named {pattern!r}. {did_you_mean(pattern, known)}")
+            hint = did_you_mean(pattern, known, "summary()")
+            raise ValueError(f"layer_range: no layer is named {pattern!r}. {hint}")
     return subjects[min(first[0], last[0]) : max(first[-1], last[-1]) + 1]
 
 
