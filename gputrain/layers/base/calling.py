@@ -163,7 +163,7 @@ class Called(SymbolicCalls):
         if not self.supports_masking:
             untaken = [masks[name] for name in later if f"{name}_mask" not in self._call_arguments]
             if any_mask([previous, untaken]):
-                warn_of_dropped(trace.path, type(self).__name__)
+                warn_of_dropped(self, trace.path)
         return outputs
 
     def _ensure_built(self, given: dict[str, Any]) -> None:
