@@ -18,6 +18,7 @@ from gputrain import (
     regularizers,
     utils,
 )
+from gputrain.absent import advise_on_imports as _advise_on_imports
 from gputrain.backend import device
 from gputrain.compiler import gradients
 from gputrain.errors import DataError, DeviceError, DTypeError, GraphError, NonFiniteError, ShapeError
@@ -90,6 +91,7 @@ _LATER = (
     "tree",
 )
 _stands_above(__name__, ("KerasTensor",), "gputrain.backend.symbols")
+_advise_on_imports()
 
 if not _TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__, __dir__ = _public("name", __name__, __all__, rooms=[f"{__name__}.{room}" for room in _LATER])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import traceback
 from collections.abc import Callable
@@ -292,6 +293,21 @@ def test_a_name_that_a_room_lacks(path: str) -> None:
 def test_a_name_in_a_string(call: Callable[[], Any], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         call()
+
+
+@pytest.mark.parametrize(
+    "name", ["preprocessing.text", "utils.np_utils", "layers.advanced_activations", "src"]
+)
+def test_a_module_of_older_keras_is_told_of_where_it_is_imported(name: str) -> None:
+    with pytest.raises(ModuleNotFoundError, match=re.escape(keras_names.FORMER[name])):
+        importlib.import_module(f"gputrain.{name}")
+
+
+def test_of_other_modules_python_says_that_they_are_not_there() -> None:
+    assert importlib.util.find_spec("gputrain.nothing") is None
+    for name in ("gputrain.nothing", "gputrain.layers.Dense", "nothing.applications"):
+        with pytest.raises(ModuleNotFoundError, match=f"^No module named '{name}'|'nothing'$"):
+            importlib.import_module(name)
 
 
 def test_every_text_is_a_sentence() -> None:

@@ -99,6 +99,16 @@ def test_what_is_said_not_to_be_there_is_not(path: str) -> None:
     assert instead_of(path)
 
 
+@pytest.mark.parametrize("path", [name for name in ABSENT if committed()[name] == "module"])
+def test_a_module_that_is_not_there_is_told_of_where_it_is_imported(path: str) -> None:
+    name = path.replace("keras", "gputrain", 1)
+    for statement in (f"import {name}", f"import {name}.more", f"from {name} import more"):
+        with pytest.raises(ModuleNotFoundError) as caught:
+            exec(statement)  # noqa: S102
+        assert str(caught.value) == f"gputrain has no module {path}. {instead_of(path)}"
+        assert caught.value.name == name
+
+
 def test_what_is_said_not_to_be_there_is_a_name_of_keras() -> None:
     assert len(set(ABSENT)) == len(ABSENT)
     strange = [path for path in ABSENT if path not in committed()]
