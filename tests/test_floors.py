@@ -20,7 +20,7 @@ PACKAGE = Path(gputrain.__file__).resolve().parent
 # From the ground up; rooms in one line stand side by side and import each other nowhere.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "release", "keras_names"),
-    ("names",),
+    ("names", "absent"),
     ("config", "tree"),
     ("utils",),
     ("ir",),
@@ -40,7 +40,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("models",),
     ("callbacks",),
     ("app",),
-    ("tabular", "recipes", "reporting", "scripts"),  # short paths of rooms below
+    ("preprocessing", "tabular", "recipes", "reporting", "scripts"),  # short paths of rooms below
     ("",),  # gputrain/__init__.py
     ("__main__",),
 )
@@ -49,6 +49,7 @@ FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
 # Imports inside functions: (module, what it imports) to the reason.
 DEFERRED = {
     ("names", "keras_names"): "start-up: only needed where an error is worded",
+    ("absent", "keras_names"): "start-up: only needed where a module is not there",
     ("backend", "backend.numpy"): "start-up: a device is opened when the first array needs it",
     ("backend", "backend.cupy.opening"): "optional: CuPy is looked for when a GPU is asked for",
     ("backend.cupy", "backend.cupy.device"): "optional: whether a GPU is there is found out without CuPy",

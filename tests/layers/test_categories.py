@@ -433,9 +433,21 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: keras.Input((1,), dtype="string"),
         DTypeError,
-        r"Received: string\. Text is made into numbers before a model",
+        r"^Models compute with numbers, not with text\. Received: string\. A layer makes numbers of text "
+        r"before the model: layer = keras\.layers\.TextVectorization\(\), or StringLookup\(\) for ",
     ),
 ]
+
+
+def test_what_is_said_of_text_can_be_done() -> None:
+    texts, y = np.array(["a film", "a story"]), np.ones((2, 1))
+    layer = layers.TextVectorization()
+    layer.adapt(texts)
+    x = layer(texts)
+    inputs = keras.Input(x.shape[1:], dtype=x.dtype)
+    model = keras.Model(inputs, layers.Dense(1)(layers.Flatten()(layers.Embedding(9, 2)(inputs))))
+    model.compile("sgd", "mse")
+    assert len(model.fit(x, y, verbose=0).history["loss"]) == 1
 
 
 @pytest.mark.parametrize("call, kind, text", REFUSED)
