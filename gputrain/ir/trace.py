@@ -44,7 +44,7 @@ class Trace(Interpreter):
         callers: layers whose call is being recorded, outermost first.
         finite: whether all that was required so far holds (`require`); states are kept unless it does.
         preparations: host functions to be called before each run of the program (learning-rate schedules).
-        looked_up: (indices, size, path of the layer) of indices that must lie in 0..size-1.
+        looked_up: (values, check, path of the layer) of what layers look up, which must be there.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class Trace(Interpreter):
         self.effects: list[Value] = []
         self.finite: Value | None = None
         self.preparations: list[Callable[[], None]] = []
-        self.looked_up: list[tuple[Value, int, str]] = []
+        self.looked_up: list[tuple[Value, Callable[[np.ndarray, str], None], str]] = []
         self.callers: list[Any] = []
         self.names: list[str] = []
         self._keys: list[str] = []
