@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,14 @@ def current_trace() -> Trace | None:
 def suspended() -> AbstractContextManager[None]:
     """Compute at once within a `with` block, also while a trace is being recorded."""
     return interpreter.using(None)
+
+
+class Mark(NamedTuple):
+    """How far a trace was recorded; see `Trace.mark`."""
+
+    losses: int
+    effects: int
+    after: dict[Stored, Value]
 
 
 class Trace(Interpreter):
@@ -210,6 +218,15 @@ class Trace(Interpreter):
         self.read(variable)
         self.after[variable] = value
         return value
+
+    def mark(self) -> Mark:
+        """How far it is recorded, for `forget_since`."""
+        return Mark(len(self.losses), len(self.effects), dict(self.after))
+
+    def forget_since(self, mark: Mark) -> None:
+        """Forget what was added to the loss, done and written since `mark`, to record it in another way."""
+        del self.losses[mark.losses :], self.effects[mark.effects :]
+        self.after = mark.after
 
     def graph(self, inputs: list[Value], outputs: list[Value]) -> Graph:
         """The recorded program between `inputs` and `outputs`, states included."""
