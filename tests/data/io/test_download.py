@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from gputrain.data.io.errors import DownloadError
-from gputrain.datasets._download import fetch
+from gputrain.data.io.download import fetch
 
 BODY = bytes(range(256)) * 1000
 SUM = hashlib.sha256(BODY).hexdigest()
