@@ -35,7 +35,7 @@ from gputrain.release import version
 from gputrain.runtime import Variable
 
 if _TYPE_CHECKING:
-    from gputrain import callbacks, datasets, saving, tree
+    from gputrain import applications, callbacks, datasets, saving, tree
     from gputrain.backend.symbols import KerasTensor
 
 # The advisor is a callback that uses models, so it stands above the room in which users look for it.
@@ -61,6 +61,7 @@ __all__ = [
     "ShapeError",
     "Variable",
     "activations",
+    "applications",
     "backend",
     "callbacks",
     "config",
@@ -84,7 +85,10 @@ __all__ = [
 ]
 
 # Rooms that many programs do without: imported when they are first asked for.
-_LATER = ("callbacks", "datasets", "recipes", "reporting", "saving", "scripts", "tabular", "tree")
+_LATER = (
+    *("applications", "callbacks", "datasets", "recipes", "reporting"),
+    *("saving", "scripts", "tabular", "tree"),
+)
 _stands_above(__name__, ("KerasTensor",), "gputrain.backend.symbols")
 
 if not _TYPE_CHECKING:  # for a type checker a name that is not there is an error

@@ -104,7 +104,7 @@ class Family:
         defaults = {**_DEFAULTS, **self.own, "name": name}
         kind = Parameter.POSITIONAL_OR_KEYWORD
         order = [Parameter(argument, kind, default=defaults[argument]) for argument in self.order.split()]
-        return called_with(order, build)  # type: ignore[no-any-return]
+        return called_with(order, build)
 
     def _doc(self, title: str, size: int) -> str:
         words = {**_MEANINGS, **self.meanings}
@@ -194,7 +194,9 @@ def _check_weights(given: Any) -> None:
         "keras.utils.get_file(origin=URL, file_hash=...) fetches one and returns its path."
     )
     if given.weights == "imagenet":
-        rule = f"{given.title}: weights trained on ImageNet are not shipped, and nothing is downloaded unasked."
+        rule = (
+            f"{given.title}: weights trained on ImageNet are not shipped, and nothing is downloaded unasked."
+        )
         raise ValueError(explain(rule, received="weights='imagenet', the default", fix=how))
     path = given.weights
     if not isinstance(path, str | os.PathLike) or not Path(path).is_file():
@@ -237,7 +239,7 @@ def _image_shape(family: Family, given: Any) -> tuple[int | None, ...]:
             f"{channels} channels.",
             stacklevel=5,
         )
-    return shape  # type: ignore[no-any-return]
+    return shape
 
 
 def _three_sizes(shape: Any, title: str) -> tuple[int | None, ...]:

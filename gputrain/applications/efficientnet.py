@@ -122,9 +122,7 @@ def _features(x: Value, given: Any) -> Value:
     return activated(batch_norm(x, "top_bn"), "top_activation")
 
 
-def _block(
-    x: Value, filters: int, kernel: int, stride: int, expansion: int, rate: float, name: str
-) -> Value:
+def _block(x: Value, filters: int, kernel: int, stride: int, expansion: int, rate: float, name: str) -> Value:
     start, narrow = x, channels(x)
     if expansion != 1:
         x = convolved(x, expansion * narrow, 1, f"{name}expand_conv")
@@ -152,9 +150,9 @@ _EFFICIENTNET = Family(
     top,
     """The model itself normalizes pixels from 0..255.
 
-    Weights trained on ImageNet expect one more layer, which Keras adds with weights="imagenet" alone: pixels
-    are divided twice by their standard deviation. With such a file, give images through
-    `layers.Rescaling([1 / 0.229 ** 0.5, 1 / 0.224 ** 0.5, 1 / 0.225 ** 0.5])` as well.
+    Weights trained on ImageNet expect pixels that are divided once more, by the square root of their standard
+    deviation; Keras adds a layer for that with weights="imagenet" alone. With such a file, multiply the
+    variance of the layer "normalization" by [0.229, 0.224, 0.225].
 
     Source: M. Tan, Q. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks",
     2019.""",

@@ -35,8 +35,8 @@ __all__ = [
     "preprocess_input",
 ]
 
-# Of each stage: blocks, filters, expansion, stride of the first block, whether it is fused (full convolutions,
-# no squeeze and excitation).
+# Of each stage: blocks, filters, expansion, stride of the first block, whether it is fused (full
+# convolutions, no squeeze and excitation).
 B = (
     (1, 16, 1, 1, True),
     (2, 32, 4, 2, True),
@@ -97,7 +97,7 @@ def _prepared(x: Value, given: Any) -> Value:
     if given.as_imagenet and channels(x) == 3:
         variance = [deviation**2 for deviation in STDDEV]
         x = layers.Rescaling(1.0 / 255)(x)
-        return layers.Normalization(axis=channel_axis(), mean=MEAN, variance=variance)(x)  # type: ignore[no-any-return]
+        return layers.Normalization(axis=channel_axis(), mean=MEAN, variance=variance)(x)
     return layers.Rescaling(1.0 / 128.0, offset=-1)(x)
 
 

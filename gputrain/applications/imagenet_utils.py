@@ -20,8 +20,8 @@ from gputrain.names import public
 
 __all__ = ["decode_predictions", "preprocess_input"]
 
-# Of the pixels of ImageNet's training images, red, green, blue: in 0..1, and the mean in 0..255 in the order of
-# the networks that were trained with Caffe, blue first.
+# Of the pixels of ImageNet's training images: in 0..1, red, green, blue; and the mean in 0..255, blue first,
+# as networks were trained with Caffe.
 MEAN = [0.485, 0.456, 0.406]
 STDDEV = [0.229, 0.224, 0.225]
 CAFFE_MEAN = [103.939, 116.779, 123.68]
@@ -146,25 +146,27 @@ def _read_index(path: Path) -> list[tuple[str, str]]:
                 "decode_predictions: the names of ImageNet's classes are not shipped.",
                 expected=f"the file {path}",
                 received="no such file",
-                fix="Put Keras's imagenet_class_index.json there, pass class_index= with its path, or fetch it: "
-                f'keras.utils.get_file("{INDEX_FILE}", origin=URL, cache_subdir="models", '
+                fix="Put Keras's imagenet_class_index.json there, pass class_index= with its path, or fetch "
+                f'it: keras.utils.get_file("{INDEX_FILE}", origin=URL, cache_subdir="models", '
                 f'file_hash="{INDEX_MD5}").',
             )
         )
     with open_regular(path) as stream:
         text = stream.read(_MAX_INDEX_BYTES + 1)
     rule = "an index of classes gives a WordNet id and a name for each number"
-    expected = f'{{"0": ["n01440764", "tench"], ... "{CLASSES - 1}": [...]}} in at most {_MAX_INDEX_BYTES} bytes'
+    expected = (
+        f'{{"0": ["n01440764", "tench"], ... "{CLASSES - 1}": [...]}} in at most {_MAX_INDEX_BYTES} bytes'
+    )
     try:
         if len(text) > _MAX_INDEX_BYTES:
             raise ValueError("more bytes")
         entries = json.loads(text)
-        index = [tuple(entries[str(number)]) for number in range(CLASSES)]
-        if not all(len(entry) == 2 and all(isinstance(part, str) for part in entry) for entry in index):
+        index = [entries[str(number)] for number in range(CLASSES)]
+        if not all(isinstance(entry, list) and [*map(type, entry)] == [str, str] for entry in index):
             raise ValueError("other entries")
     except (ValueError, TypeError, LookupError, RecursionError) as error:
         raise CorruptFileError(path, rule, expected, f"{type(error).__name__}: {error}") from error
-    return index
+    return [(identifier, name) for identifier, name in index]
 
 
 __getattr__, __dir__ = public("function", __name__, __all__)

@@ -66,7 +66,7 @@ def _features(x: Value, given: Any) -> Value:
 def _block(x: Value, name: str, shapes: Branches, scale: float) -> Value:
     mixed = concatenated(_branches(x, shapes), f"{name}_mixed")
     up = layers.Conv2D(channels(x), 1, padding="same", name=f"{name}_conv")(mixed)
-    return CustomScaleLayer(scale)([x, up])  # type: ignore[no-any-return]
+    return CustomScaleLayer(scale)([x, up])
 
 
 def _branches(x: Value, shapes: Branches) -> list[Value]:
@@ -80,9 +80,7 @@ def _path(x: Value, branch: tuple[Conv, ...]) -> Value:
 
 
 def _smaller(x: Value, name: str, shapes: Branches) -> Value:
-    branches = [
-        conv(_path(x, branch[:-1]), branch[-1], strides=2, padding="valid") for branch in shapes
-    ]
+    branches = [conv(_path(x, branch[:-1]), branch[-1], strides=2, padding="valid") for branch in shapes]
     return concatenated([*branches, layers.MaxPooling2D(3, strides=2)(x)], name)
 
 

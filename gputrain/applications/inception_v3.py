@@ -23,15 +23,14 @@ def _features(x: Value, given: Any) -> Value:
     for number, pooled in enumerate((32, 64, 64)):
         five, three = ((48, 1, 1), (64, 5, 5)), ((64, 1, 1), (96, 3, 3), (96, 3, 3))
         x = _mixed(x, number, [_path(x, (64, 1, 1)), _path(x, *five), _path(x, *three), _pooled(x, pooled)])
-    shrunk = _shrunk(x, 384)
-    x = _mixed(x, 3, [shrunk, _shrunk(_path(x, (64, 1, 1), (96, 3, 3)), 96), _max_pooled(x)])
+    x = _mixed(x, 3, [_shrunk(x, 384), _shrunk(_path(x, (64, 1, 1), (96, 3, 3)), 96), _max_pooled(x)])
     for number, n in enumerate((128, 160, 160, 192), 4):
         seven = ((n, 1, 1), (n, 1, 7), (192, 7, 1))
         twice = ((n, 1, 1), (n, 7, 1), (n, 1, 7), (n, 7, 1), (192, 1, 7))
         x = _mixed(x, number, [_path(x, (192, 1, 1)), _path(x, *seven), _path(x, *twice), _pooled(x, 192)])
-    three = _shrunk(_path(x, (192, 1, 1)), 320)
-    seven_three = _shrunk(_path(x, (192, 1, 1), (192, 1, 7), (192, 7, 1)), 192)
-    x = _mixed(x, 8, [three, seven_three, _max_pooled(x)])
+    shrunk = _shrunk(_path(x, (192, 1, 1)), 320)
+    twice_shrunk = _shrunk(_path(x, (192, 1, 1), (192, 1, 7), (192, 7, 1)), 192)
+    x = _mixed(x, 8, [shrunk, twice_shrunk, _max_pooled(x)])
     for number in (9, 10):
         one = _path(x, (320, 1, 1))
         split = _split(_path(x, (384, 1, 1)), f"mixed9_{number - 9}")

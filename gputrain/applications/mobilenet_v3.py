@@ -129,8 +129,8 @@ _MOBILENET_V3 = Family(
         "minimalistic": "whether to leave out squeeze and excitation, hard activations and 5x5 kernels.",
         "dropout_rate": "rate of the dropout before the classifying layer.",
         "include_preprocessing": "whether the model scales pixels from 0..255 to -1..1.",
-        "input_shape": "shape of an image; default sizes are unknown, with 3 channels; at least {least} pixels "
-        "high and wide.",
+        "input_shape": "shape of an image; default sizes are unknown, with 3 channels; at least {least} "
+        "pixels high and wide.",
     },
     any_size=True,
     pools=("avg_pool", "max_pool"),

@@ -54,7 +54,7 @@ def _normal(x: Value, before: Value | None, filters: int, cell: str) -> Value:
     averages = [_averaged(p, f"normal_left4_{cell}"), _averaged(p, f"normal_right4_{cell}")]
     x4 = layers.add(averages, name=f"normal_add_4_{cell}")
     x5 = layers.add([_separable(h, filters, 3, f"normal_left5_{cell}"), h], name=f"normal_add_5_{cell}")
-    return layers.concatenate([p, x1, x2, x3, x4, x5], name=f"normal_concat_{cell}")  # type: ignore[no-any-return]
+    return layers.concatenate([p, x1, x2, x3, x4, x5], name=f"normal_concat_{cell}")
 
 
 def _reduction(x: Value, before: Value | None, filters: int, cell: str) -> Value:
@@ -76,7 +76,7 @@ def _reduction(x: Value, before: Value | None, filters: int, cell: str) -> Value
     narrow = _separable(x1, filters, 3, f"reduction_left4_{cell}")
     pooled = layers.MaxPooling2D(3, strides=2, name=f"reduction_right5_{cell}")(padded)
     x5 = layers.add([narrow, pooled], name=f"reduction_add4_{cell}")
-    return layers.concatenate([x2, x3, x4, x5], name=f"reduction_concat_{cell}")  # type: ignore[no-any-return]
+    return layers.concatenate([x2, x3, x4, x5], name=f"reduction_concat_{cell}")
 
 
 def _begin(x: Value, filters: int, kind: str, cell: str) -> Value:
@@ -92,9 +92,7 @@ def _adjusted(before: Value | None, x: Value, filters: int, cell: str) -> Value:
         p = layers.Activation("relu", name=f"adjust_relu_1_{cell}")(before)
         shifted = layers.ZeroPadding2D(((0, 1), (0, 1)))(p)
         shifted = layers.Cropping2D(((1, 0), (1, 0)))(shifted)
-        halves = [
-            _halved(start, filters // 2, number, cell) for number, start in ((1, p), (2, shifted))
-        ]
+        halves = [_halved(start, filters // 2, number, cell) for number, start in ((1, p), (2, shifted))]
         return _norm(layers.concatenate(halves), f"adjust_bn_{cell}")
     if channels(before) != filters:
         p = layers.Activation("relu")(before)

@@ -64,7 +64,9 @@ def squeeze_and_excite(x: Value, filters: int, activation: Any, name: str, **set
     scale = layers.GlobalAveragePooling2D(name=f"{name}se_squeeze")(x)
     scale = layers.Reshape(shape, name=f"{name}se_reshape")(scale)
     for part, size, activate in (("reduce", filters, activation), ("expand", count, "sigmoid")):
-        conv = layers.Conv2D(size, 1, padding="same", activation=activate, name=f"{name}se_{part}", **settings)
+        conv = layers.Conv2D(
+            size, 1, padding="same", activation=activate, name=f"{name}se_{part}", **settings
+        )
         scale = conv(scale)
     return layers.Multiply(name=f"{name}se_excite")([x, scale])
 

@@ -22,8 +22,8 @@ def _features(x: Value, given: Any) -> Value:
         x = layers.Conv2D(filters, 3, strides=stride, use_bias=False, name=name)(x)
         x = batch_norm(x, f"{name}_bn")
         x = _relu(x, name)
-    for block, filters in ((2, (128, 128)), (3, (256, 256)), (4, (728, 728))):
-        x = _shrinking(x, f"block{block}", filters)
+    for block, filters in ((2, 128), (3, 256), (4, 728)):
+        x = _shrinking(x, f"block{block}", (filters, filters))
     for block in range(5, 13):
         x = layers.add([_separable(x, f"block{block}", (728, 728, 728)), x])
     x = _shrinking(x, "block13", (728, 1024))

@@ -235,7 +235,8 @@ def _tar(path: Path, budget: _Budget) -> Iterator[Iterator[_Member]]:
         opener: Any = next((opener for start, opener in _OPENERS if magic.startswith(start)), None)
         if opener is not None:
             stream = open_files.enter_context(opener(stream))
-        archive = tarfile.TarFile(fileobj=_Guarded(stream))
+        guarded: Any = _Guarded(stream)
+        archive: Any = tarfile.TarFile(fileobj=guarded)
         open_files.callback(archive.close)
         yield _tar_members(path, archive, budget)
 
@@ -259,7 +260,7 @@ class _Guarded:
         return self._stream.seek(position)
 
 
-def _tar_members(path: Path, archive: tarfile.TarFile, budget: _Budget) -> Iterator[_Member]:
+def _tar_members(path: Path, archive: Any, budget: _Budget) -> Iterator[_Member]:
     """The members in order; each stands behind the one before it, and `tarfile` remembers none of them."""
     last = -1
     while (info := archive.next()) is not None:

@@ -104,13 +104,15 @@ def _algorithm(name: str, file_hash: str | None) -> str:
     if found is None or name not in ("auto", found):
         expected = {"auto": "64 hex digits (SHA-256) or 32 (MD5)", "sha256": "64 hex digits"}
         rule = "get_file: file_hash must be a sum."
-        raise ValueError(explain(rule, expected=expected.get(name, "32 hex digits"), received=repr(file_hash)))
+        raise ValueError(
+            explain(rule, expected=expected.get(name, "32 hex digits"), received=repr(file_hash))
+        )
     return found
 
 
 def _file_name(fname: str | PathLike[str] | None, origin: str) -> str:
     name = fspath(fname) if fname else unquote(urlsplit(origin).path).rpartition("/")[2]
-    if not name or name in (".", "..") or set(name) & set('/\\\0:') or os.path.basename(name) != name:
+    if not name or name in (".", "..") or set(name) & set("/\\\0:") or os.path.basename(name) != name:
         where = "fname must be a name without folders" if fname else "origin must end in the name of a file"
         fix = "Pass cache_dir= or cache_subdir= for the folder." if fname else "Pass fname=."
         raise ValueError(explain(f"get_file: {where}.", received=repr(fname or origin), fix=fix))
@@ -144,7 +146,8 @@ def _is_there(target: Path, file_hash: str | None, algorithm: str) -> bool:
     found = file_sum(target, algorithm)
     if found != file_hash.lower():
         print(
-            f"gputrain: {target} has the sum {found}, not {file_hash}: it is downloaded again.", file=sys.stderr
+            f"gputrain: {target} has the sum {found}, not {file_hash}: it is downloaded again.",
+            file=sys.stderr,
         )
     return found == file_hash.lower()
 

@@ -157,7 +157,7 @@ class _Handler(request.HTTPHandler, request.HTTPSHandler):
     def _connection(self, kind: type[HTTPConnection]) -> Any:
         def connect(*args: Any, **kwargs: Any) -> HTTPConnection:
             connection = kind(*args, **kwargs)
-            connection.response_class = self._response  # type: ignore[assignment]
+            connection.response_class = self._response
             return connection
 
         return connect

@@ -43,7 +43,7 @@ class Normalization(Layer):
     Attributes:
         mean, variance: what is used, once the layer is built: variables (read them with numpy.asarray or
             `.numpy()`), or arrays where they were given.
-        needs_adapt: whether a call before `adapt` is an error; else mean 0 and variance 1 are used until then.
+        needs_adapt: whether a call before `adapt` is an error; else mean 0 and variance 1 count until then.
 
     Shapes:
         any shape of numbers, kept, in the layer's dtype; the statistics have the sizes of the kept axes.
