@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import os
 import shutil
@@ -11,7 +12,7 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -25,12 +26,12 @@ MAX_RATIO = 200  # how many times the archive's own size they may have, beyond t
 MAX_FILES = 5_000_000
 _FREE_BYTES = 1 << 30
 _MAX_HEADER = 1 << 20
+_MAX_XZ_MEMORY = 256 << 20  # its strongest usual setting takes 65 MiB
 _CHUNK = 1 << 16
 _BROKEN = (
     *(tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, gzip.BadGzipFile),
     *(ValueError, RecursionError, NotImplementedError, RuntimeError, OverflowError, KeyError),
 )
-_OPENERS = ((b"\x1f\x8b", gzip.open), (b"BZh", bz2.open), (b"\xfd7zXZ\x00", lzma.open))
 
 
 def format_of(path: Path) -> str | None:
@@ -136,8 +137,8 @@ def _refused(path: Path, rule: str, expected: object, received: object) -> Corru
 def _unpack(path: Path, member: _Member, folder: Path, budget: _Budget) -> None:
     parts = _parts(path, member.name)
     if member.what not in ("file", "folder"):
-        rule = "an archive holds files and folders alone"
-        raise _refused(path, rule, "no links or devices", f"a {member.what}, {_short(member.name)}")
+        rule = "an archive holds plain files and folders alone"
+        raise _refused(path, rule, "no links or devices", f"{member.what} {_short(member.name)}")
     if member.what == "folder":
         folder.joinpath(*parts).mkdir(parents=True, exist_ok=True)
         return
@@ -223,6 +224,8 @@ def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
     what = ("folder" if info.is_dir() else "file") if usual else "link or device"
     if info.flag_bits & 1:
         what = "encrypted file"
+    elif info.compress_type == zipfile.ZIP_LZMA:  # a file says itself how much memory that takes
+        what = "file compressed by LZMA"
     return _Member(info.orig_filename, what, lambda: archive.open(info))
 
 
@@ -232,36 +235,81 @@ def _tar(path: Path, budget: _Budget) -> Iterator[Iterator[_Member]]:
         stream: Any = open_files.enter_context(open_regular(path))
         magic = stream.read(6)
         stream.seek(0)
-        opener: Any = next((opener for start, opener in _OPENERS if magic.startswith(start)), None)
+        opener = next((opener for start, opener in _OPENERS if magic.startswith(start)), None)
         if opener is not None:
             stream = open_files.enter_context(opener(stream))
         guarded: Any = _Guarded(stream)
         archive: Any = tarfile.TarFile(fileobj=guarded)
         open_files.callback(archive.close)
-        yield _tar_members(path, archive, budget)
+        yield _tar_members(path, archive, guarded, budget)
 
 
 class _Guarded:
-    """A stream for `tarfile`, which believes the sizes in headers: none of its reads is large."""
+    """A stream for `tarfile`, which believes the sizes in headers: no read is large, and none goes back."""
 
-    def __init__(self, stream: BinaryIO) -> None:
-        self._stream = stream
+    def __init__(self, stream: Readable) -> None:
+        self._stream, self._place = stream, 0
         self.name = ""
-        self.tell, self.close = stream.tell, stream.close
+
+    def tell(self) -> int:
+        return self._place
 
     def read(self, size: int) -> bytes:
         if not 0 <= size <= _MAX_HEADER:
             raise tarfile.ReadError(f"a header of {size} bytes")
-        return self._stream.read(size)
+        data = self._stream.read(size)
+        self._place += len(data)
+        return data
 
     def seek(self, position: int) -> int:
-        if position < 0:
-            raise tarfile.ReadError("a negative place")
-        return self._stream.seek(position)
+        if position < self._place:
+            raise tarfile.ReadError("a place further back")
+        while self._place < position and self.read(min(_CHUNK, position - self._place)):
+            pass
+        return self._place
 
 
-def _tar_members(path: Path, archive: Any, budget: _Budget) -> Iterator[_Member]:
-    """The members in order; each stands behind the one before it, and `tarfile` remembers none of them."""
+class _Xz(io.RawIOBase):
+    """What an xz file holds; the memory that it asks for is limited."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._part = self._new()
+
+    @staticmethod
+    def _new() -> lzma.LZMADecompressor:
+        return lzma.LZMADecompressor(lzma.FORMAT_XZ, _MAX_XZ_MEMORY)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while True:
+            data = b""
+            if self._part.eof:
+                data = self._part.unused_data or self._stream.read(_CHUNK)
+                if not data.strip(b"\0"):
+                    return 0
+                self._part = self._new()
+            elif self._part.needs_input:
+                data = self._stream.read(_CHUNK)
+                if not data:
+                    raise EOFError("the compressed data ends too soon")
+            made = self._part.decompress(data, len(buffer))
+            if made:
+                buffer[: len(made)] = made
+                return len(made)
+
+
+_OPENERS: tuple[tuple[bytes, Callable[[BinaryIO], Any]], ...] = (
+    (b"\x1f\x8b", gzip.open),
+    (b"BZh", bz2.open),
+    (b"\xfd7zXZ\x00", lambda stream: io.BufferedReader(_Xz(stream))),
+)
+
+
+def _tar_members(path: Path, archive: Any, stream: Readable, budget: _Budget) -> Iterator[_Member]:
+    """The members in order, up to the end; each stands behind the one before it, `tarfile` remembers none."""
     last = -1
     while (info := archive.next()) is not None:
         archive.members = []
@@ -272,6 +320,8 @@ def _tar_members(path: Path, archive: Any, budget: _Budget) -> Iterator[_Member]
             rule = "the size is limited"
             raise _refused(path, rule, f"at most {budget.most} bytes unpacked", f"{info.size} in one file")
         yield _Member(info.name, _tar_kind(info), lambda info=info: archive.extractfile(info))
+    while rest := stream.read(_CHUNK):  # its sums stand at the end of a compressed file
+        budget.take(len(rest))
 
 
 def _tar_kind(info: tarfile.TarInfo) -> str:

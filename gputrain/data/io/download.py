@@ -124,7 +124,8 @@ class _Watched(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._socket.settimeout(self._patience.left())
-        return self._raw.readinto(buffer)  # type: ignore[no-any-return]
+        got: int | None = self._raw.readinto(buffer)
+        return got
 
     def close(self) -> None:
         self._raw.close()
@@ -156,9 +157,9 @@ class _Handler(request.HTTPHandler, request.HTTPSHandler):
 
     def _connection(self, kind: type[HTTPConnection]) -> Any:
         def connect(*args: Any, **kwargs: Any) -> HTTPConnection:
-            connection = kind(*args, **kwargs)
+            connection: Any = kind(*args, **kwargs)
             connection.response_class = self._response
-            return connection
+            return connection  # type: ignore[no-any-return]
 
         return connect
 
