@@ -23,7 +23,6 @@ from gputrain.utils.signatures import called_with
 Step = Callable[[Value, Any], Value]
 
 STANDARD = "include_top weights input_tensor input_shape pooling classes classifier_activation name"
-SHAPE_FIRST = "input_shape include_top weights input_tensor pooling classes classifier_activation name"
 _DEFAULTS: dict[str, Any] = {
     "include_top": True,
     "weights": "imagenet",

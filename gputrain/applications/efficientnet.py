@@ -65,16 +65,17 @@ def top(x: Value, given: Any) -> Value:
     )(x)
 
 
-def convolved(x: Value, filters: int, kernel: int, name: str, *, strides: int = 1, **settings: Any) -> Value:
+def convolved(
+    x: Value, filters: int, kernel: int, name: str, *, strides: int = 1, padding: str = "same"
+) -> Value:
     """A convolution without a bias."""
-    initializer = conv_initializer()
     return layers.Conv2D(
         filters,
         kernel,
         strides=strides,
-        padding=settings.get("padding", "same"),
+        padding=padding,
         use_bias=False,
-        kernel_initializer=initializer,
+        kernel_initializer=conv_initializer(),
         name=name,
     )(x)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gputrain import layers
 from gputrain.applications import imagenet_utils
-from gputrain.applications.builder import SHAPE_FIRST, Family, dense_top
+from gputrain.applications.builder import Family, dense_top
 from gputrain.applications.imagenet_utils import decode_predictions
 from gputrain.applications.parts import batch_norm, channels, image_sizes, padding_before_stride
 from gputrain.ir import Value
@@ -145,7 +145,7 @@ _NASNET = Family(
 
     Source: B. Zoph, V. Vasudevan, J. Shlens, Q. Le, "Learning Transferable Architectures for Scalable Image
     Recognition", 2018.""",
-    order=SHAPE_FIRST,
+    order="input_shape include_top weights input_tensor pooling classes classifier_activation name",
     channels_last_only=True,
 )
 

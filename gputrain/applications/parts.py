@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from gputrain import layers
@@ -69,10 +68,3 @@ def squeeze_and_excite(x: Value, filters: int, activation: Any, name: str, **set
         )
         scale = conv(scale)
     return layers.Multiply(name=f"{name}se_excite")([x, scale])
-
-
-def chain(x: Value, *steps: Callable[[Value], Value]) -> Value:
-    """What is left of `x` after all steps."""
-    for step in steps:
-        x = step(x)
-    return x

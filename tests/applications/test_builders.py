@@ -18,6 +18,8 @@ from gputrain.applications.layers import CustomScaleLayer, LayerScale, Stochasti
 from gputrain.initializers import RandomNormal
 from gputrain.initializers.drawn import without_draws
 
+pytestmark = pytest.mark.cpu_only("what builders make of their arguments is the same on every device")
+
 SMALL: dict[str, Any] = {"weights": None, "alpha": 0.25, "input_shape": (32, 32, 3)}
 
 

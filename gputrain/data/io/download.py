@@ -159,7 +159,7 @@ class _Handler(request.HTTPHandler, request.HTTPSHandler):
         def connect(*args: Any, **kwargs: Any) -> HTTPConnection:
             connection: Any = kind(*args, **kwargs)
             connection.response_class = self._response
-            return connection  # type: ignore[no-any-return]
+            return connection
 
         return connect
 
