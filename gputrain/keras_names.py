@@ -140,15 +140,10 @@ NOT_THERE: tuple[Group, ...] = (
         {"callbacks": "RemoteMonitor TensorBoard"},
     ),
     Group(
-        "pretrained models",
-        "Build the model from layers and train it, or set weights of your own with set_weights().",
-        {"": "applications"},
-    ),
-    Group(
         "other data sets",
         "Load the files yourself and pass arrays to fit(); keras.datasets.mnist, fashion_mnist and the sets "
         "of scikit-learn are there.",
-        {"datasets": "boston_housing california_housing cifar10 cifar100 imdb reuters", "utils": "get_file"},
+        {"datasets": "boston_housing california_housing cifar10 cifar100 imdb reuters"},
     ),
     Group(
         "data pipelines and images from files",
