@@ -205,7 +205,7 @@ class Model(Trainer, Layer):
         """Load weights, and the optimizer's state, into this model; see `saving.load_weights`.
 
         Args:
-            filepath: a file of `save_weights`, of Keras 3's `save_weights`, or a whole model in a `.keras` file.
+            filepath: a file of `save_weights`, of Keras 3's, or a whole model in a `.keras` file.
             skip_mismatch: warn about layers that do not fit and leave them as they are.
             kwargs: objects_to_skip: layers that are left as they are.
 

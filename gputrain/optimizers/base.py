@@ -348,15 +348,15 @@ class Optimizer(Copied):
     def saved_variables(self) -> list[Holder]:
         """What a file holds of the optimizer: Keras's variables in Keras's order, one by one.
 
-        They are the iterations, the learning rate where that is a number, and the slots of each variable. The
-        float32 copies of 16-bit variables are not among them: they begin anew as what the variables are.
+        They are the iterations, the learning rate where that is a number, and the slots of each variable.
+        The float32 copies of 16-bit variables are not among them: they begin anew as what those are.
         """
         rate = [self._rate_variable] if self._rate_schedule is None else []
         alone = [slot for slot in self.slots if not self._flat_parts]
         return [self.iterations, *rate, *alone, *self._parts_of_flat_slots()]
 
     def _parts_of_flat_slots(self) -> list[Holder]:
-        """The slots of each variable; where several kinds stand together, all of a variable, then the next's."""
+        """The slots of each variable; of kinds that stand together, all of a variable, then the next's."""
         parts: dict[tuple[str, Variable], Holder] = {}
         for dtype, group in _by_dtype(self._trained_variables).items():
             for slot in self._flat_parts.get(dtype, ()):
@@ -364,7 +364,8 @@ class Optimizer(Copied):
                     parts[slot.name, variable] = PartOf(slot, place, variable.shape)
         together = tuple(name for name in self.slot_names if name in self._slots_together)
         rows = [together, *((name,) for name in self.slot_names if name not in together)]
-        return [parts[n, v] for names in rows for v in self._trained_variables for n in names] if parts else []
+        ordered = [(name, v) for names in rows for v in self._trained_variables for name in names]
+        return [parts[pair] for pair in ordered] if parts else []
 
     def save_own_variables(self, store: Any) -> None:
         """Put what a file holds of the optimizer into a store: its variables, by "0", "1" ...

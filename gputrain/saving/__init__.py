@@ -38,7 +38,9 @@ __all__ = [
 _FILES = {"load_model", "load_weights", "save_model", "save_weights"}
 
 stands_above(__name__, _FILES, "gputrain.saving.keras_format")
-stands_above(__name__, {*__all__} - _FILES - {"set_state_tree", "state_tree"}, "gputrain.utils.custom_objects")
+stands_above(
+    __name__, {*__all__} - _FILES - {"set_state_tree", "state_tree"}, "gputrain.utils.custom_objects"
+)
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__, __dir__ = public("function for saving", __name__, __all__)

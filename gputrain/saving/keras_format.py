@@ -1,7 +1,7 @@
 """Whole models and weights in files: Keras 3's `.keras` and `.weights.h5`, safetensors and npz.
 
-A `.keras` file is a zip file of config.json (layers, calls, what `compile` was given), metadata.json (versions),
-the variables of layers and optimizers in model.weights.h5, and a folder assets/ for classes with `save_assets`.
+A `.keras` file is a zip file of config.json (layers, calls, what `compile` was given), metadata.json
+(versions), model.weights.h5 (variables of layers and optimizers), and assets/ for classes with `save_assets`.
 Where h5py is missing, the variables are written as model.weights.safetensors.
 """
 
@@ -40,7 +40,7 @@ _MOST_ASSETS = 1 << 30  # bytes of all files for one layer
 _WHOLE = "load_model reads models that were saved as a whole"
 
 
-# ------------------------------------------------------------------------------------------------- whole models
+# ----------------------------------------------------------------------------------------------- whole models
 
 
 def save_model(
@@ -114,7 +114,10 @@ class _Parts:
         with ZipFile(stream, "w") as archive:
             for name, text in self.texts.items():
                 archive.writestr(name, text)
-            with archive.open(self.weights, "w", force_zip64=True) as member, tempfile.TemporaryFile() as file:
+            with (
+                archive.open(self.weights, "w", force_zip64=True) as member,
+                tempfile.TemporaryFile() as file,
+            ):
                 self.write_weights(file)
                 file.seek(0)
                 shutil.copyfileobj(file, member, 1 << 20)
@@ -172,8 +175,8 @@ def load_model(
 
     Args:
         filepath: a `.keras` file, or a folder written with zipped=False.
-        custom_objects: classes and functions of yours by the names in the file, beside those that are registered
-            with `register_keras_serializable`.
+        custom_objects: classes and functions of yours by the names in the file, beside those that
+            `register_keras_serializable` registered.
         compile: whether to compile the model as it was compiled.
         safe_mode: as in Keras; nothing unsafe is ever loaded, so only True is taken.
 
@@ -205,7 +208,8 @@ def _checked_config(parts: _Reader) -> dict[str, Any]:
     metadata = _json(parts, METADATA) if parts.holds(METADATA) else {}
     keras, own = str(metadata.get("keras_version", "3")), metadata.get("gputrain_format", FORMAT)
     major = keras.partition(".")[0]
-    newer = "gputrain" if own != FORMAT else "Keras" if major.isdigit() and int(major) > _KERAS_MAJOR else None
+    is_newer_keras = major.isdigit() and int(major) > _KERAS_MAJOR
+    newer = "gputrain" if own != FORMAT else "Keras" if is_newer_keras else None
     if newer:
         version = metadata.get("gputrain_version") if newer == "gputrain" else keras
         rule = f"the file was written by a newer {newer}, whose files may look different"
@@ -247,7 +251,7 @@ def _load_assets(model: Any, parts: _Reader) -> None:
             item.load_assets(folder)
 
 
-# ------------------------------------------------------------------------------------- the parts of a saved model
+# --------------------------------------------------------------------------------- the parts of a saved model
 
 
 @contextmanager
@@ -289,7 +293,7 @@ class _Reader:
     @contextmanager
     def weights(self) -> Iterator[ArrayFile]:
         """The variables."""
-        formats = {WEIGHTS_H5: hdf5.opened, WEIGHTS_SAFETENSORS: safetensors.opened}
+        formats: dict[str, Any] = {WEIGHTS_H5: hdf5.opened, WEIGHTS_SAFETENSORS: safetensors.opened}
         name = next((name for name in formats if self.holds(name)), None)
         if name is None:
             rule = "a saved model has a part with its weights"
@@ -312,11 +316,11 @@ class _ZipReader(_Reader):
         """In the zip file itself; a part that is compressed is unpacked first."""
         size = self._archive.members[name].file_size
         if self._archive.is_stored(name):
-            with self._archive.open(name) as stream:
+            with zips.reading(self.path), self._archive.open(name) as stream:
                 _pass_on(stream, None)  # to its end, where a wrong check sum is found
             return self.path, self._archive.offset(name), size
-        file = stack.enter_context(tempfile.NamedTemporaryFile())
-        with self._archive.open(name) as stream:
+        file = stack.enter_context(tempfile.NamedTemporaryFile())  # noqa: SIM115
+        with zips.reading(self.path), self._archive.open(name) as stream:
             _pass_on(stream, file)
         file.flush()
         return Path(file.name), 0, size
@@ -346,7 +350,7 @@ def _pass_on(source: IO[bytes], target: Any) -> None:
             target.write(chunk)
 
 
-# ------------------------------------------------------------------------------------------------ weights alone
+# ---------------------------------------------------------------------------------------------- weights alone
 
 _FORMATS = {".weights.h5": hdf5, ".safetensors": safetensors, ".npz": npz}
 
@@ -380,7 +384,9 @@ def save_weights(
     module = next((module for ending, module in _FORMATS.items() if path.name.endswith(ending)), None)
     if module is None:
         rule = f"{model.name}: the name of a file of weights says its format."
-        raise ValueError(explain(rule, expected=f"an ending of {', '.join(_FORMATS)}", received=repr(str(path))))
+        raise ValueError(
+            explain(rule, expected=f"an ending of {', '.join(_FORMATS)}", received=repr(str(path)))
+        )
     if not model.built:
         rule = f"{model.name}: weights are saved once they exist."
         raise ValueError(explain(rule, fix="Call the model on data first, or build(input_shape)."))

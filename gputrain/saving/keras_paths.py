@@ -1,8 +1,9 @@
 """Where the state of a model stands in Keras 3's files: one flat mapping of paths to what holds arrays.
 
-Keras names a place by the attributes that lead to it, and a layer in a list by its class: "layers/dense_1/vars/0",
-"layers/bidirectional/forward_layer/cell/vars/1", "optimizer/vars/0". It goes through the layers of a model first
-and then through the attributes in the order of their names, and an object stands where it is met first.
+Keras names a place by the attributes that lead to it, and a layer in a list by its class: "optimizer/vars/0",
+"layers/dense_1/vars/0", "layers/bidirectional/forward_layer/cell/vars/1". It goes through the layers of a
+model first and then through the attributes in the order of their names. An object stands where it is met
+first.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def variables_below(path: str) -> str:
 
 
 def own_holders(item: Any) -> dict[str, Holder] | None:
-    """What holds the own variables of a layer or an optimizer; None of a class that keeps them in its own way."""
+    """What holds the own variables of an object; None of a class that keeps them in its own way."""
     if isinstance(item, Optimizer):
         return {str(i): holder for i, holder in enumerate(item.saved_variables())}
     if keeps_its_own(item):
@@ -143,7 +144,7 @@ def _attributes(item: Layer) -> Iterator[tuple[str, Any]]:
     }
     layers = getattr(type(item), "layers", None)
     if isinstance(layers, property):
-        held["layers"] = item.layers  # type: ignore[attr-defined]
+        held["layers"] = item.layers
         if hasattr(item, "graph"):
             yield "layers", held.pop("layers")
     yield from sorted(held.items(), key=lambda pair: "~" + pair[0] if pair[0].startswith("_") else pair[0])

@@ -76,13 +76,16 @@ def _own_names(specs: Mapping[str, Stored], path: str) -> dict[str, str]:
 def _build_optimizers(objects: Mapping[str, Any], specs: Mapping[str, Stored], model: Any) -> None:
     """Make the slots of optimizers that have some in the file."""
     for path, item in objects.items():
-        if isinstance(item, Optimizer) and not item.built:
-            if len(_own_names(specs, path)) > len(item.saved_variables()):
-                item.build(model.trainable_variables)
+        is_new = isinstance(item, Optimizer) and not item.built
+        if is_new and len(_own_names(specs, path)) > len(item.saved_variables()):
+            item.build(model.trainable_variables)
 
 
-def _matched(model: Any, objects: Mapping[str, Any], specs: Mapping[str, Stored], left_out: set[str]) -> Matched:
-    matched, known = Matched(), set()
+def _matched(
+    model: Any, objects: Mapping[str, Any], specs: Mapping[str, Stored], left_out: set[str]
+) -> Matched:
+    matched = Matched()
+    known: set[str] = set()
     for path, item in objects.items():
         names = _own_names(specs, path)
         known |= names.keys()
@@ -124,7 +127,11 @@ def _differences(wanted: Mapping[str, Holder], found: Mapping[str, Stored]) -> l
         for name, holder in wanted.items()
         if name not in found
     ]
-    extra = [f"{name} of shape {spec.shape} is in the file only" for name, spec in found.items() if name not in wanted]
+    extra = [
+        f"{name} of shape {spec.shape} is in the file only"
+        for name, spec in found.items()
+        if name not in wanted
+    ]
     shapes = [
         f"{name} ({holder.name}) has shape {found[name].shape} in the file and {holder.shape} here"
         for name, holder in wanted.items()
@@ -145,6 +152,6 @@ def _told(model: Any, path: object, problems: Mapping[str, list[str]], skipped: 
     what = "are left as they are" if skipped else "do not fit"
     fix = "" if skipped else "\nload_weights(..., skip_mismatch=True) takes what fits."
     if not model.built and not model.variables:
-        fix = f"\n{model.name} is not built, so it has no weights yet: call it on data, or build(input_shape), first."
+        fix = f"\n{model.name} is not built: call it on data, or build(input_shape), so that it has weights."
     count = f"{len(problems)} layer{'s' if len(problems) > 1 else ''}"
     return f"{path}: {count} of {model.name!r} {what}.\n  " + "\n  ".join([*lines[:_SHOWN], *more]) + fix

@@ -153,7 +153,7 @@ class NpzFile:
 
     def header(self, name: str) -> files.Header:
         """What the member declares, compared with its size."""
-        with self._archive.open(name + _NPY) as stream:
+        with zips.reading(self._path), self._archive.open(name + _NPY) as stream:
             header = parse_header(self._path, _said(name), stream.read(MAX_PREFIX))
         rule = f"{_said(name)} declares {header.dtype} of shape {header.shape}"
         files.require_bytes(self._path, rule, header.size + header.data_bytes, self._size(name))
@@ -162,7 +162,7 @@ class NpzFile:
     def read(self, name: str) -> NDArray[Any]:
         """The whole array."""
         header = self.header(name)
-        with self._archive.open(name + _NPY) as stream:
+        with zips.reading(self._path), self._archive.open(name + _NPY) as stream:
             stream.read(header.size)
             raw, filled = files.fill(stream, header.data_bytes)
             rest = len(stream.read(1))
@@ -177,7 +177,7 @@ class NpzFile:
         rule = f"{rows} rows of {_said(name)} must fit the memory allowed"
         files.require_at_most(self._path, rule, max_bytes, header._replace(shape=(rows, *row)).data_bytes)
         done = 0
-        with self._archive.open(name + _NPY) as stream:
+        with zips.reading(self._path), self._archive.open(name + _NPY) as stream:
             stream.read(header.size)
             for start in range(0, count, rows):
                 portion = header._replace(shape=(min(rows, count - start), *row))

@@ -94,8 +94,8 @@ def kind_of(path: FilePath) -> str:
     Returns:
         One of "npy", "npz", "idx", "idx.gz"; "png", "jpeg", "gif", "bmp", "webp", "tiff", "heic", "avif";
         "keras", "hdf5", "parquet", "arrow", "xlsx", "xls", "sqlite", "matlab", "pickle", "pdf"; "zip",
-        "gzip", "bzip2", "xz", "zstd", "7z", "rar", "tar"; "safetensors", "torch", "tflite"; "git-lfs", "html",
-        "text"; "empty"; or "binary".
+        "gzip", "bzip2", "xz", "zstd", "7z", "rar", "tar"; "safetensors", "torch", "tflite"; "git-lfs",
+        "html", "text"; "empty"; or "binary".
 
     Raises:
         CorruptFileError: `path` is no regular file.

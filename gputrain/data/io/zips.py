@@ -29,29 +29,37 @@ _LOCAL_HEADER = struct.Struct("<26xHH")
 
 @contextmanager
 def opened(path: FilePath, suffix: str = "") -> Iterator[Archive]:
-    """Open a zip file and check its table of contents; damage found meanwhile is the documented error.
+    """Open a zip file and check its table of contents.
 
     Args:
         path: the file.
         suffix: what all names of members end with.
 
     Raises:
-        CorruptFileError: the file breaks a rule: names that lead elsewhere or stand twice, encryption, another
-            compression than deflate, sizes that the file cannot hold, a wrong check sum.
+        CorruptFileError: the file breaks a rule: names that lead elsewhere or stand twice, encryption,
+            another compression than deflate, sizes that the file cannot hold, a wrong check sum.
         OSError: the file cannot be opened.
     """
     from zipfile import ZipFile
 
     with files.open_regular(path) as file:
-        try:
-            with ZipFile(_ShortReads(file)) as archive:
-                yield Archive(path, archive, file, suffix)
-        except CorruptFileError:
-            raise
-        except _damage() as error:
-            received = f"{type(error).__name__}: {error}"
-            rule = "the zip file must be whole"
-            raise CorruptFileError(path, rule, "a valid zip file", received) from error
+        with reading(path):
+            archive = ZipFile(_ShortReads(file))
+        with archive:
+            yield Archive(path, archive, file, suffix)
+
+
+@contextmanager
+def reading(path: FilePath) -> Iterator[None]:
+    """Turn what zipfile raises about a damaged file into the documented error."""
+    try:
+        yield
+    except CorruptFileError:
+        raise
+    except _damage() as error:
+        received = f"{type(error).__name__}: {error}"
+        rule = "the zip file must be whole"
+        raise CorruptFileError(path, rule, "a valid zip file", received) from error
 
 
 class _ShortReads:
@@ -100,14 +108,14 @@ class Archive:
             self.members[info.filename] = info
 
     def open(self, name: str) -> IO[bytes]:
-        """A member as a stream; the end of it is where a wrong check sum is found."""
+        """A member as a stream, to be read within `reading`; its end is where a wrong check sum is found."""
         return self._archive.open(self.members[name])
 
     def read(self, name: str, most: int) -> bytes:
         """A member, which takes `most` bytes or fewer."""
         rule = f"member {name!r} must fit the memory allowed"
         files.require_at_most(self.path, rule, most, self.members[name].file_size)
-        with self.open(name) as stream:
+        with reading(self.path), self.open(name) as stream:
             return stream.read()
 
     def is_stored(self, name: str) -> bool:
@@ -118,7 +126,8 @@ class Archive:
         """Where the bytes of a member begin in the file."""
         start = self.members[name].header_offset
         self._file.seek(start)
-        name_length, extra_length = _LOCAL_HEADER.unpack(self._file.read(_LOCAL_HEADER.size))
+        with reading(self.path):
+            name_length, extra_length = _LOCAL_HEADER.unpack(self._file.read(_LOCAL_HEADER.size))
         return start + _LOCAL_HEADER.size + name_length + extra_length
 
 

@@ -336,8 +336,9 @@ class Lookup(DataLayer):
             dir_path: the folder of the file, which is read where the config says no vocabulary.
         """
         if self._tokens is None:
-            lines = self._as_tokens(self._of_lines(read_vocabulary(Path(dir_path) / "vocabulary.txt", self.name)))
-            self.set_vocabulary(lines, None if self._weights is None else self._weights[: len(lines)])
+            lines = read_vocabulary(Path(dir_path) / "vocabulary.txt", self.name)
+            weights = None if self._weights is None else self._weights[: len(lines)]
+            self.set_vocabulary(self._of_lines(lines), weights)
 
     def _of_lines(self, lines: list[str]) -> list[Any]:
         """The tokens that the lines of a file say."""

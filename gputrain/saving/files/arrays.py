@@ -55,7 +55,9 @@ class ArrayFile(Protocol):
 Opened = AbstractContextManager[ArrayFile]
 
 
-def read_all(file: Opened, path: FilePath, wanted: Mapping[str, Any] | None, max_bytes: int) -> dict[str, Any]:
+def read_all(
+    file: Opened, path: FilePath, wanted: Mapping[str, Any] | None, max_bytes: int
+) -> dict[str, Any]:
     """All arrays of a file, or those wanted.
 
     Args:

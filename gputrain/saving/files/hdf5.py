@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ def require_h5py(what: str) -> Any:
         raise ImportError(
             explain(
                 f"{what} needs the package h5py, which is not installed.",
-                fix="Install it: pip install 'gputrain[files]'. Files ending in .safetensors and .npz need none.",
+                fix="Install it: pip install 'gputrain[files]'. Files in .safetensors or .npz need none.",
             )
         )
     import h5py
@@ -88,8 +88,8 @@ def read(
         max_bytes: most bytes for all of them together.
 
     Raises:
-        CorruptFileError: the file is damaged, leads to other files, takes too much time or memory, or does not
-            hold what is wanted.
+        CorruptFileError: the file is damaged, leads to other files, takes too much time or memory, or does
+            not hold what is wanted.
         ImportError: h5py is not installed.
         OSError: it cannot be opened.
     """
@@ -186,10 +186,8 @@ class Hdf5File:
         self._child.kill()
         for pipe in (self._child.stdin, self._child.stdout):
             assert pipe is not None
-            try:
+            with suppress(OSError):  # what it was not told any more
                 pipe.close()
-            except OSError:  # what it was not told any more
-                pass
         self._child.wait()
 
     def _give_up(self) -> None:
@@ -219,7 +217,7 @@ class Hdf5File:
     def _fill(self, array: np.ndarray) -> None:
         """Fill an array with the bytes that come."""
         assert self._child.stdout is not None
-        view = memoryview(array.reshape(-1).view(np.uint8))
+        view = array.reshape(-1).view(np.uint8).data
         while len(view):
             done = self._child.stdout.readinto(view)  # type: ignore[attr-defined]
             if not done:

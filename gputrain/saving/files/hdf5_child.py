@@ -4,15 +4,19 @@ libhdf5 can hang, crash or take any memory inside a damaged file. So it is only 
 system ends what goes too far. The parent writes lines of JSON to stdin; answers are lines of JSON on stdout,
 each array followed by its bytes in the machine's own order.
 
-1. {"paths": sys.path, "file", "offset", "size", "memory", "seconds", "attributes"} is answered by {"datasets":
-   {name: [shape, dtype]}, "attributes": {group: {name: value}}} or by {"error": words}.
+1. {"paths": sys.path, "file", "offset", "size", "memory", "seconds", "attributes"} is answered by
+   {"datasets": {name: [shape, dtype]}, "attributes": {group: {name: value}}} or by {"error": words}.
 2. Then each name of a dataset, as a line, is answered by {"bytes": count} and the bytes.
 """
+
+from __future__ import annotations
 
 import json
 import math
 import os
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 PIECE = 1 << 22  # bytes that are read at once
 MOST_OBJECTS = 200_000
@@ -29,38 +33,36 @@ class Refused(Exception):
 class Part:
     """A part of a file, as a file."""
 
-    def __init__(self, stream, offset, size):
+    def __init__(self, stream: Any, offset: int, size: int) -> None:
         self.stream, self.offset, self.size, self.at = stream, offset, size, 0
 
-    def seek(self, place, whence=0):
+    def seek(self, place: int, whence: int = 0) -> int:
         self.at = place + (0, self.at, self.size)[whence]
         return self.at
 
-    def tell(self):
+    def tell(self) -> int:
         return self.at
 
-    def readinto(self, buffer):
+    def readinto(self, buffer: Any) -> int:
         count = max(0, min(len(buffer), self.size - self.at))
         self.stream.seek(self.offset + self.at)
-        done = self.stream.readinto(memoryview(buffer)[:count])
+        done = int(self.stream.readinto(memoryview(buffer)[:count]))
         self.at += done
         return done
 
-    def read(self, count=-1):
+    def read(self, count: int = -1) -> bytes:
         count = self.size - self.at if count < 0 else count
         buffer = bytearray(max(0, min(count, self.size - self.at)))
         return bytes(buffer[: self.readinto(buffer)])
 
-    def write(self, data):
+    def write(self, data: Any) -> int:
         raise OSError("the file is only read")
 
-    truncate = write
-
-    def flush(self):
+    def flush(self) -> None:
         """There is nothing to write."""
 
 
-def limit(memory, seconds):
+def limit(memory: int, seconds: int) -> None:
     """Have the system end this process where it takes more memory than now and `memory`, or more time."""
     try:
         import resource
@@ -77,7 +79,7 @@ def limit(memory, seconds):
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def walk(h5py, group, prefix, found, depth, budget):
+def walk(h5py: Any, group: Any, prefix: str, found: Any, depth: int, budget: list[int]) -> None:
     """All datasets below a group by name, and the groups; links that lead elsewhere are refused."""
     if depth > MOST_DEPTH:
         raise Refused(f"groups within groups, more than {MOST_DEPTH} deep")
@@ -99,7 +101,7 @@ def walk(h5py, group, prefix, found, depth, budget):
             raise Refused(f"{path!r} is a {type(item).__name__}")
 
 
-def described(dataset, path):
+def described(dataset: Any, path: str) -> list[Any]:
     """Shape and dtype of a dataset that holds numbers in this file."""
     creation = dataset.id.get_create_plist()
     if dataset.is_virtual or dataset.external or creation.get_external_count():
@@ -117,7 +119,7 @@ def described(dataset, path):
     return [list(dataset.shape), dataset.dtype.newbyteorder("=").name]
 
 
-def plain(value, budget):
+def plain(value: Any, budget: list[int]) -> Any:
     """An attribute as JSON has it; what is no text and no number is left out."""
     if hasattr(value, "tolist"):
         value = value.tolist()
@@ -131,7 +133,7 @@ def plain(value, budget):
     return value if isinstance(value, (str, int, float, bool)) else None
 
 
-def attributes(groups, budget):
+def attributes(groups: dict[str, Any], budget: list[int]) -> dict[str, Any]:
     """The attributes of all groups that have any."""
     return {
         path: {name: plain(group.attrs[name], budget) for name in group.attrs}
@@ -140,7 +142,7 @@ def attributes(groups, budget):
     }
 
 
-def pieces(shape, itemsize, place=()):
+def pieces(shape: Any, itemsize: int, place: Any = ()) -> Iterator[Any]:
     """Places of parts of an array of about `PIECE` bytes, in order."""
     size = math.prod(shape) * itemsize
     if size <= PIECE or not shape:
@@ -156,7 +158,7 @@ def pieces(shape, itemsize, place=()):
             yield (*place, slice(start, start + step))
 
 
-def send(numpy, dataset, out):
+def send(numpy: Any, dataset: Any, out: Any) -> None:
     """The bytes of a dataset."""
     dtype = dataset.dtype.newbyteorder("=")
     say({"bytes": math.prod(dataset.shape) * dtype.itemsize}, out)
@@ -167,13 +169,13 @@ def send(numpy, dataset, out):
     out.flush()
 
 
-def say(answer, out):
+def say(answer: Any, out: Any) -> None:
     """One line."""
     out.write(json.dumps(answer).encode() + b"\n")
     out.flush()
 
 
-def serve(asked, out):
+def serve(asked: Any, out: Any) -> None:
     """Answer the requests of the parent until it ends."""
     request = json.loads(asked.readline())
     sys.path[:] = request["paths"]
@@ -186,7 +188,7 @@ def serve(asked, out):
         limit(request["memory"], request["seconds"])
         budget = [MOST_OBJECTS, MOST_TEXT]
         with h5py.File(Part(stream, request["offset"], request["size"]), "r") as file:
-            found = ({}, {"": file})
+            found: Any = ({}, {"": file})
             walk(h5py, file, "", found, 0, budget)
             listing = {"datasets": {path: described(item, path) for path, item in found[0].items()}}
             if request["attributes"]:
@@ -196,7 +198,8 @@ def serve(asked, out):
                 send(numpy, found[0][json.loads(line)], out)
 
 
-def main():
+def main() -> None:
+    """Serve, and tell what went wrong."""
     out = sys.stdout.buffer
     try:
         serve(sys.stdin.buffer, out)
@@ -206,7 +209,7 @@ def main():
         say({"error": str(error)}, out)
     except ImportError as error:
         say({"missing": str(error)}, out)
-    except Exception as error:  # of a damaged file anything may be raised
+    except Exception as error:  # noqa: BLE001  (of a damaged file anything may be raised)
         say({"error": f"{type(error).__name__}: {error}"}, out)
 
 

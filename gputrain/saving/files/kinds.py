@@ -39,7 +39,9 @@ def kind_of_place(path: Path) -> str:
             return "folder"
         is_tensorflow = (path / "saved_model.pb").is_file() or (path / "keras_metadata.pb").is_file()
         what, fix = (_SAVED_MODEL, _AGAIN) if is_tensorflow else ("another folder", "Name the file in it.")
-        raise CorruptFileError(path, "a model is a .keras file, or a folder with config.json", "one", what, fix)
+        raise CorruptFileError(
+            path, "a model is a .keras file, or a folder with config.json", "one", what, fix
+        )
     if not path.exists() and Path(f"{path}.index").is_file():
         rule = "a file of weights is .weights.h5, .safetensors or .npz"
         raise CorruptFileError(path, rule, "one", "a checkpoint of TensorFlow", _AGAIN)

@@ -194,7 +194,9 @@ def _checked(path: FilePath, name: str, item: Any) -> tuple[Stored, tuple[int, i
         raise CorruptFileError(path, rule, "these three", repr(item)[:200])
     code, shape, offsets = item["dtype"], item["shape"], item["data_offsets"]
     if not isinstance(code, str) or code not in _DTYPES:
-        raise CorruptFileError(path, f"{name!r} has a dtype that is known", ", ".join(_DTYPES), repr(code)[:40])
+        raise CorruptFileError(
+            path, f"{name!r} has a dtype that is known", ", ".join(_DTYPES), repr(code)[:40]
+        )
     if not _counts(shape) or not _counts(offsets) or len(offsets) != 2 or len(shape) > 32:
         raise CorruptFileError(path, rule, "lists of integers from 0 on", repr((shape, offsets))[:200])
     stored = Stored(tuple(shape), _DTYPES[code])
