@@ -21,6 +21,7 @@ from gputrain.data.io import zips
 from gputrain.data.io.errors import CorruptFileError, FilePath
 from gputrain.data.io.files import open_regular
 from gputrain.errors import explain
+from gputrain.layers.base.tracking import FROM_FILE
 from gputrain.release import KERAS_VERSION, __version__
 from gputrain.saving import keras_paths
 from gputrain.saving.files import hdf5, npz, safetensors
@@ -196,7 +197,11 @@ def load_model(
         config = _checked_config(parts)
         if not compile:
             config["compile_config"] = None
-        model = deserialize_keras_object(config, custom_objects, safe_mode)
+        drawn = FROM_FILE.set(True)
+        try:
+            model = deserialize_keras_object(config, custom_objects, safe_mode)
+        finally:
+            FROM_FILE.reset(drawn)
         with parts.weights() as file:
             load_into(model, file, path)
         _load_assets(model, parts)
