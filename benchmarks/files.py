@@ -82,7 +82,7 @@ def saving(folder: Path) -> None:
     print(f"{ratio:7.2f}    .safetensors, of the time of writing and syncing")
 
 
-# ------------------------------------------------------------------------------------------------------- memory
+# ----------------------------------------------------------------------------------------------------- memory
 
 
 def _memory(key: str, process: int | str = "self") -> int:

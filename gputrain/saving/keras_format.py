@@ -22,6 +22,7 @@ from gputrain.data.io.errors import CorruptFileError, FilePath
 from gputrain.data.io.files import open_regular
 from gputrain.errors import explain
 from gputrain.layers.base.tracking import FROM_FILE
+from gputrain.optimizers import Optimizer
 from gputrain.release import KERAS_VERSION, __version__
 from gputrain.saving import keras_paths
 from gputrain.saving.files import hdf5, npz, safetensors
@@ -158,8 +159,6 @@ def _writer(content: bytes) -> Callable[[Any], object]:
 
 def _objects(model: Any, skip: Iterable[Any], include_optimizer: bool = True) -> dict[str, Any]:
     """What is saved of a model, by path."""
-    from gputrain.optimizers import Optimizer
-
     found = keras_paths.saved_objects(model, skip)
     return {p: item for p, item in found.items() if include_optimizer or not isinstance(item, Optimizer)}
 

@@ -20,7 +20,6 @@ from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils.signatures import only_taken
 
-
 # Whether the weights that layers make are about to be set from a file, so that nothing is drawn for them.
 FROM_FILE: ContextVar[bool] = ContextVar("weights_from_a_file", default=False)
 
