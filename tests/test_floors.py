@@ -60,6 +60,7 @@ DEFERRED = {
     ("models.training.callback_list", "models.training.progbar_logger"): "start-up: not all show a bar",
     ("models.model", "models.memory"): "start-up: for those who ask for a plan",
     ("models.model", "models.summary"): "start-up: for those who ask for a summary",
+    ("models.model", "saving"): "start-up: for those who save or load",
     ("layers.base.tracking", "layers.base.places"): "start-up: for those who take or set a state",
     ("runtime.executable", "runtime.control"): "start-up: only loops and choices need it",
     ("data.arrays", "data.frames"): "start-up: most data is NumPy's",
