@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# The matrices of tests are small; a second thread of BLAS or of PyTorch only waits, most of all on a busy machine.
+# The matrices of tests are small; a second thread of BLAS or PyTorch only waits, most of all on a busy machine.
 # Set before NumPy is first imported; a value from outside wins.
-for _threads in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(_threads, "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 

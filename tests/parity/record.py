@@ -106,7 +106,7 @@ def main() -> None:
     if options.backend is None:  # Keras has one backend in a process
         if options.check:
             sys.exit(_at_once(_backends()))
-        sys.exit(any([_alone(backend) for backend in _backends()]))
+        sys.exit(sum(_alone(backend) for backend in _backends()) > 0)
     require_pinned(options.backend)
     os.environ.update(KERAS_BACKEND=options.backend, JAX_PLATFORMS="cpu", TF_CPP_MIN_LOG_LEVEL="3")
     if not options.check:
