@@ -36,7 +36,7 @@ from gputrain.release import version
 from gputrain.runtime import Variable
 
 if _TYPE_CHECKING:
-    from gputrain import callbacks, datasets, preprocessing, saving, tree
+    from gputrain import applications, callbacks, datasets, preprocessing, saving, tree
     from gputrain.backend.symbols import KerasTensor
 
 # The advisor is a callback that uses models, so it stands above the room in which users look for it.
@@ -62,6 +62,7 @@ __all__ = [
     "ShapeError",
     "Variable",
     "activations",
+    "applications",
     "backend",
     "callbacks",
     "config",
@@ -87,8 +88,8 @@ __all__ = [
 
 # Rooms that many programs do without: imported when they are first asked for.
 _LATER = (
-    *("callbacks", "datasets", "preprocessing", "recipes", "reporting", "saving", "scripts", "tabular"),
-    "tree",
+    *("applications", "callbacks", "datasets", "preprocessing", "recipes", "reporting"),
+    *("saving", "scripts", "tabular", "tree"),
 )
 _stands_above(__name__, ("KerasTensor",), "gputrain.backend.symbols")
 _advise_on_imports()

@@ -24,25 +24,15 @@ class Group(NamedTuple):
     names: dict[str, str]
 
 
-_WEIGHTS = (
-    'Keep the weights: numpy.savez("weights.npz", *model.get_weights()), and give them back with '
-    "set_weights() to a model of the same layers. model.to_json() keeps the layers."
-)
 _BY_HAND = "Write it as a function of (y_true, y_pred) with keras.ops, and pass the function to compile()."
 _HOST = "Compute it with NumPy, before the data goes into the model."
 
 NOT_THERE: tuple[Group, ...] = (
     Group(
-        "saving whole models",
-        _WEIGHTS,
-        {
-            "Model": "save save_weights load_weights export",
-            "models": "load_model save_model",
-            "saving": "KerasFileEditor load_model load_weights save_model save_weights",
-            "layers.Layer": "load_own_variables save_own_variables",
-            "optimizers.Optimizer": "load_own_variables save_own_variables",
-            "": "export",
-        },
+        "exporting models for other programs",
+        'model.save("model.keras") keeps all of a model. Keras 3 reads the file and exports it: '
+        'keras.models.load_model("model.keras").export("folder").',
+        {"Model": "export", "saving": "KerasFileEditor", "": "export"},
     ),
     Group(
         "callbacks that save models",
@@ -140,15 +130,10 @@ NOT_THERE: tuple[Group, ...] = (
         {"callbacks": "RemoteMonitor TensorBoard"},
     ),
     Group(
-        "pretrained models",
-        "Build the model from layers and train it, or set weights of your own with set_weights().",
-        {"": "applications"},
-    ),
-    Group(
         "other data sets",
         "Load the files yourself and pass arrays to fit(); keras.datasets.mnist, fashion_mnist and the sets "
         "of scikit-learn are there.",
-        {"datasets": "boston_housing california_housing cifar10 cifar100 imdb reuters", "utils": "get_file"},
+        {"datasets": "boston_housing california_housing cifar10 cifar100 imdb reuters"},
     ),
     Group(
         "data pipelines and images from files",

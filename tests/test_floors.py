@@ -38,7 +38,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("layers",),
     ("saving",),
     ("models",),
-    ("callbacks",),
+    ("applications", "callbacks"),
     ("app",),
     ("preprocessing", "tabular", "recipes", "reporting", "scripts"),  # short paths of rooms below
     ("",),  # gputrain/__init__.py
@@ -60,10 +60,11 @@ DEFERRED = {
     ("models.training.callback_list", "models.training.progbar_logger"): "start-up: not all show a bar",
     ("models.model", "models.memory"): "start-up: for those who ask for a plan",
     ("models.model", "models.summary"): "start-up: for those who ask for a summary",
+    ("models.model", "saving"): "start-up: for those who save or load",
     ("layers.base.tracking", "layers.base.places"): "start-up: for those who take or set a state",
     ("runtime.executable", "runtime.control"): "start-up: only loops and choices need it",
     ("data.arrays", "data.frames"): "start-up: most data is NumPy's",
-    ("datasets._load", "datasets._download"): "start-up: ssl and urllib cost more than all of gputrain",
+    ("datasets._load", "data.io.download"): "start-up: ssl and urllib cost more than all of gputrain",
     ("datasets._bundled", "data.tabular"): "start-up: tables are read by few programs",
     ("layers.core.einsum_dense", "ops.contraction"): "start-up: few models have sums over letters",
     ("layers.core.embedding", "ops.contraction"): "start-up: for embeddings that are read back",

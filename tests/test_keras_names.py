@@ -129,9 +129,7 @@ ATTRIBUTES: dict[str, tuple[Callable[[], Any], str]] = {
     "predict_classes": (lambda: line().predict_classes, "Write model.predict(x).argmax(axis=-1)"),
     "predict_proba": (lambda: line().predict_proba, "Keras 3 calls it model.predict()."),
     "to_yaml": (lambda: line().to_yaml, "Keras 3 has model.to_json()."),
-    "save": (lambda: line().save, "Keep the weights: numpy.savez"),
-    "save_weights": (lambda: line().save_weights, "Keep the weights: numpy.savez"),
-    "load_own_variables": (lambda: L.Dense(1).load_own_variables, "Keep the weights: numpy.savez"),
+    "export": (lambda: line().export, 'model.save("model.keras") keeps all of a model.'),
     "quantize": (lambda: line().quantize, "Train and store weights as float32 or float16."),
     "get_output_at": (lambda: L.Dense(1).get_output_at, "Read layer.output."),
     "lr": (lambda: line().optimizer.lr, "has no attribute 'lr'. Keras 3 calls it learning_rate."),
@@ -168,7 +166,7 @@ def test_an_attribute_that_objects_lack(name: str) -> None:
     assert caught.value.name == name
 
 
-@pytest.mark.parametrize("name", ["to_yaml", "load_weights", "predict_classes", "save"])
+@pytest.mark.parametrize("name", ["to_yaml", "export", "predict_classes"])
 def test_python_adds_no_guess_to_the_advice(name: str) -> None:
     with pytest.raises(AttributeError) as caught:
         getattr(line(), name)
@@ -218,7 +216,7 @@ NAMES = {
     "Dense": "It is keras.layers.Dense.",
     "Adam": "It is keras.optimizers.Adam.",
     "to_categorical": "It is keras.utils.to_categorical.",
-    "models.load_model": "Keep the weights: numpy.savez",
+    "saving.KerasFileEditor": 'model.save("model.keras") keeps all of a model.',
     "models.Input": "It is keras.Input.",
     "models.Dense": "It is keras.layers.Dense.",
     "optimizers.Nadam": "SGD, Adam, AdamW and RMSprop are there",
@@ -246,12 +244,13 @@ NAMES = {
     "backend.expand_dims": "It is keras.ops.expand_dims.",
     "random.gamma": "keras.random has categorical",
     "config.set_dtype_policy": "Give layers a dtype",
-    "applications": "Build the model from layers",
     "preprocessing.image": "single ones by Pillow and numpy.asarray",
     "preprocessing.image_dataset_from_directory": "folders of images are read by recipes",
     "preprocessing.pad_sequences": "It is keras.utils.pad_sequences.",
     "preprocessing.sequence.TimeseriesGenerator": "Cut windows with NumPy",
     "preprocessing.text": "keras.layers.TextVectorization, which splits and numbers words",
+    "distribution": "One device trains a model",
+    "applications.ResNet51": "Did you mean",
     "mixed_precision": "Give layers a dtype",
     "losses.Reduction": 'Write reduction="sum_over_batch_size", "sum" or "none".',
     "GradientTape": "self.optimizer.apply(gradients, self.trainable_variables).",

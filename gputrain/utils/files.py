@@ -20,7 +20,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     Args:
         path: the file; its folder must exist.
-        write: called once with a binary stream.
+        write: called once with a binary stream, which may be sought and read, too.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
@@ -31,7 +31,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     with naming(path, temporary):
         try:
-            with temporary.open("xb") as stream:
+            with temporary.open("x+b") as stream:
                 write(stream)
                 stream.flush()
                 os.fsync(stream.fileno())

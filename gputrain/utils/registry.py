@@ -220,8 +220,9 @@ class Registry(Generic[T]):
         if own is not None:
             return cast("Callable[..., Any]", own)
         room = _ROOMS.get(self.kind, f"{self.kind}s")
+        of_users = (*CUSTOM, *SCOPE.get(), *(custom_objects or ()))
         known = attribute_instead(room, name).removeprefix(". ")
-        known = known or did_you_mean(name, self.names(), f"dir(keras.{room})")
+        known = known or did_you_mean(name, [*self.names(), *of_users], f"dir(keras.{room})")
         raise ValueError(
             f"Unknown {self.kind} {name!r}. {known} A class of your own is given "
             f"as an instance, named in custom_objects, or registered with register_keras_serializable."

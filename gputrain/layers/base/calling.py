@@ -97,7 +97,7 @@ class Called(SymbolicCalls):
         }
         if "training" in self._call_arguments:
             kwargs["training"] = training
-        if not trace.callers:
+        if not trace.callers and trace.parent is None:
             self._forget_losses(trace)
         with inside(self), trace.scope(self.name, _place(trace, self), training):
             trace.callers.append(self)

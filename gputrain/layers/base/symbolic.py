@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gputrain import backend, config
-from gputrain.data.indices import check_indices, ranges_in
+from gputrain.data.lookups import check_lookups, lookups_in
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Node, Shape, Spec, Stored, Trace, Value, dtype_name
 from gputrain.ir.interpreter import record
@@ -299,7 +299,7 @@ def eager_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         result = layer(*new_args, **new_kwargs)
     values = [leaf for leaf in tree.flatten(result) if isinstance(leaf, Value)]
     added = [loss for _, loss in trace.losses]
-    check_indices(arrays, ranges_in(inputs, trace.looked_up))
+    check_lookups(arrays, lookups_in(inputs, trace.looked_up))
     for prepare in trace.preparations:
         prepare()
     computed = iter(interpret(trace.graph(inputs, [*values, *added]), arrays, backend.current_device()))

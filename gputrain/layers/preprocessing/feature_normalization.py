@@ -43,6 +43,7 @@ class Normalization(Layer):
     Attributes:
         mean, variance: what is used, once the layer is built: variables (read them with numpy.asarray or
             `.numpy()`), or arrays where they were given.
+        needs_adapt: whether a call before `adapt` is an error; else mean 0 and variance 1 count until then.
 
     Shapes:
         any shape of numbers, kept, in the layer's dtype; the statistics have the sizes of the kept axes.
@@ -63,6 +64,7 @@ class Normalization(Layer):
     """
 
     supports_masking = True
+    needs_adapt = True
 
     def __init__(
         self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any
@@ -95,6 +97,12 @@ class Normalization(Layer):
         """The count was set, here or by a loaded file: statistics of no sample are none."""
         assert self.count is not None
         self._adapted = int(self.count) > 0
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take mean, variance and count; those of Keras are in use though they count no samples."""
+        super().load_own_variables(store)
+        if self.count is not None and not self._adapted:
+            self._adapted = bool(self.mean.numpy().any() or (self.variance.numpy() != 1).any())
 
     # --------------------------------------------------------------------------------------------- statistics
 
@@ -248,7 +256,7 @@ class Normalization(Layer):
         trace.preparations.append(self._require_adapted)
 
     def _require_adapted(self) -> None:
-        if not self._adapted:
+        if self.needs_adapt and not self._adapted:
             raise ValueError(
                 explain(
                     f"{self.name}: the layer has no statistics yet.",
