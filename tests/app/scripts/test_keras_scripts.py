@@ -195,7 +195,7 @@ def missing_error(line: str) -> Exception:
         ),
         ("import keras.distribution", ImportError, "gputrain has no keras.distribution (yet)."),
         ("keras.layers.JaxLayer", AttributeError, "There is one engine."),
-        ("keras.models.load_model", AttributeError, "Keep the weights: numpy.savez"),
+        ("keras.saving.KerasFileEditor", AttributeError, "keeps all of a model. Keras 3 reads the file"),
         ("keras.ops.scatter", AttributeError, "Write keras.ops.matmul with keras.ops.one_hot"),
         ("keras.layers.Sequential", AttributeError, "It is keras.Sequential."),
         ("from keras.backend import mean", ImportError, "It is keras.ops.mean."),
