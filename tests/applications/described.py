@@ -7,15 +7,16 @@ writes it anew with the Keras that is installed, on JAX (see tests/parity/README
 
 from __future__ import annotations
 
-import gzip
 import json
+import lzma
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-FILE = Path(__file__).with_name("keras.json.gz")
+FILE = Path(__file__).with_name("keras.json.xz")
 
 # Settings of layers that neither their names nor the shapes of their weights tell.
 SETTINGS = (
@@ -66,7 +67,7 @@ SMALLEST = {
 @cache
 def committed() -> dict[str, Any]:
     """What was recorded."""
-    return json.loads(gzip.decompress(FILE.read_bytes()))  # type: ignore[no-any-return]
+    return json.loads(lzma.decompress(FILE.read_bytes()))  # type: ignore[no-any-return]
 
 
 def structure(model: Any) -> dict[str, Any]:
@@ -82,13 +83,15 @@ def structure(model: Any) -> dict[str, Any]:
 
 
 def _name(path: str) -> str:
-    """The layer and the variable; Keras's paths may begin with scopes."""
-    return "/".join(path.split("/")[-2:])
+    """The layer and the variable; in Keras scopes may stand before, and variables without names are counted."""
+    return re.sub(r"/variable_\d+$", "/variable", "/".join(path.split("/")[-2:]))
 
 
 def _line(layer: Any) -> str:
     config = layer.get_config()
     told = {key: _plain(config[key]) for key in SETTINGS if config.get(key) is not None}
+    if told.get("axis") in (3, [3]):  # the last one, as -1
+        told["axis"] = -1 if told["axis"] == 3 else [-1]
     return f"{type(layer).__name__} {layer.name} {json.dumps(told, sort_keys=True)}"
 
 

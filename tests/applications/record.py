@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import lzma
 import os
 import sys
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def main() -> None:
         found[title] = outputs(keras, title)
         print(title, list(found[title]), file=sys.stderr)
     text = json.dumps({"keras": keras.__version__, "structures": structures, "outputs": found})
-    FILE.write_bytes(gzip.compress(text.encode(), mtime=0))
+    FILE.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
 
 
 if __name__ == "__main__":
