@@ -79,7 +79,7 @@ def test_the_comparison_can_fail() -> None:
     structures = committed()["structures"]
     assert structures["MobileNet"]["layers"] != structures["MobileNet, no top"]["layers"]
     lines = structures["EfficientNetB0"]["layers"]
-    assert sum('"rate": 0.012500' in line for line in lines) == 1, "rates of dropout are told"
+    assert sum('"rate": 0.0250000' in line for line in lines) == 1, "rates of dropout are told"
     assert any('"strides": [2, 2]' in line for line in lines)
     for numbers in (value for of in committed()["outputs"].values() for value in of.values()):
         assert math.isfinite(sum(numbers))
