@@ -46,9 +46,9 @@ WITHOUT_TOP = (
 VARIANTS |= {f"{title}, no top": (title, {"include_top": False}) for title in WITHOUT_TOP}
 VARIANTS |= {f"{title}, pooled": (title, {"include_top": False, "pooling": "avg"}) for title in WITHOUT_TOP}
 
-# The smallest of each family: module with its preprocess_input, size of the images, variance of kernels times
-# their number of inputs. With 2, signals grow in a network of swish until rounding shows: float32 is then 1e-4
-# away from float64, in Keras as here.
+# The smallest of each family: module with its preprocess_input, size of the images, variance of kernels
+# times their number of inputs. With 2, signals grow in a network of swish until rounding shows: float32 is
+# then 1e-4 away from float64, in Keras as here.
 SMALLEST = {
     "VGG16": ("vgg16", 32, 2.0),
     "ResNet50": ("resnet50", 32, 2.0),
