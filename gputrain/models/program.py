@@ -20,7 +20,8 @@ from gputrain.ir import Spec
 from gputrain.models.training.callback import BatchLogs
 from gputrain.models.training.nonfinite import NonFiniteFinder, is_finite
 from gputrain.models.training.steps import COMPUTED, Stepped, trace_step
-from gputrain.runtime import Arena, Executable, interpret
+from gputrain.runtime import Arena, Executable, Variable, interpret
+from gputrain.utils.interrupts import undivided
 from gputrain.utils.notes import note
 
 MANY_RETRACES = 8
@@ -73,13 +74,17 @@ class Program:
             NonFiniteError: eagerly, at a test or predict step whose results are not finite.
         """
         self.model._traced_programs.settle_logs()
-        for prepare in self.preparations:
-            prepare()
-        if self.executable.bind():
-            self.feeder.moved()
-        if eagerly:
-            self._run_eagerly(batch)
-            return
+        with undivided:
+            for prepare in self.preparations:
+                prepare()
+            if self.executable.bind():
+                self.feeder.moved()
+            if eagerly:
+                self._run_eagerly(batch)
+            else:
+                self._run_planned(batch)
+
+    def _run_planned(self, batch: Batch) -> None:
         executable = self.executable
         try:
             load = batch.load(self.feeder, executable.inputs, executable.scales)
@@ -204,6 +209,12 @@ class ProgramCache:
         if logs is not None:
             logs.settle()
         self._kept_logs = None
+
+    def written_by(self, kind: str) -> list[Variable]:
+        """The variables that the programs of this kind write."""
+        graphs = [program.graph for program in self._programs.values() if program.kind == kind]
+        written = (state.variable for graph in graphs for state in graph.states if state.written)
+        return list(dict.fromkeys(written))
 
     def _key(self, kind: str, arrays: Arrays, size: int) -> Any:
         versions = tuple((optimizer, optimizer._version_of_rates) for optimizer in self._optimizers)

@@ -9,6 +9,7 @@ from gputrain import config
 from gputrain.layers.base.places import kept_states, seed_generators
 from gputrain.runtime import Variable
 from gputrain.utils import states
+from gputrain.utils.interrupts import deferring, undivided
 from gputrain.utils.states import Stateful, give, take
 
 _PARTS = ("weights", "optimizers", "training", "metrics", "callbacks", "random")
@@ -124,20 +125,21 @@ def set_state_tree(
     states.check_names("optimizers", optimizers, tree["optimizers"])
     stateful = [name for name, callback in listeners.items() if name in saved or take(callback)]
     states.check_names("callbacks", stateful, saved)
-    give(model, tree["weights"])
-    states.assign("states", kept, tree.get("states", {}))
-    variables = model.named_variables()
-    for name, optimizer in optimizers.items():
-        optimizer.set_state(tree["optimizers"][name], variables)
-    _set_random(tree["random"], generators)
-    model.set_metrics_state(tree["metrics"])
-    model.set_training_state(tree["training"])
-    if source is not None:
-        give(source, tree["training"]["source"])
-    for name in stateful:
-        listeners[name].set_model(model)
-        give(listeners[name], saved[name])
-        listeners[name].resumes = True
+    with deferring(), undivided:
+        give(model, tree["weights"])
+        states.assign("states", kept, tree.get("states", {}))
+        variables = model.named_variables()
+        for name, optimizer in optimizers.items():
+            optimizer.set_state(tree["optimizers"][name], variables)
+        _set_random(tree["random"], generators)
+        model.set_metrics_state(tree["metrics"])
+        model.set_training_state(tree["training"])
+        if source is not None:
+            give(source, tree["training"]["source"])
+        for name in stateful:
+            listeners[name].set_model(model)
+            give(listeners[name], saved[name])
+            listeners[name].resumes = True
 
 
 def _named(callbacks: Iterable[Resumable] | None) -> dict[str, Resumable]:

@@ -31,6 +31,7 @@ from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils import unpack_x_y_sample_weight as unpack_data
 from gputrain.utils.custom_objects import deserialize_keras_object, serialize_keras_object
+from gputrain.utils.interrupts import deferring
 from gputrain.utils.notes import note
 from gputrain.utils.signatures import takes
 from gputrain.utils.states import yielding
@@ -87,7 +88,8 @@ class Trainer:
                 )
             )
         try:
-            yield
+            with deferring():
+                yield
         finally:
             self._lock.release()
 
@@ -516,7 +518,8 @@ class Trainer:
 
     def training_state(self) -> dict[str, Any]:
         """Counters, and how far fit has got: what `saving.state_tree` keeps as "training"."""
-        return self._training_counters.state(self._traced_programs.current_logs())
+        logs = self._traced_programs.current_logs()
+        return self._training_counters.state(logs, bool(self.stop_training))
 
     def set_training_state(self, state: Mapping[str, Any]) -> None:
         """Set what `training_state` gave; the next fit resumes there.
