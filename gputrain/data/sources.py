@@ -122,6 +122,10 @@ class Source:
         check_names(f"the source of {self.what}", ("pass", "batch"), state)
         self._cursor = int(state["pass"]), int(state["batch"])
 
+    def fingerprint(self) -> dict[str, str]:
+        """What tells the data from other data, part by part."""
+        raise NotImplementedError
+
     def _stand_after(self, done: int, step: int) -> None:
         """Stand after `done` batches of a run that has come to `step`."""
         passes, batch = divmod(done, self._there) if self._there else (0, done)
@@ -201,6 +205,12 @@ class ArraySource(_PassSource):
         """Check the data, all of it at once."""
         check(self.arrays)
 
+    def fingerprint(self) -> dict[str, str]:
+        """Shapes and contents of the arrays."""
+        from gputrain.data import fingerprint
+
+        return fingerprint.of_arrays(self.arrays)
+
     def _order(self, number: int) -> np.ndarray:
         if self._known is None or self._known[0] != number:
             self._known = number, self.batches.order(number)
@@ -230,6 +240,13 @@ class Reading(Source):
         self._check = check
         if self._peeked is not None:
             check(self._peeked.arrays)
+
+    def fingerprint(self) -> dict[str, str]:
+        """Shapes of samples, and how many batches a pass has; contents are not known before they come."""
+        from gputrain.data import fingerprint
+
+        count = {} if self._there is None else {"batches": str(self._there)}
+        return {**fingerprint.of_batch(self.first().arrays), **count}
 
     def _ahead(self, coming: Iterator[tuple[Batch, Cursor]]) -> Iterable[tuple[Batch, Cursor]]:
         """The same batches, read by a thread of their own where the device works by itself meanwhile."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.app.recipes.reading import CONFIG
+from gputrain.data.io.npz_writer import write_npz
 from gputrain.errors import explain
 from gputrain.runtime import Variable
 from gputrain.utils.files import write_atomically, write_text
@@ -75,7 +75,7 @@ class RunFolder:
             name = name_within(weight, model)
             _check_weight_path(name, arrays)
             arrays[name] = np.asarray(weight.numpy())
-        write_atomically(self.path / WEIGHTS, lambda stream: _write_npz(stream, arrays))
+        write_atomically(self.path / WEIGHTS, lambda stream: write_npz(stream, arrays))
 
     def epochs_recorded(self) -> int:
         """Return for how many epochs history.csv has a line."""
@@ -141,14 +141,3 @@ def _check_weight_path(path: str, taken: Mapping[str, object]) -> None:
     if path in taken:
         rule = "Each variable needs a path of its own to be saved."
         raise ValueError(explain(rule, received=f"{path!r} twice", fix="Give the layers different names."))
-
-
-def _write_npz(stream: BinaryIO, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write what `numpy.load` reads as an npz: a stored zip of .npy members.
-
-    The members are dated 1980, so that equal weights give equal files.
-    """
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)

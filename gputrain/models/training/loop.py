@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from gputrain.data.sources import Batch, Source
 from gputrain.errors import DataError, explain
 from gputrain.models.program import Program
 from gputrain.models.training.callback_list import CallbackList
+from gputrain.models.training.identity import Identity
 from gputrain.models.training.nonfinite import HealthWatch
 from gputrain.models.training.state import Place
 from gputrain.utils import tree
@@ -30,6 +32,8 @@ class Fit:
         listeners: the callbacks.
         epochs: numbers of the epochs, from the initial one on.
         validation_freq: validate every so many epochs, or in the listed ones (counted from 1).
+        identity: what is trained, on what; callbacks find it in `model._training_counters`.
+        resume: a checkpoint to resume from; default the one that a callback names, if any.
     """
 
     model: Any
@@ -38,6 +42,8 @@ class Fit:
     listeners: CallbackList
     epochs: range
     validation_freq: int | list[int]
+    identity: Identity
+    resume: Path | None = None
     place: Place = field(default_factory=Place)
 
     def run(self) -> None:
@@ -54,6 +60,8 @@ class Fit:
     def _train(self) -> None:
         model, listeners = self.model, self.listeners
         model.stop_training = False
+        model._training_counters.identity = self.identity
+        self._resume()
         listeners.on_train_begin()
         place = self.place = model._training_counters.begin_fit(self.source, self.epochs.start)
         logs: dict[str, Any] = place.logs
@@ -78,6 +86,17 @@ class Fit:
             if model.stop_training:
                 break
         listeners.on_train_end(logs)
+
+    def _resume(self) -> None:
+        """Set all state to that of the checkpoint, if there is one."""
+        path = self.resume or self.listeners.resumes_from()
+        if path is None:
+            return
+        from gputrain.saving import checkpoint, set_state_tree
+
+        found = checkpoint.read(path)
+        self.identity.require(found.about, str(path))
+        set_state_tree(self.model, found.tree, self.listeners.callbacks)
 
     def _train_epoch(self, epoch: int) -> dict[str, Any] | None:
         """What is left of an epoch; the logs at its end, None if there was no batch.

@@ -10,6 +10,7 @@ import numpy as np
 
 from gputrain.data.sources import Source
 from gputrain.errors import explain
+from gputrain.models.training.identity import Identity
 from gputrain.runtime import Variable
 from gputrain.utils import states
 
@@ -68,6 +69,7 @@ class TrainingState:
         healthy: False once a step was bad enough to end the training.
         skipped, skipped_in_a_row: steps that were not finite and changed nothing, under the policy "skip".
         place: how far the last or current fit has got.
+        identity: what the current fit trains, on what.
     """
 
     step: Variable
@@ -80,7 +82,12 @@ class TrainingState:
         for key, first in _FIRST.items():
             setattr(self, key, Variable(np.full((), first), trainable=False, name=key, path=f"{name}/{key}"))
         self.place = Place()
+        self.identity: Identity | None = None
         self._resumes = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle has: not the data."""
+        return {**vars(self), "identity": None}
 
     @property
     def variables(self) -> dict[str, Variable]:
@@ -118,6 +125,7 @@ class TrainingState:
 
     def end_fit(self, outer: Place) -> None:
         """Stand where a fit around this one stands."""
+        self.identity = None
         if self.place is outer:  # it failed before it began
             return
         self.place.running = False

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +21,7 @@ from gputrain.ir import Value, current_trace, is_float
 from gputrain.models.program import Program, ProgramCache
 from gputrain.models.training import checks, inputs
 from gputrain.models.training.callback_list import CallbackList
+from gputrain.models.training.identity import Identity
 from gputrain.models.training.loop import Fit, evaluate, predict
 from gputrain.models.training.nonfinite import HealthWatch, report
 from gputrain.models.training.objectives import CompiledLoss, CompiledMetrics
@@ -338,8 +340,13 @@ class Trainer:
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | list[int] = 1,
+        resume: Any = None,
     ) -> Any:
         """Train the model.
+
+        Ctrl-C acts at the end of the step at hand, in the main thread and where Python's own handler is in
+        place: weights and all other state are then those after that step. No other signal is touched. While
+        fit runs, other threads that use the model wait for it, `predict` too.
 
         Args:
             x: inputs: an array, a list or dict of arrays, or an iterator of batches (x, y[, sample_weight]).
@@ -358,6 +365,9 @@ class Trainer:
             validation_steps, validation_batch_size: likewise for the validation, which always begins with
                 the first batch.
             validation_freq: validate every so many epochs, or in the listed ones (counted from 1).
+            resume: path of a checkpoint, as `callbacks.BackupAndRestore` writes them. Training resumes after
+                the step at which it was taken, and ends as if it had not been interrupted. Model, settings,
+                data and callbacks must be those of the checkpoint; `epochs` may be more.
 
         Returns:
             History: `.history` maps each name to its value per epoch.
@@ -365,6 +375,8 @@ class Trainer:
         Raises:
             DataError, ShapeError: data that does not fit, before the first step.
             NonFiniteError: a step gave NaN or infinity; weights are those before it.
+            ValueError: the checkpoint to resume from is of another training; the message says what differs.
+            CorruptFileError, OSError: it cannot be read, or is none.
         """
         self._require_compiled("fit")
         coming = range(checks.epochs("initial_epoch", initial_epoch), checks.epochs("epochs", epochs))
@@ -389,7 +401,9 @@ class Trainer:
             listeners = _callback_list(
                 callbacks, self, verbose, epochs=epochs, steps=source.steps, metrics=names
             )
-            Fit(self, source, validation, listeners, coming, validation_freq).run()
+            identity = Identity(self, source, validation, shuffle=shuffle, validation_freq=validation_freq)
+            path = None if resume is None else Path(resume)
+            Fit(self, source, validation, listeners, coming, validation_freq, identity, path).run()
         return self.history
 
     def _names_of_logs(self, source: Source, validation: Source | None) -> list[str]:
