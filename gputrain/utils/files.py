@@ -29,18 +29,67 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Example:
         >>> write_atomically(Path("notes.txt"), lambda stream: stream.write(b"done"))
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    _write(path, write, _temporary(path), "xb")
+
+
+class Reserved:
+    """Space on the disk for a file that comes later, of about the size of what `write` puts into a stream.
+
+    Args:
+        path: the file; its folder must exist.
+        write: called once with a binary stream.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+
+    Example:
+        >>> space = Reserved(Path("notes.txt"), lambda stream: stream.write(b"----"))
+        >>> space.write(lambda stream: stream.write(b"done"))
+    """
+
+    def __init__(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
+        self.path, self._temporary = path, _temporary(path)
+        with _clearing(path, self._temporary):
+            _fill(self._temporary, write, "xb")
+
+    def write(self, write: Callable[[BinaryIO], object]) -> None:
+        """Make the file hold what `write` puts into the stream it is given, whole or not at all."""
+        _write(self.path, write, self._temporary, "r+b")
+
+    def release(self) -> None:
+        """Give the space back."""
+        self._temporary.unlink(missing_ok=True)
+
+
+def _write(path: Path, write: Callable[[BinaryIO], object], temporary: Path, mode: str) -> None:
+    with _clearing(path, temporary):
+        _fill(temporary, write, mode)
+        os.replace(temporary, path)
+    with naming(path):
+        _flush_folder(path.parent)
+
+
+def _fill(temporary: Path, write: Callable[[BinaryIO], object], mode: str) -> None:
+    with temporary.open(mode) as stream:
+        write(stream)
+        stream.truncate()
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+@contextmanager
+def _clearing(path: Path, temporary: Path) -> Iterator[None]:
+    """Remove the temporary file where something goes wrong; errors name `path`."""
     with naming(path, temporary):
         try:
-            with temporary.open("xb") as stream:
-                write(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
+            yield
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _flush_folder(path.parent)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
 def remove_leftovers(path: Path) -> None:

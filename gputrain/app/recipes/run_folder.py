@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.app.recipes.reading import CONFIG
+from gputrain.callbacks.backup import NEWEST
 from gputrain.data.io.npz_writer import write_npz
 from gputrain.errors import explain
 from gputrain.runtime import Variable
-from gputrain.utils.files import write_atomically, write_text
+from gputrain.utils.files import Reserved, write_atomically, write_text
 from gputrain.utils.plain import as_json
 
 PREPARATION, WEIGHTS, METRICS = "preparation.json", "weights.npz", "metrics.json"
@@ -44,12 +45,23 @@ class RunFolder:
     """
 
     def __init__(self, parent: Path, name: str) -> None:
-        self.path = new_folder(parent, name)
+        self._name_files(new_folder(parent, name))
+
+    @classmethod
+    def reopened(cls, path: Path) -> RunFolder:
+        """The folder of a run that was begun before."""
+        folder = cls.__new__(cls)
+        folder._name_files(path)
+        return folder
+
+    def _name_files(self, path: Path) -> None:
+        self.path = path
         self.history = self.path / "history.csv"
         self.history_lines = self.path / "history.jsonl"
         self.log = self.path / "log.txt"
         self.report = self.path / REPORT
         self._kept: list[str] = []
+        self._reserved: Reserved | None = None
 
     def write(self, name: str, text: str) -> None:
         """Write a file of text."""
@@ -70,12 +82,26 @@ class RunFolder:
         Raises:
             ValueError: two variables have one path, or a path could leave the archive when it is unpacked.
         """
-        arrays: dict[str, NDArray[Any]] = {}
-        for weight in weights:
-            name = name_within(weight, model)
-            _check_weight_path(name, arrays)
-            arrays[name] = np.asarray(weight.numpy())
-        write_atomically(self.path / WEIGHTS, lambda stream: write_npz(stream, arrays))
+        write = _writing(weights, model)
+        reserved, self._reserved = self._reserved, None
+        if reserved is None:
+            write_atomically(self.path / WEIGHTS, write)
+        else:
+            reserved.write(write)
+
+    def reserve_weights(self, weights: Iterable[Variable], model: str = "") -> None:
+        """Take the space that `write_weights` will need, so that a disk which fills up loses no training.
+
+        Raises:
+            OSError: there is not so much.
+        """
+        self._reserved = Reserved(self.path / WEIGHTS, _writing(weights, model))
+
+    def release(self) -> None:
+        """Give back the space that was taken and not used."""
+        if self._reserved is not None:
+            self._reserved.release()
+            self._reserved = None
 
     def epochs_recorded(self) -> int:
         """Return for how many epochs history.csv has a line."""
@@ -85,8 +111,9 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove what was written so far and then the folder, unless something else stands in it."""
+        self.release()
         own = (CONFIG, PREPARATION, SUMMARY, self.log.name, self.history.name, self.history_lines.name)
-        remove(self.path, (*own, *self._kept))
+        remove(self.path, (*own, *self._kept, NEWEST))
 
 
 def new_folder(parent: Path, name: str) -> Path:
@@ -133,6 +160,16 @@ def _numbers(parent: Path, name: str) -> list[int]:
 def name_within(weight: Variable, model: str) -> str:
     """The path of a weight without the name of the model around it, which is the recipe's."""
     return weight.path.removeprefix(f"{model}/") if model else weight.path
+
+
+def _writing(weights: Iterable[Variable], model: str) -> Callable[[BinaryIO], None]:
+    """What writes the weights into a stream; in reading order, as they are now."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for weight in weights:
+        name = name_within(weight, model)
+        _check_weight_path(name, arrays)
+        arrays[name] = np.asarray(weight.numpy())
+    return lambda stream: write_npz(stream, arrays)
 
 
 def _check_weight_path(path: str, taken: Mapping[str, object]) -> None:

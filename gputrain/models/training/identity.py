@@ -12,7 +12,7 @@ from gputrain.data.sources import Source
 from gputrain.errors import explain
 from gputrain.names import snake_case
 from gputrain.utils.custom_objects import serialize_keras_object
-from gputrain.utils.plain import as_json
+from gputrain.utils.plain import as_json, by_path
 
 _COMPILED = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
 _SHOWN = 5  # differences that an error tells
@@ -55,7 +55,7 @@ class Identity:
         Raises:
             ValueError: it is another one, with what differs.
         """
-        before, now = dict(_leaves(about, "")), dict(_leaves(self.about, ""))
+        before, now = by_path(about), by_path(self.about)
         names = [n for n in dict.fromkeys([*before, *now]) if before.get(n, _ABSENT) != now.get(n, _ABSENT)]
         if not names:
             return
@@ -143,14 +143,3 @@ def _renamed(config: Any, made: Mapping[str, str]) -> Any:
     if isinstance(config, list | tuple):
         return [_renamed(value, made) for value in config]
     return made.get(config, config) if isinstance(config, str) else config
-
-
-def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    if isinstance(value, Mapping) and value:
-        for key, item in value.items():
-            yield from _leaves(item, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and value:
-        for i, item in enumerate(value):
-            yield from _leaves(item, f"{path}[{i}]")
-    else:
-        yield path, value
