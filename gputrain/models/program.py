@@ -21,7 +21,6 @@ from gputrain.models.training.callback import BatchLogs
 from gputrain.models.training.nonfinite import NonFiniteFinder, is_finite
 from gputrain.models.training.steps import COMPUTED, Stepped, trace_step
 from gputrain.runtime import Arena, Executable, Variable, interpret
-from gputrain.utils.interrupts import undivided
 from gputrain.utils.notes import note
 
 MANY_RETRACES = 8
@@ -74,17 +73,13 @@ class Program:
             NonFiniteError: eagerly, at a test or predict step whose results are not finite.
         """
         self.model._traced_programs.settle_logs()
-        with undivided:
-            for prepare in self.preparations:
-                prepare()
-            if self.executable.bind():
-                self.feeder.moved()
-            if eagerly:
-                self._run_eagerly(batch)
-            else:
-                self._run_planned(batch)
-
-    def _run_planned(self, batch: Batch) -> None:
+        for prepare in self.preparations:
+            prepare()
+        if self.executable.bind():
+            self.feeder.moved()
+        if eagerly:
+            self._run_eagerly(batch)
+            return
         executable = self.executable
         try:
             load = batch.load(self.feeder, executable.inputs, executable.scales)

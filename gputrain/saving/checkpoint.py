@@ -21,6 +21,8 @@ from typing import Any
 import numpy as np
 
 from gputrain.data.io.errors import CorruptFileError
+from gputrain.data.io.npz import read_npz
+from gputrain.data.io.npz_writer import write_npz
 from gputrain.errors import explain
 from gputrain.release import __version__
 from gputrain.utils.files import remove_leftovers, write_atomically
@@ -51,8 +53,6 @@ def write(path: Path, content: Checkpoint) -> None:
         TypeError: something in the tree is neither an array nor plain data; the message says where.
         OSError: the folder cannot be written to, or the disk is full.
     """
-    from gputrain.data.io.npz_writer import write_npz
-
     arrays: dict[str, np.ndarray] = {}
     tree = _packed(content.tree, "the state tree", arrays)
     document = {"format": FORMAT, "gputrain": __version__, "about": content.about, "tree": tree}
@@ -69,8 +69,6 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
         CorruptFileError: it is damaged, no checkpoint, or one of a newer version.
         OSError: it cannot be read.
     """
-    from gputrain.data.io.npz import read_npz
-
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(

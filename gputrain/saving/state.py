@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from gputrain import config
 from gputrain.layers.base.places import kept_states, seed_generators
 from gputrain.runtime import Variable
 from gputrain.utils import states
-from gputrain.utils.interrupts import deferring, undivided
 from gputrain.utils.states import Stateful, give, take
 
 _PARTS = ("weights", "optimizers", "training", "metrics", "callbacks", "random")
@@ -27,6 +27,9 @@ class Resumable(Stateful, Protocol):
 
 class Trained(Stateful, Protocol):
     """A model with its training; its own state is that of its weights."""
+
+    def undivided(self) -> AbstractContextManager[None]:
+        """A block that Ctrl-C does not cut."""
 
     def named_variables(self) -> dict[str, Variable]:
         """The weights by their places."""
@@ -125,7 +128,7 @@ def set_state_tree(
     states.check_names("optimizers", optimizers, tree["optimizers"])
     stateful = [name for name, callback in listeners.items() if name in saved or take(callback)]
     states.check_names("callbacks", stateful, saved)
-    with deferring(), undivided:
+    with model.undivided():
         give(model, tree["weights"])
         states.assign("states", kept, tree.get("states", {}))
         variables = model.named_variables()

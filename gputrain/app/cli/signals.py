@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from gputrain.app.cli.codes import BY_SIGNAL
-from gputrain.app.recipes.stopping import Stop
+from gputrain.app.stop import Stop
 
 NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 

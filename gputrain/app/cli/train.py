@@ -26,7 +26,7 @@ from gputrain.app.cli.command import CONFIG, JSON, SETTINGS, Arguments, Command,
 from gputrain.app.cli.output import close_stdout, print_fields, print_json, report
 from gputrain.app.cli.settings import settings_of
 from gputrain.app.cli.signals import heeded
-from gputrain.app.recipes.stopping import Stop
+from gputrain.app.stop import Stop
 
 
 def _run(args: Arguments) -> int | None:

@@ -25,9 +25,10 @@ from gputrain.app.recipes.recipe import Recipe
 from gputrain.app.recipes.reports import write_report
 from gputrain.app.recipes.run_folder import PREPARATION, REPORT, SUMMARY, RunFolder
 from gputrain.app.recipes.run_log import Clock, RunLog
-from gputrain.app.recipes.stopping import Stop, StopAtStep
+from gputrain.app.recipes.stopping import StopAtStep
 from gputrain.app.recipes.stored_run import resumable
 from gputrain.app.recipes.testing import Tested, test
+from gputrain.app.stop import Stop
 from gputrain.callbacks.backup import NEWEST
 from gputrain.datasets import CorruptFileError
 from gputrain.errors import DataError, explain

@@ -24,7 +24,7 @@ from gputrain.app.recipes.reading import read_table
 from gputrain.app.recipes.recipe import Recipe, check
 from gputrain.app.recipes.run_folder import METRICS, PLAN, new_folder, remove
 from gputrain.app.recipes.running import resume, run, test_figures
-from gputrain.app.recipes.stopping import Stop
+from gputrain.app.stop import Stop
 from gputrain.app.recipes.stored_run import read_metrics
 from gputrain.app.recipes.toml_writer import dumps
 from gputrain.callbacks.backup import NEWEST

@@ -17,7 +17,6 @@ from gputrain.metrics.base import Metric
 from gputrain.ops.base import as_value, convert, is_number
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
-from gputrain.utils.interrupts import deferring, undivided
 from gputrain.utils.signatures import only_taken
 
 
@@ -330,9 +329,8 @@ class Tracked(Typed):
                         received=np.shape(array),
                     )
                 )
-        with deferring(), undivided:
-            for variable, array in zip(variables, weights, strict=True):
-                variable.assign(array)
+        for variable, array in zip(variables, weights, strict=True):
+            variable.assign(array)
 
     def named_variables(self) -> dict[str, Variable]:
         """All weights by their place in the layer, in the order of `weights`; equal models have equal places.

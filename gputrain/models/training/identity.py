@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cached_property
@@ -103,6 +102,8 @@ def _serialized(value: Any) -> Any:
 
 def _plain(value: Any) -> Any:
     """A value as JSON has it; what is none has its class's name, as an address would differ each time."""
+    import json  # for those who save a state
+
     return json.loads(json.dumps(without_made_names(value), default=_kind, skipkeys=True))
 
 

@@ -14,10 +14,10 @@ from gputrain.errors import DataError, explain
 from gputrain.models.program import Program
 from gputrain.models.training.callback_list import CallbackList
 from gputrain.models.training.identity import Identity
+from gputrain.models.training.interrupts import undivided
 from gputrain.models.training.nonfinite import HealthWatch
 from gputrain.models.training.state import Place
 from gputrain.utils import tree
-from gputrain.utils.interrupts import undivided
 from gputrain.utils.notes import note
 
 

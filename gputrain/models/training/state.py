@@ -23,6 +23,7 @@ _FIRST: dict[str, Any] = {
     "skipped_in_a_row": np.int64(0),
 }
 _PLACE = ("epoch", "batch", "skipped_before", "logs", "stopped", "source")
+_CURSOR = ("pass", "batch")
 
 
 @dataclass
@@ -44,13 +45,13 @@ class Place:
     skipped_before: int = 0
     logs: dict[str, Any] = field(default_factory=dict)
     stopped: bool = False
-    cursor: dict[str, Any] | None = None
+    cursor: tuple[int, int] | None = None
     running: bool = False
 
     def advance(self, batches: int, source: Source) -> None:
         """So many batches more were trained on."""
         self.batch += batches
-        self.logs, self.cursor = {}, source.state()
+        self.logs, self.cursor = {}, source.cursor
 
     def end_epoch(self) -> None:
         """The epoch is over, its validation too."""
@@ -117,10 +118,10 @@ class TrainingState:
             )
         self.place, self._resumes = replace(place) if resumes else Place(initial_epoch), False
         if self.place.cursor is not None:
-            source.set_state(self.place.cursor)
+            source.set_state(dict(zip(_CURSOR, self.place.cursor, strict=True)))
         else:
             source.begin(self.tried, self.place.epoch)
-        self.place.cursor, self.place.running = source.state(), True
+        self.place.cursor, self.place.running = source.cursor or (0, 0), True
         return self.place
 
     def end_fit(self, outer: Place) -> None:
@@ -147,7 +148,7 @@ class TrainingState:
             "skipped_before": place.skipped_before,
             "logs": dict(place.logs or logs) if place.batch else {},
             "stopped": stopped and place.running,
-            "source": place.cursor,
+            "source": None if place.cursor is None else dict(zip(_CURSOR, place.cursor, strict=True)),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -159,7 +160,7 @@ class TrainingState:
         states.check_names("training", [*_FIRST, *_PLACE], state)
         states.assign("training", self.variables, {key: state[key] for key in _FIRST})
         epoch, batch, skipped = (int(state[key]) for key in ("epoch", "batch", "skipped_before"))
-        self.place = Place(
-            epoch, batch, skipped, dict(state["logs"]), bool(state["stopped"]), state["source"]
-        )
+        source = state["source"]
+        cursor = None if source is None else (int(source["pass"]), int(source["batch"]))
+        self.place = Place(epoch, batch, skipped, dict(state["logs"]), bool(state["stopped"]), cursor)
         self._resumes = True

@@ -22,6 +22,7 @@ from gputrain.models.program import Program, ProgramCache
 from gputrain.models.training import checks, inputs
 from gputrain.models.training.callback_list import CallbackList
 from gputrain.models.training.identity import Identity
+from gputrain.models.training.interrupts import deferring, undivided
 from gputrain.models.training.loop import Fit, evaluate, predict
 from gputrain.models.training.nonfinite import HealthWatch, report
 from gputrain.models.training.objectives import CompiledLoss, CompiledMetrics
@@ -33,7 +34,6 @@ from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils import unpack_x_y_sample_weight as unpack_data
 from gputrain.utils.custom_objects import deserialize_keras_object, serialize_keras_object
-from gputrain.utils.interrupts import deferring
 from gputrain.utils.notes import note
 from gputrain.utils.signatures import takes
 from gputrain.utils.states import yielding
@@ -500,7 +500,8 @@ class Trainer:
             self.reset_metrics()
             batch = source.first()
             program = self._traced_programs.get("train", batch.arrays, batch.size)
-            program.run(batch, self.run_eagerly)
+            with undivided:
+                program.run(batch, self.run_eagerly)
             if not bool(self._training_counters.healthy.numpy()):
                 self.stop_training = False
                 report(self, batch, f"step {int(self._training_counters.step) + 1}")
@@ -529,6 +530,21 @@ class Trainer:
             return tree.pack(program.structure, program.outputs())
 
     # ------------------------------------------------------------------------------------------------ state
+
+    @contextmanager
+    def undivided(self) -> Iterator[None]:
+        """A block that Ctrl-C does not cut, in the main thread and where Python's own handler is in place."""
+        with deferring(), undivided:
+            yield
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Set all weights from arrays in the order of `weights`; nothing is changed unless all fit.
+
+        Raises:
+            ShapeError: the number of arrays or a shape differs.
+        """
+        with self.undivided():
+            super().set_weights(weights)  # type: ignore[misc]
 
     def training_state(self) -> dict[str, Any]:
         """Counters, and how far fit has got: what `saving.state_tree` keeps as "training"."""

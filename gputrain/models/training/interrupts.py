@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -44,6 +43,8 @@ def deferring() -> Iterator[None]:
     That is so in the main thread and where Python's own handler of Ctrl-C is in place. Elsewhere, and for all
     other signals, nothing changes.
     """
+    import signal  # for those who train
+
     main = threading.current_thread() is threading.main_thread()
     if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
         yield
