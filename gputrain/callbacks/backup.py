@@ -13,6 +13,7 @@ from gputrain.errors import explain
 from gputrain.models.training.callback import Callback, Logs
 from gputrain.saving import state_tree
 from gputrain.saving.checkpoint import Checkpoint, Writer, read
+from gputrain.utils.files import remove_leftovers
 from gputrain.utils.notes import note
 
 NEWEST, PREVIOUS = "checkpoint.npz", "checkpoint.previous.npz"
@@ -83,6 +84,8 @@ class BackupAndRestore(Callback):
     def on_train_begin(self, logs: Logs = None) -> None:
         """Make the folder, and read the data once for its fingerprint."""
         self.backup_dir.mkdir(parents=True, exist_ok=True)
+        for path in (self._newest, self._previous):
+            remove_leftovers(path)
         self._writer = Writer(self._newest, self._previous if self.double_checkpoint else None)
         identity = self.model._training_counters.identity
         self._about = {} if identity is None else identity.about
@@ -135,7 +138,8 @@ class BackupAndRestore(Callback):
 
     def _begin(self, writer: Writer) -> None:
         self._due = False
-        writer.write(Checkpoint(state_tree(self.model, self.companions), self._about))
+        with self.model.undivided():
+            writer.write(Checkpoint(state_tree(self.model, self.companions), self._about))
 
     def _wait(self) -> None:
         """Wait for the thread, and tell what went wrong."""

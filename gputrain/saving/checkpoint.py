@@ -25,7 +25,7 @@ from gputrain.data.io.npz import read_npz
 from gputrain.data.io.npz_writer import write_npz
 from gputrain.errors import explain
 from gputrain.release import __version__
-from gputrain.utils.files import remove_leftovers, write_atomically
+from gputrain.utils.files import write_atomically
 
 FORMAT = 1
 _TEXT = "checkpoint"
@@ -95,18 +95,14 @@ class Writer:
     """Writes checkpoints to one path, each in a thread of its own while training goes on.
 
     Args:
-        path: the file; its folder exists. What a process that was killed left beside it is removed.
+        path: the file; its folder exists.
         previous: where the file before the newest one is kept; None keeps none.
-
-    Raises:
-        OSError: the folder cannot be read.
     """
 
     def __init__(self, path: Path, previous: Path | None = None) -> None:
         self.path, self.previous = path, previous
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
-        remove_leftovers(path)
 
     @property
     def busy(self) -> bool:
