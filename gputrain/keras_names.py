@@ -36,11 +36,8 @@ NOT_THERE: tuple[Group, ...] = (
         "saving whole models",
         _WEIGHTS,
         {
-            "Model": "save save_weights load_weights export",
-            "models": "load_model save_model",
-            "saving": "KerasFileEditor load_model load_weights save_model save_weights",
-            "layers.Layer": "load_own_variables save_own_variables",
-            "optimizers.Optimizer": "load_own_variables save_own_variables",
+            "Model": "export",
+            "saving": "KerasFileEditor",
             "": "export",
         },
     ),

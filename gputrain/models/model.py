@@ -161,6 +161,63 @@ class Model(Trainer, Layer):
 
         return json.dumps(serialize(self), **kwargs)
 
+    def save(
+        self, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+    ) -> None:
+        """Save the model as a whole, for `models.load_model` or Keras 3; see `saving.save_model`.
+
+        Args:
+            filepath: ends in ".keras"; with zipped=False the name of a folder.
+            overwrite: whether a file that is there may be replaced.
+            zipped: False writes the parts into a folder.
+            kwargs: include_optimizer=False leaves out the optimizer's state and what `compile` was given.
+
+        Raises:
+            ValueError: another ending, or an unknown argument.
+            FileExistsError: a file is there, and overwrite=False.
+            OSError: the file cannot be written.
+        """
+        from gputrain.saving import save_model
+
+        save_model(self, filepath, overwrite, zipped, **kwargs)
+
+    def save_weights(
+        self, filepath: Any, overwrite: bool = True, max_shard_size: Any = None, **kwargs: Any
+    ) -> None:
+        """Save the weights, and the optimizer's state, without the layers; see `saving.save_weights`.
+
+        Args:
+            filepath: ends in ".weights.h5" (Keras 3's format), ".safetensors" or ".npz".
+            overwrite: whether a file that is there may be replaced.
+            max_shard_size: of Keras; the file is always one, so only None is taken.
+            kwargs: objects_to_skip: layers that are left out.
+
+        Raises:
+            ValueError: another ending, a model that is not built, or an unknown argument.
+            FileExistsError: a file is there, and overwrite=False.
+            OSError: the file cannot be written.
+        """
+        from gputrain.saving import save_weights
+
+        save_weights(self, filepath, overwrite, max_shard_size, **kwargs)
+
+    def load_weights(self, filepath: Any, skip_mismatch: bool = False, **kwargs: Any) -> None:
+        """Load weights, and the optimizer's state, into this model; see `saving.load_weights`.
+
+        Args:
+            filepath: a file of `save_weights`, of Keras 3's, or a whole model in a `.keras` file.
+            skip_mismatch: warn about layers that do not fit and leave them as they are.
+            kwargs: objects_to_skip: layers that are left as they are.
+
+        Raises:
+            ValueError: weights are missing, too many or of other shapes; a model that is not built.
+            CorruptFileError: the file is damaged or of another kind.
+            OSError: it cannot be opened.
+        """
+        from gputrain.saving import load_weights
+
+        load_weights(self, filepath, skip_mismatch, **kwargs)
+
     def memory_plan(self, batch_size: int = 32, kind: str = "train") -> Any:
         """What a step needs in memory, known before anything runs.
 

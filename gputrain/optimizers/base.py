@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from gputrain.runtime import Variable
 from gputrain.utils.dtypes import is_number
 from gputrain.utils.registry import Registry
 from gputrain.utils.signatures import KERAS_ONLY, only_taken
-from gputrain.utils.states import Copied, check_names
+from gputrain.utils.states import Copied, Holder, assign, check_names
 
 RATES_AHEAD = 512  # steps for which a schedule is evaluated at a time
 _NOT_OFFERED = (
@@ -346,6 +346,48 @@ class Optimizer(Copied):
                     rule = f"{self.name}: slot {name!r} has the shape of its variable, {variable.path}."
                     raise ValueError(explain(rule, expected=variable.shape, received=np.shape(value)))
 
+    def saved_variables(self) -> list[Holder]:
+        """What a file holds of the optimizer: Keras's variables in Keras's order, one by one.
+
+        They are the iterations, the learning rate where that is a number, and the slots of each variable.
+        The float32 copies of 16-bit variables are not among them: they begin anew as what those are.
+        """
+        rate = [self._rate_variable] if self._rate_schedule is None else []
+        alone = [slot for slot in self.slots if not self._flat_parts]
+        return [self.iterations, *rate, *alone, *self._parts_of_flat_slots()]
+
+    def _parts_of_flat_slots(self) -> list[Holder]:
+        """The slots of each variable; of kinds that stand together, all of a variable, then the next's."""
+        parts: dict[tuple[str, Variable], Holder] = {}
+        for dtype, group in _by_dtype(self._trained_variables).items():
+            for slot in self._flat_parts.get(dtype, ()):
+                for variable, place in zip(group, segments(_sizes(group)), strict=True):
+                    parts[slot.name, variable] = PartOf(slot, place, variable.shape)
+        together = tuple(name for name in self.slot_names if name in self._slots_together)
+        rows = [together, *((name,) for name in self.slot_names if name not in together)]
+        ordered = [(name, v) for names in rows for v in self._trained_variables for name in names]
+        return [parts[pair] for pair in ordered] if parts else []
+
+    def save_own_variables(self, store: Any) -> None:
+        """Put what a file holds of the optimizer into a store: its variables, by "0", "1" ...
+
+        Args:
+            store: a dict.
+        """
+        store.update({str(i): variable.numpy() for i, variable in enumerate(self.saved_variables())})
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take what `save_own_variables` of an optimizer for the same variables put into a store.
+
+        Args:
+            store: a dict.
+
+        Raises:
+            ValueError: there are more variables or fewer, or one of another shape.
+        """
+        variables = {str(i): variable for i, variable in enumerate(self.saved_variables())}
+        assign(self.name, variables, store)
+
     def _single_slots(self, variable: Variable) -> dict[str, Variable]:
         """Slots of one variable alone."""
         master = {MASTER: self._master_weights[variable]} if variable in self._master_weights else {}
@@ -358,8 +400,12 @@ class Optimizer(Copied):
 
     @property
     def slot_names(self) -> tuple[str, ...]:
-        """Names of the flat slots, in the order of the fused operation."""
+        """Names of the flat slots, in the order of the fused operation; those kinds of which files have all
+        of a variable before the next one's are in `_slots_together` too.
+        """
         return ()
+
+    _slots_together: ClassVar[tuple[str, ...]] = ()
 
     def fused_update(self, sizes: tuple[int, ...], decay: tuple[bool, ...]) -> Any:
         """The operation that updates everything at once, or None for `update_step`."""
@@ -448,8 +494,9 @@ class Optimizer(Copied):
         if isinstance(name, str):
             return [self.add_variable_from_reference(v, name, initializer) for v in trainable_variables]
         several = initializer if isinstance(initializer, list | tuple) else [initializer] * len(name)
-        pairs = zip(name, several, strict=True)
-        return tuple(self.add_optimizer_variables(trainable_variables, one, first) for one, first in pairs)
+        pairs = list(zip(name, several, strict=True))
+        made = [[self.add_variable_from_reference(v, *pair) for pair in pairs] for v in trainable_variables]
+        return tuple([row[i] for row in made] for i in range(len(pairs)))
 
     def _get_variable_index(self, variable: Variable) -> int:
         """The number of a variable in the list given to `build`, under the name that subclasses know."""
@@ -609,6 +656,29 @@ class Optimizer(Copied):
         if isinstance(rate, dict):
             config = {**config, "learning_rate": schedules.deserialize(rate, custom_objects)}
         return cls(**config)
+
+
+class PartOf:
+    """A part of a flat variable, as if it were a variable of a shape.
+
+    Args:
+        whole: the flat variable.
+        place: from where to where.
+        shape: of the part.
+    """
+
+    def __init__(self, whole: Variable, place: slice, shape: tuple[int, ...]) -> None:
+        self.whole, self.place, self.shape = whole, place, shape
+        self.name, self.dtype = whole.name, whole.dtype
+
+    def numpy(self) -> np.ndarray:
+        """A copy of the contents."""
+        return self.whole.device.download(self.whole.array[self.place]).reshape(self.shape)
+
+    def assign(self, value: Any) -> None:
+        """Set the contents, outside of traced functions."""
+        host = np.ascontiguousarray(value, self.dtype).reshape(-1)
+        self.whole.device.upload(host, self.whole.array[self.place])
 
 
 def _as_it_is(flat: Any) -> Any:

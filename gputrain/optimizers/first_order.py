@@ -119,6 +119,7 @@ class Adam(_FirstOrder):
     beta_2: float
     epsilon: float
     amsgrad: bool
+    _slots_together = ("momentum", "velocity")
 
     @shares(Optimizer.__init__)
     def __init__(

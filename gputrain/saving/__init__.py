@@ -6,6 +6,7 @@ from gputrain.names import public, stands_above
 from gputrain.saving.state import set_state_tree, state_tree
 
 if TYPE_CHECKING:
+    from gputrain.saving.keras_format import load_model, load_weights, save_model, save_weights
     from gputrain.utils.custom_objects import (
         CustomObjectScope,
         custom_object_scope,
@@ -24,13 +25,22 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "load_model",
+    "load_weights",
     "register_keras_serializable",
+    "save_model",
+    "save_weights",
     "serialize_keras_object",
     "set_state_tree",
     "state_tree",
 ]
 
-stands_above(__name__, {*__all__} - {"set_state_tree", "state_tree"}, "gputrain.utils.custom_objects")
+_FILES = {"load_model", "load_weights", "save_model", "save_weights"}
+
+stands_above(__name__, _FILES, "gputrain.saving.keras_format")
+stands_above(
+    __name__, {*__all__} - _FILES - {"set_state_tree", "state_tree"}, "gputrain.utils.custom_objects"
+)
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__, __dir__ = public("function for saving", __name__, __all__)

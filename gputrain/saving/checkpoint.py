@@ -58,7 +58,7 @@ def write(path: Path, content: Checkpoint) -> None:
     document = {"format": FORMAT, "gputrain": __version__, "about": content.about, "tree": tree}
     text = json.dumps(document, allow_nan=False).encode("utf-8")
     members = {_TEXT: np.frombuffer(text, np.uint8), **arrays}
-    write_atomically(path, lambda stream: write_npz(stream, members))
+    write_atomically(path, lambda stream: write_npz(stream, members.items()))
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:

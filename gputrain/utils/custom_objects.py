@@ -240,7 +240,8 @@ def _named(
     for registry in known:
         if module in (None, room_of(registry.find(name))) or str(module).startswith("keras.src."):
             return registry, registry.find(name)
-    near = nearest(name, [one for registry in REGISTRIES for one in registry.names()])
+    of_users = [*CUSTOM, *SCOPE.get(), *(custom_objects or ())]
+    near = nearest(name, [*of_users, *(one for registry in REGISTRIES for one in registry.names())])
     raise ValueError(
         explain(
             f"Unknown name {name!r}{'' if module is None else f' of {module}'}.",

@@ -21,7 +21,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
     Args:
         path: the file; its folder must exist.
-        write: called once with a binary stream.
+        write: called once with a binary stream, which may be sought and read, too.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
@@ -29,7 +29,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Example:
         >>> write_atomically(Path("notes.txt"), lambda stream: stream.write(b"done"))
     """
-    _write(path, write, _temporary(path), "xb")
+    _write(path, write, _temporary(path), "x+b")
 
 
 class Reserved:
@@ -50,7 +50,7 @@ class Reserved:
     def __init__(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
         self.path, self._temporary = path, _temporary(path)
         with _clearing(path, self._temporary):
-            _fill(self._temporary, write, "xb")
+            _fill(self._temporary, write, "x+b")
 
     def write(self, write: Callable[[BinaryIO], object]) -> None:
         """Make the file hold what `write` puts into the stream it is given, whole or not at all."""

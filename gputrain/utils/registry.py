@@ -217,7 +217,7 @@ class Registry(Generic[T]):
         if own is not None:
             return cast("Callable[..., Any]", own)
         room = "losses" if self.kind == "loss" else f"{self.kind}s"
-        known = attribute_instead(room, name).removeprefix(". ") or did_you_mean(name, self.names())
+        known = attribute_instead(room, name).removeprefix(". ") or did_you_mean(name, [*self.names(), *CUSTOM, *SCOPE.get(), *(custom_objects or ())])
         raise ValueError(
             f"Unknown {self.kind} {name!r}. {known} A class of your own is given "
             f"as an instance, named in custom_objects, or registered with register_keras_serializable."

@@ -58,6 +58,10 @@ class Holder(Protocol):
     def shape(self) -> tuple[int, ...]:
         """The size of each dimension."""
 
+    @property
+    def dtype(self) -> str:
+        """The name of its dtype."""
+
     def numpy(self) -> np.ndarray:
         """A copy of the contents."""
 

@@ -169,7 +169,7 @@ def _writing(weights: Iterable[Variable], model: str) -> Callable[[BinaryIO], No
         name = name_within(weight, model)
         _check_weight_path(name, arrays)
         arrays[name] = np.asarray(weight.numpy())
-    return lambda stream: write_npz(stream, arrays)
+    return lambda stream: write_npz(stream, arrays.items())
 
 
 def _check_weight_path(path: str, taken: Mapping[str, object]) -> None:

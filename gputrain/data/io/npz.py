@@ -6,32 +6,18 @@ its size is compared with what the file holds, and with a budget, before memory 
 
 from __future__ import annotations
 
-import os
-import re
-import struct
-import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any
 
 from numpy.typing import NDArray
 
-from gputrain.data.io import files
+from gputrain.data.io import files, zips
 from gputrain.data.io.errors import CorruptFileError, FilePath
 from gputrain.data.io.npy import check_rows, portions
 from gputrain.data.io.npy_format import MAX_PREFIX, as_array, parse_header
 
-if TYPE_CHECKING:
-    from zipfile import ZipFile, ZipInfo
-
-_MAX_MEMBERS = 65_536
-# zipfile reads the whole table of contents before anybody can count the members. 128 bytes hold an entry of
-# 46 and its name.
-_MAX_CONTENTS = _MAX_MEMBERS * 128
-_STORED, _DEFLATED = 0, 8
-_ENCRYPTED = 0x1
-# A member's name may hold folders, but no way out of them, no drive and no control characters.
-_UNSAFE_NAME = re.compile(r"^/|\\|^[A-Za-z]:|(^|/)\.\.?(/|$)|[\x00-\x1f]")
+_NPY = ".npy"
 
 
 def read_npz(
@@ -57,8 +43,8 @@ def read_npz(
     >>> sorted(read_npz("mnist.npz", ["x_test", "y_test"]))  # doctest: +SKIP
     ['x_test', 'y_test']
     """
-    with _opened(path) as archive:
-        wanted = list(archive.members) if names is None else list(names)
+    with opened_npz(path) as archive:
+        wanted = archive.names if names is None else list(names)
         archive.require(wanted)
         archive.require_budget(wanted, max_bytes)
         return {name: archive.read(name) for name in wanted}
@@ -80,8 +66,8 @@ def names_and_shapes(path: FilePath) -> dict[str, tuple[int, ...]]:
     >>> names_and_shapes("mnist.npz")["x_test"]  # doctest: +SKIP
     (10000, 28, 28)
     """
-    with _opened(path) as archive:
-        return {name: archive.header(name).shape for name in archive.members}
+    with opened_npz(path) as archive:
+        return {name: archive.header(name).shape for name in archive.names}
 
 
 def iter_member(
@@ -110,7 +96,7 @@ def iter_member(
     (32, 28, 28)
     """
     rows = check_rows(rows)
-    with _opened(path) as archive:
+    with opened_npz(path) as archive:
         archive.require([name])
         header = archive.header(name)
         if not header.shape or 0 in header.shape[1:]:
@@ -124,92 +110,59 @@ def iter_member(
 
 
 @contextmanager
-def _opened(path: FilePath) -> Iterator[_Archive]:
-    """Open the archive and check its table of contents; damage found meanwhile is the documented error."""
-    from zipfile import ZipFile
+def opened_npz(path: FilePath) -> Iterator[NpzFile]:
+    """Open an npz file to read arrays one after the other, under the rules of `read_npz`.
 
-    with files.open_regular(path) as file:
-        try:
-            with ZipFile(_ShortReads(file)) as archive:
-                yield _Archive(path, archive, os.fstat(file.fileno()).st_size)
-        except CorruptFileError:
-            raise
-        except _damage() as error:
-            received = f"{type(error).__name__}: {error}"
-            rule = "the zip file must be whole"
-            raise CorruptFileError(path, rule, "a valid zip file", received) from error
-
-
-class _ShortReads:
-    """A file of which nobody takes more than a table of contents may have at once."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-    def read(self, size: int = -1) -> bytes:
-        if size > _MAX_CONTENTS:
-            raise ValueError(f"a table of contents of {size} bytes, more than {_MAX_CONTENTS}")
-        return self._file.read(size)
-
-
-def _damage() -> tuple[type[Exception], ...]:
-    """What broken input makes zipfile raise. The file is open by then, so OSError means a bad offset."""
-    from zipfile import BadZipFile
-
-    return (BadZipFile, zlib.error, struct.error, EOFError, OSError, ValueError, OverflowError, RuntimeError)
+    Raises:
+        CorruptFileError: the file breaks a rule.
+        OSError: it cannot be opened.
+    """
+    with zips.opened(path, _NPY) as archive:
+        yield NpzFile(archive)
 
 
 def _said(name: str) -> str:
     return f"member {f'{name}.npy'!r}"
 
 
-class _Archive:
-    """An open npz file; its members, by name without `.npy`, are checked as far as the contents show them."""
+class NpzFile:
+    """An open npz file. Its arrays are called by the names of its members, without `.npy`.
 
-    def __init__(self, path: FilePath, archive: ZipFile, file_bytes: int) -> None:
-        self._path = path
-        self._archive = archive
-        self.members: dict[str, ZipInfo] = {}
-        infos = archive.infolist()
-        if len(infos) > _MAX_MEMBERS:
-            rule = "the number of members is limited"
-            raise CorruptFileError(path, rule, f"at most {_MAX_MEMBERS}", len(infos))
-        for info in infos:
-            _check_member(path, info, file_bytes)
-            name = info.filename.removesuffix(".npy")
-            if name in self.members:
-                rule = "member names must be unique"
-                raise CorruptFileError(path, rule, "each name once", f"{name!r} twice")
-            self.members[name] = info
+    Args:
+        archive: of npy files.
+    """
+
+    def __init__(self, archive: zips.Archive) -> None:
+        self._path, self._archive = archive.path, archive
+        self.names = [name.removesuffix(_NPY) for name in archive.members]
 
     def require(self, wanted: list[str]) -> None:
         """Raise CorruptFileError unless all arrays wanted are members."""
-        missing = [name for name in wanted if name not in self.members]
+        missing = [name for name in wanted if name not in self.names]
         if missing:
-            rule, there = f"the arrays {wanted} must be there", f"{list(self.members)[:20]}"
+            rule, there = f"the arrays {wanted} must be there", f"{self.names[:20]}"
             raise CorruptFileError(self._path, rule, f"{missing} too", there)
 
     def require_budget(self, names: list[str], max_bytes: int) -> None:
         """Raise CorruptFileError if these members take more memory than allowed."""
-        total = sum(self.members[name].file_size for name in names)
+        total = sum(self._size(name) for name in names)
         files.require_at_most(self._path, "the arrays must fit the memory allowed", max_bytes, total)
+
+    def _size(self, name: str) -> int:
+        return self._archive.members[name + _NPY].file_size
 
     def header(self, name: str) -> files.Header:
         """What the member declares, compared with its size."""
-        with self._archive.open(self.members[name]) as stream:
+        with zips.reading(self._path), self._archive.open(name + _NPY) as stream:
             header = parse_header(self._path, _said(name), stream.read(MAX_PREFIX))
         rule = f"{_said(name)} declares {header.dtype} of shape {header.shape}"
-        declared = header.size + header.data_bytes
-        files.require_bytes(self._path, rule, declared, self.members[name].file_size)
+        files.require_bytes(self._path, rule, header.size + header.data_bytes, self._size(name))
         return header
 
     def read(self, name: str) -> NDArray[Any]:
         """The whole array."""
         header = self.header(name)
-        with self._archive.open(self.members[name]) as stream:
+        with zips.reading(self._path), self._archive.open(name + _NPY) as stream:
             stream.read(header.size)
             raw, filled = files.fill(stream, header.data_bytes)
             rest = len(stream.read(1))
@@ -224,7 +177,7 @@ class _Archive:
         rule = f"{rows} rows of {_said(name)} must fit the memory allowed"
         files.require_at_most(self._path, rule, max_bytes, header._replace(shape=(rows, *row)).data_bytes)
         done = 0
-        with self._archive.open(self.members[name]) as stream:
+        with zips.reading(self._path), self._archive.open(name + _NPY) as stream:
             stream.read(header.size)
             for start in range(0, count, rows):
                 portion = header._replace(shape=(min(rows, count - start), *row))
@@ -238,19 +191,3 @@ class _Archive:
     def _require_filled(self, name: str, header: files.Header, filled: int) -> None:
         rule = f"{_said(name)} must fill the shape {header.shape}"
         files.require_bytes(self._path, rule, header.data_bytes, filled)
-
-
-def _check_member(path: FilePath, info: ZipInfo, file_bytes: int) -> None:
-    name, said = info.filename, f"member {info.filename!r}"
-    if _UNSAFE_NAME.search(info.orig_filename) or not name.endswith(".npy"):
-        rule = "members are npy files with plain relative names"
-        raise CorruptFileError(path, rule, "name.npy", repr(info.orig_filename))
-    if info.flag_bits & _ENCRYPTED:
-        raise CorruptFileError(path, f"{said} must not be encrypted", "plain data", "encrypted data")
-    if info.compress_type not in (_STORED, _DEFLATED):
-        method = f"method {info.compress_type}"
-        raise CorruptFileError(path, f"{said} is stored or deflated", "method 0 or 8", method)
-    files.require_at_most(path, f"{said} must lie inside the file", file_bytes, info.compress_size)
-    ratio = 1 if info.compress_type == _STORED else files.MAX_DEFLATE_RATIO
-    rule = f"{said} must fit its {info.compress_size} bytes in the file"
-    files.require_at_most(path, rule, info.compress_size * ratio, info.file_size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 PORTION = 1 << 22  # bytes that are written at a time; other threads run between them
 
 
-def write_npz(stream: BinaryIO, arrays: Mapping[str, NDArray[Any]]) -> None:
+def write_npz(stream: BinaryIO, arrays: Iterable[tuple[str, NDArray[Any]]]) -> None:
     """Write arrays to a stream, each as the member of its name, uncompressed.
 
     The members are dated 1980, so that equal arrays give equal files.
 
     Args:
         stream: where to; it can seek.
-        arrays: of numbers or booleans.
+        arrays: names and arrays of numbers or booleans; one is asked for when the one before is written.
 
     Raises:
         OSError: the stream cannot be written to.
     """
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
+        for name, array in arrays:
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                 array = np.asarray(array, order="C")
                 member.write(_header(array))

@@ -54,6 +54,7 @@ _KINDS = {
     "7z": _Kind("a 7z archive", 0, b"7z\xbc\xaf\x27\x1c"),
     "rar": _Kind("a RAR archive", 0, b"Rar!\x1a\x07"),
     "tar": _Kind("a tar archive", 257, b"ustar"),
+    "tflite": _Kind("a TensorFlow Lite model", 4, b"TFL3"),
     "git-lfs": _Kind(
         "a Git LFS pointer, not the file itself (git lfs pull fetches it)",
         0,
@@ -69,7 +70,9 @@ _KINDS = {
     "keras": _Kind("a saved model (.keras)"),
     "npz": _Kind("an npz file"),
     "pickle": _Kind("a Python pickle, which is never loaded: it can run any code"),
+    "safetensors": _Kind("a safetensors file"),
     "text": _Kind("a text file"),
+    "torch": _Kind("a PyTorch checkpoint, which holds a Python pickle: that is never loaded"),
     "xlsx": _Kind("an Excel workbook"),
     "zip": _Kind("a zip archive"),
 }
@@ -91,7 +94,8 @@ def kind_of(path: FilePath) -> str:
     Returns:
         One of "npy", "npz", "idx", "idx.gz"; "png", "jpeg", "gif", "bmp", "webp", "tiff", "heic", "avif";
         "keras", "hdf5", "parquet", "arrow", "xlsx", "xls", "sqlite", "matlab", "pickle", "pdf"; "zip",
-        "gzip", "bzip2", "xz", "zstd", "7z", "rar", "tar"; "git-lfs", "html", "text"; "empty"; or "binary".
+        "gzip", "bzip2", "xz", "zstd", "7z", "rar", "tar"; "safetensors", "torch", "tflite"; "git-lfs",
+        "html", "text"; "empty"; or "binary".
 
     Raises:
         CorruptFileError: `path` is no regular file.
@@ -134,6 +138,8 @@ def _kind(head: bytes, tail: bytes, size: int) -> str:
         return "bmp"
     if head[0] == 0x80 and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
         return "pickle"
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") <= size - 8:
+        return "safetensors"
     return _kind_of_text(head)
 
 
@@ -145,7 +151,9 @@ def _kind_of_zip(head: bytes, tail: bytes) -> str:
         return "npz"
     if b"xl/workbook." in tail:
         return "xlsx"
-    return "keras" if b"model.weights.h5" in tail else "zip"
+    if b"/data.pkl" in tail:
+        return "torch"
+    return "keras" if b"model.weights." in tail else "zip"
 
 
 def _kind_of_text(head: bytes) -> str:

@@ -360,6 +360,29 @@ class Tracked(Typed):
             raise ValueError(explain(rule, fix="Call it once, or give an input shape."))
         states.assign(self.name, variables, state)
 
+    def save_own_variables(self, store: Any) -> None:
+        """Put the weights of this layer itself into a store, by "0", "1" ...: what model files hold of it.
+
+        A class may override it, together with `load_own_variables`, to keep something else.
+
+        Args:
+            store: a dict, which takes arrays and variables.
+        """
+        store.update({str(i): variable for i, variable in enumerate(self.own_variables())})
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take what `save_own_variables` put into a store.
+
+        Args:
+            store: a dict of arrays.
+
+        Raises:
+            ValueError: there are more weights or fewer.
+            ShapeError: a weight has another shape.
+        """
+        variables = {str(i): variable for i, variable in enumerate(self.own_variables())}
+        states.assign(self.name, variables, store)
+
     def count_params(self) -> int:
         """Number of numbers in the weights."""
         if not self.built and not self.weights:

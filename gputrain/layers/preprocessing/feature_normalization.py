@@ -96,6 +96,12 @@ class Normalization(Layer):
         assert self.count is not None
         self._adapted = int(self.count) > 0
 
+    def load_own_variables(self, store: Any) -> None:
+        """Take mean, variance and count; those of Keras are in use though they count no samples."""
+        super().load_own_variables(store)
+        if self.count is not None and not self._adapted:
+            self._adapted = bool(self.mean.numpy().any() or (self.variance.numpy() != 1).any())
+
     # --------------------------------------------------------------------------------------------- statistics
 
     def adapt(self, data: Any) -> None:

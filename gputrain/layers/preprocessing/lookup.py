@@ -317,6 +317,33 @@ class Lookup(DataLayer):
             rule = f"{self.name}: this layer was given its vocabulary and does not adapt."
             raise ValueError(explain(rule, fix="Leave out vocabulary= to find it with adapt(data)."))
 
+    # ------------------------------------------------------------------------------------------------- files
+
+    def save_own_variables(self, store: Any) -> None:
+        """Put the weights of "tf_idf" into a store; the vocabulary is part of the config."""
+        if self._weights is not None:
+            store["idf_weights"] = self._all_weights()
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take what `save_own_variables` put into a store."""
+        if "idf_weights" in store:
+            self._weights = np.asarray(store["idf_weights"], np.float64)
+
+    def load_assets(self, dir_path: str) -> None:
+        """Take the vocabulary that `adapt` found in Keras, from the file that Keras keeps it in.
+
+        Args:
+            dir_path: the folder of the file, which is read where the config says no vocabulary.
+        """
+        if self._tokens is None:
+            lines = read_vocabulary(Path(dir_path) / "vocabulary.txt", self.name)
+            weights = None if self._weights is None else self._weights[: len(lines)]
+            self.set_vocabulary(self._of_lines(lines), weights)
+
+    def _of_lines(self, lines: list[str]) -> list[Any]:
+        """The tokens that the lines of a file say."""
+        return lines
+
     # ------------------------------------------------------------------------------------------------ calling
 
     def of_data(self, inputs: Any) -> Any:
@@ -504,6 +531,9 @@ class IntegerLookup(Lookup):
 
     def _array(self, data: Any, where: str) -> np.ndarray:
         return as_whole_numbers(data, where)
+
+    def _of_lines(self, lines: list[str]) -> list[Any]:
+        return [int(line) for line in lines]
 
     def _of_unknown(self, tokens: Sequence[Any]) -> np.ndarray | int:
         if self.oov_method == "farmhash":

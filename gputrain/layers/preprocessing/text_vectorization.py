@@ -134,7 +134,7 @@ class TextVectorization(HostLayer):
             rule = "TextVectorization: output_sequence_length is for output_mode 'int'."
             raise ValueError(explain(rule, received=repr(self.output_mode)))
         self.built = True
-        self._lookup = StringLookup(
+        self._lookup_layer = StringLookup(
             max_tokens=self.max_tokens,
             mask_token="",
             vocabulary=vars(self).pop("vocabulary"),
@@ -155,11 +155,11 @@ class TextVectorization(HostLayer):
             include_special_tokens: whether the list begins with "" and "[UNK]", so that a word's place is its
                 number.
         """
-        return self._lookup.get_vocabulary(include_special_tokens)
+        return self._lookup_layer.get_vocabulary(include_special_tokens)
 
     def vocabulary_size(self) -> int:
         """Return how many numbers there are, 0 and 1 included."""
-        return self._lookup.vocabulary_size()
+        return self._lookup_layer.vocabulary_size()
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Use these words from now on.
@@ -171,7 +171,7 @@ class TextVectorization(HostLayer):
         Raises:
             ValueError: a word is there twice, there is none, or there are more than `max_tokens`.
         """
-        self._lookup.set_vocabulary(vocabulary, idf_weights)
+        self._lookup_layer.set_vocabulary(vocabulary, idf_weights)
 
     def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
         """Find the vocabulary of texts; what was known before is forgotten.
@@ -197,33 +197,40 @@ class TextVectorization(HostLayer):
     def update_state(self, data: Any) -> None:
         """Count the words of a batch; `finalize_state` puts them to use."""
         words, _ = self._words(data)
-        self._lookup.count_documents(words)
+        self._lookup_layer.count_documents(words)
 
     def finalize_state(self) -> None:
         """Use the vocabulary of all that was counted."""
-        self._lookup.finalize_state()
+        self._lookup_layer.finalize_state()
 
     def reset_state(self) -> None:
         """Forget what was counted."""
-        self._lookup.reset_state()
+        self._lookup_layer.reset_state()
+
+    def save_own_variables(self, store: Any) -> None:
+        """Put what the lookup of words keeps into a store, too: Keras has it in both places."""
+        self._lookup_layer.save_own_variables(store)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Nothing: the lookup of words takes its own."""
 
     # ------------------------------------------------------------------------------------------------ calling
 
     def of_data(self, inputs: Any) -> Any:
         """The numbers of the words of texts, or what output_mode makes of them."""
-        self._lookup.require_vocabulary()
+        self._lookup_layer.require_vocabulary()
         words, shape = self._words(inputs)
         lengths = [len(each) for each in words]
-        flat = self._lookup.numbers([word for each in words for word in each])
+        flat = self._lookup_layer.numbers([word for each in words for word in each])
         size = self.output_sequence_length or max(lengths, default=0)
         numbers = np.full((len(words), max([size, *lengths])), 0 if self.output_mode == "int" else -1)
         numbers[np.arange(numbers.shape[1]) < np.array(lengths, int)[:, None]] = flat
         if self.output_mode == "int":
             made = numbers[:, :size]
         elif self.output_mode == "one_hot":
-            made = self._lookup.given_out(numbers[..., None])
+            made = self._lookup_layer.given_out(numbers[..., None])
         else:
-            made = self._lookup.given_out(numbers)
+            made = self._lookup_layer.given_out(numbers)
         return ops.convert(made.reshape(*shape, *made.shape[1:]))
 
     def _words(self, data: Any) -> tuple[list[list[str]], tuple[int, ...]]:
@@ -292,7 +299,7 @@ class TextVectorization(HostLayer):
             "sparse",
             "ragged",
         )
-        found = self._lookup.get_config()
+        found = self._lookup_layer.get_config()
         ways = {
             name: serialize_keras_object(way) if callable(way) else way
             for name, way in (("standardize", self.standardize), ("split", self.split))

@@ -1,0 +1,244 @@
+"""HDF5 files of named arrays, by h5py: written here, read in a process of its own with limits."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gputrain.data.io import files
+from gputrain.data.io.errors import CorruptFileError, FilePath
+from gputrain.errors import explain
+from gputrain.saving.files.arrays import BFLOAT16, Stored, from_bfloat16, on_host, read_all
+from gputrain.utils.files import write_atomically
+
+MEMORY = 256 << 20  # bytes that the reading process may take beside its libraries
+SECONDS = 5  # of processor time, and one more for each so many bytes:
+_BYTES_A_SECOND = 50 << 20
+_PATIENCE = 60  # seconds that it may take beside that, when the machine is busy
+_CHILD = Path(__file__).with_name("hdf5_child.py")
+
+
+def is_there() -> bool:
+    """Whether h5py is installed."""
+    from importlib.util import find_spec
+
+    return find_spec("h5py") is not None
+
+
+def require_h5py(what: str) -> Any:
+    """The package h5py.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    if not is_there():
+        raise ImportError(
+            explain(
+                f"{what} needs the package h5py, which is not installed.",
+                fix="Install it: pip install 'gputrain[files]'. Files in .safetensors or .npz need none.",
+            )
+        )
+    import h5py
+
+    return h5py
+
+
+def write(path: FilePath, arrays: Mapping[str, Any]) -> None:
+    """Write arrays into a file, whole or not at all.
+
+    Args:
+        path: the file.
+        arrays: arrays or variables by name; "/" divides the names of groups.
+
+    Raises:
+        ImportError: h5py is not installed.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> write("model.weights.h5", {"layers/dense/vars/0": numpy.ones((3, 2))})
+    """
+    require_h5py("An HDF5 file")
+    write_atomically(Path(path), lambda stream: write_into(stream, arrays))
+
+
+def write_into(stream: Any, arrays: Mapping[str, Any]) -> None:
+    """Write arrays into a stream that can be sought and read."""
+    with require_h5py("An HDF5 file").File(stream, "w") as file:
+        for name, value in arrays.items():
+            file.create_dataset(name, data=on_host(value))
+
+
+def read(
+    path: FilePath, wanted: Mapping[str, Any] | None = None, max_bytes: int = files.DEFAULT_BUDGET
+) -> dict[str, np.ndarray]:
+    """Read arrays from a file.
+
+    Args:
+        path: the file.
+        wanted: names, and what has the shape and the dtype of each; None for all.
+        max_bytes: most bytes for all of them together.
+
+    Raises:
+        CorruptFileError: the file is damaged, leads to other files, takes too much time or memory, or does
+            not hold what is wanted.
+        ImportError: h5py is not installed.
+        OSError: it cannot be opened.
+    """
+    return read_all(opened(path), path, wanted, max_bytes)
+
+
+@contextmanager
+def opened(
+    path: FilePath, offset: int = 0, size: int | None = None, *, attributes: bool = False
+) -> Iterator[Hdf5File]:
+    """Open a file in a process of its own.
+
+    Args:
+        path: the file.
+        offset: where the format begins in it.
+        size: of the format, in bytes; default the rest of the file.
+        attributes: whether to read those of the groups, too.
+
+    Raises:
+        CorruptFileError: the file is damaged, leads to other files, or takes too much time or memory.
+        ImportError: h5py is not installed.
+        OSError: it cannot be opened.
+    """
+    require_h5py("An HDF5 file")
+    with files.open_regular(path) as stream:
+        rest = os.fstat(stream.fileno()).st_size - offset
+    file = Hdf5File(path, offset, rest if size is None else size, attributes)
+    try:
+        yield file
+    finally:
+        file.close()
+
+
+class Hdf5File:
+    """An open file.
+
+    Attributes:
+        specs: what it holds of numbers.
+        attributes: text and numbers of each group by name, where they were asked for.
+    """
+
+    def __init__(self, path: FilePath, offset: int, size: int, attributes: bool) -> None:
+        self.path = path
+        kept = {name: text for name, text in os.environ.items() if not name.startswith(("HDF5_", "PYTHON"))}
+        self._child = subprocess.Popen(
+            [sys.executable, "-I", str(_CHILD)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**kept, "HDF5_PLUGIN_PRELOAD": "::", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        )
+        self._late = False
+        seconds = SECONDS + size // _BYTES_A_SECOND
+        self._watch = threading.Timer(seconds + _PATIENCE, self._give_up)
+        self._watch.daemon = True
+        self._watch.start()
+        try:
+            self._ask(
+                {
+                    "paths": [os.path.abspath(place) for place in sys.path],
+                    "file": os.path.abspath(path),
+                    "offset": offset,
+                    "size": size,
+                    "memory": MEMORY,
+                    "seconds": seconds,
+                    "attributes": attributes,
+                }
+            )
+            answer = self._answer()
+            self.specs = {
+                name: Stored(tuple(shape), dtype)
+                for name, (shape, dtype) in answer["datasets"].items()
+                if dtype != "other"
+            }
+            self.attributes: dict[str, dict[str, Any]] = answer.get("attributes", {})
+        except BaseException:
+            self.close()
+            raise
+
+    def arrays(self, names: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+        """See `ArrayFile`."""
+        for name in names:
+            shape, dtype = self.specs[name]
+            self._ask(name)
+            size, raw = self._answer()["bytes"], np.uint16 if dtype == BFLOAT16 else np.dtype(dtype)
+            array = np.empty(shape, raw)
+            files.require_bytes(self.path, f"{name!r} fills its shape {shape}", array.nbytes, size)
+            self._fill(array)
+            yield name, from_bfloat16(array) if dtype == BFLOAT16 else array
+
+    def close(self) -> None:
+        """End the process."""
+        self._watch.cancel()
+        self._child.kill()
+        for pipe in (self._child.stdin, self._child.stdout):
+            assert pipe is not None
+            with suppress(OSError):  # what it was not told any more
+                pipe.close()
+        self._child.wait()
+
+    def _give_up(self) -> None:
+        self._late = True
+        self._child.kill()
+
+    def _ask(self, request: Any) -> None:
+        assert self._child.stdin is not None
+        try:
+            self._child.stdin.write(json.dumps(request).encode() + b"\n")
+            self._child.stdin.flush()
+        except OSError:
+            raise self._ended() from None
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._child.stdout is not None
+        line = self._child.stdout.readline()
+        if not line.endswith(b"\n"):
+            raise self._ended()
+        answer: dict[str, Any] = json.loads(line)
+        if "missing" in answer:
+            raise ImportError(answer["missing"])
+        if "error" in answer:
+            raise CorruptFileError(self.path, "the file is a whole HDF5 file", "one", answer["error"])
+        return answer
+
+    def _fill(self, array: np.ndarray) -> None:
+        """Fill an array with the bytes that come."""
+        assert self._child.stdout is not None
+        view = array.reshape(-1).view(np.uint8).data
+        while len(view):
+            done = self._child.stdout.readinto(view)  # type: ignore[attr-defined]
+            if not done:
+                raise self._ended()
+            view = view[done:]
+
+    def _ended(self) -> CorruptFileError:
+        """The error where the process came to an end."""
+        code = self._child.wait()
+        why = "it did not end in time" if self._late else f"the process that read it ended by {_signal(code)}"
+        rule = "the file can be read within limits of time and memory"
+        return CorruptFileError(self.path, rule, "a whole HDF5 file", why)
+
+
+def _signal(code: int) -> str:
+    """What a return code says."""
+    import signal
+
+    if code >= 0:
+        return f"itself ({code})"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"

@@ -1,0 +1,452 @@
+"""Whole models and weights in files: Keras 3's `.keras` and `.weights.h5`, safetensors and npz.
+
+A `.keras` file is a zip file of config.json (layers, calls, what `compile` was given), metadata.json
+(versions), model.weights.h5 (variables of layers and optimizers), and assets/ for classes with `save_assets`.
+Where h5py is missing, the variables are written as model.weights.safetensors.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from gputrain.data.io import zips
+from gputrain.data.io.errors import CorruptFileError, FilePath
+from gputrain.data.io.files import open_regular
+from gputrain.errors import explain
+from gputrain.release import KERAS_VERSION, __version__
+from gputrain.saving import keras_paths
+from gputrain.saving.files import hdf5, npz, safetensors
+from gputrain.saving.files.arrays import ArrayFile
+from gputrain.saving.files.kinds import foreign, kind_of_place
+from gputrain.saving.loading import load_into
+from gputrain.utils.custom_objects import deserialize_keras_object
+from gputrain.utils.files import write_atomically
+from gputrain.utils.registry import described
+
+CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
+WEIGHTS_H5, WEIGHTS_SAFETENSORS = "model.weights.h5", "model.weights.safetensors"
+FORMAT = 1  # of what gputrain adds; a file with a higher number is not read
+_KERAS_MAJOR = 3
+_MOST_TEXT = 256 << 20  # bytes of config.json
+_MOST_ASSETS = 1 << 30  # bytes of all files for one layer
+_WHOLE = "load_model reads models that were saved as a whole"
+
+
+# ----------------------------------------------------------------------------------------------- whole models
+
+
+def save_model(
+    model: Any, filepath: FilePath, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any
+) -> None:
+    """Save a model as a whole: layers, weights, what `compile` was given, and the optimizer's state.
+
+    Keras 3 reads the file. It is written whole or not at all.
+
+    Args:
+        model: a model. Where classes of its layers are your own, `load_model` needs them registered.
+        filepath: ends in ".keras"; with zipped=False the name of a folder.
+        overwrite: whether a file that is there may be replaced.
+        zipped: False writes the parts into a folder.
+        kwargs: include_optimizer=False leaves out the optimizer's state and what `compile` was given.
+
+    Raises:
+        ValueError: another ending, or an unknown argument.
+        FileExistsError: a file is there, and overwrite=False.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> save_model(model, "model.keras")
+    """
+    include_optimizer = kwargs.pop("include_optimizer", True)
+    _no_others(kwargs, "save_model", "overwrite, zipped, include_optimizer")
+    path = Path(filepath)
+    is_zipped = zipped is None or bool(zipped)
+    if is_zipped != (path.suffix == ".keras"):
+        rule = f"{model.name}: a saved model is a file ending in .keras, or with zipped=False a folder."
+        fix = f"Write {path.stem + '.keras'!r}." if is_zipped else "Give the folder another name."
+        raise ValueError(explain(rule, received=f"{str(path)!r}", fix=fix))
+    _require_free(path, overwrite)
+    if not model.built:
+        rule = f"{model.name} is saved before it is built: the file has no weights."
+        warnings.warn(explain(rule, fix="Call it on data first, or build(input_shape)."), stacklevel=3)
+    parts = _Parts(model, include_optimizer)
+    if not is_zipped:
+        parts.write_folder(path)
+        return
+    write_atomically(path, parts.write_zip)
+
+
+class _Parts:
+    """The parts of a saved model."""
+
+    def __init__(self, model: Any, include_optimizer: bool) -> None:
+        config = described(model)
+        if not include_optimizer:
+            config["compile_config"] = {}
+        self.objects = _objects(model, (), include_optimizer)
+        now = datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
+        metadata = {
+            "keras_version": KERAS_VERSION,
+            "date_saved": now,
+            "gputrain_version": __version__,
+            "gputrain_format": FORMAT,
+        }
+        self.texts = {METADATA: json.dumps(metadata), CONFIG: json.dumps(config)}
+        self.weights = WEIGHTS_H5 if hdf5.is_there() else WEIGHTS_SAFETENSORS
+
+    def write_weights(self, stream: Any) -> None:
+        """The variables, in the format of the name of their part."""
+        module = hdf5 if self.weights == WEIGHTS_H5 else safetensors
+        module.write_into(stream, keras_paths.saved_arrays(self.objects))
+
+    def write_zip(self, stream: Any) -> None:
+        """All parts as members of a zip file."""
+        from zipfile import ZipFile
+
+        with ZipFile(stream, "w") as archive:
+            for name, text in self.texts.items():
+                archive.writestr(name, text)
+            with (
+                archive.open(self.weights, "w", force_zip64=True) as member,
+                tempfile.TemporaryFile() as file,
+            ):
+                self.write_weights(file)
+                file.seek(0)
+                shutil.copyfileobj(file, member, 1 << 20)
+            for name, source in self._assets():
+                archive.write(source, name)
+
+    def write_folder(self, path: Path) -> None:
+        """All parts as files of a folder; the config, which makes it a model, is the last."""
+        path.mkdir(parents=True, exist_ok=True)
+        write_atomically(path / self.weights, self.write_weights)
+        for name, source in self._assets():
+            target = path / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(target, _copier(source))
+        for name, text in self.texts.items():
+            write_atomically(path / name, _writer(text.encode()))
+
+    def _assets(self) -> Iterator[tuple[str, Path]]:
+        """Files that layers write by `save_assets`: names and where they lie while this goes on."""
+        for path, item in self.objects.items():
+            if not hasattr(item, "save_assets"):
+                continue
+            with tempfile.TemporaryDirectory() as folder:
+                item.save_assets(folder)
+                for source in sorted(Path(folder).rglob("*")):
+                    if source.is_file():
+                        yield "/".join((ASSETS, path, source.relative_to(folder).as_posix())), source
+
+
+def _copier(source: Path) -> Callable[[Any], object]:
+    return lambda stream: stream.write(source.read_bytes())
+
+
+def _writer(content: bytes) -> Callable[[Any], object]:
+    return lambda stream: stream.write(content)
+
+
+def _objects(model: Any, skip: Iterable[Any], include_optimizer: bool = True) -> dict[str, Any]:
+    """What is saved of a model, by path."""
+    from gputrain.optimizers import Optimizer
+
+    found = keras_paths.saved_objects(model, skip)
+    return {p: item for p, item in found.items() if include_optimizer or not isinstance(item, Optimizer)}
+
+
+def load_model(
+    filepath: FilePath,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+) -> Any:
+    """Load a model that `save_model` or Keras 3 wrote, compiled as it was, with its optimizer's state.
+
+    Nothing that the file says is run: names stand for registered classes and functions only.
+
+    Args:
+        filepath: a `.keras` file, or a folder written with zipped=False.
+        custom_objects: classes and functions of yours by the names in the file, beside those that
+            `register_keras_serializable` registered.
+        compile: whether to compile the model as it was compiled.
+        safe_mode: as in Keras; nothing unsafe is ever loaded, so only True is taken.
+
+    Returns:
+        the model.
+
+    Raises:
+        ValueError: a name that is not known, weights that do not fit, or safe_mode=False.
+        CorruptFileError: the file is damaged, of another kind, or of a newer version.
+        OSError: it cannot be opened.
+
+    Example:
+        >>> model = load_model("model.keras")
+    """
+    path = Path(filepath)
+    with _opened(path) as parts:
+        config = _checked_config(parts)
+        if not compile:
+            config["compile_config"] = None
+        model = deserialize_keras_object(config, custom_objects, safe_mode)
+        with parts.weights() as file:
+            load_into(model, file, path)
+        _load_assets(model, parts)
+    return model
+
+
+def _checked_config(parts: _Reader) -> dict[str, Any]:
+    """The config of a model, of a version that is known."""
+    metadata = _json(parts, METADATA) if parts.holds(METADATA) else {}
+    keras, own = str(metadata.get("keras_version", "3")), metadata.get("gputrain_format", FORMAT)
+    major = keras.partition(".")[0]
+    is_newer_keras = major.isdigit() and int(major) > _KERAS_MAJOR
+    newer = "gputrain" if own != FORMAT else "Keras" if is_newer_keras else None
+    if newer:
+        version = metadata.get("gputrain_version") if newer == "gputrain" else keras
+        rule = f"the file was written by a newer {newer}, whose files may look different"
+        expected = f"format {FORMAT}" if newer == "gputrain" else f"Keras {_KERAS_MAJOR}"
+        fix = "Install a newer gputrain: pip install --upgrade gputrain."
+        raise CorruptFileError(parts.path, rule, expected, f"{newer} {version}", fix)
+    return _json(parts, CONFIG)
+
+
+def _json(parts: _Reader, name: str) -> dict[str, Any]:
+    """A JSON object out of a part."""
+    try:
+        found = json.loads(parts.read(name, _MOST_TEXT))
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, CorruptFileError):
+            raise
+        received = f"{type(error).__name__}: {error}"
+        raise CorruptFileError(parts.path, f"{name} is a JSON object", "one", received) from None
+    if not isinstance(found, dict):
+        raise CorruptFileError(parts.path, f"{name} is a JSON object", "one", type(found).__name__)
+    return found
+
+
+def _load_assets(model: Any, parts: _Reader) -> None:
+    """Give each layer with `load_assets` the files that are kept for it, in a folder."""
+    for path, item in keras_paths.saved_objects(model).items():
+        start = "/".join((ASSETS, path, "")) if path else f"{ASSETS}/"
+        names = [name for name in parts.names() if name.startswith(start)]
+        if not names or not hasattr(item, "load_assets"):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            left = _MOST_ASSETS
+            for name in names:
+                target = Path(folder, name.removeprefix(start))
+                target.parent.mkdir(parents=True, exist_ok=True)
+                content = parts.read(name, left)
+                left -= len(content)
+                target.write_bytes(content)
+            item.load_assets(folder)
+
+
+# --------------------------------------------------------------------------------- the parts of a saved model
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[_Reader]:
+    """The parts of a saved model."""
+    kind = kind_of_place(path)
+    if kind == "folder":
+        yield _FolderReader(path)
+        return
+    if kind not in ("keras", "zip"):
+        raise foreign(path, kind, _WHOLE, "a .keras file")
+    with zips.opened(path) as archive:
+        if CONFIG not in archive.members:
+            raise foreign(path, kind, _WHOLE, f"a .keras file, with {CONFIG}")
+        yield _ZipReader(path, archive)
+
+
+class _Reader:
+    """The parts of a saved model: members of a zip file, or files of a folder."""
+
+    path: Path
+
+    def names(self) -> list[str]:
+        """Of all parts."""
+        raise NotImplementedError
+
+    def holds(self, name: str) -> bool:
+        """Whether there is such a part."""
+        return name in self.names()
+
+    def read(self, name: str, most: int) -> bytes:
+        """A part, of `most` bytes or fewer."""
+        raise NotImplementedError
+
+    def place(self, name: str, stack: ExitStack) -> tuple[Path, int, int]:
+        """The file in which the bytes of a part stand as they are, from where on, and how many."""
+        raise NotImplementedError
+
+    @contextmanager
+    def weights(self) -> Iterator[ArrayFile]:
+        """The variables."""
+        formats: dict[str, Any] = {WEIGHTS_H5: hdf5.opened, WEIGHTS_SAFETENSORS: safetensors.opened}
+        name = next((name for name in formats if self.holds(name)), None)
+        if name is None:
+            rule = "a saved model has a part with its weights"
+            raise CorruptFileError(self.path, rule, " or ".join(formats), self.names()[:20])
+        with ExitStack() as stack, formats[name](*self.place(name, stack)) as file:
+            yield file
+
+
+class _ZipReader(_Reader):
+    def __init__(self, path: Path, archive: zips.Archive) -> None:
+        self.path, self._archive = path, archive
+
+    def names(self) -> list[str]:
+        return list(self._archive.members)
+
+    def read(self, name: str, most: int) -> bytes:
+        return self._archive.read(name, most)
+
+    def place(self, name: str, stack: ExitStack) -> tuple[Path, int, int]:
+        """In the zip file itself; a part that is compressed is unpacked first."""
+        size = self._archive.members[name].file_size
+        if self._archive.is_stored(name):
+            with zips.reading(self.path), self._archive.open(name) as stream:
+                _pass_on(stream, None)  # to its end, where a wrong check sum is found
+            return self.path, self._archive.offset(name), size
+        file = stack.enter_context(tempfile.NamedTemporaryFile())  # noqa: SIM115
+        with zips.reading(self.path), self._archive.open(name) as stream:
+            _pass_on(stream, file)
+        file.flush()
+        return Path(file.name), 0, size
+
+
+class _FolderReader(_Reader):
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def names(self) -> list[str]:
+        return [file.relative_to(self.path).as_posix() for file in self.path.rglob("*") if file.is_file()]
+
+    def read(self, name: str, most: int) -> bytes:
+        with open_regular(self.path / name) as stream:
+            content = stream.read(most + 1)
+        if len(content) > most:
+            raise CorruptFileError(self.path, f"{name} must fit the memory allowed", most, "more bytes")
+        return content
+
+    def place(self, name: str, stack: ExitStack) -> tuple[Path, int, int]:
+        return self.path / name, 0, (self.path / name).stat().st_size
+
+
+def _pass_on(source: IO[bytes], target: Any) -> None:
+    while chunk := source.read(1 << 20):
+        if target is not None:
+            target.write(chunk)
+
+
+# ---------------------------------------------------------------------------------------------- weights alone
+
+_FORMATS = {".weights.h5": hdf5, ".safetensors": safetensors, ".npz": npz}
+
+
+def save_weights(
+    model: Any, filepath: FilePath, overwrite: bool = True, max_shard_size: Any = None, **kwargs: Any
+) -> None:
+    """Save the weights of a model, and the state of its optimizer, without its layers.
+
+    Args:
+        model: a model that is built.
+        filepath: ends in ".weights.h5" (Keras 3's format), ".safetensors" or ".npz".
+        overwrite: whether a file that is there may be replaced.
+        max_shard_size: of Keras; the file is always one, so only None is taken.
+        kwargs: objects_to_skip: layers that are left out.
+
+    Raises:
+        ValueError: another ending, a model that is not built, or an unknown argument.
+        FileExistsError: a file is there, and overwrite=False.
+        OSError: the file cannot be written.
+
+    Example:
+        >>> save_weights(model, "model.weights.h5")
+    """
+    skip = kwargs.pop("objects_to_skip", None) or ()
+    _no_others(kwargs, "save_weights", "overwrite, max_shard_size, objects_to_skip")
+    if max_shard_size is not None:
+        rule = "save_weights writes one file."
+        raise ValueError(explain(rule, received=f"max_shard_size={max_shard_size!r}", fix="Leave it out."))
+    path = Path(filepath)
+    module = next((module for ending, module in _FORMATS.items() if path.name.endswith(ending)), None)
+    if module is None:
+        rule = f"{model.name}: the name of a file of weights says its format."
+        raise ValueError(
+            explain(rule, expected=f"an ending of {', '.join(_FORMATS)}", received=repr(str(path)))
+        )
+    if not model.built:
+        rule = f"{model.name}: weights are saved once they exist."
+        raise ValueError(explain(rule, fix="Call the model on data first, or build(input_shape)."))
+    _require_free(path, overwrite)
+    module.write(path, keras_paths.saved_arrays(_objects(model, skip)))
+
+
+def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **kwargs: Any) -> None:
+    """Load weights, and the state of the optimizer, into a model of the same layers.
+
+    Layers are found by their place in the model and not by name. Nothing is changed unless all fits.
+
+    Args:
+        model: a model that is built.
+        filepath: a file of `save_weights`, of Keras 3's `save_weights`, or a whole model in a `.keras` file.
+        skip_mismatch: warn about layers that do not fit and leave them as they are.
+        kwargs: objects_to_skip: layers that are left as they are.
+
+    Raises:
+        ValueError: weights are missing, too many or of other shapes; a model that is not built.
+        CorruptFileError: the file is damaged or of another kind.
+        OSError: it cannot be opened.
+
+    Example:
+        >>> load_weights(model, "model.weights.h5")
+    """
+    skip = kwargs.pop("objects_to_skip", None) or ()
+    _no_others(kwargs, "load_weights", "skip_mismatch, objects_to_skip")
+    path = Path(filepath)
+    if not model.built:
+        rule = f"{model.name}: weights are loaded into weights that exist."
+        raise ValueError(explain(rule, fix="Call the model on data first, or build(input_shape)."))
+    with _opened_weights(path) as file:
+        load_into(model, file, path, skip_mismatch, skip)
+
+
+@contextmanager
+def _opened_weights(path: Path) -> Iterator[ArrayFile]:
+    """The arrays of a file of weights, or of a whole model."""
+    kind = kind_of_place(path)
+    formats: dict[str, Any] = {"hdf5": hdf5, "safetensors": safetensors, "npz": npz}
+    if kind in ("keras", "folder"):
+        with _opened(path) as parts, parts.weights() as file:
+            yield file
+    elif kind in formats:
+        with formats[kind].opened(path) as file:
+            yield file
+    else:
+        rule = "load_weights reads files of weights"
+        raise foreign(path, kind, rule, "an HDF5 file (.weights.h5), .safetensors, .npz, or a .keras file")
+
+
+def _require_free(path: Path, overwrite: bool) -> None:
+    """Refuse to replace what is there, unless that is wanted."""
+    if path.exists() and not overwrite:
+        rule = f"{path} is there already."
+        raise FileExistsError(explain(rule, fix="Choose another name, or pass overwrite=True."))
+
+
+def _no_others(kwargs: Mapping[str, Any], where: str, known: str) -> None:
+    if kwargs:
+        rule = f"{where} has no such argument."
+        raise ValueError(explain(rule, expected=known, received=", ".join(sorted(kwargs))))

@@ -1,0 +1,157 @@
+"""From the arrays of a file to the variables of a model: compared first, then set one by one."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gputrain.errors import explain
+from gputrain.optimizers import Optimizer
+from gputrain.saving import keras_paths
+from gputrain.saving.files.arrays import ArrayFile, Stored
+from gputrain.utils.states import Holder
+
+_SHOWN = 5  # differences that an error lists
+
+
+@dataclass
+class Matched:
+    """What a file has for a model.
+
+    Attributes:
+        holders: variables, by the names of their arrays.
+        stores: objects of classes that load in their own way, each with the names of its arrays.
+        problems: what does not fit, by the path of the layer.
+        notes: what is left as it is without harm.
+    """
+
+    holders: dict[str, Holder] = field(default_factory=dict)
+    stores: list[tuple[Any, dict[str, str]]] = field(default_factory=list)
+    problems: dict[str, list[str]] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
+def load_into(
+    model: Any, file: ArrayFile, path: object, skip_mismatch: bool = False, skip: Iterable[Any] = ()
+) -> None:
+    """Set the variables of a model to the arrays of a file; none is changed unless all fit.
+
+    Args:
+        model: its weights exist.
+        file: an open one, with arrays by Keras's names.
+        path: of the file, for errors.
+        skip_mismatch: warn about layers that do not fit, and leave them as they are.
+        skip: layers that are left as they are in any case.
+
+    Raises:
+        ValueError: arrays are missing, too many or of other shapes.
+    """
+    skip = list(skip)
+    objects = keras_paths.saved_objects(model, skip)
+    left_out = [] if not skip else keras_paths.saved_objects(model).keys() - objects.keys()
+    _build_optimizers(objects, file.specs, model)
+    matched = _matched(model, objects, file.specs, set(left_out))
+    if matched.problems:
+        text = _told(model, path, matched.problems, skip_mismatch)
+        if not skip_mismatch:
+            raise ValueError(text)
+        warnings.warn(text, stacklevel=4)
+    for note in matched.notes:
+        warnings.warn(note, stacklevel=4)
+    for name, array in file.arrays(list(matched.holders)):
+        matched.holders[name].assign(array)
+    for item, names in matched.stores:
+        arrays = dict(file.arrays(list(names)))
+        item.load_own_variables({names[name]: array for name, array in arrays.items()})
+
+
+def _own_names(specs: Mapping[str, Stored], path: str) -> dict[str, str]:
+    """The arrays of an object itself: their keys in its store, by their names."""
+    start = keras_paths.variables_below(path)
+    return {name: name.removeprefix(start) for name in specs if name.startswith(start)}
+
+
+def _build_optimizers(objects: Mapping[str, Any], specs: Mapping[str, Stored], model: Any) -> None:
+    """Make the slots of optimizers that have some in the file."""
+    for path, item in objects.items():
+        is_new = isinstance(item, Optimizer) and not item.built
+        if is_new and len(_own_names(specs, path)) > len(item.saved_variables()):
+            item.build(model.trainable_variables)
+
+
+def _matched(
+    model: Any, objects: Mapping[str, Any], specs: Mapping[str, Stored], left_out: set[str]
+) -> Matched:
+    matched = Matched()
+    known: set[str] = set()
+    for path, item in objects.items():
+        names = _own_names(specs, path)
+        known |= names.keys()
+        holders = keras_paths.own_holders(item)
+        if holders is None:
+            matched.stores.append((item, names))
+            continue
+        wanted = {keras_paths.variables_below(path) + key: holder for key, holder in holders.items()}
+        problems = _differences(wanted, {name: specs[name] for name in names})
+        if isinstance(item, Optimizer) and problems:
+            counters = {name: holder for name, holder in wanted.items() if name in names and not holder.shape}
+            matched.notes.append(_begun_anew(item, len(names), len(wanted)))
+            matched.holders |= counters if len(names) == len(counters) else {}
+        elif problems:
+            matched.problems[path or item.name] = [f"{item.name!r}: {text}" for text in problems]
+        else:
+            matched.holders |= wanted
+    for name, holder in keras_paths.of_gputrain(model).items():
+        if name in specs and specs[name].shape == holder.shape:
+            matched.holders[name] = holder
+    for name in specs:
+        if name not in known and not _is_other(name, left_out):
+            place = name.rpartition("/vars/")[0]
+            matched.problems.setdefault(place, []).append(f"{name}: the model has no such layer")
+    return matched
+
+
+def _is_other(name: str, left_out: set[str]) -> bool:
+    """Whether an array is no weight of the model: gputrain's own, an optimizer's, or of what is left out."""
+    first = name.partition("/")[0]
+    beginnings = (f"{keras_paths.OWN}/", *(keras_paths.variables_below(path) for path in left_out))
+    return name.startswith(beginnings) or first.endswith("optimizer")
+
+
+def _differences(wanted: Mapping[str, Holder], found: Mapping[str, Stored]) -> list[str]:
+    """What of the wanted arrays is missing, too much, or of another shape."""
+    missing = [
+        f"{name} ({holder.name} of shape {holder.shape}) is missing in the file"
+        for name, holder in wanted.items()
+        if name not in found
+    ]
+    extra = [
+        f"{name} of shape {spec.shape} is in the file only"
+        for name, spec in found.items()
+        if name not in wanted
+    ]
+    shapes = [
+        f"{name} ({holder.name}) has shape {found[name].shape} in the file and {holder.shape} here"
+        for name, holder in wanted.items()
+        if name in found and tuple(holder.shape) != found[name].shape
+    ]
+    return [*missing, *extra, *shapes]
+
+
+def _begun_anew(optimizer: Optimizer, found: int, wanted: int) -> str:
+    rule = f"The state of optimizer {optimizer.name!r} is not that of the file and begins anew."
+    return explain(rule, expected=f"{wanted} variables", received=f"{found}")
+
+
+def _told(model: Any, path: object, problems: Mapping[str, list[str]], skipped: bool) -> str:
+    """What does not fit, a line for each."""
+    lines = [text for texts in problems.values() for text in texts]
+    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    what = "are left as they are" if skipped else "do not fit"
+    fix = "" if skipped else "\nload_weights(..., skip_mismatch=True) takes what fits."
+    if not model.built and not model.variables:
+        fix = f"\n{model.name} is not built: call it on data, or build(input_shape), so that it has weights."
+    count = f"{len(problems)} layer{'s' if len(problems) > 1 else ''}"
+    return f"{path}: {count} of {model.name!r} {what}.\n  " + "\n  ".join([*lines[:_SHOWN], *more]) + fix
