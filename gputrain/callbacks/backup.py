@@ -85,7 +85,7 @@ class BackupAndRestore(Callback):
         """Make the folder, and read the data once for its fingerprint."""
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         for path in (self._newest, self._previous):
-            remove_leftovers(path)
+            remove_leftovers(self.backup_dir, path.name)
         self._writer = Writer(self._newest, self._previous if self.double_checkpoint else None)
         identity = self.model._training_counters.identity
         self._about = {} if identity is None else identity.about

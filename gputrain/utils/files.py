@@ -92,10 +92,15 @@ def _temporary(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
 
 
-def remove_leftovers(path: Path) -> None:
-    """Remove the temporary files of `path` that a killed process left. Only one process may write to it."""
-    pattern = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}\.part")
-    for file in [file for file in path.parent.iterdir() if pattern.fullmatch(file.name)]:
+def remove_leftovers(folder: Path, name: str | None = None) -> None:
+    """Remove the temporary files that a killed process left in a folder. No other process may write there.
+
+    Args:
+        folder: the folder.
+        name: of the file that they were for; default any.
+    """
+    pattern = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[0-9a-f]{{8}}\.part")
+    for file in [file for file in folder.iterdir() if pattern.fullmatch(file.name)]:
         file.unlink(missing_ok=True)
 
 

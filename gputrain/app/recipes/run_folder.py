@@ -16,7 +16,7 @@ from gputrain.callbacks.backup import NEWEST
 from gputrain.data.io.npz_writer import write_npz
 from gputrain.errors import explain
 from gputrain.runtime import Variable
-from gputrain.utils.files import Reserved, write_atomically, write_text
+from gputrain.utils.files import Reserved, remove_leftovers, write_atomically, write_text
 from gputrain.utils.plain import as_json
 
 PREPARATION, WEIGHTS, METRICS = "preparation.json", "weights.npz", "metrics.json"
@@ -49,7 +49,8 @@ class RunFolder:
 
     @classmethod
     def reopened(cls, path: Path) -> RunFolder:
-        """The folder of a run that was begun before."""
+        """The folder of a run that was begun before, without what a killed process left half written."""
+        remove_leftovers(path)
         folder = cls.__new__(cls)
         folder._name_files(path)
         return folder

@@ -183,9 +183,9 @@ def _carry_out(
             tested = test(job.model, job.dataset.test, job.dataset.preparation, batch_size)
             metrics = {**tested.metrics, **trained}
             folder.write_metrics(metrics)
-            watched.backup.remove()
             figures = test_figures(metrics)
             log.say("result: " + ", ".join(figures) if figures else "done; there was no test part")
+            watched.backup.remove()
     except KeyboardInterrupt as interrupt:
         if int(job.model.step_counter):
             interrupt.args = (_keep_interrupted(watched),)
@@ -295,8 +295,9 @@ def _write_report(watched: _Training, folder: RunFolder, metrics: Mapping[str, A
     advice = [item.to_config() for item in watched.advisor.advice]
     try:
         write_report(watched.job, folder, metrics, history, advice, tested)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"{folder.path} is complete but for its report.") from None
+    except KeyboardInterrupt as interrupt:
+        interrupt.args = (f"{folder.path} is complete but for its report.",)
+        raise
     except OSError as error:
         rule = f"{folder.path}: the run is complete, but its report could not be written."
         raise OSError(explain(rule, received=error)) from error
