@@ -48,6 +48,10 @@ def heeded() -> Iterator[Stop]:
                 before[number] = signal.signal(number, handle)
     try:
         yield stop
+    except Exception as error:
+        if stop.reason is not None:  # what it cut may tell of it in other words, as the import of a module does
+            raise stop.reason from error
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
