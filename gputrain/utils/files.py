@@ -72,7 +72,8 @@ def _write(path: Path, write: Callable[[BinaryIO], object], temporary: Path, mod
 def _fill(temporary: Path, write: Callable[[BinaryIO], object], mode: str) -> None:
     with temporary.open(mode) as stream:
         write(stream)
-        stream.truncate()
+        if mode == "r+b":
+            stream.truncate()
         stream.flush()
         os.fsync(stream.fileno())
 

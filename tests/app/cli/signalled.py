@@ -58,9 +58,12 @@ def forked(work: Callable[[], int], folder: Path) -> int:
         os.chdir(folder)
         for descriptor in (1, 2):
             os.dup2(os.open("output.txt", os.O_WRONLY | os.O_CREAT | os.O_APPEND), descriptor)
+        sys.stdout, sys.stderr = os.fdopen(1, "w"), os.fdopen(2, "w")
         for number in SIGNALS:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
         code = work()
+        sys.stdout.flush()
+        sys.stderr.flush()
     finally:
         os._exit(code)
 
