@@ -40,6 +40,8 @@ ROOMS = {
     "gputrain.optimizers": "Optimizers. All take the arguments of `Optimizer` too.",
     "gputrain.optimizers.schedules": "Learning rates that change from step to step.",
     "gputrain.callbacks": "What takes part in training.",
+    "gputrain.applications": "Architectures for images.",
+    "gputrain.applications.imagenet_utils": "Preparing images, naming classes.",
     "gputrain.saving": "The state of a training, by name.",
     "gputrain.activations": "Activations: functions of one array or value.",
     "gputrain.initializers": "What weights begin with.",

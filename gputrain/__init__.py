@@ -18,6 +18,7 @@ from gputrain import (
     regularizers,
     utils,
 )
+from gputrain.absent import advise_on_imports as _advise_on_imports
 from gputrain.backend import device
 from gputrain.compiler import gradients
 from gputrain.errors import DataError, DeviceError, DTypeError, GraphError, NonFiniteError, ShapeError
@@ -35,7 +36,7 @@ from gputrain.release import version
 from gputrain.runtime import Variable
 
 if _TYPE_CHECKING:
-    from gputrain import callbacks, datasets, saving, tree
+    from gputrain import applications, callbacks, datasets, preprocessing, saving, tree
     from gputrain.backend.symbols import KerasTensor
 
 # The advisor is a callback that uses models, so it stands above the room in which users look for it.
@@ -61,6 +62,7 @@ __all__ = [
     "ShapeError",
     "Variable",
     "activations",
+    "applications",
     "backend",
     "callbacks",
     "config",
@@ -75,6 +77,7 @@ __all__ = [
     "models",
     "ops",
     "optimizers",
+    "preprocessing",
     "random",
     "regularizers",
     "saving",
@@ -84,8 +87,12 @@ __all__ = [
 ]
 
 # Rooms that many programs do without: imported when they are first asked for.
-_LATER = ("callbacks", "datasets", "recipes", "reporting", "saving", "scripts", "tabular", "tree")
+_LATER = (
+    *("applications", "callbacks", "datasets", "preprocessing", "recipes", "reporting"),
+    *("saving", "scripts", "tabular", "tree"),
+)
 _stands_above(__name__, ("KerasTensor",), "gputrain.backend.symbols")
+_advise_on_imports()
 
 if not _TYPE_CHECKING:  # for a type checker a name that is not there is an error
     __getattr__, __dir__ = _public("name", __name__, __all__, rooms=[f"{__name__}.{room}" for room in _LATER])

@@ -24,22 +24,15 @@ class Group(NamedTuple):
     names: dict[str, str]
 
 
-_WEIGHTS = (
-    'Keep the weights: numpy.savez("weights.npz", *model.get_weights()), and give them back with '
-    "set_weights() to a model of the same layers. model.to_json() keeps the layers."
-)
 _BY_HAND = "Write it as a function of (y_true, y_pred) with keras.ops, and pass the function to compile()."
 _HOST = "Compute it with NumPy, before the data goes into the model."
 
 NOT_THERE: tuple[Group, ...] = (
     Group(
-        "saving whole models",
-        _WEIGHTS,
-        {
-            "Model": "export",
-            "saving": "KerasFileEditor",
-            "": "export",
-        },
+        "exporting models for other programs",
+        'model.save("model.keras") keeps all of a model. Keras 3 reads the file and exports it: '
+        'keras.models.load_model("model.keras").export("folder").',
+        {"Model": "export", "saving": "KerasFileEditor", "": "export"},
     ),
     Group(
         "callbacks that save models",
@@ -87,12 +80,20 @@ NOT_THERE: tuple[Group, ...] = (
         },
     ),
     Group(
+        "other metrics of counts",
+        "Write a keras.metrics.Metric: update_state() adds to counts, result() computes the metric of them; "
+        "docs/training.md shows a mean IoU. A function will not do: its mean over batches is another number.",
+        {
+            "metrics": "BinaryIoU IoU MeanIoU OneHotIoU OneHotMeanIoU PrecisionAtRecall RecallAtPrecision "
+            "SensitivityAtSpecificity SpecificityAtSensitivity",
+        },
+    ),
+    Group(
         "other metrics",
         _BY_HAND,
         {
-            "metrics": "BinaryIoU ConcordanceCorrelation IoU MeanIoU OneHotIoU OneHotMeanIoU "
-            "PearsonCorrelation PrecisionAtRecall RecallAtPrecision SensitivityAtSpecificity "
-            "SpecificityAtSensitivity concordance_correlation pearson_correlation",
+            "metrics": "ConcordanceCorrelation PearsonCorrelation concordance_correlation "
+            "pearson_correlation",
         },
     ),
     Group(
@@ -108,30 +109,31 @@ NOT_THERE: tuple[Group, ...] = (
     Group(
         "inner methods of optimizers",
         "Make slots in build() with add_variable_from_reference(); train with apply_gradients() or fit().",
-        {"optimizers.Optimizer": "add_variable finalize_variable_values scale_loss set_weights"},
+        {"optimizers.Optimizer": "add_variable scale_loss"},
+    ),
+    Group(
+        "the state of an optimizer",
+        "Take what it keeps of each weight by optimizer.slot_values(), and set it by set_slot_values(); "
+        "gputrain.saving.state_tree(model) takes the state of a whole training, set_state_tree() sets it.",
+        {"optimizers.Optimizer": "set_weights"},
+    ),
+    Group(
+        "averages of weights",
+        "Average model.get_weights() in on_train_batch_end() of a Callback of your own, and set the averages "
+        "in on_train_end().",
+        {"callbacks": "SwapEMAWeights", "optimizers.Optimizer": "finalize_variable_values"},
     ),
     Group(
         "other callbacks",
         "CSVLogger and JSONLinesLogger write what a training does, gputrain report shows it; or write a "
         "Callback of your own.",
-        {"callbacks": "RemoteMonitor SwapEMAWeights TensorBoard"},
-    ),
-    Group(
-        "pretrained models",
-        "Build the model from layers and train it, or set weights of your own with set_weights().",
-        {"": "applications"},
+        {"callbacks": "RemoteMonitor TensorBoard"},
     ),
     Group(
         "other data sets",
         "Load the files yourself and pass arrays to fit(); keras.datasets.mnist, fashion_mnist and the sets "
         "of scikit-learn are there.",
-        {"datasets": "boston_housing california_housing cifar10 cifar100 imdb reuters", "utils": "get_file"},
-    ),
-    Group(
-        "the older room of preprocessing",
-        "keras.utils.pad_sequences pads sequences, keras.layers.TextVectorization makes numbers of text; "
-        "single images are read by Pillow and numpy.asarray.",
-        {"": "preprocessing"},
+        {"datasets": "boston_housing california_housing cifar10 cifar100 imdb reuters"},
     ),
     Group(
         "data pipelines and images from files",
@@ -140,6 +142,8 @@ NOT_THERE: tuple[Group, ...] = (
         {
             "utils": "audio_dataset_from_directory image_dataset_from_directory text_dataset_from_directory "
             "timeseries_dataset_from_array split_dataset array_to_img img_to_array load_img save_img",
+            "preprocessing": "image image_dataset_from_directory text_dataset_from_directory "
+            "timeseries_dataset_from_array",
         },
     ),
     Group(
@@ -166,13 +170,30 @@ NOT_THERE: tuple[Group, ...] = (
         "functions and calls without state",
         "Models keep their state; write train_step, or take gradients with gputrain.gradients.",
         {
-            "": "Function Operation StatelessScope SymbolicScope",
-            "layers.Layer": "compute_output_spec stateless_call symbolic_call",
-            "Model": "compute_loss_and_updates get_state_tree set_state_tree jax_state_sync "
-            "stateless_compute_loss make_predict_function make_test_function make_train_function",
+            "": "StatelessScope",
+            "layers.Layer": "stateless_call",
+            "Model": "compute_loss_and_updates jax_state_sync stateless_compute_loss",
             "metrics.Metric": "stateless_reset_state stateless_result stateless_update_state",
             "optimizers.Optimizer": "stateless_apply",
+            "ops": "jvp",
         },
+    ),
+    Group(
+        "symbolic calls",
+        "Call layers and keras.ops on keras.Input: keras.Model(inputs, outputs) is a function, a Layer of "
+        "your own an operation, and compute_output_shape() tells shapes.",
+        {"": "Function Operation SymbolicScope", "layers.Layer": "compute_output_spec symbolic_call"},
+    ),
+    Group(
+        "the state of a model",
+        "Take it by gputrain.saving.state_tree(model), and set it by set_state_tree(model, tree).",
+        {"Model": "get_state_tree set_state_tree"},
+    ),
+    Group(
+        "the functions of steps",
+        "Leave the call out: steps are traced when they are needed. Override train_step, test_step or "
+        "predict_step to change them.",
+        {"Model": "make_predict_function make_test_function make_train_function"},
     ),
     Group(
         "recomputation",
@@ -186,7 +207,7 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "metrics inside layers",
-        "Keep metrics as attributes of the model, and update them in train_step.",
+        "Make the metric an attribute of the layer, and call its update_state() in call().",
         {"layers.Layer": "add_metric"},
     ),
     Group(
@@ -197,9 +218,13 @@ NOT_THERE: tuple[Group, ...] = (
             "config": "disable_flash_attention enable_flash_attention is_flash_attention_enabled "
             "disable_traceback_filtering enable_traceback_filtering is_traceback_filtering_enabled "
             "enable_unsafe_deserialization is_nnx_enabled",
-            "backend": "result_type",
-            "Model": "jit_compile",
         },
+    ),
+    Group("dtypes of results", "Read dtype of what the operation returns.", {"backend": "result_type"}),
+    Group(
+        "models that are not compiled",
+        "Leave it out: every model is compiled. compile(run_eagerly=True) runs it operation by operation.",
+        {"Model": "jit_compile"},
     ),
     Group(
         "limits and displays for all trainings",
@@ -207,10 +232,10 @@ NOT_THERE: tuple[Group, ...] = (
         {
             "config": "max_epochs max_steps_per_epoch set_max_epochs set_max_steps_per_epoch "
             "disable_interactive_logging enable_interactive_logging is_interactive_logging_enabled",
-            "utils": "Progbar disable_interactive_logging enable_interactive_logging "
-            "is_interactive_logging_enabled",
+            "utils": "disable_interactive_logging enable_interactive_logging is_interactive_logging_enabled",
         },
     ),
+    Group("bars of loops of your own", "Write for x in tqdm.tqdm(batches).", {"utils": "Progbar"}),
     Group(
         "pictures of models",
         "model.summary() shows the layers.",
@@ -250,7 +275,7 @@ NOT_THERE: tuple[Group, ...] = (
         _HOST,
         {
             "ops": "cdist cholesky cholesky_inverse det eig eigh inv logdet lstsq lu_factor matrix_rank pinv "
-            "qr slogdet solve solve_triangular svd corrcoef correlate jvp"
+            "qr slogdet solve solve_triangular svd corrcoef correlate"
         },
     ),
     Group(
@@ -264,7 +289,8 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "other loops, windows and losses among the operations",
-        "Loops: keras.ops.scan, fori_loop, map and cond. Windows: numpy.hanning and its neighbours.",
+        "Loops: keras.ops.scan, fori_loop, map and cond. Windows: numpy.hanning and its neighbours. Patterns "
+        "of axes: keras.ops.reshape and transpose.",
         {
             "ops": "associative_scan while_loop vectorize rearrange bartlett blackman hamming hanning kaiser "
             "ctc_decode ctc_loss"
@@ -352,8 +378,12 @@ FORMER: dict[str, str] = {
     "KerasTensor.get_shape": "Read x.shape.",
     "KerasTensor._keras_mask": "The mask that a layer gives for x is layer.compute_mask(x).",
     "losses.Reduction": 'Write reduction="sum_over_batch_size", "sum" or "none".',
-    "preprocessing.sequence": "Use keras.utils.pad_sequences; pass a generator or a PyDataset to fit().",
-    "preprocessing.text": "Use keras.layers.TextVectorization, which splits and numbers words.",
+    "preprocessing.sequence.TimeseriesGenerator": "That is not a part of Keras 3. Cut windows with NumPy, in "
+    "a generator or a keras.utils.PyDataset that fit() takes.",
+    "preprocessing.image.ImageDataGenerator": "That is not a part of Keras 3. Change images by layers of the "
+    "model, such as keras.layers.RandomFlip; folders of images are read by recipes (docs/images.md).",
+    "preprocessing.text": "That is not a part of Keras 3. Use keras.layers.TextVectorization, which splits "
+    "and numbers words, or keras.layers.Hashing, which numbers them without a vocabulary.",
     **{
         f"{room}.{short}": f"It is keras.{room}.{long}."
         for room in ("losses", "metrics")

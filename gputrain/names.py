@@ -103,17 +103,33 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
 
 def _closest(name: str, names: Iterable[str], cutoff: float) -> str | None:
     """The name spelt most like `name`, unless it is less alike than `cutoff` (0..1)."""
+    return next(iter(_alike(name, names, cutoff, 1)), None)
+
+
+def _alike(name: str, names: Iterable[str], cutoff: float, most: int) -> list[str]:
+    """The names spelt most like `name`, the nearest first, none less alike than `cutoff` (0..1)."""
     import difflib  # only needed where an error is worded
 
     by_key: dict[str, list[str]] = {}
     for known in names:
         by_key.setdefault(_key(known), []).append(known)
-    close = difflib.get_close_matches(_key(name), by_key, n=1, cutoff=cutoff)
-    return difflib.get_close_matches(name, by_key[close[0]], n=1, cutoff=0.0)[0] if close else None
+    close = difflib.get_close_matches(_key(name), by_key, n=most, cutoff=cutoff)
+    return [difflib.get_close_matches(name, by_key[key], n=1, cutoff=0.0)[0] for key in close]
 
 
-def did_you_mean(name: str, names: Iterable[str]) -> str:
+_ALL_TOLD = 30  # names that an error lists; of more it lists those that are like the unknown one
+_FEW = 5
+
+
+def did_you_mean(name: str, names: Iterable[str], listing: str = "") -> str:
     """Return the closing words of an error about an unknown name: the nearest name and all known ones.
+
+    Of many names, those that are spelt like it, and where all are.
+
+    Args:
+        name: the unknown one.
+        names: the known ones.
+        listing: what lists many names, as "dir(keras.layers)".
 
     Example:
         >>> did_you_mean("ones_", ["ones", "zeros"])
@@ -124,7 +140,11 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
         return "There are no known names."
     close = nearest(name, known)
     hint = f"Did you mean {close!r}? " if close is not None else ""
-    return f"{hint}Known names: {', '.join(known)}."
+    if len(known) <= _ALL_TOLD:
+        return f"{hint}Known names: {', '.join(known)}."
+    alike = [other for other in _alike(name, known, 0.5, _FEW) if other != close]
+    others = f"Names like it: {', '.join(alike)}. " if alike else ""
+    return f"{hint}{others}" + (f"{listing} lists all." if listing else f"There are {len(known)} names.")
 
 
 def listed(items: Sequence[str], most: int = 20) -> str:
@@ -199,7 +219,7 @@ def public(
         instead = what_to_do(path)
         if instead is None:
             alike = [known for known in names if known[:1].isupper() == name[:1].isupper()]
-            instead = did_you_mean(name, alike)
+            instead = did_you_mean(name, alike, f"dir({path.rpartition('.')[0]})")
         what = f"{kind} {name!r}" if kind else path
         message = f"gputrain has no {what}. {instead}"
         if _is_from_import(asking):

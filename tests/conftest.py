@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# The matrices of tests are small; a second BLAS thread only waits, most of all on a busy machine.
+# The matrices of tests are small; a second thread of BLAS or PyTorch only waits, most of all on a busy machine.
 # Set before NumPy is first imported; a value from outside wins.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 

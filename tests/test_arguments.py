@@ -346,7 +346,7 @@ def test_a_summary_has_its_columns_where_it_is_told() -> None:
     assert (header.index("Output"), header.index("Param")) == (50, 80)
     assert lines(positions=[60, 80, 90])[2].index("Output") == 60
     narrow = lines(positions=[1, 2, 3])[2]
-    assert narrow.split() == ["Layer", "(type)", "Output", "shape", "Param", "#"]
+    assert narrow.split() == ["Layer", "(type)", "Output", "Shape", "Param", "#"]
 
 
 # ---------------------------------------------------------------------------------------------- nonsense

@@ -20,7 +20,7 @@ PACKAGE = Path(gputrain.__file__).resolve().parent
 # From the ground up; rooms in one line stand side by side and import each other nowhere.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors", "release", "keras_names"),
-    ("names",),
+    ("names", "absent"),
     ("config", "tree"),
     ("utils",),
     ("ir",),
@@ -38,9 +38,9 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("layers",),
     ("saving",),
     ("models",),
-    ("callbacks",),
+    ("applications", "callbacks"),
     ("app",),
-    ("tabular", "recipes", "reporting", "scripts"),  # short paths of rooms below
+    ("preprocessing", "tabular", "recipes", "reporting", "scripts"),  # short paths of rooms below
     ("",),  # gputrain/__init__.py
     ("__main__",),
 )
@@ -49,6 +49,7 @@ FLOOR = {room: i for i, rooms in enumerate(FLOORS) for room in rooms}
 # Imports inside functions: (module, what it imports) to the reason.
 DEFERRED = {
     ("names", "keras_names"): "start-up: only needed where an error is worded",
+    ("absent", "keras_names"): "start-up: only needed where a module is not there",
     ("backend", "backend.numpy"): "start-up: a device is opened when the first array needs it",
     ("backend", "backend.cupy.opening"): "optional: CuPy is looked for when a GPU is asked for",
     ("backend.cupy", "backend.cupy.device"): "optional: whether a GPU is there is found out without CuPy",
@@ -59,13 +60,14 @@ DEFERRED = {
     ("models.training.callback_list", "models.training.progbar_logger"): "start-up: not all show a bar",
     ("models.model", "models.memory"): "start-up: for those who ask for a plan",
     ("models.model", "models.summary"): "start-up: for those who ask for a summary",
+    ("models.model", "saving"): "start-up: for those who save or load",
     ("layers.base.tracking", "layers.base.places"): "start-up: for those who take or set a state",
     ("runtime.executable", "runtime.control"): "start-up: only loops and choices need it",
     ("data.arrays", "data.frames"): "start-up: most data is NumPy's",
     ("data.sources", "data.fingerprint"): "start-up: for those who save a state",
     ("models.training.loop", "saving"): "start-up: for those who resume",
     ("models.training.loop", "saving.checkpoint"): "start-up: for those who resume",
-    ("datasets._load", "datasets._download"): "start-up: ssl and urllib cost more than all of gputrain",
+    ("datasets._load", "data.io.download"): "start-up: ssl and urllib cost more than all of gputrain",
     ("datasets._bundled", "data.tabular"): "start-up: tables are read by few programs",
     ("layers.core.einsum_dense", "ops.contraction"): "start-up: few models have sums over letters",
     ("layers.core.embedding", "ops.contraction"): "start-up: for embeddings that are read back",

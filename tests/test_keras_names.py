@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import traceback
 from collections.abc import Callable
@@ -128,9 +129,7 @@ ATTRIBUTES: dict[str, tuple[Callable[[], Any], str]] = {
     "predict_classes": (lambda: line().predict_classes, "Write model.predict(x).argmax(axis=-1)"),
     "predict_proba": (lambda: line().predict_proba, "Keras 3 calls it model.predict()."),
     "to_yaml": (lambda: line().to_yaml, "Keras 3 has model.to_json()."),
-    "save": (lambda: line().save, "Keep the weights: numpy.savez"),
-    "save_weights": (lambda: line().save_weights, "Keep the weights: numpy.savez"),
-    "load_own_variables": (lambda: L.Dense(1).load_own_variables, "Keep the weights: numpy.savez"),
+    "export": (lambda: line().export, 'model.save("model.keras") keeps all of a model.'),
     "quantize": (lambda: line().quantize, "Train and store weights as float32 or float16."),
     "get_output_at": (lambda: L.Dense(1).get_output_at, "Read layer.output."),
     "lr": (lambda: line().optimizer.lr, "has no attribute 'lr'. Keras 3 calls it learning_rate."),
@@ -144,6 +143,16 @@ ATTRIBUTES: dict[str, tuple[Callable[[], Any], str]] = {
     "parameters": (lambda: line().parameters, "Read model.trainable_variables."),
     "backward": (lambda: keras.Input((1,)).backward, "self.optimizer.apply(gradients, self.trainable_"),
     "numpy": (lambda: keras.Input((1,)).numpy, "It has no contents while a model is traced"),
+    "add_metric": (lambda: L.Dense(1).add_metric, "call its update_state() in call()"),
+    "make_predict_function": (lambda: line().make_predict_function, "Leave the call out"),
+    "get_state_tree": (lambda: line().get_state_tree, "Take it by gputrain.saving.state_tree(model)"),
+    "set_weights": (
+        lambda: line().optimizer.set_weights,
+        "by optimizer.slot_values(), and set it by set_slot",
+    ),
+    "finalize_variable_values": (lambda: line().optimizer.finalize_variable_values, "Average model.get_w"),
+    "compute_output_spec": (lambda: L.Dense(1).compute_output_spec, "compute_output_shape() tells shapes"),
+    "jit_compile": (lambda: line().jit_compile, "every model is compiled"),
     "stateless_result": (lambda: keras.metrics.Mean().stateless_result, "Models keep their state"),
 }
 
@@ -157,7 +166,7 @@ def test_an_attribute_that_objects_lack(name: str) -> None:
     assert caught.value.name == name
 
 
-@pytest.mark.parametrize("name", ["to_yaml", "load_weights", "predict_classes", "save"])
+@pytest.mark.parametrize("name", ["to_yaml", "export", "predict_classes"])
 def test_python_adds_no_guess_to_the_advice(name: str) -> None:
     with pytest.raises(AttributeError) as caught:
         getattr(line(), name)
@@ -207,11 +216,19 @@ NAMES = {
     "Dense": "It is keras.layers.Dense.",
     "Adam": "It is keras.optimizers.Adam.",
     "to_categorical": "It is keras.utils.to_categorical.",
-    "models.load_model": "Keep the weights: numpy.savez",
+    "saving.KerasFileEditor": 'model.save("model.keras") keeps all of a model.',
     "models.Input": "It is keras.Input.",
     "models.Dense": "It is keras.layers.Dense.",
     "optimizers.Nadam": "SGD, Adam, AdamW and RMSprop are there",
     "losses.Dice": "Write it as a function of (y_true, y_pred)",
+    "metrics.MeanIoU": "A function will not do: its mean over batches is another number.",
+    "metrics.PearsonCorrelation": "Write it as a function of (y_true, y_pred)",
+    "callbacks.SwapEMAWeights": "Average model.get_weights() in on_train_batch_end()",
+    "Function": "keras.Model(inputs, outputs) is a function",
+    "StatelessScope": "Models keep their state",
+    "ops.jvp": "take gradients with gputrain.gradients",
+    "utils.Progbar": "for x in tqdm.tqdm(batches)",
+    "backend.result_type": "Read dtype of what the operation returns",
     "losses.accuracy": "It is keras.metrics.accuracy.",
     "callbacks.ModelCheckpoint": "keras.callbacks.EarlyStopping(restore_best_weights=True) gives the best",
     "callbacks.TensorBoard": "CSVLogger and JSONLinesLogger",
@@ -227,8 +244,13 @@ NAMES = {
     "backend.expand_dims": "It is keras.ops.expand_dims.",
     "random.gamma": "keras.random has categorical",
     "config.set_dtype_policy": "Give layers a dtype",
-    "applications": "Build the model from layers",
-    "preprocessing": "keras.utils.pad_sequences pads sequences",
+    "preprocessing.image": "single ones by Pillow and numpy.asarray",
+    "preprocessing.image_dataset_from_directory": "folders of images are read by recipes",
+    "preprocessing.pad_sequences": "It is keras.utils.pad_sequences.",
+    "preprocessing.sequence.TimeseriesGenerator": "Cut windows with NumPy",
+    "preprocessing.text": "keras.layers.TextVectorization, which splits and numbers words",
+    "distribution": "One device trains a model",
+    "applications.ResNet51": "Did you mean",
     "mixed_precision": "Give layers a dtype",
     "losses.Reduction": 'Write reduction="sum_over_batch_size", "sum" or "none".',
     "GradientTape": "self.optimizer.apply(gradients, self.trainable_variables).",
@@ -258,7 +280,10 @@ def test_a_name_that_a_room_lacks(path: str) -> None:
         (lambda: line().compile("nadam"), "Unknown optimizer 'nadam'. SGD, Adam, AdamW and RMSprop are"),
         (lambda: line().compile("Adagrad"), "Unknown optimizer 'Adagrad'. SGD, Adam, AdamW and RMSprop"),
         (lambda: line().compile("sgd", "dice"), "Unknown loss 'dice'. Write it as a function of (y_true"),
-        (lambda: line().compile("sgd", "mse", metrics=["MeanIoU"]), "Unknown metric 'MeanIoU'. Write it as"),
+        (
+            lambda: line().compile("sgd", "mse", metrics=["MeanIoU"]),
+            "Unknown metric 'MeanIoU'. Write a keras.metrics.Metric",
+        ),
         (lambda: L.Dense(2, kernel_constraint="min_max_norm"), "For others pass a function"),
         (lambda: L.deserialize({"class_name": "JaxLayer", "config": {}}), "There is one engine"),
         (lambda: line().compile("adma"), "Unknown optimizer 'adma'. Did you mean 'adam'?"),
@@ -267,6 +292,21 @@ def test_a_name_that_a_room_lacks(path: str) -> None:
 def test_a_name_in_a_string(call: Callable[[], Any], words: str) -> None:
     with pytest.raises(ValueError, match=re.escape(words)):
         call()
+
+
+@pytest.mark.parametrize(
+    "name", ["preprocessing.text", "utils.np_utils", "layers.advanced_activations", "src"]
+)
+def test_a_module_of_older_keras_is_told_of_where_it_is_imported(name: str) -> None:
+    with pytest.raises(ModuleNotFoundError, match=re.escape(keras_names.FORMER[name])):
+        importlib.import_module(f"gputrain.{name}")
+
+
+def test_of_other_modules_python_says_that_they_are_not_there() -> None:
+    assert importlib.util.find_spec("gputrain.nothing") is None
+    for name in ("gputrain.nothing", "gputrain.layers.Dense", "nothing.applications"):
+        with pytest.raises(ModuleNotFoundError, match=f"^No module named '{name}'|'nothing'$"):
+            importlib.import_module(name)
 
 
 def test_every_text_is_a_sentence() -> None:

@@ -1,6 +1,7 @@
 """Nearest names and snake_case."""
 
 import importlib
+import json
 import subprocess
 import sys
 
@@ -62,6 +63,16 @@ def test_did_you_mean():
     assert did_you_mean("one", ["zeros", "ones"]) == "Did you mean 'ones'? Known names: ones, zeros."
     assert did_you_mean("qqqq", ["zeros"]) == "Known names: zeros."
     assert did_you_mean("x", []) == "There are no known names."
+
+
+def test_of_many_names_those_alike_are_told_and_where_all_are():
+    names = [*(f"column_{i:02d}" for i in range(40)), "colour"]
+    told = did_you_mean("column_077", names, "the table")
+    assert told.startswith("Did you mean 'column_07'? Names like it: column_")
+    assert told.count("column_") == 5
+    assert told.endswith(". the table lists all.")
+    assert did_you_mean("qqqq", names) == "There are 41 names."
+    assert did_you_mean("qqqq", names[:30]).startswith("Known names: column_00, ")
 
 
 ROOMS = {
@@ -128,3 +139,35 @@ def test_submodules_can_still_be_imported():
 )
 def test_lists_are_cut_short(items, most, words):
     assert listed(items, most) == words
+
+
+@pytest.mark.parametrize("room, name", [("layers", "Qqqq"), ("metrics", "Qqqq"), ("ops", "qqqq")])
+def test_what_lists_all_names_does(room, name):
+    module = getattr(gputrain, room)
+    with pytest.raises(AttributeError, match=rf"dir\(keras\.{room}\) lists all\.$") as caught:
+        getattr(module, name)
+    assert len(str(caught.value)) < 200
+    assert {*dir(module)} >= {*module.__all__}
+
+
+@pytest.mark.parametrize(
+    "config, words",
+    [
+        (
+            {"class_name": "Densee", "config": {}},
+            r"^Unknown layer 'Densee'\. Did you mean 'Dense'\? Names like",
+        ),
+        (
+            {"class_name": "Block", "config": {}},
+            r"dir\(keras\.layers\) lists all\. A class of your own is given",
+        ),
+        (
+            {"class_name": "Sequential", "config": {"layers": [{"class_name": "Conv2", "config": {}}]}},
+            "Conv2D",
+        ),
+    ],
+)
+def test_an_unknown_class_in_a_text_is_told_in_few_words(config, words):
+    with pytest.raises(ValueError, match=words) as caught:
+        gputrain.models.model_from_json(json.dumps(config))
+    assert len(str(caught.value)) < 350

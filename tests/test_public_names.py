@@ -25,7 +25,10 @@ RECORD = Path(__file__).with_name("public_names.json")
 COMMAND = "python -m tests.test_public_names"
 
 # Public modules that no page of the reference is about. They are attributes of the room above.
-INNER_ROOMS = tuple(f"gputrain.datasets.{name}" for name in ("idx", "npz", "npy", "images", "sniff"))
+INNER_ROOMS = (
+    *(f"gputrain.datasets.{name}" for name in ("idx", "npz", "npy", "images", "sniff")),
+    "gputrain.preprocessing.sequence",
+)
 
 RECORDED: dict[str, dict[str, str]] = json.loads(RECORD.read_text(encoding="utf-8"))
 

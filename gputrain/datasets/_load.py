@@ -65,7 +65,7 @@ def _archive_name(archive: str | PathLike[str]) -> str:
 
 
 def _download(info: DatasetInfo, name: str | None, base_url: str | None, notes: list[str]) -> Found:
-    from gputrain.datasets._download import fetch
+    from gputrain.data.io.download import fetch
 
     base = (base_url or os.environ.get(URL_VARIABLE) or DEFAULT_URL).rstrip("/")
     folder = cache_folder(info)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,26 @@ from gputrain.utils.dtypes import as_float_dtype, as_number, as_shape
 from gputrain.utils.philox import uniform64
 
 Seed = int | SeedGenerator | Mapping[str, Any] | None
+
+_DRAWS: ContextVar[bool] = ContextVar("draws", default=True)
+
+
+@contextmanager
+def without_draws() -> Iterator[None]:
+    """Let initializers return zeros instead of draws, where weights are about to be loaded.
+
+    Draws of weights made later stay the same.
+
+    Example:
+        >>> with without_draws():
+        ...     RandomNormal()((2,)).tolist()
+        [0.0, 0.0]
+    """
+    token = _DRAWS.set(False)
+    try:
+        yield
+    finally:
+        _DRAWS.reset(token)
 
 
 class RandomInitializer(Initializer):
@@ -50,20 +72,26 @@ class RandomInitializer(Initializer):
         where = type(self).__name__
         return as_shape(shape, where), as_float_dtype(dtype, where)
 
-    def _normal(self, shape: Any, dtype: Any, mean: float, stddev: float) -> NDArray[Any]:
+    def _drawn(self, shape: Any, dtype: Any, values: Callable[[Draw, int], NDArray[Any]]) -> NDArray[Any]:
+        """What `values` makes of the draw, in this shape and dtype; zeros within `without_draws`."""
         dims, kind = self._shaped(shape, dtype)
-        values = standard_normal(self._draw(), math.prod(dims))
-        return (mean + stddev * values).reshape(dims).astype(kind)
+        draw = self._draw()
+        if not _DRAWS.get():
+            return np.zeros(dims, kind)
+        return values(draw, math.prod(dims)).reshape(dims).astype(kind)
+
+    def _normal(self, shape: Any, dtype: Any, mean: float, stddev: float) -> NDArray[Any]:
+        return self._drawn(shape, dtype, lambda draw, count: mean + stddev * standard_normal(draw, count))
 
     def _truncated(self, shape: Any, dtype: Any, mean: float, stddev: float) -> NDArray[Any]:
-        dims, kind = self._shaped(shape, dtype)
-        values = standard_truncated_normal(self._draw(), math.prod(dims))
-        return (mean + stddev * values).reshape(dims).astype(kind)
+        return self._drawn(
+            shape, dtype, lambda draw, count: mean + stddev * standard_truncated_normal(draw, count)
+        )
 
     def _uniform(self, shape: Any, dtype: Any, low: float, high: float) -> NDArray[Any]:
-        dims, kind = self._shaped(shape, dtype)
-        values = uniform64(self._draw().words(math.prod(dims)))
-        return (low + (high - low) * values).reshape(dims).astype(kind)
+        return self._drawn(
+            shape, dtype, lambda draw, count: low + (high - low) * uniform64(draw.words(count))
+        )
 
 
 @registry.add("normal")

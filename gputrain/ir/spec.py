@@ -23,7 +23,11 @@ DTYPES = (*FLOATS, *INTEGERS, "bool")
 _NAMES = {np.dtype(name): name for name in DTYPES}  # NumPy makes the name anew at each question
 
 
-_TEXT = "Text is made into numbers before a model: by keras.layers.TextVectorization or StringLookup."
+_TEXT = (
+    "A layer makes numbers of text before the model: layer = keras.layers.TextVectorization(), or "
+    "StringLookup() for categories; layer.adapt(texts); x = layer(texts); then the model begins with "
+    "keras.Input(x.shape[1:], dtype=x.dtype), and model.fit(x, y). docs/text.md shows it."
+)
 
 
 def dtype_name(dtype: object) -> str:
@@ -42,10 +46,10 @@ def dtype_name(dtype: object) -> str:
     except TypeError:
         name = str(given)
     if name not in DTYPES:
+        if name.startswith(("str", "bytes")):
+            raise DTypeError(explain("Models compute with numbers, not with text.", received=name, fix=_TEXT))
         mixed, close = name.startswith("mixed_"), nearest(name, DTYPES)
-        hint = f"Did you mean {close!r}?" if close else None
-        if name.startswith(("str", "bytes", "object")):
-            hint = _TEXT
+        hint = _TEXT if name == "object" else f"Did you mean {close!r}?" if close else None
         raise DTypeError(
             explain(
                 f"Not a dtype gputrain {'keeps weights and computes' if mixed else 'computes'} in.",

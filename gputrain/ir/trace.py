@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,14 @@ def suspended() -> AbstractContextManager[None]:
     return interpreter.using(None)
 
 
+class Mark(NamedTuple):
+    """How far a trace was recorded; see `Trace.mark`."""
+
+    losses: int
+    effects: int
+    after: dict[Stored, Value]
+
+
 class Trace(Interpreter):
     """Records state reads and writes, extra losses, effects and layer paths.
 
@@ -44,7 +52,7 @@ class Trace(Interpreter):
         callers: layers whose call is being recorded, outermost first.
         finite: whether all that was required so far holds (`require`); states are kept unless it does.
         preparations: host functions to be called before each run of the program (learning-rate schedules).
-        looked_up: (indices, size, path of the layer) of indices that must lie in 0..size-1.
+        looked_up: (values, check, path of the layer) of what layers look up, which must be there.
     """
 
     def __init__(
@@ -67,7 +75,7 @@ class Trace(Interpreter):
         self.effects: list[Value] = []
         self.finite: Value | None = None
         self.preparations: list[Callable[[], None]] = []
-        self.looked_up: list[tuple[Value, int, str]] = []
+        self.looked_up: list[tuple[Value, Callable[[np.ndarray, str], None], str]] = []
         self.callers: list[Any] = []
         self.names: list[str] = []
         self._keys: list[str] = []
@@ -210,6 +218,15 @@ class Trace(Interpreter):
         self.read(variable)
         self.after[variable] = value
         return value
+
+    def mark(self) -> Mark:
+        """How far it is recorded, for `forget_since`."""
+        return Mark(len(self.losses), len(self.effects), dict(self.after))
+
+    def forget_since(self, mark: Mark) -> None:
+        """Forget what was added to the loss, done and written since `mark`, to record it in another way."""
+        del self.losses[mark.losses :], self.effects[mark.effects :]
+        self.after = mark.after
 
     def graph(self, inputs: list[Value], outputs: list[Value]) -> Graph:
         """The recorded program between `inputs` and `outputs`, states included."""

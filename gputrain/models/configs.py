@@ -20,7 +20,7 @@ from gputrain.ir import Node, Value
 from gputrain.layers.base import Layer
 from gputrain.layers.base.symbolic import LayerCall
 from gputrain.layers.core.input_layer import InputLayer
-from gputrain.models.functional import FunctionalGraph
+from gputrain.models.functional import FunctionalGraph, Place, name_of, returned
 from gputrain.models.operations import describes_operation, operation_config, operation_from
 from gputrain.ops.calls import FunctionCall
 from gputrain.utils.custom_objects import deserialize_keras_object, serialize_keras_object
@@ -33,7 +33,6 @@ _LEFT_OPEN = (
     *("BatchNormalization", "Bidirectional", "GroupQueryAttention", "GroupedQueryAttention"),
     *("MultiHeadAttention", "TimeDistributed"),
 )
-Place = tuple[str, int, int]  # name of a layer, number of its call, place among what the call returned
 
 
 def as_nested_model(cls: type[Layer]) -> type[Layer]:
@@ -64,7 +63,8 @@ def sequential_from_config(cls: Any, config: dict[str, Any], custom_objects: Any
 
 def functional_config(model: Any, graph: FunctionalGraph) -> dict[str, Any]:
     """The layers of a functional model, their calls, and where its inputs and outputs are."""
-    places, calls = _places(graph)
+    _require_described(graph)
+    places, calls = graph.places(), graph.calls()
     described = [_described(subject, calls.get(subject, ()), places) for subject in graph.operations]
     return {
         **functional_settings(model),
@@ -97,49 +97,30 @@ def functional_settings(model: Any) -> dict[str, Any]:
     return dict(settings)
 
 
-def _places(graph: FunctionalGraph) -> tuple[dict[Value, Place], dict[Any, list[Node]]]:
-    """Where each value is made, and the calls of each layer and of each operation."""
-    inputs = zip(graph.input_values, graph.input_layers, strict=True)
-    places: dict[Value, Place] = {value: (layer.name, 0, 0) for value, layer in inputs}
-    calls: dict[Any, list[Node]] = {}
-    for node in graph.nodes:
-        subject = node.op.layer if isinstance(node.op, LayerCall) else node
-        if subject is node and not isinstance(node.op, FunctionCall):
-            raise GraphError(
-                explain(
-                    f"{graph.name}: get_config() needs a model of layers and of operations of keras.ops.",
-                    received=f"the bare operation {node.op}",
-                    fix="Wrap it in a Layer subclass with get_config().",
-                )
-            )
-        found = calls.setdefault(subject, [])
-        for i, value in enumerate(_returned(node)):
-            places.setdefault(value, (_name_of(subject), len(found), i))
-        found.append(node)
-    return places, calls
-
-
-def _returned(node: Node) -> list[Value]:
-    """What a call returned, flat, dicts in the order of their keys; then the masks that it made."""
-    values = tree.flatten(node.op.packed(node.outputs))
-    return [*values, *(value for value in node.outputs if not any(value is known for known in values))]
-
-
-def _name_of(subject: Any) -> str:
-    return str(subject.op.name if isinstance(subject, Node) else subject.name)
-
-
 def _described(subject: Any, calls: Sequence[Node], places: Mapping[Value, Place]) -> dict[str, Any]:
     """A layer or an operation, with its calls."""
     if isinstance(subject, Node):
         plain, args = operation_config(subject.op, subject.inputs)
         nodes = [{"args": _plain(args, places), "kwargs": {}}]
-        return {**serialize_keras_object(plain), "name": _name_of(subject), "inbound_nodes": nodes}
+        return {**serialize_keras_object(plain), "name": name_of(subject), "inbound_nodes": nodes}
     nodes = []
     for node in calls:
         args, kwargs = node.op.given(node.inputs)
         nodes.append({"args": _plain(args, places), "kwargs": _plain(kwargs, places)})
     return {**layers_.serialize(subject), "name": subject.name, "inbound_nodes": nodes}
+
+
+def _require_described(graph: FunctionalGraph) -> None:
+    """Refuse an operation that is no function of `keras.ops`: nothing says its arguments."""
+    for subject in graph.operations:
+        if isinstance(subject, Node) and not isinstance(subject.op, FunctionCall):
+            raise GraphError(
+                explain(
+                    f"{graph.name}: get_config() needs a model of layers and of operations of keras.ops.",
+                    received=f"the bare operation {subject.op}",
+                    fix="Wrap it in a Layer subclass with get_config().",
+                )
+            )
 
 
 def _plain(structure: Any, places: Mapping[Value, Place]) -> Any:
@@ -208,7 +189,7 @@ def _values_of(subject: Any, args: list[Any], kwargs: dict[str, Any]) -> list[Va
         kwargs = {key: value for key, value in kwargs.items() if key != "training"}
     result = subject(*args, **kwargs)
     nodes = [leaf.node for leaf in tree.flatten(result) if isinstance(leaf, Value) and leaf.node is not None]
-    return _returned(nodes[0])
+    return returned(nodes[0])
 
 
 def _unsaid_training(layer: Layer) -> bool | None:

@@ -18,6 +18,8 @@ from gputrain.ops import expand_dims, squeeze
 from gputrain.ops.base import apply, cast, convert
 from gputrain.ops.calls import Call
 
+Place = tuple[str, int, int]  # name of a layer, number of its call, place among what the call returned
+
 
 def _called(op: Any, values: list[Any]) -> Any:
     """What an operation makes of other values, as a list."""
@@ -91,6 +93,34 @@ class FunctionalGraph:
     def layers(self) -> list[Layer]:
         """The layers among `operations`."""
         return [subject for subject in self.operations if isinstance(subject, Layer)]
+
+    @property
+    def is_chain(self) -> bool:
+        """Whether each call reads what the one before made and nothing else, and no layer is called twice."""
+        if len(self.input_values) != 1 or len(self.operations) != 1 + len(self.nodes):
+            return False
+        made = (self.input_values, *(node.outputs for node in self.nodes))
+        return all(
+            len(node.inputs) == 1 and any(node.inputs[0] is value for value in before)
+            for before, node in zip(made, self.nodes, strict=False)
+        )
+
+    def calls(self) -> dict[Any, list[Node]]:
+        """The calls of each layer, in order, and of each operation, which is a node itself."""
+        found: dict[Any, list[Node]] = {}
+        for node in self.nodes:
+            found.setdefault(node.op.layer if isinstance(node.op, LayerCall) else node, []).append(node)
+        return found
+
+    def places(self) -> dict[Value, Place]:
+        """Where each value is made."""
+        inputs = zip(self.input_values, self.input_layers, strict=True)
+        found: dict[Value, Place] = {value: (layer.name, 0, 0) for value, layer in inputs}
+        for subject, nodes in self.calls().items():
+            for number, node in enumerate(nodes):
+                for i, value in enumerate(returned(node)):
+                    found.setdefault(value, (name_of(subject), number, i))
+        return found
 
     def run(self, args: Any) -> Any:
         """Repeat the calls on `args`, given in the structure of the inputs (or flat, or by name).
@@ -207,6 +237,17 @@ class FunctionalGraph:
         if fitted is not x and mask is not None:
             fitted.mask = mask
         return fitted
+
+
+def name_of(subject: Any) -> str:
+    """The name of a layer, or of the operation of a node."""
+    return str(subject.op if isinstance(subject, Node) else subject.name)
+
+
+def returned(node: Node) -> list[Value]:
+    """What a call returned, flat, dicts in the order of their keys; then the masks that it made."""
+    values = tree.flatten(node.op.packed(node.outputs)) if isinstance(node.op, Call) else []
+    return [*values, *(value for value in node.outputs if not any(value is known for known in values))]
 
 
 def _with_axes_of(value: Value, x: Any) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -56,6 +55,7 @@ class Model(Trainer, Layer):
     """
 
     supports_masking = True
+    shows_calls: ClassVar[bool] = False  # in its summary
     known_as = "Model"
     _taken_beside = ("inputs", "outputs")
 
@@ -118,7 +118,7 @@ class Model(Trainer, Layer):
         for layer in layers:
             if layer.name == name:
                 return layer
-        hint = did_you_mean(str(name), [x.name for x in layers])
+        hint = did_you_mean(str(name), [x.name for x in layers], "summary()")
         raise ValueError(f"{self.name}: no layer is named {name!r}. {hint}")
 
     def summary(
@@ -132,23 +132,26 @@ class Model(Trainer, Layer):
     ) -> None:
         """Print the layers with output shapes and numbers of weights.
 
+        Of a functional model the inputs and the bare operations of `keras.ops` are listed, too. Where it is
+        no chain, the table says what each of them reads: "dense[1][0]" is the first value that the second
+        call of the layer dense returned. The totals count what the optimizer keeps, once it is built.
+
         Args:
             line_length: least width of the table.
             positions: where each column ends, as parts of the line or in characters; default as narrow as the
-                contents allow, which no column is narrower than.
+                contents allow, which no column is narrower than. The column of show_trainable comes behind.
             print_fn: called once with the whole text; default `print`.
             expand_nested: whether to list the layers of models within the model.
-            show_trainable: whether to say which layers are trainable.
-            layer_range: names (or patterns of names) of the first and the last layer to list.
+            show_trainable: whether to say which layers are trainable: Y, N, or - where there are no weights.
+            layer_range: names of the first and the last layer to list, or patterns that match how they begin.
 
         Raises:
             ValueError: layer_range names no layer; another argument that is not as above.
         """
         line_length = checks.count("summary: line_length", line_length)
-        layers = self.layers if layer_range is None else _between(self.layers, layer_range)
         from gputrain.models.summary import summary_text
 
-        text = summary_text(self, layers, line_length, positions, expand_nested, show_trainable)
+        text = summary_text(self, line_length, positions, expand_nested, show_trainable, layer_range)
         (print_fn or print)(text)
 
     def to_json(self, **kwargs: Any) -> str:
@@ -276,6 +279,7 @@ class Functional(Model):
     """
 
     begins_models = False
+    shows_calls = True
     heads_paths = False  # its layers may be built before it is there
     keras_room: ClassVar[str] = "keras.src.models.functional"
 
@@ -467,23 +471,6 @@ def _require_graph_constructor(cls: type[Model]) -> None:
                 fix="Override get_config and from_config in the class.",
             )
         )
-
-
-def _between(layers: list[Layer], names: Any) -> list[Layer]:
-    """The layers from the first whose name matches to the last that does."""
-    if not isinstance(names, list | tuple) or len(names) != 2:
-        raise ValueError(explain("layer_range is a pair of layer names.", received=repr(names)))
-    places = []
-    for pattern in names:
-        found = [
-            i for i, layer in enumerate(layers) if layer.name == pattern or re.fullmatch(pattern, layer.name)
-        ]
-        if not found:
-            hint = did_you_mean(str(pattern), [layer.name for layer in layers])
-            raise ValueError(f"layer_range: no layer is named {pattern!r}. {hint}")
-        places.append(found)
-    first, last = min(places[0][0], places[1][0]), max(places[0][-1], places[1][-1])
-    return layers[first : last + 1]
 
 
 def _output_names(outputs: Any, graph: FunctionalGraph) -> list[str]:

@@ -146,8 +146,8 @@ def operation_from(item: Mapping[str, Any]) -> Callable[..., Any]:
     known = _by_class()
     kind = item.get("class_name")
     if kind not in known:
-        names = list(known)
-        raise ValueError(f"Unknown operation {kind!r} in a model. {did_you_mean(str(kind), names)}")
+        hint = did_you_mean(str(kind), known, "dir(keras.ops)")
+        raise ValueError(f"Unknown operation {kind!r} in a model. {hint}")
     return _Described(known[kind], dict(item.get("config", {})))
 
 

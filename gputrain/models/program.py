@@ -54,7 +54,7 @@ class Program:
         self.model, self.kind, self.size = model, kind, size
         self.feeder, self.device = feeder, feeder.device
         specs = [Spec((size, *a.shape[1:]), a.dtype.name) for a in example.leaves]
-        self.structure, self.graph, self.preparations, self.ranges = trace_step(model, kind, example, specs)
+        self.structure, self.graph, self.preparations, self.lookups = trace_step(model, kind, example, specs)
         self.executable = Executable(self.graph, self.device, arena)
 
     @property

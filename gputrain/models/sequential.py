@@ -34,6 +34,7 @@ class Sequential(Functional):
     """
 
     heads_paths = True
+    shows_calls = False
     keras_room: ClassVar[str] = "keras"
 
     def __init__(self, layers: Any = None, trainable: bool = True, name: str | None = None) -> None:

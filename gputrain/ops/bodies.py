@@ -86,16 +86,35 @@ def trace_body(
     return results, Body(graph), [_from_outside(v, trace, outer) for v in captured]
 
 
+def taken_losses() -> list[tuple[Any, Value]]:
+    """What layers added to the loss in the body that is being traced, as values of it; it has none then.
+
+    They stay where nothing is traced around the body, to which they could be added.
+    """
+    trace = current_trace()
+    if trace is None or trace.parent is None:
+        return []
+    taken, trace.losses = trace.losses, []
+    return taken
+
+
+def add_losses(losses: Iterable[tuple[Any, Value]]) -> None:
+    """Add to the loss of the step that is being traced, what layers added in a body of it."""
+    trace = current_trace()
+    if trace is not None:
+        trace.losses.extend(losses)
+
+
 def _check_losses(trace: Trace) -> None:
-    """Losses added in a body are values of the body: the step around it cannot add them up."""
+    """Losses that are still in a body are values of the body: the step around it cannot add them up."""
     if not trace.losses:
         return
     names = [layer.name for layer, _ in trace.losses]
     where = "/".join(part for part in (trace.whole_path, names[0]) if part)
     raise GraphError(
         explain(
-            f"{where}: a loss (add_loss, activity_regularizer) cannot be added inside the body of a scan "
-            "or cond.",
+            f"{where}: a loss (add_loss, activity_regularizer) cannot be added inside a branch of a cond, or "
+            "in a scan outside of a layer.",
             fix="Return its value from the body and add it outside with add_loss.",
         )
     )

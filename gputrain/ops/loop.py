@@ -18,12 +18,12 @@ import numpy as np
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Graph, Node, Spec, Trace, Value, current_trace
 from gputrain.ops.base import Constant, Operation, Sample, apply, constant, convert, is_symbolic, spec_of
-from gputrain.ops.bodies import Body, PullBack, keep_effects, remembers, trace_body
+from gputrain.ops.bodies import Body, PullBack, add_losses, keep_effects, remembers, taken_losses, trace_body
 from gputrain.ops.creation import zeros, zeros_of
 from gputrain.ops.elementwise import Add, add
 from gputrain.ops.movement import reshape, stack, transpose
 from gputrain.ops.products import MatMul
-from gputrain.ops.reduction import SumTo, sum_to
+from gputrain.ops.reduction import SumTo, sum, sum_to
 from gputrain.utils import tree
 
 __all__ = ["Scan", "scan"]
@@ -403,7 +403,8 @@ def scan(
             results are the same.
 
     Returns:
-        (last carry, ys stacked along a new first axis).
+        (last carry, ys stacked along a new first axis). What layers add to the loss within f counts as the
+        sum over all steps.
 
     Raises:
         ShapeError: a carry changes shape, dtype or number of values, or lengths differ.
@@ -422,11 +423,13 @@ def scan(
     if current_trace() is None and not symbolic and steps is not None:
         return _eager_scan(f, init, xs, steps, reverse)
     structures: list[Any] = []
+    added: list[tuple[Any, Value]] = []
 
     def body(*values: Value) -> list[Any]:
         carry, y = f(_packed(init, values[: len(carries)]), _packed(xs, values[len(carries) :]))
         structures.append(y)
-        return [*_carries(carry, len(carries)), *_leaves(y)]
+        added.extend(taken_losses())
+        return [*_carries(carry, len(carries)), *_leaves(y), *(loss for _, loss in added)]
 
     specs = [*(spec_of(c) for c in carries), *(spec_of(x).with_shape(spec_of(x).shape[1:]) for x in slices)]
     results, made, captured = trace_body(body, specs, repeats=True)
@@ -437,6 +440,7 @@ def scan(
     outs = apply(op, *values[:n], *xs_of, *captured)
     outs = outs if isinstance(outs, tuple) else (outs,)
     keep_effects(outs, made)
+    add_losses((layer, sum(outs[n + ys - len(added) + i], 0)) for i, (layer, _) in enumerate(added))
     return _packed(init, outs[:n]), _packed(structures[-1], outs[n:])
 
 

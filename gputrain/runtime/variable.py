@@ -175,7 +175,7 @@ class Variable(Stored):
         if trace is not None:
             new = self.operators["convert"](value, dtype=self.dtype)
             return trace.write(self, new if isinstance(new, Value) else self.operators["constant"](new))
-        host = np.array(self.device.download(value), dtype=self.dtype)
+        host = np.asarray(self.device.download(value), self.dtype)
         if host.shape != self.shape:
             raise ShapeError(
                 explain(

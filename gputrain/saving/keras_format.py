@@ -21,6 +21,8 @@ from gputrain.data.io import zips
 from gputrain.data.io.errors import CorruptFileError, FilePath
 from gputrain.data.io.files import open_regular
 from gputrain.errors import explain
+from gputrain.layers.base.tracking import FROM_FILE
+from gputrain.optimizers import Optimizer
 from gputrain.release import KERAS_VERSION, __version__
 from gputrain.saving import keras_paths
 from gputrain.saving.files import hdf5, npz, safetensors
@@ -157,8 +159,6 @@ def _writer(content: bytes) -> Callable[[Any], object]:
 
 def _objects(model: Any, skip: Iterable[Any], include_optimizer: bool = True) -> dict[str, Any]:
     """What is saved of a model, by path."""
-    from gputrain.optimizers import Optimizer
-
     found = keras_paths.saved_objects(model, skip)
     return {p: item for p, item in found.items() if include_optimizer or not isinstance(item, Optimizer)}
 
@@ -196,7 +196,11 @@ def load_model(
         config = _checked_config(parts)
         if not compile:
             config["compile_config"] = None
-        model = deserialize_keras_object(config, custom_objects, safe_mode)
+        drawn = FROM_FILE.set(True)
+        try:
+            model = deserialize_keras_object(config, custom_objects, safe_mode)
+        finally:
+            FROM_FILE.reset(drawn)
         with parts.weights() as file:
             load_into(model, file, path)
         _load_assets(model, parts)

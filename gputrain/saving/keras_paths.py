@@ -15,7 +15,6 @@ import numpy as np
 
 from gputrain.layers.base import Layer
 from gputrain.layers.base.places import kept_states, seed_generators
-from gputrain.layers.base.tracking import Tracked
 from gputrain.names import snake_case
 from gputrain.optimizers import Optimizer
 from gputrain.random import SeedGenerator
@@ -64,16 +63,9 @@ def own_holders(item: Any) -> dict[str, Holder] | None:
     """What holds the own variables of an object; None of a class that keeps them in its own way."""
     if isinstance(item, Optimizer):
         return {str(i): holder for i, holder in enumerate(item.saved_variables())}
-    if keeps_its_own(item):
+    if item.keeps_its_own_variables():
         return None
     return {str(i): variable for i, variable in enumerate(item.own_variables())}
-
-
-def keeps_its_own(item: Any) -> bool:
-    """Whether the class of a layer overrides how its variables are saved and loaded."""
-    kind = type(item)
-    both = (kind.save_own_variables, kind.load_own_variables)
-    return both != (Tracked.save_own_variables, Tracked.load_own_variables)
 
 
 def of_gputrain(model: Any) -> dict[str, Holder]:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     )
     from gputrain.utils.padding import pad_sequences
 
-    is_keras_tensor: Any  # these stand above this room
+    get_file: Any  # these stand above this room
+    is_keras_tensor: Any
     standardize_dtype: Any
 
 __all__ = [
@@ -37,6 +38,7 @@ __all__ = [
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",
+    "get_file",
     "get_registered_name",
     "get_registered_object",
     "is_keras_tensor",
@@ -58,6 +60,7 @@ _CUSTOM_OBJECTS = (
 )
 stands_above(__name__, _CUSTOM_OBJECTS, "gputrain.utils.custom_objects")
 stands_above(__name__, ("pad_sequences",), "gputrain.utils.padding")
+stands_above(__name__, ("get_file",), "gputrain.data.io.cache")
 stands_above(__name__, ("is_keras_tensor", "standardize_dtype"), "gputrain.backend.symbols")
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error

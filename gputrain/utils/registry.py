@@ -20,6 +20,9 @@ _ALLOWED_KEYS = ("class_name", "config", "module", "registered_name", "build_con
 # Keys that Keras writes where layers stand in a model, and where they are shared.
 _OF_MODELS = ("name", "inbound_nodes", "shared_object_id")
 
+# Kinds whose room is not called as several of them are.
+_ROOMS = {"loss": "losses", "metric function": "metrics", "learning-rate schedule": "optimizers.schedules"}
+
 REGISTRIES: list[Registry[Any]] = []  # all of them, in the order of the rooms they are in
 # Classes and functions of a user's own by names such as "Custom>Scale", which configs may then use.
 CUSTOM: dict[str, Any] = {}
@@ -216,8 +219,10 @@ class Registry(Generic[T]):
         own = custom_object(name)
         if own is not None:
             return cast("Callable[..., Any]", own)
-        room = "losses" if self.kind == "loss" else f"{self.kind}s"
-        known = attribute_instead(room, name).removeprefix(". ") or did_you_mean(name, [*self.names(), *CUSTOM, *SCOPE.get(), *(custom_objects or ())])
+        room = _ROOMS.get(self.kind, f"{self.kind}s")
+        of_users = (*CUSTOM, *SCOPE.get(), *(custom_objects or ()))
+        known = attribute_instead(room, name).removeprefix(". ")
+        known = known or did_you_mean(name, [*self.names(), *of_users], f"dir(keras.{room})")
         raise ValueError(
             f"Unknown {self.kind} {name!r}. {known} A class of your own is given "
             f"as an instance, named in custom_objects, or registered with register_keras_serializable."

@@ -2,71 +2,20 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
 from gputrain.datasets import _catalog, fashion_mnist
+from tests.loopback import server
 
-Answer = Callable[[BaseHTTPRequestHandler], None]
-
-
-class LoopbackServer:
-    """An HTTP server on 127.0.0.1: `answers` maps a path to the function that answers it."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, Answer] = {}
-        self.requests: list[str] = []
-        owner = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                owner.requests.append(self.path)
-                owner.answers.get(self.path, lambda handler: handler.send_error(404))(self)
-
-            def log_message(self, format: str, *args: object) -> None:
-                pass
-
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
-        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
-
-    def __enter__(self) -> LoopbackServer:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._http.shutdown()
-        self._thread.join()
-        self._http.server_close()
-
-    def serve(self, path: str, body: bytes, length: int | None = None) -> None:
-        """Answer `path` with `body`; `length` is a Content-Length that need not be true."""
-
-        def answer(handler: BaseHTTPRequestHandler) -> None:
-            handler.send_response(200)
-            handler.send_header("Content-Length", str(len(body) if length is None else length))
-            handler.end_headers()
-            handler.wfile.write(body)
-
-        self.answers[path] = answer
-
-
-@pytest.fixture
-def server() -> Iterator[LoopbackServer]:
-    with LoopbackServer() as running:
-        yield running
+__all__ = ["server"]
 
 
 @pytest.fixture(autouse=True)
 def own_places(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No variable, cache or system folder of this machine counts; downloads go to a port that refuses."""
-    for name in ("GPUTRAIN_DATA", "http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("no_proxy", "*")
+    monkeypatch.delenv("GPUTRAIN_DATA", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("GPUTRAIN_DATASETS_URL", "http://127.0.0.1:1")

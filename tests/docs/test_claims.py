@@ -7,13 +7,15 @@ import re
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import gputrain as keras
 from gputrain import callbacks, optimizers
 from gputrain.app import advice, recipes
 from gputrain.app.recipes import schema
 from gputrain.app.recipes.arguments import parameters
-from tests.docs.pages import DOCS, ROOT
+from tests.docs.pages import DOCS, ROOT, blocks
 
 pytestmark = pytest.mark.cpu_only("nothing of it depends on the device")
 
@@ -81,3 +83,44 @@ def test_keys_are_found():
 def test_every_room_of_callbacks_is_named_rightly():
     named = set(re.findall(r"callbacks\.([A-Z]\w+)", text("training.md")))
     assert named <= set(callbacks.__all__)
+
+
+def test_the_mean_iou_of_the_page_is_that_of_the_counts():
+    (page,) = [b.text for b in blocks(DOCS / "training.md") if "class MeanIoU" in b.text]
+    names: dict[str, object] = {"keras": keras, "ops": keras.ops}
+    exec(page.partition("\n\n\nmodel = ")[0], names)  # noqa: S102
+    rng = np.random.default_rng(0)
+    y_true, y_pred = rng.integers(0, 3, (50, 2, 2)), rng.random((50, 2, 2, 5))
+    y_pred[..., 4] = 0  # neither in the targets nor in the outputs
+    metric = names["MeanIoU"](5)
+    for rows in (slice(30), slice(30, 50)):
+        metric.update_state(y_true[rows], y_pred[rows])
+    predicted = y_pred.argmax(axis=-1)
+    shares = []
+    for index in range(4):
+        both = np.sum((y_true == index) & (predicted == index))
+        shares.append(both / np.sum((y_true == index) | (predicted == index)))
+    assert float(metric.result()) == pytest.approx(np.mean(shares), rel=1e-6)
+
+
+def test_a_call_traces_each_time_and_predict_on_batch_once():
+    """What training.md says of model(x) in a loop."""
+    traced = []
+
+    class Layer(keras.layers.Layer):
+        def call(self, inputs):
+            traced.append(inputs.shape)
+            return 2 * inputs
+
+    def traces(call):
+        call()  # the first one may find out more
+        traced.clear()
+        for _ in range(5):
+            call()
+        return len(traced)
+
+    model = keras.Sequential([keras.Input((3,)), Layer()])
+    row = np.ones((1, 3), "float32")
+    assert traces(lambda: model(row)) == 5
+    assert traces(lambda: model.predict_on_batch(row)) == 0
+    assert traces(lambda: model.predict(row, verbose=0)) == 0

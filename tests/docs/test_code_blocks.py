@@ -31,7 +31,7 @@ GENERATED = ("command_line.md", "configuration.md")
 MOST_NOT_RUN = 4  # blocks that need a GPU or a download
 
 
-EXTRAS = {"images.md": "PIL"}  # what a page needs beside gputrain
+EXTRAS = {"files.md": "h5py", "images.md": "PIL"}  # what a page needs beside gputrain
 PICTURES = ("runs.md", "run_folder")  # tests in which runs are drawn; Matplotlib takes a second for each
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,3 +44,23 @@ def run(
     graph.verify()
     result, *grads = interpret(graph, list(arrays))
     return Run(result, grads[: len(values)], grads[len(values) :])
+
+
+def _batches(x: np.ndarray) -> Iterator[Any]:
+    for start in range(0, len(x), 4):
+        yield x[start : start + 4], np.ones((4, 1), "float32")
+
+
+# All ways for data (8, 4) into a model of one output.
+CALLS: dict[str, Callable[[Any, np.ndarray], Any]] = {
+    "fit": lambda model, x: model.fit(x, np.ones((8, 1)), verbose=0),
+    "of a generator": lambda model, x: model.fit(_batches(x), verbose=0),
+    "validation": lambda model, x: model.fit(
+        np.ones((8, 4), "int32"), np.ones((8, 1)), verbose=0, validation_data=(x, np.ones((8, 1)))
+    ),
+    "evaluate": lambda model, x: model.evaluate(x, np.ones((8, 1)), verbose=0),
+    "predict": lambda model, x: model.predict(x, verbose=0),
+    "train_on_batch": lambda model, x: model.train_on_batch(x, np.ones((8, 1))),
+    "predict_on_batch": lambda model, x: model.predict_on_batch(x),
+    "call": lambda model, x: model(x),
+}

@@ -278,6 +278,8 @@ CALLS: list[tuple[Callable[[], Any], str]] = [
     (lambda: heads(X, Y, Y[:, :5]), r"a value for each key"),
     (lambda: heads(X, Y[:1]), r"one batch size.*\(2, 5, 2, 3\)"),
     (lambda: heads(X, X, axes=2), r"attention_axes lie between samples and features.*1\.\.1.*\(2,\)"),
+    (lambda: heads(X, X, axes=-1), r"attention_axes lie between samples and features.*1\.\.1.*\(2,\)"),
+    (lambda: heads(FOUR, FOUR, axes=(1, -3)), r"attention_axes lie between .* each once.*1\.\.2.*\(1, 1\)"),
     (lambda: heads(X, X, axes=3), r"axis must name a dimension.*Received: 3"),
     (lambda: heads(X, Y, attention_mask=SEEN[:, :4]), r"mask must broadcast.*\(2, 2, 5, 7\).*\(2, 1, 4, 7\)"),
     (lambda: heads(X, Y, value_mask=SEEN[:, 0, :5]), r"mask must broadcast to the scores"),

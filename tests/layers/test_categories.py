@@ -17,6 +17,7 @@ from gputrain.layers.preprocessing.data_layer import encoded, encoded_rows
 from gputrain.layers.preprocessing.fingerprints import fingerprints, siphashes
 from gputrain.layers.preprocessing.quantiles import QuantileSummary
 from gputrain.models import model_from_json
+from tests.layers.harness import CALLS
 from tests.on_device import host, put
 
 RNG = np.random.default_rng(4)
@@ -118,10 +119,48 @@ def test_numbers_back_in_a_model() -> None:
     ]
 
 
-def test_an_unknown_number_in_a_model_without_a_place_for_it() -> None:
-    layer = layers.IntegerLookup(vocabulary=[5, 7], num_oov_indices=0)
-    inputs = keras.Input((2,), dtype="int32")
-    assert keras.Model(inputs, layer(inputs)).predict(np.array([[7, 6]]), verbose=0).tolist() == [[1, -1]]
+LOOKUPS: dict[str, tuple[Callable[[], Any], str]] = {
+    "classes": (
+        lambda: layers.CategoryEncoding(4, output_mode="count"),
+        r"category_encoding(_\d+)?: an index is outside of the 4 classes\. Expected: 0\.\.3\. Received: {}\.",
+    ),
+    "vocabulary": (
+        lambda: layers.IntegerLookup(
+            vocabulary=[3, 1, 2], num_oov_indices=0, mask_token=0, output_mode="count"
+        ),
+        r"integer_lookup(_\d+)?: with num_oov_indices=0 each token must be in the vocab.* Received: {}\.",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LOOKUPS)
+@pytest.mark.parametrize("dtype", ["int32", "float32"])
+@pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("bad", [4, -1])
+def test_what_is_not_there_is_told_before_any_step(kind: str, dtype: str, call: str, bad: int) -> None:
+    make, told = LOOKUPS[kind]
+    inputs = keras.Input((4,), dtype=dtype)
+    model = keras.Model(inputs, layers.Dense(1)(make()(inputs)))
+    model.compile("sgd", "mse")
+    x = np.arange(32).reshape(8, 4) % 4
+    model.predict(x, verbose=0)
+    before = model.get_weights()
+    x[2, 3] = bad
+    with pytest.raises(DataError, match=told.format(rf"{bad}(\.0)?")):
+        CALLS[call](model, x)
+    if call != "validation":
+        assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_a_new_vocabulary_is_the_one_that_data_is_compared_with() -> None:
+    layer = layers.IntegerLookup(num_oov_indices=0)
+    layer.adapt([5, 7])
+    model = keras.Sequential([keras.Input((2,), dtype="int32"), layer])
+    assert model.predict(np.array([[7, 5]]), verbose=0).tolist() == [[0, 1]]
+    layer.adapt([9, 7])
+    assert model.predict(np.array([[7, 9]]), verbose=0).tolist() == [[1, 0]]
+    with pytest.raises(DataError, match=r"must be in the vocabulary\. Received: 5\."):
+        model.predict(np.array([[7, 5]]), verbose=0)
 
 
 def test_a_compiled_model_uses_a_new_vocabulary() -> None:
@@ -165,10 +204,14 @@ def test_a_model_of_categories_learns() -> None:
     assert losses[-1] < 0.06 < 1 < losses[0]
 
 
-def test_indices_outside_count_nowhere_in_a_model() -> None:
+def test_computed_indices_outside_count_nowhere() -> None:
     inputs = keras.Input((2,), dtype="int32")
-    model = keras.Model(inputs, layers.CategoryEncoding(3, output_mode="count")(inputs))
-    assert model.predict(np.array([[-1, 2], [7, 0]]), verbose=0).tolist() == [[0, 0, 1], [1, 0, 0]]
+    rows = layers.CategoryEncoding(3, output_mode="count")(inputs - 1)
+    numbers = layers.IntegerLookup(vocabulary=[5, 7], num_oov_indices=0)(inputs + 5)
+    model = keras.Model(inputs, [rows, numbers])
+    rows, numbers = model.predict(np.array([[0, 3], [8, 1]]), verbose=0)
+    assert rows.tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert numbers.tolist() == [[0, -1], [-1, -1]]
 
 
 # ---------------------------------------------------------------------------------------------------- configs
@@ -433,9 +476,21 @@ REFUSED: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: keras.Input((1,), dtype="string"),
         DTypeError,
-        r"Received: string\. Text is made into numbers before a model",
+        r"^Models compute with numbers, not with text\. Received: string\. A layer makes numbers of text "
+        r"before the model: layer = keras\.layers\.TextVectorization\(\), or StringLookup\(\) for ",
     ),
 ]
+
+
+def test_what_is_said_of_text_can_be_done() -> None:
+    texts, y = np.array(["a film", "a story"]), np.ones((2, 1))
+    layer = layers.TextVectorization()
+    layer.adapt(texts)
+    x = layer(texts)
+    inputs = keras.Input(x.shape[1:], dtype=x.dtype)
+    model = keras.Model(inputs, layers.Dense(1)(layers.Flatten()(layers.Embedding(9, 2)(inputs))))
+    model.compile("sgd", "mse")
+    assert len(model.fit(x, y, verbose=0).history["loss"]) == 1
 
 
 @pytest.mark.parametrize("call, kind, text", REFUSED)

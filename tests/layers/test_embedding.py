@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 import gputrain as keras
 from gputrain import layers, ops
 from gputrain.errors import DataError, ShapeError
-from tests.layers.harness import run
+from tests.layers.harness import CALLS, run
 
 IDS = np.array([[3, 1, 0, 0], [2, 0, 5, 4]], "int32")
 
@@ -79,25 +79,6 @@ class Own(keras.Model):
 
     def call(self, inputs: Any) -> Any:
         return self.out(ops.mean(self.table(inputs), 1))
-
-
-def _batches(x: np.ndarray) -> Iterator[Any]:
-    for start in range(0, len(x), 4):
-        yield x[start : start + 4], np.ones((4, 1), "float32")
-
-
-CALLS: dict[str, Callable[[Any, np.ndarray], Any]] = {
-    "fit": lambda model, x: model.fit(x, np.ones((8, 1)), verbose=0),
-    "of a generator": lambda model, x: model.fit(_batches(x), verbose=0),
-    "validation": lambda model, x: model.fit(
-        np.ones((8, 4), "int32"), np.ones((8, 1)), verbose=0, validation_data=(x, np.ones((8, 1)))
-    ),
-    "evaluate": lambda model, x: model.evaluate(x, np.ones((8, 1)), verbose=0),
-    "predict": lambda model, x: model.predict(x, verbose=0),
-    "train_on_batch": lambda model, x: model.train_on_batch(x, np.ones((8, 1))),
-    "predict_on_batch": lambda model, x: model.predict_on_batch(x),
-    "call": lambda model, x: model(x),
-}
 
 
 @pytest.mark.parametrize("make", [_plain, _floats, _columns, Own], ids=lambda make: make.__name__)

@@ -752,3 +752,73 @@ def test_functions_of_a_user_see_known_sizes() -> None:
 
     inputs = keras.Input((None, 4))
     assert layers.TimeDistributed(layers.Lambda(halves))(inputs).shape == (None, None, 2)
+
+
+# ---------------------------------------------------------------------- what layers within add to the loss
+
+
+def added_to_loss(layer: Any, x: np.ndarray) -> float:
+    """What a call adds to the loss."""
+    layer(x)
+    return float(sum(map(float, layer.losses)))
+
+
+@pytest.mark.parametrize("kind", ["l1", "l2", keras.regularizers.L1L2(0.1, 0.2), lambda y: ops.mean(y) ** 2])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_penalties_on_activities_are_summed_over_steps(kind: Any, depth: int) -> None:
+    """Keras leaves them out where the layer itself is wrapped, and not a model that holds it: so as there."""
+    inner = layers.Dense(3, activity_regularizer=kind)
+    inner(X[:, 0])
+    layer: Any = inner
+    for _ in range(depth):
+        layer = layers.TimeDistributed(layer)
+    x = X.reshape(3, 3, 2, 4) if depth == 2 else X
+    steps = np.moveaxis(x.reshape(3, -1, 4), 1, 0)
+    expected = sum(added_to_loss(inner, step) for step in steps)
+    assert added_to_loss(layer, x) == pytest.approx(expected, rel=1e-5)
+    model = keras.Sequential([keras.Input((None, *x.shape[2:])), layer])
+    model.compile("sgd", "mse")
+    y = model.predict(x, verbose=0)
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(added_to_loss(layer, x), rel=1e-5)
+
+
+class Notes(layers.Layer):
+    """Adds the mean of its inputs to the loss, prints, counts its calls in a variable."""
+
+    def build(self, input_shape: Any) -> None:
+        self.calls = self.add_weight((), "zeros", trainable=False)
+
+    def call(self, inputs: Any) -> Any:
+        self.add_loss(ops.mean(inputs))
+        self.calls.assign(self.calls + 1)
+        return ops.print(inputs[:1, :1], "step: ") * inputs
+
+
+def test_code_of_a_user_that_adds_to_the_loss_is_called_for_each_step(capsys: Any) -> None:
+    layer = layers.TimeDistributed(Notes())
+    layer.build(X.shape)
+    added = added_to_loss(layer, X)
+    assert added == pytest.approx(X.mean((0, 2)).sum(), rel=1e-5)
+    assert int(layer.layer.calls) == len(capsys.readouterr().out.split("step: ")) - 1 == X.shape[1]
+
+
+@pytest.mark.parametrize("stacked", [False, True])
+@pytest.mark.parametrize("name", KINDS)
+def test_penalties_on_cells_are_summed_over_steps(name: str, stacked: bool) -> None:
+    """Against the cell called by itself, also where there is no unrolling, which Keras needs."""
+    cell = getattr(layers, f"{name}Cell")(3, activity_regularizer="l2")
+    states = [np.zeros((3, 3), "float32")] * KINDS[name]
+    expected = 0.0
+    for t in range(X.shape[1]):
+        _, states = cell(X[:, t], states)
+        expected += sum(map(float, cell.losses))
+    layer = layers.RNN([cell, layers.GRUCell(2)] if stacked else cell)
+    assert added_to_loss(layer, X) == pytest.approx(expected, rel=1e-5)
+
+
+def test_sequences_without_a_step_have_no_statistics() -> None:
+    layer = layers.TimeDistributed(layers.BatchNormalization(activity_regularizer="l2"))
+    assert added_to_loss(layer, X[:, :0]) == 0
+    assert np.shape(layer(X[:, :0])) == (3, 0, 4)
+    with pytest.raises(ShapeError, match=r"In layer time_distributed.*normalization of no elements"):
+        layer(X[:, :0], training=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -184,6 +185,34 @@ def test_layers_of_a_model_are_not_set() -> None:
 
 
 # --------------------------------------------------------------------------------------------- dropped masks
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_a_dropped_mask_is_told_once_for_a_layer(own: bool) -> None:
+    stack = [layers.Embedding(5, 3, mask_zero=True), layers.Flatten(name="flat"), layers.Dense(1)]
+
+    class Own(keras.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stack = stack
+
+        def call(self, inputs: Any) -> Any:
+            for layer in self.stack:
+                inputs = layer(inputs)
+            return inputs
+
+    x, y = np.ones((6, 4), "int32"), np.ones((6, 1))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        model = Own() if own else keras.Sequential([keras.Input((4,)), *stack])
+        model.compile("sgd", "mse")
+        model.fit(x, y, batch_size=4, validation_data=(x, y), verbose=0)
+        model.predict(x, verbose=0)
+        model(x)
+        stack[1](stack[0](x))
+        assert [str(one.message).partition(":")[0].rpartition("/")[2] for one in told] == ["flat"]
+        layers.Flatten(name="other")(layers.Embedding(5, 3, mask_zero=True)(keras.Input((4,))))
+        assert [str(one.message).partition(":")[0] for one in told[1:]] == ["other"]
 
 
 def test_a_dropped_mask_may_be_an_error() -> None:

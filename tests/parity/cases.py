@@ -43,3 +43,4 @@ GROUPS: dict[str, list[Case]] = {
 BACKENDS = {group: "torch" if group.startswith(("programs/", "edges_torch")) else "jax" for group in GROUPS}
 BACKENDS |= dict.fromkeys(("programs/bins", "programs/categories", "programs/texts"), "tensorflow")
 BACKENDS["programs/mixed_images"] = "jax"  # on PyTorch, Keras brightens images in place
+BACKENDS["programs/summaries"] = "jax"  # on PyTorch, Keras shows a size that it tries in place of None

@@ -8,7 +8,7 @@ from tests.parity.table import Case, of, real
 
 QUERY, VALUE, KEY = real(2, 5, 4), real(2, 6, 3), real(2, 6, 7)
 SAME = real(2, 6, 4)  # as many features as the query
-GRID = real(2, 3, 4, 5)
+GRID, SPACE = real(2, 3, 4, 5), real(2, 2, 3, 2, 4)
 # With any dropout, Keras computes attention in another way. So little of it drops nothing in five steps.
 LITTLE = 1e-6
 L2 = of("regularizers.L2", l2=0.01)
@@ -20,6 +20,7 @@ PAIRS = [
     [[T, F, T, F, T, F], [F, T, T, T, F, F], [T, T, T, T, T, T], [F, F, F, F, F, T], [T, F, F, F, F, F]]
 ]  # (1, 5, 6)
 BLIND = [[[T, F, T, F, T, F], [F] * 6, [T] * 6, [F] * 6, [T, F, F, F, F, F]]]  # (1, 5, 6)
+PAIRS_OF_SPACE = [[[[T, F, T, F, T], [T] * 5], [[F, T, T, T, F], [F, F, T, T, T]]]] * 2  # (2, 2, 2, 5)
 EVEN, EVEN_BLIND = ([[row[:5] for row in mask[0]]] for mask in (PAIRS, BLIND))
 
 
@@ -55,6 +56,11 @@ CASES: list[Case] = [
     heads(GRID, real(2, 2, 4, 5), attention_axes=(1,)),
     heads(GRID, real(2, 2, 6, 5), attention_axes=(2, 1)),
     heads(GRID, GRID, attention_axes=-2, output_shape=3),
+    heads(QUERY, VALUE, attention_axes=-2),
+    heads(GRID, GRID, attention_axes=(-2, 1)),
+    heads(SPACE, SPACE, attention_axes=-3),
+    heads(SPACE, real(2, 2, 3, 5, 4), attention_axes=(-2, -4)),
+    heads(SPACE, real(2, 2, 3, 5, 4), attention_axes=(1, -2), call={"attention_mask": PAIRS_OF_SPACE}),
     heads(QUERY, VALUE, kernel_regularizer=L2, bias_regularizer=L2),
     heads(QUERY, VALUE, activity_regularizer=L2),
     heads(QUERY, VALUE, kernel_constraint="non_neg", bias_constraint="unit_norm"),

@@ -14,6 +14,8 @@ FILE = Path(__file__).with_name("signatures.json")
 ROOMS = (
     "",
     "activations",
+    "applications",
+    "applications.imagenet_utils",
     "callbacks",
     "constraints",
     "datasets.fashion_mnist",

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-PARTS = 20  # of which one is recomputed with Keras at a time
+PARTS = 60  # of which one is recomputed with Keras at a time
 
 
 def words(key: str, count: int) -> np.ndarray:

@@ -99,6 +99,16 @@ def test_what_is_said_not_to_be_there_is_not(path: str) -> None:
     assert instead_of(path)
 
 
+@pytest.mark.parametrize("path", [name for name in ABSENT if committed()[name] == "module"])
+def test_a_module_that_is_not_there_is_told_of_where_it_is_imported(path: str) -> None:
+    name = path.replace("keras", "gputrain", 1)
+    for statement in (f"import {name}", f"import {name}.more", f"from {name} import more"):
+        with pytest.raises(ModuleNotFoundError) as caught:
+            exec(statement)  # noqa: S102
+        assert str(caught.value) == f"gputrain has no module {path}. {instead_of(path)}"
+        assert caught.value.name == name
+
+
 def test_what_is_said_not_to_be_there_is_a_name_of_keras() -> None:
     assert len(set(ABSENT)) == len(ABSENT)
     strange = [path for path in ABSENT if path not in committed()]
@@ -159,6 +169,7 @@ def test_names_of_the_page_stay_there() -> None:
     assert keras.ops.shape(keras.ops.ones((2, 3))) == (2, 3)
     assert keras.ops.nn.relu is keras.ops.relu
     assert keras.ops.numpy.hstack is keras.ops.hstack
+    assert keras.preprocessing.sequence.pad_sequences is keras.utils.pad_sequences
     assert keras.backend.epsilon() == keras.config.epsilon() == 1e-7
     assert keras.backend.floatx() == "float32"
     assert keras.Metric is keras.metrics.Metric

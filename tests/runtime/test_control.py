@@ -255,19 +255,59 @@ PENALIZED: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("make", PENALIZED.values(), ids=PENALIZED)
-@pytest.mark.parametrize("kind", ["scan", "cond"])
-def test_a_loss_added_in_a_body_is_an_error(make: Any, kind: str) -> None:
-    layer = make()
-    x = Value(Spec((4, 3, 2)))
-    rule = r"outer/adds: a loss .*cannot be added inside the body of a scan or cond\. Return its value"
-
-    def program() -> Any:
-        if kind == "scan":
-            return ops.scan(lambda c, row: (c, layer(row)), ops.zeros(()), x)
-        return ops.cond(Value(Spec((), "bool")), lambda: layer(x), lambda: x)
-
+def test_a_loss_added_in_a_branch_is_an_error(make: Any) -> None:
+    layer, x = make(), Value(Spec((4, 3, 2)))
+    rule = r"outer/adds: a loss .*cannot be added inside a branch of a cond.* Return its value"
     with Trace().active() as trace, trace.scope("outer", "0"), pytest.raises(GraphError, match=rule):
-        program()
+        ops.cond(Value(Spec((), "bool")), lambda: layer(x), lambda: x)
+
+
+def test_a_loss_added_in_a_loop_outside_of_a_layer_is_an_error() -> None:
+    layer, x = Adds(name="adds"), gputrain.Input(batch_shape=(4, 3, 2))
+    with pytest.raises(GraphError, match=r"adds: a loss .* in a scan outside of a layer\. Return its value"):
+        ops.scan(lambda c, row: (c, layer(row)), ops.zeros(()), x)
+
+
+class Loops(layers.Layer):
+    """Scans the axes behind the first, by loops or unrolled, and calls one layer twice in each step."""
+
+    def __init__(self, make: Any, unrolled: bool) -> None:
+        super().__init__()
+        self.inner, self.unrolled = make(), unrolled
+
+    def call(self, inputs: Any) -> Any:
+        scan = self._unrolled if self.unrolled else ops.scan
+        rows = ops.transpose(inputs, (1, 2, 0, 3))  # (T, S, N, features)
+        return scan(lambda c, row: scan(self._step, c, row), ops.ones_like(inputs[:, 0, 0]), rows)[0]
+
+    def _step(self, carry: Any, x: Any) -> tuple[Any, None]:
+        return ops.tanh(self.inner(self.inner(carry) + x)), None
+
+    def _unrolled(self, f: Any, carry: Any, xs: Any) -> tuple[Any, None]:
+        for t in range(xs.shape[0]):
+            carry, _ = f(carry, xs[t])
+        return carry, None
+
+
+@pytest.mark.parametrize("make", PENALIZED.values(), ids=PENALIZED)
+def test_losses_added_in_loops_count_for_all_steps(make: Any) -> None:
+    """As without loops: what is evaluated, and what a step of training makes of the weights."""
+    x = np.random.default_rng(0).normal(size=(4, 3, 2, 2)).astype("float32")
+    y = np.zeros((4, 1), "float32")
+    found = []
+    for unrolled in (False, True):
+        model = gputrain.Sequential(
+            [layers.Input((3, 2, 2)), Loops(make, unrolled), layers.Dense(1, kernel_initializer="ones")]
+        )
+        model.set_weights([np.linspace(-0.5, 0.5, w.size).reshape(w.shape) for w in model.get_weights()])
+        model.compile(gputrain.optimizers.SGD(0.1), "mse")
+        losses = [model.evaluate(x, y, batch_size=size, verbose=0) for size in (4, 2)]
+        model(x)
+        found.append([*losses, float(sum(model.losses)), model.train_on_batch(x, y), *model.get_weights()])
+    plain = model.predict(x, verbose=0)
+    assert abs(found[0][0] - float(np.square(plain).mean())) > 0.01  # something was added
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=1e-6)
 
 
 def test_a_requirement_in_a_body_is_an_error() -> None:

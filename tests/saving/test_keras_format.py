@@ -54,7 +54,7 @@ def same_weights(one: Any, other: Any) -> bool:
     return all(np.array_equal(a, b) for a, b in pairs)
 
 
-# ------------------------------------------------------------------------------------------------ whole models
+# ----------------------------------------------------------------------------------------------- whole models
 
 
 def optimizers() -> dict[str, Callable[[], Any]]:
@@ -164,7 +164,9 @@ def test_a_folder_in_place_of_a_zip_file(tmp_path: Path) -> None:
     assert same_weights(model, other)
 
 
-def test_without_h5py_the_same_file_has_other_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_h5py_the_same_file_has_other_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = trained(network())
     monkeypatch.setattr(hdf5, "is_there", lambda: False)
     model.save(tmp_path / "m.keras")
@@ -179,7 +181,10 @@ def test_a_packed_file_is_read_too(tmp_path: Path) -> None:
     model = trained(network())
     model.save(tmp_path / "m.keras")
     packed = tmp_path / "packed.keras"
-    with zipfile.ZipFile(tmp_path / "m.keras") as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+    with (
+        zipfile.ZipFile(tmp_path / "m.keras") as old,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
         for name in old.namelist():
             new.writestr(name, old.read(name))
     assert same_weights(model, keras.models.load_model(packed))
@@ -246,7 +251,7 @@ def test_assets_and_variables_of_ones_own(tmp_path: Path) -> None:
 
 
 def test_a_vocabulary_that_keras_found(tmp_path: Path) -> None:
-    """Keras keeps what `adapt` found in a file of the layer, and the weights of "tf_idf" with the variables."""
+    """Keras keeps what `adapt` found in a file, and the weights of "tf_idf" with the variables."""
     first, second = layers.StringLookup(output_mode="tf_idf"), layers.StringLookup(output_mode="tf_idf")
     first.adapt([["cat", "dog"], ["cat", "cow"]])
     store: dict[str, Any] = {}
@@ -264,7 +269,7 @@ def test_a_vocabulary_that_keras_found(tmp_path: Path) -> None:
     assert np.asarray(whole([[7, 12, 3]])).tolist() == [[2, 1, 0]]
 
 
-# ----------------------------------------------------------------------------------------------- custom classes
+# --------------------------------------------------------------------------------------------- custom classes
 
 
 def test_a_class_of_ones_own_must_be_registered(tmp_path: Path) -> None:
@@ -293,7 +298,7 @@ def test_nothing_unsafe_is_loaded(tmp_path: Path) -> None:
         keras.models.load_model(tmp_path / "m.keras", safe_mode=False)
 
 
-# ------------------------------------------------------------------------------------------------ weights alone
+# ---------------------------------------------------------------------------------------------- weights alone
 
 
 @pytest.mark.parametrize("ending", FORMATS)
@@ -324,7 +329,7 @@ def test_what_does_not_fit_is_told_and_changes_nothing(ending: str, tmp_path: Pa
     path = tmp_path / f"m{ending}"
     keras.Sequential([keras.Input((5,)), layers.Dense(3), layers.Dense(2)]).save_weights(path)
     other = zeroed(keras.Sequential([keras.Input((5,)), layers.Dense(4), layers.Dense(2, use_bias=False)]))
-    with pytest.raises(ValueError, match="2 layers of .* do not fit") as caught:
+    with pytest.raises(ValueError, match=r"2 layers of .* do not fit") as caught:
         other.load_weights(path)
     text = str(caught.value)
     assert "layers/dense/vars/0 (kernel) has shape (5, 3) in the file and (5, 4) here" in text
@@ -380,7 +385,7 @@ def test_the_state_of_another_optimizer_begins_anew(tmp_path: Path) -> None:
     assert int(other.optimizer.iterations) == 0
 
 
-# -------------------------------------------------------------------------------------------------- the arguments
+# ---------------------------------------------------------------------------------------------- the arguments
 
 
 def test_arguments_that_are_refused(tmp_path: Path) -> None:
@@ -438,14 +443,17 @@ def test_a_model_without_weights_says_so(tmp_path: Path) -> None:
     assert again.layers[0].units == 3
 
 
-# ------------------------------------------------------------------------------------------------- foreign files
+# ---------------------------------------------------------------------------------------------- foreign files
 
 
 def _foreign() -> dict[str, tuple[bytes, str]]:
     return {
         "pickle": (pickle.dumps({"a": np.ones(3)}, protocol=4), "a Python pickle, which is never loaded"),
         "html": (b"<!DOCTYPE html><html>404</html>", "a web page.*download the file itself"),
-        "lfs": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0", "a Git LFS pointer.*git lfs pull"),
+        "lfs": (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0",
+            "a Git LFS pointer.*git lfs pull",
+        ),
         "empty": (b"", "an empty file"),
         "text": (b"just words", "a text file"),
         "tflite": (b"\x1c\0\0\0TFL3" + bytes(99), "a TensorFlow Lite model"),
@@ -514,7 +522,7 @@ def test_a_newer_file_is_named(key: str, value: Any, words: str, tmp_path: Path)
     path = tmp_path / "m.keras"
     network().save(path)
     edited(path, "metadata.json", lambda metadata: {**metadata, key: value})
-    with pytest.raises(CorruptFileError, match=f"{words}.*Install a newer gputrain"):
+    with pytest.raises(CorruptFileError, match=rf"{words}.*Install a newer gputrain"):
         keras.models.load_model(path)
 
 
@@ -542,7 +550,7 @@ def test_every_truncated_file_is_an_error(tmp_path: Path) -> None:
                 model.load_weights(path)
 
 
-# -------------------------------------------------------------------------------------------------------- paths
+# ------------------------------------------------------------------------------------------------------ paths
 
 
 def test_paths_are_those_of_keras() -> None:
@@ -553,7 +561,7 @@ def test_paths_are_those_of_keras() -> None:
     y = layers.MultiHeadAttention(2, 3)(y, y)
     y = layers.RNN([layers.GRUCell(3), layers.GRUCell(2)])(y)
     model = keras.Model(x, y)
-    trained_like = [name for name in keras_paths.saved_arrays(keras_paths.saved_objects(model))]
+    paths = keras_paths.saved_arrays(keras_paths.saved_objects(model))
     for path in (
         "layers/bidirectional/forward_layer/cell/vars/2",
         "layers/bidirectional/backward_layer/cell/vars/0",
@@ -562,4 +570,4 @@ def test_paths_are_those_of_keras() -> None:
         "layers/multi_head_attention/output_dense/vars/1",
         "layers/rnn/cell/cells/gru_cell_1/vars/2",
     ):
-        assert path in trained_like
+        assert path in paths

@@ -24,23 +24,26 @@ from gputrain.models import Model
 def _run(args: Arguments) -> None:
     recipe, model = _built(args.config, settings_of(args))
     batch = int(recipe.settings["training"]["batch_size"])
-    plan = model.memory_plan(batch)
     if args.json:
-        layers = [
-            {"name": layer.name, "type": type(layer).__name__, "parameters": layer.count_params()}
-            for layer in model.layers
-        ]
-        shown = {
-            "name": recipe.settings["name"],
-            "layers": layers,
-            "parameters": model.count_params(),
-            "batch_size": batch,
-            "memory_bytes": {"weights": plan.weights, "optimizer": plan.optimizer, "arena": plan.arena},
-        }
-        print_json(shown)
-        return
-    model.summary()
-    print(plan)
+        print_json(_facts(str(recipe.settings["name"]), model, batch))
+    else:
+        model.summary()
+        print(model.memory_plan(batch))
+
+
+def _facts(name: str, model: Model, batch: int) -> dict[str, Any]:
+    plan = model.memory_plan(batch)
+    layers = [
+        {"name": layer.name, "type": type(layer).__name__, "parameters": layer.count_params()}
+        for layer in model.layers
+    ]
+    return {
+        "name": name,
+        "layers": layers,
+        "parameters": model.count_params(),
+        "batch_size": batch,
+        "memory_bytes": {"weights": plan.weights, "optimizer": plan.optimizer, "arena": plan.arena},
+    }
 
 
 def _built(name: str, settings: Sequence[tuple[str, Any, str]]) -> tuple[Recipe, Model]:

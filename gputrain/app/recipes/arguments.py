@@ -139,7 +139,7 @@ def _kind(argument: str) -> str | None:
 def _hint(name: str, known: Mapping[str, object]) -> str:
     if name in ("Input", "InputLayer"):
         return "A recipe has no input layer: data.reshape says the shape of a sample."
-    return did_you_mean(name, known)
+    return did_you_mean(name, known, "docs/configuration.md")
 
 
 def _is_plain(value: object) -> bool:

@@ -20,7 +20,7 @@ from gputrain.release import KERAS_VERSION, __version__
 # The modules of Keras that are rooms of gputrain under the same name: all public ones, and these in them.
 _INNER_ROOMS = (
     *("datasets.fashion_mnist", "datasets.mnist", "ops.linalg", "ops.nn", "ops.numpy"),
-    "optimizers.schedules",
+    *("optimizers.schedules", "preprocessing.sequence"),
 )
 TENSORFLOW = "tensorflow"  # what is served of it is tensorflow.keras, the same modules
 # Below this two names share letters, not a meaning: LSTM and Softmax.

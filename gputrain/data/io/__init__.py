@@ -1,1 +1,1 @@
-"""Readers of files from strangers: npz, npy, IDX and images. They trust nothing and import no code."""
+"""Files from strangers: readers of npz, npy, IDX and images, downloads, archives. They trust nothing."""

@@ -203,8 +203,8 @@ class MultiHeadAttention(_HeadsAttention):
         key_dim: size of each head of queries and keys.
         value_dim: size of each head of values; None for `key_dim`.
         output_shape: size, or sizes, of the output's features; None for those of the query.
-        attention_axes: the axes that are looked along, one or several; None for all between samples and
-            features.
+        attention_axes: the axes of the inputs that are looked along, one or several; None for all between
+            samples and features.
 
     Shapes:
         query (N, T, C), value (N, S, V) and key (N, S, K) to (N, T, output_shape); with
@@ -249,8 +249,9 @@ class MultiHeadAttention(_HeadsAttention):
         rank = len(query_shape)
         axes = range(1, rank - 1) if self.attention_axes is None else self.attention_axes
         self.attention_axes = tuple(normalize_axis(axis, rank, "MultiHeadAttention") for axis in axes)
-        if not set(self.attention_axes) <= set(range(1, rank - 1)):
-            rule = "MultiHeadAttention: attention_axes lie between samples and features."
+        known = set(range(1, rank - 1)) & set(self.attention_axes)
+        if len(known) < len(self.attention_axes):
+            rule = "MultiHeadAttention: attention_axes lie between samples and features, each once."
             raise ShapeError(explain(rule, expected=f"some of 1..{rank - 2}", received=self.attention_axes))
         self.make_projections(
             (query_shape, key_shape, value_shape),

@@ -12,7 +12,13 @@ from gputrain.ir import Trace, Value, current_trace, suspended
 from gputrain.layers.base.input_spec import check_inputs
 from gputrain.layers.base.masking import any_mask, asked_for, attach, masks_of, warn_of_dropped
 from gputrain.layers.base.naming import inside, place_of
-from gputrain.layers.base.symbolic import SymbolicCalls, eager_call, functional_call, shape_of
+from gputrain.layers.base.symbolic import (
+    SymbolicCalls,
+    eager_call,
+    functional_call,
+    shape_of,
+    shapes_returned,
+)
 from gputrain.ops import divide
 from gputrain.ops.base import as_value
 from gputrain.utils import tree
@@ -91,7 +97,7 @@ class Called(SymbolicCalls):
         }
         if "training" in self._call_arguments:
             kwargs["training"] = training
-        if not trace.callers:
+        if not trace.callers and trace.parent is None:
             self._forget_losses(trace)
         with inside(self), trace.scope(self.name, _place(trace, self), training):
             trace.callers.append(self)
@@ -157,7 +163,7 @@ class Called(SymbolicCalls):
         if not self.supports_masking:
             untaken = [masks[name] for name in later if f"{name}_mask" not in self._call_arguments]
             if any_mask([previous, untaken]):
-                warn_of_dropped(trace.path, type(self).__name__)
+                warn_of_dropped(self, trace.path)
         return outputs
 
     def _ensure_built(self, given: dict[str, Any]) -> None:
@@ -223,6 +229,23 @@ def building(build: Callable[..., None]) -> Callable[..., None]:
         self._build_shapes = {**dict(zip(names, args, strict=False)), **kwargs}
 
     return wrapped
+
+
+def shape_once_built(layer: Any) -> Any:
+    """Shape of a layer's output, or nested ones, for what it was built for; None where that is not told.
+
+    No `call` of a user's own is run for it; `compute_output_shape` of a user's own is.
+    """
+    shapes = layer._build_shapes or {}
+    if not shapes or None in shapes.values():
+        return None
+    one = tuple(shapes.values()) if len(shapes) == 1 else ()
+    named = {} if one else shapes
+    if type(layer).compute_output_shape is not SymbolicCalls.compute_output_shape:
+        return layer.compute_output_shape(*one, **named)
+    if not layer.is_own or len(layer._needed_arguments) > len(shapes):
+        return None
+    return shapes_returned(layer, one, {name.removesuffix("_shape"): x for name, x in named.items()})
 
 
 def _place(trace: Trace, layer: Called) -> str:

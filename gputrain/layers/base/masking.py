@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakSet
 
 from gputrain import config
 from gputrain.errors import GraphError, explain
@@ -67,17 +68,26 @@ def unmasked(*values: Any) -> Iterator[None]:
             value.mask = mask
 
 
-def warn_of_dropped(path: str, class_name: str) -> None:
-    """Say that a layer without support of masks was given one.
+_TOLD: WeakSet[Any] = WeakSet()  # layers that were warned of: a model traces each of its layers several times
+
+
+def warn_of_dropped(layer: Any, path: str) -> None:
+    """Say once that a layer without support of masks was given one.
+
+    Args:
+        layer: the layer.
+        path: where it was called.
 
     Raises:
-        GraphError: under `config.set_dropped_masks("error")`.
+        GraphError: under `config.set_dropped_masks("error")`, each time.
     """
-    rule = f"{path}: {class_name} does not support masks; its input's mask stops here."
+    rule = f"{path}: {type(layer).__name__} does not support masks; its input's mask stops here."
     if config.dropped_masks() == "error":
         fix = "Let the layer take it (supports_masking, compute_mask), or drop it before with your own layer."
         raise GraphError(explain(rule, fix=fix))
-    warnings.warn(rule, stacklevel=2)
+    if layer not in _TOLD:
+        warnings.warn(rule, stacklevel=2)
+        _TOLD.add(layer)
 
 
 def attach(outputs: Any, masks: Any, inputs: Any) -> Any:

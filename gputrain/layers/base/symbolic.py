@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from gputrain import backend, config
-from gputrain.data.indices import check_indices, ranges_in
+from gputrain.data.lookups import check_lookups, lookups_in
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Node, Shape, Spec, Stored, Trace, Value, dtype_name
 from gputrain.ir.interpreter import record
@@ -156,8 +156,7 @@ class SymbolicCalls(Tracked):
         Args:
             input_shape: a tuple with the batch (None where unknown), or a list or dict of them.
         """
-        results = results_of(self, (_stand_ins(input_shape, self.compute_dtype),), {})
-        return tree.pack(results.structure, [spec.shape for spec in results.specs])
+        return shapes_returned(self, (input_shape,), {})
 
     @yielding
     def is_own(self) -> bool:
@@ -168,6 +167,14 @@ class SymbolicCalls(Tracked):
         """Whether the code of this layer's `call`, without that of layers below it, is gputrain's."""
         call: Any = getattr(type(self), "call")  # noqa: B009  (that of a subclass)
         return bool(call.__module__.startswith(__name__.partition(".")[0] + "."))
+
+
+def shapes_returned(layer: Any, shapes: tuple[Any, ...], named: dict[str, Any]) -> Any:
+    """The shapes that a layer returns for arguments of these shapes, by place and by name."""
+    dtype = layer.compute_dtype
+    args = tuple(_stand_ins(shape, dtype) for shape in shapes)
+    results = results_of(layer, args, {name: _stand_ins(shape, dtype) for name, shape in named.items()})
+    return tree.pack(results.structure, [spec.shape for spec in results.specs])
 
 
 def _stand_ins(shape: Any, dtype: str) -> Any:
@@ -292,7 +299,7 @@ def eager_call(layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any
         result = layer(*new_args, **new_kwargs)
     values = [leaf for leaf in tree.flatten(result) if isinstance(leaf, Value)]
     added = [loss for _, loss in trace.losses]
-    check_indices(arrays, ranges_in(inputs, trace.looked_up))
+    check_lookups(arrays, lookups_in(inputs, trace.looked_up))
     for prepare in trace.preparations:
         prepare()
     computed = iter(interpret(trace.graph(inputs, [*values, *added]), arrays, backend.current_device()))

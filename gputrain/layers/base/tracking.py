@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextvars import ContextVar
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
@@ -18,6 +19,9 @@ from gputrain.ops.base import as_value, convert, is_number
 from gputrain.runtime import Variable
 from gputrain.utils import states, tree
 from gputrain.utils.signatures import only_taken
+
+# Whether the weights that layers make are about to be set from a file, so that nothing is drawn for them.
+FROM_FILE: ContextVar[bool] = ContextVar("weights_from_a_file", default=False)
 
 
 class Tracked(Typed):
@@ -83,6 +87,8 @@ class Tracked(Typed):
         only_taken("overwrite_with_gradient", overwrite_with_gradient, f"{self.name}: add_weight")
         kind = dtype_name(dtype) if dtype is not None else self.variable_dtype
         default = "glorot_uniform" if is_float(kind) else "zeros"
+        if FROM_FILE.get() and not self.keeps_its_own_variables():
+            initializer = "zeros"
         name = name or (f"variable_{len(self._added_weights)}" if self._added_weights else "variable")
         variable = Variable(
             initializers.get(default if initializer is None else initializer),
@@ -359,6 +365,12 @@ class Tracked(Typed):
             rule = f"{self.name}: the weights must exist before their state is set."
             raise ValueError(explain(rule, fix="Call it once, or give an input shape."))
         states.assign(self.name, variables, state)
+
+    @classmethod
+    def keeps_its_own_variables(cls) -> bool:
+        """Whether the class overrides how its variables are saved and loaded."""
+        both = cls.save_own_variables, cls.load_own_variables
+        return both != (Tracked.save_own_variables, Tracked.load_own_variables)
 
     def save_own_variables(self, store: Any) -> None:
         """Put the weights of this layer itself into a store, by "0", "1" ...: what model files hold of it.

@@ -5,9 +5,13 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from gputrain import ops
-from gputrain.errors import explain
-from gputrain.ir import current_trace, dtype_name, is_float
+from gputrain.data.labels import first_in
+from gputrain.data.lookups import look_up
+from gputrain.errors import DataError, explain
+from gputrain.ir import dtype_name, is_float
 from gputrain.layers.base import Layer, declared, registry
 from gputrain.layers.base.arguments import positive_int
 from gputrain.runtime import Variable
@@ -80,10 +84,18 @@ class Embedding(Layer):
 
     def call(self, inputs: Any) -> Any:
         """The rows of the ids."""
-        trace = current_trace()
-        if trace is not None:
-            trace.looked_up.append((inputs, self.input_dim, trace.whole_path))
+        look_up(inputs, self._require_rows)
         return ops.take(self.embeddings, inputs, axis=0)
+
+    def _require_rows(self, ids: np.ndarray, where: str) -> None:
+        low, high = (int(number) if np.isfinite(number) else number for number in (ids.min(), ids.max()))
+        if not (low >= 0 and high < self.input_dim):
+            outside = ~((ids > -1) & (ids < self.input_dim))
+            raise DataError(
+                f"{where}: ids must lie in 0..{self.input_dim - 1}, rows of its table.",
+                received=f"ids from {low} to {high}; the first outside is {first_in(ids, outside)}",
+                fix="Renumber the ids from 0, or make input_dim one more than the largest.",
+            )
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Where the ids are not 0, with `mask_zero`; None without."""

@@ -142,7 +142,7 @@ class Lambda(Layer):
         """What `mask` says; None without, with a note where the inputs have one."""
         if self.mask is None and any_mask(previous_mask):
             trace = current_trace()
-            warn_of_dropped(self.name if trace is None else trace.path, "Lambda")
+            warn_of_dropped(self, self.name if trace is None else trace.path)
         if callable(self.mask):
             return self.mask(inputs, previous_mask)
         return None if self.mask is None else convert(self.mask)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gputrain import ops
-from gputrain.data.arrays import on_host
+from gputrain.data.lookups import look_up
 from gputrain.errors import DataError, explain
 from gputrain.layers.base import arguments, declared, registry
 from gputrain.layers.preprocessing.data_layer import DataLayer, as_numbers, encoded, no_sparse
@@ -30,9 +30,8 @@ def _tokens(value: Any, where: str) -> int:
 class CategoryEncoding(DataLayer):
     """Class indices as rows of `num_tokens` numbers.
 
-    Data is looked at before it is encoded: an index outside of 0..num_tokens-1 is an error. Within a model
-        such
-    an index counts nowhere.
+    Data is looked at before it is encoded, also that of a model before its first step. Where a model computes
+    indices, those outside of 0..num_tokens-1 count nowhere.
 
     Args:
         num_tokens: how many classes there are.
@@ -46,7 +45,7 @@ class CategoryEncoding(DataLayer):
 
     Raises:
         ValueError: an argument that is not as above; `count_weights` in another mode than "count".
-        DataError: data with an index outside of the classes.
+        DataError: data with an index outside of 0..num_tokens-1.
 
     Example:
         >>> CategoryEncoding(num_tokens=4)([[0, 1], [0, 0], [3, 1]])
@@ -61,17 +60,15 @@ class CategoryEncoding(DataLayer):
 
     def of_data(self, inputs: Any, count_weights: Any = None) -> Any:
         """The rows for data."""
-        array = as_numbers(inputs, self.name)
-        self._require_known(np.asarray(on_host(array)))
         weights = None if count_weights is None else as_numbers(count_weights, f"{self.name}: count_weights")
-        return super().of_data(array, count_weights=weights)
+        return super().of_data(inputs, count_weights=weights)
 
-    def _require_known(self, array: np.ndarray) -> None:
-        outside = array[~((array >= 0) & (array < self.num_tokens))]
+    def _require_classes(self, indices: np.ndarray, where: str) -> None:
+        outside = indices[~((indices >= 0) & (indices < self.num_tokens))]
         if outside.size:
             raise DataError(
                 explain(
-                    f"{self.name}: an index is outside of the {self.num_tokens} classes.",
+                    f"{where}: an index is outside of the {self.num_tokens} classes.",
                     expected=f"0..{self.num_tokens - 1}",
                     received=f"{outside[0]}" + (f", and {outside.size - 1} more" if outside.size > 1 else ""),
                     fix="Raise num_tokens, or number the classes with IntegerLookup.",
@@ -83,6 +80,7 @@ class CategoryEncoding(DataLayer):
         if count_weights is not None and self.output_mode != "count":
             rule = f"{self.name}: count_weights are those of output_mode 'count'."
             raise ValueError(explain(rule, received=repr(self.output_mode)))
+        look_up(inputs, self._require_classes)
         return encoded(
             ops.cast(inputs, "int32"), self.output_mode, self.num_tokens, self.compute_dtype, count_weights
         )

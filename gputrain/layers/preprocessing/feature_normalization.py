@@ -43,6 +43,7 @@ class Normalization(Layer):
     Attributes:
         mean, variance: what is used, once the layer is built: variables (read them with numpy.asarray or
             `.numpy()`), or arrays where they were given.
+        needs_adapt: whether a call before `adapt` is an error; else mean 0 and variance 1 count until then.
 
     Shapes:
         any shape of numbers, kept, in the layer's dtype; the statistics have the sizes of the kept axes.
@@ -63,6 +64,7 @@ class Normalization(Layer):
     """
 
     supports_masking = True
+    needs_adapt = True
 
     def __init__(
         self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any
@@ -254,7 +256,7 @@ class Normalization(Layer):
         trace.preparations.append(self._require_adapted)
 
     def _require_adapted(self) -> None:
-        if not self._adapted:
+        if self.needs_adapt and not self._adapted:
             raise ValueError(
                 explain(
                     f"{self.name}: the layer has no statistics yet.",

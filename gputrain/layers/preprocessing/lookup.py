@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gputrain import ops
+from gputrain.data.lookups import look_up
 from gputrain.errors import DataError, explain
 from gputrain.layers.base import arguments, declared, registry
 from gputrain.layers.preprocessing.data_layer import (
@@ -488,7 +489,8 @@ class IntegerLookup(Lookup):
     """Numbers from 0 on for the whole numbers of a vocabulary that is given or found by `adapt`.
 
     Within a model it is computed there, with results in the layer's dtype where output_mode is not "int".
-    An unknown number with num_oov_indices=0 cannot be an error there, and becomes -1.
+    With num_oov_indices=0 data is looked at before the first step; a number that a model computes and that is
+    not known becomes -1.
 
     Args:
         vocabulary_dtype: of Keras; "int64" only.
@@ -548,12 +550,21 @@ class IntegerLookup(Lookup):
             known = np.array(self.get_vocabulary(), np.int64)
             inside = ops.logical_and(ops.greater_equal(x, 0), ops.less(x, len(known)))
             return ops.where(inside, ops.take(known, ops.where(inside, x, 0)), self.oov_token)
+        if self.num_oov_indices == 0:
+            look_up(inputs, self._require_known)
         numbers = self._numbers_in_model(x)
         if self.output_mode == "int":
             return numbers
         mode = "count" if self.output_mode == "tf_idf" else self.output_mode
         rows = encoded(numbers, mode, self.depth, self.compute_dtype)
         return rows if self._weights is None else ops.multiply(rows, self._all_weights())
+
+    def _require_known(self, numbers: np.ndarray, where: str) -> None:
+        known = [*(self._tokens or []), *([] if self.mask_token is None else [self.mask_token])]
+        whole = np.trunc(numbers) if numbers.dtype.kind == "f" else numbers
+        strange = numbers[~np.isin(whole, known)]
+        if strange.size:
+            raise unknown(strange.tolist(), where)
 
     def _numbers_in_model(self, x: Any) -> Any:
         """Those of int64 values: found in the sorted vocabulary."""

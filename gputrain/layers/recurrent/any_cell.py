@@ -8,7 +8,8 @@ from typing import Any
 
 from gputrain import ops
 from gputrain.errors import explain
-from gputrain.layers.base import registry
+from gputrain.ir import current_trace
+from gputrain.layers.base import Layer, registry
 from gputrain.layers.base.arguments import is_int
 from gputrain.layers.recurrent.cell import Cell, Step, Stepping, listed, zeros
 from gputrain.utils import tree
@@ -59,18 +60,36 @@ def first_states(cell: Any, batch_size: int | None, dtype: str) -> Any:
 def steps_over(cell: Any, sequences: Any, states: Any, training: bool) -> tuple[Any, Step]:
     """What a loop goes through, (N, T, ...), and its step; see `Stepping`."""
     if _prepares(cell):
-        return cell.steps_over(sequences, states, training)
+        xs, step = cell.steps_over(sequences, states, training)
+        return xs, _regularized(cell, step)
     return sequences, _each(cell, training)
 
 
 def step_of(cell: Any, like: Any, states: Any, training: bool) -> Step:
     """A step on inputs as they are; see `Stepping`."""
-    return cell.step_of(like, states, training) if _prepares(cell) else _each(cell, training)
+    if _prepares(cell):
+        return _regularized(cell, cell.step_of(like, states, training))
+    return _each(cell, training)
 
 
 def runs_as_one(cell: Any, training: bool) -> bool:
     """Whether a cell has one operation for a whole loop; see `Cell`."""
-    return isinstance(cell, Cell) and _prepares(cell) and cell.runs_as_one(training)
+    whole = isinstance(cell, Cell) and cell.activity_regularizer is None and _prepares(cell)
+    return whole and cell.runs_as_one(training)
+
+
+def _regularized(cell: Layer, step: Step) -> Step:
+    """A step of a cell that is not called itself, with the penalty on what it returns."""
+    if cell.activity_regularizer is None:
+        return step
+
+    def one(inputs: Any, states: Any) -> tuple[Any, Any]:
+        results, trace = step(inputs, states), current_trace()
+        if trace is not None:
+            cell._regularize_activity(trace, results)
+        return results
+
+    return one
 
 
 def _prepares(cell: Any) -> bool:

@@ -227,6 +227,13 @@ class RNN(Layer):
         last = states[0] if mask is None else outputs[:, 0 if backwards else -1]
         return ops.flip(outputs, 1) if backwards and self.return_sequences else outputs, last, states
 
+    def symbolic_results(self, results: Any) -> Any:
+        """The results, with the state itself where a cell of a stack has one, and data gives a list of it."""
+        if not self.return_state or type(self).call is not RNN.call:
+            return results
+        output, *states = results
+        return (output, *tree.pack(self.state_size, tree.flatten(states)))
+
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The mask of the inputs for outputs of all steps; none for a single output and for states."""
         mask = listed(previous_mask)[0] if self.return_sequences else None

@@ -9,6 +9,7 @@ from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape
 from gputrain.layers.base import Layer, arguments, registry
+from gputrain.layers.recurrent.cell import listed
 from gputrain.layers.wrappers.wrapper import as_layer
 from gputrain.utils import tree
 
@@ -171,6 +172,18 @@ class Bidirectional(Layer):
             each = f"{first} for each direction" if first == second else f"{first} and {second}"
             raise ShapeError(explain(rule, expected=f"{first + second} states, {each}", received=len(states)))
         return states[:first], states[first:]
+
+    def symbolic_results(self, results: Any) -> Any:
+        """The results, with the states as those of both layers are in such calls."""
+        if not self.return_state:
+            return results
+        merged = 2 if self.merge_mode is None else 1
+        states = results[merged:]
+        forward, backward = self.forward_layer, self.backward_layer
+        first = len(listed(forward.state_size)) if hasattr(forward, "state_size") else len(states) // 2
+        pairs = (forward, states[:first]), (backward, states[first:])
+        own = (state for one, given in pairs for state in one.symbolic_results((None, *given))[1:])
+        return (*results[:merged], *own)
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The mask of the inputs for outputs of all steps; none for single outputs and for states."""

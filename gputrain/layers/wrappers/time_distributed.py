@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import inspect
+from types import NoneType
 from typing import Any
 
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
-from gputrain.ir import Shape
+from gputrain.ir import Shape, current_trace
 from gputrain.layers.base import registry
 from gputrain.layers.base.steps import with_steps, without_steps
+from gputrain.layers.base.symbolic import shape_of
 from gputrain.layers.wrappers.wrapper import Wrapper
+from gputrain.regularizers import L1, L1L2, L2
 from gputrain.utils import tree
 
 
@@ -19,7 +22,8 @@ class TimeDistributed(Wrapper):
     """The same layer, with the same weights, on each step of sequences.
 
     The steps of all samples are one batch for the layer. One that changes its own state in training, as
-    BatchNormalization its moving statistics, is called for each step in turn, as in Keras.
+    BatchNormalization its moving statistics, is called for each step in turn, as in Keras. So is one whose
+    code is your own and adds to the loss: that is the sum over the steps, as are penalties on activities.
 
     Args:
         layer: the layer, or a model; its inputs are steps of samples.
@@ -47,14 +51,25 @@ class TimeDistributed(Wrapper):
         _of_a_step(inputs.shape)
         if mask is not None:
             _require_fitting(mask.shape, inputs.shape)
-        steps = inputs.shape[1]
-        if training and steps is not None and self._changes_state():
-            made = [self._of_rows(inputs[:, t], training, _row(mask, t)) for t in range(steps)]
-            columns = zip(*map(tree.flatten, made), strict=True)
-            return tree.pack(made[0], [ops.stack(column, 1) for column in columns])
-        rows = without_steps(inputs)
-        made = self._of_rows(rows, training, None if mask is None else without_steps(mask))
+        steps, trace = shape_of(inputs)[1], current_trace()
+        if steps and training and self._changes_state():
+            return self._step_by_step(inputs, training, mask)
+        mark = None if trace is None else trace.mark()
+        made = self._of_rows(without_steps(inputs), training, None if mask is None else without_steps(mask))
+        if steps and trace is not None and mark is not None:
+            added = trace.losses[mark.losses :]
+            if added and not self._adds_sums():
+                trace.forget_since(mark)
+                return self._step_by_step(inputs, training, mask)
+            trace.losses[mark.losses :] = [(layer, ops.multiply(loss, steps)) for layer, loss in added]
         return tree.map_leaves(lambda y: with_steps(y, inputs.shape[:2]), made)
+
+    def _step_by_step(self, inputs: Any, training: bool | None, mask: Any) -> Any:
+        """What the layer makes of each step in turn."""
+        steps = range(inputs.shape[1])
+        made = [self._of_rows(inputs[:, t], training, None if mask is None else mask[:, t]) for t in steps]
+        columns = zip(*map(tree.flatten, made), strict=True)
+        return tree.pack(made[0], [ops.stack(column, 1) for column in columns])
 
     def compute_mask(self, inputs: Any, previous_mask: Any) -> Any:
         """The steps that count: of a mask with more axes, those in which anything does."""
@@ -65,6 +80,11 @@ class TimeDistributed(Wrapper):
     def _changes_state(self) -> bool:
         """Whether the layer has weights that no optimizer would change."""
         return any(not v.made_trainable for v in self.layer.variables)
+
+    def _adds_sums(self) -> bool:
+        """Whether all that is added to the loss is sums over samples, divided by how many they are."""
+        found = (type(layer.activity_regularizer) for layer in self.layer.all_layers())
+        return self.layer.is_own and all(kind in (NoneType, L1, L2, L1L2) for kind in found)
 
     def _of_rows(self, rows: Any, training: bool | None, mask: Any) -> Any:
         """The layer on (N, ...)."""
@@ -101,7 +121,3 @@ def _require_fitting(mask: Shape, inputs: Shape) -> None:
     if len(mask) < 2 or any(None not in (m, n) and m != n for m, n in pairs):
         rule = "TimeDistributed: the mask has a value for each step of each sample, or more axes."
         raise ShapeError(explain(rule, expected=f"{inputs[:2]}, or more", received=tuple(mask)))
-
-
-def _row(mask: Any, t: int) -> Any:
-    return None if mask is None else mask[:, t]

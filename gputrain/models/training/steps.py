@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from gputrain import config, ops
 from gputrain.compiler.rewrite import optimize
 from gputrain.data import Arrays
-from gputrain.data.indices import IndexRange, ranges_in
+from gputrain.data.lookups import LookUp, lookups_in
 from gputrain.errors import GraphError, explain
 from gputrain.ir import Graph, Spec, Stored, Trace, Value, current_trace, schedule
 from gputrain.models.training.state import TrainingState
@@ -56,13 +56,13 @@ class TracedStep(NamedTuple):
         structure: that of predictions has None for each output; logs have COMPUTED for what the device gives.
         graph: what is computed.
         preparations: host functions to call before each run.
-        ranges: what indices among its arrays must lie in.
+        lookups: what layers look up in its arrays.
     """
 
     structure: Any
     graph: Graph
     preparations: list[Any]
-    ranges: list[IndexRange]
+    lookups: list[LookUp]
 
 
 def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) -> TracedStep:
@@ -92,8 +92,8 @@ def trace_step(model: Stepped, kind: str, example: Arrays, specs: list[Spec]) ->
                 leaves = _as_counted(leaves, trace, model.metrics, kept)
         elif counter in trace.before:  # something drew: the next step draws anew
             trace.write(counter, ops.add(trace.read(counter), 1))
-    ranges = ranges_in(values, trace.looked_up)
-    return TracedStep(structure, optimize(trace.graph(values, leaves)), trace.preparations, ranges)
+    lookups = lookups_in(values, trace.looked_up)
+    return TracedStep(structure, optimize(trace.graph(values, leaves)), trace.preparations, lookups)
 
 
 def _build(model: Any, x: Any, counter: Any) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from gputrain import compiler, config, metrics, ops, optimizers
 from gputrain.data import Arrays
 from gputrain.data.ahead import is_reader
-from gputrain.data.indices import check_indices
+from gputrain.data.lookups import check_lookups
 from gputrain.data.sources import Batch, Source
 from gputrain.errors import GraphError, ShapeError, explain
 from gputrain.ir import Value, current_trace, is_float
@@ -637,10 +637,10 @@ class Trainer:
         return program
 
     def _check_data(self, program: Program, arrays: Arrays) -> None:
-        """Check that labels and indices are some that there are."""
+        """Check that labels, and what layers look up, are some that there are."""
         if program.kind != "predict" and self._compile_loss is not None:
             self._compile_loss.check_targets(arrays.y)
-        check_indices(arrays.leaves, program.ranges)
+        check_lookups(arrays.leaves, program.lookups)
 
     def _in_order_of_metrics(self, logs: dict[str, Any], return_dict: bool) -> Any:
         """Logs as a dict; or their values, first those of `metrics` in order, one alone not as a list."""

@@ -34,8 +34,8 @@ def is_there() -> bool:
     return find_spec("h5py") is not None
 
 
-def require_h5py(what: str) -> Any:
-    """The package h5py.
+def require_h5py() -> None:
+    """Refuse to go on without h5py.
 
     Raises:
         ImportError: it is not installed.
@@ -43,13 +43,10 @@ def require_h5py(what: str) -> Any:
     if not is_there():
         raise ImportError(
             explain(
-                f"{what} needs the package h5py, which is not installed.",
+                "An HDF5 file needs the package h5py, which is not installed.",
                 fix="Install it: pip install 'gputrain[files]'. Files in .safetensors or .npz need none.",
             )
         )
-    import h5py
-
-    return h5py
 
 
 def write(path: FilePath, arrays: Mapping[str, Any]) -> None:
@@ -66,13 +63,15 @@ def write(path: FilePath, arrays: Mapping[str, Any]) -> None:
     Example:
         >>> write("model.weights.h5", {"layers/dense/vars/0": numpy.ones((3, 2))})
     """
-    require_h5py("An HDF5 file")
+    require_h5py()
     write_atomically(Path(path), lambda stream: write_into(stream, arrays))
 
 
 def write_into(stream: Any, arrays: Mapping[str, Any]) -> None:
     """Write arrays into a stream that can be sought and read."""
-    with require_h5py("An HDF5 file").File(stream, "w") as file:
+    import h5py
+
+    with h5py.File(stream, "w") as file:
         for name, value in arrays.items():
             file.create_dataset(name, data=on_host(value))
 
@@ -113,7 +112,7 @@ def opened(
         ImportError: h5py is not installed.
         OSError: it cannot be opened.
     """
-    require_h5py("An HDF5 file")
+    require_h5py()
     with files.open_regular(path) as stream:
         rest = os.fstat(stream.fileno()).st_size - offset
     file = Hdf5File(path, offset, rest if size is None else size, attributes)

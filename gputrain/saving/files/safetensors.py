@@ -64,7 +64,7 @@ def write_into(stream: Any, arrays: Mapping[str, Any], metadata: Mapping[str, st
     header: dict[str, Any] = {} if not metadata else {_METADATA: dict(metadata)}
     end = 0
     for name, value in arrays.items():
-        dtype = str(np.dtype(value.dtype))
+        dtype = np.dtype(value.dtype).name
         start, end = end, end + math.prod(value.shape) * np.dtype(dtype).itemsize
         header[name] = {"dtype": _CODES[dtype], "shape": list(value.shape), "data_offsets": [start, end]}
     text = json.dumps(header, separators=(",", ":")).encode()

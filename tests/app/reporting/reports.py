@@ -6,7 +6,7 @@ from gputrain.app import reporting
 
 SUMMARY = """Model: "digits_cnn"
 ------------------------------------------------------------------
-Layer (type)                        Output shape          Param #
+Layer (type)                        Output Shape          Param #
 ------------------------------------------------------------------
 conv2d (Conv2D)                     (None, 8, 8, 32)      288
 batch_normalization (BatchNorm...)  (None, 8, 8, 32)      128

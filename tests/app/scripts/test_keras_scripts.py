@@ -19,11 +19,12 @@ from gputrain.app.scripts import keras_modules, missing_names, run_script, servi
 from tests.on_device import child_environment
 
 ROOMS = (
-    *("activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses"),
-    *("metrics", "models", "ops", "optimizers", "random", "regularizers", "saving", "utils"),
+    *("activations", "applications", "callbacks", "config", "constraints", "datasets", "initializers"),
+    *("layers", "losses", "metrics", "models", "ops", "optimizers", "random", "regularizers", "saving"),
+    "utils",
 )
 OTHER_MODULES_OF_KERAS = (
-    *("applications", "distribution", "dtype_policies", "export", "mixed_precision", "preprocessing"),
+    *("distribution", "dtype_policies", "export", "mixed_precision", "preprocessing"),
     *("quantizers", "tree", "visualization", "wrappers"),
 )
 
@@ -183,7 +184,7 @@ def missing_error(line: str) -> Exception:
             "script.py, line 2: gputrain has no keras.layers.Convolution2DD (yet). "
             "The nearest name is keras.layers.Convolution2D.",
         ),
-        ("import keras.applications", ImportError, "gputrain has no keras.applications (yet)."),
+        ("import keras.distribution", ImportError, "gputrain has no keras.distribution (yet)."),
         ("keras.layers.JaxLayer", AttributeError, "There is one engine."),
         ("keras.models.load_model", AttributeError, "Keep the weights: numpy.savez"),
         ("keras.ops.scatter", AttributeError, "Write keras.ops.matmul with keras.ops.one_hot"),
@@ -191,7 +192,7 @@ def missing_error(line: str) -> Exception:
         ("from keras.backend import mean", ImportError, "It is keras.ops.mean."),
         ("keras.backend.pow", AttributeError, "It is keras.ops.power."),
         ("from keras.layers.normalization import BatchNormalization", ImportError, "from keras.layers."),
-        ("from keras.applications import VGG16", ImportError, "gputrain has no keras.applications (yet)."),
+        ("from keras.distribution import DeviceMesh", ImportError, "has no keras.distribution (yet)."),
         ("keras.saving_", AttributeError, "script.py, line 2: gputrain has no keras.saving_ (yet)."),
         ("from keras.src.layers import Dense", ImportError, "That is the inside of Keras."),
         ("from keras.utils import np_utils", ImportError, "Use keras.utils.to_categorical."),
@@ -343,21 +344,21 @@ def test_all_that_is_missing_is_told_and_nothing_runs(script, capsys):
         print("ran")
         def f():
             keras.layers.JaxLayer(3)
-            return keras.applications.VGG16()
+            return keras.distribution.DeviceMesh()
         """)
     assert run_script(path) == 2
     out, err = capsys.readouterr()
     assert out == ""
     said = [
         (keras_names.instead_of(name) or "The nearest name is keras.layers.Dense.")
-        for name in ("keras.layers.Dens", "keras.layers.JaxLayer", "tensorflow.python", "keras.applications")
+        for name in ("keras.layers.Dens", "keras.layers.JaxLayer", "tensorflow.python", "keras.distribution")
     ]
     assert err.splitlines() == [
         f"gputrain: {path} uses names that gputrain does not have (yet):",
         f"  line 1      keras.layers.Dens                        {said[0]}",
         f"  lines 1, 6  keras.layers.JaxLayer                    {said[1]}",
         f"  line 2      tensorflow.python.keras.layers           {said[2]}",
-        f"  line 7      keras.applications              perhaps  {said[3]}",
+        f"  line 7      keras.distribution              perhaps  {said[3]}",
         "Nothing was run.",
     ]
 
@@ -369,15 +370,15 @@ def test_what_may_not_be_reached_is_told_and_the_script_runs(script, capsys):
             from keras.layers import JaxLayer
         except ImportError as error:
             print("without:", error)
-        if hasattr(keras, "applications"):
-            keras.applications.VGG16()
+        if hasattr(keras, "distribution"):
+            keras.distribution.DeviceMesh()
         """)
     assert run_script(path) == 0
     out, err = capsys.readouterr()
     instead = keras_names.instead_of("keras.layers.JaxLayer")
     assert out == f"without: {path}, line 3: gputrain has no keras.layers.JaxLayer (yet). {instead}\n"
     assert f"line 3  keras.layers.JaxLayer  perhaps  {instead}\n" in err
-    assert "line 7  keras.applications     perhaps  Build the model" in err
+    assert "line 7  keras.distribution     perhaps  One device" in err
     assert err.endswith("The script runs; where it uses one of them, an error says so.\n")
 
 

@@ -109,9 +109,9 @@ def test_a_script_for_tensorflow_runs(
         ("from tensorflow import GradientTape", "tensorflow.GradientTape", "gputrain.gradients"),
         ("from tensorflow.keras.layers import JaxLayer", "tensorflow.keras.layers.JaxLayer", "keras.ops"),
         (
-            "import tensorflow as tf\ntf.keras.applications",
-            "tensorflow.keras.applications",
-            "Build the model",
+            "import tensorflow as tf\ntf.keras.distribution",
+            "tensorflow.keras.distribution",
+            "One device",
         ),
         ("import tensorflow as tf\ntf.keras.layers.Dens", "tensorflow.keras.layers.Dens", "layers.Dense."),
     ],

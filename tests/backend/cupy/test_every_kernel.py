@@ -77,6 +77,7 @@ def bound(op: Operation, inputs: list[np.ndarray], reference: Any, dtype: str) -
     return float(ROUNDINGS * float(np.finfo(dtype).eps) * length**0.5 * magnitude)
 
 
+@pytest.mark.slow  # each family's own tests run the same samples, element by element
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", EVERY)
 def test_results_are_near_by_norm(gpu: CupyDevice, name: str, dtype: str) -> None:

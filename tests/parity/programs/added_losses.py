@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.parity.means import numbers, refusal
+from tests.parity.means import numbers, refusal, weigh
 
 X, Y = numbers(8, 3), numbers(8, 1, key="y")
 
@@ -234,6 +234,84 @@ def losses_within_a_test_step(keras: Any) -> dict[str, Any]:
     model = Model(inputs, _dense(keras, kernel_regularizer="l2")(_adds(keras)()(inputs)))
     model.compile("sgd", "mse")
     return {k: float(v) for k, v in sorted(model.evaluate(X, Y, verbose=0, return_dict=True).items())}
+
+
+def losses_of_layers_for_each_step(keras: Any) -> dict[str, Any]:
+    """As parts of a model: a wrapped layer itself is a case that differs, see docs/keras.md."""
+    layers, x = keras.layers, numbers(4, 5, 3, key="steps")
+    wrapped = {
+        "penalty": lambda: [_dense(keras, 2, activity_regularizer="l2"), _dense(keras, 3)],
+        "added": lambda: [_dense(keras, 2), _adds(keras)()],
+        "both": lambda: [_adds(keras)(0.5), _dense(keras, 2, activity_regularizer="l1")],
+        "function": lambda: [_dense(keras, 2, activity_regularizer=lambda y: keras.ops.mean(y) ** 2)],
+        "statistics": lambda: [layers.BatchNormalization(activity_regularizer="l2")],
+        "recurrent": lambda: [layers.Reshape((3, 1)), layers.LSTM(2, activity_regularizer="l2")],
+    }
+    found = {}
+    for name, make in wrapped.items():
+        for steps in (5, None):
+            each = layers.TimeDistributed(keras.Sequential(make()), activity_regularizer="l1")
+            model = keras.Sequential([keras.Input((steps, 3)), each])
+            found[f"{name}, {steps} steps"] = _of_sequences(model, x)
+    within = layers.TimeDistributed(keras.Sequential([_dense(keras, 2, activity_regularizer="l2")]))
+    nested = keras.Sequential([keras.Input((2, 5, 3)), layers.TimeDistributed(keras.Sequential([within]))])
+    return {**found, "nested": _of_sequences(nested, numbers(4, 2, 5, 3, key="nested"))}
+
+
+def losses_of_both_directions(keras: Any) -> dict[str, Any]:
+    layers, x, found = keras.layers, numbers(4, 5, 3, key="steps"), {}
+    for name in ("LSTM", "GRU"):
+        for more in ({}, {"return_sequences": True}):
+            one = getattr(layers, name)(2, activity_regularizer="l2", **more)
+            model = keras.Sequential(
+                [keras.Input((5, 3)), layers.Bidirectional(one, activity_regularizer="l1")]
+            )
+            found[f"{name} {more}"] = _of_sequences(model, x)
+    inputs = keras.Input((5, 3))
+    states = layers.Bidirectional(layers.LSTM(2, activity_regularizer="l2", return_state=True))(inputs)
+    return {**found, "states": _of_sequences(keras.Model(inputs, states[0]), x)}
+
+
+def losses_of_cells(keras: Any) -> dict[str, Any]:
+    """Unrolled: in a loop Keras fails on JAX, and counts the first step twice on PyTorch."""
+    layers, x = keras.layers, numbers(4, 5, 3, key="steps")
+
+    class Cell(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.state_size = self.output_size = 3
+            self.adds = _adds(keras)()
+
+        def call(self, inputs, states):
+            made = self.adds(inputs + 0.5 * states[0])
+            return made, [made]
+
+    cells = {
+        "LSTMCell": lambda: layers.LSTMCell(2, activity_regularizer="l2"),
+        "GRUCell": lambda: layers.GRUCell(2, activity_regularizer="l2"),
+        "SimpleRNNCell": lambda: layers.SimpleRNNCell(2, activity_regularizer="l1"),
+        "stack": lambda: layers.StackedRNNCells(
+            [layers.GRUCell(2), layers.LSTMCell(3)], activity_regularizer="l2"
+        ),
+        "own": lambda: Cell(activity_regularizer="l2"),
+    }
+    found = {}
+    for name, make in cells.items():
+        for more in ({}, {"return_sequences": True, "go_backwards": True}):
+            model = keras.Sequential([keras.Input((5, 3)), layers.RNN(make(), unroll=True, **more)])
+            found[f"{name} {more}"] = _of_sequences(model, x)
+    both = layers.Bidirectional(layers.RNN(cells["GRUCell"](), unroll=True))
+    return {**found, "both": _of_sequences(keras.Sequential([keras.Input((5, 3)), both]), x)}
+
+
+def _of_sequences(model: Any, x: Any) -> dict[str, Any]:
+    """What a model of sequences loses, with targets of 0, and what it becomes by it."""
+    weigh(model)
+    model.compile("sgd", "mse")
+    y = 0.0 * model.predict(x, verbose=0)
+    evaluated = [model.evaluate(x, y, batch_size=size, verbose=0) for size in (4, 2)]
+    losses = model.fit(x, y, batch_size=2, epochs=2, shuffle=False, verbose=0).history["loss"]
+    return {"evaluated": evaluated, "losses": losses, "weights": model.get_weights()}
 
 
 def losses_that_are_not_scalars(keras: Any) -> dict[str, Any]:

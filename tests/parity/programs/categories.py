@@ -344,6 +344,31 @@ def numbers_that_are_found(keras: Any) -> dict[str, Any]:
     return found
 
 
+def numbers_in_a_model(keras: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for mode in ("int", "one_hot", "multi_hot", "count"):
+        for mask in (None, 0):
+            layer = keras.layers.IntegerLookup(
+                vocabulary=[10, 20], num_oov_indices=0, output_mode=mode, mask_token=mask
+            )
+            inputs = keras.Input((2,), dtype="int64")
+            model = keras.Model(inputs, layer(inputs))
+            known = np.array([[20, 10], [10, 10]])
+            asked = {
+                "known": known,
+                "unknown": known + np.eye(2, dtype=int),
+                "masked": known * np.tri(2, dtype=int),
+            }
+            for name, x in asked.items():
+                refused = refusal(lambda: model.predict(x, verbose=0)) is not None  # noqa: B023
+                found[f"{mode}, mask {mask}, {name}"] = [
+                    refused,
+                    refusal(lambda: model(x)) is not None,  # noqa: B023
+                    None if refused else np.asarray(model.predict(x, verbose=0), "float32"),
+                ]
+    return found
+
+
 def numbers_weighted(keras: Any) -> dict[str, Any]:
     layer = keras.layers.IntegerLookup(vocabulary=[10, 20], idf_weights=[0.5, 2.0], output_mode="tf_idf")
     return {"rows": _told(layer(NUMBERS)), "settings": _config_of(layer, KEYS)}

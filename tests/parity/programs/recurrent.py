@@ -298,6 +298,38 @@ def attributes(keras: Any) -> dict[str, Any]:
     return found
 
 
+def _nesting(value: Any) -> Any:
+    """The shapes of tensors in their lists and tuples, as text."""
+    if isinstance(value, list | tuple):
+        return f"{type(value).__name__}[{', '.join(map(_nesting, value))}]"
+    return str(tuple(value.shape))
+
+
+def states_of_stacks(keras: Any) -> dict[str, Any]:
+    """A state in a list where a layer is called on data; by itself in functional models."""
+    layers, x = keras.layers, numbers(2, 4, 3)
+    kinds = {"S": layers.SimpleRNNCell, "G": layers.GRUCell, "L": layers.LSTMCell}
+    found: dict[str, Any] = {}
+    for stack in ("S", "G", "L", "SS", "GG", "LL", "SL", "LG", "GLS"):
+        for wrap in (lambda one: one, layers.Bidirectional, lambda one: layers.Bidirectional(one, None)):
+            cells = [kinds[kind](2 + i) for i, kind in enumerate(stack)]
+            layer = wrap(layers.RNN(layers.StackedRNNCells(cells), return_state=True))
+            inputs = keras.Input((4, 3))
+            outputs = layer(inputs)
+            _set(layer)
+            model = keras.Model(inputs, outputs)
+            seen = {"data": layer(x), "inputs": outputs, "model": model(x)}
+            if isinstance(layer, layers.RNN):
+                seen["again"] = layer(inputs, initial_state=outputs[1:])
+            predicted = model.predict(x, verbose=0)
+            found[f"{stack} {len(found)}"] = {
+                **{name: _nesting(value) for name, value in seen.items()},
+                "shapes": str(layer.compute_output_shape((2, 4, 3))),
+                "predicted": [_nesting(predicted), *keras.tree.flatten(predicted)],
+            }
+    return found
+
+
 def shapes_of_outputs(keras: Any) -> dict[str, Any]:
     layers, found = keras.layers, {}
     for state in (False, True):

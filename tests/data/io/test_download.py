@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
+from gputrain.data.io.download import fetch
 from gputrain.data.io.errors import DownloadError
-from gputrain.datasets._download import fetch
 
 BODY = bytes(range(256)) * 1000
 SUM = hashlib.sha256(BODY).hexdigest()
@@ -56,6 +56,18 @@ def dripping(handler: BaseHTTPRequestHandler) -> None:
     try:
         for _ in range(100):
             handler.wfile.write(b"x")
+            time.sleep(0.02)
+    except OSError:
+        pass  # the client gave up, as it should
+
+
+def dripping_headers(handler: BaseHTTPRequestHandler) -> None:
+    """An answer that never gets to its body: a byte of a header every now and then."""
+    try:
+        handler.wfile.write(b"HTTP/1.0 200 OK\r\nX-Slow: ")
+        for _ in range(200):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
             time.sleep(0.02)
     except OSError:
         pass  # the client gave up, as it should
@@ -133,11 +145,36 @@ def test_a_declared_size_over_the_limit_is_refused_before_reading(server: Any, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_dripping_server_is_given_up(server: Any, tmp_path: Path) -> None:
-    server.answers["/file"] = dripping
-    with pytest.raises(DownloadError, match="time is limited"):
-        fetch(f"{server.url}/file", tmp_path / "file", [SUM], total_seconds=0.1)
+@pytest.mark.parametrize("answer", [dripping, dripping_headers], ids=["body", "headers"])
+def test_a_dripping_server_is_given_up(
+    answer: Callable[[BaseHTTPRequestHandler], None], server: Any, tmp_path: Path
+) -> None:
+    server.answers["/file"] = answer
+    started = time.monotonic()
+    with pytest.raises(DownloadError, match=r"time is limited|timed out"):
+        fetch(f"{server.url}/file", tmp_path / "file", [SUM], total_seconds=0.2)
+    assert time.monotonic() - started < 2.0
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_redirect_does_not_begin_the_time_anew(server: Any, tmp_path: Path) -> None:
+    def slow(handler: BaseHTTPRequestHandler) -> None:
+        time.sleep(0.15)
+        redirect("/next" if handler.path == "/file" else "/last")(handler)
+
+    server.answers |= {"/file": slow, "/next": slow, "/last": undeclared(BODY)}
+    with pytest.raises(DownloadError, match=r"time is limited|timed out"):
+        fetch(f"{server.url}/file", tmp_path / "file", [SUM], total_seconds=0.2)
+
+
+def test_other_sums_and_none(server: Any, tmp_path: Path) -> None:
+    server.serve("/file", BODY)
+    md5 = hashlib.md5(BODY, usedforsecurity=False).hexdigest()
+    fetch(f"{server.url}/file", tmp_path / "a", [md5], algorithm="md5")
+    fetch(f"{server.url}/file", tmp_path / "b", [])
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == BODY
+    with pytest.raises(DownloadError, match=f"MD5 sum must be the published one.*Received: {md5}"):
+        fetch(f"{server.url}/file", tmp_path / "a", ["0" * 32], algorithm="md5")
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "data:,x", "/etc/passwd", ""])
