@@ -36,8 +36,8 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "checkpoints of Orbax",
-        "keras.callbacks.ModelCheckpoint saves models and weights, keras.callbacks.BackupAndRestore all state of "
-        "a training.",
+        "keras.callbacks.ModelCheckpoint saves models and weights, keras.callbacks.BackupAndRestore all "
+        "state of a training.",
         {"callbacks": "OrbaxCheckpoint"},
     ),
     Group(

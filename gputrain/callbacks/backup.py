@@ -148,7 +148,7 @@ class BackupAndRestore(Callback):
         try:
             self._writer.wait()
         except OSError as error:
-            note(f"{type(self).__name__}: a checkpoint could not be written, the one before it stays: {error}")
+            note(f"BackupAndRestore: a checkpoint could not be written, the one before it stays: {error}")
 
 
 def _is_whole(path: Path) -> bool:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any
+
+import numpy as np
 
 from gputrain.errors import explain
 from gputrain.utils.states import check_names
@@ -24,8 +25,8 @@ class Frequency:
     """
 
     def __init__(self, owner: object, save_freq: Any) -> None:
-        is_count = isinstance(save_freq, Integral) and not isinstance(save_freq, bool) and save_freq >= 1
-        if save_freq != EPOCH and not is_count:
+        is_count = not isinstance(save_freq, bool) and isinstance(save_freq, int | np.integer)
+        if save_freq != EPOCH and not (is_count and save_freq >= 1):
             rule = f"{type(owner).__name__}: save_freq must be 'epoch' or a number of batches."
             raise ValueError(explain(rule, expected="'epoch', or 1 or more", received=repr(save_freq)))
         self._every = None if save_freq == EPOCH else int(save_freq)

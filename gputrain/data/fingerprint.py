@@ -29,7 +29,7 @@ def of_batch(arrays: Arrays) -> dict[str, str]:
 
 
 def _named(arrays: Arrays) -> dict[str, Any]:
-    found = {}
+    found: dict[str, Any] = {}
     for part in _PARTS:
         leaves = [leaf for leaf in tree.flatten(getattr(arrays, part)) if leaf is not None]
         found |= {part if len(leaves) == 1 else f"{part}[{i}]": leaf for i, leaf in enumerate(leaves)}
@@ -42,5 +42,5 @@ def _digest(array: Any) -> str:
     found = hashlib.sha256()
     rows = max(1, _PORTION * len(array) // max(array.nbytes, 1)) if array.ndim else 1
     for start in range(0, len(array), rows):
-        found.update(np.ascontiguousarray(on_host(array[start : start + rows])))
+        found.update(np.ascontiguousarray(on_host(array[start : start + rows])).data)
     return found.hexdigest()[:16]

@@ -16,11 +16,11 @@ from gputrain.data import Arrays
 from gputrain.data.arrays import on_host
 from gputrain.data.sources import Batch
 from gputrain.errors import DeviceMemoryError, NonFiniteError
-from gputrain.ir import Spec
+from gputrain.ir import Spec, Stored
 from gputrain.models.training.callback import BatchLogs
 from gputrain.models.training.nonfinite import NonFiniteFinder, is_finite
 from gputrain.models.training.steps import COMPUTED, Stepped, trace_step
-from gputrain.runtime import Arena, Executable, Variable, interpret
+from gputrain.runtime import Arena, Executable, interpret
 from gputrain.utils.notes import note
 
 MANY_RETRACES = 8
@@ -205,7 +205,7 @@ class ProgramCache:
             logs.settle()
         self._kept_logs = None
 
-    def written_by(self, kind: str) -> list[Variable]:
+    def written_by(self, kind: str) -> list[Stored]:
         """The variables that the programs of this kind write."""
         graphs = [program.graph for program in self._programs.values() if program.kind == kind]
         written = (state.variable for graph in graphs for state in graph.states if state.written)

@@ -184,7 +184,7 @@ def _refusal(where: str, received: str) -> TypeError:
 _KINDS: Mapping[str, Callable[[Any], Any]] = {
     "$float": float,
     "$tuple": tuple,
-    "$dict": lambda pairs: {key: value for key, value in pairs},
+    "$dict": dict,
 }
 
 

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, TextIO, cast
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -71,7 +71,7 @@ def _write(path: Path, write: Callable[[BinaryIO], object], temporary: Path, mod
 
 def _fill(temporary: Path, write: Callable[[BinaryIO], object], mode: str) -> None:
     with temporary.open(mode) as stream:
-        write(stream)
+        write(cast(BinaryIO, stream))
         if mode == "r+b":
             stream.truncate()
         stream.flush()

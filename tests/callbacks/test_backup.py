@@ -120,7 +120,6 @@ def test_more_epochs_may_follow(tmp_path: Path) -> None:
     assert weights(again) == weights(through)
 
 
-
 def changed_rate(model: Any) -> None:
     optimizer = keras.optimizers.Adam(0.02, clipnorm=0.5)
     model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
@@ -228,7 +227,9 @@ def test_a_full_disk_is_noted_and_training_goes_on(
 
     monkeypatch.setattr(checkpoint, "write", full)
     model, _ = built("a schedule, arrays")
-    model.fit(**{**settings("a schedule, arrays"), "epochs": 2}, callbacks=[callbacks.BackupAndRestore(tmp_path)])
+    model.fit(
+        **{**settings("a schedule, arrays"), "epochs": 2}, callbacks=[callbacks.BackupAndRestore(tmp_path)]
+    )
     assert int(model.step_counter) == 16
     assert "the one before it stays: [Errno 28] No space left on device" in caplog.text
 

@@ -119,7 +119,7 @@ def test_without_a_value_it_saves_and_warns(tmp_path: Path) -> None:
 
 def test_an_unknown_monitor_is_an_error_only_where_it_decides(tmp_path: Path) -> None:
     fit(ModelCheckpoint(tmp_path / "a.keras"), 1)
-    with pytest.raises(ValueError, match="monitor must be a name in the logs.*'val_loss'"):
+    with pytest.raises(ValueError, match=r"monitor must be a name in the logs.*'val_loss'"):
         fit(ModelCheckpoint(tmp_path / "a.keras", save_best_only=True), 1)
 
 
@@ -158,7 +158,10 @@ def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
     ("given", "told"),
     [
         ({"filepath": "a.txt"}, r"must end in \.keras or \.h5\."),
-        ({"filepath": "a.keras", "save_weights_only": True}, r"must end in \.weights\.h5 or .*save_weights_only"),
+        (
+            {"filepath": "a.keras", "save_weights_only": True},
+            r"must end in \.weights\.h5 or .*save_weights_only",
+        ),
         ({"filepath": 3}, "filepath must be a path"),
         ({"filepath": "a.keras", "save_freq": "batch"}, "save_freq must be 'epoch' or a number of batches"),
         ({"filepath": "a.keras", "save_freq": True}, "save_freq must be"),
@@ -179,7 +182,9 @@ def test_what_it_remembers_survives_a_crash(tmp_path: Path) -> None:
         by_batch = ModelCheckpoint(tmp_path / folder / "{epoch}-{batch}.keras", save_freq=4)
         backup = [BackupAndRestore(tmp_path / "backup")] if folder == "crashed" else []
         values = Logs([1.0, 3.0, 2.0, 4.0])
-        crash = callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: 1 / (epoch - 2)) if fails else None
+        crash = (
+            callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: 1 / (epoch - 2)) if fails else None
+        )
         return [values, given, by_batch, *backup, *([crash] if crash else [])]
 
     for folder, fails in (("through", False), ("crashed", True), ("crashed", False)):

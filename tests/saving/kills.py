@@ -1,6 +1,6 @@
 """Ends trainings with SIGKILL at random moments, resumes them, and compares with those that were let be.
 
-    python -m tests.saving.kills 50          # about four minutes
+python -m tests.saving.kills 50          # about four minutes
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def heeded() -> Iterator[Stop]:
     try:
         yield stop
     except Exception as error:
-        if stop.reason is not None:  # what it cut may tell of it in other words, as the import of a module does
+        if stop.reason is not None:  # which came while a module was imported, and was told in other words
             raise stop.reason from error
         raise
     finally:

@@ -12,8 +12,8 @@ examples:
 The run folder runs/<name>-<n>/ then holds config.toml (every setting, also those not given; it can be trained
 again), history.csv, metrics.json, weights.npz, report.html and more; docs/runs.md lists them.
 
-Ctrl-C, SIGTERM and SIGHUP end it after the step at hand, with its state saved. A run that was ended, also by a
-crash, resumes from its last checkpoint and gives the results that it would have given.
+Ctrl-C, SIGTERM and SIGHUP end it after the step at hand, with its state saved. A run that was ended, also by
+a crash, resumes from its last checkpoint and gives the results that it would have given.
 """
 
 from __future__ import annotations

@@ -165,9 +165,7 @@ def resume(
     return _carry_out(ready(recipe), RunFolder.reopened(place), verbose, stop, begun=True)
 
 
-def _carry_out(
-    job: Job, folder: RunFolder, verbose: int | str, stop: Stop | None, begun: bool
-) -> RunResult:
+def _carry_out(job: Job, folder: RunFolder, verbose: int | str, stop: Stop | None, begun: bool) -> RunResult:
     watched = _Training(job, folder, verbose, stop)
     try:
         with RunLog(folder.log) as log:

@@ -24,9 +24,9 @@ from gputrain.app.recipes.reading import read_table
 from gputrain.app.recipes.recipe import Recipe, check
 from gputrain.app.recipes.run_folder import METRICS, PLAN, new_folder, remove
 from gputrain.app.recipes.running import resume, run, test_figures
-from gputrain.app.stop import Stop
 from gputrain.app.recipes.stored_run import read_metrics
 from gputrain.app.recipes.toml_writer import dumps
+from gputrain.app.stop import Stop
 from gputrain.callbacks.backup import NEWEST
 from gputrain.errors import DataError
 from gputrain.utils.files import write_text, write_text_in_parts

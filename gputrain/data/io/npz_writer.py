@@ -30,7 +30,7 @@ def write_npz(stream: BinaryIO, arrays: Iterable[tuple[str, NDArray[Any]]]) -> N
             with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
                 array = np.asarray(array, order="C")
                 member.write(_header(array))
-                contents = memoryview(array.reshape(-1).view(np.uint8))
+                contents = array.reshape(-1).view(np.uint8).data
                 for start in range(0, len(contents), PORTION):
                     member.write(contents[start : start + PORTION])
 

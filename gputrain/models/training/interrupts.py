@@ -53,7 +53,8 @@ def deferring() -> Iterator[None]:
         signal.signal(signal.SIGINT, _pressed)
         yield
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with undivided:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _pressed(number: int, frame: Any) -> None:

@@ -1,6 +1,6 @@
 """Ends `gputrain train` by SIGINT, SIGTERM and SIGHUP at random moments, and resumes it.
 
-    python -m tests.app.cli.signalled 60          # about two minutes
+python -m tests.app.cli.signalled 60          # about two minutes
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def forked(work: Callable[[], int], folder: Path) -> int:
 
 
 def command(*arguments: str) -> Callable[[], int]:
-    """The command line, in a process that has not imported anything of the device yet; it draws no pictures."""
+    """The command line, without pictures, in a process that has not imported anything of the device."""
 
     def work() -> int:
         from gputrain.app import reporting

@@ -77,7 +77,9 @@ def test_what_is_complete_does_not_resume(gputrain: Any, refused: Any) -> None:
 def test_what_has_no_checkpoint_does_not_resume(interrupted: Any, refused: Any) -> None:
     interrupted()
     (RUN / NEWEST).unlink()
-    assert "A run resumes from its checkpoint.npz, which is not there." in refused(2, "train", "--resume", RUN)
+    assert "A run resumes from its checkpoint.npz, which is not there." in refused(
+        2, "train", "--resume", RUN
+    )
 
 
 def test_a_damaged_checkpoint(interrupted: Any, refused: Any) -> None:
@@ -98,7 +100,9 @@ def test_other_data_is_refused(interrupted: Any, refused: Any) -> None:
     interrupted()
     write_csv(Path("flowers.csv"), flowers(seed=4))
     told = refused(2, "train", "--resume", RUN)
-    assert "checkpoint.npz is of another training, so this one cannot resume there. Received: data.x: " in told
+    assert (
+        "checkpoint.npz is of another training, so this one cannot resume there. Received: data.x: " in told
+    )
     assert (RUN / NEWEST).exists()
 
 
