@@ -35,10 +35,10 @@ NOT_THERE: tuple[Group, ...] = (
         {"Model": "export", "saving": "KerasFileEditor", "": "export"},
     ),
     Group(
-        "callbacks that save models",
-        "keras.callbacks.EarlyStopping(restore_best_weights=True) gives the best weights back. In a Callback "
-        'of your own on_epoch_end() may keep them: numpy.savez("weights.npz", *self.model.get_weights()).',
-        {"callbacks": "BackupAndRestore ModelCheckpoint OrbaxCheckpoint"},
+        "checkpoints of Orbax",
+        "keras.callbacks.ModelCheckpoint saves models and weights, keras.callbacks.BackupAndRestore all "
+        "state of a training.",
+        {"callbacks": "OrbaxCheckpoint"},
     ),
     Group(
         "many features prepared at once",

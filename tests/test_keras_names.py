@@ -230,7 +230,7 @@ NAMES = {
     "utils.Progbar": "for x in tqdm.tqdm(batches)",
     "backend.result_type": "Read dtype of what the operation returns",
     "losses.accuracy": "It is keras.metrics.accuracy.",
-    "callbacks.ModelCheckpoint": "keras.callbacks.EarlyStopping(restore_best_weights=True) gives the best",
+    "callbacks.OrbaxCheckpoint": "keras.callbacks.ModelCheckpoint saves models and weights",
     "callbacks.TensorBoard": "CSVLogger and JSONLinesLogger",
     "datasets.cifar10": "Load the files yourself",
     "ops.top_k": "sort with NumPy",

@@ -2,11 +2,13 @@
 
 from typing import TYPE_CHECKING, Any
 
+from gputrain.callbacks.backup import BackupAndRestore
 from gputrain.callbacks.csv_logger import CSVLogger
 from gputrain.callbacks.early_stopping import EarlyStopping
 from gputrain.callbacks.functions import LambdaCallback
 from gputrain.callbacks.json_lines_logger import JSONLinesLogger
 from gputrain.callbacks.learning_rate import LearningRateScheduler, ReduceLROnPlateau
+from gputrain.callbacks.model_checkpoint import ModelCheckpoint
 from gputrain.callbacks.monitor import MonitorCallback
 from gputrain.callbacks.nan import TerminateOnNaN
 from gputrain.models.training.callback import Callback
@@ -22,6 +24,7 @@ if TYPE_CHECKING:  # they stand above this room, in `gputrain.app.advice`; the p
 __all__ = [
     "Advice",
     "Advisor",
+    "BackupAndRestore",
     "CSVLogger",
     "Callback",
     "CallbackList",
@@ -30,6 +33,7 @@ __all__ = [
     "JSONLinesLogger",
     "LambdaCallback",
     "LearningRateScheduler",
+    "ModelCheckpoint",
     "MonitorCallback",
     "ProgbarLogger",
     "ReduceLROnPlateau",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,9 @@ from gputrain.callbacks import arguments
 from gputrain.callbacks.files import require_folder
 from gputrain.errors import explain
 from gputrain.models.training.callback import Callback, Logs
-from gputrain.utils.files import append, write_text
+from gputrain.utils.files import append, remove_leftovers, write_text
 from gputrain.utils.plain import plain
+from gputrain.utils.states import check_names
 
 _MISSING = "NA"
 
@@ -29,6 +30,9 @@ class CSVLogger(Callback):
         filename: path of the file; its folder must exist.
         separator: between the fields of a row.
         append: go on after the rows of an existing file instead of starting it anew.
+
+    Where a training resumes, its rows follow those of the epochs before; later ones that an interrupted
+    process had written are dropped.
 
     Raises:
         ValueError: a separator that is not one character; when training begins, a file to append to whose
@@ -45,13 +49,30 @@ class CSVLogger(Callback):
         self.separator = _checked_separator(separator)
         self.append = arguments.flag(self, "append", append)
         self._columns: list[str] = []
+        self._count = 0  # rows in the file
+
+    def state(self) -> dict[str, Any]:
+        """How many rows the file has."""
+        return {"rows": self._count}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Go on after so many rows."""
+        check_names("CSVLogger", ("rows",), state)
+        self._count = int(state["rows"])
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Start the file, or read the header of the one to append to."""
         require_folder(self, self.filename)
-        with open(self.filename, "a" if self.append else "w", encoding="utf-8"):
+        remove_leftovers(self.filename.parent, self.filename.name)
+        goes_on = self.append or self.resumes
+        with open(self.filename, "a" if goes_on else "w", encoding="utf-8"):
             pass
-        self._columns = self._header() if self.append else []
+        self._columns = self._header() if goes_on else []
+        rows = self._rows()
+        if self.resumes and len(rows) - 1 > self._count:
+            rows = rows[: 1 + self._count]
+            write_text(self.filename, self._text(rows))
+        self._count = max(len(rows) - 1, 0)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Write the epoch's row."""
@@ -62,6 +83,7 @@ class CSVLogger(Callback):
         row = {"epoch": epoch, **values}
         line = self._text([[row.get(name, _MISSING) for name in self._columns]])
         append(self.filename, line.encode("utf-8"))
+        self._count += 1
 
     def _add_columns(self, names: list[str]) -> None:
         """Write the file again with further columns, beside the old one until it is whole."""

@@ -75,13 +75,14 @@ class Source:
 
     Attributes:
         steps: batches per epoch; None where nobody knows.
+        cursor: where it stands: a pass, and batches of it that were given out.
     """
 
     def __init__(self, what: str, steps: int | None, there: int | None, repeat: bool) -> None:
         self.what, self._there = what, there
         self.steps: int | None = _steps(steps, there, repeat, what)
         self._goes_on = steps is not None and repeat
-        self._cursor: Cursor | None = None
+        self.cursor: Cursor | None = None
 
     def first(self) -> Batch:
         """A batch of the usual size, to trace a step with."""
@@ -98,9 +99,9 @@ class Source:
             number: the training step, which names the order of a pass that begins with it.
             done: batches of this epoch that were trained on before it was interrupted.
         """
-        cursor = self._cursor if self._goes_on or done else None
+        cursor = self.cursor if self._goes_on or done else None
         for batch, after in self._given_out(cursor or (number - done, done), done):
-            self._cursor = after
+            self.cursor = after
             yield batch
 
     def begin(self, step: Any, epoch: int) -> None:
@@ -110,7 +111,7 @@ class Source:
 
     def state(self) -> dict[str, Any]:
         """Where the source stands: {"pass": number of the pass, "batch": batches of it given out}."""
-        number, batch = self._cursor or (0, 0)
+        number, batch = self.cursor or (0, 0)
         return {"pass": number, "batch": batch}
 
     def set_state(self, state: Mapping[str, int]) -> None:
@@ -120,12 +121,16 @@ class Source:
             ValueError: an entry is missing or unknown.
         """
         check_names(f"the source of {self.what}", ("pass", "batch"), state)
-        self._cursor = int(state["pass"]), int(state["batch"])
+        self.cursor = int(state["pass"]), int(state["batch"])
+
+    def fingerprint(self) -> dict[str, str]:
+        """What tells the data from other data, part by part."""
+        raise NotImplementedError
 
     def _stand_after(self, done: int, step: int) -> None:
         """Stand after `done` batches of a run that has come to `step`."""
         passes, batch = divmod(done, self._there) if self._there else (0, done)
-        self._cursor = max(step - done, 0) + passes, batch
+        self.cursor = max(step - done, 0) + passes, batch
 
     def _given_out(self, cursor: Cursor, done: int) -> Iterable[tuple[Batch, Cursor]]:
         """What is left of an epoch from the cursor on: each batch, and the cursor after it."""
@@ -201,6 +206,12 @@ class ArraySource(_PassSource):
         """Check the data, all of it at once."""
         check(self.arrays)
 
+    def fingerprint(self) -> dict[str, str]:
+        """Shapes and contents of the arrays."""
+        from gputrain.data import fingerprint
+
+        return fingerprint.of_arrays(self.arrays)
+
     def _order(self, number: int) -> np.ndarray:
         if self._known is None or self._known[0] != number:
             self._known = number, self.batches.order(number)
@@ -230,6 +241,13 @@ class Reading(Source):
         self._check = check
         if self._peeked is not None:
             check(self._peeked.arrays)
+
+    def fingerprint(self) -> dict[str, str]:
+        """Shapes of samples, and how many batches a pass has; contents are not known before they come."""
+        from gputrain.data import fingerprint
+
+        count = {} if self._there is None else {"batches": str(self._there)}
+        return {**fingerprint.of_batch(self.first().arrays), **count}
 
     def _ahead(self, coming: Iterator[tuple[Batch, Cursor]]) -> Iterable[tuple[Batch, Cursor]]:
         """The same batches, read by a thread of their own where the device works by itself meanwhile."""

@@ -16,7 +16,7 @@ from gputrain.data import Arrays
 from gputrain.data.arrays import on_host
 from gputrain.data.sources import Batch
 from gputrain.errors import DeviceMemoryError, NonFiniteError
-from gputrain.ir import Spec
+from gputrain.ir import Spec, Stored
 from gputrain.models.training.callback import BatchLogs
 from gputrain.models.training.nonfinite import NonFiniteFinder, is_finite
 from gputrain.models.training.steps import COMPUTED, Stepped, trace_step
@@ -204,6 +204,12 @@ class ProgramCache:
         if logs is not None:
             logs.settle()
         self._kept_logs = None
+
+    def written_by(self, kind: str) -> list[Stored]:
+        """The variables that the programs of this kind write."""
+        graphs = [program.graph for program in self._programs.values() if program.kind == kind]
+        written = (state.variable for graph in graphs for state in graph.states if state.written)
+        return list(dict.fromkeys(written))
 
     def _key(self, kind: str, arrays: Arrays, size: int) -> Any:
         versions = tuple((optimizer, optimizer._version_of_rates) for optimizer in self._optimizers)

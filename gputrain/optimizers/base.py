@@ -108,6 +108,7 @@ class Optimizer(Copied):
         )
         self._rates_left = 0
         self._version_of_rates = 0
+        self.given_rate = learning_rate
         self._set_learning_rate(learning_rate)
         self.iterations.changed = self._forget_rates
         self.built = False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 from gputrain import config
@@ -26,6 +27,9 @@ class Resumable(Stateful, Protocol):
 
 class Trained(Stateful, Protocol):
     """A model with its training; its own state is that of its weights."""
+
+    def undivided(self) -> AbstractContextManager[None]:
+        """A block that Ctrl-C does not cut."""
 
     def named_variables(self) -> dict[str, Variable]:
         """The weights by their places."""
@@ -124,20 +128,21 @@ def set_state_tree(
     states.check_names("optimizers", optimizers, tree["optimizers"])
     stateful = [name for name, callback in listeners.items() if name in saved or take(callback)]
     states.check_names("callbacks", stateful, saved)
-    give(model, tree["weights"])
-    states.assign("states", kept, tree.get("states", {}))
-    variables = model.named_variables()
-    for name, optimizer in optimizers.items():
-        optimizer.set_state(tree["optimizers"][name], variables)
-    _set_random(tree["random"], generators)
-    model.set_metrics_state(tree["metrics"])
-    model.set_training_state(tree["training"])
-    if source is not None:
-        give(source, tree["training"]["source"])
-    for name in stateful:
-        listeners[name].set_model(model)
-        give(listeners[name], saved[name])
-        listeners[name].resumes = True
+    with model.undivided():
+        give(model, tree["weights"])
+        states.assign("states", kept, tree.get("states", {}))
+        variables = model.named_variables()
+        for name, optimizer in optimizers.items():
+            optimizer.set_state(tree["optimizers"][name], variables)
+        _set_random(tree["random"], generators)
+        model.set_metrics_state(tree["metrics"])
+        model.set_training_state(tree["training"])
+        if source is not None:
+            give(source, tree["training"]["source"])
+        for name in stateful:
+            listeners[name].set_model(model)
+            give(listeners[name], saved[name])
+            listeners[name].resumes = True
 
 
 def _named(callbacks: Iterable[Resumable] | None) -> dict[str, Resumable]:

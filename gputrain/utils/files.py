@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import BinaryIO, TextIO, cast
 
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -28,18 +29,80 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Example:
         >>> write_atomically(Path("notes.txt"), lambda stream: stream.write(b"done"))
     """
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    _write(path, write, _temporary(path), "x+b")
+
+
+class Reserved:
+    """Space on the disk for a file that comes later, of about the size of what `write` puts into a stream.
+
+    Args:
+        path: the file; its folder must exist.
+        write: called once with a binary stream.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+
+    Example:
+        >>> space = Reserved(Path("notes.txt"), lambda stream: stream.write(b"----"))
+        >>> space.write(lambda stream: stream.write(b"done"))
+    """
+
+    def __init__(self, path: Path, write: Callable[[BinaryIO], object]) -> None:
+        self.path, self._temporary = path, _temporary(path)
+        with _clearing(path, self._temporary):
+            _fill(self._temporary, write, "x+b")
+
+    def write(self, write: Callable[[BinaryIO], object]) -> None:
+        """Make the file hold what `write` puts into the stream it is given, whole or not at all."""
+        _write(self.path, write, self._temporary, "r+b")
+
+    def release(self) -> None:
+        """Give the space back."""
+        self._temporary.unlink(missing_ok=True)
+
+
+def _write(path: Path, write: Callable[[BinaryIO], object], temporary: Path, mode: str) -> None:
+    with _clearing(path, temporary):
+        _fill(temporary, write, mode)
+        os.replace(temporary, path)
+    with naming(path):
+        _flush_folder(path.parent)
+
+
+def _fill(temporary: Path, write: Callable[[BinaryIO], object], mode: str) -> None:
+    with temporary.open(mode) as stream:
+        write(cast(BinaryIO, stream))
+        if mode == "r+b":
+            stream.truncate()
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+@contextmanager
+def _clearing(path: Path, temporary: Path) -> Iterator[None]:
+    """Remove the temporary file where something goes wrong; errors name `path`."""
     with naming(path, temporary):
         try:
-            with temporary.open("x+b") as stream:
-                write(stream)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(temporary, path)
+            yield
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _flush_folder(path.parent)
+
+
+def _temporary(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+
+
+def remove_leftovers(folder: Path, name: str | None = None) -> None:
+    """Remove the temporary files that a killed process left in a folder. No other process may write there.
+
+    Args:
+        folder: the folder.
+        name: of the file that they were for; default any.
+    """
+    pattern = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[0-9a-f]{{8}}\.part")
+    for file in [file for file in folder.iterdir() if pattern.fullmatch(file.name)]:
+        file.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -25,6 +25,22 @@ def flat(logs: Mapping[str, Any]) -> dict[str, Any]:
     return found
 
 
+def by_path(value: Any, path: str = "") -> dict[str, Any]:
+    """The values in nested dicts and lists by their paths; an empty dict or list is a value.
+
+    Example:
+        >>> by_path({"model": {"layers": [{"units": 3}]}})
+        {'model.layers[0].units': 3}
+    """
+    if isinstance(value, Mapping) and value:
+        inner = [(f"{path}.{key}" if path else str(key), item) for key, item in value.items()]
+    elif isinstance(value, list | tuple) and value:
+        inner = [(f"{path}[{i}]", item) for i, item in enumerate(value)]
+    else:
+        return {path: value}
+    return {name: leaf for where, item in inner for name, leaf in by_path(item, where).items()}
+
+
 class Described:
     """A dataclass that says all of itself as plain data.
 

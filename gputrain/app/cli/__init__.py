@@ -1,17 +1,18 @@
 """The command line: `gputrain train CONFIG` and the other commands.
 
 Results go to stdout, everything said on the way to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage or a
-wrong recipe, 130 interrupted with Ctrl-C.
+wrong recipe, 130 interrupted with Ctrl-C; `train` and `sweep` save their state before they end by SIGTERM
+(143) or SIGHUP (129).
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 from collections.abc import Sequence
 
+from gputrain.app.cli import signals
 from gputrain.app.cli.codes import FAILED, INTERRUPTED, OK, USAGE
 from gputrain.app.cli.output import close_stdout, close_stdout_if_full, report
 from gputrain.app.cli.parser import make_parser
@@ -45,8 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return stop.code if isinstance(stop.code, int) else USAGE
     except KeyboardInterrupt as interrupt:
         if argv is None:  # a process of its own, which ends now; another Ctrl-C would only add a traceback
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-        return report(f"interrupted. {interrupt}".rstrip(), INTERRUPTED)
+            signals.ignore()
+        return report(f"interrupted. {interrupt}".rstrip(), getattr(interrupt, "code", INTERRUPTED))
     except BrokenPipeError:
         close_stdout()
         return FAILED

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -51,7 +52,8 @@ def shown(value: Any) -> str:
 
 def report(message: str, code: int) -> int:
     """Say on stderr what went wrong, and return the exit code."""
-    print(f"gputrain: {message}", file=sys.stderr)
+    with contextlib.suppress(OSError):  # nobody reads it
+        print(f"gputrain: {message}", file=sys.stderr, flush=True)
     return code
 
 

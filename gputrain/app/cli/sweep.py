@@ -20,6 +20,7 @@ from gputrain.app.cli.codes import FAILED
 from gputrain.app.cli.command import JSON, SETTINGS, Arguments, Command, option
 from gputrain.app.cli.output import print_json, print_table, shown
 from gputrain.app.cli.settings import settings_of
+from gputrain.app.cli.signals import heeded
 from gputrain.app.recipes.comparing import best_first
 from gputrain.app.recipes.sweep import Group, Sweep, split_values
 
@@ -27,9 +28,12 @@ from gputrain.app.recipes.sweep import Group, Sweep, split_values
 def _run(args: Arguments) -> int | None:
     sweep = _sweep(args)
     try:
-        sweep.run()
-    except KeyboardInterrupt as stop:
-        raise KeyboardInterrupt(f"{stop} `gputrain sweep {sweep.folder}` goes on.".strip()) from None
+        with heeded() as stop:
+            sweep.run(stop)
+    except KeyboardInterrupt as interrupt:
+        told = str(interrupt).partition(" Resume:")[0]
+        interrupt.args = (f"{told} `gputrain sweep {sweep.folder}` goes on.".strip(),)
+        raise
     groups = sweep.table()
     metrics = _metrics(groups)
     if args.metric is not None:

@@ -13,7 +13,7 @@ from gputrain.app.recipes.overrides import parse_setting
 from gputrain.app.recipes.predicting import predict
 from gputrain.app.recipes.reading import shipped_recipes
 from gputrain.app.recipes.recipe import Recipe, load
-from gputrain.app.recipes.running import RunResult, run
+from gputrain.app.recipes.running import RunResult, resume, run
 from gputrain.app.recipes.stored_run import StoredRun, is_run_folder, open_run
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "parse_setting",
     "predict",
     "ready",
+    "resume",
     "run",
     "shipped_recipes",
 ]

@@ -37,8 +37,8 @@ class _Room:
 
 # A run has these of its own, or they take a function or a path, which a recipe does not give.
 _NOT_FOR_RECIPES = (
-    "Advisor", "CSVLogger", "CallbackList", "History", "JSONLinesLogger", "LambdaCallback",
-    "LearningRateScheduler", "MonitorCallback", "ProgbarLogger",
+    "Advisor", "BackupAndRestore", "CSVLogger", "CallbackList", "History", "JSONLinesLogger",
+    "LambdaCallback", "LearningRateScheduler", "ModelCheckpoint", "MonitorCallback", "ProgbarLogger",
 )  # fmt: skip
 
 _ROOMS = {

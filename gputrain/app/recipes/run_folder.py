@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import zipfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -13,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gputrain.app.recipes.reading import CONFIG
+from gputrain.callbacks.backup import NEWEST
+from gputrain.data.io.npz_writer import write_npz
 from gputrain.errors import explain
 from gputrain.runtime import Variable
-from gputrain.utils.files import write_atomically, write_text
+from gputrain.utils.files import Reserved, remove_leftovers, write_atomically, write_text
 from gputrain.utils.plain import as_json
 
 PREPARATION, WEIGHTS, METRICS = "preparation.json", "weights.npz", "metrics.json"
@@ -44,12 +45,24 @@ class RunFolder:
     """
 
     def __init__(self, parent: Path, name: str) -> None:
-        self.path = new_folder(parent, name)
+        self._name_files(new_folder(parent, name))
+
+    @classmethod
+    def reopened(cls, path: Path) -> RunFolder:
+        """The folder of a run that was begun before, without what a killed process left half written."""
+        remove_leftovers(path)
+        folder = cls.__new__(cls)
+        folder._name_files(path)
+        return folder
+
+    def _name_files(self, path: Path) -> None:
+        self.path = path
         self.history = self.path / "history.csv"
         self.history_lines = self.path / "history.jsonl"
         self.log = self.path / "log.txt"
         self.report = self.path / REPORT
         self._kept: list[str] = []
+        self._reserved: Reserved | None = None
 
     def write(self, name: str, text: str) -> None:
         """Write a file of text."""
@@ -70,12 +83,26 @@ class RunFolder:
         Raises:
             ValueError: two variables have one path, or a path could leave the archive when it is unpacked.
         """
-        arrays: dict[str, NDArray[Any]] = {}
-        for weight in weights:
-            name = name_within(weight, model)
-            _check_weight_path(name, arrays)
-            arrays[name] = np.asarray(weight.numpy())
-        write_atomically(self.path / WEIGHTS, lambda stream: _write_npz(stream, arrays))
+        write = _writing(weights, model)
+        reserved, self._reserved = self._reserved, None
+        if reserved is None:
+            write_atomically(self.path / WEIGHTS, write)
+        else:
+            reserved.write(write)
+
+    def reserve_weights(self, weights: Iterable[Variable], model: str = "") -> None:
+        """Take the space that `write_weights` will need, so that a disk which fills up loses no training.
+
+        Raises:
+            OSError: there is not so much.
+        """
+        self._reserved = Reserved(self.path / WEIGHTS, _writing(weights, model))
+
+    def release(self) -> None:
+        """Give back the space that was taken and not used."""
+        if self._reserved is not None:
+            self._reserved.release()
+            self._reserved = None
 
     def epochs_recorded(self) -> int:
         """Return for how many epochs history.csv has a line."""
@@ -85,8 +112,9 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove what was written so far and then the folder, unless something else stands in it."""
+        self.release()
         own = (CONFIG, PREPARATION, SUMMARY, self.log.name, self.history.name, self.history_lines.name)
-        remove(self.path, (*own, *self._kept))
+        remove(self.path, (*own, *self._kept, NEWEST))
 
 
 def new_folder(parent: Path, name: str) -> Path:
@@ -135,20 +163,19 @@ def name_within(weight: Variable, model: str) -> str:
     return weight.path.removeprefix(f"{model}/") if model else weight.path
 
 
+def _writing(weights: Iterable[Variable], model: str) -> Callable[[BinaryIO], None]:
+    """What writes the weights into a stream; in reading order, as they are now."""
+    arrays: dict[str, NDArray[Any]] = {}
+    for weight in weights:
+        name = name_within(weight, model)
+        _check_weight_path(name, arrays)
+        arrays[name] = np.asarray(weight.numpy())
+    return lambda stream: write_npz(stream, arrays.items())
+
+
 def _check_weight_path(path: str, taken: Mapping[str, object]) -> None:
     if not _WEIGHT_PATH.fullmatch(path) or ".." in path.split("/"):
         raise ValueError(explain("A variable's path must be names joined by '/'.", received=repr(path)))
     if path in taken:
         rule = "Each variable needs a path of its own to be saved."
         raise ValueError(explain(rule, received=f"{path!r} twice", fix="Give the layers different names."))
-
-
-def _write_npz(stream: BinaryIO, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """Write what `numpy.load` reads as an npz: a stored zip of .npy members.
-
-    The members are dated 1980, so that equal weights give equal files.
-    """
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
-        for name, array in arrays.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, array, allow_pickle=False)

@@ -14,6 +14,7 @@ from gputrain.utils.files import append
 from gputrain.utils.notes import logger
 from gputrain.utils.progress.bar import show_line
 from gputrain.utils.progress.lines import format_logs
+from gputrain.utils.states import check_names
 
 _FORMAT = "%(asctime)s %(message)s"
 
@@ -73,6 +74,27 @@ class _Appender(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line."""
         append(self._path, f"{self.format(record)}\n".encode(errors="backslashreplace"))
+
+
+class Clock(callbacks.Callback):
+    """How long a training takes, before it was interrupted and after."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._before, self._start = 0.0, time.perf_counter()
+
+    def seconds(self) -> float:
+        """Seconds since the clock was made, and those before the training resumed."""
+        return self._before + time.perf_counter() - self._start
+
+    def state(self) -> dict[str, Any]:
+        """The seconds so far."""
+        return {"seconds": self.seconds()}
+
+    def set_state(self, state: Mapping[str, Any]) -> None:
+        """Count on from what `state` gave."""
+        check_names("Clock", ("seconds",), state)
+        self._before, self._start = float(state["seconds"]), time.perf_counter()
 
 
 class _EpochLines(callbacks.Callback):

@@ -183,6 +183,13 @@ TRAINING: Mapping[str, Key] = {
         "What a sample of each class weighs in the loss.",
         "none",
     ),
+    "save_freq": Key(
+        "'epoch' or a number of batches, at least 1",
+        lambda value: value == "epoch" or (settings.is_integer(value) and 1 <= value <= 2**40),
+        "How often the state is saved, for `gputrain train --resume`: after each epoch or every so many "
+        "batches.",
+        "epoch",
+    ),
 }
 
 SECTIONS: Mapping[str, Mapping[str, Key]] = {

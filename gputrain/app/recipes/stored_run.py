@@ -12,6 +12,7 @@ import numpy as np
 
 from gputrain import models
 from gputrain.app.recipes.build import compiled_model
+from gputrain.app.recipes.builders import FILE_KEY
 from gputrain.app.recipes.data import Preparation, read_preparation
 from gputrain.app.recipes.errors import RecipeError
 from gputrain.app.recipes.job import use_settings
@@ -19,8 +20,10 @@ from gputrain.app.recipes.json_files import read_json
 from gputrain.app.recipes.reading import CONFIG
 from gputrain.app.recipes.recipe import Recipe, load
 from gputrain.app.recipes.run_folder import METRICS, PREPARATION, WEIGHTS, name_within
+from gputrain.callbacks.backup import NEWEST
 from gputrain.data.io.npz import names_and_shapes, read_npz
 from gputrain.datasets import CorruptFileError
+from gputrain.utils.plain import by_path
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,36 @@ def open_run(path: str | Path, settings: Iterable[tuple[str, Any, str]] = ()) ->
     folder = require_run_folder(path)
     recipe = load(folder / CONFIG, settings)
     return StoredRun(folder, recipe, read_preparation(folder / PREPARATION), read_metrics(folder))
+
+
+def resumable(path: str | Path, settings: Iterable[tuple[str, Any, str]] = ()) -> tuple[Path, Recipe]:
+    """Return the folder and the recipe of a run that can go on.
+
+    Args:
+        path: the folder, or a file in it.
+        settings: changes, as for `load`: only of the backend, and the file of the model's builder.
+
+    Raises:
+        RecipeError: it is no run folder, is complete, has no checkpoint, or would change what the run is of.
+        OSError, CorruptFileError: a file in it is not there or damaged.
+    """
+    folder, changes = require_run_folder(path), list(settings)
+    metrics = read_metrics(folder)
+    if metrics and not metrics.get("interrupted"):
+        fix = f"Train it once more: gputrain train {folder}"
+        raise RecipeError(f"{folder}: The run is complete, so there is nothing to resume.", fix=fix)
+    if not (folder / NEWEST).exists():
+        rule = f"{folder}: A run resumes from its {NEWEST}, which is not there."
+        raise RecipeError(rule, fix=f"Begin anew: gputrain train {folder}")
+    recipe = load(folder / CONFIG, changes)
+    code = [change for change in changes if change[0] == FILE_KEY]
+    before, now = by_path(load(folder / CONFIG, code).settings), by_path(recipe.settings)
+    names = [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
+    told = [f"{n}: {before.get(n)} there, {now.get(n)} here" for n in names if n != "backend"]
+    if told:
+        fix = "Leave that out, or begin a run of its own without --resume."
+        raise RecipeError(f"{folder}: A run resumes as it was begun.", received="; ".join(told), fix=fix)
+    return folder, recipe
 
 
 def is_run_folder(path: str | Path) -> bool:

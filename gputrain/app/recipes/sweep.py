@@ -23,9 +23,11 @@ from gputrain.app.recipes.json_files import read_json
 from gputrain.app.recipes.reading import read_table
 from gputrain.app.recipes.recipe import Recipe, check
 from gputrain.app.recipes.run_folder import METRICS, PLAN, new_folder, remove
-from gputrain.app.recipes.running import run, test_figures
+from gputrain.app.recipes.running import resume, run, test_figures
 from gputrain.app.recipes.stored_run import read_metrics
 from gputrain.app.recipes.toml_writer import dumps
+from gputrain.app.stop import Stop
+from gputrain.callbacks.backup import NEWEST
 from gputrain.errors import DataError
 from gputrain.utils.files import write_text, write_text_in_parts
 from gputrain.utils.progress.lines import Overall
@@ -153,17 +155,20 @@ class Sweep:
         """Return whether `folder` is that of a sweep."""
         return (Path(folder) / PLAN).is_file()
 
-    def run(self) -> None:
+    def run(self, stop: Stop | None = None) -> None:
         """Train all points that are not done yet. A point that fails is noted, and the others go on.
+
+        Args:
+            stop: ends the sweep when it is asked to, with the state of the training at hand saved.
 
         Raises:
             OSError: the disk is full, or the folder cannot be written to.
-            KeyboardInterrupt: Ctrl-C; calling `run` again goes on.
+            KeyboardInterrupt: Ctrl-C, or what `stop` was asked with; calling `run` again goes on.
         """
         waiting = [point for point in self.points if not (self._metrics(point) or self._failed(point))]
         with Overall("sweep", len(self.points), done=len(self.points) - len(waiting)) as overall:
             for point in waiting:
-                overall.advance(f"{point}: {self._train(point)}")
+                overall.advance(f"{point}: {self._train(point, stop)}")
         write_text_in_parts(self.folder / RESULTS, self._write_results)
 
     def table(self) -> list[Group]:
@@ -173,12 +178,18 @@ class Sweep:
             groups.setdefault(json.dumps(point.settings, sort_keys=True), []).append(point)
         return [self._group(points) for points in groups.values()]
 
-    def _train(self, point: Point) -> str:
-        """Train one point; what came out, in words."""
+    def _train(self, point: Point, stop: Stop | None) -> str:
+        """Train one point, or go on with its training; what came out, in words."""
         place = self.folder / point.folder
         place.mkdir(exist_ok=True)
         try:
-            result = run(_recipe(self.recipe, point, self.source, self.code), place, verbose=1)
+            begun = next((path.parent for path in sorted(place.glob(f"*/{NEWEST}"))), None)
+            if begun is not None:
+                code = [] if self.code is None else [(FILE_KEY, str(self.code), OPTION)]
+                result = resume(begun, code, verbose=1, stop=stop)
+            else:
+                recipe = _recipe(self.recipe, point, self.source, self.code)
+                result = run(recipe, place, verbose=1, stop=stop)
         except (ArithmeticError, RecipeError, DataError) as error:
             write_text(place / "error.txt", f"{error}\n")
             return f"failed: {error}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from gputrain.utils.states import check_names
@@ -25,6 +26,7 @@ class Callback:
             the first run.
         companions: all callbacks of this run, in order; set when training begins.
         shows_progress: whether it is a bar, which comes after all others.
+        saves_state: whether it saves the state of the others, and so comes after them.
         resumes: whether the state was set, so that the next fit keeps it instead of starting anew.
 
     Example:
@@ -35,6 +37,7 @@ class Callback:
     """
 
     shows_progress = False
+    saves_state = False
     resumes = False
     companions: tuple[Callback, ...] = ()
 
@@ -73,6 +76,10 @@ class Callback:
             ValueError: an entry is missing or unknown.
         """
         check_names(type(self).__name__, (), state)
+
+    def resumes_from(self) -> Path | None:
+        """The checkpoint from which the fit that begins is to resume, if any."""
+        return None
 
     def samples_ahead(self, size: int) -> None:
         """Called before each batch, or each group of them that is run together, with its samples."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from gputrain.models.training.callback import BatchLogs, Callback, Logs, Monitor, overrides
@@ -59,6 +60,7 @@ class CallbackList(Callback):
         self._history = self._one_of(History, add_history)
         bars = [callback for callback in self.callbacks if callback.shows_progress]
         others = [callback for callback in self.callbacks if not callback.shows_progress]
+        others.sort(key=lambda callback: callback.saves_state)
         self.callbacks = [*others, *(bars or (_new_bar() if add_progbar else ()))]
         self.set_model(model)
         self.set_params(params)
@@ -106,6 +108,10 @@ class CallbackList(Callback):
             give(callback, state)
         for callback in self.callbacks:
             callback.resumes = False
+
+    def resumes_from(self) -> Path | None:
+        """The first checkpoint that a callback names."""
+        return next((path for callback in self.callbacks if (path := callback.resumes_from())), None)
 
     def samples_ahead(self, size: int) -> None:
         """Call each callback's `samples_ahead`."""

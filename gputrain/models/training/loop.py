@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from gputrain.data.sources import Batch, Source
 from gputrain.errors import DataError, explain
 from gputrain.models.program import Program
 from gputrain.models.training.callback_list import CallbackList
+from gputrain.models.training.identity import Identity
+from gputrain.models.training.interrupts import undivided
 from gputrain.models.training.nonfinite import HealthWatch
 from gputrain.models.training.state import Place
 from gputrain.utils import tree
@@ -29,6 +32,8 @@ class Fit:
         listeners: the callbacks.
         epochs: numbers of the epochs, from the initial one on.
         validation_freq: validate every so many epochs, or in the listed ones (counted from 1).
+        identity: what is trained, on what; callbacks find it in `model._training_counters`.
+        resume: a checkpoint to resume from; default the one that a callback names, if any.
     """
 
     model: Any
@@ -37,6 +42,8 @@ class Fit:
     listeners: CallbackList
     epochs: range
     validation_freq: int | list[int]
+    identity: Identity
+    resume: Path | None = None
     place: Place = field(default_factory=Place)
 
     def run(self) -> None:
@@ -53,11 +60,15 @@ class Fit:
     def _train(self) -> None:
         model, listeners = self.model, self.listeners
         model.stop_training = False
+        model._training_counters.identity = self.identity
+        self._resume()
         listeners.on_train_begin()
         place = self.place = model._training_counters.begin_fit(self.source, self.epochs.start)
         logs: dict[str, Any] = place.logs
         first = place.epoch
-        for epoch in range(first, self.epochs.stop):
+        if place.stopped:
+            model.stop_training = True
+        for epoch in range(first, first if place.stopped and not place.batch else self.epochs.stop):
             if not place.batch:
                 model.reset_metrics()
             listeners.on_epoch_begin(epoch)
@@ -66,14 +77,26 @@ class Fit:
                 _say_ran_out(epoch, first=epoch == first)
                 break
             logs = trained
-            place.epoch, place.batch = epoch + 1, 0
             if self.validation is not None and _validates(epoch, self.validation_freq):
-                found = evaluate(model, self.validation, listeners)
+                found = self._validate(self.validation)
                 logs.update({f"val_{name}": value for name, value in found.items()})
+            with undivided:
+                place.end_epoch()
             listeners.on_epoch_end(epoch, logs)
             if model.stop_training:
                 break
         listeners.on_train_end(logs)
+
+    def _resume(self) -> None:
+        """Set all state to that of the checkpoint, if there is one."""
+        path = self.resume or self.listeners.resumes_from()
+        if path is None:
+            return
+        from gputrain.saving import checkpoint, set_state_tree
+
+        found = checkpoint.read(path)
+        self.identity.require(found.about, str(path))
+        set_state_tree(self.model, found.tree, self.listeners.callbacks)
 
     def _train_epoch(self, epoch: int) -> dict[str, Any] | None:
         """What is left of an epoch; the logs at its end, None if there was no batch.
@@ -87,22 +110,37 @@ class Fit:
         model._training_counters.recover()
         with HealthWatch(model, f"epoch {epoch + 1}", place) as watch:
             batches = watch.batches(self.source.epoch(watch.first_step, place.batch))
-            for group in _groups(batches, model.steps_per_execution):
+            for group in _groups(iter(()) if place.stopped else batches, model.steps_per_execution):
                 last = None  # logs that nobody keeps are not fetched before the next step
                 self.listeners.samples_ahead(sum(batch.size for batch in group))
                 self.listeners.on_train_batch_begin(place.batch)
                 watch.before_steps()
-                for batch in group:
-                    program = train_on(model, batch)
-                last = programs.logs(program)
-                watch.saw(group)
-                place.batch += len(group)
+                with undivided:
+                    for batch in group:
+                        program = train_on(model, batch)
+                    last = programs.logs(program)
+                    watch.saw(group)
+                    place.advance(len(group), self.source)
                 self.listeners.on_train_batch_end(place.batch - 1, last)
                 watch.look()
                 if model.stop_training:
                     break
         logs = resumed if last is None else last.settle()
-        return None if logs is None else self._epoch_logs(logs, watch)
+        if logs is None:
+            return None
+        place.logs = dict(logs)
+        return self._epoch_logs(logs, watch)
+
+    def _validate(self, source: Source) -> dict[str, Any]:
+        """Logs of a validation. One that is broken off leaves all as it was after the last training step."""
+        before = [(variable, variable.numpy()) for variable in self.model._traced_programs.written_by("test")]
+        try:
+            return evaluate(self.model, source, self.listeners)
+        except BaseException:
+            with undivided:
+                for variable, contents in before:
+                    variable.assign(contents)
+            raise
 
     def _epoch_logs(self, logs: dict[str, Any], watch: HealthWatch) -> dict[str, Any]:
         """The logs over all processes, with the steps that were skipped where they are."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from gputrain.data.sources import Source
 from gputrain.errors import explain
+from gputrain.models.training.identity import Identity
 from gputrain.runtime import Variable
 from gputrain.utils import states
 
@@ -21,7 +22,8 @@ _FIRST: dict[str, Any] = {
     "skipped": np.int64(0),
     "skipped_in_a_row": np.int64(0),
 }
-_PLACE = ("epoch", "batch", "skipped_before", "logs", "source")
+_PLACE = ("epoch", "batch", "skipped_before", "logs", "stopped", "source")
+_CURSOR = ("pass", "batch")
 
 
 @dataclass
@@ -32,25 +34,28 @@ class Place:
         epoch: the epoch that is being trained, or the next one.
         batch: batches of it that were trained on.
         skipped_before: steps that had been skipped when it began.
-        logs: logs of the last batch before fit resumes, where that is in the middle of an epoch.
-        source: where the batches come from, while fit runs.
-        cursor: the state of the source, while it does not.
+        logs: logs of the last batch, where the next one comes after fit resumes or after the validation.
+        stopped: whether a callback ended the training before fit resumes.
+        cursor: the state of the source after the last batch that was trained on.
+        running: whether fit runs.
     """
 
     epoch: int = 0
     batch: int = 0
     skipped_before: int = 0
     logs: dict[str, Any] = field(default_factory=dict)
-    source: Source | None = None
-    cursor: dict[str, Any] | None = None
+    stopped: bool = False
+    cursor: tuple[int, int] | None = None
+    running: bool = False
 
-    def stand(self) -> dict[str, Any] | None:
-        """The state of the source, whether fit runs or not."""
-        return self.cursor if self.source is None else self.source.state()
+    def advance(self, batches: int, source: Source) -> None:
+        """So many batches more were trained on."""
+        self.batch += batches
+        self.logs, self.cursor = {}, source.cursor
 
-    def __getstate__(self) -> dict[str, Any]:
-        """What a copy or a pickle has: where the source stands, and not the data."""
-        return {**vars(self), "source": None, "cursor": self.stand()}
+    def end_epoch(self) -> None:
+        """The epoch is over, its validation too."""
+        self.epoch, self.batch, self.logs = self.epoch + 1, 0, {}
 
 
 class TrainingState:
@@ -65,6 +70,7 @@ class TrainingState:
         healthy: False once a step was bad enough to end the training.
         skipped, skipped_in_a_row: steps that were not finite and changed nothing, under the policy "skip".
         place: how far the last or current fit has got.
+        identity: what the current fit trains, on what.
     """
 
     step: Variable
@@ -77,7 +83,12 @@ class TrainingState:
         for key, first in _FIRST.items():
             setattr(self, key, Variable(np.full((), first), trainable=False, name=key, path=f"{name}/{key}"))
         self.place = Place()
+        self.identity: Identity | None = None
         self._resumes = False
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle has: not the data."""
+        return {**vars(self), "identity": None}
 
     @property
     def variables(self) -> dict[str, Variable]:
@@ -105,29 +116,29 @@ class TrainingState:
             raise ValueError(
                 explain(rule, expected=f"initial_epoch={place.epoch}, or none", received=initial_epoch)
             )
-        self.place, self._resumes = place if resumes else Place(initial_epoch), False
+        self.place, self._resumes = replace(place) if resumes else Place(initial_epoch), False
         if self.place.cursor is not None:
-            source.set_state(self.place.cursor)
+            source.set_state(dict(zip(_CURSOR, self.place.cursor, strict=True)))
         else:
             source.begin(self.tried, self.place.epoch)
-        self.place.source = source
+        self.place.cursor, self.place.running = source.cursor or (0, 0), True
         return self.place
 
     def end_fit(self, outer: Place) -> None:
-        """Let go of the data, and stand where a fit around this one stands."""
-        place = self.place
-        if place is outer:  # it failed before it began
+        """Stand where a fit around this one stands."""
+        self.identity = None
+        if self.place is outer:  # it failed before it began
             return
-        if place.source is not None:
-            place.cursor, place.source = place.stand(), None
-        if outer.source is not None:
+        self.place.running = False
+        if outer.running:
             self.place = outer
 
-    def state(self, logs: Mapping[str, Any]) -> dict[str, Any]:
+    def state(self, logs: Mapping[str, Any], stopped: bool) -> dict[str, Any]:
         """Counters, the place in fit and the source's cursor, as plain data.
 
         Args:
             logs: logs of the step that ran last.
+            stopped: whether a callback ends the training.
         """
         place = self.place
         return {
@@ -135,8 +146,9 @@ class TrainingState:
             "epoch": place.epoch,
             "batch": place.batch,
             "skipped_before": place.skipped_before,
-            "logs": dict(logs) if place.batch else {},
-            "source": place.stand(),
+            "logs": dict(place.logs or logs) if place.batch else {},
+            "stopped": stopped and place.running,
+            "source": None if place.cursor is None else dict(zip(_CURSOR, place.cursor, strict=True)),
         }
 
     def set_state(self, state: Mapping[str, Any]) -> None:
@@ -148,5 +160,7 @@ class TrainingState:
         states.check_names("training", [*_FIRST, *_PLACE], state)
         states.assign("training", self.variables, {key: state[key] for key in _FIRST})
         epoch, batch, skipped = (int(state[key]) for key in ("epoch", "batch", "skipped_before"))
-        self.place = Place(epoch, batch, skipped, dict(state["logs"]), cursor=state["source"])
+        source = state["source"]
+        cursor = None if source is None else (int(source["pass"]), int(source["batch"]))
+        self.place = Place(epoch, batch, skipped, dict(state["logs"]), bool(state["stopped"]), cursor)
         self._resumes = True

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,6 +21,8 @@ from gputrain.ir import Value, current_trace, is_float
 from gputrain.models.program import Program, ProgramCache
 from gputrain.models.training import checks, inputs
 from gputrain.models.training.callback_list import CallbackList
+from gputrain.models.training.identity import Identity
+from gputrain.models.training.interrupts import deferring, undivided
 from gputrain.models.training.loop import Fit, evaluate, predict
 from gputrain.models.training.nonfinite import HealthWatch, report
 from gputrain.models.training.objectives import CompiledLoss, CompiledMetrics
@@ -87,7 +90,8 @@ class Trainer:
                 )
             )
         try:
-            yield
+            with deferring():
+                yield
         finally:
             self._lock.release()
 
@@ -336,8 +340,13 @@ class Trainer:
         validation_steps: int | None = None,
         validation_batch_size: int | None = None,
         validation_freq: int | list[int] = 1,
+        resume: Any = None,
     ) -> Any:
         """Train the model.
+
+        Ctrl-C acts at the end of the step at hand, in the main thread and where Python's own handler is in
+        place: weights and all other state are then those after that step. No other signal is touched. While
+        fit runs, other threads that use the model wait for it, `predict` too.
 
         Args:
             x: inputs: an array, a list or dict of arrays, or an iterator of batches (x, y[, sample_weight]).
@@ -356,6 +365,9 @@ class Trainer:
             validation_steps, validation_batch_size: likewise for the validation, which always begins with
                 the first batch.
             validation_freq: validate every so many epochs, or in the listed ones (counted from 1).
+            resume: path of a checkpoint, as `callbacks.BackupAndRestore` writes them. Training resumes after
+                the step at which it was taken, and ends as if it had not been interrupted. Model, settings,
+                data and callbacks must be those of the checkpoint; `epochs` may be more.
 
         Returns:
             History: `.history` maps each name to its value per epoch.
@@ -363,6 +375,8 @@ class Trainer:
         Raises:
             DataError, ShapeError: data that does not fit, before the first step.
             NonFiniteError: a step gave NaN or infinity; weights are those before it.
+            ValueError: the checkpoint to resume from is of another training; the message says what differs.
+            CorruptFileError, OSError: it cannot be read, or is none.
         """
         self._require_compiled("fit")
         coming = range(checks.epochs("initial_epoch", initial_epoch), checks.epochs("epochs", epochs))
@@ -387,7 +401,9 @@ class Trainer:
             listeners = _callback_list(
                 callbacks, self, verbose, epochs=epochs, steps=source.steps, metrics=names
             )
-            Fit(self, source, validation, listeners, coming, validation_freq).run()
+            identity = Identity(self, source, validation, shuffle=shuffle, validation_freq=validation_freq)
+            path = None if resume is None else Path(resume)
+            Fit(self, source, validation, listeners, coming, validation_freq, identity, path).run()
         return self.history
 
     def _names_of_logs(self, source: Source, validation: Source | None) -> list[str]:
@@ -484,7 +500,8 @@ class Trainer:
             self.reset_metrics()
             batch = source.first()
             program = self._traced_programs.get("train", batch.arrays, batch.size)
-            program.run(batch, self.run_eagerly)
+            with undivided:
+                program.run(batch, self.run_eagerly)
             if not bool(self._training_counters.healthy.numpy()):
                 self.stop_training = False
                 report(self, batch, f"step {int(self._training_counters.step) + 1}")
@@ -514,9 +531,25 @@ class Trainer:
 
     # ------------------------------------------------------------------------------------------------ state
 
+    @contextmanager
+    def undivided(self) -> Iterator[None]:
+        """A block that Ctrl-C does not cut, in the main thread and where Python's own handler is in place."""
+        with deferring(), undivided:
+            yield
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Set all weights from arrays in the order of `weights`; nothing is changed unless all fit.
+
+        Raises:
+            ShapeError: the number of arrays or a shape differs.
+        """
+        with self.undivided():
+            super().set_weights(weights)  # type: ignore[misc]
+
     def training_state(self) -> dict[str, Any]:
         """Counters, and how far fit has got: what `saving.state_tree` keeps as "training"."""
-        return self._training_counters.state(self._traced_programs.current_logs())
+        logs = self._traced_programs.current_logs()
+        return self._training_counters.state(logs, bool(self.stop_training))
 
     def set_training_state(self, state: Mapping[str, Any]) -> None:
         """Set what `training_state` gave; the next fit resumes there.

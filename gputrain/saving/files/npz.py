@@ -12,6 +12,7 @@ import numpy as np
 from gputrain.data.io import files
 from gputrain.data.io.errors import FilePath
 from gputrain.data.io.npz import NpzFile, opened_npz
+from gputrain.data.io.npz_writer import write_npz
 from gputrain.saving.files.arrays import Stored, on_host, read_all
 from gputrain.utils.files import write_atomically
 
@@ -34,12 +35,7 @@ def write(path: FilePath, arrays: Mapping[str, Any]) -> None:
 
 def write_into(stream: Any, arrays: Mapping[str, Any]) -> None:
     """Write arrays into a stream."""
-    from zipfile import ZipFile
-
-    with ZipFile(stream, "w") as archive:
-        for name, value in arrays.items():
-            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, on_host(value), allow_pickle=False)
+    write_npz(stream, ((name, on_host(value)) for name, value in arrays.items()))
 
 
 def read(

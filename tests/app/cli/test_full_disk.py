@@ -5,6 +5,7 @@ import csv
 import json
 import os
 import resource
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 
 from gputrain.app import reporting
 from gputrain.app.recipes import open_run
+from gputrain.app.recipes.run_folder import RunFolder
 from gputrain.app.reporting import plotting
 from tests.app.recipes.material import flowers, write_csv, write_recipe
 
@@ -75,10 +77,15 @@ def test_no_room_for_the_history(full):
     told = full(3000, "train", "small.toml", "--epochs", 200)
     name = told.removeprefix("gputrain: runs/small-1/").partition(":")[0]
     assert name in ("history.csv", "history.jsonl", "log.txt")
-    assert told.endswith(FULL)
+    assert f"{FULL}. " in told
     epochs = check_lines(Path("runs/small-1"))
     assert 5 < len(epochs) < 200
     assert "weights.npz" not in listed("runs/small-1")
+    kept = Path("elsewhere/gputrain-small-1-1")
+    assert f"{kept.resolve()} keeps the weights as of step" in told
+    assert check_lines(kept) == epochs
+    assert open_run(kept).metrics["interrupted"] is True
+    assert open_run(kept).model().get_weights()
 
 
 @pytest.fixture
@@ -90,9 +97,44 @@ def wide(tmp_path):
 
 
 def test_no_room_for_the_weights(full, wide):
+    """That is found before training."""
     assert full(5000, "train", wide) == f"gputrain: runs/small-1/weights.npz: {FULL}"
-    assert check_lines(Path("runs/small-1")) == [0, 1]
-    assert not {"weights.npz", "metrics.json"} & set(listed("runs/small-1"))
+    assert listed("runs") == []
+
+
+def test_the_weights_have_room_on_a_disk_that_fills_up(full, wide, monkeypatch):
+    """What is written in their place later may be as large, and nothing else may."""
+    write = RunFolder.write_weights
+
+    def later(folder, *arguments):
+        size = (next(folder.path.glob(".weights.npz.*.part"))).stat().st_size
+        monkeypatch.setattr(RunFolder, "write_weights", write)
+        with files_of_at_most(size):
+            write(folder, *arguments)
+        raise OSError(28, "No space left on device", "metrics.json")
+
+    monkeypatch.setattr(RunFolder, "write_weights", later)
+    told = full(10**6, "train", wide)
+    assert "metrics.json: No space left on device. " in told
+    assert "weights.npz" in listed("runs/small-1")
+
+
+def test_a_run_folder_that_is_gone_at_the_end(refused, gputrain, monkeypatch):
+    write = RunFolder.write_weights
+
+    def gone(folder, *arguments):
+        monkeypatch.setattr(RunFolder, "write_weights", write)
+        shutil.rmtree(folder.path)
+        write(folder, *arguments)
+
+    monkeypatch.setattr(RunFolder, "write_weights", gone)
+    told = refused(1, "train", "small.toml")
+    kept = Path("elsewhere/gputrain-small-1-1").resolve()
+    assert told.startswith("gputrain: runs/small-1/weights.npz: No such file or directory. ")
+    assert f"{kept} keeps the weights as of step 6, with all that `gputrain evaluate`" in told
+    done = gputrain("evaluate", kept)
+    assert done.code == 0
+    assert "test_accuracy" in done.out
 
 
 def test_no_room_for_the_report(full):
@@ -153,7 +195,7 @@ def test_a_disk_of_64_kilobytes(refused, wide, tmp_path):
         (disk / "filling").write_bytes(bytes(30_000))
         told = refused(1, "train", wide, "--set", "model.layers[0].units=3000", "--out", disk)
         assert told == f"gputrain: {disk}/small-1/weights.npz: No space left on device"
-        check_lines(disk / "small-1")
+        assert listed(disk) == ["filling"]
         assert not list(disk.rglob("*.part"))
     finally:
         subprocess.run(["umount", str(disk)], check=False)

@@ -17,7 +17,9 @@ from tests.subprocesses import started
 
 pytestmark = pytest.mark.cpu_only("what is computed is shown elsewhere")
 BEGUN = ["config.toml", "history.csv", "history.jsonl", "log.txt", "preparation.json", "summary.txt"]
-KEPT = sorted([*BEGUN, "metrics.json", "weights.npz"])
+DONE = sorted([*BEGUN, "metrics.json", "weights.npz"])
+KEPT = sorted([*DONE, "checkpoint.npz"])
+RESUME = " Resume: gputrain train --resume runs/small-1"
 
 
 def listed(folder):
@@ -70,8 +72,8 @@ def test_before_the_first_step_nothing_is_left(stopped, monkeypatch, place, name
     assert not Path("runs").exists() or listed("runs") == []
 
 
-def check_interrupted(folder, epochs):
-    assert listed(folder) == KEPT
+def check_interrupted(folder, epochs, kept=KEPT):
+    assert listed(folder) == kept
     metrics = json.loads((folder / "metrics.json").read_text())
     assert metrics["interrupted"] is True
     assert metrics["epochs"] == epochs
@@ -89,7 +91,7 @@ def test_within_the_first_epoch_the_weights_are_kept(stopped, monkeypatch):
         "gputrain: interrupted. runs/small-1 keeps weights.npz as of step 1, config.toml, and the history "
         "and metrics of 0 complete epoch(s)."
     )
-    check_interrupted(Path("runs/small-1"), epochs=0)
+    check_interrupted(Path("runs/small-1"), epochs=0, kept=DONE)  # where nobody could save the state
 
 
 def test_after_an_epoch_its_figures_are_kept(stopped, monkeypatch):
@@ -98,13 +100,15 @@ def test_after_an_epoch_its_figures_are_kept(stopped, monkeypatch):
     told = stopped("train", "small.toml")
     assert "runs/small-1 keeps weights.npz as of step 3, " in told
     assert "metrics of 1 complete epoch(s)." in told
-    check_interrupted(Path("runs/small-1"), epochs=1)
+    check_interrupted(Path("runs/small-1"), epochs=1, kept=DONE)
 
 
 @pytest.mark.parametrize("name", ["test", "test_figures"])
 def test_while_testing_the_trained_weights_are_kept(stopped, monkeypatch, name):
     monkeypatch.setattr(running, name, interrupt)
-    assert "runs/small-1 keeps weights.npz as of step 6, " in stopped("train", "small.toml")
+    told = stopped("train", "small.toml")
+    assert "runs/small-1 keeps weights.npz as of step 6, " in told
+    assert told.endswith(RESUME)
     check_interrupted(Path("runs/small-1"), epochs=2)
 
 
@@ -114,7 +118,7 @@ def test_while_the_report_is_written_the_run_is_complete(stopped, monkeypatch):
         stopped("train", "small.toml")
         == "gputrain: interrupted. runs/small-1 is complete but for its report."
     )
-    assert listed("runs/small-1") == KEPT
+    assert listed("runs/small-1") == DONE
     metrics = json.loads(Path("runs/small-1/metrics.json").read_text())
     assert "interrupted" not in metrics
     assert "test_accuracy" in metrics
@@ -125,7 +129,7 @@ def test_twice(stopped, monkeypatch):
     monkeypatch.setattr(testing.models.Sequential, "evaluate", interrupt)
     monkeypatch.setattr(running.RunFolder, "write_weights", interrupt)
     assert stopped("train", "small.toml") == "gputrain: interrupted."
-    assert listed("runs/small-1") == BEGUN
+    assert listed("runs/small-1") == sorted([*BEGUN, "checkpoint.npz"])
 
 
 def test_a_sweep_says_how_to_go_on(stopped, gputrain, monkeypatch):
@@ -138,14 +142,14 @@ def test_a_sweep_says_how_to_go_on(stopped, gputrain, monkeypatch):
     assert "optimizer.name=sgd" not in done.err
 
 
-def test_a_run_of_a_sweep_is_run_again(stopped, gputrain, monkeypatch):
+def test_a_run_of_a_sweep_resumes(stopped, gputrain, monkeypatch):
     monkeypatch.setattr(running, "test", interrupt_after(running.test, 2))
     told = stopped("sweep", "small.toml", "--set", "optimizer.name=sgd,adam")
     assert "small-1 keeps weights.npz as of step 6" in told
     assert told.endswith("`gputrain sweep runs/small-sweep-1` goes on.")
     done = gputrain("sweep", "runs/small-sweep-1", "--json")
     assert [group["runs"] for group in json.loads(done.out)["results"]] == [1, 1]
-    assert listed("runs/small-sweep-1/2-seed-3") == ["small-1", "small-2"]
+    assert listed("runs/small-sweep-1/2-seed-3") == ["small-1"]
 
 
 def test_find_lr_is_stopped(stopped, monkeypatch):

@@ -58,7 +58,9 @@ def test_defaults_are_filled_in():
         "split_seed": 0,
         "balance": "none",
     }
-    assert settings["training"] == {"epochs": 10, "batch_size": 32, "shuffle": True, "class_weight": "none"}
+    assert settings["training"] == {
+        "epochs": 10, "batch_size": 32, "shuffle": True, "class_weight": "none", "save_freq": "epoch"
+    }  # fmt: skip
     assert settings["metrics"] == ["accuracy"]
     assert settings["optimizer"]["name"] == "adam"
     assert settings["optimizer"]["learning_rate"] == pytest.approx(0.001)

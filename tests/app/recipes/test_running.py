@@ -262,7 +262,7 @@ def test_a_run_that_fails_after_an_epoch_keeps_it_and_tells_why(table, monkeypat
     with pytest.raises(ZeroDivisionError):
         run(recipe(data=table), verbose=0)
     folder = Path("runs/small-1")
-    assert set(listed(folder)) == set(FILES) - {"metrics.json", "report.html"}
+    assert set(listed(folder)) == {*FILES, "checkpoint.npz"} - {"metrics.json", "report.html"}
     assert "failed: division by zero" in (folder / "log.txt").read_text()
 
 

@@ -48,7 +48,7 @@ RIGHT: dict[str, Any] = {
     "data.table.checks.<column>.required": True, "data.table.checks.<column>.unique": True,
     "model.layers": [{"type": "Dense"}], "model.builder": "mlp", "model.arguments": {"units": [3]},
     "training.epochs": 1, "training.batch_size": 1,
-    "training.shuffle": False, "training.class_weight": {"a": 1, "b": 0.5},
+    "training.shuffle": False, "training.class_weight": {"a": 1, "b": 0.5}, "training.save_freq": 5,
 }  # fmt: skip
 # What lies just outside of a range, and lists of something else.
 OUTSIDE: dict[str, list[Any]] = {
@@ -72,6 +72,7 @@ OUTSIDE: dict[str, list[Any]] = {
     "training.epochs": [0, 1_000_001, 1.0],
     "training.batch_size": [0, 10_000_001],
     "training.class_weight": [{}, {"a": -1}, {"a": "b"}, "equal"],
+    "training.save_freq": ["batch", 0, 1.5, -1],
     "metrics": [[3]],
     "callbacks": [[3]],
 }

@@ -77,11 +77,11 @@ def test_a_sweep_goes_on_where_it_was_stopped(small, monkeypatch):
     made = Sweep.new(small, GRID, seeds=1)
     train, begun = sweep.run, []
 
-    def stopping(recipe, out, verbose):
+    def stopping(recipe, out, verbose, stop):
         begun.append(Path(out).name)
         if len(begun) == 3:
             raise KeyboardInterrupt
-        return train(recipe, out, verbose)
+        return train(recipe, out, verbose, stop)
 
     monkeypatch.setattr(sweep, "run", stopping)
     with pytest.raises(KeyboardInterrupt):
