@@ -3,7 +3,7 @@
 Each layer and model of the parity table that Keras itself can save and load goes both ways; what it predicts
 on the other side, and its weights after five more steps of training, are compared. Nothing is recorded.
 
-(nothing)  a twentieth of the layers, chosen by the date as in `record`, and all models
+(nothing)  a sixtieth of the layers, chosen by the date as in `record`, and all models
 --all      all of them
 WORD ...   those whose name has one of the words
 """
