@@ -22,6 +22,7 @@ from gputrain.data.io.errors import CorruptFileError, FilePath
 from gputrain.data.io.files import open_regular
 from gputrain.errors import explain
 from gputrain.layers.base.tracking import FROM_FILE
+from gputrain.models.model import Model
 from gputrain.optimizers import Optimizer
 from gputrain.release import KERAS_VERSION, __version__
 from gputrain.saving import keras_paths
@@ -201,10 +202,17 @@ def load_model(
             model = deserialize_keras_object(config, custom_objects, safe_mode)
         finally:
             FROM_FILE.reset(drawn)
+        _require_model(model, parts)
         with parts.weights() as file:
             load_into(model, file, path)
         _load_assets(model, parts)
     return model
+
+
+def _require_model(made: Any, parts: _Reader) -> None:
+    """Refuse what a config describes where it is no model: a layer, a loss, an optimizer, plain data."""
+    if not isinstance(made, Model):
+        raise CorruptFileError(parts.path, f"{CONFIG} describes a model", "one", type(made).__name__)
 
 
 def _checked_config(parts: _Reader) -> dict[str, Any]:
@@ -239,20 +247,34 @@ def _json(parts: _Reader, name: str) -> dict[str, Any]:
 
 def _load_assets(model: Any, parts: _Reader) -> None:
     """Give each layer with `load_assets` the files that are kept for it, in a folder."""
-    for path, item in keras_paths.saved_objects(model).items():
+    owners = {
+        path: item for path, item in keras_paths.saved_objects(model).items() if hasattr(item, "load_assets")
+    }
+    all_names = parts.names() if owners else []
+    for path, item in owners.items():
         start = "/".join((ASSETS, path, "")) if path else f"{ASSETS}/"
-        names = [name for name in parts.names() if name.startswith(start)]
-        if not names or not hasattr(item, "load_assets"):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            left = _MOST_ASSETS
-            for name in names:
-                target = Path(folder, name.removeprefix(start))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                content = parts.read(name, left)
-                left -= len(content)
-                target.write_bytes(content)
-            item.load_assets(folder)
+        names = [name for name in all_names if name.startswith(start)]
+        if names:
+            with tempfile.TemporaryDirectory() as folder:
+                _copy_assets(parts, {name: name.removeprefix(start) for name in names}, Path(folder))
+                item.load_assets(folder)
+
+
+def _copy_assets(parts: _Reader, names: Mapping[str, str], folder: Path) -> None:
+    """Write some parts into a folder, under the names given, and nothing beside it."""
+    left, top = _MOST_ASSETS, folder.resolve()
+    for name, inside in names.items():
+        target = (top / inside).resolve()
+        if not target.is_relative_to(top):
+            raise CorruptFileError(parts.path, "assets stay in their folder", "a relative name", repr(name))
+        content = parts.read(name, left)
+        left -= len(content)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            rule = "a name is that of a file or of a folder"
+            raise CorruptFileError(parts.path, rule, "one of them", f"{name!r} as both") from None
 
 
 # --------------------------------------------------------------------------------- the parts of a saved model
@@ -311,7 +333,7 @@ class _ZipReader(_Reader):
         self.path, self._archive = path, archive
 
     def names(self) -> list[str]:
-        return list(self._archive.members)
+        return [name for name in self._archive.members if not name.endswith("/")]
 
     def read(self, name: str, most: int) -> bytes:
         return self._archive.read(name, most)
@@ -333,9 +355,15 @@ class _ZipReader(_Reader):
 class _FolderReader(_Reader):
     def __init__(self, path: Path) -> None:
         self.path = path
+        found = list(path.rglob("*"))
+        if link := next((file for file in found if file.is_symlink()), None):
+            name = repr(link.relative_to(path).as_posix())
+            fix = "Put the file itself in its place."
+            raise CorruptFileError(path, "a saved model holds no links", "files and folders", name, fix)
+        self._names = [file.relative_to(path).as_posix() for file in found if file.is_file()]
 
     def names(self) -> list[str]:
-        return [file.relative_to(self.path).as_posix() for file in self.path.rglob("*") if file.is_file()]
+        return self._names
 
     def read(self, name: str, most: int) -> bytes:
         with open_regular(self.path / name) as stream:
