@@ -19,17 +19,17 @@ from typing import IO, Any
 
 from gputrain.data.io import zips
 from gputrain.data.io.errors import CorruptFileError, FilePath
-from gputrain.data.io.files import open_regular
+from gputrain.data.io.files import open_regular, require_at_most
 from gputrain.errors import explain
-from gputrain.layers.base.tracking import FROM_FILE
 from gputrain.models.model import Model
 from gputrain.optimizers import Optimizer
 from gputrain.release import KERAS_VERSION, __version__
+from gputrain.runtime.variable import FROM_FILE
 from gputrain.saving import keras_paths
 from gputrain.saving.files import hdf5, npz, safetensors
 from gputrain.saving.files.arrays import ArrayFile
 from gputrain.saving.files.kinds import foreign, kind_of_place
-from gputrain.saving.loading import load_into
+from gputrain.saving.loading import Budget, load_into, most_stored
 from gputrain.utils.custom_objects import deserialize_keras_object
 from gputrain.utils.files import write_atomically
 from gputrain.utils.registry import described
@@ -197,22 +197,29 @@ def load_model(
         config = _checked_config(parts)
         if not compile:
             config["compile_config"] = None
-        drawn = FROM_FILE.set(True)
-        try:
-            model = deserialize_keras_object(config, custom_objects, safe_mode)
-        finally:
-            FROM_FILE.reset(drawn)
-        _require_model(model, parts)
-        with parts.weights() as file:
+        model = _built(config, custom_objects, safe_mode, parts)
+        with parts.weights(most_stored(model)) as file:
             load_into(model, file, path)
         _load_assets(model, parts)
     return model
 
 
-def _require_model(made: Any, parts: _Reader) -> None:
-    """Refuse what a config describes where it is no model: a layer, a loss, an optimizer, plain data."""
+def _built(
+    config: dict[str, Any], custom_objects: Mapping[str, Any] | None, safe_mode: bool, parts: _Reader
+) -> Model:
+    """The model of a config, with weights that take no more memory than the file speaks for."""
+    before = FROM_FILE.set(Budget(parts.path, parts.size(parts.weights_name())))
+    try:
+        made = deserialize_keras_object(config, custom_objects, safe_mode)
+    except (MemoryError, OverflowError, RecursionError) as error:
+        received = f"{type(error).__name__}: {error}"
+        rule = f"the model that {CONFIG} describes fits the memory"
+        raise CorruptFileError(parts.path, rule, "one that does", received) from error
+    finally:
+        FROM_FILE.reset(before)
     if not isinstance(made, Model):
         raise CorruptFileError(parts.path, f"{CONFIG} describes a model", "one", type(made).__name__)
+    return made
 
 
 def _checked_config(parts: _Reader) -> dict[str, Any]:
@@ -312,20 +319,31 @@ class _Reader:
         """A part, of `most` bytes or fewer."""
         raise NotImplementedError
 
-    def place(self, name: str, stack: ExitStack) -> tuple[Path, int, int]:
-        """The file in which the bytes of a part stand as they are, from where on, and how many."""
+    def size(self, name: str) -> int:
+        """The bytes of a part."""
         raise NotImplementedError
 
+    def place(self, name: str, most: int, stack: ExitStack) -> tuple[Path, int]:
+        """The file in which the bytes of a part stand as they are, and from where on; `most` are unpacked."""
+        raise NotImplementedError
+
+    def weights_name(self) -> str:
+        """The part with the variables."""
+        names = [name for name in (WEIGHTS_H5, WEIGHTS_SAFETENSORS) if self.holds(name)]
+        if len(names) != 1:
+            rule = "a saved model has one part with its weights"
+            expected, received = f"{WEIGHTS_H5} or {WEIGHTS_SAFETENSORS}", names or self.names()[:20]
+            raise CorruptFileError(self.path, rule, expected, received)
+        return names[0]
+
     @contextmanager
-    def weights(self) -> Iterator[ArrayFile]:
-        """The variables."""
-        formats: dict[str, Any] = {WEIGHTS_H5: hdf5.opened, WEIGHTS_SAFETENSORS: safetensors.opened}
-        name = next((name for name in formats if self.holds(name)), None)
-        if name is None:
-            rule = "a saved model has a part with its weights"
-            raise CorruptFileError(self.path, rule, " or ".join(formats), self.names()[:20])
-        with ExitStack() as stack, formats[name](*self.place(name, stack)) as file:
-            yield file
+    def weights(self, most: int) -> Iterator[ArrayFile]:
+        """The variables; `most` bytes are unpacked for them."""
+        name = self.weights_name()
+        module: Any = hdf5 if name == WEIGHTS_H5 else safetensors
+        with ExitStack() as stack:
+            path, offset = self.place(name, most, stack)
+            yield stack.enter_context(module.opened(path, offset, self.size(name)))
 
 
 class _ZipReader(_Reader):
@@ -338,18 +356,22 @@ class _ZipReader(_Reader):
     def read(self, name: str, most: int) -> bytes:
         return self._archive.read(name, most)
 
-    def place(self, name: str, stack: ExitStack) -> tuple[Path, int, int]:
+    def size(self, name: str) -> int:
+        return self._archive.members[name].file_size
+
+    def place(self, name: str, most: int, stack: ExitStack) -> tuple[Path, int]:
         """In the zip file itself; a part that is compressed is unpacked first."""
-        size = self._archive.members[name].file_size
         if self._archive.is_stored(name):
             with zips.reading(self.path), self._archive.open(name) as stream:
                 _pass_on(stream, None)  # to its end, where a wrong check sum is found
-            return self.path, self._archive.offset(name), size
+            return self.path, self._archive.offset(name)
+        rule = f"{name} unpacked is about as large as the weights of the model"
+        require_at_most(self.path, rule, most, self.size(name))
         file = stack.enter_context(tempfile.NamedTemporaryFile())  # noqa: SIM115
         with zips.reading(self.path), self._archive.open(name) as stream:
             _pass_on(stream, file)
         file.flush()
-        return Path(file.name), 0, size
+        return Path(file.name), 0
 
 
 class _FolderReader(_Reader):
@@ -372,8 +394,11 @@ class _FolderReader(_Reader):
             raise CorruptFileError(self.path, f"{name} must fit the memory allowed", most, "more bytes")
         return content
 
-    def place(self, name: str, stack: ExitStack) -> tuple[Path, int, int]:
-        return self.path / name, 0, (self.path / name).stat().st_size
+    def size(self, name: str) -> int:
+        return (self.path / name).stat().st_size
+
+    def place(self, name: str, most: int, stack: ExitStack) -> tuple[Path, int]:
+        return self.path / name, 0
 
 
 def _pass_on(source: IO[bytes], target: Any) -> None:
@@ -451,17 +476,17 @@ def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **
     if not model.built:
         rule = f"{model.name}: weights are loaded into weights that exist."
         raise ValueError(explain(rule, fix="Call the model on data first, or build(input_shape)."))
-    with _opened_weights(path) as file:
+    with _opened_weights(path, model) as file:
         load_into(model, file, path, skip_mismatch, skip)
 
 
 @contextmanager
-def _opened_weights(path: Path) -> Iterator[ArrayFile]:
+def _opened_weights(path: Path, model: Any) -> Iterator[ArrayFile]:
     """The arrays of a file of weights, or of a whole model."""
     kind = kind_of_place(path)
     formats: dict[str, Any] = {"hdf5": hdf5, "safetensors": safetensors, "npz": npz}
     if kind in ("keras", "folder"):
-        with _opened(path) as parts, parts.weights() as file:
+        with _opened(path) as parts, parts.weights(most_stored(model)) as file:
             yield file
     elif kind in formats:
         with formats[kind].opened(path) as file:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from gputrain.data.io.errors import CorruptFileError, FilePath
 from gputrain.errors import explain
 from gputrain.optimizers import Optimizer
 from gputrain.saving import keras_paths
@@ -14,6 +18,47 @@ from gputrain.saving.files.arrays import ArrayFile, Stored
 from gputrain.utils.states import Holder
 
 _SHOWN = 5  # differences that an error lists
+_BESIDE = 16 << 20  # bytes beside the weights: of metrics and counters, of groups and names in a file
+_WIDER = 4  # how much wider a variable may be than what the file has for it: float32 for int8
+_WITH_SLOTS = 8  # copies of the weights in a file: themselves and slots of the optimizer, float32 for 16 bits
+_HEADER = 4096  # bytes beside each array and its slots
+_MOST_OWN = 1 << 30  # bytes of what classes keep in their own way
+
+
+class Budget:
+    """How much memory the variables may take of a model that is built for the weights of a file.
+
+    Args:
+        path: of the file.
+        held: bytes of its part with the weights.
+    """
+
+    def __init__(self, path: FilePath, held: int) -> None:
+        self._path, self._held, self._taken = path, held, 0
+        self._most = held * _WIDER + _BESIDE
+
+    def __call__(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
+        """Count a variable before it is made.
+
+        Raises:
+            CorruptFileError: the file cannot hold it.
+        """
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        self._taken += size
+        if self._taken > self._most:
+            rule = "the weights that the config describes are in the file"
+            expected = f"at most {self._most} bytes for the {self._held} that the file has of weights"
+            received = f"{where!r} of shape {shape}, {size} bytes, and so {self._taken} with those before it"
+            raise CorruptFileError(self._path, rule, expected, received)
+
+
+def most_stored(model: Any) -> int:
+    """How many bytes the weights of a model, with the state of an optimizer, take in a file at most."""
+    items = keras_paths.saved_objects(model).values()
+    variables = model.variables
+    size = sum(variable.spec.size * np.dtype(variable.dtype).itemsize for variable in variables)
+    has_own = any(keras_paths.own_holders(item) is None for item in items)
+    return size * _WITH_SLOTS + len(variables) * _HEADER + _BESIDE + (_MOST_OWN if has_own else 0)
 
 
 @dataclass
