@@ -38,7 +38,8 @@ CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
 WEIGHTS_H5, WEIGHTS_SAFETENSORS = "model.weights.h5", "model.weights.safetensors"
 FORMAT = 1  # of what gputrain adds; a file with a higher number is not read
 _KERAS_MAJOR = 3
-_MOST_TEXT = 256 << 20  # bytes of config.json
+_MOST_TEXT = 16 << 20  # bytes of config.json
+_MOST_VALUES = 2_000_000  # in config.json: each may take some 100 bytes of memory
 _MOST_ASSETS = 1 << 30  # bytes of all files for one layer
 _WHOLE = "load_model reads models that were saved as a whole"
 
@@ -103,6 +104,9 @@ class _Parts:
             "gputrain_format": FORMAT,
         }
         self.texts = {METADATA: json.dumps(metadata), CONFIG: json.dumps(config)}
+        if excess := _excess(self.texts[CONFIG].encode()):
+            rule = f"{model.name}: the config of a model that is saved has {excess[0]}."
+            raise ValueError(explain(rule, received=excess[1], fix="Keep long lists, as a vocabulary, in files."))
         self.weights = WEIGHTS_H5 if hdf5.is_there() else WEIGHTS_SAFETENSORS
 
     def write_weights(self, stream: Any) -> None:
@@ -238,10 +242,21 @@ def _checked_config(parts: _Reader) -> dict[str, Any]:
     return _json(parts, CONFIG)
 
 
+def _excess(text: bytes) -> tuple[str, str] | None:
+    """By what some JSON, unparsed, is too large: what there may be, and what there is."""
+    if len(text) > _MOST_TEXT:
+        return f"at most {_MOST_TEXT} bytes", f"{len(text)} bytes"
+    values = sum(map(text.count, (b"[", b"{", b",")))
+    return (f"at most {_MOST_VALUES} values", f"about {values} values") if values > _MOST_VALUES else None
+
+
 def _json(parts: _Reader, name: str) -> dict[str, Any]:
     """A JSON object out of a part."""
+    text = parts.read(name, _MOST_TEXT)
+    if excess := _excess(text):
+        raise CorruptFileError(parts.path, f"{name} is of a usual size", *excess)
     try:
-        found = json.loads(parts.read(name, _MOST_TEXT))
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
         if isinstance(error, CorruptFileError):
             raise

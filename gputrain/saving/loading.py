@@ -141,9 +141,7 @@ def _matched(
         wanted = {keras_paths.variables_below(path) + key: holder for key, holder in holders.items()}
         problems = _differences(wanted, {name: specs[name] for name in names})
         if isinstance(item, Optimizer) and problems:
-            counters = {name: holder for name, holder in wanted.items() if name in names and not holder.shape}
-            matched.notes.append(_begun_anew(item, len(names), len(wanted)))
-            matched.holders |= counters if len(names) == len(counters) else {}
+            matched.notes.append(_left_alone(item, problems))
         elif problems:
             matched.problems[path or item.name] = [f"{item.name!r}: {text}" for text in problems]
         else:
@@ -185,18 +183,24 @@ def _differences(wanted: Mapping[str, Holder], found: Mapping[str, Stored]) -> l
     return [*missing, *extra, *shapes]
 
 
-def _begun_anew(optimizer: Optimizer, found: int, wanted: int) -> str:
-    rule = f"The state of optimizer {optimizer.name!r} is not that of the file and begins anew."
-    return explain(rule, expected=f"{wanted} variables", received=f"{found}")
+def _left_alone(optimizer: Optimizer, problems: list[str]) -> str:
+    rule = f"The state of optimizer {optimizer.name!r} is not that of the file and is left as it is."
+    return f"{rule}\n  " + "\n  ".join(_shortened(problems))
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return [*lines[:_SHOWN], *more]
 
 
 def _told(model: Any, path: object, problems: Mapping[str, list[str]], skipped: bool) -> str:
     """What does not fit, a line for each."""
     lines = [text for texts in problems.values() for text in texts]
-    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
-    what = "are left as they are" if skipped else "do not fit"
+    is_one = len(problems) == 1
+    left, unfit = ("is left as it is", "does not fit") if is_one else ("are left as they are", "do not fit")
     fix = "" if skipped else "\nload_weights(..., skip_mismatch=True) takes what fits."
     if not model.built and not model.variables:
         fix = f"\n{model.name} is not built: call it on data, or build(input_shape), so that it has weights."
-    count = f"{len(problems)} layer{'s' if len(problems) > 1 else ''}"
-    return f"{path}: {count} of {model.name!r} {what}.\n  " + "\n  ".join([*lines[:_SHOWN], *more]) + fix
+    count = f"{len(problems)} layer{'' if is_one else 's'}"
+    what = left if skipped else unfit
+    return f"{path}: {count} of {model.name!r} {what}.\n  " + "\n  ".join(_shortened(lines)) + fix

@@ -136,6 +136,13 @@ def test_bfloat16_becomes_float32(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ safetensors
 
 
+def test_a_dtype_that_safetensors_has_not(tmp_path: Path) -> None:
+    path = tmp_path / "a.safetensors"
+    with pytest.raises(ValueError, match=r"'b' has a dtype that safetensors.*float32.*complex64"):
+        safetensors.write(path, {"a": np.ones(2), "b": np.ones(2, "complex64")})
+    assert not path.exists()
+
+
 def raw_safetensors(header: Any, data: bytes = bytes(8), length: int | None = None) -> bytes:
     text = header if isinstance(header, bytes) else json.dumps(header).encode()
     return (len(text) if length is None else length).to_bytes(8, "little") + text + data

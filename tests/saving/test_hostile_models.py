@@ -205,3 +205,32 @@ def test_an_optimizer_and_many_weights_fit_their_bounds(tmp_path: Path) -> None:
         again = keras.models.load_model(path)
         assert np.array_equal(model.get_weights()[2], again.get_weights()[2])
         assert int(again.optimizer.iterations) == 1
+
+
+@pytest.mark.parametrize(
+    "content, words",
+    [
+        (b'{"a": "' + b"a" * (16 << 20) + b'"}', "at most 16777216 bytes"),
+        (b'{"a": [' + b"[]," * 1_500_000 + b"0]}", "at most 2000000 values"),
+        (b'{"a": [' + b"{}," * 1_500_000 + b"0]}", "at most 2000000 values"),
+        (b"[" * 100_000 + b"]" * 100_000, "RecursionError"),
+        (b'{"a":' * 700 + b"0" + b"}" * 700, "RecursionError|describes a model"),
+    ],
+    ids=["long", "lists", "dicts", "deep", "nested"],
+)
+@pytest.mark.parametrize("name", ["config.json", "metadata.json"])
+def test_json_that_takes_too_much(name: str, content: bytes, words: str, tmp_path: Path) -> None:
+    network().save(tmp_path / "m.keras")
+    path = packed(tmp_path / "m.keras", {name: content}, {}, zipfile.ZIP_DEFLATED)
+    if name == "metadata.json" and "describes" in words:
+        assert keras.models.load_model(path).built
+        return
+    with taking_at_most(1 << 26), pytest.raises(CorruptFileError, match=words):
+        keras.models.load_model(path)
+
+
+def test_a_config_that_no_file_may_have_is_not_written(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((5,), name="a" * (16 << 20)), layers.Dense(2)])
+    with pytest.raises(ValueError, match="the config of a model that is saved has at most 16777216 bytes"):
+        model.save(tmp_path / "m.keras")
+    assert not list(tmp_path.iterdir())

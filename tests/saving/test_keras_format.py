@@ -343,7 +343,7 @@ def test_skip_mismatch_takes_what_fits(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((5,)), layers.Dense(4), layers.Dense(3)])
     model.save_weights(path)
     other = zeroed(keras.Sequential([keras.Input((5,)), layers.Dense(4), layers.Dense(2)]))
-    with pytest.warns(UserWarning, match=r"1 layer of .* are left as they are"):
+    with pytest.warns(UserWarning, match=r"1 layer of .* is left as it is"):
         other.load_weights(path, skip_mismatch=True)
     assert np.array_equal(other.layers[0].get_weights()[0], model.layers[0].get_weights()[0])
     assert not other.layers[1].get_weights()[0].any()
@@ -380,9 +380,25 @@ def test_the_state_of_another_optimizer_begins_anew(tmp_path: Path) -> None:
     trained(network(), "adam").save_weights(path)
     other = network()
     other.compile(keras.optimizers.SGD(momentum=0.9), "mse")
-    with pytest.warns(UserWarning, match="The state of optimizer 'sgd' is not that of the file"):
+    with pytest.warns(UserWarning, match="'sgd' is not that of the file and is left as it is"):
         other.load_weights(path)
     assert int(other.optimizer.iterations) == 0
+
+
+def test_an_optimizer_that_does_not_fit_is_left_alone(tmp_path: Path) -> None:
+    """A file with counters and no slots, as Keras writes it of an optimizer that has not trained."""
+    path = tmp_path / "m.weights.h5"
+    fresh = network()
+    fresh.compile(keras.optimizers.Adam(0.5), "mse")
+    fresh.save_weights(path)
+    model = trained(network(), "adam")
+    before = [v.numpy() for v in model.optimizer.saved_variables()]
+    with pytest.warns(UserWarning, match=r"'adam' is not that of the file and is left as it is\.\n.*missing"):
+        model.load_weights(path)
+    assert same_weights(model, fresh)
+    after = [v.numpy() for v in model.optimizer.saved_variables()]
+    assert int(after[0]) == 6
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 # ---------------------------------------------------------------------------------------------- the arguments

@@ -5,7 +5,8 @@ system ends what goes too far. The parent writes lines of JSON to stdin; answers
 each array followed by its bytes in the machine's own order.
 
 1. {"paths": sys.path, "file", "offset", "size", "memory", "seconds", "attributes"} is answered by
-   {"datasets": {name: [shape, dtype, bytes in the file, filters]}, "attributes": {group: {name: value}}} or by {"error": words}.
+   {"datasets": {name: [shape, dtype, bytes in the file, number of filters]}, "attributes": {group: {name:
+   value}}} or by {"error": words}.
 2. Then each name of a dataset, as a line, is answered by {"bytes": count} and the bytes.
 """
 
