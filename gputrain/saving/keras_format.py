@@ -8,6 +8,7 @@ Where h5py is missing, the variables are written as model.weights.safetensors.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import warnings
@@ -52,7 +53,8 @@ def save_model(
 ) -> None:
     """Save a model as a whole: layers, weights, what `compile` was given, and the optimizer's state.
 
-    Keras 3 reads the file. It is written whole or not at all.
+    Keras 3 reads the file. It is written whole or not at all. A folder gets its parts when all of them are
+    written, in place of those of a model that was there; it is no model in between.
 
     Args:
         model: a model. Where classes of its layers are your own, `load_model` needs them registered.
@@ -106,7 +108,8 @@ class _Parts:
         self.texts = {METADATA: json.dumps(metadata), CONFIG: json.dumps(config)}
         if excess := _excess(self.texts[CONFIG].encode()):
             rule = f"{model.name}: the config of a model that is saved has {excess[0]}."
-            raise ValueError(explain(rule, received=excess[1], fix="Keep long lists, as a vocabulary, in files."))
+            fix = "Keep long lists, as a vocabulary, in files."
+            raise ValueError(explain(rule, received=excess[1], fix=fix))
         self.weights = WEIGHTS_H5 if hdf5.is_there() else WEIGHTS_SAFETENSORS
 
     def write_weights(self, stream: Any) -> None:
@@ -132,15 +135,19 @@ class _Parts:
                 archive.write(source, name)
 
     def write_folder(self, path: Path) -> None:
-        """All parts as files of a folder; the config, which makes it a model, is the last."""
+        """All parts as files of a folder, in place of those of a model that was there."""
         path.mkdir(parents=True, exist_ok=True)
-        write_atomically(path / self.weights, self.write_weights)
-        for name, source in self._assets():
-            target = path / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(target, _copier(source))
-        for name, text in self.texts.items():
-            write_atomically(path / name, _writer(text.encode()))
+        _require_no_foreign_assets(path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as beside:
+            new = Path(beside)
+            write_atomically(new / self.weights, self.write_weights)
+            for name, source in self._assets():
+                target = new / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(target, _copier(source))
+            for name, text in self.texts.items():
+                write_atomically(new / name, _writer(text.encode()))
+            _replace_parts(path, new)
 
     def _assets(self) -> Iterator[tuple[str, Path]]:
         """Files that layers write by `save_assets`: names and where they lie while this goes on."""
@@ -152,6 +159,25 @@ class _Parts:
                 for source in sorted(Path(folder).rglob("*")):
                     if source.is_file():
                         yield "/".join((ASSETS, path, source.relative_to(folder).as_posix())), source
+
+
+def _require_no_foreign_assets(path: Path) -> None:
+    """Refuse a folder whose assets are not those of a model, which would be replaced."""
+    if (path / ASSETS).exists() and not any((path / name).exists() for name in (CONFIG, METADATA)):
+        rule = f"{path} holds {ASSETS!r}, and is no saved model."
+        raise FileExistsError(explain(rule, fix="Choose another name for the folder of the model."))
+
+
+def _replace_parts(path: Path, new: Path) -> None:
+    """Move parts into the folder of a model. The config, which makes it one, goes first and comes last."""
+    (path / CONFIG).unlink(missing_ok=True)
+    for name in (WEIGHTS_H5, WEIGHTS_SAFETENSORS):
+        (path / name).unlink(missing_ok=True)
+    if (path / ASSETS).exists():
+        shutil.rmtree(path / ASSETS)
+    for name in (METADATA, WEIGHTS_H5, WEIGHTS_SAFETENSORS, ASSETS, CONFIG):
+        if (new / name).exists():
+            os.replace(new / name, path / name)
 
 
 def _copier(source: Path) -> Callable[[Any], object]:

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from gputrain.data.io.errors import CorruptFileError, FilePath
-from gputrain.errors import explain
 from gputrain.optimizers import Optimizer
 from gputrain.saving import keras_paths
 from gputrain.saving.files.arrays import ArrayFile, Stored

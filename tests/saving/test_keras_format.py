@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import zipfile
 from collections.abc import Callable, Iterator
@@ -36,6 +37,20 @@ def _seeded() -> Iterator[None]:
 def network() -> keras.Sequential:
     inner = keras.Sequential([layers.Dense(4, activation="relu"), layers.BatchNormalization()], name="inner")
     return keras.Sequential([keras.Input((5,)), layers.Dense(6), inner, layers.Dropout(0.3), layers.Dense(2)])
+
+
+@keras.saving.register_keras_serializable("tests", "Noted")
+class Noted(layers.Layer):
+    """A layer with a file."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    def save_assets(self, folder: str) -> None:
+        Path(folder, "note.txt").write_text("noted")
+
+    def load_assets(self, folder: str) -> None:
+        assert Path(folder, "note.txt").read_text() == "noted"
 
 
 def trained(model: Any, optimizer: Any = "adam") -> Any:
@@ -162,6 +177,85 @@ def test_a_folder_in_place_of_a_zip_file(tmp_path: Path) -> None:
     other = zeroed(network())
     other.load_weights(tmp_path / "m")
     assert same_weights(model, other)
+
+
+def test_a_folder_that_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No part of the old model is left, and files of other names are."""
+    folder = tmp_path / "m"
+    with_assets = keras.Sequential([Noted(), layers.Dense(2)])
+    with_assets(np.ones((1, 5), "float32"))
+    with_assets.save(folder, zipped=False)
+    assert (folder / "assets" / "layers" / "noted" / "note.txt").is_file()
+    (folder / "mine.txt").write_text("kept")
+    with monkeypatch.context() as patch:
+        patch.setattr(hdf5, "is_there", lambda: False)
+        model = trained(network())
+        model.save(folder, zipped=False)
+    names = {"config.json", "metadata.json", "mine.txt"}
+    assert {file.name for file in folder.iterdir()} == {*names, "model.weights.safetensors"}
+    assert same_weights(model, keras.models.load_model(folder))
+    zeroed(model).save(folder, zipped=False)
+    assert {file.name for file in folder.iterdir()} == {*names, "model.weights.h5"}
+    assert same_weights(model, keras.models.load_model(folder))
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_whose_writing_fails_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = trained(network())
+    model.save(tmp_path / "m", zipped=False)
+    before = {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir()}
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(hdf5, "write_into", full)
+    with pytest.raises(OSError, match="No space left"):
+        zeroed(model).save(tmp_path / "m", zipped=False)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir()} == before
+    assert list(tmp_path.iterdir()) == [tmp_path / "m"]
+
+
+def test_a_folder_that_is_left_half_replaced_is_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = trained(network())
+    model.save(tmp_path / "m", zipped=False)
+    replace = os.replace
+
+    def killed(source: Any, target: Any) -> None:
+        if Path(target) == tmp_path / "m" / "model.weights.h5":
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        model.save(tmp_path / "m", zipped=False)
+    with pytest.raises(CorruptFileError, match=r"config\.json"):
+        keras.models.load_model(tmp_path / "m")
+    monkeypatch.undo()
+    model.save(tmp_path / "m", zipped=False)
+    assert same_weights(model, keras.models.load_model(tmp_path / "m"))
+
+
+def test_assets_of_somebody_else_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "m" / "assets").mkdir(parents=True)
+    with pytest.raises(FileExistsError, match="holds 'assets', and is no saved model"):
+        network().save(tmp_path / "m", zipped=False)
+    assert [file.name for file in (tmp_path / "m").iterdir()] == ["assets"]
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_two_parts_with_weights_are_refused(zipped: bool, tmp_path: Path) -> None:
+    path = tmp_path / ("m.keras" if zipped else "m")
+    network().save(path, zipped=zipped)
+    if zipped:
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("model.weights.safetensors", b"")
+    else:
+        (path / "model.weights.safetensors").touch()
+    for load in (keras.models.load_model, network().load_weights):
+        with pytest.raises(CorruptFileError, match="one part with its weights"):
+            load(path)
 
 
 def test_without_h5py_the_same_file_has_other_weights(
