@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,12 +51,29 @@ def write(path: Path, content: Checkpoint) -> None:
         TypeError: something in the tree is neither an array nor plain data; the message says where.
         OSError: the folder cannot be written to, or the disk is full.
     """
+    write_members(path, members_of(content))
+
+
+def members_of(content: Checkpoint) -> dict[str, np.ndarray]:
+    """The arrays that make up the file, of which only those of the tree are not new.
+
+    Raises:
+        TypeError: something in the tree is neither an array nor plain data; the message says where.
+    """
     arrays: dict[str, np.ndarray] = {}
     tree = _packed(content.tree, "the state tree", arrays)
     document = {"format": FORMAT, "gputrain": __version__, "about": content.about, "tree": tree}
     text = json.dumps(document, allow_nan=False).encode("utf-8")
-    members = {_TEXT: np.frombuffer(text, np.uint8), **arrays}
-    write_atomically(path, lambda stream: write_npz(stream, members.items()))
+    return {_TEXT: np.frombuffer(text, np.uint8), **arrays}
+
+
+def write_members(path: Path, members: Mapping[str, np.ndarray], previous: Path | None = None) -> None:
+    """Write what `members_of` gave; an older checkpoint at `path` gets the name `previous`, if given.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+    """
+    write_atomically(path, lambda stream: write_npz(stream, members.items()), previous)
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:
@@ -97,10 +112,12 @@ class Writer:
     Args:
         path: the file; its folder exists.
         previous: where the file before the newest one is kept; None keeps none.
+        replaces: do not keep what is at `path` now, as it is damaged.
     """
 
-    def __init__(self, path: Path, previous: Path | None = None) -> None:
+    def __init__(self, path: Path, previous: Path | None = None, replaces: bool = False) -> None:
         self.path, self.previous = path, previous
+        self._replaces = replaces
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
@@ -110,20 +127,22 @@ class Writer:
         return self._thread is not None and self._thread.is_alive()
 
     def write(self, content: Checkpoint) -> None:
-        """Begin to write, once what is being written is done.
+        """Begin to write, once what is being written is done. The arrays of `content` must not change after.
 
         Raises:
-            OSError, TypeError: of the write before; its file is the one before that.
+            TypeError: `content` cannot be written; the message says what in it.
+            OSError: of the write before; its file is the one before that.
         """
         self.wait()
-        self._thread = threading.Thread(target=self._run, args=(content,), name="gputrain-checkpoint")
+        members = members_of(content)
+        self._thread = threading.Thread(target=self._run, args=(members,), name="gputrain-checkpoint")
         self._thread.start()
 
     def wait(self) -> None:
         """Wait until all is written.
 
         Raises:
-            OSError, TypeError: it could not be.
+            OSError: it could not be.
         """
         if self._thread is not None:
             self._thread.join()
@@ -132,12 +151,10 @@ class Writer:
         if error is not None:
             raise error
 
-    def _run(self, content: Checkpoint) -> None:
+    def _run(self, members: Mapping[str, np.ndarray]) -> None:
         try:
-            if self.previous is not None and self.path.exists():
-                with self.path.open("rb") as newest:
-                    write_atomically(self.previous, partial(shutil.copyfileobj, newest))
-            write(self.path, content)
+            write_members(self.path, members, None if self._replaces else self.previous)
+            self._replaces = False
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that trains
             self._error = error
 

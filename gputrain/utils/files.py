@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+def write_atomically(path: Path, write: Callable[[BinaryIO], object], previous: Path | None = None) -> None:
     """Make the file at `path` hold what `write` puts into the stream it is given.
 
     The bytes go to a temporary file beside it, are flushed to the disk, and take the name in one step.
@@ -22,6 +22,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Args:
         path: the file; its folder must exist.
         write: called once with a binary stream, which may be sought and read, too.
+        previous: the name that an older file at `path` gets, in the same folder, once the new one is whole on
+            the disk; default it is replaced.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
@@ -29,7 +31,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Example:
         >>> write_atomically(Path("notes.txt"), lambda stream: stream.write(b"done"))
     """
-    _write(path, write, _temporary(path), "x+b")
+    _write(path, write, _temporary(path), "x+b", previous)
 
 
 class Reserved:
@@ -61,9 +63,13 @@ class Reserved:
         self._temporary.unlink(missing_ok=True)
 
 
-def _write(path: Path, write: Callable[[BinaryIO], object], temporary: Path, mode: str) -> None:
+def _write(
+    path: Path, write: Callable[[BinaryIO], object], temporary: Path, mode: str, previous: Path | None = None
+) -> None:
     with _clearing(path, temporary):
         _fill(temporary, write, mode)
+        if previous is not None and path.exists():
+            os.replace(path, previous)
         os.replace(temporary, path)
     with naming(path):
         _flush_folder(path.parent)
