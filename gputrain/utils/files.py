@@ -11,6 +11,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object], previous: Path | None = None) -> None:
     """Make the file at `path` hold what `write` puts into the stream it is given.
@@ -55,8 +60,12 @@ class Reserved:
             _fill(self._temporary, write, "x+b")
 
     def write(self, write: Callable[[BinaryIO], object]) -> None:
-        """Make the file hold what `write` puts into the stream it is given, whole or not at all."""
-        _write(self.path, write, self._temporary, "r+b")
+        """Make the file hold what `write` puts into the stream it is given, whole or not at all.
+
+        Raises:
+            OSError: the space is gone, as somebody removed its file, and there is no other.
+        """
+        _write(self.path, write, self._temporary, "r+b" if self._temporary.exists() else "x+b")
 
     def release(self) -> None:
         """Give the space back."""
@@ -109,6 +118,29 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
     pattern = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[0-9a-f]{{8}}\.part")
     for file in [file for file in folder.iterdir() if pattern.fullmatch(file.name)]:
         file.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder, which ends with the process if not before. Some file systems have none.
+
+    Raises:
+        BlockingIOError: another process, or another block of this one, holds it.
+    """
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # such a file system
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:
