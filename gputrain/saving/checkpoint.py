@@ -28,6 +28,7 @@ from gputrain.utils.files import write_atomically
 FORMAT = 1
 _TEXT = "checkpoint"
 _RULE = "A checkpoint is a file that gputrain wrote while it trained a model"
+MAX_DEPTH = 100  # of dicts and lists within each other, which other code goes through by recursion
 _SCALARS = (bool, int, str, type(None))
 
 
@@ -49,6 +50,7 @@ def write(path: Path, content: Checkpoint) -> None:
 
     Raises:
         TypeError: something in the tree is neither an array nor plain data; the message says where.
+        ValueError: there are more than 100 dicts and lists within each other.
         OSError: the folder cannot be written to, or the disk is full.
     """
     write_members(path, members_of(content))
@@ -59,10 +61,12 @@ def members_of(content: Checkpoint) -> dict[str, np.ndarray]:
 
     Raises:
         TypeError: something in the tree is neither an array nor plain data; the message says where.
+        ValueError: there are more than 100 dicts and lists within each other.
     """
     arrays: dict[str, np.ndarray] = {}
     tree = _packed(content.tree, "the state tree", arrays)
     document = {"format": FORMAT, "gputrain": __version__, "about": content.about, "tree": tree}
+    _check_depth(document)
     text = json.dumps(document, allow_nan=False).encode("utf-8")
     return {_TEXT: np.frombuffer(text, np.uint8), **arrays}
 
@@ -96,7 +100,11 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
         document = json.loads(arrays.pop(_TEXT).tobytes())
         number = document["format"]
         if number == FORMAT:
-            return Checkpoint(_unpacked(document["tree"], arrays), dict(document["about"]))
+            tree, about = document["tree"], document["about"]
+            if not (isinstance(tree, dict) and isinstance(about, dict)):
+                raise TypeError("tree and about must be dicts")
+            _check_depth(document)
+            return Checkpoint(_unpacked(tree, arrays), about)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise CorruptFileError(path, _RULE, "whole contents", reason) from error
@@ -177,6 +185,17 @@ def _packed(value: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
         pairs = [[key, item] for key, item in value.items()]
         return {"$dict": _packed(pairs, where, arrays)}
     raise _refusal(where, f"a {type(value).__name__}")
+
+
+def _check_depth(document: Mapping[str, Any]) -> None:
+    layer: list[Any] = [document]
+    depth = 0
+    while layer:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"A checkpoint has at most {MAX_DEPTH} dicts and lists within each other.")
+        items = (item for each in layer for item in (each.values() if isinstance(each, Mapping) else each))
+        layer = [item for item in items if isinstance(item, Mapping | list | tuple)]
 
 
 def _packed_array(array: np.ndarray, where: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:

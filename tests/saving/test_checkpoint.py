@@ -34,6 +34,13 @@ def content(number: int = 0) -> Checkpoint:
     return Checkpoint({"number": np.full(1000, number)}, {"data": {"x": "float32 (3, 2)"}})
 
 
+def nested(depth: int) -> Any:
+    value: Any = 0
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
 def number_in(path: Path) -> int:
     return int(read(path).tree["number"][0])
 
@@ -79,6 +86,14 @@ def test_what_cannot_be_kept_is_named(tmp_path: Path, value: Any, received: str)
     assert not list(tmp_path.iterdir())
 
 
+def test_what_cannot_be_read_is_not_written(tmp_path: Path) -> None:
+    write(tmp_path / "a.npz", Checkpoint({}, {"a": nested(98)}))
+    assert read(tmp_path / "a.npz").about == {"a": nested(98)}
+    with pytest.raises(ValueError, match="at most 100 dicts and lists within each other"):
+        write(tmp_path / "b.npz", Checkpoint({}, {"a": nested(99)}))
+    assert not (tmp_path / "b.npz").exists()
+
+
 def test_a_cut_file_is_refused_wherever_it_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     write(path, Checkpoint({"a": np.arange(3)}, {}))
@@ -105,6 +120,10 @@ def test_a_changed_byte_is_found(tmp_path: Path) -> None:
         ({"format": 2, "gputrain": "9.0"}, r"format 2, written by gputrain '9\.0'\. Install that version"),
         ({"format": 1, "tree": {"$array": "7"}, "about": {}}, "KeyError: '7'"),
         ({"format": 1, "tree": {}}, "KeyError: 'about'"),
+        ({"format": 1, "tree": {}, "about": []}, "TypeError: tree and about must be dicts"),
+        ({"format": 1, "tree": [], "about": {}}, "TypeError: tree and about must be dicts"),
+        ({"format": 1, "tree": {}, "about": {"a": nested(700)}}, "ValueError: .* at most 100 dicts"),
+        ({"format": 1, "tree": {"a": nested(700)}, "about": {}}, "ValueError: .* at most 100 dicts"),
         ([], "TypeError"),
     ],
 )
