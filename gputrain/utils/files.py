@@ -11,11 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None  # type: ignore[assignment]
-
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object], previous: Path | None = None) -> None:
     """Make the file at `path` hold what `write` puts into the stream it is given.
@@ -122,21 +117,23 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder, which ends with the process if not before. Some file systems have none.
+    """Hold a lock on a folder, which ends with the process if not before. Some systems have none.
 
     Raises:
         BlockingIOError: another process, or another block of this one, holds it.
     """
-    if fcntl is None:
+    if not hasattr(os, "O_DIRECTORY"):  # Windows
         yield
         return
+    import fcntl
+
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise
-        except OSError:  # such a file system
+        except OSError:  # a file system without locks
             pass
         yield
     finally:
