@@ -292,6 +292,44 @@ def test_a_class_of_ones_own_must_be_registered(tmp_path: Path) -> None:
         keras.models.load_model(tmp_path / "m.keras", {})
 
 
+def _of_ones_own() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """What compile is given and custom_objects, by the kind of object."""
+
+    def twofold(y_true: Any, y_pred: Any) -> Any:
+        return 2 * keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+    class Twofold(keras.losses.Loss):
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return twofold(y_true, y_pred)
+
+    class Largest(keras.metrics.MeanSquaredError):
+        pass
+
+    return {
+        "a function as loss": ({"loss": twofold}, {"twofold": twofold}),
+        "a function as metric": ({"loss": "mse", "metrics": [twofold]}, {"twofold": twofold}),
+        "a Loss": ({"loss": Twofold()}, {"Twofold": Twofold}),
+        "a Metric": ({"loss": "mse", "metrics": [Largest()]}, {"Largest": Largest}),
+    }
+
+
+@pytest.mark.parametrize("kind", _of_ones_own())
+def test_custom_objects_are_those_of_compile_too(kind: str, tmp_path: Path) -> None:
+    given, objects = _of_ones_own()[kind]
+    model = network()
+    model.compile("adam", **given)
+    model.fit(X, Y, batch_size=8, **QUIET)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras", custom_objects=objects)
+    assert again.evaluate(X, Y, **QUIET) == model.evaluate(X, Y, **QUIET)
+    with pytest.raises(
+        ValueError,
+        match=r"what compile was given .*A class or function of your own .*compile=False\) loads",
+    ):
+        keras.models.load_model(tmp_path / "model.keras")
+    assert same_weights(keras.models.load_model(tmp_path / "model.keras", compile=False), model)
+
+
 def test_nothing_unsafe_is_loaded(tmp_path: Path) -> None:
     trained(network()).save(tmp_path / "m.keras")
     with pytest.raises(ValueError, match="nothing unsafe is ever loaded"):
