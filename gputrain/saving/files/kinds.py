@@ -39,6 +39,9 @@ def kind_of_place(path: Path) -> str:
             return "folder"
         is_tensorflow = (path / "saved_model.pb").is_file() or (path / "keras_metadata.pb").is_file()
         what, fix = (_SAVED_MODEL, _AGAIN) if is_tensorflow else ("another folder", "Name the file in it.")
+        if (path / "config.toml").is_file():
+            what = "the folder of a run that gputrain train made"
+            fix = f"gputrain.recipes.open_run({str(path)!r}).model() loads its model."
         raise CorruptFileError(
             path, "a model is a .keras file, or a folder with config.json", "one", what, fix
         )
