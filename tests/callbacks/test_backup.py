@@ -12,6 +12,7 @@ import pytest
 import gputrain as keras
 from gputrain import callbacks
 from gputrain.callbacks.backup import NEWEST, PREVIOUS
+from gputrain.data.io.errors import CorruptFileError
 from gputrain.saving import checkpoint
 from tests.saving.trainings import CASES, X, Y, built, settings
 
@@ -190,6 +191,17 @@ def test_the_one_before_serves_where_the_last_is_damaged(tmp_path: Path) -> None
     through.fit(**settings(case))
     assert weights(again) == weights(through)
     assert not list(tmp_path.parent.glob(tmp_path.name))
+
+
+def test_a_damaged_checkpoint_says_how_to_begin_anew(tmp_path: Path) -> None:
+    case = "a schedule, arrays"
+    crash(case, 12, callbacks.BackupAndRestore(tmp_path, save_freq=2))
+    (tmp_path / NEWEST).write_bytes((tmp_path / NEWEST).read_bytes()[:-100])
+    model, _ = built(case)
+    with pytest.raises(CorruptFileError, match=rf"{NEWEST}: .*Received: .*delete this file to begin anew\.$"):
+        model.fit(**settings(case), callbacks=[callbacks.BackupAndRestore(tmp_path)])
+    (tmp_path / NEWEST).unlink()
+    model.fit(**{**settings(case), "epochs": 1}, callbacks=[callbacks.BackupAndRestore(tmp_path)])
 
 
 def test_false_saves_nothing(tmp_path: Path) -> None:

@@ -162,7 +162,13 @@ def resume(
         20
     """
     place, recipe = resumable(path, settings)
-    return _carry_out(ready(recipe), RunFolder.reopened(place), verbose, stop, begun=True)
+    try:
+        return _carry_out(ready(recipe), RunFolder.reopened(place), verbose, stop, begun=True)
+    except CorruptFileError as error:
+        if error.path != str(place / NEWEST):
+            raise
+        fix = f"Begin anew: gputrain train {place}"
+        raise CorruptFileError(error.path, error.rule, error.expected, error.received, fix) from error
 
 
 def _carry_out(job: Job, folder: RunFolder, verbose: int | str, stop: Stop | None, begun: bool) -> RunResult:

@@ -85,7 +85,9 @@ def test_what_has_no_checkpoint_does_not_resume(interrupted: Any, refused: Any) 
 def test_a_damaged_checkpoint(interrupted: Any, refused: Any) -> None:
     interrupted()
     (RUN / NEWEST).write_bytes((RUN / NEWEST).read_bytes()[:-50])
-    assert "runs/small-1/checkpoint.npz: the zip file must be whole" in refused(1, "train", "--resume", RUN)
+    told = refused(1, "train", "--resume", RUN)
+    assert "runs/small-1/checkpoint.npz: the zip file must be whole" in told
+    assert told.endswith("Begin anew: gputrain train runs/small-1")
     assert (RUN / "weights.npz").exists()
 
 
