@@ -169,8 +169,38 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
 def test_other_callbacks_are_refused(tmp_path: Path) -> None:
     crash("a plateau, arrays", 6, callbacks.BackupAndRestore(tmp_path, save_freq=2))
     model, listeners = built("a plateau, arrays")
-    with pytest.raises(ValueError, match="callbacks: the state holds 'ReduceLROnPlateau'"):
+    told = (
+        rf"{NEWEST}: this training cannot resume there\. callbacks: .*"
+        r"Received: ReduceLROnPlateau is missing\. Give fit the same callbacks\. "
+        r"To begin anew, delete that file\.$"
+    )
+    with pytest.raises(ValueError, match=told):
         model.fit(**settings("a plateau, arrays"), resume=tmp_path / NEWEST, callbacks=listeners[:1])
+
+
+@pytest.mark.parametrize("verbose", [0, 2])
+def test_an_interrupt_says_where_the_state_is_and_the_rerun_where_it_resumes(
+    verbose: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    case = "a schedule, arrays"
+    given = {**settings(case), "verbose": verbose}
+
+    def interrupt(batch: int, logs: Any = None) -> None:
+        if batch == 5:
+            raise KeyboardInterrupt
+
+    model, _ = built(case)
+    pressed = callbacks.LambdaCallback(on_train_batch_end=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(**given, callbacks=[callbacks.BackupAndRestore(tmp_path, save_freq=4), pressed])
+    again, _ = built(case)
+    again.fit(**given, callbacks=[callbacks.BackupAndRestore(tmp_path)])
+    where = tmp_path / NEWEST
+    told = [
+        f"The training was interrupted. Its state is in {where}: run the same program again to resume.",
+        f"fit resumes after batch 4 of epoch 1, from {where}",
+    ]
+    assert caplog.messages == (told if verbose else [])
 
 
 def test_no_checkpoint(tmp_path: Path) -> None:

@@ -53,6 +53,13 @@ class RunResult:
         return self.folder / REPORT
 
 
+class _Backup(callbacks.BackupAndRestore):
+    """Of a run: the command that began it says what to type to resume."""
+
+    def _tell_how_to_resume(self) -> None:
+        pass
+
+
 class _Training:
     """What a run trains with, and what is watched while it does."""
 
@@ -71,7 +78,7 @@ class _Training:
             verbose=int(verbose != 0),
         )
         self.stop = Stop() if stop is None else stop
-        self.backup = callbacks.BackupAndRestore(
+        self.backup = _Backup(
             folder.path, job.recipe.settings["training"]["save_freq"], delete_checkpoint=False
         )
         self.verbose = verbose
