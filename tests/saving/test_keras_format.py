@@ -165,11 +165,14 @@ def test_a_folder_in_place_of_a_zip_file(tmp_path: Path) -> None:
 
 
 def test_without_h5py_the_same_file_has_other_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = trained(network())
+    model.save(tmp_path / "m.keras")
+    assert not caplog.messages
     monkeypatch.setattr(hdf5, "is_there", lambda: False)
     model.save(tmp_path / "m.keras")
+    assert "gputrain reads that, Keras does not" in caplog.text
     with zipfile.ZipFile(tmp_path / "m.keras") as archive:
         assert "model.weights.safetensors" in archive.namelist()
     assert same_weights(model, keras.models.load_model(tmp_path / "m.keras"))
@@ -429,17 +432,24 @@ def test_the_state_of_another_optimizer_begins_anew(tmp_path: Path) -> None:
 def test_arguments_that_are_refused(tmp_path: Path) -> None:
     model = network()
     for call, words in {
-        lambda: model.save(tmp_path / "m.h6"): r"ending in \.keras.*'m\.keras'",
+        lambda: model.save(tmp_path / "m.h6"): r"ending in \.keras.*/m\.keras'\.$",
         lambda: model.save(tmp_path / "m.keras", zipped=False): "Give the folder another name",
         lambda: model.save(tmp_path / "m.keras", wrong=1): "no such argument.*wrong",
-        lambda: model.save_weights(tmp_path / "m.h5"): r"an ending of \.weights\.h5, \.safetensors, \.npz",
+        lambda: model.save("x.keras.zip"): r"Write 'x\.keras'\.$",
+        lambda: model.save("/tmp/nu"): r"Write '/tmp/nu\.keras'\.$",
+        lambda: model.save("a/b-0.95.h5"): r"Write 'a/b-0\.95\.keras'\.$",
+        lambda: model.save_weights("a/m.h5"): r"an ending of .* Write 'a/m\.weights\.h5'\.$",
+        lambda: model.save_weights(tmp_path / "m.pt"): r"an ending of \.weights\.h5, \.safetensors, \.npz",
         lambda: model.save_weights(tmp_path / "m.weights.h5", max_shard_size=1): "writes one file",
         lambda: model.load_weights(tmp_path / "m.weights.h5", wrong=1): "no such argument.*wrong",
-        lambda: keras.Sequential([layers.Dense(1)]).load_weights(tmp_path / "m.npz"): "weights that exist",
+        lambda: keras.Sequential([layers.Dense(1)]).load_weights(tmp_path / "m.npz"): "has no weights yet",
         lambda: keras.Sequential([layers.Dense(1)]).save_weights(tmp_path / "m.npz"): "once they exist",
     }.items():
         with pytest.raises(ValueError, match=words):
             call()
+    for save, name in ((model.save, "m.keras"), (model.save_weights, "m.npz")):
+        with pytest.raises(FileNotFoundError, match=r"no folder '.*/none'\. Make it first\."):
+            save(tmp_path / "none" / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -586,6 +596,15 @@ def test_every_truncated_file_is_an_error(tmp_path: Path) -> None:
             path.write_bytes(content[:size])
             with pytest.raises(CorruptFileError):
                 model.load_weights(path)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5", ".safetensors"])
+def test_the_beginning_of_a_file_is_told_as_cut_off(ending: str, tmp_path: Path) -> None:
+    model, path = network(), tmp_path / f"m{ending}"
+    (model.save if ending == ".keras" else model.save_weights)(path)
+    path.write_bytes(path.read_bytes()[:90])
+    with pytest.raises(CorruptFileError, match="Received: a file that is cut off, or not one"):
+        model.load_weights(path)
 
 
 # ------------------------------------------------------------------------------------------------------ paths

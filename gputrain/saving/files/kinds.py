@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import is_zipfile
 
 from gputrain.data.io.errors import CorruptFileError
 from gputrain.data.io.sniff import describe, kind_of
@@ -60,4 +61,6 @@ def foreign(path: Path, kind: str, rule: str, expected: str) -> CorruptFileError
         rule: what had to hold, as a clause.
         expected: the kind of file that is read.
     """
+    if kind == "binary" or (kind == "zip" and not is_zipfile(path)):
+        return CorruptFileError(path, rule, expected, "a file that is cut off, or not one", _DAMAGED)
     return CorruptFileError(path, rule, expected, describe(kind), _WHAT_TO_DO.get(kind, _DAMAGED))
