@@ -112,8 +112,11 @@ class BackupAndRestore(Callback):
             self.remove()
 
     def on_exception(self, exception: BaseException) -> None:
-        """Finish what is being written."""
+        """Finish what is being written; after an interrupt, say where it is."""
         self._wait()
+        is_told = not isinstance(exception, Exception) and (self.params or {}).get("verbose")
+        if is_told and self._newest.exists():
+            self._tell_how_to_resume()
 
     def save(self) -> None:
         """Save the state as it is now, and wait until it is written; at the end of a batch or of an epoch.
@@ -142,6 +145,11 @@ class BackupAndRestore(Callback):
         self._due = False
         with self.model.undivided():
             writer.write(Checkpoint(state_tree(self.model, self.companions), self._about))
+
+    def _tell_how_to_resume(self) -> None:
+        """Say where the state is, after an interrupt."""
+        told = f"Its state is in {self._newest}: run the same program again to resume."
+        note(f"The training was interrupted. {told}")
 
     def _wait(self) -> None:
         """Wait for the thread, and tell what went wrong."""

@@ -32,7 +32,8 @@ from gputrain.saving.files.arrays import ArrayFile
 from gputrain.saving.files.kinds import foreign, kind_of_place
 from gputrain.saving.loading import Budget, load_into, most_stored
 from gputrain.utils.custom_objects import deserialize_keras_object
-from gputrain.utils.files import write_atomically
+from gputrain.utils.files import require_folder, write_atomically
+from gputrain.utils.notes import note
 from gputrain.utils.registry import described
 
 CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
@@ -42,6 +43,10 @@ _KERAS_MAJOR = 3
 _MOST_TEXT = 16 << 20  # bytes of config.json
 _MOST_VALUES = 2_000_000  # in config.json: each may take some 100 bytes of memory
 _MOST_ASSETS = 1 << 30  # bytes of all files for one layer
+_WITHOUT_H5PY = (
+    "Without the package h5py a model is saved with its weights as safetensors inside: gputrain reads that, "
+    "Keras does not. Install it with pip install 'gputrain[files]' for files that Keras reads."
+)
 _WHOLE = "load_model reads models that were saved as a whole"
 
 
@@ -77,13 +82,18 @@ def save_model(
     is_zipped = zipped is None or bool(zipped)
     if is_zipped != (path.suffix == ".keras"):
         rule = f"{model.name}: a saved model is a file ending in .keras, or with zipped=False a folder."
-        fix = f"Write {path.stem + '.keras'!r}." if is_zipped else "Give the folder another name."
+        name = str(Path(str(path).removesuffix(".zip")).with_suffix(".keras"))
+        fix = f"Write {name!r}." if is_zipped else "Give the folder another name."
         raise ValueError(explain(rule, received=f"{str(path)!r}", fix=fix))
     _require_free(path, overwrite)
+    if is_zipped:
+        require_folder(path, model.name)
     if not model.built:
         rule = f"{model.name} is saved before it is built: the file has no weights."
         warnings.warn(explain(rule, fix="Call it on data first, or build(input_shape)."), stacklevel=3)
     parts = _Parts(model, include_optimizer)
+    if parts.weights != WEIGHTS_H5:
+        note(_WITHOUT_H5PY)
     if not is_zipped:
         parts.write_folder(path)
         return
@@ -482,13 +492,14 @@ def save_weights(
     module = next((module for ending, module in _FORMATS.items() if path.name.endswith(ending)), None)
     if module is None:
         rule = f"{model.name}: the name of a file of weights says its format."
-        raise ValueError(
-            explain(rule, expected=f"an ending of {', '.join(_FORMATS)}", received=repr(str(path)))
-        )
+        expected = f"an ending of {', '.join(_FORMATS)}"
+        fix = f"Write {str(path.with_suffix('.weights.h5'))!r}." if path.suffix == ".h5" else None
+        raise ValueError(explain(rule, expected=expected, received=repr(str(path)), fix=fix))
     if not model.built:
         rule = f"{model.name}: weights are saved once they exist."
         raise ValueError(explain(rule, fix="Call the model on data first, or build(input_shape)."))
     _require_free(path, overwrite)
+    require_folder(path, model.name)
     module.write(path, keras_paths.saved_arrays(_objects(model, skip)))
 
 
@@ -515,7 +526,7 @@ def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **
     _no_others(kwargs, "load_weights", "skip_mismatch, objects_to_skip")
     path = Path(filepath)
     if not model.built:
-        rule = f"{model.name}: weights are loaded into weights that exist."
+        rule = f"{model.name} has no weights yet that those of a file could replace."
         raise ValueError(explain(rule, fix="Call the model on data first, or build(input_shape)."))
     with _opened_weights(path, model) as file:
         load_into(model, file, path, skip_mismatch, skip)

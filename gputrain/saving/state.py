@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
 
 from gputrain import config
+from gputrain.errors import explain
 from gputrain.layers.base.places import kept_states, seed_generators
 from gputrain.runtime import Variable
 from gputrain.utils import states
@@ -131,7 +132,7 @@ def set_state_tree(
     states.check_names("random, generators", generators, tree["random"]["generators"])
     states.check_names("optimizers", optimizers, tree["optimizers"])
     stateful = [name for name, callback in listeners.items() if name in saved or take(callback)]
-    states.check_names("callbacks", stateful, saved)
+    _require_callbacks(stateful, saved)
     with model.undivided():
         give(model, tree["weights"])
         states.assign("states", kept, tree.get("states", {}))
@@ -166,6 +167,17 @@ def _copied(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_copied(item) for item in value)
     return value
+
+
+def _require_callbacks(here: Collection[str], saved: Collection[str]) -> None:
+    """Refuse callbacks with a state that are not those of the tree."""
+    missing = [f"{name} is missing" for name in saved if name not in here]
+    new = [f"{name} is new" for name in here if name not in saved]
+    if missing or new:
+        rule = "callbacks: a training resumes with those that it was begun with."
+        received = "; ".join([*missing, *new])
+        fix = "Give fit the same callbacks."
+        raise ValueError(explain(rule, expected=", ".join(saved) or "none", received=received, fix=fix))
 
 
 def _set_random(random: Mapping[str, Any], generators: Mapping[str, Any]) -> None:

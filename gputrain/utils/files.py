@@ -11,6 +11,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
+from gputrain.errors import explain
+
+
+def require_folder(path: Path, where: str) -> None:
+    """Check that the folder of a file that is to be written is there.
+
+    Args:
+        path: the file.
+        where: who writes it, for the error.
+
+    Raises:
+        FileNotFoundError: it is not.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        rule = f"{where}: {str(path)!r} needs a folder that is there."
+        raise FileNotFoundError(explain(rule, received=f"no folder {str(folder)!r}", fix="Make it first."))
+
 
 def write_atomically(path: Path, write: Callable[[BinaryIO], object], previous: Path | None = None) -> None:
     """Make the file at `path` hold what `write` puts into the stream it is given.

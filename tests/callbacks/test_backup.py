@@ -12,6 +12,7 @@ import pytest
 import gputrain as keras
 from gputrain import callbacks
 from gputrain.callbacks.backup import NEWEST, PREVIOUS
+from gputrain.data.io.errors import CorruptFileError
 from gputrain.saving import checkpoint
 from tests.saving.trainings import CASES, X, Y, built, settings
 
@@ -172,8 +173,38 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
 def test_other_callbacks_are_refused(tmp_path: Path) -> None:
     crash("a plateau, arrays", 6, callbacks.BackupAndRestore(tmp_path, save_freq=2))
     model, listeners = built("a plateau, arrays")
-    with pytest.raises(ValueError, match="callbacks: the state holds 'ReduceLROnPlateau'"):
+    told = (
+        rf"{NEWEST}: this training cannot resume there\. callbacks: .*"
+        r"Received: ReduceLROnPlateau is missing\. Give fit the same callbacks\. "
+        r"To begin anew, delete that file\.$"
+    )
+    with pytest.raises(ValueError, match=told):
         model.fit(**settings("a plateau, arrays"), resume=tmp_path / NEWEST, callbacks=listeners[:1])
+
+
+@pytest.mark.parametrize("verbose", [0, 2])
+def test_an_interrupt_says_where_the_state_is_and_the_rerun_where_it_resumes(
+    verbose: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    case = "a schedule, arrays"
+    given = {**settings(case), "verbose": verbose}
+
+    def interrupt(batch: int, logs: Any = None) -> None:
+        if batch == 5:
+            raise KeyboardInterrupt
+
+    model, _ = built(case)
+    pressed = callbacks.LambdaCallback(on_train_batch_end=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(**given, callbacks=[callbacks.BackupAndRestore(tmp_path, save_freq=4), pressed])
+    again, _ = built(case)
+    again.fit(**given, callbacks=[callbacks.BackupAndRestore(tmp_path)])
+    where = tmp_path / NEWEST
+    told = [
+        f"The training was interrupted. Its state is in {where}: run the same program again to resume.",
+        f"fit resumes after batch 4 of epoch 1, from {where}",
+    ]
+    assert caplog.messages == (told if verbose else [])
 
 
 def test_no_checkpoint(tmp_path: Path) -> None:
@@ -256,6 +287,17 @@ def test_arrays_of_a_state_are_those_of_its_moment(tmp_path: Path, monkeypatch: 
     model.fit(**{**settings("a schedule, arrays"), "epochs": 1}, callbacks=[Counts(), backup])
     assert found[0] == (1, 1)
     assert all(step == seen for step, seen in found)
+
+
+def test_a_damaged_checkpoint_says_how_to_begin_anew(tmp_path: Path) -> None:
+    case = "a schedule, arrays"
+    crash(case, 12, callbacks.BackupAndRestore(tmp_path, save_freq=2))
+    (tmp_path / NEWEST).write_bytes((tmp_path / NEWEST).read_bytes()[:-100])
+    model, _ = built(case)
+    with pytest.raises(CorruptFileError, match=rf"{NEWEST}: .*Received: .*delete this file to begin anew\.$"):
+        model.fit(**settings(case), callbacks=[callbacks.BackupAndRestore(tmp_path)])
+    (tmp_path / NEWEST).unlink()
+    model.fit(**{**settings(case), "epochs": 1}, callbacks=[callbacks.BackupAndRestore(tmp_path)])
 
 
 def test_false_saves_nothing(tmp_path: Path) -> None:

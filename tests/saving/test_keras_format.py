@@ -259,11 +259,14 @@ def test_two_parts_with_weights_are_refused(zipped: bool, tmp_path: Path) -> Non
 
 
 def test_without_h5py_the_same_file_has_other_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = trained(network())
+    model.save(tmp_path / "m.keras")
+    assert not caplog.messages
     monkeypatch.setattr(hdf5, "is_there", lambda: False)
     model.save(tmp_path / "m.keras")
+    assert "gputrain reads that, Keras does not" in caplog.text
     with zipfile.ZipFile(tmp_path / "m.keras") as archive:
         assert "model.weights.safetensors" in archive.namelist()
     assert same_weights(model, keras.models.load_model(tmp_path / "m.keras"))
@@ -386,6 +389,44 @@ def test_a_class_of_ones_own_must_be_registered(tmp_path: Path) -> None:
         keras.models.load_model(tmp_path / "m.keras", {})
 
 
+def _of_ones_own() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """What compile is given and custom_objects, by the kind of object."""
+
+    def twofold(y_true: Any, y_pred: Any) -> Any:
+        return 2 * keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+    class Twofold(keras.losses.Loss):
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return twofold(y_true, y_pred)
+
+    class Largest(keras.metrics.MeanSquaredError):
+        pass
+
+    return {
+        "a function as loss": ({"loss": twofold}, {"twofold": twofold}),
+        "a function as metric": ({"loss": "mse", "metrics": [twofold]}, {"twofold": twofold}),
+        "a Loss": ({"loss": Twofold()}, {"Twofold": Twofold}),
+        "a Metric": ({"loss": "mse", "metrics": [Largest()]}, {"Largest": Largest}),
+    }
+
+
+@pytest.mark.parametrize("kind", _of_ones_own())
+def test_custom_objects_are_those_of_compile_too(kind: str, tmp_path: Path) -> None:
+    given, objects = _of_ones_own()[kind]
+    model = network()
+    model.compile("adam", **given)
+    model.fit(X, Y, batch_size=8, **QUIET)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras", custom_objects=objects)
+    assert again.evaluate(X, Y, **QUIET) == model.evaluate(X, Y, **QUIET)
+    with pytest.raises(
+        ValueError,
+        match=r"what compile was given .*A class or function of your own .*compile=False\) loads",
+    ):
+        keras.models.load_model(tmp_path / "model.keras")
+    assert same_weights(keras.models.load_model(tmp_path / "model.keras", compile=False), model)
+
+
 def test_nothing_unsafe_is_loaded(tmp_path: Path) -> None:
     trained(network()).save(tmp_path / "m.keras")
     with pytest.raises(ValueError, match="nothing unsafe is ever loaded"):
@@ -501,17 +542,24 @@ def test_an_optimizer_that_does_not_fit_is_left_alone(tmp_path: Path) -> None:
 def test_arguments_that_are_refused(tmp_path: Path) -> None:
     model = network()
     for call, words in {
-        lambda: model.save(tmp_path / "m.h6"): r"ending in \.keras.*'m\.keras'",
+        lambda: model.save(tmp_path / "m.h6"): r"ending in \.keras.*/m\.keras'\.$",
         lambda: model.save(tmp_path / "m.keras", zipped=False): "Give the folder another name",
         lambda: model.save(tmp_path / "m.keras", wrong=1): "no such argument.*wrong",
-        lambda: model.save_weights(tmp_path / "m.h5"): r"an ending of \.weights\.h5, \.safetensors, \.npz",
+        lambda: model.save("x.keras.zip"): r"Write 'x\.keras'\.$",
+        lambda: model.save("/tmp/nu"): r"Write '/tmp/nu\.keras'\.$",
+        lambda: model.save("a/b-0.95.h5"): r"Write 'a/b-0\.95\.keras'\.$",
+        lambda: model.save_weights("a/m.h5"): r"an ending of .* Write 'a/m\.weights\.h5'\.$",
+        lambda: model.save_weights(tmp_path / "m.pt"): r"an ending of \.weights\.h5, \.safetensors, \.npz",
         lambda: model.save_weights(tmp_path / "m.weights.h5", max_shard_size=1): "writes one file",
         lambda: model.load_weights(tmp_path / "m.weights.h5", wrong=1): "no such argument.*wrong",
-        lambda: keras.Sequential([layers.Dense(1)]).load_weights(tmp_path / "m.npz"): "weights that exist",
+        lambda: keras.Sequential([layers.Dense(1)]).load_weights(tmp_path / "m.npz"): "has no weights yet",
         lambda: keras.Sequential([layers.Dense(1)]).save_weights(tmp_path / "m.npz"): "once they exist",
     }.items():
         with pytest.raises(ValueError, match=words):
             call()
+    for save, name in ((model.save, "m.keras"), (model.save_weights, "m.npz")):
+        with pytest.raises(FileNotFoundError, match=r"no folder '.*/none'\. Make it first\."):
+            save(tmp_path / "none" / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -658,6 +706,15 @@ def test_every_truncated_file_is_an_error(tmp_path: Path) -> None:
             path.write_bytes(content[:size])
             with pytest.raises(CorruptFileError):
                 model.load_weights(path)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5", ".safetensors"])
+def test_the_beginning_of_a_file_is_told_as_cut_off(ending: str, tmp_path: Path) -> None:
+    model, path = network(), tmp_path / f"m{ending}"
+    (model.save if ending == ".keras" else model.save_weights)(path)
+    path.write_bytes(path.read_bytes()[:90])
+    with pytest.raises(CorruptFileError, match="Received: a file that is cut off, or not one"):
+        model.load_weights(path)
 
 
 # ------------------------------------------------------------------------------------------------------ paths

@@ -53,6 +53,13 @@ class RunResult:
         return self.folder / REPORT
 
 
+class _Backup(callbacks.BackupAndRestore):
+    """Of a run: the command that began it says what to type to resume."""
+
+    def _tell_how_to_resume(self) -> None:
+        pass
+
+
 class _Training:
     """What a run trains with, and what is watched while it does."""
 
@@ -71,7 +78,7 @@ class _Training:
             verbose=int(verbose != 0),
         )
         self.stop = Stop() if stop is None else stop
-        self.backup = callbacks.BackupAndRestore(
+        self.backup = _Backup(
             folder.path, job.recipe.settings["training"]["save_freq"], delete_checkpoint=False
         )
         self.verbose = verbose
@@ -166,7 +173,13 @@ def resume(
     place = require_run_folder(path)
     with held(place, "run"):
         _, recipe = resumable(place, settings)
-        return _carry_out(ready(recipe), RunFolder.reopened(place), verbose, stop, begun=True)
+        try:
+            return _carry_out(ready(recipe), RunFolder.reopened(place), verbose, stop, begun=True)
+        except CorruptFileError as error:
+            if error.path != str(place / NEWEST):
+                raise
+            fix = f"Begin anew: gputrain train {place}"
+            raise CorruptFileError(error.path, error.rule, error.expected, error.received, fix) from error
 
 
 def _carry_out(job: Job, folder: RunFolder, verbose: int | str, stop: Stop | None, begun: bool) -> RunResult:

@@ -195,7 +195,13 @@ class Trainer:
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Compile the model as `get_compile_config` says."""
-        self.compile(**deserialize_keras_object(dict(config)))
+        try:
+            given = deserialize_keras_object(dict(config))
+        except ValueError as error:
+            rule = f"{self.name}: what compile was given cannot be made again: {error}"
+            fix = "load_model(..., compile=False) loads the model without it."
+            raise ValueError(explain(rule, fix=fix)) from error
+        self.compile(**given)
 
     def _names_of_outputs(self) -> list[str] | None:
         """Names of the outputs, once a functional model knows them."""

@@ -222,7 +222,8 @@ class Hdf5File:
         if "missing" in answer:
             raise ImportError(answer["missing"])
         if "error" in answer:
-            raise CorruptFileError(self.path, "the file is a whole HDF5 file", "one", answer["error"])
+            received = f"a file that is cut off, or not one ({answer['error']})"
+            raise CorruptFileError(self.path, "the variables are in an HDF5 file", "a whole one", received)
         return answer
 
     def _fill(self, array: np.ndarray) -> None:

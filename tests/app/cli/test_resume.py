@@ -183,7 +183,9 @@ def test_a_lost_terminal_leaves_no_descriptor(monkeypatch: pytest.MonkeyPatch) -
 def test_a_damaged_checkpoint(interrupted: Any, refused: Any) -> None:
     interrupted()
     (RUN / NEWEST).write_bytes((RUN / NEWEST).read_bytes()[:-50])
-    assert "runs/small-1/checkpoint.npz: the zip file must be whole" in refused(1, "train", "--resume", RUN)
+    told = refused(1, "train", "--resume", RUN)
+    assert "runs/small-1/checkpoint.npz: the zip file must be whole" in told
+    assert told.endswith("Begin anew: gputrain train runs/small-1")
     assert (RUN / "weights.npz").exists()
 
 
