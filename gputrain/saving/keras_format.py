@@ -275,7 +275,15 @@ def _checked_config(parts: _Reader) -> dict[str, Any]:
         expected = f"format {FORMAT}" if newer == "gputrain" else f"Keras {_KERAS_MAJOR}"
         fix = "Install a newer gputrain: pip install --upgrade gputrain."
         raise CorruptFileError(parts.path, rule, expected, f"{newer} {version}", fix)
-    return _json(parts, CONFIG)
+    config = _json(parts, CONFIG)
+    kinds: dict[str, tuple[type, ...]] = {"class_name": (str,), "config": (dict,)}
+    kinds |= {key: (dict, type(None)) for key in ("build_config", "compile_config")}
+    for key, allowed in kinds.items():
+        if not isinstance(config.get(key), allowed):
+            received = f"{key!r} is {type(config[key]).__name__}" if key in config else f"no {key!r}"
+            expected = f"{key!r} is {' or '.join(kind.__name__ for kind in allowed)}"
+            raise CorruptFileError(parts.path, f"{CONFIG} describes a model", expected, received)
+    return config
 
 
 def _excess(text: bytes) -> tuple[str, str] | None:

@@ -150,7 +150,17 @@ def test_a_config_of_something_else(kind: str, tmp_path: Path) -> None:
         "plain": lambda: {"layers": [1, 2]},
     }
     path = with_config(tmp_path / "m.keras", network(), lambda _: others[kind]())
-    with pytest.raises(CorruptFileError, match=r"config\.json describes a model\. Expected: one\."):
+    with pytest.raises(CorruptFileError, match=r"config\.json describes a model\. Expected: "):
+        keras.models.load_model(path)
+
+
+@pytest.mark.parametrize("value", [[], 3, "a", None])
+@pytest.mark.parametrize("key", ["class_name", "config", "build_config", "compile_config"])
+def test_a_part_of_the_config_that_is_of_another_kind(key: str, value: Any, tmp_path: Path) -> None:
+    if (key, value) in [("class_name", "a"), ("build_config", None), ("compile_config", None)]:
+        return
+    path = with_config(tmp_path / "m.keras", network(), lambda config: {**config, key: value})
+    with pytest.raises(CorruptFileError, match=f"describes a model. Expected: '{key}' is"):
         keras.models.load_model(path)
 
 
