@@ -86,7 +86,9 @@ class BackupAndRestore(Callback):
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         for path in (self._newest, self._previous):
             remove_leftovers(self.backup_dir, path.name)
-        self._writer = Writer(self._newest, self._previous if self.double_checkpoint else None)
+        previous = self._previous if self.double_checkpoint else None
+        damaged = self.double_checkpoint and self._previous.exists() and not _is_whole(self._newest)
+        self._writer = Writer(self._newest, previous, replaces=damaged)
         identity = self.model._training_counters.identity
         self._about = {} if identity is None else identity.about
         self._due = False
@@ -162,6 +164,12 @@ class BackupAndRestore(Callback):
 def _is_whole(path: Path) -> bool:
     try:
         read(path)
-    except (OSError, CorruptFileError):
+    except FileNotFoundError:
+        return False
+    except CorruptFileError as error:
+        note(f"BackupAndRestore: {path} is damaged ({error.rule}), so it is not used")
+        return False
+    except OSError as error:
+        note(f"BackupAndRestore: a checkpoint could not be read, so it is not used: {error}")
         return False
     return True

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+import numpy as np
+
 from gputrain import config
 from gputrain.errors import explain
 from gputrain.layers.base.places import kept_states, seed_generators
@@ -85,7 +87,9 @@ def state_tree(
         "optimizers": {name: item.state(names) for name, item in model.named_optimizers().items()},
         "training": training,
         "metrics": model.metrics_state(),
-        "callbacks": {name: state for name, item in _named(callbacks).items() if (state := take(item))},
+        "callbacks": {
+            name: _copied(state) for name, item in _named(callbacks).items() if (state := take(item))
+        },
         "random": {
             "seed": config.seed(),
             "draws": config.draws(),
@@ -161,6 +165,19 @@ def _require_callbacks(here: Collection[str], saved: Collection[str]) -> None:
         received = "; ".join([*missing, *new])
         fix = "Give fit the same callbacks."
         raise ValueError(explain(rule, expected=", ".join(saved) or "none", received=received, fix=fix))
+
+
+def _copied(value: Any) -> Any:
+    """What a user's `state()` gave, with arrays and containers that nobody else changes."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(_copied(item) for item in value)
+    return value
 
 
 def _set_random(random: Mapping[str, Any], generators: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import zipfile
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from gputrain import config, layers
 from gputrain.data.io.errors import CorruptFileError
 from gputrain.saving import keras_paths
 from gputrain.saving.files import hdf5
+from gputrain.utils import notes
 
 pytest.importorskip("h5py")
 
@@ -36,6 +38,20 @@ def _seeded() -> Iterator[None]:
 def network() -> keras.Sequential:
     inner = keras.Sequential([layers.Dense(4, activation="relu"), layers.BatchNormalization()], name="inner")
     return keras.Sequential([keras.Input((5,)), layers.Dense(6), inner, layers.Dropout(0.3), layers.Dense(2)])
+
+
+@keras.saving.register_keras_serializable("tests", "Noted")
+class Noted(layers.Layer):
+    """A layer with a file."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    def save_assets(self, folder: str) -> None:
+        Path(folder, "note.txt").write_text("noted")
+
+    def load_assets(self, folder: str) -> None:
+        assert Path(folder, "note.txt").read_text() == "noted"
 
 
 def trained(model: Any, optimizer: Any = "adam") -> Any:
@@ -164,12 +180,92 @@ def test_a_folder_in_place_of_a_zip_file(tmp_path: Path) -> None:
     assert same_weights(model, other)
 
 
+def test_a_folder_that_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No part of the old model is left, and files of other names are."""
+    folder = tmp_path / "m"
+    with_assets = keras.Sequential([Noted(), layers.Dense(2)])
+    with_assets(np.ones((1, 5), "float32"))
+    with_assets.save(folder, zipped=False)
+    assert (folder / "assets" / "layers" / "noted" / "note.txt").is_file()
+    (folder / "mine.txt").write_text("kept")
+    with monkeypatch.context() as patch:
+        patch.setattr(hdf5, "is_there", lambda: False)
+        model = trained(network())
+        model.save(folder, zipped=False)
+    names = {"config.json", "metadata.json", "mine.txt"}
+    assert {file.name for file in folder.iterdir()} == {*names, "model.weights.safetensors"}
+    assert same_weights(model, keras.models.load_model(folder))
+    zeroed(model).save(folder, zipped=False)
+    assert {file.name for file in folder.iterdir()} == {*names, "model.weights.h5"}
+    assert same_weights(model, keras.models.load_model(folder))
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_whose_writing_fails_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = trained(network())
+    model.save(tmp_path / "m", zipped=False)
+    before = {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir()}
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(hdf5, "write_into", full)
+    with pytest.raises(OSError, match="No space left"):
+        zeroed(model).save(tmp_path / "m", zipped=False)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir()} == before
+    assert list(tmp_path.iterdir()) == [tmp_path / "m"]
+
+
+def test_a_folder_that_is_left_half_replaced_is_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = trained(network())
+    model.save(tmp_path / "m", zipped=False)
+    replace = os.replace
+
+    def killed(source: Any, target: Any) -> None:
+        if Path(target) == tmp_path / "m" / "model.weights.h5":
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        model.save(tmp_path / "m", zipped=False)
+    with pytest.raises(CorruptFileError, match=r"config\.json"):
+        keras.models.load_model(tmp_path / "m")
+    monkeypatch.undo()
+    model.save(tmp_path / "m", zipped=False)
+    assert same_weights(model, keras.models.load_model(tmp_path / "m"))
+
+
+def test_assets_of_somebody_else_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "m" / "assets").mkdir(parents=True)
+    with pytest.raises(FileExistsError, match="holds 'assets', and is no saved model"):
+        network().save(tmp_path / "m", zipped=False)
+    assert [file.name for file in (tmp_path / "m").iterdir()] == ["assets"]
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_two_parts_with_weights_are_refused(zipped: bool, tmp_path: Path) -> None:
+    path = tmp_path / ("m.keras" if zipped else "m")
+    network().save(path, zipped=zipped)
+    if zipped:
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("model.weights.safetensors", b"")
+    else:
+        (path / "model.weights.safetensors").touch()
+    for load in (keras.models.load_model, network().load_weights):
+        with pytest.raises(CorruptFileError, match="one part with its weights"):
+            load(path)
+
+
 def test_without_h5py_the_same_file_has_other_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = trained(network())
     model.save(tmp_path / "m.keras")
     assert not caplog.messages
+    notes.forget()
     monkeypatch.setattr(hdf5, "is_there", lambda: False)
     model.save(tmp_path / "m.keras")
     assert "gputrain reads that, Keras does not" in caplog.text
@@ -384,7 +480,7 @@ def test_skip_mismatch_takes_what_fits(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((5,)), layers.Dense(4), layers.Dense(3)])
     model.save_weights(path)
     other = zeroed(keras.Sequential([keras.Input((5,)), layers.Dense(4), layers.Dense(2)]))
-    with pytest.warns(UserWarning, match=r"1 layer of .* are left as they are"):
+    with pytest.warns(UserWarning, match=r"1 layer of .* is left as it is"):
         other.load_weights(path, skip_mismatch=True)
     assert np.array_equal(other.layers[0].get_weights()[0], model.layers[0].get_weights()[0])
     assert not other.layers[1].get_weights()[0].any()
@@ -421,9 +517,25 @@ def test_the_state_of_another_optimizer_begins_anew(tmp_path: Path) -> None:
     trained(network(), "adam").save_weights(path)
     other = network()
     other.compile(keras.optimizers.SGD(momentum=0.9), "mse")
-    with pytest.warns(UserWarning, match="The state of optimizer 'sgd' is not that of the file"):
+    with pytest.warns(UserWarning, match="'sgd' is not that of the file and is left as it is"):
         other.load_weights(path)
     assert int(other.optimizer.iterations) == 0
+
+
+def test_an_optimizer_that_does_not_fit_is_left_alone(tmp_path: Path) -> None:
+    """A file with counters and no slots, as Keras writes it of an optimizer that has not trained."""
+    path = tmp_path / "m.weights.h5"
+    fresh = network()
+    fresh.compile(keras.optimizers.Adam(0.5), "mse")
+    fresh.save_weights(path)
+    model = trained(network(), "adam")
+    before = [v.numpy() for v in model.optimizer.saved_variables()]
+    with pytest.warns(UserWarning, match=r"'adam' is not that of the file and is left as it is\.\n.*missing"):
+        model.load_weights(path)
+    assert same_weights(model, fresh)
+    after = [v.numpy() for v in model.optimizer.saved_variables()]
+    assert int(after[0]) == 6
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 # ---------------------------------------------------------------------------------------------- the arguments
