@@ -167,7 +167,7 @@ def _is_whole(path: Path) -> bool:
     except FileNotFoundError:
         return False
     except CorruptFileError as error:
-        note(f"BackupAndRestore: {error}")
+        note(f"BackupAndRestore: {path} is damaged ({error.rule}), so it is not used")
         return False
     except OSError as error:
         note(f"BackupAndRestore: a checkpoint could not be read, so it is not used: {error}")

@@ -28,8 +28,8 @@ from gputrain.utils.files import write_atomically
 FORMAT = 1
 _TEXT = "checkpoint"
 _RULE = "A checkpoint is a file that gputrain wrote while it trained a model"
+ANEW = "Training resumes from a whole one only: delete this file to begin anew."
 MAX_DEPTH = 100  # of dicts and lists within each other, which other code goes through by recursion
-_ANEW = "Training resumes from a whole one only: delete this file to begin anew."
 _SCALARS = (bool, int, str, type(None))
 
 
@@ -97,10 +97,10 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
     try:
         arrays = read_npz(path, max_bytes=path.stat().st_size)
     except CorruptFileError as error:
-        raise CorruptFileError(path, error.rule, error.expected, error.received, _ANEW) from error
+        raise CorruptFileError(path, error.rule, error.expected, error.received, ANEW) from error
     if _TEXT not in arrays:
         received = ", ".join(list(arrays)[:5]) or "none"
-        raise CorruptFileError(path, _RULE, f"a member {_TEXT!r}", received, _ANEW)
+        raise CorruptFileError(path, _RULE, f"a member {_TEXT!r}", received, ANEW)
     try:
         document = json.loads(arrays.pop(_TEXT).tobytes())
         number = document["format"]
@@ -112,7 +112,7 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
             return Checkpoint(_unpacked(tree, arrays), about)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise CorruptFileError(path, _RULE, "whole contents", reason, _ANEW) from error
+        raise CorruptFileError(path, _RULE, "whole contents", reason, ANEW) from error
     rule = "The format of a checkpoint must be known"
     written = f"format {number!r}, written by gputrain {document.get('gputrain')!r}"
     fix = f"Install that version or a later one; this is gputrain {__version__}."

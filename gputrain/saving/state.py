@@ -156,6 +156,17 @@ def _named(callbacks: Iterable[Resumable] | None) -> dict[str, Resumable]:
     return dict(zip(states.unique(type(item).__name__ for item in items), items, strict=True))
 
 
+def _require_callbacks(here: Collection[str], saved: Collection[str]) -> None:
+    """Refuse callbacks with a state that are not those of the tree."""
+    missing = [f"{name} is missing" for name in saved if name not in here]
+    new = [f"{name} is new" for name in here if name not in saved]
+    if missing or new:
+        rule = "callbacks: a training resumes with those that it was begun with."
+        received = "; ".join([*missing, *new])
+        fix = "Give fit the same callbacks."
+        raise ValueError(explain(rule, expected=", ".join(saved) or "none", received=received, fix=fix))
+
+
 def _copied(value: Any) -> Any:
     """What a user's `state()` gave, with arrays and containers that nobody else changes."""
     if isinstance(value, np.ndarray):
@@ -167,17 +178,6 @@ def _copied(value: Any) -> Any:
     if isinstance(value, tuple):
         return tuple(_copied(item) for item in value)
     return value
-
-
-def _require_callbacks(here: Collection[str], saved: Collection[str]) -> None:
-    """Refuse callbacks with a state that are not those of the tree."""
-    missing = [f"{name} is missing" for name in saved if name not in here]
-    new = [f"{name} is new" for name in here if name not in saved]
-    if missing or new:
-        rule = "callbacks: a training resumes with those that it was begun with."
-        received = "; ".join([*missing, *new])
-        fix = "Give fit the same callbacks."
-        raise ValueError(explain(rule, expected=", ".join(saved) or "none", received=received, fix=fix))
 
 
 def _set_random(random: Mapping[str, Any], generators: Mapping[str, Any]) -> None:

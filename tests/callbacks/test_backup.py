@@ -14,6 +14,7 @@ from gputrain import callbacks
 from gputrain.callbacks.backup import NEWEST, PREVIOUS
 from gputrain.data.io.errors import CorruptFileError
 from gputrain.saving import checkpoint
+from gputrain.utils import notes
 from tests.saving.trainings import CASES, X, Y, built, settings
 
 
@@ -227,6 +228,17 @@ def test_the_one_before_serves_where_the_last_is_damaged(tmp_path: Path) -> None
     assert not list(tmp_path.parent.glob(tmp_path.name))
 
 
+def test_a_damaged_checkpoint_says_how_to_begin_anew(tmp_path: Path) -> None:
+    case = "a schedule, arrays"
+    crash(case, 12, callbacks.BackupAndRestore(tmp_path, save_freq=2))
+    (tmp_path / NEWEST).write_bytes((tmp_path / NEWEST).read_bytes()[:-100])
+    model, _ = built(case)
+    with pytest.raises(CorruptFileError, match=rf"{NEWEST}: .*Received: .*delete this file to begin anew\.$"):
+        model.fit(**settings(case), callbacks=[callbacks.BackupAndRestore(tmp_path)])
+    (tmp_path / NEWEST).unlink()
+    model.fit(**{**settings(case), "epochs": 1}, callbacks=[callbacks.BackupAndRestore(tmp_path)])
+
+
 def test_a_full_disk_after_that_leaves_the_one_before(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,17 +301,6 @@ def test_arrays_of_a_state_are_those_of_its_moment(tmp_path: Path, monkeypatch: 
     assert all(step == seen for step, seen in found)
 
 
-def test_a_damaged_checkpoint_says_how_to_begin_anew(tmp_path: Path) -> None:
-    case = "a schedule, arrays"
-    crash(case, 12, callbacks.BackupAndRestore(tmp_path, save_freq=2))
-    (tmp_path / NEWEST).write_bytes((tmp_path / NEWEST).read_bytes()[:-100])
-    model, _ = built(case)
-    with pytest.raises(CorruptFileError, match=rf"{NEWEST}: .*Received: .*delete this file to begin anew\.$"):
-        model.fit(**settings(case), callbacks=[callbacks.BackupAndRestore(tmp_path)])
-    (tmp_path / NEWEST).unlink()
-    model.fit(**{**settings(case), "epochs": 1}, callbacks=[callbacks.BackupAndRestore(tmp_path)])
-
-
 def test_false_saves_nothing(tmp_path: Path) -> None:
     model, _ = built("a schedule, arrays")
     backup = callbacks.BackupAndRestore(tmp_path, save_freq=False, delete_checkpoint=False)
@@ -330,6 +331,7 @@ def test_training_does_not_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest
 def test_a_full_disk_is_noted_and_training_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
+    notes.forget()  # other tests write to a full disk too
     monkeypatch.setattr(checkpoint, "write_npz", full)
     model, _ = built("a schedule, arrays")
     model.fit(

@@ -18,6 +18,7 @@ from gputrain import config, layers
 from gputrain.data.io.errors import CorruptFileError
 from gputrain.saving import keras_paths
 from gputrain.saving.files import hdf5
+from gputrain.utils import notes
 
 pytest.importorskip("h5py")
 
@@ -264,6 +265,7 @@ def test_without_h5py_the_same_file_has_other_weights(
     model = trained(network())
     model.save(tmp_path / "m.keras")
     assert not caplog.messages
+    notes.forget()
     monkeypatch.setattr(hdf5, "is_there", lambda: False)
     model.save(tmp_path / "m.keras")
     assert "gputrain reads that, Keras does not" in caplog.text

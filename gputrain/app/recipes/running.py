@@ -33,6 +33,7 @@ from gputrain.callbacks.backup import NEWEST
 from gputrain.datasets import CorruptFileError
 from gputrain.errors import DataError, explain
 from gputrain.names import listed
+from gputrain.saving.checkpoint import ANEW
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,7 @@ def resume(
         try:
             return _carry_out(ready(recipe), RunFolder.reopened(place), verbose, stop, begun=True)
         except CorruptFileError as error:
-            if error.path != str(place / NEWEST):
+            if error.path != str(place / NEWEST) or error.fix != ANEW:
                 raise
             fix = f"Begin anew: gputrain train {place}"
             raise CorruptFileError(error.path, error.rule, error.expected, error.received, fix) from error
