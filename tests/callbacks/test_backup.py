@@ -205,7 +205,7 @@ def test_an_interrupt_says_where_the_state_is_and_the_rerun_where_it_resumes(
         f"The training was interrupted. Its state is in {where}: run the same program again to resume.",
         f"fit resumes after batch 4 of epoch 1, from {where}",
     ]
-    assert caplog.messages == (told if verbose else [])
+    assert [text for text in caplog.messages if str(where) in text] == (told if verbose else [])
 
 
 def test_no_checkpoint(tmp_path: Path) -> None:

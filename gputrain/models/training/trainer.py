@@ -14,6 +14,7 @@ import numpy as np
 from gputrain import compiler, config, metrics, ops, optimizers
 from gputrain.data import Arrays
 from gputrain.data.ahead import is_reader
+from gputrain.data.io.errors import CorruptFileError
 from gputrain.data.lookups import check_lookups
 from gputrain.data.sources import Batch, Source
 from gputrain.errors import GraphError, ShapeError, explain
@@ -197,6 +198,8 @@ class Trainer:
         """Compile the model as `get_compile_config` says."""
         try:
             given = deserialize_keras_object(dict(config))
+        except CorruptFileError:
+            raise
         except ValueError as error:
             rule = f"{self.name}: what compile was given cannot be made again: {error}"
             fix = "load_model(..., compile=False) loads the model without it."
