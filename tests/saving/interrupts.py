@@ -154,5 +154,6 @@ def run(times: int, seed: int, cases: list[str], say: bool = True) -> Counter[st
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell lets what runs behind it ignore it
     count = run(int(sys.argv[1]), seed=int(sys.argv[2]) if len(sys.argv) > 2 else 0, cases=list(CASES))
     print(f"{count.total()} interrupts, all at an exact step")

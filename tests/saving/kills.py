@@ -51,7 +51,7 @@ def killed(case: str, folder: Path, seconds: float, rng: random.Random) -> str:
     time.sleep(rng.uniform(0, seconds))
     process.send_signal(signal.SIGKILL)
     process.communicate()
-    if process.returncode == 0:
+    if (folder / "result.json").exists():
         return ""
     return place(folder / "backup")
 
@@ -87,7 +87,11 @@ def run(times: int, seed: int, cases: list[str], say: bool = True) -> Counter[st
                 here.append(at)
             if not (folder / "result.json").exists():
                 finished(case, folder)
-            assert results(folder) == result, f"{case}, killed at: {'; '.join(here)}"
+            found = results(folder)
+            other = [
+                f"{name}: {found[name]}, not {result[name]}" for name in result if found[name] != result[name]
+            ]
+            assert not other, f"{case}, killed at {'; '.join(here)}: " + "; ".join(other)
             if say:
                 print(f"{case}: {len(here)} kills ({'; '.join(here)}), equal bit for bit", flush=True)
     return kills
@@ -103,5 +107,6 @@ def results(folder: Path) -> dict[str, str]:
 
 if __name__ == "__main__":
     os.environ.setdefault("GPUTRAIN_BACKEND", "numpy")
-    count = run(int(sys.argv[1]), seed=int(sys.argv[2]) if len(sys.argv) > 2 else 0, cases=list(CASES))
+    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    count = run(int(sys.argv[1]), seed, cases=sys.argv[3:] or list(CASES))
     print(f"{count.total()} kills, all resumed to equal weights, histories and logs")

@@ -19,7 +19,7 @@ import numpy as np
 
 import gputrain as keras
 from gputrain import callbacks, layers
-from gputrain.utils.files import write_text
+from gputrain.utils.files import remove_leftovers, write_text
 
 R = np.random.default_rng(7)
 X = R.normal(size=(120, 8, 8, 1)).astype("float32")
@@ -127,6 +127,7 @@ class Slow(callbacks.Callback):
 
 def main(case: str, folder: Path) -> None:
     """Train, from the last checkpoint on; write the final weights' digest and the history."""
+    remove_leftovers(folder, "result.json")
     model, listeners = built(case)
     backup = callbacks.BackupAndRestore(folder / "backup", save_freq=3, double_checkpoint=True)
     print("begins", flush=True)
