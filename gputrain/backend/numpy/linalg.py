@@ -1,8 +1,8 @@
 """Matrix products on the CPU: the largest in blocks of rows or columns, shared out among threads.
 
-Each block is one call of BLAS with one thread. After a product, BLAS's own threads wait for the next one without
-letting go of their cores, which slows the threads of other operations; smaller products are left to them, as our
-threads take longer to wake.
+Each block is one call of BLAS with one thread. After a product, BLAS's own threads wait for the next one
+without letting go of their cores, which slows the threads of other operations; smaller products are left to
+them, as our threads take longer to wake.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def _matmul(op: Any, out: Any, a: Any, b: Any, *, scratch: Any) -> Thunk:
 def _blocks(left: Any, right: Any, out: Any) -> list[Thunk]:
     """The product of two matrices, in one or several calls."""
     rows, columns = out.shape
-    by_rows = rows >= columns and left.flags.c_contiguous  # BLAS is slow with a few rows of a transposed matrix
+    by_rows = rows >= columns and left.flags.c_contiguous  # a few rows of a transposed one are slow
     size, multiplications = rows if by_rows else columns, rows * columns * left.shape[1]
     count = min(multiplications // BLOCK, MOST_BLOCKS) if multiplications >= LARGE else 1
     length = -(-size // count // MULTIPLE) * MULTIPLE
