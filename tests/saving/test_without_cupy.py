@@ -1,4 +1,4 @@
-"""A model trained on the emulated GPU is used where CuPy cannot be imported. `--backend emulated` runs it whole."""
+"""A model trained on the emulated GPU (`--backend emulated`) is used where CuPy cannot be imported."""
 
 from __future__ import annotations
 
