@@ -100,12 +100,12 @@ def load(path: str) -> None:
     warm = network(gputrain)
     weights = sum(w.spec.nbytes for w in warm.weights)
     del warm
-    children: list[list[int]] = []
+    children: list[str] = []
     close = hdf5.Hdf5File.close
 
     def closing(file: Any) -> None:
-        anonymous = [_memory(key, file._child.pid) for key in ("VmHWM", "RssAnon", "VmRSS")]
-        children.append(anonymous)
+        most, own = (_memory(key, file._child.pid) >> 20 for key in ("VmHWM", "RssAnon"))
+        children.append(f"{most} MB with its libraries, {own} MB without,")
         close(file)
 
     hdf5.Hdf5File.close = closing  # type: ignore[method-assign]
@@ -115,7 +115,7 @@ def load(path: str) -> None:
     here = _memory("VmHWM") - before
     print(
         f"{Path(path).name}: {taken:.2f} s; {here / weights:.2f} x the weights here, "
-        f"and in the reading process {[[n >> 20 for n in child] for child in children]} MB"
+        f"and {' and '.join(children)} of the process that reads"
     )
 
 

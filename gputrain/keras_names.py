@@ -125,8 +125,8 @@ NOT_THERE: tuple[Group, ...] = (
     ),
     Group(
         "other callbacks",
-        "CSVLogger and JSONLinesLogger write what a training does, gputrain report shows it; or write a "
-        "Callback of your own.",
+        "CSVLogger and JSONLinesLogger write what a training does, and a run of gputrain train has it in its "
+        "report.html; or write a Callback of your own.",
         {"callbacks": "RemoteMonitor TensorBoard"},
     ),
     Group(

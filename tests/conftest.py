@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# The matrices of tests are small; a second thread of BLAS or PyTorch only waits, most of all on a busy machine.
+# The matrices of tests are small; a second thread of BLAS or PyTorch only waits, above all where others work.
 # Set before NumPy is first imported; a value from outside wins.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")

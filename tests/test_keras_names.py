@@ -231,7 +231,7 @@ NAMES = {
     "backend.result_type": "Read dtype of what the operation returns",
     "losses.accuracy": "It is keras.metrics.accuracy.",
     "callbacks.OrbaxCheckpoint": "keras.callbacks.ModelCheckpoint saves models and weights",
-    "callbacks.TensorBoard": "CSVLogger and JSONLinesLogger",
+    "callbacks.TensorBoard": "a run of gputrain train has it in its report.html",
     "datasets.cifar10": "Load the files yourself",
     "ops.top_k": "sort with NumPy",
     "ops.scatter": "Write keras.ops.matmul with keras.ops.one_hot",

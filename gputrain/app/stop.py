@@ -11,6 +11,10 @@ class Stop:
 
     The first request counts; what is done because of it is not disturbed by another one.
 
+    Attributes:
+        reason: what was asked with; None before.
+        hint: how to go on with a run that was ended, in words.
+
     Example:
         >>> stop = Stop()
         >>> signal.signal(signal.SIGTERM, lambda number, frame: stop.ask(KeyboardInterrupt()))
@@ -20,6 +24,7 @@ class Stop:
     def __init__(self) -> None:
         self._waits = False
         self.reason: BaseException | None = None
+        self.hint = ""
 
     def ask(self, reason: BaseException) -> None:
         """Raise `reason`, now or as soon as it may be."""

@@ -86,7 +86,9 @@ class BackupAndRestore(Callback):
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         for path in (self._newest, self._previous):
             remove_leftovers(self.backup_dir, path.name)
-        self._writer = Writer(self._newest, self._previous if self.double_checkpoint else None)
+        previous = self._previous if self.double_checkpoint else None
+        damaged = self.double_checkpoint and self._previous.exists() and not _is_whole(self._newest)
+        self._writer = Writer(self._newest, previous, replaces=damaged)
         identity = self.model._training_counters.identity
         self._about = {} if identity is None else identity.about
         self._due = False
@@ -110,8 +112,11 @@ class BackupAndRestore(Callback):
             self.remove()
 
     def on_exception(self, exception: BaseException) -> None:
-        """Finish what is being written."""
+        """Finish what is being written; after an interrupt, say where it is."""
         self._wait()
+        is_told = not isinstance(exception, Exception) and (self.params or {}).get("verbose")
+        if is_told and self._newest.exists():
+            self._tell_how_to_resume()
 
     def save(self) -> None:
         """Save the state as it is now, and wait until it is written; at the end of a batch or of an epoch.
@@ -141,6 +146,11 @@ class BackupAndRestore(Callback):
         with self.model.undivided():
             writer.write(Checkpoint(state_tree(self.model, self.companions), self._about))
 
+    def _tell_how_to_resume(self) -> None:
+        """Say where the state is, after an interrupt."""
+        told = f"Its state is in {self._newest}: run the same program again to resume."
+        note(f"The training was interrupted. {told}")
+
     def _wait(self) -> None:
         """Wait for the thread, and tell what went wrong."""
         if self._writer is None:
@@ -154,6 +164,12 @@ class BackupAndRestore(Callback):
 def _is_whole(path: Path) -> bool:
     try:
         read(path)
-    except (OSError, CorruptFileError):
+    except FileNotFoundError:
+        return False
+    except CorruptFileError as error:
+        note(f"BackupAndRestore: {path} is damaged ({error.rule}), so it is not used")
+        return False
+    except OSError as error:
+        note(f"BackupAndRestore: a checkpoint could not be read, so it is not used: {error}")
         return False
     return True

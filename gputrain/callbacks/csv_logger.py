@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from gputrain.callbacks import arguments
-from gputrain.callbacks.files import require_folder
 from gputrain.errors import explain
 from gputrain.models.training.callback import Callback, Logs
-from gputrain.utils.files import append, remove_leftovers, write_text
+from gputrain.utils.files import append, remove_leftovers, require_folder, write_text
 from gputrain.utils.plain import plain
 from gputrain.utils.states import check_names
 
@@ -62,7 +61,7 @@ class CSVLogger(Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Start the file, or read the header of the one to append to."""
-        require_folder(self, self.filename)
+        require_folder(self.filename, type(self).__name__)
         remove_leftovers(self.filename.parent, self.filename.name)
         goes_on = self.append or self.resumes
         with open(self.filename, "a" if goes_on else "w", encoding="utf-8"):

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gputrain.callbacks import arguments
-from gputrain.callbacks.files import require_folder
 from gputrain.models.training.callback import Callback, Logs
-from gputrain.utils.files import append, remove_leftovers, write_atomically
+from gputrain.utils.files import append, remove_leftovers, require_folder, write_atomically
 from gputrain.utils.plain import as_json
 from gputrain.utils.states import check_names
 
@@ -53,7 +52,7 @@ class JSONLinesLogger(Callback):
 
     def on_train_begin(self, logs: Logs = None) -> None:
         """Start the file, unless it is to be appended to."""
-        require_folder(self, self.filename)
+        require_folder(self.filename, type(self).__name__)
         remove_leftovers(self.filename.parent, self.filename.name)
         with open(self.filename, "ab" if self.append or self.resumes else "wb"):
             pass

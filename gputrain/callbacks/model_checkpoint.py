@@ -19,7 +19,8 @@ from gputrain.utils.plain import plain
 from gputrain.utils.progress.bar import show_line
 from gputrain.utils.states import check_names
 
-WHOLE, WEIGHTS = (".keras", ".h5"), (".weights.h5", ".safetensors", ".npz")
+WHOLE, WEIGHTS = ".keras", (".weights.h5", ".safetensors", ".npz")
+_COUNTED = ("epoch", "batch")  # the values in a path that are whole numbers
 
 
 class ModelCheckpoint(MonitorCallback):
@@ -125,6 +126,9 @@ class ModelCheckpoint(MonitorCallback):
         path.parent.mkdir(parents=True, exist_ok=True)
         save = self.model.save_weights if self.save_weights_only else self.model.save
         save(path, overwrite=True)
+        value = self.current(logs) if self.save_best_only else None
+        if value is not None:
+            self.best = value
         self._say(f"finished saving model to {path}")
 
     def _should_save(self, path: Path, logs: Mapping[str, Any]) -> bool:
@@ -140,7 +144,6 @@ class ModelCheckpoint(MonitorCallback):
             self._say(f"{self.monitor} did not improve from {before}")
             return False
         self._say(f"{self.monitor} improved from {before} to {value:.5f}, saving model to {path}")
-        self.best = value
         return True
 
     def _say(self, text: str) -> None:
@@ -154,24 +157,27 @@ def _checked_path(given: Any, weights_only: bool) -> str:
         raise ValueError(explain(rule, received=repr(given)))
     path, endings = os.fspath(given), WEIGHTS if weights_only else WHOLE
     if not path.endswith(endings):
-        rule = f"ModelCheckpoint: filepath must end in {' or '.join(endings)}"
-        rule += " with save_weights_only=True." if weights_only else "."
+        known = " or ".join(endings) if weights_only else ".keras, or in .weights.h5"
+        rule = f"ModelCheckpoint: filepath must end in {known} with save_weights_only=True."
         raise ValueError(explain(rule, received=repr(path)))
     try:
-        for _, name, form, _ in string.Formatter().parse(path):
-            _check_field(name, form or "")
+        for _, name, form, conversion in string.Formatter().parse(path):
+            _check_field(name, form or "", conversion)
     except ValueError as error:
         rule = "ModelCheckpoint: filepath must name values of the logs, as {epoch:02d} or {val_loss:.2f}."
         raise ValueError(explain(rule, received=f"{path!r}: {error}")) from error
     return path
 
 
-def _check_field(name: str | None, form: str) -> None:
-    """Refuse what is no plain name: attributes and items of a value must not come into a path."""
+def _check_field(name: str | None, form: str, conversion: str | None) -> None:
+    """Refuse what is no plain name, as attributes and items of a value, and forms that no number has."""
     if name is not None and (not name or any(sign in name for sign in ".[]{}!:")):
         raise ValueError(f"{{{name}}} is no name")
     if "{" in form or any(len(part) > 2 for part in "".join(c if c.isdigit() else " " for c in form).split()):
         raise ValueError(f"{form!r} is no form of a number in a path")
+    if conversion:
+        raise ValueError(f"!{conversion} makes text of a number")
+    format(1 if name in _COUNTED else 1.0, form)
 
 
 def _filled(template: str, values: Mapping[str, Any]) -> str:

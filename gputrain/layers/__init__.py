@@ -75,7 +75,7 @@ def deserialize(config: Any, custom_objects: Any = None) -> Any:
         config: what `serialize` returned.
         custom_objects: classes and functions of yours by the names in `config`, which load too.
     """
-    return finished(registry.deserialize(config, custom_objects), config)
+    return finished(registry.deserialize(config, custom_objects), config, custom_objects)
 
 
 __all__ = ["InputSpec", "Layer", "deserialize", "get", "registry", "serialize"]

@@ -7,7 +7,7 @@ from typing import Any
 from gputrain import ops
 from gputrain.errors import ShapeError, explain
 from gputrain.ir import Shape
-from gputrain.losses.shapes import align, fits, operand
+from gputrain.losses.shapes import align, operand
 from gputrain.names import did_you_mean
 from gputrain.utils.notes import note
 
@@ -96,16 +96,17 @@ def match_mask(mask: Any, values: Any) -> Any:
     """A boolean mask as 0 and 1 in the dtype of `values`, with as many axes.
 
     Raises:
-        ShapeError: the mask's shape is not that of the first axes of `values`; a last axis of size 1 may
-            come beside them.
+        ShapeError: the mask's shape is not that of the first axes of `values`, or 1 in their places; a last
+            axis of size 1 may come beside them.
     """
     mask = operand(mask, values.dtype)
     if mask.ndim == values.ndim + 1 and mask.shape[-1] == 1:
         mask = ops.squeeze(mask, -1)
-    if mask.ndim > values.ndim or not fits(mask.shape, values.shape[: mask.ndim]):
+    if mask.ndim > values.ndim or not _spreads(mask.shape, values.shape[: mask.ndim]):
         raise ShapeError(
             explain(
-                "The mask of the outputs must have the shape of the losses, or of their first axes.",
+                "The mask of the outputs must have the shape of the losses, or of their first axes; "
+                "sizes of 1 count for all.",
                 expected=tuple(values.shape),
                 received=tuple(mask.shape),
                 fix="Use a loss that keeps the masked axis, or a layer before it that drops the mask.",

@@ -103,7 +103,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         8
     """
     config = json.loads(json_string)
-    return finished(from_plain(config, custom_objects), config)
+    return finished(from_plain(config, custom_objects), config, custom_objects)
 
 
 def _by_config(layer: Layer) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,11 @@ LAYOUT = 1  # of the attributes that pickles hold: another number where they are
 WRITTEN_BY = (LAYOUT, __version__)
 AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
 SYNCHRONIZATIONS = ("auto", "none", "on_read", "on_write")
+# Set while a model is built whose weights come from a file: it refuses, by path, shape and dtype, a variable
+# that the file cannot hold, before there is memory for it. Nothing is drawn for weights of layers meanwhile.
+FROM_FILE: ContextVar[Callable[[str, tuple[int, ...], str], None] | None] = ContextVar(
+    "weights_from_a_file", default=None
+)
 
 
 class Variable(Stored):
@@ -273,6 +279,8 @@ def _initial(initializer: Any, shape: Any, dtype: Any, where: str) -> np.ndarray
             rule = f"{where}: a variable with an initializer needs a shape."
             raise ShapeError(explain(rule, received=shape, fix="Pass shape=(3, 4)."))
         kind = dtype_name(dtype or config.floatx())
+        if (require_held := FROM_FILE.get()) is not None:
+            require_held(where, sizes, kind)
         host = np.asarray(initializer(sizes, dtype=kind), dtype=kind)
         if host.shape != sizes:
             raise ShapeError(

@@ -10,11 +10,9 @@ from __future__ import annotations
 import json
 import math
 import os
-import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +28,8 @@ from gputrain.utils.files import write_atomically
 FORMAT = 1
 _TEXT = "checkpoint"
 _RULE = "A checkpoint is a file that gputrain wrote while it trained a model"
+ANEW = "Training resumes from a whole one only: delete this file to begin anew."
+MAX_DEPTH = 100  # of dicts and lists within each other, which other code goes through by recursion
 _SCALARS = (bool, int, str, type(None))
 
 
@@ -51,14 +51,34 @@ def write(path: Path, content: Checkpoint) -> None:
 
     Raises:
         TypeError: something in the tree is neither an array nor plain data; the message says where.
+        ValueError: there are more than 100 dicts and lists within each other.
         OSError: the folder cannot be written to, or the disk is full.
+    """
+    write_members(path, members_of(content))
+
+
+def members_of(content: Checkpoint) -> dict[str, np.ndarray]:
+    """The arrays that make up the file, of which only those of the tree are not new.
+
+    Raises:
+        TypeError: something in the tree is neither an array nor plain data; the message says where.
+        ValueError: there are more than 100 dicts and lists within each other.
     """
     arrays: dict[str, np.ndarray] = {}
     tree = _packed(content.tree, "the state tree", arrays)
     document = {"format": FORMAT, "gputrain": __version__, "about": content.about, "tree": tree}
+    _check_depth(document)
     text = json.dumps(document, allow_nan=False).encode("utf-8")
-    members = {_TEXT: np.frombuffer(text, np.uint8), **arrays}
-    write_atomically(path, lambda stream: write_npz(stream, members.items()))
+    return {_TEXT: np.frombuffer(text, np.uint8), **arrays}
+
+
+def write_members(path: Path, members: Mapping[str, np.ndarray], previous: Path | None = None) -> None:
+    """Write what `members_of` gave; an older checkpoint at `path` gets the name `previous`, if given.
+
+    Raises:
+        OSError: the folder cannot be written to, or the disk is full.
+    """
+    write_atomically(path, lambda stream: write_npz(stream, members.items()), previous)
 
 
 def read(path: str | os.PathLike[str]) -> Checkpoint:
@@ -74,17 +94,25 @@ def read(path: str | os.PathLike[str]) -> Checkpoint:
         raise IsADirectoryError(
             explain(f"{path}: a checkpoint is a file.", received="a folder", fix="Name the file in it.")
         )
-    arrays = read_npz(path, max_bytes=path.stat().st_size)
+    try:
+        arrays = read_npz(path, max_bytes=path.stat().st_size)
+    except CorruptFileError as error:
+        raise CorruptFileError(path, error.rule, error.expected, error.received, ANEW) from error
     if _TEXT not in arrays:
-        raise CorruptFileError(path, _RULE, f"a member {_TEXT!r}", ", ".join(list(arrays)[:5]) or "none")
+        received = ", ".join(list(arrays)[:5]) or "none"
+        raise CorruptFileError(path, _RULE, f"a member {_TEXT!r}", received, ANEW)
     try:
         document = json.loads(arrays.pop(_TEXT).tobytes())
         number = document["format"]
         if number == FORMAT:
-            return Checkpoint(_unpacked(document["tree"], arrays), dict(document["about"]))
+            tree, about = document["tree"], document["about"]
+            if not (isinstance(tree, dict) and isinstance(about, dict)):
+                raise TypeError("tree and about must be dicts")
+            _check_depth(document)
+            return Checkpoint(_unpacked(tree, arrays), about)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
-        raise CorruptFileError(path, _RULE, "whole contents", reason) from error
+        raise CorruptFileError(path, _RULE, "whole contents", reason, ANEW) from error
     rule = "The format of a checkpoint must be known"
     written = f"format {number!r}, written by gputrain {document.get('gputrain')!r}"
     fix = f"Install that version or a later one; this is gputrain {__version__}."
@@ -97,10 +125,12 @@ class Writer:
     Args:
         path: the file; its folder exists.
         previous: where the file before the newest one is kept; None keeps none.
+        replaces: do not keep what is at `path` now, as it is damaged.
     """
 
-    def __init__(self, path: Path, previous: Path | None = None) -> None:
+    def __init__(self, path: Path, previous: Path | None = None, replaces: bool = False) -> None:
         self.path, self.previous = path, previous
+        self._replaces = replaces
         self._thread: threading.Thread | None = None
         self._error: BaseException | None = None
 
@@ -110,20 +140,22 @@ class Writer:
         return self._thread is not None and self._thread.is_alive()
 
     def write(self, content: Checkpoint) -> None:
-        """Begin to write, once what is being written is done.
+        """Begin to write, once what is being written is done. The arrays of `content` must not change after.
 
         Raises:
-            OSError, TypeError: of the write before; its file is the one before that.
+            TypeError: `content` cannot be written; the message says what in it.
+            OSError: of the write before; its file is the one before that.
         """
         self.wait()
-        self._thread = threading.Thread(target=self._run, args=(content,), name="gputrain-checkpoint")
+        members = members_of(content)
+        self._thread = threading.Thread(target=self._run, args=(members,), name="gputrain-checkpoint")
         self._thread.start()
 
     def wait(self) -> None:
         """Wait until all is written.
 
         Raises:
-            OSError, TypeError: it could not be.
+            OSError: it could not be.
         """
         if self._thread is not None:
             self._thread.join()
@@ -132,12 +164,10 @@ class Writer:
         if error is not None:
             raise error
 
-    def _run(self, content: Checkpoint) -> None:
+    def _run(self, members: Mapping[str, np.ndarray]) -> None:
         try:
-            if self.previous is not None and self.path.exists():
-                with self.path.open("rb") as newest:
-                    write_atomically(self.previous, partial(shutil.copyfileobj, newest))
-            write(self.path, content)
+            write_members(self.path, members, None if self._replaces else self.previous)
+            self._replaces = False
         except BaseException as error:  # noqa: BLE001 - raised again by the thread that trains
             self._error = error
 
@@ -160,6 +190,17 @@ def _packed(value: Any, where: str, arrays: dict[str, np.ndarray]) -> Any:
         pairs = [[key, item] for key, item in value.items()]
         return {"$dict": _packed(pairs, where, arrays)}
     raise _refusal(where, f"a {type(value).__name__}")
+
+
+def _check_depth(document: Mapping[str, Any]) -> None:
+    layer: list[Any] = [document]
+    depth = 0
+    while layer:
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise ValueError(f"A checkpoint has at most {MAX_DEPTH} dicts and lists within each other.")
+        items = (item for each in layer for item in (each.values() if isinstance(each, Mapping) else each))
+        layer = [item for item in items if isinstance(item, Mapping | list | tuple)]
 
 
 def _packed_array(array: np.ndarray, where: str, arrays: dict[str, np.ndarray]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ Where h5py is missing, the variables are written as model.weights.safetensors.
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import warnings
@@ -19,26 +20,33 @@ from typing import IO, Any
 
 from gputrain.data.io import zips
 from gputrain.data.io.errors import CorruptFileError, FilePath
-from gputrain.data.io.files import open_regular
+from gputrain.data.io.files import open_regular, require_at_most
 from gputrain.errors import explain
-from gputrain.layers.base.tracking import FROM_FILE
+from gputrain.models.model import Model
 from gputrain.optimizers import Optimizer
 from gputrain.release import KERAS_VERSION, __version__
+from gputrain.runtime.variable import FROM_FILE
 from gputrain.saving import keras_paths
 from gputrain.saving.files import hdf5, npz, safetensors
 from gputrain.saving.files.arrays import ArrayFile
 from gputrain.saving.files.kinds import foreign, kind_of_place
-from gputrain.saving.loading import load_into
+from gputrain.saving.loading import Budget, load_into, most_stored
 from gputrain.utils.custom_objects import deserialize_keras_object
-from gputrain.utils.files import write_atomically
+from gputrain.utils.files import require_folder, write_atomically
+from gputrain.utils.notes import note
 from gputrain.utils.registry import described
 
 CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
 WEIGHTS_H5, WEIGHTS_SAFETENSORS = "model.weights.h5", "model.weights.safetensors"
 FORMAT = 1  # of what gputrain adds; a file with a higher number is not read
 _KERAS_MAJOR = 3
-_MOST_TEXT = 256 << 20  # bytes of config.json
+_MOST_TEXT = 16 << 20  # bytes of config.json
+_MOST_VALUES = 2_000_000  # in config.json: each may take some 100 bytes of memory
 _MOST_ASSETS = 1 << 30  # bytes of all files for one layer
+_WITHOUT_H5PY = (
+    "Without the package h5py a model is saved with its weights as safetensors inside: gputrain reads that, "
+    "Keras does not. Install it with pip install 'gputrain[files]' for files that Keras reads."
+)
 _WHOLE = "load_model reads models that were saved as a whole"
 
 
@@ -50,7 +58,8 @@ def save_model(
 ) -> None:
     """Save a model as a whole: layers, weights, what `compile` was given, and the optimizer's state.
 
-    Keras 3 reads the file. It is written whole or not at all.
+    Keras 3 reads the file. It is written whole or not at all. A folder gets its parts when all of them are
+    written, in place of those of a model that was there; it is no model in between.
 
     Args:
         model: a model. Where classes of its layers are your own, `load_model` needs them registered.
@@ -73,13 +82,18 @@ def save_model(
     is_zipped = zipped is None or bool(zipped)
     if is_zipped != (path.suffix == ".keras"):
         rule = f"{model.name}: a saved model is a file ending in .keras, or with zipped=False a folder."
-        fix = f"Write {path.stem + '.keras'!r}." if is_zipped else "Give the folder another name."
+        name = str(Path(str(path).removesuffix(".zip")).with_suffix(".keras"))
+        fix = f"Write {name!r}." if is_zipped else "Give the folder another name."
         raise ValueError(explain(rule, received=f"{str(path)!r}", fix=fix))
     _require_free(path, overwrite)
+    if is_zipped:
+        require_folder(path, model.name)
     if not model.built:
         rule = f"{model.name} is saved before it is built: the file has no weights."
         warnings.warn(explain(rule, fix="Call it on data first, or build(input_shape)."), stacklevel=3)
     parts = _Parts(model, include_optimizer)
+    if parts.weights != WEIGHTS_H5:
+        note(_WITHOUT_H5PY)
     if not is_zipped:
         parts.write_folder(path)
         return
@@ -102,6 +116,10 @@ class _Parts:
             "gputrain_format": FORMAT,
         }
         self.texts = {METADATA: json.dumps(metadata), CONFIG: json.dumps(config)}
+        if excess := _excess(self.texts[CONFIG].encode()):
+            rule = f"{model.name}: the config of a model that is saved has {excess[0]}."
+            fix = "Keep long lists, as a vocabulary, in files."
+            raise ValueError(explain(rule, received=excess[1], fix=fix))
         self.weights = WEIGHTS_H5 if hdf5.is_there() else WEIGHTS_SAFETENSORS
 
     def write_weights(self, stream: Any) -> None:
@@ -127,15 +145,19 @@ class _Parts:
                 archive.write(source, name)
 
     def write_folder(self, path: Path) -> None:
-        """All parts as files of a folder; the config, which makes it a model, is the last."""
+        """All parts as files of a folder, in place of those of a model that was there."""
         path.mkdir(parents=True, exist_ok=True)
-        write_atomically(path / self.weights, self.write_weights)
-        for name, source in self._assets():
-            target = path / name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(target, _copier(source))
-        for name, text in self.texts.items():
-            write_atomically(path / name, _writer(text.encode()))
+        _require_no_foreign_assets(path)
+        with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as beside:
+            new = Path(beside)
+            write_atomically(new / self.weights, self.write_weights)
+            for name, source in self._assets():
+                target = new / name
+                target.parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(target, _copier(source))
+            for name, text in self.texts.items():
+                write_atomically(new / name, _writer(text.encode()))
+            _replace_parts(path, new)
 
     def _assets(self) -> Iterator[tuple[str, Path]]:
         """Files that layers write by `save_assets`: names and where they lie while this goes on."""
@@ -147,6 +169,25 @@ class _Parts:
                 for source in sorted(Path(folder).rglob("*")):
                     if source.is_file():
                         yield "/".join((ASSETS, path, source.relative_to(folder).as_posix())), source
+
+
+def _require_no_foreign_assets(path: Path) -> None:
+    """Refuse a folder whose assets are not those of a model, which would be replaced."""
+    if (path / ASSETS).exists() and not any((path / name).exists() for name in (CONFIG, METADATA)):
+        rule = f"{path} holds {ASSETS!r}, and is no saved model."
+        raise FileExistsError(explain(rule, fix="Choose another name for the folder of the model."))
+
+
+def _replace_parts(path: Path, new: Path) -> None:
+    """Move parts into the folder of a model. The config, which makes it one, goes first and comes last."""
+    (path / CONFIG).unlink(missing_ok=True)
+    for name in (WEIGHTS_H5, WEIGHTS_SAFETENSORS):
+        (path / name).unlink(missing_ok=True)
+    if (path / ASSETS).exists():
+        shutil.rmtree(path / ASSETS)
+    for name in (METADATA, WEIGHTS_H5, WEIGHTS_SAFETENSORS, ASSETS, CONFIG):
+        if (new / name).exists():
+            os.replace(new / name, path / name)
 
 
 def _copier(source: Path) -> Callable[[Any], object]:
@@ -196,15 +237,29 @@ def load_model(
         config = _checked_config(parts)
         if not compile:
             config["compile_config"] = None
-        drawn = FROM_FILE.set(True)
-        try:
-            model = deserialize_keras_object(config, custom_objects, safe_mode)
-        finally:
-            FROM_FILE.reset(drawn)
-        with parts.weights() as file:
+        model = _built(config, custom_objects, safe_mode, parts)
+        with parts.weights(most_stored(model)) as file:
             load_into(model, file, path)
         _load_assets(model, parts)
     return model
+
+
+def _built(
+    config: dict[str, Any], custom_objects: Mapping[str, Any] | None, safe_mode: bool, parts: _Reader
+) -> Model:
+    """The model of a config, with weights that take no more memory than the file speaks for."""
+    before = FROM_FILE.set(Budget(parts.path, parts.size(parts.weights_name())))
+    try:
+        made = deserialize_keras_object(config, custom_objects, safe_mode)
+    except (MemoryError, OverflowError, RecursionError) as error:
+        received = f"{type(error).__name__}: {error}"
+        rule = f"the model that {CONFIG} describes fits the memory"
+        raise CorruptFileError(parts.path, rule, "one that does", received) from error
+    finally:
+        FROM_FILE.reset(before)
+    if not isinstance(made, Model):
+        raise CorruptFileError(parts.path, f"{CONFIG} describes a model", "one", type(made).__name__)
+    return made
 
 
 def _checked_config(parts: _Reader) -> dict[str, Any]:
@@ -220,13 +275,32 @@ def _checked_config(parts: _Reader) -> dict[str, Any]:
         expected = f"format {FORMAT}" if newer == "gputrain" else f"Keras {_KERAS_MAJOR}"
         fix = "Install a newer gputrain: pip install --upgrade gputrain."
         raise CorruptFileError(parts.path, rule, expected, f"{newer} {version}", fix)
-    return _json(parts, CONFIG)
+    config = _json(parts, CONFIG)
+    kinds: dict[str, tuple[type, ...]] = {"class_name": (str,), "config": (dict,)}
+    kinds |= {key: (dict, type(None)) for key in ("build_config", "compile_config")}
+    for key, allowed in kinds.items():
+        if not isinstance(config.get(key), allowed):
+            received = f"{key!r} is {type(config[key]).__name__}" if key in config else f"no {key!r}"
+            expected = f"{key!r} is {' or '.join(kind.__name__ for kind in allowed)}"
+            raise CorruptFileError(parts.path, f"{CONFIG} describes a model", expected, received)
+    return config
+
+
+def _excess(text: bytes) -> tuple[str, str] | None:
+    """By what some JSON, unparsed, is too large: what there may be, and what there is."""
+    if len(text) > _MOST_TEXT:
+        return f"at most {_MOST_TEXT} bytes", f"{len(text)} bytes"
+    values = sum(map(text.count, (b"[", b"{", b",")))
+    return (f"at most {_MOST_VALUES} values", f"about {values} values") if values > _MOST_VALUES else None
 
 
 def _json(parts: _Reader, name: str) -> dict[str, Any]:
     """A JSON object out of a part."""
+    text = parts.read(name, _MOST_TEXT)
+    if excess := _excess(text):
+        raise CorruptFileError(parts.path, f"{name} is of a usual size", *excess)
     try:
-        found = json.loads(parts.read(name, _MOST_TEXT))
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
         if isinstance(error, CorruptFileError):
             raise
@@ -239,20 +313,34 @@ def _json(parts: _Reader, name: str) -> dict[str, Any]:
 
 def _load_assets(model: Any, parts: _Reader) -> None:
     """Give each layer with `load_assets` the files that are kept for it, in a folder."""
-    for path, item in keras_paths.saved_objects(model).items():
+    owners = {
+        path: item for path, item in keras_paths.saved_objects(model).items() if hasattr(item, "load_assets")
+    }
+    all_names = parts.names() if owners else []
+    for path, item in owners.items():
         start = "/".join((ASSETS, path, "")) if path else f"{ASSETS}/"
-        names = [name for name in parts.names() if name.startswith(start)]
-        if not names or not hasattr(item, "load_assets"):
-            continue
-        with tempfile.TemporaryDirectory() as folder:
-            left = _MOST_ASSETS
-            for name in names:
-                target = Path(folder, name.removeprefix(start))
-                target.parent.mkdir(parents=True, exist_ok=True)
-                content = parts.read(name, left)
-                left -= len(content)
-                target.write_bytes(content)
-            item.load_assets(folder)
+        names = [name for name in all_names if name.startswith(start)]
+        if names:
+            with tempfile.TemporaryDirectory() as folder:
+                _copy_assets(parts, {name: name.removeprefix(start) for name in names}, Path(folder))
+                item.load_assets(folder)
+
+
+def _copy_assets(parts: _Reader, names: Mapping[str, str], folder: Path) -> None:
+    """Write some parts into a folder, under the names given, and nothing beside it."""
+    left, top = _MOST_ASSETS, folder.resolve()
+    for name, inside in names.items():
+        target = (top / inside).resolve()
+        if not target.is_relative_to(top):
+            raise CorruptFileError(parts.path, "assets stay in their folder", "a relative name", repr(name))
+        content = parts.read(name, left)
+        left -= len(content)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+        except (FileExistsError, NotADirectoryError, IsADirectoryError):
+            rule = "a name is that of a file or of a folder"
+            raise CorruptFileError(parts.path, rule, "one of them", f"{name!r} as both") from None
 
 
 # --------------------------------------------------------------------------------- the parts of a saved model
@@ -290,20 +378,31 @@ class _Reader:
         """A part, of `most` bytes or fewer."""
         raise NotImplementedError
 
-    def place(self, name: str, stack: ExitStack) -> tuple[Path, int, int]:
-        """The file in which the bytes of a part stand as they are, from where on, and how many."""
+    def size(self, name: str) -> int:
+        """The bytes of a part."""
         raise NotImplementedError
 
+    def place(self, name: str, most: int, stack: ExitStack) -> tuple[Path, int]:
+        """The file in which the bytes of a part stand as they are, and from where on; `most` are unpacked."""
+        raise NotImplementedError
+
+    def weights_name(self) -> str:
+        """The part with the variables."""
+        names = [name for name in (WEIGHTS_H5, WEIGHTS_SAFETENSORS) if self.holds(name)]
+        if len(names) != 1:
+            rule = "a saved model has one part with its weights"
+            expected, received = f"{WEIGHTS_H5} or {WEIGHTS_SAFETENSORS}", names or self.names()[:20]
+            raise CorruptFileError(self.path, rule, expected, received)
+        return names[0]
+
     @contextmanager
-    def weights(self) -> Iterator[ArrayFile]:
-        """The variables."""
-        formats: dict[str, Any] = {WEIGHTS_H5: hdf5.opened, WEIGHTS_SAFETENSORS: safetensors.opened}
-        name = next((name for name in formats if self.holds(name)), None)
-        if name is None:
-            rule = "a saved model has a part with its weights"
-            raise CorruptFileError(self.path, rule, " or ".join(formats), self.names()[:20])
-        with ExitStack() as stack, formats[name](*self.place(name, stack)) as file:
-            yield file
+    def weights(self, most: int) -> Iterator[ArrayFile]:
+        """The variables; `most` bytes are unpacked for them."""
+        name = self.weights_name()
+        module: Any = hdf5 if name == WEIGHTS_H5 else safetensors
+        with ExitStack() as stack:
+            path, offset = self.place(name, most, stack)
+            yield stack.enter_context(module.opened(path, offset, self.size(name)))
 
 
 class _ZipReader(_Reader):
@@ -311,31 +410,41 @@ class _ZipReader(_Reader):
         self.path, self._archive = path, archive
 
     def names(self) -> list[str]:
-        return list(self._archive.members)
+        return [name for name in self._archive.members if not name.endswith("/")]
 
     def read(self, name: str, most: int) -> bytes:
         return self._archive.read(name, most)
 
-    def place(self, name: str, stack: ExitStack) -> tuple[Path, int, int]:
+    def size(self, name: str) -> int:
+        return self._archive.members[name].file_size
+
+    def place(self, name: str, most: int, stack: ExitStack) -> tuple[Path, int]:
         """In the zip file itself; a part that is compressed is unpacked first."""
-        size = self._archive.members[name].file_size
         if self._archive.is_stored(name):
             with zips.reading(self.path), self._archive.open(name) as stream:
                 _pass_on(stream, None)  # to its end, where a wrong check sum is found
-            return self.path, self._archive.offset(name), size
+            return self.path, self._archive.offset(name)
+        rule = f"{name} unpacked is about as large as the weights of the model"
+        require_at_most(self.path, rule, most, self.size(name))
         file = stack.enter_context(tempfile.NamedTemporaryFile())  # noqa: SIM115
         with zips.reading(self.path), self._archive.open(name) as stream:
             _pass_on(stream, file)
         file.flush()
-        return Path(file.name), 0, size
+        return Path(file.name), 0
 
 
 class _FolderReader(_Reader):
     def __init__(self, path: Path) -> None:
         self.path = path
+        found = list(path.rglob("*"))
+        if link := next((file for file in found if file.is_symlink()), None):
+            name = repr(link.relative_to(path).as_posix())
+            fix = "Put the file itself in its place."
+            raise CorruptFileError(path, "a saved model holds no links", "files and folders", name, fix)
+        self._names = [file.relative_to(path).as_posix() for file in found if file.is_file()]
 
     def names(self) -> list[str]:
-        return [file.relative_to(self.path).as_posix() for file in self.path.rglob("*") if file.is_file()]
+        return self._names
 
     def read(self, name: str, most: int) -> bytes:
         with open_regular(self.path / name) as stream:
@@ -344,8 +453,11 @@ class _FolderReader(_Reader):
             raise CorruptFileError(self.path, f"{name} must fit the memory allowed", most, "more bytes")
         return content
 
-    def place(self, name: str, stack: ExitStack) -> tuple[Path, int, int]:
-        return self.path / name, 0, (self.path / name).stat().st_size
+    def size(self, name: str) -> int:
+        return (self.path / name).stat().st_size
+
+    def place(self, name: str, most: int, stack: ExitStack) -> tuple[Path, int]:
+        return self.path / name, 0
 
 
 def _pass_on(source: IO[bytes], target: Any) -> None:
@@ -388,13 +500,14 @@ def save_weights(
     module = next((module for ending, module in _FORMATS.items() if path.name.endswith(ending)), None)
     if module is None:
         rule = f"{model.name}: the name of a file of weights says its format."
-        raise ValueError(
-            explain(rule, expected=f"an ending of {', '.join(_FORMATS)}", received=repr(str(path)))
-        )
+        expected = f"an ending of {', '.join(_FORMATS)}"
+        fix = f"Write {str(path.with_suffix('.weights.h5'))!r}." if path.suffix == ".h5" else None
+        raise ValueError(explain(rule, expected=expected, received=repr(str(path)), fix=fix))
     if not model.built:
         rule = f"{model.name}: weights are saved once they exist."
         raise ValueError(explain(rule, fix="Call the model on data first, or build(input_shape)."))
     _require_free(path, overwrite)
+    require_folder(path, model.name)
     module.write(path, keras_paths.saved_arrays(_objects(model, skip)))
 
 
@@ -421,19 +534,19 @@ def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **
     _no_others(kwargs, "load_weights", "skip_mismatch, objects_to_skip")
     path = Path(filepath)
     if not model.built:
-        rule = f"{model.name}: weights are loaded into weights that exist."
+        rule = f"{model.name} has no weights yet that those of a file could replace."
         raise ValueError(explain(rule, fix="Call the model on data first, or build(input_shape)."))
-    with _opened_weights(path) as file:
+    with _opened_weights(path, model) as file:
         load_into(model, file, path, skip_mismatch, skip)
 
 
 @contextmanager
-def _opened_weights(path: Path) -> Iterator[ArrayFile]:
+def _opened_weights(path: Path, model: Any) -> Iterator[ArrayFile]:
     """The arrays of a file of weights, or of a whole model."""
     kind = kind_of_place(path)
     formats: dict[str, Any] = {"hdf5": hdf5, "safetensors": safetensors, "npz": npz}
     if kind in ("keras", "folder"):
-        with _opened(path) as parts, parts.weights() as file:
+        with _opened(path) as parts, parts.weights(most_stored(model)) as file:
             yield file
     elif kind in formats:
         with formats[kind].opened(path) as file:

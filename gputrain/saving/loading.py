@@ -2,18 +2,62 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from gputrain.errors import explain
+import numpy as np
+
+from gputrain.data.io.errors import CorruptFileError, FilePath
 from gputrain.optimizers import Optimizer
 from gputrain.saving import keras_paths
 from gputrain.saving.files.arrays import ArrayFile, Stored
 from gputrain.utils.states import Holder
 
 _SHOWN = 5  # differences that an error lists
+_BESIDE = 16 << 20  # bytes beside the weights: of metrics and counters, of groups and names in a file
+_WIDER = 4  # how much wider a variable may be than what the file has for it: float32 for int8
+_WITH_SLOTS = 8  # copies of the weights in a file: themselves and slots of the optimizer, float32 for 16 bits
+_HEADER = 4096  # bytes beside each array and its slots
+_MOST_OWN = 1 << 30  # bytes of what classes keep in their own way
+
+
+class Budget:
+    """How much memory the variables may take of a model that is built for the weights of a file.
+
+    Args:
+        path: of the file.
+        held: bytes of its part with the weights.
+    """
+
+    def __init__(self, path: FilePath, held: int) -> None:
+        self._path, self._held, self._taken = path, held, 0
+        self._most = held * _WIDER + _BESIDE
+
+    def __call__(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
+        """Count a variable before it is made.
+
+        Raises:
+            CorruptFileError: the file cannot hold it.
+        """
+        size = math.prod(shape) * np.dtype(dtype).itemsize
+        self._taken += size
+        if self._taken > self._most:
+            rule = "the weights that the config describes are in the file"
+            expected = f"at most {self._most} bytes for the {self._held} that the file has of weights"
+            received = f"{where!r} of shape {shape}, {size} bytes, and so {self._taken} with those before it"
+            raise CorruptFileError(self._path, rule, expected, received)
+
+
+def most_stored(model: Any) -> int:
+    """How many bytes the weights of a model, with the state of an optimizer, take in a file at most."""
+    items = keras_paths.saved_objects(model).values()
+    variables = model.variables
+    size = sum(variable.spec.size * np.dtype(variable.dtype).itemsize for variable in variables)
+    has_own = any(keras_paths.own_holders(item) is None for item in items)
+    return size * _WITH_SLOTS + len(variables) * _HEADER + _BESIDE + (_MOST_OWN if has_own else 0)
 
 
 @dataclass
@@ -96,9 +140,7 @@ def _matched(
         wanted = {keras_paths.variables_below(path) + key: holder for key, holder in holders.items()}
         problems = _differences(wanted, {name: specs[name] for name in names})
         if isinstance(item, Optimizer) and problems:
-            counters = {name: holder for name, holder in wanted.items() if name in names and not holder.shape}
-            matched.notes.append(_begun_anew(item, len(names), len(wanted)))
-            matched.holders |= counters if len(names) == len(counters) else {}
+            matched.notes.append(_left_alone(item, problems))
         elif problems:
             matched.problems[path or item.name] = [f"{item.name!r}: {text}" for text in problems]
         else:
@@ -140,18 +182,24 @@ def _differences(wanted: Mapping[str, Holder], found: Mapping[str, Stored]) -> l
     return [*missing, *extra, *shapes]
 
 
-def _begun_anew(optimizer: Optimizer, found: int, wanted: int) -> str:
-    rule = f"The state of optimizer {optimizer.name!r} is not that of the file and begins anew."
-    return explain(rule, expected=f"{wanted} variables", received=f"{found}")
+def _left_alone(optimizer: Optimizer, problems: list[str]) -> str:
+    rule = f"The state of optimizer {optimizer.name!r} is not that of the file and is left as it is."
+    return f"{rule}\n  " + "\n  ".join(_shortened(problems))
+
+
+def _shortened(lines: list[str]) -> list[str]:
+    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
+    return [*lines[:_SHOWN], *more]
 
 
 def _told(model: Any, path: object, problems: Mapping[str, list[str]], skipped: bool) -> str:
     """What does not fit, a line for each."""
     lines = [text for texts in problems.values() for text in texts]
-    more = [f"and {len(lines) - _SHOWN} more"] if len(lines) > _SHOWN else []
-    what = "are left as they are" if skipped else "do not fit"
+    is_one = len(problems) == 1
+    left, unfit = ("is left as it is", "does not fit") if is_one else ("are left as they are", "do not fit")
     fix = "" if skipped else "\nload_weights(..., skip_mismatch=True) takes what fits."
     if not model.built and not model.variables:
         fix = f"\n{model.name} is not built: call it on data, or build(input_shape), so that it has weights."
-    count = f"{len(problems)} layer{'s' if len(problems) > 1 else ''}"
-    return f"{path}: {count} of {model.name!r} {what}.\n  " + "\n  ".join([*lines[:_SHOWN], *more]) + fix
+    count = f"{len(problems)} layer{'' if is_one else 's'}"
+    what = left if skipped else unfit
+    return f"{path}: {count} of {model.name!r} {what}.\n  " + "\n  ".join(_shortened(lines)) + fix

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+import numpy as np
+
 from gputrain import config
+from gputrain.errors import explain
 from gputrain.layers.base.places import kept_states, seed_generators
 from gputrain.runtime import Variable
 from gputrain.utils import states
@@ -84,7 +87,9 @@ def state_tree(
         "optimizers": {name: item.state(names) for name, item in model.named_optimizers().items()},
         "training": training,
         "metrics": model.metrics_state(),
-        "callbacks": {name: state for name, item in _named(callbacks).items() if (state := take(item))},
+        "callbacks": {
+            name: _copied(state) for name, item in _named(callbacks).items() if (state := take(item))
+        },
         "random": {
             "seed": config.seed(),
             "draws": config.draws(),
@@ -127,7 +132,7 @@ def set_state_tree(
     states.check_names("random, generators", generators, tree["random"]["generators"])
     states.check_names("optimizers", optimizers, tree["optimizers"])
     stateful = [name for name, callback in listeners.items() if name in saved or take(callback)]
-    states.check_names("callbacks", stateful, saved)
+    _require_callbacks(stateful, saved)
     with model.undivided():
         give(model, tree["weights"])
         states.assign("states", kept, tree.get("states", {}))
@@ -149,6 +154,30 @@ def _named(callbacks: Iterable[Resumable] | None) -> dict[str, Resumable]:
     """Callbacks by the names of their classes, numbered where there are several of one."""
     items = list(callbacks or ())
     return dict(zip(states.unique(type(item).__name__ for item in items), items, strict=True))
+
+
+def _require_callbacks(here: Collection[str], saved: Collection[str]) -> None:
+    """Refuse callbacks with a state that are not those of the tree."""
+    missing = [f"{name} is missing" for name in saved if name not in here]
+    new = [f"{name} is new" for name in here if name not in saved]
+    if missing or new:
+        rule = "callbacks: a training resumes with those that it was begun with."
+        received = "; ".join([*missing, *new])
+        fix = "Give fit the same callbacks."
+        raise ValueError(explain(rule, expected=", ".join(saved) or "none", received=received, fix=fix))
+
+
+def _copied(value: Any) -> Any:
+    """What a user's `state()` gave, with arrays and containers that nobody else changes."""
+    if isinstance(value, np.ndarray):
+        return value.copy()
+    if isinstance(value, Mapping):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    if isinstance(value, tuple):
+        return tuple(_copied(item) for item in value)
+    return value
 
 
 def _set_random(random: Mapping[str, Any], generators: Mapping[str, Any]) -> None:

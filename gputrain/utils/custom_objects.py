@@ -210,22 +210,27 @@ def deserialize_keras_object(
         return _named(inner, None, custom_objects)[1]
     registry, target = _named(config.get("registered_name") or name, config.get("module"), custom_objects)
     if registry is not None:
-        return finished(registry.deserialize({"class_name": name, "config": inner}, custom_objects), config)
-    return finished(target.from_config(inner) if hasattr(target, "from_config") else target(**inner), config)
+        made = registry.deserialize({"class_name": name, "config": inner}, custom_objects)
+        return finished(made, config, custom_objects)
+    with CustomObjectScope(custom_objects or {}):
+        made = target.from_config(inner) if hasattr(target, "from_config") else target(**inner)
+    return finished(made, config, custom_objects)
 
 
-def finished(made: Any, config: Any) -> Any:
+def finished(made: Any, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Return a layer or a model, built and compiled as plain data says it was; anything else as it is.
 
     Args:
         made: from the "config" of the data.
         config: the data with its "build_config" and "compile_config".
+        custom_objects: classes and functions of a user by the names in it.
     """
     if isinstance(config, Mapping):
-        if config.get("build_config") and hasattr(made, "build_from_config"):
-            made.build_from_config(config["build_config"])
-        if config.get("compile_config") and hasattr(made, "compile_from_config"):
-            made.compile_from_config(config["compile_config"])
+        with CustomObjectScope(custom_objects or {}):
+            if config.get("build_config") and hasattr(made, "build_from_config"):
+                made.build_from_config(config["build_config"])
+            if config.get("compile_config") and hasattr(made, "compile_from_config"):
+                made.compile_from_config(config["compile_config"])
     return made
 
 
@@ -246,7 +251,7 @@ def _named(
         explain(
             f"Unknown name {name!r}{'' if module is None else f' of {module}'}.",
             expected=None if near is None else f"perhaps {near!r}",
-            fix="A class of your own is registered with register_keras_serializable, or named in "
+            fix="A class or function of your own is registered with register_keras_serializable, or named in "
             "custom_objects.",
         )
     )

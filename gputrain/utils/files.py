@@ -11,8 +11,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
+from gputrain.errors import explain
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
+
+def require_folder(path: Path, where: str) -> None:
+    """Check that the folder of a file that is to be written is there.
+
+    Args:
+        path: the file.
+        where: who writes it, for the error.
+
+    Raises:
+        FileNotFoundError: it is not.
+    """
+    folder = path.parent
+    if not folder.is_dir():
+        rule = f"{where}: {str(path)!r} needs a folder that is there."
+        raise FileNotFoundError(explain(rule, received=f"no folder {str(folder)!r}", fix="Make it first."))
+
+
+def write_atomically(path: Path, write: Callable[[BinaryIO], object], previous: Path | None = None) -> None:
     """Make the file at `path` hold what `write` puts into the stream it is given.
 
     The bytes go to a temporary file beside it, are flushed to the disk, and take the name in one step.
@@ -22,6 +40,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Args:
         path: the file; its folder must exist.
         write: called once with a binary stream, which may be sought and read, too.
+        previous: the name that an older file at `path` gets, in the same folder, once the new one is whole on
+            the disk; default it is replaced.
 
     Raises:
         OSError: the folder cannot be written to, or the disk is full.
@@ -29,7 +49,7 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     Example:
         >>> write_atomically(Path("notes.txt"), lambda stream: stream.write(b"done"))
     """
-    _write(path, write, _temporary(path), "x+b")
+    _write(path, write, _temporary(path), "x+b", previous)
 
 
 class Reserved:
@@ -53,17 +73,25 @@ class Reserved:
             _fill(self._temporary, write, "x+b")
 
     def write(self, write: Callable[[BinaryIO], object]) -> None:
-        """Make the file hold what `write` puts into the stream it is given, whole or not at all."""
-        _write(self.path, write, self._temporary, "r+b")
+        """Make the file hold what `write` puts into the stream it is given, whole or not at all.
+
+        Raises:
+            OSError: the space is gone, as somebody removed its file, and there is no other.
+        """
+        _write(self.path, write, self._temporary, "r+b" if self._temporary.exists() else "x+b")
 
     def release(self) -> None:
         """Give the space back."""
         self._temporary.unlink(missing_ok=True)
 
 
-def _write(path: Path, write: Callable[[BinaryIO], object], temporary: Path, mode: str) -> None:
+def _write(
+    path: Path, write: Callable[[BinaryIO], object], temporary: Path, mode: str, previous: Path | None = None
+) -> None:
     with _clearing(path, temporary):
         _fill(temporary, write, mode)
+        if previous is not None and path.exists():
+            os.replace(path, previous)
         os.replace(temporary, path)
     with naming(path):
         _flush_folder(path.parent)
@@ -103,6 +131,31 @@ def remove_leftovers(folder: Path, name: str | None = None) -> None:
     pattern = re.compile(rf"\.{'.+' if name is None else re.escape(name)}\.[0-9a-f]{{8}}\.part")
     for file in [file for file in folder.iterdir() if pattern.fullmatch(file.name)]:
         file.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder, which ends with the process if not before. Some systems have none.
+
+    Raises:
+        BlockingIOError: another process, or another block of this one, holds it.
+    """
+    if not hasattr(os, "O_DIRECTORY"):  # Windows
+        yield
+        return
+    import fcntl
+
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import json
+import lzma
 import os
 import sys
 from collections.abc import Iterator
@@ -12,7 +12,9 @@ from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-from tests.applications.described import FILE, SMALLEST, VARIANTS, outputs, structure
+import keras
+
+from tests.applications.described import FILE, SMALLEST, VARIANTS, committed, outputs, structure
 
 
 @contextmanager
@@ -26,26 +28,29 @@ def without_weights() -> Iterator[None]:
         global_state.set_global_attribute("uninitialized_variables", [])
 
 
-def main() -> None:
-    import keras
-
-    applications = keras.applications
+def structures(applications: Any) -> dict[str, Any]:
+    """Layers and weights of all builders, and of the variants."""
     titles = [name for name in dir(applications) if name[0].isupper()]
     calls: dict[str, tuple[str, dict[str, Any]]] = {title: (title, {}) for title in titles} | VARIANTS
-    structures = {}
+    found = {}
     for name, (title, arguments) in calls.items():
         keras.utils.clear_session()
         with without_weights():
-            structures[name] = structure(getattr(applications, title)(weights=None, **arguments))
-        print(name, structures[name]["count"], file=sys.stderr)
-    found = {}
-    for title in SMALLEST:
+            found[name] = structure(getattr(applications, title)(weights=None, **arguments))
+        print(name, found[name]["count"], file=sys.stderr)
+    return found
+
+
+def main(titles: list[str]) -> None:
+    """Record everything, or anew the outputs of a few."""
+    kept = committed() if titles else {"structures": structures(keras.applications), "outputs": {}}
+    for title in titles or SMALLEST:
         keras.utils.clear_session()
-        found[title] = outputs(keras, title)
-        print(title, list(found[title]), file=sys.stderr)
-    text = json.dumps({"keras": keras.__version__, "structures": structures, "outputs": found})
-    FILE.write_bytes(gzip.compress(text.encode(), mtime=0))
+        kept["outputs"][title] = outputs(keras, title)
+        print(title, list(kept["outputs"][title]), file=sys.stderr)
+    text = json.dumps({**kept, "keras": keras.__version__})
+    FILE.write_bytes(lzma.compress(text.encode(), preset=9 | lzma.PRESET_EXTREME))
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -12,7 +12,9 @@ import pytest
 import gputrain as keras
 from gputrain import callbacks
 from gputrain.callbacks.backup import NEWEST, PREVIOUS
+from gputrain.data.io.errors import CorruptFileError
 from gputrain.saving import checkpoint
+from gputrain.utils import notes
 from tests.saving.trainings import CASES, X, Y, built, settings
 
 
@@ -32,6 +34,10 @@ class Fails(callbacks.Callback):
 
 def weights(model: Any) -> list[bytes]:
     return [array.tobytes() for array in model.get_weights()]
+
+
+def full(*arguments: Any) -> None:
+    raise OSError(28, "No space left on device", "checkpoint.npz")
 
 
 def crash(case: str, at: int, *more: Any, hook: str = "on_train_batch_end", log: Path | None = None) -> None:
@@ -168,8 +174,38 @@ def test_another_model_is_refused(tmp_path: Path) -> None:
 def test_other_callbacks_are_refused(tmp_path: Path) -> None:
     crash("a plateau, arrays", 6, callbacks.BackupAndRestore(tmp_path, save_freq=2))
     model, listeners = built("a plateau, arrays")
-    with pytest.raises(ValueError, match="callbacks: the state holds 'ReduceLROnPlateau'"):
+    told = (
+        rf"{NEWEST}: this training cannot resume there\. callbacks: .*"
+        r"Received: ReduceLROnPlateau is missing\. Give fit the same callbacks\. "
+        r"To begin anew, delete that file\.$"
+    )
+    with pytest.raises(ValueError, match=told):
         model.fit(**settings("a plateau, arrays"), resume=tmp_path / NEWEST, callbacks=listeners[:1])
+
+
+@pytest.mark.parametrize("verbose", [0, 2])
+def test_an_interrupt_says_where_the_state_is_and_the_rerun_where_it_resumes(
+    verbose: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    case = "a schedule, arrays"
+    given = {**settings(case), "verbose": verbose}
+
+    def interrupt(batch: int, logs: Any = None) -> None:
+        if batch == 5:
+            raise KeyboardInterrupt
+
+    model, _ = built(case)
+    pressed = callbacks.LambdaCallback(on_train_batch_end=interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(**given, callbacks=[callbacks.BackupAndRestore(tmp_path, save_freq=4), pressed])
+    again, _ = built(case)
+    again.fit(**given, callbacks=[callbacks.BackupAndRestore(tmp_path)])
+    where = tmp_path / NEWEST
+    told = [
+        f"The training was interrupted. Its state is in {where}: run the same program again to resume.",
+        f"fit resumes after batch 4 of epoch 1, from {where}",
+    ]
+    assert [text for text in caplog.messages if str(where) in text] == (told if verbose else [])
 
 
 def test_no_checkpoint(tmp_path: Path) -> None:
@@ -192,6 +228,79 @@ def test_the_one_before_serves_where_the_last_is_damaged(tmp_path: Path) -> None
     assert not list(tmp_path.parent.glob(tmp_path.name))
 
 
+def test_a_damaged_checkpoint_says_how_to_begin_anew(tmp_path: Path) -> None:
+    case = "a schedule, arrays"
+    crash(case, 12, callbacks.BackupAndRestore(tmp_path, save_freq=2))
+    (tmp_path / NEWEST).write_bytes((tmp_path / NEWEST).read_bytes()[:-100])
+    model, _ = built(case)
+    with pytest.raises(CorruptFileError, match=rf"{NEWEST}: .*Received: .*delete this file to begin anew\.$"):
+        model.fit(**settings(case), callbacks=[callbacks.BackupAndRestore(tmp_path)])
+    (tmp_path / NEWEST).unlink()
+    model.fit(**{**settings(case), "epochs": 1}, callbacks=[callbacks.BackupAndRestore(tmp_path)])
+
+
+def test_a_full_disk_after_that_leaves_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = "a schedule, arrays"
+    crash(case, 12, callbacks.BackupAndRestore(tmp_path, save_freq=2, double_checkpoint=True))
+    (tmp_path / NEWEST).write_bytes((tmp_path / NEWEST).read_bytes()[:-100])
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoint, "write_npz", full)
+        crash(case, 3, callbacks.BackupAndRestore(tmp_path, save_freq=1, double_checkpoint=True))
+    again, _ = built(case)
+    again.fit(**settings(case), callbacks=[callbacks.BackupAndRestore(tmp_path, double_checkpoint=True)])
+    through, _ = built(case)
+    through.fit(**settings(case))
+    assert weights(again) == weights(through)
+
+
+def test_what_cannot_be_read_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in (NEWEST, PREVIOUS):
+        (tmp_path / name).touch()
+
+    def forbidden(path: Path) -> Any:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr("gputrain.callbacks.backup.read", forbidden)
+    assert callbacks.BackupAndRestore(tmp_path).resumes_from() == tmp_path / PREVIOUS
+    assert "could not be read, so it is not used: [Errno 13] Permission denied" in caplog.text
+
+
+def test_arrays_of_a_state_are_those_of_its_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A callback goes on to write into the array that its `state()` gave, while the thread writes."""
+
+    class Counts(callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen = np.zeros(3)
+
+        def state(self) -> dict[str, Any]:
+            return {"seen": self.seen}
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.seen += 1
+            goes_on.set() if self.seen[0] > 4 else None
+
+    goes_on, write = threading.Event(), checkpoint.write_members
+    found: list[tuple[int, float]] = []
+
+    def slow(path: Path, *given: Any) -> None:
+        assert goes_on.wait(60)
+        write(path, *given)
+        tree = checkpoint.read(path).tree
+        found.append((int(tree["training"]["step"]), tree["callbacks"]["Counts"]["seen"][0]))
+
+    monkeypatch.setattr(checkpoint, "write_members", slow)
+    model, _ = built("a schedule, arrays")
+    backup = callbacks.BackupAndRestore(tmp_path, save_freq=1)
+    model.fit(**{**settings("a schedule, arrays"), "epochs": 1}, callbacks=[Counts(), backup])
+    assert found[0] == (1, 1)
+    assert all(step == seen for step, seen in found)
+
+
 def test_false_saves_nothing(tmp_path: Path) -> None:
     model, _ = built("a schedule, arrays")
     backup = callbacks.BackupAndRestore(tmp_path, save_freq=False, delete_checkpoint=False)
@@ -202,14 +311,14 @@ def test_false_saves_nothing(tmp_path: Path) -> None:
 @pytest.mark.cpu_only("when threads write is the same on all devices")
 def test_training_does_not_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While one is being written others fall due; the newest is written when it is done."""
-    goes_on, write, steps = threading.Event(), checkpoint.write, []
+    goes_on, write, steps = threading.Event(), checkpoint.write_members, []
 
-    def slow(path: Path, content: Any) -> None:
+    def slow(path: Path, *given: Any) -> None:
         assert goes_on.wait(60)
-        steps.append(int(content.tree["training"]["step"]))
-        write(path, content)
+        write(path, *given)
+        steps.append(int(checkpoint.read(path).tree["training"]["step"]))
 
-    monkeypatch.setattr(checkpoint, "write", slow)
+    monkeypatch.setattr(checkpoint, "write_members", slow)
     last = callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epoch == 2 and goes_on.set())
     model, _ = built("a schedule, arrays")
     backup = callbacks.BackupAndRestore(tmp_path, save_freq=1, delete_checkpoint=False)
@@ -222,10 +331,8 @@ def test_training_does_not_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest
 def test_a_full_disk_is_noted_and_training_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def full(path: Path, content: Any) -> None:
-        raise OSError(28, "No space left on device", str(path))
-
-    monkeypatch.setattr(checkpoint, "write", full)
+    notes.forget()  # other tests write to a full disk too
+    monkeypatch.setattr(checkpoint, "write_npz", full)
     model, _ = built("a schedule, arrays")
     model.fit(
         **{**settings("a schedule, arrays"), "epochs": 2}, callbacks=[callbacks.BackupAndRestore(tmp_path)]

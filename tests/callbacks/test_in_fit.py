@@ -97,3 +97,25 @@ def test_the_line_of_an_epoch_says_samples_per_second(capsys):
     assert re.fullmatch(rf"Epoch 1/1 - 3/3 - {pace} - loss: [\d.]+ - val_loss: [\d.]+", fit)
     assert re.fullmatch(rf"Evaluate - 1/1 - {pace} - loss: [\d.]+", evaluate)
     assert re.fullmatch(rf"Predict - 1/1 - {pace}", predict)
+
+
+def test_a_callback_that_fails_on_an_exception_hides_nothing():
+    """The error is the one that ended fit, and those after it hear of it, too."""
+    heard = []
+
+    class Ends(callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raise RuntimeError("the cause")
+
+        def on_exception(self, exception):
+            raise OSError("no room")
+
+    class Hears(callbacks.Callback):
+        def on_exception(self, exception):
+            heard.append(str(exception))
+
+    with pytest.raises(RuntimeError, match="the cause") as caught:
+        model().fit(X, Y, callbacks=[Ends(), Hears()], verbose=0)
+    assert heard == ["the cause"]
+    (told,) = caught.value.__notes__
+    assert told.endswith("Ends.on_exception failed: OSError: no room")

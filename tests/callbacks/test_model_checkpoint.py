@@ -90,6 +90,22 @@ def test_the_best_of_an_earlier_fit_counts(tmp_path: Path) -> None:
         assert names(tmp_path) == there
 
 
+def test_what_could_not_be_saved_is_not_the_best(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made, keep = model(), ModelCheckpoint(tmp_path / "a.keras", "score", save_best_only=True, mode="max")
+
+    def full(*arguments: Any, **options: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(made, "save", full)
+    with pytest.raises(OSError, match="No space left"):
+        made.fit(X, X.sum(axis=1), epochs=1, callbacks=[Logs([2.0]), keep], **QUIET)
+    assert keep.best is None
+    monkeypatch.undo()
+    made.fit(X, X.sum(axis=1), epochs=2, callbacks=[Logs([1.0, 0.5]), keep], **QUIET)
+    assert keep.best == 1.0
+    assert names(tmp_path) == ["a.keras"]
+
+
 @pytest.mark.parametrize(("together", "batches"), [(1, [3, 6, 9]), (2, [4, 7, 10])])
 def test_it_counts_batches_on_from_epoch_to_epoch(tmp_path: Path, together: int, batches: list[int]) -> None:
     """Two at a time, callbacks hear of 2, 4, 5 batches of the first epoch and 7, 9, 10 with the second."""
@@ -157,11 +173,14 @@ def test_a_folder_in_the_place_of_the_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"filepath": "a.txt"}, r"must end in \.keras or \.h5\."),
+        ({"filepath": "a.txt"}, r"must end in \.keras, or in \.weights\.h5 with save_weights_only=True\."),
         (
             {"filepath": "a.keras", "save_weights_only": True},
             r"must end in \.weights\.h5 or .*save_weights_only",
         ),
+        ({"filepath": "a.h5"}, r"must end in \.keras, or in \.weights\.h5 with save_weights_only=True\."),
+        ({"filepath": "{epoch!r:02d}.keras"}, "!r makes text of a number"),
+        ({"filepath": "{val_loss:d}.keras"}, "Unknown format code 'd'"),
         ({"filepath": 3}, "filepath must be a path"),
         ({"filepath": "a.keras", "save_freq": "batch"}, "save_freq must be 'epoch' or a number of batches"),
         ({"filepath": "a.keras", "save_freq": True}, "save_freq must be"),

@@ -119,3 +119,40 @@ def test_slots_have_paths_of_their_own() -> None:
     model.fit(X, X[:, :1], verbose=0)
     paths = [v.path for v in model.optimizer.variables]
     assert len(set(paths)) == len(paths)
+
+
+WITHIN: dict[str, Any] = {
+    "Bidirectional": lambda: layers.Bidirectional(layers.LSTM(2, name="inner"), name="both"),
+    "backward_layer": lambda: layers.Bidirectional(
+        layers.LSTM(2), backward_layer=layers.GRU(2, go_backwards=True)
+    ),
+    "cells": lambda: layers.Bidirectional(layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)])),
+    "stack": lambda: layers.RNN([layers.LSTMCell(2), layers.GRUCell(3)]),
+    "TimeDistributed": lambda: layers.TimeDistributed(layers.Dense(2)),
+    "twice": lambda: layers.TimeDistributed(layers.SpectralNormalization(layers.Dense(2))),
+    "SpectralNormalization": lambda: layers.SpectralNormalization(layers.Dense(2)),
+    "Pipeline": lambda: layers.Pipeline([layers.Dense(2), layers.Dense(3)]),
+}
+
+
+@pytest.mark.parametrize("make", WITHIN.values(), ids=WITHIN)
+@pytest.mark.parametrize("kind", ["Sequential", "functional", "of data"])
+def test_paths_within_copies_are_those_of_the_model(make: Any, kind: str) -> None:
+    """Keras builds layers of a config before the layer around them, whose name their paths lack there."""
+    layer, inputs = make(), keras.Input((5, 3))
+    if kind == "functional":
+        model = keras.Model(inputs, layer(inputs))
+    else:
+        model = keras.Sequential([inputs, layer] if kind == "Sequential" else [layer])
+    model(np.ones((2, 5, 3), "float32"))
+    paths = [v.path for v in model.variables]
+    assert all(f"{layer.name}/" in path for path in paths)
+    clone = keras.models.clone_model(model)
+    for copy in (
+        clone,
+        keras.models.clone_model(clone),
+        keras.models.model_from_json(model.to_json()),
+        type(model).from_config(model.get_config()),
+    ):
+        assert [v.path for v in copy.variables] == paths
+        copy.set_weights(model.get_weights())

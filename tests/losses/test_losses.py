@@ -337,6 +337,18 @@ def test_mask_counts_only_what_it_keeps() -> None:
     assert float(masked(loss, y, z, np.zeros_like(keep))) == 0.0
 
 
+@pytest.mark.parametrize("shape", [(1, 3), (2, 1), (1, 1), (1, 3, 1), (1,), ()])
+def test_masks_of_size_one_count_for_all(shape: tuple[int, ...]) -> None:
+    y, z, w = RNG.normal(size=(2, 3, 5)), RNG.normal(size=(2, 3, 5)), np.array([1.0, 3.0])
+    mask = np.resize([True, False, True], shape)
+    whole = np.array(np.broadcast_to(mask[..., 0] if mask.ndim == 3 else mask, (2, 3)))
+    for reduction in ("sum_over_batch_size", "sum", "none"):
+        loss = losses.MeanSquaredError(dtype="float64", reduction=reduction)
+        for weights in (None, w):
+            found, expected = (masked(loss, y, z, keep, weights) for keep in (mask, whole))
+            np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
 def test_ignored_class_does_not_count() -> None:
     labels = np.array([0, 255, 1, 255, 2, 0])
     counted = labels != 255

@@ -283,6 +283,24 @@ def test_masked_positions_do_not_count(make: Any) -> None:
     assert float(found) == pytest.approx(float(make()(BITS[keep], SCORES[keep])), rel=1e-6)
 
 
+@pytest.mark.parametrize("make", [metrics.Precision, lambda: metrics.F1Score("micro", 0.5), metrics.R2Score])
+@pytest.mark.parametrize("shape", [(1, 4), (5, 1), (1, 1)])
+def test_masks_of_size_one_count_for_all(make: Any, shape: tuple[int, int]) -> None:
+    bits, scores = RNG.integers(0, 2, (5, 4)).astype("float32"), RNG.random((5, 4)).astype("float32")
+    keep = RNG.random(shape) < 0.7
+    keep.flat[0] = True
+    found = []
+    for given in (keep, np.array(np.broadcast_to(keep, (5, 4)))):
+        value, mask = Value(Spec(scores.shape)), Value(Spec(given.shape, "bool"))
+        value.mask = mask
+        metric, trace = make(), Trace()
+        with trace.active():
+            metric.update_state(bits, value)
+            result = metric.result()
+        found.append(interpret(trace.graph([value, mask], [result]), [scores, given])[0])
+    assert float(found[0]) == pytest.approx(float(found[1]), rel=1e-6)
+
+
 def test_equal_scores_count_once_among_the_largest() -> None:
     equal = np.full((1, 4), 0.25, "float32")
     assert float(metrics.Recall(top_k=2)([[0, 1, 0, 0]], equal)) == 1.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -107,6 +107,18 @@ def test_a_module_that_is_not_there_is_told_of_where_it_is_imported(path: str) -
             exec(statement)  # noqa: S102
         assert str(caught.value) == f"gputrain has no module {path}. {instead_of(path)}"
         assert caught.value.name == name
+
+
+def test_asking_for_a_module_that_is_not_there_is_no_import_of_it() -> None:
+    """Tools that look through a package ask so; only an import is an error."""
+    spec = importlib.util.find_spec("gputrain.callbacks.tensorboard")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    with pytest.raises(ModuleNotFoundError, match=r"no module keras\.callbacks\.tensorboard"):
+        spec.loader.exec_module(module)
+    assert importlib.util.find_spec("gputrain.nothing_that_keras_has") is None
+    assert "gputrain.callbacks.tensorboard" not in sys.modules
 
 
 def test_what_is_said_not_to_be_there_is_a_name_of_keras() -> None:

@@ -34,6 +34,13 @@ def content(number: int = 0) -> Checkpoint:
     return Checkpoint({"number": np.full(1000, number)}, {"data": {"x": "float32 (3, 2)"}})
 
 
+def nested(depth: int) -> Any:
+    value: Any = 0
+    for _ in range(depth):
+        value = {"a": value}
+    return value
+
+
 def number_in(path: Path) -> int:
     return int(read(path).tree["number"][0])
 
@@ -79,6 +86,14 @@ def test_what_cannot_be_kept_is_named(tmp_path: Path, value: Any, received: str)
     assert not list(tmp_path.iterdir())
 
 
+def test_what_cannot_be_read_is_not_written(tmp_path: Path) -> None:
+    write(tmp_path / "a.npz", Checkpoint({}, {"a": nested(98)}))
+    assert read(tmp_path / "a.npz").about == {"a": nested(98)}
+    with pytest.raises(ValueError, match="at most 100 dicts and lists within each other"):
+        write(tmp_path / "b.npz", Checkpoint({}, {"a": nested(99)}))
+    assert not (tmp_path / "b.npz").exists()
+
+
 def test_a_cut_file_is_refused_wherever_it_is_cut(tmp_path: Path) -> None:
     path = tmp_path / "a.npz"
     write(path, Checkpoint({"a": np.arange(3)}, {}))
@@ -105,6 +120,10 @@ def test_a_changed_byte_is_found(tmp_path: Path) -> None:
         ({"format": 2, "gputrain": "9.0"}, r"format 2, written by gputrain '9\.0'\. Install that version"),
         ({"format": 1, "tree": {"$array": "7"}, "about": {}}, "KeyError: '7'"),
         ({"format": 1, "tree": {}}, "KeyError: 'about'"),
+        ({"format": 1, "tree": {}, "about": []}, "TypeError: tree and about must be dicts"),
+        ({"format": 1, "tree": [], "about": {}}, "TypeError: tree and about must be dicts"),
+        ({"format": 1, "tree": {}, "about": {"a": nested(700)}}, "ValueError: .* at most 100 dicts"),
+        ({"format": 1, "tree": {"a": nested(700)}, "about": {}}, "ValueError: .* at most 100 dicts"),
         ([], "TypeError"),
     ],
 )
@@ -128,12 +147,14 @@ def test_other_files(tmp_path: Path) -> None:
 def test_a_writer_writes_while_others_go_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     goes_on, done = threading.Event(), []
 
-    def slow(path: Path, given: Checkpoint) -> None:
-        assert goes_on.wait(20)
-        write(path, given)
-        done.append(int(given.tree["number"][0]))
+    write_members = checkpoint.write_members
 
-    monkeypatch.setattr(checkpoint, "write", slow)
+    def slow(path: Path, *given: Any) -> None:
+        assert goes_on.wait(20)
+        write_members(path, *given)
+        done.append(number_in(path))
+
+    monkeypatch.setattr(checkpoint, "write_members", slow)
     writer = Writer(tmp_path / "a.npz")
     writer.write(content(1))
     assert writer.busy
@@ -165,6 +186,35 @@ def test_the_last_good_one_stays(tmp_path: Path) -> None:
     writer.write(content(4))
     writer.wait()
     assert (number_in(path), number_in(previous)) == (4, 2)
+
+
+def test_a_damaged_newest_does_not_replace_the_one_before(tmp_path: Path) -> None:
+    path, previous = tmp_path / "a.npz", tmp_path / "b.npz"
+    write(previous, content(1))
+    path.write_bytes(b"damaged")
+    writer = Writer(path, previous, replaces=True)
+    for number, kept in ((2, 1), (3, 2)):
+        writer.write(content(number))
+        writer.wait()
+        assert (number_in(path), number_in(previous)) == (number, kept)
+
+
+def test_a_writer_packs_before_it_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a callback's `state()` gave may change, or cease to be plain data, while the thread writes."""
+    goes_on, write_members = threading.Event(), checkpoint.write_members
+
+    def slow(path: Path, *given: Any) -> None:
+        assert goes_on.wait(20)
+        write_members(path, *given)
+
+    monkeypatch.setattr(checkpoint, "write_members", slow)
+    seen: list[Any] = [1]
+    writer = Writer(tmp_path / "a.npz")
+    writer.write(Checkpoint({"seen": seen}, {}))
+    seen.append({2})
+    goes_on.set()
+    writer.wait()
+    assert read(tmp_path / "a.npz").tree["seen"] == [1]
 
 
 def test_leftovers_are_removed_and_nothing_else(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 import zipfile
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from gputrain import config, layers
 from gputrain.data.io.errors import CorruptFileError
 from gputrain.saving import keras_paths
 from gputrain.saving.files import hdf5
+from gputrain.utils import notes
 
 pytest.importorskip("h5py")
 
@@ -36,6 +38,20 @@ def _seeded() -> Iterator[None]:
 def network() -> keras.Sequential:
     inner = keras.Sequential([layers.Dense(4, activation="relu"), layers.BatchNormalization()], name="inner")
     return keras.Sequential([keras.Input((5,)), layers.Dense(6), inner, layers.Dropout(0.3), layers.Dense(2)])
+
+
+@keras.saving.register_keras_serializable("tests", "Noted")
+class Noted(layers.Layer):
+    """A layer with a file."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs
+
+    def save_assets(self, folder: str) -> None:
+        Path(folder, "note.txt").write_text("noted")
+
+    def load_assets(self, folder: str) -> None:
+        assert Path(folder, "note.txt").read_text() == "noted"
 
 
 def trained(model: Any, optimizer: Any = "adam") -> Any:
@@ -164,12 +180,95 @@ def test_a_folder_in_place_of_a_zip_file(tmp_path: Path) -> None:
     assert same_weights(model, other)
 
 
-def test_without_h5py_the_same_file_has_other_weights(
+def test_a_folder_that_is_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No part of the old model is left, and files of other names are."""
+    folder = tmp_path / "m"
+    with_assets = keras.Sequential([Noted(), layers.Dense(2)])
+    with_assets(np.ones((1, 5), "float32"))
+    with_assets.save(folder, zipped=False)
+    assert (folder / "assets" / "layers" / "noted" / "note.txt").is_file()
+    (folder / "mine.txt").write_text("kept")
+    with monkeypatch.context() as patch:
+        patch.setattr(hdf5, "is_there", lambda: False)
+        model = trained(network())
+        model.save(folder, zipped=False)
+    names = {"config.json", "metadata.json", "mine.txt"}
+    assert {file.name for file in folder.iterdir()} == {*names, "model.weights.safetensors"}
+    assert same_weights(model, keras.models.load_model(folder))
+    zeroed(model).save(folder, zipped=False)
+    assert {file.name for file in folder.iterdir()} == {*names, "model.weights.h5"}
+    assert same_weights(model, keras.models.load_model(folder))
+    assert list(tmp_path.iterdir()) == [folder]
+
+
+def test_a_folder_whose_writing_fails_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = trained(network())
+    model.save(tmp_path / "m", zipped=False)
+    before = {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir()}
+
+    def full(*_: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(hdf5, "write_into", full)
+    with pytest.raises(OSError, match="No space left"):
+        zeroed(model).save(tmp_path / "m", zipped=False)
+    assert {file.name: file.read_bytes() for file in (tmp_path / "m").iterdir()} == before
+    assert list(tmp_path.iterdir()) == [tmp_path / "m"]
+
+
+def test_a_folder_that_is_left_half_replaced_is_no_model(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = trained(network())
+    model.save(tmp_path / "m", zipped=False)
+    replace = os.replace
+
+    def killed(source: Any, target: Any) -> None:
+        if Path(target) == tmp_path / "m" / "model.weights.h5":
+            raise KeyboardInterrupt
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        model.save(tmp_path / "m", zipped=False)
+    with pytest.raises(CorruptFileError, match=r"config\.json"):
+        keras.models.load_model(tmp_path / "m")
+    monkeypatch.undo()
+    model.save(tmp_path / "m", zipped=False)
+    assert same_weights(model, keras.models.load_model(tmp_path / "m"))
+
+
+def test_assets_of_somebody_else_are_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "m" / "assets").mkdir(parents=True)
+    with pytest.raises(FileExistsError, match="holds 'assets', and is no saved model"):
+        network().save(tmp_path / "m", zipped=False)
+    assert [file.name for file in (tmp_path / "m").iterdir()] == ["assets"]
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_two_parts_with_weights_are_refused(zipped: bool, tmp_path: Path) -> None:
+    path = tmp_path / ("m.keras" if zipped else "m")
+    network().save(path, zipped=zipped)
+    if zipped:
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("model.weights.safetensors", b"")
+    else:
+        (path / "model.weights.safetensors").touch()
+    for load in (keras.models.load_model, network().load_weights):
+        with pytest.raises(CorruptFileError, match="one part with its weights"):
+            load(path)
+
+
+def test_without_h5py_the_same_file_has_other_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = trained(network())
+    model.save(tmp_path / "m.keras")
+    assert "h5py" not in caplog.text
+    notes.forget()
     monkeypatch.setattr(hdf5, "is_there", lambda: False)
     model.save(tmp_path / "m.keras")
+    assert "gputrain reads that, Keras does not" in caplog.text
     with zipfile.ZipFile(tmp_path / "m.keras") as archive:
         assert "model.weights.safetensors" in archive.namelist()
     assert same_weights(model, keras.models.load_model(tmp_path / "m.keras"))
@@ -292,6 +391,44 @@ def test_a_class_of_ones_own_must_be_registered(tmp_path: Path) -> None:
         keras.models.load_model(tmp_path / "m.keras", {})
 
 
+def _of_ones_own() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
+    """What compile is given and custom_objects, by the kind of object."""
+
+    def twofold(y_true: Any, y_pred: Any) -> Any:
+        return 2 * keras.ops.mean(keras.ops.square(y_true - y_pred), axis=-1)
+
+    class Twofold(keras.losses.Loss):
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return twofold(y_true, y_pred)
+
+    class Largest(keras.metrics.MeanSquaredError):
+        pass
+
+    return {
+        "a function as loss": ({"loss": twofold}, {"twofold": twofold}),
+        "a function as metric": ({"loss": "mse", "metrics": [twofold]}, {"twofold": twofold}),
+        "a Loss": ({"loss": Twofold()}, {"Twofold": Twofold}),
+        "a Metric": ({"loss": "mse", "metrics": [Largest()]}, {"Largest": Largest}),
+    }
+
+
+@pytest.mark.parametrize("kind", _of_ones_own())
+def test_custom_objects_are_those_of_compile_too(kind: str, tmp_path: Path) -> None:
+    given, objects = _of_ones_own()[kind]
+    model = network()
+    model.compile("adam", **given)
+    model.fit(X, Y, batch_size=8, **QUIET)
+    model.save(tmp_path / "model.keras")
+    again = keras.models.load_model(tmp_path / "model.keras", custom_objects=objects)
+    assert again.evaluate(X, Y, **QUIET) == model.evaluate(X, Y, **QUIET)
+    with pytest.raises(
+        ValueError,
+        match=r"what compile was given .*A class or function of your own .*compile=False\) loads",
+    ):
+        keras.models.load_model(tmp_path / "model.keras")
+    assert same_weights(keras.models.load_model(tmp_path / "model.keras", compile=False), model)
+
+
 def test_nothing_unsafe_is_loaded(tmp_path: Path) -> None:
     trained(network()).save(tmp_path / "m.keras")
     with pytest.raises(ValueError, match="nothing unsafe is ever loaded"):
@@ -343,7 +480,7 @@ def test_skip_mismatch_takes_what_fits(tmp_path: Path) -> None:
     model = keras.Sequential([keras.Input((5,)), layers.Dense(4), layers.Dense(3)])
     model.save_weights(path)
     other = zeroed(keras.Sequential([keras.Input((5,)), layers.Dense(4), layers.Dense(2)]))
-    with pytest.warns(UserWarning, match=r"1 layer of .* are left as they are"):
+    with pytest.warns(UserWarning, match=r"1 layer of .* is left as it is"):
         other.load_weights(path, skip_mismatch=True)
     assert np.array_equal(other.layers[0].get_weights()[0], model.layers[0].get_weights()[0])
     assert not other.layers[1].get_weights()[0].any()
@@ -380,9 +517,25 @@ def test_the_state_of_another_optimizer_begins_anew(tmp_path: Path) -> None:
     trained(network(), "adam").save_weights(path)
     other = network()
     other.compile(keras.optimizers.SGD(momentum=0.9), "mse")
-    with pytest.warns(UserWarning, match="The state of optimizer 'sgd' is not that of the file"):
+    with pytest.warns(UserWarning, match="'sgd' is not that of the file and is left as it is"):
         other.load_weights(path)
     assert int(other.optimizer.iterations) == 0
+
+
+def test_an_optimizer_that_does_not_fit_is_left_alone(tmp_path: Path) -> None:
+    """A file with counters and no slots, as Keras writes it of an optimizer that has not trained."""
+    path = tmp_path / "m.weights.h5"
+    fresh = network()
+    fresh.compile(keras.optimizers.Adam(0.5), "mse")
+    fresh.save_weights(path)
+    model = trained(network(), "adam")
+    before = [v.numpy() for v in model.optimizer.saved_variables()]
+    with pytest.warns(UserWarning, match=r"'adam' is not that of the file and is left as it is\.\n.*missing"):
+        model.load_weights(path)
+    assert same_weights(model, fresh)
+    after = [v.numpy() for v in model.optimizer.saved_variables()]
+    assert int(after[0]) == 6
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 # ---------------------------------------------------------------------------------------------- the arguments
@@ -391,17 +544,24 @@ def test_the_state_of_another_optimizer_begins_anew(tmp_path: Path) -> None:
 def test_arguments_that_are_refused(tmp_path: Path) -> None:
     model = network()
     for call, words in {
-        lambda: model.save(tmp_path / "m.h6"): r"ending in \.keras.*'m\.keras'",
+        lambda: model.save(tmp_path / "m.h6"): r"ending in \.keras.*/m\.keras'\.$",
         lambda: model.save(tmp_path / "m.keras", zipped=False): "Give the folder another name",
         lambda: model.save(tmp_path / "m.keras", wrong=1): "no such argument.*wrong",
-        lambda: model.save_weights(tmp_path / "m.h5"): r"an ending of \.weights\.h5, \.safetensors, \.npz",
+        lambda: model.save("x.keras.zip"): r"Write 'x\.keras'\.$",
+        lambda: model.save("/tmp/nu"): r"Write '/tmp/nu\.keras'\.$",
+        lambda: model.save("a/b-0.95.h5"): r"Write 'a/b-0\.95\.keras'\.$",
+        lambda: model.save_weights("a/m.h5"): r"an ending of .* Write 'a/m\.weights\.h5'\.$",
+        lambda: model.save_weights(tmp_path / "m.pt"): r"an ending of \.weights\.h5, \.safetensors, \.npz",
         lambda: model.save_weights(tmp_path / "m.weights.h5", max_shard_size=1): "writes one file",
         lambda: model.load_weights(tmp_path / "m.weights.h5", wrong=1): "no such argument.*wrong",
-        lambda: keras.Sequential([layers.Dense(1)]).load_weights(tmp_path / "m.npz"): "weights that exist",
+        lambda: keras.Sequential([layers.Dense(1)]).load_weights(tmp_path / "m.npz"): "has no weights yet",
         lambda: keras.Sequential([layers.Dense(1)]).save_weights(tmp_path / "m.npz"): "once they exist",
     }.items():
         with pytest.raises(ValueError, match=words):
             call()
+    for save, name in ((model.save, "m.keras"), (model.save_weights, "m.npz")):
+        with pytest.raises(FileNotFoundError, match=r"no folder '.*/none'\. Make it first\."):
+            save(tmp_path / "none" / name)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -548,6 +708,15 @@ def test_every_truncated_file_is_an_error(tmp_path: Path) -> None:
             path.write_bytes(content[:size])
             with pytest.raises(CorruptFileError):
                 model.load_weights(path)
+
+
+@pytest.mark.parametrize("ending", [".keras", ".weights.h5", ".safetensors"])
+def test_the_beginning_of_a_file_is_told_as_cut_off(ending: str, tmp_path: Path) -> None:
+    model, path = network(), tmp_path / f"m{ending}"
+    (model.save if ending == ".keras" else model.save_weights)(path)
+    path.write_bytes(path.read_bytes()[:90])
+    with pytest.raises(CorruptFileError, match="Received: a file that is cut off, or not one"):
+        model.load_weights(path)
 
 
 # ------------------------------------------------------------------------------------------------------ paths

@@ -1,4 +1,4 @@
-"""A model trained on the emulated GPU (`--backend emulated`) is used where CuPy cannot be imported."""
+"""A model trained on the emulated GPU is used where CuPy is not there. `--backend emulated` runs it whole."""
 
 from __future__ import annotations
 

@@ -6,7 +6,16 @@ import os
 
 import pytest
 
-from gputrain.utils.files import append, naming, write_atomically, write_text, write_text_in_parts
+from gputrain.utils.files import (
+    Reserved,
+    append,
+    locked,
+    naming,
+    remove_leftovers,
+    write_atomically,
+    write_text,
+    write_text_in_parts,
+)
 
 
 def test_text_arrives_and_replaces_what_was_there(tmp_path):
@@ -104,3 +113,32 @@ def test_text_in_parts(tmp_path):
         write_text_in_parts(path, fail)
     assert path.read_bytes() == "a\r\nö\n".encode()
     assert os.listdir(tmp_path) == ["a.csv"]
+
+
+def test_space_that_somebody_removed_is_taken_anew(tmp_path):
+    space = Reserved(tmp_path / "a.txt", lambda stream: stream.write(b"----"))
+    remove_leftovers(tmp_path)
+    space.write(lambda stream: stream.write(b"done"))
+    assert (tmp_path / "a.txt").read_bytes() == b"done"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_folder_is_locked_once(tmp_path):
+    with locked(tmp_path), pytest.raises(BlockingIOError), locked(tmp_path):
+        pytest.fail("it was locked twice")
+    with locked(tmp_path):
+        assert os.listdir(tmp_path) == []
+
+
+def test_the_older_file_is_kept_under_another_name(tmp_path):
+    path, previous = tmp_path / "a.txt", tmp_path / "b.txt"
+    for number in (b"1", b"2", b"3"):
+        write_atomically(path, lambda stream, number=number: stream.write(number), previous)
+    assert (path.read_bytes(), previous.read_bytes()) == (b"3", b"2")
+
+    def fail(stream):
+        raise OSError("no space left on device")
+
+    with pytest.raises(OSError, match="no space"):
+        write_atomically(path, fail, previous)
+    assert (path.read_bytes(), previous.read_bytes()) == (b"3", b"2")

@@ -47,7 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as interrupt:
         if argv is None:  # a process of its own, which ends now; another Ctrl-C would only add a traceback
             signals.ignore()
-        return report(f"interrupted. {interrupt}".rstrip(), getattr(interrupt, "code", INTERRUPTED))
+        told = ["interrupted.", str(interrupt), *getattr(interrupt, "__notes__", ())]
+        return report(" ".join(filter(None, told)), getattr(interrupt, "code", INTERRUPTED))
     except BrokenPipeError:
         close_stdout()
         return FAILED

@@ -49,9 +49,11 @@ def heeded() -> Iterator[Stop]:
     try:
         yield stop
     except Exception as error:
-        if stop.reason is not None:  # which came while a module was imported, and was told in other words
-            raise stop.reason from error
-        raise
+        if stop.reason is None:
+            raise
+        if stop.reason not in _causes(error):  # else it came in an import, say, and was told in other words
+            stop.reason.args = (str(error),)
+        raise stop.reason from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -61,6 +63,12 @@ def ignore() -> None:
     """Let no signal disturb the last words of a process."""
     for number in _there():
         signal.signal(number, signal.SIG_IGN)
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """What led to an error."""
+    cause = error.__cause__ or error.__context__
+    return [] if cause is None else [cause, *_causes(cause)]
 
 
 def _there() -> list[signal.Signals]:
@@ -75,4 +83,5 @@ def _let_go_of_lost_terminals() -> None:
                 os.write(stream.fileno(), b"")
         except (OSError, ValueError):
             if stream is not None and not stream.closed:
-                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+                with open(os.devnull, "wb") as nowhere:
+                    os.dup2(nowhere.fileno(), stream.fileno())

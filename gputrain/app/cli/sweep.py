@@ -31,8 +31,7 @@ def _run(args: Arguments) -> int | None:
         with heeded() as stop:
             sweep.run(stop)
     except KeyboardInterrupt as interrupt:
-        told = str(interrupt).partition(" Resume:")[0]
-        interrupt.args = (f"{told} `gputrain sweep {sweep.folder}` goes on.".strip(),)
+        interrupt.args = (f"{interrupt} `gputrain sweep {sweep.folder}` goes on.".strip(),)
         raise
     groups = sweep.table()
     metrics = _metrics(groups)

@@ -31,7 +31,11 @@ from gputrain.app.stop import Stop
 
 def _run(args: Arguments) -> int | None:
     with heeded() as stop:
-        result = _result(args, stop)
+        try:
+            result = _result(args, stop)
+        except KeyboardInterrupt as interrupt:
+            interrupt.args = (f"{interrupt} {stop.hint}".strip(),)
+            raise
     fields = {"run": str(result.folder), "report": str(result.report), **result.metrics}
     try:
         if args.json:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gputrain.app.recipes.errors import Source
+from gputrain.data.io.sniff import describe, kind_of
 from gputrain.names import nearest
 from gputrain.utils.resources import configs_dir
 
@@ -75,8 +76,9 @@ def read_table(path: Path, source: Source) -> dict[str, Any]:
     try:
         return tomllib.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        rule = "A recipe must be text in UTF-8."
-        raise source.error("", rule, received=f"byte {error.start} is not") from error
+        kind = kind_of(path)
+        received = f"byte {error.start} is not" if kind in ("text", "binary") else describe(kind)
+        raise source.error("", "A recipe must be text in UTF-8.", received=received) from error
     except tomllib.TOMLDecodeError as error:
         raise source.error("", "A recipe must be valid TOML.", received=error) from error
     except (RecursionError, ValueError, OverflowError) as error:

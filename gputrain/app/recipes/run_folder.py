@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,7 +17,7 @@ from gputrain.callbacks.backup import NEWEST
 from gputrain.data.io.npz_writer import write_npz
 from gputrain.errors import explain
 from gputrain.runtime import Variable
-from gputrain.utils.files import Reserved, remove_leftovers, write_atomically, write_text
+from gputrain.utils.files import Reserved, locked, remove_leftovers, write_atomically, write_text
 from gputrain.utils.plain import as_json
 
 PREPARATION, WEIGHTS, METRICS = "preparation.json", "weights.npz", "metrics.json"
@@ -115,6 +116,23 @@ class RunFolder:
         self.release()
         own = (CONFIG, PREPARATION, SUMMARY, self.log.name, self.history.name, self.history_lines.name)
         remove(self.path, (*own, *self._kept, NEWEST))
+
+
+@contextmanager
+def held(folder: Path, what: str) -> Iterator[None]:
+    """Within it nobody else goes on with the run or the sweep in `folder`.
+
+    Raises:
+        BlockingIOError: somebody does.
+    """
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(locked(folder))
+        except BlockingIOError as error:
+            rule = f"{folder}: The {what} is still going on."
+            fix = "Wait for its end, or end the process that runs it, and try again."
+            raise BlockingIOError(explain(rule, fix=fix)) from error
+        yield
 
 
 def new_folder(parent: Path, name: str) -> Path:

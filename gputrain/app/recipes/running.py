@@ -23,16 +23,17 @@ from gputrain.app.recipes.job import Job, class_weight, ready
 from gputrain.app.recipes.reading import CONFIG
 from gputrain.app.recipes.recipe import Recipe
 from gputrain.app.recipes.reports import write_report
-from gputrain.app.recipes.run_folder import PREPARATION, REPORT, SUMMARY, RunFolder
+from gputrain.app.recipes.run_folder import PREPARATION, REPORT, SUMMARY, RunFolder, held
 from gputrain.app.recipes.run_log import Clock, RunLog
 from gputrain.app.recipes.stopping import StopAtStep
-from gputrain.app.recipes.stored_run import resumable
+from gputrain.app.recipes.stored_run import require_run_folder, resumable
 from gputrain.app.recipes.testing import Tested, test
 from gputrain.app.stop import Stop
 from gputrain.callbacks.backup import NEWEST
 from gputrain.datasets import CorruptFileError
 from gputrain.errors import DataError, explain
 from gputrain.names import listed
+from gputrain.saving.checkpoint import ANEW
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,13 @@ class RunResult:
         return self.folder / REPORT
 
 
+class _Backup(callbacks.BackupAndRestore):
+    """Of a run: the command that began it says what to type to resume."""
+
+    def _tell_how_to_resume(self) -> None:
+        pass
+
+
 class _Training:
     """What a run trains with, and what is watched while it does."""
 
@@ -71,7 +79,7 @@ class _Training:
             verbose=int(verbose != 0),
         )
         self.stop = Stop() if stop is None else stop
-        self.backup = callbacks.BackupAndRestore(
+        self.backup = _Backup(
             folder.path, job.recipe.settings["training"]["save_freq"], delete_checkpoint=False
         )
         self.verbose = verbose
@@ -125,7 +133,8 @@ def run(
     job = ready(recipe)
     folder = RunFolder(Path(out), recipe.settings["name"])
     try:
-        return _carry_out(job, folder, verbose, stop, begun=False)
+        with held(folder.path, "run"):
+            return _carry_out(job, folder, verbose, stop, begun=False)
     except KeyboardInterrupt as interrupt:
         if not int(job.model.step_counter):
             folder.discard()
@@ -155,14 +164,23 @@ def resume(
         RecipeError: it is no run folder, is complete, has no checkpoint, or its settings or data are others
             now; the message says what differs.
         CorruptFileError: the checkpoint is damaged.
+        BlockingIOError: the run is still going on.
         DeviceError, DataError, OSError, KeyboardInterrupt: as for `run`.
 
     Example:
         >>> resume("runs/digits_cnn-1").metrics["epochs"]  # doctest: +SKIP
         20
     """
-    place, recipe = resumable(path, settings)
-    return _carry_out(ready(recipe), RunFolder.reopened(place), verbose, stop, begun=True)
+    place = require_run_folder(path)
+    with held(place, "run"):
+        _, recipe = resumable(place, settings)
+        try:
+            return _carry_out(ready(recipe), RunFolder.reopened(place), verbose, stop, begun=True)
+        except CorruptFileError as error:
+            if error.path != str(place / NEWEST) or error.fix != ANEW:
+                raise
+            fix = f"Begin anew: gputrain train {place}"
+            raise CorruptFileError(error.path, error.rule, error.expected, error.received, fix) from error
 
 
 def _carry_out(job: Job, folder: RunFolder, verbose: int | str, stop: Stop | None, begun: bool) -> RunResult:
@@ -191,9 +209,9 @@ def _carry_out(job: Job, folder: RunFolder, verbose: int | str, stop: Stop | Non
     except OSError as error:
         with watched.stop.waiting():
             kept = _keep_elsewhere(watched, error)
-        if kept is None:
-            raise
-        raise kept from error
+            if kept is None:
+                raise
+            raise kept from error  # in here, so that a signal which came meanwhile does not hide it
     finally:
         folder.release()
     _write_report(watched, folder, metrics, tested)
@@ -302,7 +320,7 @@ def _write_report(watched: _Training, folder: RunFolder, metrics: Mapping[str, A
 
 
 def _keep_interrupted(watched: _Training) -> str:
-    """Save what was trained before the end, and return what was saved and how to go on, in words."""
+    """Save what was trained before the end, and return what was saved, in words."""
     model, folder = watched.job.model, watched.folder
     steps = int(model.step_counter)
     try:
@@ -310,9 +328,10 @@ def _keep_interrupted(watched: _Training) -> str:
         folder.write_metrics({**watched.metrics(), "steps": steps, "interrupted": True})
     except OSError as error:
         return str(_keep_elsewhere(watched, error) or error)
+    watched.stop.hint = how_to_go_on(folder.path)
     return (
         f"{folder.path} keeps weights.npz as of step {steps}, config.toml, and the history and metrics of "
-        f"{len(watched.history.epoch)} complete epoch(s).{how_to_go_on(folder.path)}"
+        f"{len(watched.history.epoch)} complete epoch(s)."
     )
 
 
@@ -340,11 +359,11 @@ def _keep_elsewhere(watched: _Training, error: OSError) -> OSError | None:
         explain(
             f"{error.filename or folder.path}: {error.strerror or error}.",
             fix=f"{other.path} keeps the weights as of step {steps}, with all that `gputrain evaluate` and "
-            f"`gputrain predict` need.{how_to_go_on(other.path)}",
+            f"`gputrain predict` need. {how_to_go_on(other.path)}".rstrip(),
         )
     )
 
 
 def how_to_go_on(folder: Path) -> str:
     """What to type to resume a run, where it left a checkpoint."""
-    return f" Resume: gputrain train --resume {folder}" if (folder / NEWEST).exists() else ""
+    return f"Resume: gputrain train --resume {folder}" if (folder / NEWEST).exists() else ""

@@ -22,6 +22,7 @@ from gputrain.app.recipes.recipe import Recipe, load
 from gputrain.app.recipes.run_folder import METRICS, PREPARATION, WEIGHTS, name_within
 from gputrain.callbacks.backup import NEWEST
 from gputrain.data.io.npz import names_and_shapes, read_npz
+from gputrain.data.io.sniff import describe, kind_of
 from gputrain.datasets import CorruptFileError
 from gputrain.utils.plain import by_path
 
@@ -133,8 +134,13 @@ def require_run_folder(path: str | Path) -> Path:
         return folder
     known = sorted(str(config.parent) for config in Path("runs").glob(f"*/{CONFIG}"))[-5:]
     hint = f"Runs here: {', '.join(known)}." if known else "`gputrain train` makes one."
-    received = "no such folder" if not folder.exists() else "a folder without it"
-    raise RecipeError(f"{path}: A run folder holds a config.toml.", received=received, fix=hint)
+    if Path(path).is_file():
+        kind = kind_of(path)
+        loads = f"keras.models.load_model({str(path)!r}) in Python reads it. " if kind == "keras" else ""
+        rule = f"{path}: This takes the folder of a run that gputrain train made."
+        raise RecipeError(rule, received=f"a file: {describe(kind)}", fix=loads + hint)
+    received = f"a folder without {CONFIG}" if folder.exists() else "no such folder"
+    raise RecipeError(f"{path}: A run folder holds a {CONFIG}.", received=received, fix=hint)
 
 
 def read_metrics(folder: Path) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from gputrain.app.recipes.errors import RecipeError, Source
 from gputrain.app.recipes.json_files import read_json
 from gputrain.app.recipes.reading import read_table
 from gputrain.app.recipes.recipe import Recipe, check
-from gputrain.app.recipes.run_folder import METRICS, PLAN, new_folder, remove
+from gputrain.app.recipes.run_folder import METRICS, PLAN, held, new_folder, remove
 from gputrain.app.recipes.running import resume, run, test_figures
 from gputrain.app.recipes.stored_run import read_metrics
 from gputrain.app.recipes.toml_writer import dumps
@@ -162,9 +162,14 @@ class Sweep:
             stop: ends the sweep when it is asked to, with the state of the training at hand saved.
 
         Raises:
+            BlockingIOError: the sweep, or one of its runs, is still going on elsewhere.
             OSError: the disk is full, or the folder cannot be written to.
             KeyboardInterrupt: Ctrl-C, or what `stop` was asked with; calling `run` again goes on.
         """
+        with held(self.folder, "sweep"):
+            self._run(stop)
+
+    def _run(self, stop: Stop | None) -> None:
         waiting = [point for point in self.points if not (self._metrics(point) or self._failed(point))]
         with Overall("sweep", len(self.points), done=len(self.points) - len(waiting)) as overall:
             for point in waiting:

@@ -20,6 +20,8 @@ class CorruptFileError(ValueError):
     Attributes:
         path: str, the file.
         rule: str, the rule that it breaks.
+        expected, received: what the rule asks for, and what the file holds.
+        fix: str, what to do.
     """
 
     def __init__(
@@ -32,7 +34,7 @@ class CorruptFileError(ValueError):
     ) -> None:
         """Args: the file, the broken rule as a full clause, what the rule asks for, what the file holds."""
         self.path = fspath(path)
-        self.rule = rule
+        self.rule, self.expected, self.received, self.fix = rule, expected, received, fix
         super().__init__(f"{self.path}: {rule}. Expected: {expected}. Received: {received}. {fix}")
 
 

@@ -22,8 +22,8 @@ _MAX_MEMBERS = 65_536
 _MAX_CONTENTS = _MAX_MEMBERS * 128
 _STORED, _DEFLATED = 0, 8
 _ENCRYPTED = 0x1
-# A member's name may hold folders, but no way out of them, no drive and no control characters.
-_UNSAFE_NAME = re.compile(r"^/|\\|^[A-Za-z]:|(^|/)\.\.?(/|$)|[\x00-\x1f]")
+# A member's name may hold folders, but no way out of them: no empty part, also where a beginning is cut off.
+_UNSAFE_NAME = re.compile(r"^$|\\|(^|/)(/|\.\.?(/|$)|[A-Za-z]:)|[\x00-\x1f]")
 _LOCAL_HEADER = struct.Struct("<26xHH")
 
 

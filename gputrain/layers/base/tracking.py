@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextvars import ContextVar
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
@@ -17,11 +16,9 @@ from gputrain.layers.base.policy import Typed, is_array
 from gputrain.metrics.base import Metric
 from gputrain.ops.base import as_value, convert, is_number
 from gputrain.runtime import Variable
+from gputrain.runtime.variable import FROM_FILE
 from gputrain.utils import states, tree
 from gputrain.utils.signatures import only_taken
-
-# Whether the weights that layers make are about to be set from a file, so that nothing is drawn for them.
-FROM_FILE: ContextVar[bool] = ContextVar("weights_from_a_file", default=False)
 
 
 class Tracked(Typed):
@@ -87,7 +84,7 @@ class Tracked(Typed):
         only_taken("overwrite_with_gradient", overwrite_with_gradient, f"{self.name}: add_weight")
         kind = dtype_name(dtype) if dtype is not None else self.variable_dtype
         default = "glorot_uniform" if is_float(kind) else "zeros"
-        if FROM_FILE.get() and not self.keeps_its_own_variables():
+        if FROM_FILE.get() is not None and not self.keeps_its_own_variables():
             initializer = "zeros"
         name = name or (f"variable_{len(self._added_weights)}" if self._added_weights else "variable")
         variable = Variable(

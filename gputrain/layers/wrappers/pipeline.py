@@ -7,7 +7,8 @@ from typing import Any
 from gputrain.errors import explain
 from gputrain.layers.base import Layer, declared, registry
 from gputrain.layers.base.masking import carried
-from gputrain.utils.custom_objects import deserialize_keras_object, serialize_keras_object
+from gputrain.layers.wrappers.wrapper import described_within
+from gputrain.utils.custom_objects import serialize_keras_object
 
 
 def _layers(value: Any, where: str) -> list[Layer]:
@@ -57,4 +58,4 @@ class Pipeline(Layer):
         if not isinstance(layers, list | tuple):
             rule = "Pipeline: a config has its layers in a list."
             raise ValueError(explain(rule, received=repr(layers)))
-        return cls(**{**config, "layers": [deserialize_keras_object(each) for each in layers]})
+        return cls(**{**config, "layers": list(map(described_within, layers))})

@@ -10,13 +10,19 @@ from gputrain.layers.base import Layer, declared, registry
 from gputrain.utils.custom_objects import deserialize_keras_object
 
 
+def described_within(config: Any) -> Any:
+    """What a config describes within that of another layer, which builds it and heads its paths."""
+    unbuilt = {**config, "build_config": None} if isinstance(config, Mapping) else config
+    return deserialize_keras_object(unbuilt)
+
+
 def as_layer(value: Any, where: str) -> Layer:
     """Return a layer or model, or the one that a config describes.
 
     Raises:
         ValueError: anything else.
     """
-    layer = deserialize_keras_object(value) if isinstance(value, Mapping) else value
+    layer = described_within(value)
     if not isinstance(layer, Layer):
         fix = "Make it first, as in layers.Dense(3)." if isinstance(value, type) else ""
         raise ValueError(explain(f"{where} must be a layer.", received=repr(value), fix=fix))

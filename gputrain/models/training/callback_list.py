@@ -123,9 +123,14 @@ class CallbackList(Callback):
         self._call("on_train_end", logs=logs)
 
     def on_exception(self, exception: BaseException) -> None:
-        """Call each callback's `on_exception`."""
+        """Call each callback's `on_exception`. Where one fails, a note of `exception` says so."""
         for listener in self._listeners["on_exception"]:
-            listener(exception)
+            try:
+                listener(exception)
+            except Exception as error:  # noqa: BLE001 - what led here must be told, and the others must hear
+                if error is not exception:
+                    name = getattr(listener, "__qualname__", repr(listener))
+                    exception.add_note(f"{name} failed: {type(error).__name__}: {error}")
 
     def on_test_begin(self, logs: Logs = None) -> None:
         """Call each callback's `on_test_begin`."""

@@ -96,7 +96,15 @@ class Fit:
 
         found = checkpoint.read(path)
         self.identity.require(found.about, str(path))
-        set_state_tree(self.model, found.tree, self.listeners.callbacks)
+        try:
+            set_state_tree(self.model, found.tree, self.listeners.callbacks)
+        except ValueError as error:
+            fix = "To begin anew, delete that file."
+            raise ValueError(f"{path}: this training cannot resume there. {error} {fix}") from error
+        if (self.listeners.params or {}).get("verbose"):
+            place = self.model._training_counters.place
+            batch = f"batch {place.batch} of epoch {place.epoch + 1}"
+            note(f"fit resumes after {batch if place.batch else f'epoch {place.epoch}'}, from {path}")
 
     def _train_epoch(self, epoch: int) -> dict[str, Any] | None:
         """What is left of an epoch; the logs at its end, None if there was no batch.

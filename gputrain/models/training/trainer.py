@@ -14,6 +14,7 @@ import numpy as np
 from gputrain import compiler, config, metrics, ops, optimizers
 from gputrain.data import Arrays
 from gputrain.data.ahead import is_reader
+from gputrain.data.io.errors import CorruptFileError
 from gputrain.data.lookups import check_lookups
 from gputrain.data.sources import Batch, Source
 from gputrain.errors import GraphError, ShapeError, explain
@@ -195,7 +196,15 @@ class Trainer:
 
     def compile_from_config(self, config: Mapping[str, Any]) -> None:
         """Compile the model as `get_compile_config` says."""
-        self.compile(**deserialize_keras_object(dict(config)))
+        try:
+            given = deserialize_keras_object(dict(config))
+        except CorruptFileError:
+            raise
+        except ValueError as error:
+            rule = f"{self.name}: what compile was given cannot be made again: {error}"
+            fix = "load_model(..., compile=False) loads the model without it."
+            raise ValueError(explain(rule, fix=fix)) from error
+        self.compile(**given)
 
     def _names_of_outputs(self) -> list[str] | None:
         """Names of the outputs, once a functional model knows them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -158,15 +159,26 @@ class Hdf5File:
                 }
             )
             answer = self._answer()
-            self.specs = {
-                name: Stored(tuple(shape), dtype)
-                for name, (shape, dtype) in answer["datasets"].items()
-                if dtype != "other"
-            }
+            self.specs = self._held_specs(answer["datasets"], size)
             self.attributes: dict[str, dict[str, Any]] = answer.get("attributes", {})
         except BaseException:
             self.close()
             raise
+
+    def _held_specs(self, datasets: Mapping[str, Any], size: int) -> dict[str, Stored]:
+        """What the file holds, where all of it has its bytes in the file: no claims, none counted twice."""
+        files.require_at_most(
+            self.path, "all datasets lie in the file", size, sum(each[2] for each in datasets.values())
+        )
+        specs = {}
+        for name, (shape, dtype, stored, filters) in datasets.items():
+            if dtype != "other":
+                specs[name] = Stored(tuple(shape), dtype)
+                itemsize = 2 if dtype == BFLOAT16 else np.dtype(dtype).itemsize
+                rule = f"{name!r} of shape {tuple(shape)} fits the {stored} bytes that it has in the file"
+                most = stored * (files.MAX_DEFLATE_RATIO if filters else 1)
+                files.require_at_most(self.path, rule, most, math.prod(shape) * itemsize)
+        return specs
 
     def arrays(self, names: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
         """See `ArrayFile`."""
@@ -210,7 +222,8 @@ class Hdf5File:
         if "missing" in answer:
             raise ImportError(answer["missing"])
         if "error" in answer:
-            raise CorruptFileError(self.path, "the file is a whole HDF5 file", "one", answer["error"])
+            received = f"a file that is cut off, or not one ({answer['error']})"
+            raise CorruptFileError(self.path, "the variables are in an HDF5 file", "a whole one", received)
         return answer
 
     def _fill(self, array: np.ndarray) -> None:

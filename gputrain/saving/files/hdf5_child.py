@@ -5,7 +5,8 @@ system ends what goes too far. The parent writes lines of JSON to stdin; answers
 each array followed by its bytes in the machine's own order.
 
 1. {"paths": sys.path, "file", "offset", "size", "memory", "seconds", "attributes"} is answered by
-   {"datasets": {name: [shape, dtype]}, "attributes": {group: {name: value}}} or by {"error": words}.
+   {"datasets": {name: [shape, dtype, bytes in the file, number of filters]}, "attributes": {group: {name:
+   value}}} or by {"error": words}.
 2. Then each name of a dataset, as a line, is answered by {"bytes": count} and the bytes.
 """
 
@@ -102,7 +103,7 @@ def walk(h5py: Any, group: Any, prefix: str, found: Any, depth: int, budget: lis
 
 
 def described(dataset: Any, path: str) -> list[Any]:
-    """Shape and dtype of a dataset that holds numbers in this file."""
+    """Shape, dtype, bytes in the file and number of filters of a dataset that holds numbers in this file."""
     creation = dataset.id.get_create_plist()
     if dataset.is_virtual or dataset.external or creation.get_external_count():
         raise Refused(f"{path!r} lies in other files")
@@ -112,11 +113,10 @@ def described(dataset: Any, path: str) -> list[Any]:
             raise Refused(f"{path!r} is packed by a filter of number {code}")
     if dataset.shape is None:
         raise Refused(f"{path!r} has no shape")
+    dtype = dataset.dtype.newbyteorder("=").name if dataset.dtype.kind in KINDS else "other"
     if dataset.attrs.get("dtype") in ("bfloat16", b"bfloat16") and dataset.dtype.itemsize == 2:
-        return [list(dataset.shape), "bfloat16"]
-    if dataset.dtype.kind not in KINDS:
-        return [list(dataset.shape), "other"]
-    return [list(dataset.shape), dataset.dtype.newbyteorder("=").name]
+        dtype = "bfloat16"
+    return [list(dataset.shape), dtype, dataset.id.get_storage_size(), creation.get_nfilters()]
 
 
 def plain(value: Any, budget: list[int]) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zipfile import is_zipfile
 
 from gputrain.data.io.errors import CorruptFileError
 from gputrain.data.io.sniff import describe, kind_of
@@ -39,6 +40,9 @@ def kind_of_place(path: Path) -> str:
             return "folder"
         is_tensorflow = (path / "saved_model.pb").is_file() or (path / "keras_metadata.pb").is_file()
         what, fix = (_SAVED_MODEL, _AGAIN) if is_tensorflow else ("another folder", "Name the file in it.")
+        if (path / "config.toml").is_file():
+            what = "the folder of a run that gputrain train made"
+            fix = f"gputrain.recipes.open_run({str(path)!r}).model() loads its model."
         raise CorruptFileError(
             path, "a model is a .keras file, or a folder with config.json", "one", what, fix
         )
@@ -57,4 +61,6 @@ def foreign(path: Path, kind: str, rule: str, expected: str) -> CorruptFileError
         rule: what had to hold, as a clause.
         expected: the kind of file that is read.
     """
+    if kind == "binary" or (kind == "zip" and not is_zipfile(path)):
+        return CorruptFileError(path, rule, expected, "a file that is cut off, or not one", _DAMAGED)
     return CorruptFileError(path, rule, expected, describe(kind), _WHAT_TO_DO.get(kind, _DAMAGED))

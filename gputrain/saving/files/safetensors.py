@@ -17,6 +17,7 @@ import numpy as np
 
 from gputrain.data.io import files
 from gputrain.data.io.errors import CorruptFileError, FilePath
+from gputrain.errors import explain
 from gputrain.saving.files.arrays import BFLOAT16, Stored, from_bfloat16, on_host, read_all
 from gputrain.utils.files import write_atomically
 
@@ -65,6 +66,9 @@ def write_into(stream: Any, arrays: Mapping[str, Any], metadata: Mapping[str, st
     end = 0
     for name, value in arrays.items():
         dtype = np.dtype(value.dtype).name
+        if dtype not in _CODES:
+            rule = f"{name!r} has a dtype that safetensors files can hold."
+            raise ValueError(explain(rule, expected=", ".join(_CODES), received=dtype))
         start, end = end, end + math.prod(value.shape) * np.dtype(dtype).itemsize
         header[name] = {"dtype": _CODES[dtype], "shape": list(value.shape), "data_offsets": [start, end]}
     text = json.dumps(header, separators=(",", ":")).encode()

@@ -12,6 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gputrain import callbacks
+from gputrain.app import recipes
+from gputrain.app.cli import signals
 from gputrain.app.recipes import running
 from gputrain.callbacks.backup import NEWEST
 from tests.app.cli import signalled
@@ -43,6 +46,10 @@ def interrupted(gputrain: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(running.StopAtStep, "on_train_batch_end", look)
 
     return call
+
+
+def lost(*arguments: Any) -> None:
+    raise OSError(5, "Input/output error")
 
 
 def arrays(folder: Path) -> dict[str, bytes]:
@@ -82,10 +89,103 @@ def test_what_has_no_checkpoint_does_not_resume(interrupted: Any, refused: Any) 
     )
 
 
+def test_a_run_that_is_still_going_on_does_not_resume(gputrain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another tries while it writes; the run itself ends as ever, and lets go."""
+    look, tries = running.StopAtStep.on_epoch_end, []
+
+    def other_tries(self: Any, epoch: int, logs: Any = None) -> None:
+        told = r"runs/small-1: The run is still going on\. Wait for its end"
+        with pytest.raises(BlockingIOError, match=told):
+            recipes.resume(RUN, verbose=0)
+        tries.append(epoch)
+        look(self, epoch, logs)
+
+    monkeypatch.setattr(running.StopAtStep, "on_epoch_end", other_tries)
+    assert gputrain("train", "small.toml").code == 0
+    assert tries == [0, 1]
+    with pytest.raises(recipes.RecipeError, match="The run is complete"):
+        recipes.resume(RUN)
+
+
+@pytest.mark.parametrize("first", ["the signal", "the error"])
+def test_a_signal_does_not_hide_an_error(gputrain: Any, monkeypatch: pytest.MonkeyPatch, first: str) -> None:
+    def terminated() -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+
+    def full(self: Any, epoch: int, logs: Any = None) -> None:
+        if first == "the signal":
+            terminated()
+        raise OSError(28, "No space left on device", "history.csv")
+
+    keep = running._keep_elsewhere
+
+    def kept(*arguments: Any) -> Any:
+        if first == "the error":
+            terminated()
+        return keep(*arguments)
+
+    monkeypatch.setattr(callbacks.CSVLogger, "on_epoch_end", full)
+    monkeypatch.setattr(running, "_keep_elsewhere", kept)
+    done = gputrain("train", "small.toml")
+    assert done.code == 128 + signal.SIGTERM
+    assert "gputrain: interrupted. history.csv: No space left on device. " in done.err
+    assert "keeps the weights as of step 3, with all that" in done.err
+
+
+def test_a_signal_in_an_import_is_told_without_its_words() -> None:
+    def imports() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.01)
+        except signals.Ended as ended:
+            raise ImportError("no such module") from ended
+
+    with pytest.raises(signals.Ended, match=r"^$"), signals.heeded():
+        imports()
+
+
+def test_what_could_not_be_saved_is_told(gputrain: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At SIGTERM the state cannot be written."""
+
+    def terminated(self: Any, batch: int, logs: Any = None) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)
+        self._stop.look()
+
+    def full(self: Any) -> None:
+        raise OSError(28, "No space left on device", "checkpoint.npz")
+
+    monkeypatch.setattr(running.StopAtStep, "on_train_batch_end", terminated)
+    monkeypatch.setattr(callbacks.BackupAndRestore, "save", full)
+    done = gputrain("train", "small.toml")
+    assert done.code == 128 + signal.SIGTERM
+    assert "runs/small-1 keeps weights.npz as of step 1" in done.err
+    assert "StopAtStep.on_exception failed: OSError: [Errno 28] No space left on device" in done.err
+
+
+def test_a_lost_terminal_leaves_no_descriptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    master, terminal = os.openpty()
+    with os.fdopen(terminal, "w") as stream:
+        monkeypatch.setattr(os, "isatty", lambda descriptor: descriptor == stream.fileno())
+        monkeypatch.setattr(signals.sys, "__stdout__", stream)
+        os.close(master)
+        monkeypatch.setattr(os, "write", lost)
+        lowest = os.dup(0)
+        os.close(lowest)
+        signals._let_go_of_lost_terminals()
+        after = os.dup(0)
+        os.close(after)
+        assert os.fstat(stream.fileno()).st_rdev == os.stat(os.devnull).st_rdev
+    assert after == lowest
+
+
 def test_a_damaged_checkpoint(interrupted: Any, refused: Any) -> None:
     interrupted()
     (RUN / NEWEST).write_bytes((RUN / NEWEST).read_bytes()[:-50])
-    assert "runs/small-1/checkpoint.npz: the zip file must be whole" in refused(1, "train", "--resume", RUN)
+    told = refused(1, "train", "--resume", RUN)
+    assert "runs/small-1/checkpoint.npz: the zip file must be whole" in told
+    assert told.endswith("Begin anew: gputrain train runs/small-1")
     assert (RUN / "weights.npz").exists()
 
 

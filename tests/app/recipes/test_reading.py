@@ -14,7 +14,7 @@ HOSTILE = [
     (b"[training]\n[training]\n", "must be valid TOML"),
     (b"name = '\xff'", r"must be text in UTF-8\. Received: byte 8 is not"),
     (b"\x00" * 10, "must be valid TOML"),
-    (b"PK\x03\x04\x80\x81", "must be text in UTF-8"),
+    (b"PK\x03\x04\x80\x81", r"must be text in UTF-8\. Received: a zip archive"),
     (b"x = " + b"[" * 100_000, "nested too deep|must be valid TOML"),
     (b"x = " + b"9" * 10_000, "A recipe must be plain TOML"),
     (b"# " + b"x" * MAX_BYTES, "must not be larger than 1048576 bytes"),

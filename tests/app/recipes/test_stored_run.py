@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import gputrain as keras
 from gputrain.app.recipes import evaluate, open_run
 from gputrain.app.recipes.errors import RecipeError
 from gputrain.datasets import CorruptFileError
@@ -36,8 +37,25 @@ def test_what_is_no_run(tmp_path, trained):
     ):
         open_run("x")
     shutil.copytree(trained("table"), "runs/small-1")
-    with pytest.raises(RecipeError, match=r"Received: a folder without it\. Runs here: runs/small-1\."):
+    told = r"Received: a folder without config\.toml\. Runs here: runs/small-1\."
+    with pytest.raises(RecipeError, match=told):
         open_run(tmp_path)
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.save(tmp_path / "m.keras")
+    (tmp_path / "x.csv").write_text("1,2")
+    for name, told in (
+        ("m.keras", r"a file: a saved model .*load_model\('.*/m\.keras'\) in Python reads it\. Runs here: "),
+        ("x.csv", r"the folder of a run .*Received: a file: a text file\. Runs here: runs/small-1\."),
+    ):
+        with pytest.raises(RecipeError, match=told):
+            open_run(tmp_path / name)
+
+
+def test_load_model_names_what_opens_a_run(trained):
+    folder = trained("table")
+    told = rf"the folder of a run .*open_run\('{folder}'\)\.model\(\) loads its model"
+    with pytest.raises(CorruptFileError, match=told):
+        keras.models.load_model(folder)
 
 
 def test_a_run_that_did_not_come_to_its_end(trained, tmp_path):

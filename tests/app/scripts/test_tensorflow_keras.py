@@ -100,9 +100,9 @@ def test_a_script_for_tensorflow_runs(
         ),
         ("import tensorflow.compat.v1 as tf", "tensorflow.compat.v1", "Write import keras."),
         (
-            "from keras.preprocessing.sequence import pad_sequences",
-            "keras.preprocessing.sequence.pad_sequences",
-            "PyDataset to",
+            "from keras.preprocessing.sequence import TimeseriesGenerator",
+            "keras.preprocessing.sequence.TimeseriesGenerator",
+            "PyDataset that fit() takes",
         ),
         ("import tensorflow as tf\ntf.matmul(1, 2)", "tensorflow.matmul", "It is keras.ops.matmul."),
         ("import tensorflow as tf\ntf.math.log(1)", "tensorflow.math.log", "It is keras.ops.log."),

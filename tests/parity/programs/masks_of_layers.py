@@ -117,3 +117,39 @@ def a_sequential_of_ids(keras: Any) -> dict[str, Any]:
     for i, weight in enumerate(model.weights):
         weight.assign(numbers(*weight.shape, key=f"weight {i}"))
     return {"predicted": model.predict(IDS, verbose=0), "shape": list(model.output_shape)}
+
+
+def masks_that_broadcast_count_in_losses(keras: Any) -> dict[str, Any]:
+    layers, losses, found = keras.layers, keras.losses, {}
+    mask = np.array([[True, False, True, True]])
+
+    class Marks(layers.Layer):
+        def __init__(self, shape):
+            super().__init__()
+            self.shape = shape
+
+        def call(self, x):
+            return 1.0 * x
+
+        def compute_mask(self, inputs, previous_mask=None):
+            return keras.ops.convert_to_tensor(np.resize(mask, self.shape))
+
+    x, y, weights = numbers(3, 4, 2), numbers(3, 4, 2, key="y"), numbers(3, 4, key="w", low=0.1)
+    for shape in ((1, 4), (3, 1), (1, 1), (1,), (), (1, 4, 1), (3, 4)):
+        for reduction in ("sum_over_batch_size", "sum", "mean_with_sample_weight"):
+            inputs = keras.Input((4, 2))
+            dense = layers.Dense(2, kernel_initializer="ones")
+            model = keras.Model(inputs, Marks(shape)(dense(inputs)))
+            loss = losses.MeanAbsoluteError(reduction=reduction)
+            model.compile("sgd", loss, metrics=["mse"], weighted_metrics=["mae"])
+            found[f"{shape} {reduction}"] = {
+                "plain": model.evaluate(x, y, verbose=0),
+                "weighted": model.evaluate(x, y, sample_weight=weights, verbose=0),
+                "trained": model.train_on_batch(x, y),
+                "weights": model.get_weights(),
+            }
+        inputs = keras.Input((4, 1))
+        model = keras.Model(inputs, Marks(shape)(inputs))
+        model.compile(loss="mse", weighted_metrics=["binary_accuracy"])
+        found[f"{shape} counts"] = model.evaluate(np.abs(x[..., :1]), 1.0 * (y[..., :1] > 0), verbose=0)
+    return found
