@@ -159,33 +159,22 @@ _EFFICIENTNET = Family(
     2019.""",
     pools=("avg_pool", "max_pool"),
 )
-# Of each member: width, depth, size of images, rate of the last dropout.
-_MEMBERS = (
-    (1.0, 1.0, 224, 0.2),
-    (1.0, 1.1, 240, 0.2),
-    (1.1, 1.2, 260, 0.3),
-    (1.2, 1.4, 300, 0.3),
-    (1.4, 1.8, 380, 0.4),
-    (1.6, 2.2, 456, 0.4),
-    (1.8, 2.6, 528, 0.5),
-    (2.0, 3.1, 600, 0.5),
-)
 
-(
-    EfficientNetB0,
-    EfficientNetB1,
-    EfficientNetB2,
-    EfficientNetB3,
-    EfficientNetB4,
-    EfficientNetB5,
-    EfficientNetB6,
-    EfficientNetB7,
-) = (
-    _EFFICIENTNET.member(
-        f"EfficientNetB{i}", __name__, f"efficientnetb{i}", width=width, depth=depth, size=size, dropout=rate
-    )
-    for i, (width, depth, size, rate) in enumerate(_MEMBERS)
-)
+
+def _member(number: int, width: float, depth: float, size: int, dropout: float) -> Any:
+    """One of the family: `size` of its images, `dropout` before its last layer."""
+    title, name = f"EfficientNetB{number}", f"efficientnetb{number}"
+    return _EFFICIENTNET.member(title, __name__, name, width=width, depth=depth, size=size, dropout=dropout)
+
+
+EfficientNetB0 = _member(0, 1.0, 1.0, 224, 0.2)
+EfficientNetB1 = _member(1, 1.0, 1.1, 240, 0.2)
+EfficientNetB2 = _member(2, 1.1, 1.2, 260, 0.3)
+EfficientNetB3 = _member(3, 1.2, 1.4, 300, 0.3)
+EfficientNetB4 = _member(4, 1.4, 1.8, 380, 0.4)
+EfficientNetB5 = _member(5, 1.6, 2.2, 456, 0.4)
+EfficientNetB6 = _member(6, 1.8, 2.6, 528, 0.5)
+EfficientNetB7 = _member(7, 2.0, 3.1, 600, 0.5)
 
 preprocess_input = unchanged(__name__)
 
