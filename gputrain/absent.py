@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
-from importlib.abc import Loader
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.abc import Loader
+else:
+    Loader = object  # that module would import many others
 
 _ROOT = __name__.partition(".")[0]
 
@@ -36,6 +40,9 @@ class _Advice(Loader):
 
     def __init__(self, advice: str) -> None:
         self._advice = advice
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave that to Python."""
 
     def exec_module(self, module: ModuleType) -> None:
         # With its name, `from gputrain import name` goes on to ask the module, which knows more.

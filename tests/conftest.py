@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 # The matrices of tests are small; a second thread of BLAS or PyTorch only waits, above all where others work.
 # Set before NumPy is first imported; a value from outside wins.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# What is started in the background, as by nohup, ignores Ctrl-C; tests of it want it as it is elsewhere.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 

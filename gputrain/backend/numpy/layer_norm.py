@@ -19,7 +19,7 @@ from gputrain.ir.spec import Spec
 from gputrain.ops.statistics import inverse_root
 
 Array = Any
-ALONE = 1 << 16  # elements for which a second thread is not worth waking
+ALONE = 1 << 19  # elements for which a second thread is not worth waking
 
 
 def _sizes(x: Any) -> tuple[int, int, int, int]:

@@ -24,24 +24,30 @@ T = TypeVar("T")
 
 
 @cache
-def workers() -> int:
-    """Python threads that share a pass: two where there are two cores, else one.
-
-    GPUTRAIN_THREADS overrides it. More than two do not pay: the interpreter lock is taken between calls.
-    """
+def cores() -> int:
+    """Python threads that share a large product: as many as there are cores, or GPUTRAIN_THREADS."""
     given = os.environ.get("GPUTRAIN_THREADS", "")
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, int(given)) if given.isdigit() else min(2, available)
+    return max(1, int(given)) if given.isdigit() else available
+
+
+@cache
+def workers() -> int:
+    """Python threads that share a pass: two where there are two cores, else one, or GPUTRAIN_THREADS.
+
+    More than two do not pay: the interpreter lock is taken between calls.
+    """
+    return cores() if os.environ.get("GPUTRAIN_THREADS", "").isdigit() else min(2, cores())
 
 
 @cache
 def _pool() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(max(1, workers() - 1), thread_name_prefix="gputrain")
+    return ThreadPoolExecutor(max(1, cores() - 1), thread_name_prefix="gputrain")
 
 
-def shares(items: Sequence[T]) -> list[Sequence[T]]:
-    """The items in as many runs of nearly equal length as there are workers; empty runs left out."""
-    count = min(workers(), len(items))
+def shares(items: Sequence[T], threads: int | None = None) -> list[Sequence[T]]:
+    """The items in as many runs of nearly equal length as there are threads, or workers; no run is empty."""
+    count = min(workers() if threads is None else threads, len(items))
     ends = [round(i * len(items) / count) for i in range(count + 1)] if count else [0]
     return [items[a:b] for a, b in pairwise(ends)]
 

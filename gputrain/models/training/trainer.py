@@ -14,7 +14,6 @@ import numpy as np
 from gputrain import compiler, config, metrics, ops, optimizers
 from gputrain.data import Arrays
 from gputrain.data.ahead import is_reader
-from gputrain.data.io.errors import CorruptFileError
 from gputrain.data.lookups import check_lookups
 from gputrain.data.sources import Batch, Source
 from gputrain.errors import GraphError, ShapeError, explain
@@ -198,9 +197,11 @@ class Trainer:
         """Compile the model as `get_compile_config` says."""
         try:
             given = deserialize_keras_object(dict(config))
-        except CorruptFileError:
-            raise
         except ValueError as error:
+            from gputrain.data.io.errors import CorruptFileError  # only where something fails
+
+            if isinstance(error, CorruptFileError):
+                raise
             rule = f"{self.name}: what compile was given cannot be made again: {error}"
             fix = "load_model(..., compile=False) loads the model without it."
             raise ValueError(explain(rule, fix=fix)) from error
