@@ -100,12 +100,15 @@ class Trial:
         }
         self.model.fit(**data)
 
+    def fit(self) -> None:
+        """Train on, to the end."""
+        self._fit(self._listeners())
+
     def interrupt(self, rng: random.Random) -> bool:
         """Train on, send Ctrl-C at a random moment, look at everything; whether it came before the end."""
-        listeners = self._listeners()
         try:
             with interrupted_after(rng.uniform(0, LONGEST)):
-                self._fit(listeners)
+                self.fit()
         except KeyboardInterrupt:
             self.check()
             return True
