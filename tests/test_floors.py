@@ -65,6 +65,7 @@ DEFERRED = {
     ("runtime.executable", "runtime.control"): "start-up: only loops and choices need it",
     ("data.arrays", "data.frames"): "start-up: most data is NumPy's",
     ("data.sources", "data.fingerprint"): "start-up: for those who save a state",
+    ("models.training.trainer", "data.io.errors"): "start-up: for those whose file does not fit",
     ("models.training.loop", "saving"): "start-up: for those who resume",
     ("models.training.loop", "saving.checkpoint"): "start-up: for those who resume",
     ("datasets._load", "data.io.download"): "start-up: ssl and urllib cost more than all of gputrain",
