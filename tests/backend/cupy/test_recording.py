@@ -19,6 +19,7 @@ from gputrain.data.sources import ArraySource
 from gputrain.ir import Graph, Spec, Value
 from gputrain.models.program import Program
 from gputrain.models.training.callback_list import CallbackList
+from gputrain.models.training.identity import Identity
 from gputrain.models.training.loop import Fit
 from gputrain.ops.base import Operation, apply
 from gputrain.runtime import Executable
@@ -123,7 +124,7 @@ def test_an_epoch_on_resident_data_is_graph_launches_and_one_order(world: World)
 def _fit(model: Any) -> Fit:
     """A fit without callbacks whose epochs are run one by one."""
     source = ArraySource(make_arrays(X, Y), 25, True)
-    fit = Fit(model, source, None, CallbackList(), range(5, 7), 1)
+    fit = Fit(model, source, None, CallbackList(), range(5, 7), 1, Identity(model, source, None))
     fit.place = model._training_counters.begin_fit(source, 5)
     return fit
 
