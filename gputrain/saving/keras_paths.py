@@ -130,7 +130,7 @@ def _visit_all(items: Any, path: str, visited: set[int], found: dict[str, Any], 
 def _attributes(item: Layer) -> Iterator[tuple[str, Any]]:
     """What an object's attributes hold, in Keras's order: private ones last, the layers of a graph first."""
     held = {
-        key: value
+        item.saved_names.get(key, key): value
         for key, value in vars(item).items()
         if isinstance(value, Layer | Optimizer | list | tuple | dict)
     }

@@ -287,6 +287,7 @@ class GroupedQueryAttention(_HeadsAttention):
     """
 
     keras_name: ClassVar[str] = "GroupQueryAttention"
+    saved_names = {f"{what}_dense": f"_{what}_dense" for what in ("query", "key", "value", "gate", "output")}
 
     head_dim: int = declared.argument(positive_int)
     num_query_heads: int = declared.argument(positive_int)

@@ -34,6 +34,7 @@ class Tracked(Typed):
     begins_models = heads_paths = True
     _revision = 0  # how often changed what traced steps hold of it as constants, such as a vocabulary
     _taken_beside: ClassVar[tuple[str, ...]] = ()  # arguments of constructors beside those in signatures
+    saved_names: ClassVar[Mapping[str, str]] = {}  # of attributes whose names in files of Keras are others
     _derived_attributes: ClassVar[tuple[str, ...]] = ("symbolic_calls", "_losses")
 
     name: str
