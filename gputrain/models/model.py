@@ -133,7 +133,7 @@ class Model(Trainer, Layer):
         """Print the layers with output shapes and numbers of weights.
 
         Of a functional model the inputs and the bare operations of `keras.ops` are listed, too. Where it is
-        no chain, the table says what each of them reads: "dense[1][0]" is the first value that the second
+        no chain, the table says what each of them reads: `dense[1][0]` is the first value that the second
         call of the layer dense returned. The totals count what the optimizer keeps, once it is built.
 
         Args:

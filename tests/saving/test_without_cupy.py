@@ -11,10 +11,10 @@ import numpy as np
 
 from gputrain import callbacks
 from gputrain.callbacks.backup import NEWEST
-from gputrain.utils.files import write_text
 from tests.saving.trainings import X, built, settings
 from tests.subprocesses import environment
 
+ROOT = Path(__file__).resolve().parents[2]
 CASE = "a schedule, arrays"
 HERE = """
 import json, sys
@@ -42,9 +42,8 @@ def test_what_a_gpu_trained_is_used_without_cupy(tmp_path: Path) -> None:
     assert (tmp_path / NEWEST).exists()
     model.save_weights(tmp_path / "weights.npz")
     model.save(tmp_path / "model.keras")
-    write_text(tmp_path / "here.py", HERE)
-    command = [sys.executable, str(tmp_path / "here.py"), str(tmp_path)]
-    child = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False)
+    command = [sys.executable, "-c", HERE, str(tmp_path)]
+    child = subprocess.run(command, capture_output=True, text=True, env=environment(), check=False, cwd=ROOT)
     assert child.returncode == 0, child.stderr
     *found, steps = json.loads(child.stdout)
     expected = model.predict(X[:8], verbose=0)
