@@ -1,4 +1,4 @@
-"""Weights of known architectures go by files from Keras to gputrain and back: `python -m tests.applications.by_file`.
+"""Architectures go by files from Keras to gputrain and back: `python -m tests.applications.by_file`.
 
 Runs where Keras is. Each package writes a `.weights.h5` and a `.keras` file, which the other loads, the first
 through `weights=`; predictions are compared.

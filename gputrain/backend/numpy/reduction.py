@@ -22,7 +22,7 @@ ROWS = 128  # numbers summed by one product; longer columns are summed in two ro
 
 
 def _columns(op: Any, shape: tuple[int, ...]) -> tuple[int, int, int] | None:
-    """`shape` as (A, R, B) with R to be summed, when the summed axes stand together; None for long rows, or one."""
+    """`shape` as (A, R, B) with R to be summed, when the summed axes stand together; None for a long row."""
     axes = op.summed(shape) if isinstance(op, SumTo) else op.axes
     dims = [(n, i in axes) for i, n in enumerate(shape) if n != 1]
     summed = [i for i, (_, gone) in enumerate(dims) if gone]
