@@ -231,8 +231,8 @@ def load_model(
     path = Path(filepath)
     if kind_of_place(path) == "hdf5":
         return legacy.load_model(path, custom_objects, compile, safe_mode)
-    with _opened(path) as parts:
-        config = _checked_config(parts)
+    with opened_parts(path) as parts:
+        config = checked_config(parts)
         if not compile:
             config["compile_config"] = None
         held = parts.size(parts.weights_name())
@@ -243,7 +243,7 @@ def load_model(
     return model
 
 
-def _checked_config(parts: _Reader) -> dict[str, Any]:
+def checked_config(parts: _Reader) -> dict[str, Any]:
     """The config of a model, of a version that is known."""
     metadata = _json(parts, METADATA) if parts.holds(METADATA) else {}
     keras, own = str(metadata.get("keras_version", "3")), metadata.get("gputrain_format", FORMAT)
@@ -308,7 +308,7 @@ def _copy_assets(parts: _Reader, names: Mapping[str, str], folder: Path) -> None
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_Reader]:
+def opened_parts(path: Path) -> Iterator[_Reader]:
     """The parts of a saved model."""
     kind = kind_of_place(path)
     if kind == "folder":
@@ -513,7 +513,7 @@ def _opened_weights(path: Path, model: Any) -> Iterator[ArrayFile]:
     kind = kind_of_place(path)
     formats: dict[str, Any] = {"hdf5": hdf5, "safetensors": safetensors, "npz": npz}
     if kind in ("keras", "folder"):
-        with _opened(path) as parts, parts.weights(most_stored(model)) as file:
+        with opened_parts(path) as parts, parts.weights(most_stored(model)) as file:
             yield file
     elif kind in formats:
         told = {"attributes": True} if kind == "hdf5" else {}

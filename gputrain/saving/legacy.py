@@ -32,7 +32,7 @@ _HARD_SIGMOID = (
     "hard_sigmoid was 0.2 x + 0.5 within 0 and 1 in the Keras that wrote the file, and is x / 6 + 0.5 as in "
     "Keras 3: predictions differ a little from those of then."
 )
-_Names = dict[str, list[str]]  # layers, and the arrays of each
+Names = dict[str, list[str]]  # layers, and the arrays of each
 
 
 def is_legacy(file: ArrayFile) -> bool:
@@ -52,7 +52,7 @@ def load_model(
         config = model_config(file)
         trained = _translated(file, _TRAINING, legacy_configs.compile_config) if compile else None
     model = built(config, path, _MODEL, path.stat().st_size, custom_objects, safe_mode)
-    if _version(file) < 3 and "hard_sigmoid" in json.dumps(config):
+    if version_of(file) < 3 and "hard_sigmoid" in json.dumps(config):
         warnings.warn(f"{path}: {_HARD_SIGMOID}", stacklevel=3)
     if trained is not None:
         with CustomObjectScope(custom_objects or {}):
@@ -62,6 +62,18 @@ def load_model(
         if trained is not None:
             _load_optimizer(model.optimizer, model.trainable_variables, file)
     return model
+
+
+def is_whole(file: Hdf5File) -> bool:
+    """Whether an open file has a model, and not weights alone."""
+    return _MODEL in file.attributes.get("", {})
+
+
+def optimizer_of(file: Hdf5File) -> tuple[str, list[str]]:
+    """The class of the optimizer in an open file, "" without one, and the arrays of its state."""
+    config = _translated(file, _TRAINING, legacy_configs.compile_config) or {}
+    kind = str(config["optimizer"].get("class_name", "")) if config else ""
+    return kind, _arrays(file, _OF_OPTIMIZER)
 
 
 def model_config(file: Hdf5File) -> dict[str, Any]:
@@ -75,8 +87,8 @@ def model_config(file: Hdf5File) -> dict[str, Any]:
     """
     config = _translated(file, _MODEL, legacy_configs.model_config)
     if config is None or not is_legacy(file):
-        rule, expected = "load_model reads models that were saved as a whole", "a .keras file or a whole .h5 file"
-        raise foreign(Path(file.path), "hdf5", rule, expected)
+        rule = "load_model reads models that were saved as a whole"
+        raise foreign(Path(file.path), "hdf5", rule, "a .keras file, or a .h5 file with the model")
     return config
 
 
@@ -98,7 +110,7 @@ def load_into(
         CorruptFileError: the file lacks what it names.
     """
     assert isinstance(file, Hdf5File)
-    names = _stored(file)
+    names = stored_names(file)
     top = names.pop(_TOP, [])
     layers = [layer for layer in model.layers if layer.weights]
     of_layers = {layer.name: layer for layer in layers}
@@ -170,7 +182,7 @@ def _listed(names: list[str]) -> str:
     return ", ".join(name[:80] for name in names[:8]) + more
 
 
-# -------------------------------------------------------------------------------------------- what a file says
+# ------------------------------------------------------------------------------------------ what a file says
 
 
 def _place(file: Hdf5File) -> str | None:
@@ -182,14 +194,14 @@ def _place(file: Hdf5File) -> str | None:
     return None
 
 
-def _version(file: Hdf5File) -> int:
+def version_of(file: Hdf5File) -> int:
     """The number of the Keras that wrote the file."""
     held = [file.attributes.get(place, {}).get("keras_version") for place in ("", _OF_MODEL)]
     number = str(next(filter(None, held), "")).partition(".")[0]
     return int(number) if number.isdecimal() else 2
 
 
-def _stored(file: Hdf5File) -> _Names:
+def stored_names(file: Hdf5File) -> Names:
     """The names of the arrays of each layer, and of the model's own, in the order of the file."""
     place = _place(file)
     assert place is not None
@@ -240,7 +252,7 @@ def _translated(
         raise CorruptFileError(file.path, rule, "layers with their arguments and calls", received) from error
 
 
-# ------------------------------------------------------------------------------------------------ the optimizer
+# --------------------------------------------------------------------------------------------- the optimizer
 
 
 def _load_optimizer(optimizer: Any, variables: list[Variable], file: Hdf5File) -> None:
@@ -252,8 +264,8 @@ def _load_optimizer(optimizer: Any, variables: list[Variable], file: Hdf5File) -
         optimizer.build(variables)
     holders = list((keras_paths.own_holders(optimizer) or {}).values())
     if [tuple(holder.shape) for holder in holders] != [file.specs[name].shape for name in names]:
-        rule = f"{file.path}: the state of optimizer {optimizer.name!r} is not that of the file and begins anew."
-        warnings.warn(explain(rule, expected="one of Keras 3"), stacklevel=4)
+        what = f"{file.path}: the state of optimizer {optimizer.name!r}"
+        warnings.warn(f"{what} begins anew: the file has none in the order of Keras 3.", stacklevel=4)
         return
     for (_, array), holder in zip(file.arrays(names), holders, strict=True):
         holder.assign(array)

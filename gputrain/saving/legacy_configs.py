@@ -185,12 +185,12 @@ def compile_config(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _rates(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of an optimizer; what Keras 2 called lr is the learning rate."""
+    """The arguments of an optimizer: Keras 2 wrote lr, and a decay that is a schedule now."""
     found = {key: value for key, value in config.items() if key not in ("jit_compile", "is_legacy_optimizer")}
-    if "lr" in found:
-        found["learning_rate"] = found.pop("lr")
-    if not found.get("decay"):
-        found.pop("decay", None)
+    rate = found["learning_rate"] = found.pop("lr", found.get("learning_rate"))
+    if decay := found.pop("decay", 0):
+        falling = {"initial_learning_rate": rate, "decay_steps": 1, "decay_rate": decay}
+        found["learning_rate"] = {"class_name": "InverseTimeDecay", "config": falling}
     return found
 
 

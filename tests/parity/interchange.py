@@ -148,6 +148,8 @@ def exchanged(subject: Subject, source: Any, target: Any, folder: Path) -> list[
         return None
     other = target.models.load_model(path)
     found = _predictions(subject, model, other)
+    if source.__name__ == "keras":
+        found += _as_legacy(subject, model, source, target, folder / "model.h5")
     weights = folder / "model.weights.h5"
     model.save_weights(weights)
     third = target.models.load_model(path, compile=False)
@@ -157,6 +159,17 @@ def exchanged(subject: Subject, source: Any, target: Any, folder: Path) -> list[
     if subject.targets is not None:
         found += _five_more_steps(subject, model, other)
     return found
+
+
+def _as_legacy(subject: Subject, model: Any, source: Any, target: Any, path: Path) -> list[Difference]:
+    """The same by a file in the format of Keras 2, where Keras reads that itself."""
+    try:
+        model.save(path)
+        source.models.load_model(path)
+    except Exception:  # noqa: BLE001  (of what Keras does not write, anything may be raised)
+        return []
+    found = _predictions(subject, model, target.models.load_model(path))
+    return [(f"legacy file, {what}", share) for what, share in found]
 
 
 def _begin(subject: Subject, package: Any, model: Any) -> None:
