@@ -502,8 +502,15 @@ def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **
         raise ValueError(explain(rule, fix="Call the model on data first, or build(input_shape)."))
     with _opened_weights(path, model) as file:
         if legacy.is_legacy(file):
+            if skip:
+                rule = f"{path}: objects_to_skip is not for .h5 files of Keras 2."
+                fix = "by_name=True leaves layers as they are whose names are not in the file."
+                raise ValueError(explain(rule, fix=fix))
             legacy.load_into(model, file, skip_mismatch, bool(by_name))
             return
+        if by_name:
+            rule = f"{path}: by_name=True is for .h5 files of Keras 2: layers have no names in it."
+            raise ValueError(explain(rule, fix="Leave it out: layers are found by their places."))
         load_into(model, file, path, skip_mismatch, skip)
 
 

@@ -79,6 +79,8 @@ def _arguments(kind: str, config: Mapping[str, Any], begins: bool) -> dict[str, 
         found["axis"] = found["axis"][0]
     if kind == "GRU":
         found.setdefault("reset_after", False)
+    if kind == "LeakyReLU" and "alpha" in found:
+        found["negative_slope"] = found.pop("alpha")
     if kind == "Embedding" and str(found.get("dtype")).startswith("int"):
         del found["dtype"]  # that of its inputs
     return found

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import logging
 import os
 import sys
 import tempfile
@@ -166,7 +167,9 @@ def _as_legacy(subject: Subject, model: Any, source: Any, target: Any, path: Pat
     try:
         model.save(path)
         source.models.load_model(path)
-    except Exception:  # noqa: BLE001  (of what Keras does not write, anything may be raised)
+    except Exception as error:  # noqa: BLE001  (told)
+        why = str(error).partition("\n")[0][:90]
+        print(f"{subject.name}\n  no legacy file, as Keras does not load it: {type(error).__name__}: {why}")
         return []
     found = _predictions(subject, model, target.models.load_model(path))
     return [(f"legacy file, {what}", share) for what, share in found]
@@ -236,6 +239,7 @@ def main() -> None:
     part = "all" if options.all else os.environ.get(WHICH) or str(date.today().toordinal() % PARTS)
     wrong = count = 0
     warnings.simplefilter("ignore")
+    logging.getLogger("absl").setLevel(logging.ERROR)
     for subject in subjects(options.words, part):
         for source, target in ((keras, gputrain), (gputrain, keras)):
             keras.utils.clear_session()
