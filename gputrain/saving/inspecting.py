@@ -19,6 +19,7 @@ from gputrain.utils.custom_objects import get_registered_object
 from gputrain.utils.registry import REGISTRIES
 
 _MOST_UNPACKED = 1 << 30  # bytes of weights that are compressed within a file
+_ENDINGS = (".keras", ".h5", ".hdf5", ".safetensors", ".npz")
 _LONGEST = 60  # characters of a name
 
 
@@ -69,11 +70,12 @@ class FileFacts:
 
 
 def is_model_file(path: FilePath) -> bool:
-    """Whether there is a file, or a folder, of a model or of weights."""
+    """Whether a path is that of a model or of weights, by its ending or by what is there."""
     place = Path(path)
     if place.is_dir():
         return (place / keras_format.CONFIG).is_file()
-    return place.is_file() and kind_of_place(place) in ("keras", "hdf5", "safetensors", "npz")
+    kinds = ("keras", "hdf5", "safetensors", "npz")
+    return place.suffix in _ENDINGS or (place.is_file() and kind_of_place(place) in kinds)
 
 
 def inspect_file(path: FilePath) -> FileFacts:
@@ -96,8 +98,8 @@ def inspect_file(path: FilePath) -> FileFacts:
         with formats[kind].opened(place) as file:
             return _of_arrays({}, file)
     if kind not in ("keras", "folder"):
-        rule, expected = "summary reads files of models and of weights", ".keras, .h5, .safetensors or .npz"
-        raise foreign(place, kind, rule, expected)
+        rule = "a model, or its weights, are in a file of one of these kinds"
+        raise foreign(place, kind, rule, ", ".join(_ENDINGS))
     with keras_format.opened_parts(place) as parts:
         config = keras_format.checked_config(parts)
         with parts.weights(_MOST_UNPACKED) as file:

@@ -315,7 +315,7 @@ def opened_parts(path: Path) -> Iterator[_Reader]:
         yield _FolderReader(path)
         return
     if kind not in ("keras", "zip"):
-        raise foreign(path, kind, _WHOLE, "a .keras file")
+        raise foreign(path, kind, _WHOLE, "a .keras file, or a .h5 file with the model")
     with zips.opened(path) as archive:
         if CONFIG not in archive.members:
             raise foreign(path, kind, _WHOLE, f"a .keras file, with {CONFIG}")
@@ -528,7 +528,7 @@ def _opened_weights(path: Path, model: Any) -> Iterator[ArrayFile]:
             yield file
     else:
         rule = "load_weights reads files of weights"
-        raise foreign(path, kind, rule, "an HDF5 file (.weights.h5), .safetensors, .npz, or a .keras file")
+        raise foreign(path, kind, rule, "an HDF5 file (.weights.h5 or .h5), .safetensors, .npz or .keras")
 
 
 def _require_free(path: Path, overwrite: bool) -> None:

@@ -166,7 +166,7 @@ def _as_legacy(subject: Subject, model: Any, source: Any, target: Any, path: Pat
     """The same by a file in the format of Keras 2, where Keras reads that itself."""
     try:
         model.save(path)
-        source.models.load_model(path)
+        source.models.load_model(path, compile=False)  # Keras does not find the loss "mse" again
     except Exception as error:  # noqa: BLE001  (told)
         why = str(error).partition("\n")[0][:90]
         print(f"{subject.name}\n  no legacy file, as Keras does not load it: {type(error).__name__}: {why}")

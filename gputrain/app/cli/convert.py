@@ -17,7 +17,7 @@ from pathlib import Path
 from gputrain.app.cli.command import Arguments, Command, option
 from gputrain.errors import UsageError, explain
 from gputrain.models import Model, load_model
-from gputrain.saving.inspecting import inspect_file, is_model_file
+from gputrain.saving.inspecting import inspect_file
 
 _OF_WEIGHTS = (".weights.h5", ".safetensors", ".npz")
 _ENDINGS = (".keras", *_OF_WEIGHTS)
@@ -42,7 +42,7 @@ def _check(source: Path, target: Path, overwrite: bool) -> None:
         raise UsageError(explain(rule, expected=", ".join(_ENDINGS), received=repr(str(target)), fix=fix))
     if target.exists() and not overwrite:
         raise FileExistsError(explain(f"{target} is there already.", fix="Add --overwrite to replace it."))
-    if is_model_file(source) and not inspect_file(source).kind:
+    if not inspect_file(source).kind:
         rule = f"{source} holds weights alone, and a model is converted as a whole."
         fix = "Make the model in a program, then model.load_weights() and model.save()."
         raise UsageError(explain(rule, fix=fix))
