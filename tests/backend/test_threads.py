@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from functools import partial
 
 import pytest
 
+from gputrain.backend.numpy import threads
 from gputrain.backend.numpy.threads import together
+from tests.subprocesses import environment
 
 
 class TaskError(Exception):
@@ -70,3 +74,37 @@ def test_an_error_of_any_task_is_raised(place: int) -> None:
     with pytest.raises(TaskError):
         together(tasks)()
     assert sorted(done) == [i for i in range(3) if i != place]
+
+
+# The CPU time of a process that sleeps after a product of two threads: that of BLAS's threads.
+WAITS = """
+import sys, time
+import numpy as np
+from gputrain.backend.numpy import threads
+from gputrain.backend.numpy.device import NumpyDevice
+if sys.argv[1] == "ours":
+    NumpyDevice()
+threads._openblas()[1](2)
+matrix = np.ones((512, 512), np.float32)
+used = []
+for _ in range(5):
+    assert (matrix @ matrix)[0, 0] == 512
+    start = time.process_time()
+    time.sleep(0.1)
+    used.append(time.process_time() - start)
+print(sorted(used)[2])
+"""
+
+
+@pytest.mark.skipif(threads._openblas() is None, reason="NumPy's BLAS is not OpenBLAS")
+@pytest.mark.skipif(threads.cores() < 2, reason="needs two cores")
+def test_the_threads_of_blas_sleep_after_a_product() -> None:
+    def used(whose: str, **variables: str) -> float:
+        command = [sys.executable, "-c", WAITS, whose]
+        plain = {name: text for name, text in environment().items() if "NUM_THREADS" not in name}
+        done = subprocess.run(command, capture_output=True, text=True, check=True, env=plain | variables)
+        return float(done.stdout)
+
+    assert used("ours") < 0.002
+    # 2 ** 26 cycles, about 20 ms, are a number of the user's, which stays.
+    assert used("ours", OPENBLAS_THREAD_TIMEOUT="26") > 0.005

@@ -17,6 +17,8 @@ from gputrain.saving import checkpoint
 from gputrain.utils import notes
 from tests.saving.trainings import CASES, X, Y, built, settings
 
+pytestmark = pytest.mark.cpu_only("tests/saving/test_state_tree.py goes on with trainings on any device")
+
 
 class Fails(callbacks.Callback):
     """Ends a training after some batches, or in a validation."""

@@ -167,9 +167,9 @@ class Races:
         with self._lock:
             for clock in clocks:
                 _merge(self._host, clock)
-            for key, (act, content) in list(self._flights.items()):
+            for key, (act, content) in self._flights.copy().items():
                 if self._over(act, {}):
-                    del self._flights[key]
+                    self._flights.pop(key, None)
                     self._require_unchanged(key, act, content)
 
     def later(self, error: RaceError) -> None:
@@ -197,7 +197,8 @@ class Races:
         return act.count <= clock.get(act.stream, 0) or act.count <= self._host.get(act.stream, 0)
 
     # ------------------------------------------------------------------------------------------------ memory
-    # Without the lock: memory may die wherever Python collects garbage.
+    # Without the lock: memory may die wherever Python collects garbage, as while items are listed. While a dict
+    # is copied it does not.
 
     def allocated(self, address: int, size: int, history: dict[int, Act]) -> None:
         """A block is handed out; `history` tells who used its memory before."""
@@ -228,11 +229,11 @@ class Races:
 
     def is_pinned(self, address: int) -> bool:
         """Whether an address lies in page-locked memory."""
-        return any(start <= address < start + size for start, size in list(self._pinned.items()))
+        return any(start <= address < start + size for start, size in self._pinned.copy().items())
 
     def block_of(self, address: int) -> tuple[int, int] | None:
         """(start, size) of device memory or page-locked memory."""
-        for start, size in list(self._pinned.items()):
+        for start, size in self._pinned.copy().items():
             if start <= address < start + size:
                 return start, size
         return self._heap.find(address)
@@ -314,9 +315,9 @@ class Races:
 
     def _fly(self, use: Use, act: Act) -> None:
         """A copy from page-locked memory begins, or one into it. The host must leave it alone meanwhile."""
-        for key, (other, content) in list(self._flights.items()):
+        for key, (other, content) in self._flights.copy().items():
             if key[0] < use.stop and use.start < key[1]:
-                del self._flights[key]
+                self._flights.pop(key, None)
                 self._require_unchanged(key, other, content)
         if not use.writes:
             content = ctypes.string_at(use.start, use.stop - use.start)

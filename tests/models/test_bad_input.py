@@ -13,6 +13,8 @@ from gputrain import layers, ops
 from gputrain.errors import DataError, ShapeError
 from tests.models.small import LABELS, QUIET, REAL, X, classifier, regressor, same
 
+pytestmark = pytest.mark.cpu_only("refused before a device is asked")
+
 Model = keras.Model
 
 

@@ -16,6 +16,8 @@ from tests.parity import references
 from tests.parity.means import as_data, weigh
 from tests.parity.programs import written_models
 
+pytestmark = pytest.mark.cpu_only("models are made of the same layers on every device")
+
 WRITTEN = references.read("programs/written_models")
 NAMES = [name for name, result in WRITTEN.items() if "json" in result.facts]
 

@@ -17,6 +17,8 @@ from gputrain.errors import DataError, ShapeError
 from gputrain.utils import notes
 from tests.models.small import LABELS, ONE_HOT, QUIET, REAL, X, classifier, regressor, same
 
+pytestmark = pytest.mark.cpu_only("texts are the same on every device")
+
 MANY = (ONE_HOT + np.roll(ONE_HOT, 1, axis=0) > 0).astype("float32")
 PAIRS = (LABELS > 0).astype("float32")
 

@@ -100,6 +100,7 @@ def test_restarts_at_the_very_step(t_mul):
         start, length = start + length, length * t_mul
 
 
+@pytest.mark.cpu_only("configs are the same on every device")
 @pytest.mark.parametrize("schedule", [case[0] for case in CASES])
 def test_config_round_trip(schedule):
     saved = json.loads(json.dumps(schedules.serialize(schedule)))

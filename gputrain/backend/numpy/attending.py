@@ -22,7 +22,7 @@ from gputrain.utils import philox
 
 BLOCK = 1 << 17  # scores worked on at a time: 512 KiB, and as much again in the backward pass
 FEWEST_ROWS = 32  # of a block, however long they are: products of fewer are slow
-ALONE = 1 << 20  # scores in all, for which a second thread is not worth waking
+ALONE = 1 << 17  # scores in all, for which a second thread is not worth waking
 SAFE = 60.0  # scores up to here in size need no subtraction of their row's largest before exp
 
 Array = Any

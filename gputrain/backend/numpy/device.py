@@ -24,6 +24,7 @@ from gputrain.backend.numpy import (
     reduction,
     softmax,
 )
+from gputrain.backend.numpy.threads import let_blas_threads_sleep
 from gputrain.compiler.target import ALIGNMENT
 from gputrain.ir.spec import Spec
 from gputrain.ops.base import Operation
@@ -58,6 +59,7 @@ class NumpyDevice(Device):
         super().__init__()
         for room in ROOMS:
             self.kernels.update(room.KERNELS)
+        let_blas_threads_sleep()
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         kind = np.dtype(dtype)

@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from gputrain.backend.base import Kernel
-from gputrain.backend.numpy.passes import BLOCK, blocks
+from gputrain.backend.numpy.passes import blocks
 from gputrain.backend.numpy.threads import one_blas_thread, shares, together, workers
 from gputrain.ir.spec import Spec
 from gputrain.ops.statistics import inverse_root
 
 Array = Any
+BLOCK = 1 << 16  # elements of a block; of smaller ones the calls take a third of the time
 ALONE = 1 << 19  # elements for which a second thread is not worth waking
 
 

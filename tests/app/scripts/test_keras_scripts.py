@@ -741,6 +741,7 @@ def test_scripts_for_keras_run_unchanged(script, capsys, text, printed):
     assert out.endswith(printed)
 
 
+@pytest.mark.cpu_only("names are the same on every device")
 def test_clear_session_starts_layer_names_again():
     clear = keras_modules()["keras.utils"].clear_session
     gputrain.layers.Dense(1)

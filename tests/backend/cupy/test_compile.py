@@ -1,6 +1,7 @@
 """Every kernel that gputrain can ask for, compiled by NVRTC for generations of GPUs.
 
-CUDA 12 compiles for two generations and CUDA 13 for two others, so that both compilers and all four are seen.
+CUDA 12 compiles for two generations and CUDA 13 for two others. CI takes one of each by the date: both
+compilers are seen each time, and all four generations within two days.
 `GPUTRAIN_ARCHITECTURES="sm_75 sm_80 sm_90 sm_120"` chooses which.
 """
 

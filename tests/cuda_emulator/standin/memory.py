@@ -98,7 +98,7 @@ class Region:
 
     def put(self, start: int, nbytes: int, history: dict[int, Act]) -> None:
         """Bytes are free again; free neighbours become one part."""
-        for other, (size, before) in list(self.kept.items()):
+        for other, (size, before) in self.kept.copy().items():
             if other + size == start or other == start + nbytes:
                 del self.kept[other]
                 start, nbytes = min(start, other), nbytes + size
