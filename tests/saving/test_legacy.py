@@ -396,6 +396,10 @@ ATTACKS: dict[str, tuple[Callable[[Path], Any], str]] = {
     "deep JSON": (_attribute("/", "model_config", "[" * 60_000), "model_config is a JSON object"),
     "a list": (_attribute("/", "model_config", "[]"), r"is a JSON object\. Expected: one\. Received: list"),
     "many values": (_attribute("/", "model_config", "[" + "1," * 2_000_001), "config is of a usual size"),
+    "long attributes": (
+        _attribute("/", "note", "x" * (1 << 24)),
+        r"an HDF5 file\. .* \(more than 16777216 bytes of attributes\)",
+    ),
     "no class": (_attribute("/", "model_config", "{}"), "model_config is written as Keras writes it"),
     "layers that are no list": (
         lambda path: _whole(path, lambda model: model["config"].update(layers=5)),
