@@ -66,7 +66,8 @@ def _arguments(kind: str, config: Mapping[str, Any], begins: bool) -> dict[str, 
     """What the constructor of a layer takes."""
     spent = {name for start, names in _SPENT_OF.items() if kind.startswith(start) for name in names}
     found = {}
-    for name, value in _without_policy(config).items():
+    given = _named_functions(config) if kind == "Lambda" else _without_policy(config)
+    for name, value in given.items():
         if name in _SPENT | spent or value in _SPENT_AT.get(name, ()):
             continue
         found[name] = _value(name, value)
@@ -86,6 +87,18 @@ def _arguments(kind: str, config: Mapping[str, Any], begins: bool) -> dict[str, 
     return found
 
 
+def _named_functions(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of a Lambda: functions by name; code stays code, which is refused."""
+    found = _without_policy(config)
+    kinds = {"function": config.get("function_type"), "output_shape": config.get("output_shape_type")}
+    for name, kind in kinds.items():
+        if kind == "lambda":
+            found[name] = {"class_name": "__lambda__", "config": {"code": found[name]}}
+        elif isinstance(found.get(name), str):
+            found[name] = {"class_name": "function", "config": found[name]}
+    return found
+
+
 def _value(name: str, value: Any) -> Any:
     """An argument of a layer: another layer, an initializer, numbers ..."""
     if isinstance(value, list):
@@ -96,7 +109,8 @@ def _value(name: str, value: Any) -> Any:
         return _value("", list(value["items"]))
     if value.get("type") == "ndarray":
         return value["value"]
-    if "module" in value or "class_name" not in value or not isinstance(value.get("config"), Mapping | list):
+    is_object = "class_name" in value and isinstance(value.get("config"), Mapping | list)
+    if not is_object or "module" in value or value["class_name"] == "__lambda__":
         return value
     if name.endswith("_initializer"):
         arguments = {key: item for key, item in value["config"].items() if key != "dtype"}
