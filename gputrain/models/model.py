@@ -208,9 +208,10 @@ class Model(Trainer, Layer):
         """Load weights, and the optimizer's state, into this model; see `saving.load_weights`.
 
         Args:
-            filepath: a file of `save_weights`, of Keras 3's, or a whole model in a `.keras` file.
-            skip_mismatch: warn about layers that do not fit and leave them as they are.
-            kwargs: objects_to_skip: layers that are left as they are.
+            filepath: a file of `save_weights`, of Keras's, or a whole model in a `.keras` or `.h5` file.
+            skip_mismatch: warn about what does not fit and leave it as it is.
+            kwargs: objects_to_skip: layers that are left as they are; by_name=True, for a `.h5` file of
+                Keras 2: layers are found by their names, and others left as they are.
 
         Raises:
             ValueError: weights are missing, too many or of other shapes; a model that is not built.

@@ -24,13 +24,12 @@ from gputrain.data.io.files import open_regular, require_at_most
 from gputrain.errors import explain
 from gputrain.optimizers import Optimizer
 from gputrain.release import KERAS_VERSION, __version__
-from gputrain.runtime.variable import FROM_FILE
-from gputrain.saving import keras_paths
+from gputrain.saving import keras_paths, legacy
+from gputrain.saving.configs import MOST_TEXT, built, excess_of, json_object
 from gputrain.saving.files import hdf5, npz, safetensors
 from gputrain.saving.files.arrays import ArrayFile
 from gputrain.saving.files.kinds import foreign, kind_of_place
-from gputrain.saving.loading import Budget, load_into, most_stored
-from gputrain.utils.custom_objects import deserialize_keras_object
+from gputrain.saving.loading import load_into, most_stored
 from gputrain.utils.files import require_folder, write_atomically
 from gputrain.utils.notes import note
 from gputrain.utils.registry import described
@@ -39,8 +38,6 @@ CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
 WEIGHTS_H5, WEIGHTS_SAFETENSORS = "model.weights.h5", "model.weights.safetensors"
 FORMAT = 1  # of what gputrain adds; a file with a higher number is not read
 _KERAS_MAJOR = 3
-_MOST_TEXT = 16 << 20  # bytes of config.json
-_MOST_VALUES = 2_000_000  # in config.json: each may take some 100 bytes of memory
 _MOST_ASSETS = 1 << 30  # bytes of all files for one layer
 _WITHOUT_H5PY = (
     "Without the package h5py a model is saved with its weights as safetensors inside: gputrain reads that, "
@@ -115,7 +112,7 @@ class _Parts:
             "gputrain_format": FORMAT,
         }
         self.texts = {METADATA: json.dumps(metadata), CONFIG: json.dumps(config)}
-        if excess := _excess(self.texts[CONFIG].encode()):
+        if excess := excess_of(self.texts[CONFIG].encode()):
             rule = f"{model.name}: the config of a model that is saved has {excess[0]}."
             fix = "Keep long lists, as a vocabulary, in files."
             raise ValueError(explain(rule, received=excess[1], fix=fix))
@@ -209,12 +206,12 @@ def load_model(
     compile: bool = True,
     safe_mode: bool = True,
 ) -> Any:
-    """Load a model that `save_model` or Keras 3 wrote, compiled as it was, with its optimizer's state.
+    """Load a model that `save_model` or Keras wrote, compiled as it was, with its optimizer's state.
 
     Nothing that the file says is run: names stand for registered classes and functions only.
 
     Args:
-        filepath: a `.keras` file, or a folder written with zipped=False.
+        filepath: a `.keras` file, a folder written with zipped=False, or a `.h5` file of Keras 2 or 3.
         custom_objects: classes and functions of yours by the names in the file, beside those that
             `register_keras_serializable` registered.
         compile: whether to compile the model as it was compiled.
@@ -232,36 +229,21 @@ def load_model(
         >>> model = load_model("model.keras")
     """
     path = Path(filepath)
-    with _opened(path) as parts:
-        config = _checked_config(parts)
+    if kind_of_place(path) == "hdf5":
+        return legacy.load_model(path, custom_objects, compile, safe_mode)
+    with opened_parts(path) as parts:
+        config = checked_config(parts)
         if not compile:
             config["compile_config"] = None
-        model = _built(config, custom_objects, safe_mode, parts)
+        held = parts.size(parts.weights_name())
+        model = built(config, path, CONFIG, held, custom_objects, safe_mode)
         with parts.weights(most_stored(model)) as file:
             load_into(model, file, path)
         _load_assets(model, parts)
     return model
 
 
-def _built(
-    config: dict[str, Any], custom_objects: Mapping[str, Any] | None, safe_mode: bool, parts: _Reader
-) -> Any:
-    """The model of a config, with weights that take no more memory than the file speaks for."""
-    before = FROM_FILE.set(Budget(parts.path, parts.size(parts.weights_name())))
-    try:
-        made = deserialize_keras_object(config, custom_objects, safe_mode)
-    except (MemoryError, OverflowError, RecursionError) as error:
-        received = f"{type(error).__name__}: {error}"
-        rule = f"the model that {CONFIG} describes fits the memory"
-        raise CorruptFileError(parts.path, rule, "one that does", received) from error
-    finally:
-        FROM_FILE.reset(before)
-    if not hasattr(type(made), "named_optimizers"):  # which models have, and nothing else
-        raise CorruptFileError(parts.path, f"{CONFIG} describes a model", "one", type(made).__name__)
-    return made
-
-
-def _checked_config(parts: _Reader) -> dict[str, Any]:
+def checked_config(parts: _Reader) -> dict[str, Any]:
     """The config of a model, of a version that is known."""
     metadata = _json(parts, METADATA) if parts.holds(METADATA) else {}
     keras, own = str(metadata.get("keras_version", "3")), metadata.get("gputrain_format", FORMAT)
@@ -285,29 +267,9 @@ def _checked_config(parts: _Reader) -> dict[str, Any]:
     return config
 
 
-def _excess(text: bytes) -> tuple[str, str] | None:
-    """By what some JSON, unparsed, is too large: what there may be, and what there is."""
-    if len(text) > _MOST_TEXT:
-        return f"at most {_MOST_TEXT} bytes", f"{len(text)} bytes"
-    values = sum(map(text.count, (b"[", b"{", b",")))
-    return (f"at most {_MOST_VALUES} values", f"about {values} values") if values > _MOST_VALUES else None
-
-
 def _json(parts: _Reader, name: str) -> dict[str, Any]:
     """A JSON object out of a part."""
-    text = parts.read(name, _MOST_TEXT)
-    if excess := _excess(text):
-        raise CorruptFileError(parts.path, f"{name} is of a usual size", *excess)
-    try:
-        found = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, CorruptFileError):
-            raise
-        received = f"{type(error).__name__}: {error}"
-        raise CorruptFileError(parts.path, f"{name} is a JSON object", "one", received) from None
-    if not isinstance(found, dict):
-        raise CorruptFileError(parts.path, f"{name} is a JSON object", "one", type(found).__name__)
-    return found
+    return json_object(parts.read(name, MOST_TEXT), parts.path, name)
 
 
 def _load_assets(model: Any, parts: _Reader) -> None:
@@ -346,14 +308,14 @@ def _copy_assets(parts: _Reader, names: Mapping[str, str], folder: Path) -> None
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[_Reader]:
+def opened_parts(path: Path) -> Iterator[_Reader]:
     """The parts of a saved model."""
     kind = kind_of_place(path)
     if kind == "folder":
         yield _FolderReader(path)
         return
     if kind not in ("keras", "zip"):
-        raise foreign(path, kind, _WHOLE, "a .keras file")
+        raise foreign(path, kind, _WHOLE, "a .keras file, or a .h5 file with the model")
     with zips.opened(path) as archive:
         if CONFIG not in archive.members:
             raise foreign(path, kind, _WHOLE, f"a .keras file, with {CONFIG}")
@@ -513,13 +475,16 @@ def save_weights(
 def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **kwargs: Any) -> None:
     """Load weights, and the state of the optimizer, into a model of the same layers.
 
-    Layers are found by their place in the model and not by name. Nothing is changed unless all fits.
+    Layers are found by their place in the model and not by name. Nothing is changed unless all fits. A `.h5`
+    file of Keras 2, or of `model.save` in Keras 3, has the weights alone, in the order of the layers.
 
     Args:
         model: a model that is built.
-        filepath: a file of `save_weights`, of Keras 3's `save_weights`, or a whole model in a `.keras` file.
-        skip_mismatch: warn about layers that do not fit and leave them as they are.
-        kwargs: objects_to_skip: layers that are left as they are.
+        filepath: a file of `save_weights`, of Keras's `save_weights`, or a whole model in a `.keras` or `.h5`
+            file.
+        skip_mismatch: warn about what does not fit and leave it as it is.
+        kwargs: objects_to_skip: layers that are left as they are; by_name=True, for a `.h5` file of Keras 2:
+            layers are found by their names, and others left as they are.
 
     Raises:
         ValueError: weights are missing, too many or of other shapes; a model that is not built.
@@ -529,13 +494,23 @@ def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **
     Example:
         >>> load_weights(model, "model.weights.h5")
     """
-    skip = kwargs.pop("objects_to_skip", None) or ()
-    _no_others(kwargs, "load_weights", "skip_mismatch, objects_to_skip")
+    skip, by_name = kwargs.pop("objects_to_skip", None) or (), kwargs.pop("by_name", None)
+    _no_others(kwargs, "load_weights", "skip_mismatch, objects_to_skip, by_name")
     path = Path(filepath)
     if not model.built:
         rule = f"{model.name} has no weights yet that those of a file could replace."
         raise ValueError(explain(rule, fix="Call the model on data first, or build(input_shape)."))
     with _opened_weights(path, model) as file:
+        if legacy.is_legacy(file):
+            if skip:
+                rule = f"{path}: objects_to_skip is not for .h5 files of Keras 2."
+                fix = "by_name=True leaves layers as they are whose names are not in the file."
+                raise ValueError(explain(rule, fix=fix))
+            legacy.load_into(model, file, skip_mismatch, bool(by_name))
+            return
+        if by_name:
+            rule = f"{path}: by_name=True is for .h5 files of Keras 2: layers have no names in it."
+            raise ValueError(explain(rule, fix="Leave it out: layers are found by their places."))
         load_into(model, file, path, skip_mismatch, skip)
 
 
@@ -545,14 +520,15 @@ def _opened_weights(path: Path, model: Any) -> Iterator[ArrayFile]:
     kind = kind_of_place(path)
     formats: dict[str, Any] = {"hdf5": hdf5, "safetensors": safetensors, "npz": npz}
     if kind in ("keras", "folder"):
-        with _opened(path) as parts, parts.weights(most_stored(model)) as file:
+        with opened_parts(path) as parts, parts.weights(most_stored(model)) as file:
             yield file
     elif kind in formats:
-        with formats[kind].opened(path) as file:
+        told = {"attributes": True} if kind == "hdf5" else {}
+        with formats[kind].opened(path, **told) as file:
             yield file
     else:
         rule = "load_weights reads files of weights"
-        raise foreign(path, kind, rule, "an HDF5 file (.weights.h5), .safetensors, .npz, or a .keras file")
+        raise foreign(path, kind, rule, "an HDF5 file (.weights.h5 or .h5), .safetensors, .npz or .keras")
 
 
 def _require_free(path: Path, overwrite: bool) -> None:

@@ -98,7 +98,7 @@ def load_into(
     _build_optimizers(objects, file.specs, model)
     matched = _matched(model, objects, file.specs, set(left_out))
     if matched.problems:
-        text = _told(model, path, matched.problems, skip_mismatch)
+        text = told(model, path, matched.problems, skip_mismatch)
         if not skip_mismatch:
             raise ValueError(text)
         warnings.warn(text, stacklevel=4)
@@ -192,7 +192,7 @@ def _shortened(lines: list[str]) -> list[str]:
     return [*lines[:_SHOWN], *more]
 
 
-def _told(model: Any, path: object, problems: Mapping[str, list[str]], skipped: bool) -> str:
+def told(model: Any, path: object, problems: Mapping[str, list[str]], skipped: bool) -> str:
     """What does not fit, a line for each."""
     lines = [text for texts in problems.values() for text in texts]
     is_one = len(problems) == 1

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import logging
 import os
 import sys
 import tempfile
@@ -148,6 +149,8 @@ def exchanged(subject: Subject, source: Any, target: Any, folder: Path) -> list[
         return None
     other = target.models.load_model(path)
     found = _predictions(subject, model, other)
+    if source.__name__ == "keras":
+        found += _as_legacy(subject, model, source, target, folder / "model.h5")
     weights = folder / "model.weights.h5"
     model.save_weights(weights)
     third = target.models.load_model(path, compile=False)
@@ -157,6 +160,19 @@ def exchanged(subject: Subject, source: Any, target: Any, folder: Path) -> list[
     if subject.targets is not None:
         found += _five_more_steps(subject, model, other)
     return found
+
+
+def _as_legacy(subject: Subject, model: Any, source: Any, target: Any, path: Path) -> list[Difference]:
+    """The same by a file in the format of Keras 2, where Keras reads that itself."""
+    try:
+        model.save(path)
+        source.models.load_model(path, compile=False)  # Keras does not find the loss "mse" again
+    except Exception as error:  # noqa: BLE001  (told)
+        why = str(error).partition("\n")[0][:90]
+        print(f"{subject.name}\n  no legacy file, as Keras does not load it: {type(error).__name__}: {why}")
+        return []
+    found = _predictions(subject, model, target.models.load_model(path))
+    return [(f"legacy file, {what}", share) for what, share in found]
 
 
 def _begin(subject: Subject, package: Any, model: Any) -> None:
@@ -223,6 +239,7 @@ def main() -> None:
     part = "all" if options.all else os.environ.get(WHICH) or str(date.today().toordinal() % PARTS)
     wrong = count = 0
     warnings.simplefilter("ignore")
+    logging.getLogger("absl").setLevel(logging.ERROR)
     for subject in subjects(options.words, part):
         for source, target in ((keras, gputrain), (gputrain, keras)):
             keras.utils.clear_session()

@@ -55,6 +55,7 @@ def files(package: str) -> dict[str, Any]:
     if package == "keras":
         return {
             "keras_3_15.keras": lambda model, path: model.save(path),
+            "keras_3_15.h5": lambda model, path: model.save(path),
             "keras_3_15.weights.h5": lambda model, path: model.save_weights(path),
         }
     return {

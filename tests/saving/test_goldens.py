@@ -17,7 +17,7 @@ EXPECTED = json.loads(goldens.EXPECTED.read_text())
 @pytest.mark.parametrize("name", EXPECTED)
 def test_a_golden_file(name: str) -> None:
     path = goldens.FOLDER / name
-    if name.endswith(".keras"):
+    if path.suffix == ".keras" or path.suffixes == [".h5"]:
         model = keras.models.load_model(path)
     else:
         model = goldens.network(keras)

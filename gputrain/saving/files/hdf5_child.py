@@ -22,7 +22,8 @@ from typing import Any
 PIECE = 1 << 22  # bytes that are read at once
 MOST_OBJECTS = 200_000
 MOST_DEPTH = 64
-MOST_TEXT = 1 << 26  # bytes of all attributes together
+MOST_TEXT = 1 << 24  # bytes of all attributes together, as much as a config may have; of these
+NUMBER = 40  # for each number, which takes more memory than JSON shows
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 KINDS = "fiub"
 
@@ -127,7 +128,7 @@ def plain(value: Any, budget: list[int]) -> Any:
         value = value.decode("utf-8", "replace")
     if isinstance(value, list):
         return [plain(each, budget) for each in value]
-    budget[1] -= len(value) if isinstance(value, str) else 8
+    budget[1] -= len(json.dumps(value)) if isinstance(value, str) else NUMBER
     if budget[1] < 0:
         raise Refused(f"more than {MOST_TEXT} bytes of attributes")
     return value if isinstance(value, (str, int, float, bool)) else None

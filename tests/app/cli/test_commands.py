@@ -21,8 +21,8 @@ from tests.app.recipes.material import flowers, houses, pictures, write_csv, wri
 from tests.subprocesses import environment
 
 pytestmark = pytest.mark.cpu_only("what is computed is shown elsewhere")
-NAMES = ["train", "sweep", "find-lr", "evaluate", "predict", "compare", "summary", "config", "config show",
-         "datasets", "run", "doctor", "completion"]  # fmt: skip
+NAMES = ["train", "sweep", "find-lr", "evaluate", "predict", "compare", "summary", "convert",
+         "config", "config show", "datasets", "run", "doctor", "completion"]  # fmt: skip
 
 
 def one_document(text):
