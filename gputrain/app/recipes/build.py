@@ -78,7 +78,8 @@ def _sequential(
     for index, table in enumerate(tables):
         path = f"model.layers[{index}]"
         with blaming(source.place(f"{path} ({table['type']})"), _REFUSALS):
-            model.add(find_class("layer", table["type"], path, source)(**_arguments(table, "type")))
+            cls = find_class("layer", table["type"], path, source)
+            model.add(cls.from_config(_arguments(table, "type")))
     return model
 
 

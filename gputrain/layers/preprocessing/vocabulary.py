@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,19 @@ def read_vocabulary(path: str | Path, where: str) -> list[str]:
         raise ValueError(explain(rule, received=str(path), fix="Give a file with a token on each line."))
     lines = Path(path).read_text("utf-8").split("\n")
     return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
+
+
+def require_tokens(config: Mapping[str, Any], where: str) -> None:
+    """Refuse a config whose vocabulary is a file: a stranger's config may not say what is read here.
+
+    Raises:
+        ValueError: it names one.
+    """
+    vocabulary = config.get("vocabulary")
+    if isinstance(vocabulary, str | Path):
+        rule = f"{where}: a config holds its vocabulary, and reads no file."
+        fix = "List the tokens, or make the layer without them and call set_vocabulary(file)."
+        raise ValueError(explain(rule, received=f"vocabulary={str(vocabulary)!r}", fix=fix))
 
 
 def without_special(

@@ -398,3 +398,39 @@ def test_a_shape_that_does_not_fit(tmp_path):
         DataError, match=r"data\.reshape must hold as many .*product is 16, .*Received: \[5\], product 5"
     ):
         loaded(file=tmp_path / "a.npz", reshape=[5])
+
+
+# --------------------------------------------------------------------------------------- what a recipe may name
+
+SECRET = "-----BEGIN KEY-----\nhunter2hunter2hunter2\n"
+
+
+@pytest.mark.parametrize("name", ["id_rsa", "passwd", ".env", "settings.json", "key.pem"])
+@pytest.mark.parametrize("key", ["file", "test_file"])
+def test_a_file_of_text_that_is_not_named_as_a_table_is_not_told(tmp_path, name, key):
+    write_csv(tmp_path / "a.csv", flowers())
+    (tmp_path / name).write_text(SECRET)
+    files = {"file": tmp_path / "a.csv", key: tmp_path / name}
+    with pytest.raises(DataError, match=r"only from a file that is named so\. Expected: .*\.csv") as caught:
+        loaded(**files, target="species")
+    assert "BEGIN" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_link_that_is_named_as_a_table(tmp_path):
+    (tmp_path / "id_rsa").write_text(SECRET)
+    (tmp_path / "a.csv").symlink_to(tmp_path / "id_rsa")
+    with pytest.raises(DataError, match=r"a\.csv: .* named so\. .*Received: id_rsa"):
+        loaded(file=tmp_path / "a.csv", target="species")
+
+
+def test_rows_that_are_uneven_are_not_told(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\nhunter2hunter2\n")
+    with pytest.raises(DataError, match="Received: 1 cell") as caught:
+        loaded(file=tmp_path / "a.csv", target="y")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.txt", "iris.data", "adult.test", "A.CSV"])
+def test_names_of_tables(tmp_path, name):
+    assert loaded(file=write_csv(tmp_path / name, flowers()), target="species").outputs == 3

@@ -28,6 +28,7 @@ Array = NDArray[Any]
 # What an npz file calls its arrays, by the part they belong to; the first pair that is there is taken.
 _PAIRS = (("x_train", "y_train"), ("x", "y"), ("X", "y"), ("inputs", "targets"), ("images", "labels"))
 _TEST_PAIR = ("x_test", "y_test")
+_TABLE_NAMES = (".csv", ".tsv", ".tab", ".txt", ".data", ".test")
 _KINDS = {"text": "csv", "npz": "npz", "npy": "npy", "idx": "idx", "idx.gz": "idx"}
 
 
@@ -81,15 +82,29 @@ def read(section: Mapping[str, Any]) -> Origin:
         return _known(section)
     if "folder" in section:
         return _folder(section)
-    path = Path(section["file"])
+    path = _named_as_data(section["file"])
     samples, test = read_file(path, section, section.get("target_file"))
     if "test_file" in section:
-        test_path = Path(section["test_file"])
+        test_path = _named_as_data(section["test_file"])
         test, _ = read_file(test_path, section, section.get("test_target_file"))
         if isinstance(test.x, Table) != isinstance(samples.x, Table):
             raise DataError(f"{test_path}: the test file must be of the form of {path}.")
     is_bytes = not isinstance(samples.x, Table) and samples.x.dtype == np.uint8
     return Origin(samples, test, white=255.0 if is_bytes else None)
+
+
+def _named_as_data(name: str) -> Path:
+    """A file that a recipe names, if it is to be read as a table, must be called one.
+
+    Errors quote names of columns and cells, and a recipe of a stranger may name a file of secrets.
+    """
+    path = Path(name)
+    real = path.resolve()
+    if file_kind(path) == "csv" and real.suffix.lower() not in _TABLE_NAMES:
+        rule = f"{path}: a recipe reads text as a table only from a file that is named so."
+        expected = f"a name that ends in {', '.join(_TABLE_NAMES)}"
+        raise DataError(rule, expected=expected, received=real.name, fix="Rename it, if it is a table.")
+    return path
 
 
 def target_names(section: Mapping[str, Any]) -> list[str]:
