@@ -22,9 +22,10 @@ AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
 SYNCHRONIZATIONS = ("auto", "none", "on_read", "on_write")
 # Set while a model is built whose weights come from a file: it refuses, by path, shape and dtype, a variable
 # that the file cannot hold, before there is memory for it. Nothing is drawn for weights of layers meanwhile.
-FROM_FILE: ContextVar[Callable[[str, tuple[int, ...], str], None] | None] = ContextVar(
-    "weights_from_a_file", default=None
-)
+Refusing = Callable[[str, tuple[int, ...], str], None]
+FROM_FILE: ContextVar[Refusing | None] = ContextVar("weights_from_a_file", default=None)
+# The same while a model is built that somebody else described, but its weights are drawn.
+LIMIT: ContextVar[Refusing | None] = ContextVar("limit_of_variables", default=None)
 
 
 class Variable(Stored):
@@ -279,8 +280,8 @@ def _initial(initializer: Any, shape: Any, dtype: Any, where: str) -> np.ndarray
             rule = f"{where}: a variable with an initializer needs a shape."
             raise ShapeError(explain(rule, received=shape, fix="Pass shape=(3, 4)."))
         kind = dtype_name(dtype or config.floatx())
-        if (require_held := FROM_FILE.get()) is not None:
-            require_held(where, sizes, kind)
+        for require_allowed in filter(None, (FROM_FILE.get(), LIMIT.get())):
+            require_allowed(where, sizes, kind)
         host = np.asarray(initializer(sizes, dtype=kind), dtype=kind)
         if host.shape != sizes:
             raise ShapeError(

@@ -3,6 +3,7 @@
 import gzip
 import os
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 
 from gputrain import losses
 from gputrain.app.recipes import data
+from gputrain.app.recipes.data import origins
 from gputrain.app.recipes.errors import RecipeError, Source
 from gputrain.datasets import CorruptFileError
 from gputrain.errors import DataError
@@ -434,3 +436,55 @@ def test_rows_that_are_uneven_are_not_told(tmp_path):
 @pytest.mark.parametrize("name", ["a.tsv", "a.txt", "iris.data", "adult.test", "A.CSV"])
 def test_names_of_tables(tmp_path, name):
     assert loaded(file=write_csv(tmp_path / name, flowers()), target="species").outputs == 3
+
+
+# ------------------------------------------------------------------------------------------------------- memory
+
+
+@pytest.fixture
+def budget(monkeypatch):
+    """A small one for the data of a run."""
+    monkeypatch.setattr(origins, "BUDGET", 24 << 20)
+    return origins.BUDGET
+
+
+def zeros(folder, kind, size, dtype):
+    """A file that is small for what it holds: `size` bytes of samples; the arguments that name it."""
+    rows = 60
+    x = np.zeros((rows, size // rows // np.dtype(dtype).itemsize), dtype)
+    if kind == "npz":
+        np.savez_compressed(folder / "a.npz", x=x, y=np.arange(rows) % 3)
+        return {"file": folder / "a.npz"}
+    (folder / "x.idx.gz").write_bytes(gzip.compress(write_idx(folder / "x.idx", x).read_bytes()))
+    write_idx(folder / "y.idx", np.arange(rows) % 3)
+    return {"file": folder / "x.idx.gz", "target_file": folder / "y.idx"}
+
+
+BOMBS = [("npz", "uint8"), ("npz", "bool"), ("npz", "float32"), ("npz", "float64"), ("idx.gz", "uint8")]
+
+
+@pytest.mark.parametrize(("kind", "dtype"), BOMBS)
+def test_a_small_file_takes_its_budget_with_all_copies(tmp_path, budget, kind, dtype):
+    files = zeros(tmp_path, kind, budget // 6 - 2000, dtype)
+    tracemalloc.start()
+    try:
+        loaded(**files)
+        assert tracemalloc.get_traced_memory()[1] < 1.1 * budget
+    finally:
+        tracemalloc.stop()
+    with pytest.raises(CorruptFileError, match=r"memory allowed.* Expected: at most 4194304 bytes\."):
+        loaded(**zeros(tmp_path, kind, budget // 6 + 2000, dtype))
+
+
+def test_a_large_file_may_take_more(tmp_path, budget):
+    x = np.random.default_rng(0).integers(0, 255, (60, budget // 100)).astype(np.uint8)
+    np.savez_compressed(tmp_path / "a.npz", x=x, y=np.arange(60) % 3)
+    assert loaded(file=tmp_path / "a.npz").train.x.shape == (48, budget // 100)
+
+
+def test_pictures_that_are_made_large(tmp_path, budget):
+    pytest.importorskip("PIL")
+    x, y = pictures(30)
+    write_image_folder(tmp_path / "photos", x, y, NAMES)
+    with pytest.raises(DataError, match=r"30 images of 400x400x1 must fit the memory allowed\."):
+        loaded(folder=tmp_path / "photos", image_size=[400, 400])

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from gputrain.app.recipes.data.inputs import Raw, take
 from gputrain.app.recipes.known_data import DATASETS, ImageSet
 from gputrain.data.io import images, sniff
+from gputrain.data.io.files import DEFAULT_BUDGET
 from gputrain.data.io.idx import read_idx
 from gputrain.data.io.npy import read_npy
 from gputrain.data.io.npz import names_and_shapes, read_npz
@@ -28,6 +29,10 @@ Array = NDArray[Any]
 # What an npz file calls its arrays, by the part they belong to; the first pair that is there is taken.
 _PAIRS = (("x_train", "y_train"), ("x", "y"), ("X", "y"), ("inputs", "targets"), ("images", "labels"))
 _TEST_PAIR = ("x_test", "y_test")
+# Memory for the data of a run: bytes, or so many times the bytes of its files. It holds each number as it is
+# read, once more in its part, and as float32: of bytes that is six times what a file says it has.
+BUDGET, RATIO = 1 << 30, 64
+_COPIES = 6
 _TABLE_NAMES = (".csv", ".tsv", ".tab", ".txt", ".data", ".test")
 _KINDS = {"text": "csv", "npz": "npz", "npy": "npy", "idx": "idx", "idx.gz": "idx"}
 
@@ -107,6 +112,11 @@ def _named_as_data(name: str) -> Path:
     return path
 
 
+def _most(*files: Path) -> int:
+    """How many bytes the arrays in some files may take, so that with their copies they fit the memory."""
+    return max(BUDGET, RATIO * sum(file.stat().st_size for file in files)) // _COPIES
+
+
 def target_names(section: Mapping[str, Any]) -> list[str]:
     """Return the names of the target columns of a table."""
     target = section.get("target", "target")
@@ -170,7 +180,8 @@ def read_array(path: Path) -> Array:
     kind = file_kind(path)
     if kind not in ("npy", "idx"):
         raise CorruptFileError(path, "The file must hold one array", "npy or IDX", kind)
-    return read_npy(path) if kind == "npy" else read_idx(path)
+    most = min(_most(path), DEFAULT_BUDGET)
+    return read_npy(path, max_bytes=most) if kind == "npy" else read_idx(path, max_bytes=most)
 
 
 def from_table(table: Table, section: Mapping[str, Any], place: str) -> Samples:
@@ -223,7 +234,8 @@ def _known(section: Mapping[str, Any]) -> Origin:
 def _folder(section: Mapping[str, Any]) -> Origin:
     found = images.scan(Path(section["folder"]))
     size = tuple(section["image_size"]) if "image_size" in section else None
-    pixels = images.load(found, size=size, channels=section.get("image_channels"))
+    most = min(_most(*found.files), images.MAX_LOAD_BYTES)
+    pixels = images.load(found, size=size, channels=section.get("image_channels"), max_bytes=most)
     samples = Samples(pixels, found.labels)
     if "test_folder" not in section:
         return Origin(samples, None, found.classes, 255.0)
@@ -232,7 +244,9 @@ def _folder(section: Mapping[str, Any]) -> Origin:
         rule = f"{section['test_folder']}: the test folder must have the classes of the other one."
         raise DataError(rule, expected=", ".join(found.classes), received=", ".join(held.classes))
     height, width, channels = pixels.shape[1:]
-    test = Samples(images.load(held, size=(height, width), channels=channels), held.labels)
+    most = min(_most(*held.files), images.MAX_LOAD_BYTES)
+    more = images.load(held, size=(height, width), channels=channels, max_bytes=most)
+    test = Samples(more, held.labels)
     return Origin(samples, test, found.classes, 255.0)
 
 
@@ -241,7 +255,7 @@ def _npz(path: Path, section: Mapping[str, Any]) -> tuple[Samples, Samples | Non
     pairs = [_npz_names(path, section, there)]
     if pairs[0][0] == "x_train" and set(_TEST_PAIR) <= set(there):
         pairs.append(_TEST_PAIR)
-    arrays = read_npz(path, chain(*pairs))
+    arrays = read_npz(path, chain(*pairs), max_bytes=min(_most(path), DEFAULT_BUDGET))
     samples, *test = [paired(arrays[x], arrays[y], f"{path}: {x}", y) for x, y in pairs]
     return samples, test[0] if test else None
 
