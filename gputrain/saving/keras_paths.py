@@ -54,6 +54,11 @@ def saved_objects(model: Any, skip: Iterable[Any] = ()) -> dict[str, Any]:
     return found
 
 
+def names_of(objects: Mapping[str, Any]) -> dict[str, str]:
+    """What some objects are called, by their paths; Keras's files tell it beside the variables."""
+    return {path: str(item.name) for path, item in objects.items()}
+
+
 def variables_below(path: str) -> str:
     """The beginning of the paths of an object's own variables."""
     return f"{path}/{_VARIABLES}/" if path else f"{_VARIABLES}/"

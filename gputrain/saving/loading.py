@@ -138,7 +138,7 @@ def _matched(
             matched.stores.append((item, names))
             continue
         wanted = {keras_paths.variables_below(path) + key: holder for key, holder in holders.items()}
-        problems = _differences(wanted, {name: specs[name] for name in names})
+        problems = differences(wanted, {name: specs[name] for name in names})
         if isinstance(item, Optimizer) and problems:
             matched.notes.append(_left_alone(item, problems))
         elif problems:
@@ -149,20 +149,20 @@ def _matched(
         if name in specs and specs[name].shape == holder.shape:
             matched.holders[name] = holder
     for name in specs:
-        if name not in known and not _is_other(name, left_out):
+        if name not in known and not is_other(name, left_out):
             place = name.rpartition("/vars/")[0]
             matched.problems.setdefault(place, []).append(f"{name}: the model has no such layer")
     return matched
 
 
-def _is_other(name: str, left_out: set[str]) -> bool:
+def is_other(name: str, left_out: set[str]) -> bool:
     """Whether an array is no weight of the model: gputrain's own, an optimizer's, or of what is left out."""
     first = name.partition("/")[0]
     beginnings = (f"{keras_paths.OWN}/", *(keras_paths.variables_below(path) for path in left_out))
     return name.startswith(beginnings) or first.endswith("optimizer")
 
 
-def _differences(wanted: Mapping[str, Holder], found: Mapping[str, Stored]) -> list[str]:
+def differences(wanted: Mapping[str, Holder], found: Mapping[str, Stored]) -> list[str]:
     """What of the wanted arrays is missing, too much, or of another shape."""
     missing = [
         f"{name} ({holder.name} of shape {holder.shape}) is missing in the file"

@@ -514,7 +514,7 @@ def test_files_with_windows_line_ends(tmp_path: Path) -> None:
     assert layer.get_config()["vocabulary"] == ["a", "Ü"]  # the config needs no file
 
 
-def test_a_vocabulary_in_a_file_of_the_users(tmp_path):
+def test_a_vocabulary_in_a_file_of_the_users(tmp_path: Path) -> None:
     path = tmp_path / "vocabulary.txt"
     path.write_text("50\n10\n")
     numbers = layers.IntegerLookup(vocabulary=path)
@@ -527,12 +527,13 @@ def test_a_vocabulary_in_a_file_of_the_users(tmp_path):
 
 
 @pytest.mark.parametrize("cls", [layers.IntegerLookup, layers.StringLookup, layers.TextVectorization])
-def test_a_config_names_no_file_of_a_vocabulary(tmp_path, cls):
+def test_a_config_names_no_file_of_a_vocabulary(tmp_path: Path, cls: Any) -> None:
     path = tmp_path / "secret"
     path.write_text("hunter2hunter2\n1\n")
-    config = {**cls(vocabulary=[1] if cls is layers.IntegerLookup else ["a"]).get_config(), "vocabulary": str(path)}
-    described = {"class_name": cls.__name__, "config": config}
-    for make in (lambda: cls.from_config(config), lambda: layers.deserialize(described)):
+    layer = cls(vocabulary=[1] if cls is layers.IntegerLookup else ["a"])
+    named = {**layer.get_config(), "vocabulary": str(path)}
+    described = {"class_name": cls.__name__, "config": named}
+    for make in (lambda: cls.from_config(named), lambda: layers.deserialize(described)):
         with pytest.raises(ValueError, match=r"a config holds its vocabulary, and reads no file\.") as caught:
             make()
         assert "hunter2" not in str(caught.value)

@@ -38,11 +38,16 @@ class ArrayFile(Protocol):
 
     Attributes:
         specs: what it holds, known before anything is read.
+        names: what layers are called, by their paths, as far as the file says.
     """
 
     @property
     def specs(self) -> Mapping[str, Stored]:
         """What the file holds."""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What layers are called."""
 
     def arrays(self, names: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
         """The arrays of these names, one after the other, so that memory holds one at a time.

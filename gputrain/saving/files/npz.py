@@ -17,12 +17,13 @@ from gputrain.saving.files.arrays import Stored, on_host, read_all
 from gputrain.utils.files import write_atomically
 
 
-def write(path: FilePath, arrays: Mapping[str, Any]) -> None:
+def write(path: FilePath, arrays: Mapping[str, Any], names: Mapping[str, str] | None = None) -> None:
     """Write arrays into a file, whole or not at all.
 
     Args:
         path: the file.
         arrays: arrays or variables by name.
+        names: of layers, for which there is no room.
 
     Raises:
         OSError: the file cannot be written.
@@ -68,7 +69,9 @@ def opened(path: FilePath) -> Iterator[_File]:
 
 
 class _File:
-    """An open file."""
+    """An open file, which has no room for the names of layers."""
+
+    names: Mapping[str, str] = {}
 
     def __init__(self, file: NpzFile) -> None:
         self._file = file

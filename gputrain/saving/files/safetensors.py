@@ -49,7 +49,7 @@ def write(path: FilePath, arrays: Mapping[str, Any], metadata: Mapping[str, str]
     Args:
         path: the file.
         arrays: arrays or variables by name.
-        metadata: text by name.
+        metadata: text by name; of a model, what its layers are called, by their paths.
 
     Raises:
         OSError: the file cannot be written.
@@ -136,6 +136,11 @@ class SafetensorsFile:
         for name, item in header.items():
             self.specs[name], self._places[name] = _checked(path, name, item)
         self._require_side_by_side(size - _LENGTH - length)
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What layers are called, by their paths: the metadata, of which a file of others has other texts."""
+        return self.metadata
 
     def _exactly(self, size: int) -> np.ndarray:
         return files.read_exactly(self.path, self._stream, size, "the file must be whole")

@@ -95,9 +95,7 @@ def test_in_the_place_of_a_file_of_a_run(
 
 @pytest.mark.parametrize("name", ["history.csv", "history.jsonl", "log.txt", "summary.txt", NEWEST])
 @pytest.mark.parametrize("make", [a_pipe, a_socket, a_device])
-def test_in_a_run_that_resumes(
-    refused: Any, replaced: Any, name: str, make: Callable[[Path], None]
-) -> None:
+def test_in_a_run_that_resumes(refused: Any, replaced: Any, name: str, make: Callable[[Path], None]) -> None:
     replaced("metrics.json", lambda path: (path.parent / NEWEST).write_bytes(b""))
     (RUN / name).unlink(missing_ok=True)
     make(RUN / name)

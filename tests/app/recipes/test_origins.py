@@ -402,7 +402,7 @@ def test_a_shape_that_does_not_fit(tmp_path):
         loaded(file=tmp_path / "a.npz", reshape=[5])
 
 
-# --------------------------------------------------------------------------------------- what a recipe may name
+# ------------------------------------------------------------------------------------ what a recipe may name
 
 SECRET = "-----BEGIN KEY-----\nhunter2hunter2hunter2\n"
 
@@ -438,7 +438,7 @@ def test_names_of_tables(tmp_path, name):
     assert loaded(file=write_csv(tmp_path / name, flowers()), target="species").outputs == 3
 
 
-# ------------------------------------------------------------------------------------------------------- memory
+# ------------------------------------------------------------------------------------------------------ memor
 
 
 @pytest.fixture

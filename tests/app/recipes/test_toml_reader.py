@@ -73,7 +73,9 @@ def test_other_text_is_read_as_by_tomllib(text):
     assert loads(text) == tomllib.loads(text)
 
 
-@pytest.mark.parametrize("text", ['x = """' + '\\"' * 300_000, 'x = "' + '\\"' * 300_000, "'''a'''" * 100_000])
+@pytest.mark.parametrize(
+    "text", ['x = """' + '\\"' * 300_000, 'x = "' + '\\"' * 300_000, "'''a'''" * 100_000]
+)
 def test_strings_that_do_not_end_take_no_time(text):
     with pytest.raises(tomllib.TOMLDecodeError):
         loads(text)
