@@ -104,6 +104,11 @@ def load_into(
         warnings.warn(text, stacklevel=4)
     for note in matched.notes:
         warnings.warn(note, stacklevel=4)
+    assign(matched, file)
+
+
+def assign(matched: Matched, file: ArrayFile) -> None:
+    """Set what is matched to the arrays of a file."""
     for name, array in file.arrays(list(matched.holders)):
         matched.holders[name].assign(array)
     for item, names in matched.stores:

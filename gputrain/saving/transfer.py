@@ -7,7 +7,9 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from gputrain.data.io.errors import FilePath
 from gputrain.errors import explain
@@ -16,8 +18,7 @@ from gputrain.optimizers import Optimizer
 from gputrain.saving import keras_paths
 from gputrain.saving.files.arrays import Stored
 from gputrain.saving.keras_format import _opened_weights
-from gputrain.saving.loading import differences, is_other
-from gputrain.utils.states import Holder
+from gputrain.saving.loading import Matched, assign, differences, is_other
 
 _SHOWN = 20  # lines of each part of a report
 _OWN = "vars/"
@@ -92,44 +93,57 @@ def transfer_weights(model: Any, filepath: FilePath, match: str = "path") -> Tra
     here = _held_by(objects)
     with _opened_weights(Path(filepath), model) as file:
         there = _held_in(file.specs)
-        names = keras_paths.names_of(objects), file.names
-        sources = _WAYS[match](here, there, *names)
-        left_alone = {
-            path: f"{item.name!r}: its class keeps its variables in its own way"
-            for path, item in objects.items()
-            if keras_paths.own_holders(item) is None
-        }
-        holders: dict[str, Holder] = {}
-        loaded: dict[str, str] = {}
+        sources = _WAYS[match](here, there, keras_paths.names_of(objects), file.names)
+        matched = Matched()
+        left_alone: dict[str, str] = {}
         for path, own in here.items():
-            source = sources.get(path)
-            if source is None:
-                left_alone[path] = f"{objects[path].name!r}: it is not in the file"
-                continue
-            start = keras_paths.variables_below(source)
-            wanted = {start + key: holder for key, holder in own.items()}
-            problems = differences(wanted, {start + key: spec for key, spec in there[source].items()})
-            if problems:
-                left_alone[path] = f"{objects[path].name!r}: {'; '.join(problems)}"
-            else:
-                loaded[path] = source
-                holders |= wanted
+            why = _fit(objects[path], own, sources.get(path), there, matched)
+            if why:
+                left_alone[path] = f"{objects[path].name!r}: {why}"
+        loaded = {path: sources[path] for path in here if path not in left_alone}
         if not loaded:
             raise ValueError(_nothing(model, filepath, match, left_alone, there, file.names))
-        for name, array in file.arrays(list(holders)):
-            holders[name].assign(array)
+        assign(matched, file)
     taken = {*loaded.values()}
     return TransferReport(loaded, left_alone, tuple(path for path in there if path not in taken))
 
 
+def _fit(item: Any, own: Mapping[str, Any], source: str | None, there: _Held, matched: Matched) -> str:
+    """Note what a layer takes from its source in the file, or say why it takes nothing."""
+    if source is None:
+        return "it is not in the file"
+    start = keras_paths.variables_below(source)
+    wanted = {start + key: each for key, each in own.items()}
+    problems = differences(wanted, {start + key: spec for key, spec in there[source].items()})
+    if not problems:
+        if keras_paths.own_holders(item) is None:
+            matched.stores.append((item, {start + key: key for key in own}))
+        else:
+            matched.holders |= wanted
+    return "; ".join(problems)
+
+
 def _held_by(objects: Mapping[str, Any]) -> _Held:
-    """The variables of each layer that has some."""
-    held = {
-        path: keras_paths.own_holders(item)
-        for path, item in objects.items()
-        if not isinstance(item, Optimizer)
-    }
+    """The variables of each layer that has some, or the arrays that it keeps in its own way."""
+    held: _Held = {}
+    for path, item in objects.items():
+        if not isinstance(item, Optimizer):
+            own = keras_paths.own_holders(item)
+            held[path] = _kept_in_its_own_way(item) if own is None else dict(own)
     return {path: own for path, own in held.items() if own}
+
+
+class _Kept(NamedTuple):
+    """An array that an object keeps in its own way."""
+
+    name: str
+    shape: tuple[int, ...]
+
+
+def _kept_in_its_own_way(item: Any) -> dict[str, _Kept]:
+    store: dict[str, Any] = {}
+    item.save_own_variables(store)
+    return {key: _Kept(key, tuple(getattr(value, "shape", np.shape(value)))) for key, value in store.items()}
 
 
 def _held_in(specs: Mapping[str, Stored]) -> _Held:

@@ -162,7 +162,7 @@ def test_a_name_that_stands_twice_is_of_nobody(tmp_path: Path) -> None:
 @keras.saving.register_keras_serializable("tests", "OwnWay")
 class OwnWay(layers.Layer):
     def build(self, shape: Any) -> None:
-        self.w = self.add_weight(shape=(2,), initializer="ones", name="w")
+        self.w = self.add_weight(shape=shape[1:], initializer="ones", name="w")
 
     def call(self, inputs: Any) -> Any:
         return inputs * self.w
@@ -175,12 +175,28 @@ class OwnWay(layers.Layer):
 
 
 def test_a_class_that_keeps_its_variables_in_its_own_way(tmp_path: Path) -> None:
-    def model() -> Any:
-        return keras.Sequential([keras.Input((2,)), OwnWay(name="own"), layers.Dense(2)])
+    def model(size: int) -> Any:
+        return keras.Sequential([keras.Input((size,)), OwnWay(name="own"), layers.Dense(2)])
 
-    report = saving.transfer_weights(model(), saved(model(), tmp_path / "m.keras"))
-    assert report.left_alone == {"layers/own_way": "'own': its class keeps its variables in its own way"}
-    assert report.left_over == ("layers/own_way",)
+    source, target, other = model(2), model(2), model(3)
+    source.layers[0].w.assign([3.0, 4.0])
+    file = saved(source, tmp_path / "m.keras")
+    assert saving.transfer_weights(target, file).left_over == ()
+    assert target.layers[0].w.numpy().tolist() == [3.0, 4.0]
+    other.layers[1].set_weights([np.ones((3, 2)), np.ones(2)])
+    with pytest.raises(ValueError, match=r"'own': layers/own_way/vars/w \(w\) has shape \(2,\) in the file"):
+        saving.transfer_weights(other, file)
+
+
+def test_statistics_of_a_normalization(tmp_path: Path) -> None:
+    def model() -> Any:
+        return keras.Sequential([keras.Input((2,)), layers.Normalization(name="scaled"), layers.Dense(2)])
+
+    source, target = model(), model()
+    source.layers[0].adapt(np.array([[0.0, 1.0], [2.0, 5.0]]))
+    saving.transfer_weights(target, saved(source, tmp_path / "m.keras"))
+    x = np.ones((3, 2), "float32")
+    np.testing.assert_array_equal(target.predict(x, verbose=0), source.predict(x, verbose=0))
 
 
 def test_names_in_files_of_keras() -> None:
