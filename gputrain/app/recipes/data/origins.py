@@ -104,8 +104,7 @@ def _named_as_data(name: str) -> Path:
     Errors quote names of columns and cells, and a recipe of a stranger may name a file of secrets.
     """
     path = Path(name)
-    real = path.resolve()
-    if file_kind(path) == "csv" and real.suffix.lower() not in _TABLE_NAMES:
+    if file_kind(path) == "csv" and (real := path.resolve()).suffix.lower() not in _TABLE_NAMES:
         rule = f"{path}: a recipe reads text as a table only from a file that is named so."
         expected = f"a name that ends in {', '.join(_TABLE_NAMES)}"
         raise DataError(rule, expected=expected, received=real.name, fix="Rename it, if it is a table.")
