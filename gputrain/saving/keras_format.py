@@ -24,7 +24,7 @@ from gputrain.data.io.files import open_regular, require_at_most
 from gputrain.errors import explain
 from gputrain.optimizers import Optimizer
 from gputrain.release import KERAS_VERSION, __version__
-from gputrain.runtime.variable import FROM_FILE
+from gputrain.runtime.budget import FROM_FILE
 from gputrain.saving import keras_paths
 from gputrain.saving.files import hdf5, npz, safetensors
 from gputrain.saving.files.arrays import ArrayFile

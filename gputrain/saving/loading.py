@@ -36,18 +36,26 @@ class Budget:
         self._path, self._held, self._taken = path, held, 0
         self._most = held * _WIDER + _BESIDE
 
-    def __call__(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
+    def keep(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
         """Count a variable before it is made.
 
         Raises:
             CorruptFileError: the file cannot hold it.
         """
+        self.pass_by(where, shape, dtype)
+        self._taken += math.prod(shape) * np.dtype(dtype).itemsize
+
+    def pass_by(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
+        """Refuse something else that is made, beside the variables, where that is too much.
+
+        Raises:
+            CorruptFileError: the variables of the file would not take as much.
+        """
         size = math.prod(shape) * np.dtype(dtype).itemsize
-        self._taken += size
-        if self._taken > self._most:
+        if self._taken + size > self._most:
             rule = "the weights that the config describes are in the file"
             expected = f"at most {self._most} bytes for the {self._held} that the file has of weights"
-            received = f"{where!r} of shape {shape}, {size} bytes, and so {self._taken} with those before it"
+            received = f"{where!r} of shape {shape}, {size} bytes, and so {self._taken + size} with those before it"
             raise CorruptFileError(self._path, rule, expected, received)
 
 
@@ -105,7 +113,8 @@ def load_into(
     for note in matched.notes:
         warnings.warn(note, stacklevel=4)
     for name, array in file.arrays(list(matched.holders)):
-        matched.holders[name].assign(array)
+        matched.holders[name].fill(array)
+        del array  # the next one is read into other memory
     for item, names in matched.stores:
         arrays = dict(file.arrays(list(names)))
         item.load_own_variables({names[name]: array for name, array in arrays.items()})

@@ -23,7 +23,13 @@ from gputrain.layers.preprocessing.data_layer import (
     no_sparse,
 )
 from gputrain.layers.preprocessing.fingerprints import fingerprints, siphashes
-from gputrain.layers.preprocessing.vocabulary import TokenCounts, read_vocabulary, unknown, without_special
+from gputrain.layers.preprocessing.vocabulary import (
+    TokenCounts,
+    read_vocabulary,
+    require_tokens,
+    unknown,
+    without_special,
+)
 from gputrain.ops.derived_sums import searchsorted
 
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
@@ -438,7 +444,12 @@ class Lookup(DataLayer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """A layer from `get_config()`, with its vocabulary."""
+        """A layer from `get_config()`, with its vocabulary.
+
+        Raises:
+            ValueError: the config names a file: what a stranger wrote opens none.
+        """
+        require_tokens(config, cls.__name__)
         left_out = ("vocabulary_size", *(() if "oov_method" in cls._declared_arguments else ("oov_method",)))
         return super().from_config({key: value for key, value in config.items() if key not in left_out})
 
