@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gputrain import config
 from gputrain.data.io.errors import CorruptFileError, FilePath
 from gputrain.optimizers import Optimizer
 from gputrain.saving import keras_paths
@@ -34,7 +35,7 @@ class Budget:
 
     def __init__(self, path: FilePath, held: int) -> None:
         self._path, self._held, self._taken = path, held, 0
-        self._most = held * _WIDER + _BESIDE
+        self._most = held * _WIDER + config.model_memory()
 
     def keep(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
         """Count a variable before it is made.
@@ -52,11 +53,14 @@ class Budget:
             CorruptFileError: the variables of the file would not take as much.
         """
         size = math.prod(shape) * np.dtype(dtype).itemsize
-        if self._taken + size > self._most:
+        total = self._taken + size
+        if total > self._most:
             rule = "the weights that the config describes are in the file"
             expected = f"at most {self._most} bytes for the {self._held} that the file has of weights"
-            received = f"{where!r} of shape {shape}, {size} bytes, and so {self._taken + size} with those before it"
-            raise CorruptFileError(self._path, rule, expected, received)
+            received = f"{where!r} of shape {shape}, {size} bytes, and so {total} with those before it"
+            more = total - self._held * _WIDER
+            fix = f"The file is damaged; one that you trust may take more: config.set_model_memory({more})."
+            raise CorruptFileError(self._path, rule, expected, received, fix)
 
 
 def most_stored(model: Any) -> int:
