@@ -24,7 +24,7 @@ from gputrain.data.io.files import open_regular, require_at_most
 from gputrain.errors import explain
 from gputrain.optimizers import Optimizer
 from gputrain.release import KERAS_VERSION, __version__
-from gputrain.runtime.variable import FROM_FILE
+from gputrain.runtime.budget import FROM_FILE
 from gputrain.saving import keras_paths
 from gputrain.saving.files import hdf5, npz, safetensors
 from gputrain.saving.files.arrays import ArrayFile
@@ -33,7 +33,7 @@ from gputrain.saving.loading import Budget, load_into, most_stored
 from gputrain.utils.custom_objects import deserialize_keras_object
 from gputrain.utils.files import require_folder, write_atomically
 from gputrain.utils.notes import note
-from gputrain.utils.registry import described
+from gputrain.utils.registry import DAMAGE, described
 
 CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
 WEIGHTS_H5, WEIGHTS_SAFETENSORS = "model.weights.h5", "model.weights.safetensors"
@@ -254,6 +254,12 @@ def _built(
         received = f"{type(error).__name__}: {error}"
         rule = f"the model that {CONFIG} describes fits the memory"
         raise CorruptFileError(parts.path, rule, "one that does", received) from error
+    except DAMAGE as error:
+        received = f"{type(error).__name__}: {error}"
+        fix = "The file is damaged, or a class of yours takes another config than when it was saved."
+        raise CorruptFileError(
+            parts.path, f"{CONFIG} describes a model", "parts as their classes write them", received, fix
+        ) from error
     finally:
         FROM_FILE.reset(before)
     if not hasattr(type(made), "named_optimizers"):  # which models have, and nothing else
@@ -402,7 +408,14 @@ class _Reader:
         with ExitStack() as stack:
             path, offset = self.place(name, most, stack)
             told = {"attributes": True} if module is hdf5 else {}
-            yield stack.enter_context(module.opened(path, offset, self.size(name), **told))
+            try:
+                yield stack.enter_context(module.opened(path, offset, self.size(name), **told))
+            except CorruptFileError as error:
+                if error.path == str(self.path):
+                    raise
+                raise CorruptFileError(
+                    self.path, error.rule, error.expected, error.received, error.fix
+                ) from error
 
 
 class _ZipReader(_Reader):

@@ -37,7 +37,7 @@ class Seeds:
         """Its seed and the number of its draws."""
         return self.generator.state
 
-    def assign(self, value: Any) -> None:
+    def fill(self, value: Any) -> None:
         """Let it go on from there."""
         self.generator.set_state(value)
 

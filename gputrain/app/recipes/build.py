@@ -17,7 +17,7 @@ from gputrain.app.recipes.data import Preparation
 from gputrain.app.recipes.data.targets import ClassTargets, Targets
 from gputrain.app.recipes.errors import Source, blaming
 from gputrain.app.recipes.recipe import GIVE_PROBABILITIES, OUTPUTS, Recipe
-from gputrain.runtime.variable import LIMIT
+from gputrain.runtime.budget import LIMIT
 
 _ROOMS = {"optimizer": optimizers, "loss": losses, "metric": metrics}
 MOST_WEIGHTS = 4 << 30  # bytes; what trains them takes some four times as much
@@ -61,23 +61,33 @@ def compiled_model(recipe: Recipe, preparation: Preparation) -> models.Model:
 @contextmanager
 def _limited(source: Source) -> Iterator[None]:
     """Within it the variables of a model take no more than there may be of weights."""
-    taken = 0
-
-    def require_allowed(where: str, shape: tuple[int, ...], dtype: str) -> None:
-        nonlocal taken
-        taken += math.prod(shape) * np.dtype(dtype).itemsize
-        if taken > MOST_WEIGHTS:
-            rule = "The weights of a recipe's model have a limit."
-            expected = f"at most {MOST_WEIGHTS} bytes"
-            received = f"{where} of shape {shape}, and so {taken} bytes with those before it"
-            fix = "Take smaller layers; a program of your own may have larger ones."
-            raise source.error("model", rule, expected=expected, received=received, fix=fix)
-
-    before = LIMIT.set(require_allowed)
+    before = LIMIT.set(_Limit(source))
     try:
         yield
     finally:
         LIMIT.reset(before)
+
+
+class _Limit:
+    """How much memory there is for what a recipe describes."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._taken = source, 0
+
+    def keep(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
+        """See `runtime.budget.Budget`."""
+        self.pass_by(where, shape, dtype)
+        self._taken += math.prod(shape) * np.dtype(dtype).itemsize
+
+    def pass_by(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
+        """See `runtime.budget.Budget`."""
+        total = self._taken + math.prod(shape) * np.dtype(dtype).itemsize
+        if total > MOST_WEIGHTS:
+            rule = "The weights of a recipe's model have a limit."
+            expected = f"at most {MOST_WEIGHTS} bytes"
+            received = f"{where} of shape {shape}, and so {total} bytes with those before it"
+            fix = "Take smaller layers; a program of your own may have larger ones."
+            raise self._source.error("model", rule, expected=expected, received=received, fix=fix)
 
 
 def _check_outputs(model: models.Model, targets: Targets, recipe: Recipe) -> None:

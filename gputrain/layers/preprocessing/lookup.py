@@ -447,7 +447,7 @@ class Lookup(DataLayer):
         """A layer from `get_config()`, with its vocabulary.
 
         Raises:
-            ValueError: the vocabulary is the name of a file.
+            ValueError: the config names a file: what a stranger wrote opens none.
         """
         require_tokens(config, cls.__name__)
         left_out = ("vocabulary_size", *(() if "oov_method" in cls._declared_arguments else ("oov_method",)))

@@ -319,7 +319,7 @@ class TextVectorization(HostLayer):
         """A layer from `get_config()`, with its vocabulary.
 
         Raises:
-            ValueError: the vocabulary is the name of a file.
+            ValueError: the config names a file: what a stranger wrote opens none.
         """
         require_tokens(config, cls.__name__)
         made: TextVectorization = super().from_config(

@@ -28,16 +28,15 @@ def read_vocabulary(path: str | Path, where: str) -> list[str]:
 
 
 def require_tokens(config: Mapping[str, Any], where: str) -> None:
-    """Refuse a config whose vocabulary is a file: a stranger's config may not say what is read here.
+    """Refuse the config of a layer that names a file of its vocabulary, which anybody may have written.
 
     Raises:
-        ValueError: it names one.
+        ValueError: it does.
     """
-    vocabulary = config.get("vocabulary")
-    if isinstance(vocabulary, str | Path):
-        rule = f"{where}: a config holds its vocabulary, and reads no file."
-        fix = "List the tokens, or make the layer without them and call set_vocabulary(file)."
-        raise ValueError(explain(rule, received=f"vocabulary={str(vocabulary)!r}", fix=fix))
+    if isinstance(named := config.get("vocabulary"), str | Path):
+        rule = f"{where}: a config has its vocabulary in it, and opens no file."
+        fix = "Write the tokens into the config, or make the layer anew with vocabulary= and the file."
+        raise ValueError(explain(rule, received=repr(str(named)[:200]), fix=fix))
 
 
 def without_special(

@@ -80,14 +80,14 @@ def write_into(stream: Any, arrays: Mapping[str, Any], metadata: Mapping[str, st
 
 
 def read(
-    path: FilePath, wanted: Mapping[str, Any] | None = None, max_bytes: int = files.DEFAULT_BUDGET
+    path: FilePath, wanted: Mapping[str, Any] | None = None, max_bytes: int | None = None
 ) -> dict[str, np.ndarray]:
     """Read arrays from a file.
 
     Args:
         path: the file.
         wanted: names, and what has the shape and the dtype of each; None for all.
-        max_bytes: most bytes for all of them together.
+        max_bytes: most bytes for all of them together; None: the setting `file_memory`.
 
     Raises:
         CorruptFileError: the file breaks a rule of the format, or does not hold what is wanted.

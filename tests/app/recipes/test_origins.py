@@ -9,9 +9,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from gputrain import losses
+from gputrain import config, losses
 from gputrain.app.recipes import data
-from gputrain.app.recipes.data import origins
 from gputrain.app.recipes.errors import RecipeError, Source
 from gputrain.datasets import CorruptFileError
 from gputrain.errors import DataError
@@ -442,43 +441,50 @@ def test_names_of_tables(tmp_path, name):
 
 
 @pytest.fixture
-def budget(monkeypatch):
+def budget():
     """A small one for the data of a run."""
-    monkeypatch.setattr(origins, "BUDGET", 24 << 20)
-    return origins.BUDGET
+    config.set_file_memory(24 << 20)
+    yield config.file_memory()
+    config.set_file_memory(None)
 
 
-def zeros(folder, kind, size, dtype):
-    """A file that is small for what it holds: `size` bytes of samples; the arguments that name it."""
-    rows = 60
-    x = np.zeros((rows, size // rows // np.dtype(dtype).itemsize), dtype)
+def zeros(folder, kind, numbers, dtype):
+    """A file that is small for the numbers that it holds; the arguments that name it."""
+    x = np.zeros((60, numbers // 60), dtype)
     if kind == "npz":
-        np.savez_compressed(folder / "a.npz", x=x, y=np.arange(rows) % 3)
+        np.savez_compressed(folder / "a.npz", x=x, y=np.arange(60) % 3)
         return {"file": folder / "a.npz"}
     (folder / "x.idx.gz").write_bytes(gzip.compress(write_idx(folder / "x.idx", x).read_bytes()))
-    write_idx(folder / "y.idx", np.arange(rows) % 3)
+    write_idx(folder / "y.idx", np.arange(60) % 3)
     return {"file": folder / "x.idx.gz", "target_file": folder / "y.idx"}
 
 
-BOMBS = [("npz", "uint8"), ("npz", "bool"), ("npz", "float32"), ("npz", "float64"), ("idx.gz", "uint8")]
+BOMBS = [
+    ("npz", "uint8", 6), ("npz", "bool", 6), ("npz", "float32", 12), ("npz", "float64", 20),
+    ("idx.gz", "uint8", 6),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("kind", "dtype"), BOMBS)
-def test_a_small_file_takes_its_budget_with_all_copies(tmp_path, budget, kind, dtype):
-    files = zeros(tmp_path, kind, budget // 6 - 2000, dtype)
+@pytest.mark.parametrize(("kind", "dtype", "bytes_of_each"), BOMBS)
+def test_a_small_file_takes_its_budget_with_all_copies(tmp_path, budget, kind, dtype, bytes_of_each):
+    files = zeros(tmp_path, kind, budget // bytes_of_each - 100, dtype)
     tracemalloc.start()
     try:
         loaded(**files)
         assert tracemalloc.get_traced_memory()[1] < 1.1 * budget
     finally:
         tracemalloc.stop()
-    with pytest.raises(CorruptFileError, match=r"memory allowed.* Expected: at most 4194304 bytes\."):
-        loaded(**zeros(tmp_path, kind, budget // 6 + 2000, dtype))
+    told = r"with the copies that a run makes\. Expected: at most 25165824 bytes\. .*set_file_memory\(\d+\)"
+    with pytest.raises(DataError, match=told):
+        loaded(**zeros(tmp_path, kind, budget // bytes_of_each + 100, dtype))
+    with pytest.raises(CorruptFileError, match=r"memory allowed.* Expected: at most 25165824 bytes\."):
+        loaded(**zeros(tmp_path, kind, budget + 100, dtype))
 
 
 def test_a_large_file_may_take_more(tmp_path, budget):
-    x = np.random.default_rng(0).integers(0, 255, (60, budget // 100)).astype(np.uint8)
+    x = np.random.default_rng(0).integers(0, 255, (60, budget // 100)).astype(np.uint8)  # 15 MB
     np.savez_compressed(tmp_path / "a.npz", x=x, y=np.arange(60) % 3)
+    assert 6 * x.size > budget
     assert loaded(file=tmp_path / "a.npz").train.x.shape == (48, budget // 100)
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gputrain import config
 from gputrain.app.recipes.data.inputs import Raw, take
 from gputrain.app.recipes.known_data import DATASETS, ImageSet
 from gputrain.data.io import images, sniff
-from gputrain.data.io.files import DEFAULT_BUDGET
 from gputrain.data.io.idx import read_idx
 from gputrain.data.io.npy import read_npy
 from gputrain.data.io.npz import names_and_shapes, read_npz
@@ -29,10 +29,7 @@ Array = NDArray[Any]
 # What an npz file calls its arrays, by the part they belong to; the first pair that is there is taken.
 _PAIRS = (("x_train", "y_train"), ("x", "y"), ("X", "y"), ("inputs", "targets"), ("images", "labels"))
 _TEST_PAIR = ("x_test", "y_test")
-# Memory for the data of a run: bytes, or so many times the bytes of its files. It holds each number as it is
-# read, once more in its part, and as float32: of bytes that is six times what a file says it has.
-BUDGET, RATIO = 1 << 30, 64
-_COPIES = 6
+RATIO = 64  # the data of files may take so many times their bytes, or the setting file_memory
 _TABLE_NAMES = (".csv", ".tsv", ".tab", ".txt", ".data", ".test")
 _KINDS = {"text": "csv", "npz": "npz", "npy": "npy", "idx": "idx", "idx.gz": "idx"}
 
@@ -111,9 +108,32 @@ def _named_as_data(name: str) -> Path:
     return path
 
 
-def _most(*files: Path) -> int:
-    """How many bytes the arrays in some files may take, so that with their copies they fit the memory."""
-    return max(BUDGET, RATIO * sum(file.stat().st_size for file in files)) // _COPIES
+def _most(files: Sequence[Path]) -> int:
+    """How many bytes the inputs out of some files may take with their copies."""
+    return max(config.file_memory(), RATIO * sum(file.stat().st_size for file in files))
+
+
+def _with_copies(dtype: np.dtype[Any]) -> int:
+    """How many bytes a run takes for a number: as it is read, once more in its part, and as float32."""
+    return 2 * dtype.itemsize + 4
+
+
+def _require_memory(arrays: Sequence[Array], *files: Path) -> None:
+    """Refuse inputs for whose copies there is no memory: a file can unpack to a thousand times its bytes.
+
+    Raises:
+        DataError: there is not.
+    """
+    needed, most = sum(array.size * _with_copies(array.dtype) for array in arrays), _most(files)
+    if needed > most:
+        rule = f"{files[0]}: the inputs must fit the memory allowed, with the copies that a run makes."
+        fix = f"If you trust it, allow more: config.set_file_memory({needed}), or GPUTRAIN_FILE_MEMORY."
+        raise DataError(rule, expected=f"at most {most} bytes", received=f"{needed} bytes", fix=fix)
+
+
+def _pictures(found: images.ImageFolder, size: tuple[int, int] | None, channels: int | None) -> Array:
+    most = min(_most(found.files) // _with_copies(np.dtype(np.uint8)), images.MAX_LOAD_BYTES)
+    return images.load(found, size=size, channels=channels, max_bytes=most)
 
 
 def target_names(section: Mapping[str, Any]) -> list[str]:
@@ -146,7 +166,9 @@ def read_file(
     if target_file is None:
         rule = f"{path}: the file holds one array, the inputs; the targets are in another."
         raise DataError(rule, fix='Name it: data.target_file = "labels.npy", or --targets.')
-    return paired(read_array(path), read_array(Path(target_file)), str(path), target_file), None
+    x = read_array(path)
+    _require_memory([x], path)
+    return paired(x, read_array(Path(target_file)), str(path), target_file), None
 
 
 def file_kind(path: Path) -> str:
@@ -179,8 +201,7 @@ def read_array(path: Path) -> Array:
     kind = file_kind(path)
     if kind not in ("npy", "idx"):
         raise CorruptFileError(path, "The file must hold one array", "npy or IDX", kind)
-    most = min(_most(path), DEFAULT_BUDGET)
-    return read_npy(path, max_bytes=most) if kind == "npy" else read_idx(path, max_bytes=most)
+    return read_npy(path) if kind == "npy" else read_idx(path)
 
 
 def from_table(table: Table, section: Mapping[str, Any], place: str) -> Samples:
@@ -233,8 +254,7 @@ def _known(section: Mapping[str, Any]) -> Origin:
 def _folder(section: Mapping[str, Any]) -> Origin:
     found = images.scan(Path(section["folder"]))
     size = tuple(section["image_size"]) if "image_size" in section else None
-    most = min(_most(*found.files), images.MAX_LOAD_BYTES)
-    pixels = images.load(found, size=size, channels=section.get("image_channels"), max_bytes=most)
+    pixels = _pictures(found, size, section.get("image_channels"))
     samples = Samples(pixels, found.labels)
     if "test_folder" not in section:
         return Origin(samples, None, found.classes, 255.0)
@@ -243,9 +263,7 @@ def _folder(section: Mapping[str, Any]) -> Origin:
         rule = f"{section['test_folder']}: the test folder must have the classes of the other one."
         raise DataError(rule, expected=", ".join(found.classes), received=", ".join(held.classes))
     height, width, channels = pixels.shape[1:]
-    most = min(_most(*held.files), images.MAX_LOAD_BYTES)
-    more = images.load(held, size=(height, width), channels=channels, max_bytes=most)
-    test = Samples(more, held.labels)
+    test = Samples(_pictures(held, (height, width), channels), held.labels)
     return Origin(samples, test, found.classes, 255.0)
 
 
@@ -254,7 +272,8 @@ def _npz(path: Path, section: Mapping[str, Any]) -> tuple[Samples, Samples | Non
     pairs = [_npz_names(path, section, there)]
     if pairs[0][0] == "x_train" and set(_TEST_PAIR) <= set(there):
         pairs.append(_TEST_PAIR)
-    arrays = read_npz(path, chain(*pairs), max_bytes=min(_most(path), DEFAULT_BUDGET))
+    arrays = read_npz(path, chain(*pairs))
+    _require_memory([arrays[x] for x, _ in pairs], path)
     samples, *test = [paired(arrays[x], arrays[y], f"{path}: {x}", y) for x, y in pairs]
     return samples, test[0] if test else None
 
