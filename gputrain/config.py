@@ -36,9 +36,11 @@ __all__ = [
     "draws",
     "dropped_masks",
     "epsilon",
+    "file_memory",
     "floatx",
     "get",
     "image_data_format",
+    "model_memory",
     "nan_inputs",
     "next_draw",
     "nonfinite_steps",
@@ -54,8 +56,10 @@ __all__ = [
     "set_draws",
     "set_dropped_masks",
     "set_epsilon",
+    "set_file_memory",
     "set_floatx",
     "set_image_data_format",
+    "set_model_memory",
     "set_nan_inputs",
     "set_nonfinite_steps",
     "set_read_ahead",
@@ -97,6 +101,10 @@ def _flag(default: bool, env: str) -> Setting:
     return Setting(default, bool, "true or false", lambda value: True, env)
 
 
+def _bytes(default: int, env: str) -> Setting:
+    return Setting(default, int, "a number of bytes from 0 to 2**62", lambda n: 0 <= n <= 2**62, env)
+
+
 def _names_gpu(value: str) -> bool:
     kind, _, number = value.partition(":")
     return kind == "cuda" and number.isdecimal() and len(number) < 4
@@ -122,6 +130,8 @@ SETTINGS: dict[str, Setting] = {
     ),
     "cuda_graphs": _flag(True, "GPUTRAIN_CUDA_GRAPHS"),
     "read_ahead": _flag(True, "GPUTRAIN_READ_AHEAD"),
+    "file_memory": _bytes(1 << 30, "GPUTRAIN_FILE_MEMORY"),
+    "model_memory": _bytes(16 << 20, "GPUTRAIN_MODEL_MEMORY"),
 }
 
 _WORDS = {
@@ -399,6 +409,34 @@ def set_read_ahead(value: bool) -> None:
         value: True lets it.
     """
     put("read_ahead", value)
+
+
+def file_memory() -> int:
+    """Return how many bytes the arrays of one data file may take (1 GiB by default)."""
+    return cast(int, get("file_memory")[0])
+
+
+def set_file_memory(size: int) -> None:
+    """Set how many bytes the arrays of one data file may take that is read whole; a larger file is refused.
+
+    Args:
+        size: in bytes.
+    """
+    put("file_memory", size)
+
+
+def model_memory() -> int:
+    """Return how many bytes a model that is loaded may take beside its weights (16 MiB by default)."""
+    return cast(int, get("model_memory")[0])
+
+
+def set_model_memory(size: int) -> None:
+    """Set how many bytes a model that is loaded may take beside four times the weights that its file has.
+
+    Args:
+        size: in bytes.
+    """
+    put("model_memory", size)
 
 
 def seed() -> int:

@@ -7,9 +7,9 @@ from typing import Any
 from gputrain import layers
 from gputrain.applications.builder import Family
 from gputrain.applications.imagenet_utils import MEAN, STDDEV, decode_predictions, unchanged
-from gputrain.applications.layers import LayerScale
 from gputrain.applications.parts import channels
 from gputrain.ir import Value
+from gputrain.layers.core.of_applications import LayerScale
 from gputrain.models import Sequential
 from gputrain.names import public
 

@@ -9,9 +9,9 @@ from gputrain.applications import imagenet_utils
 from gputrain.applications.builder import Family, dense_top
 from gputrain.applications.imagenet_utils import decode_predictions
 from gputrain.applications.inception_v3 import Conv, begin, concatenated, conv
-from gputrain.applications.layers import CustomScaleLayer
 from gputrain.applications.parts import batch_norm, channels
 from gputrain.ir import Value
+from gputrain.layers.core.of_applications import CustomScaleLayer
 from gputrain.names import public
 
 __all__ = ["InceptionResNetV2", "decode_predictions", "preprocess_input"]

@@ -93,6 +93,9 @@ for _family, _names in _LATER.items():
     registry.add_later(f"{__name__}.{_family}", _names.split())
     __all__ += _names.split()
 registry.add_later(f"{__name__}.attention", ["GroupedQueryAttention"])  # as Keras's configs have it
+registry.add_later(
+    f"{__name__}.core.of_applications", ["CustomScaleLayer", "LayerScale", "StochasticDepth"]
+)
 
 if TYPE_CHECKING:
     from gputrain.layers.attention import *

@@ -16,6 +16,7 @@ from gputrain.metrics.base import registry
 from gputrain.metrics.confusion import ConfusionMetric
 from gputrain.metrics.functions import check_one_of
 from gputrain.ops.pointwise import as_float, dtype_of
+from gputrain.runtime import budget
 from gputrain.utils.signatures import check_settings
 
 CURVES = ("ROC", "PR", "PRGAIN")
@@ -238,6 +239,7 @@ def _of_labels(where: np.ndarray) -> str:
 def _evenly(count: Any) -> list[float]:
     if isinstance(count, bool) or not isinstance(count, int | np.integer) or count < 2:
         raise ValueError(explain("AUC: num_thresholds must be an int of at least 2.", received=repr(count)))
+    budget.pass_by("AUC: num_thresholds", (int(count),), "float64")
     return [i / (int(count) - 1) for i in range(1, int(count) - 1)]
 
 

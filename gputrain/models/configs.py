@@ -210,7 +210,7 @@ def _in_order(calls: Mapping[tuple[str, int], Any], known: Mapping[tuple[str, in
         if not (isinstance(call, Mapping) and "args" in call and "kwargs" in call):
             rule = f"The calls of layer {name!r} are written as before Keras 3."
             raise ValueError(explain(rule, received=repr(call), fix="Write the model with Keras 3."))
-        reads[name, number] = [(str(one), int(i)) for one, i, _ in _histories(call)]
+        reads[name, number] = [(one, i) for one, i, _ in _histories(call)]
         if number:
             reads[name, number].append((name, number - 1))
     for (name, _), read in reads.items():
@@ -229,18 +229,28 @@ def _is_tensor(item: Any) -> bool:
     return isinstance(item, Mapping) and item.get("class_name") == _TENSOR
 
 
-def _histories(structure: Any) -> Iterator[Any]:
+def _histories(structure: Any) -> Iterator[tuple[str, int, int]]:
     if _is_tensor(structure):
-        yield structure["config"]["keras_history"]
+        yield _history(structure)
     elif isinstance(structure, Mapping | list):
         for item in structure.values() if isinstance(structure, Mapping) else structure:
             yield from _histories(item)
 
 
+def _history(tensor: Mapping[str, Any]) -> tuple[str, int, int]:
+    """Where a value of the model is made: the layer, its call, and the place among what that returns."""
+    found = tensor["config"]["keras_history"]
+    kinds = [type(each) for each in found] if isinstance(found, list) else None
+    if kinds != [str, int, int]:
+        rule = "A value of the model has a layer's name, the number of its call and a place as keras_history."
+        raise ValueError(explain(rule, received=repr(found)[:200]))
+    return found[0], found[1], found[2]
+
+
 def _rebuilt(structure: Any, known: Mapping[tuple[str, int], list[Value]], custom_objects: Any) -> Any:
     """Arguments of a call, with the values of the histories."""
     if _is_tensor(structure):
-        return _found(structure["config"]["keras_history"], known)
+        return _found(_history(structure), known)
     if isinstance(structure, list):
         return [_rebuilt(item, known, custom_objects) for item in structure]
     if isinstance(structure, dict) and "class_name" not in structure:

@@ -145,10 +145,13 @@ def operation_from(item: Mapping[str, Any]) -> Callable[..., Any]:
     """
     known = _by_class()
     kind = item.get("class_name")
-    if kind not in known:
+    if not isinstance(kind, str) or kind not in known:
         hint = did_you_mean(str(kind), known, "dir(keras.ops)")
         raise ValueError(f"Unknown operation {kind!r} in a model. {hint}")
-    return _Described(known[kind], dict(item.get("config", {})))
+    settings = item.get("config", {})
+    if not isinstance(settings, Mapping):
+        raise ValueError(f"'config' of operation {kind!r} must be a dict. Received {repr(settings)[:200]}.")
+    return _Described(known[kind], dict(settings))
 
 
 class _Described:

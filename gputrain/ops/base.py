@@ -272,7 +272,11 @@ def usual_dtype(x: Any) -> str | None:
     """
     if hasattr(x, "dtype") and not isinstance(x, float):
         return None
-    kind = np.asarray(x).dtype.kind
+    try:
+        kind = np.asarray(x).dtype.kind
+    except ValueError as error:
+        rule = "Operations take tensors, numbers, and lists of them that are equally long."
+        raise DTypeError(explain(rule, received=str(error))) from error
     return config.floatx() if kind == "f" else ("int32" if kind == "i" else None)
 
 

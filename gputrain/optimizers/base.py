@@ -675,7 +675,7 @@ class PartOf:
         """A copy of the contents."""
         return self.whole.device.download(self.whole.array[self.place]).reshape(self.shape)
 
-    def assign(self, value: Any) -> None:
+    def fill(self, value: Any) -> None:
         """Set the contents, outside of traced functions."""
         host = np.ascontiguousarray(value, self.dtype).reshape(-1)
         self.whole.device.upload(host, self.whole.array[self.place])

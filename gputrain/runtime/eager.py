@@ -11,6 +11,7 @@ from gputrain.backend import Device, current_device
 from gputrain.compiler.plan import workspaces
 from gputrain.ir import Interpreter, Stored, Tensor, as_tensor
 from gputrain.ops.base import Constant, Operation, spec_of
+from gputrain.runtime import budget
 from gputrain.runtime.executable import prepare
 
 
@@ -46,7 +47,10 @@ def returned(outs: Sequence[Any], inputs: Sequence[Any], device: Device) -> tupl
 def run_once(op: Operation, inputs: Sequence[Any], device: Device) -> tuple[Any, ...]:
     """Run an operation on arrays of the device into fresh buffers."""
     specs = [spec_of(x) for x in inputs]
-    outs = [device.empty(s.dims, s.dtype) for s in op.output_specs(*specs)]
+    made = op.output_specs(*specs)
+    for spec in made:
+        budget.pass_by(str(op), spec.dims, spec.dtype)
+    outs = [device.empty(s.dims, s.dtype) for s in made]
     scratch = [] if op.view else [device.empty(s.dims, s.dtype) for s in workspaces(op, specs, device)]
     with device.running():
         if op.view:

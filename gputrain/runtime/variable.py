@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -14,17 +13,13 @@ from gputrain.ir import Spec, Stored, Value, as_tensor, current_trace, dtype_nam
 from gputrain.names import checked_name, nearest
 from gputrain.ops.base import usual_dtype
 from gputrain.release import __version__
+from gputrain.runtime import budget
 from gputrain.utils.signatures import on_or_off, only_taken
 
 LAYOUT = 1  # of the attributes that pickles hold: another number where they are no longer those before
 WRITTEN_BY = (LAYOUT, __version__)
 AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
 SYNCHRONIZATIONS = ("auto", "none", "on_read", "on_write")
-# Set while a model is built whose weights come from a file: it refuses, by path, shape and dtype, a variable
-# that the file cannot hold, before there is memory for it. Nothing is drawn for weights of layers meanwhile.
-FROM_FILE: ContextVar[Callable[[str, tuple[int, ...], str], None] | None] = ContextVar(
-    "weights_from_a_file", default=None
-)
 
 
 class Variable(Stored):
@@ -182,6 +177,20 @@ class Variable(Stored):
             new = self.operators["convert"](value, dtype=self.dtype)
             return trace.write(self, new if isinstance(new, Value) else self.operators["constant"](new))
         host = np.asarray(self.device.download(value), self.dtype)
+        self.fill(host)
+        return as_tensor(host)
+
+    def fill(self, value: Any) -> None:
+        """Set the contents, outside of traced functions, as `assign` does, and make no copy of an array.
+
+        Args:
+            value: array-like of the variable's shape.
+
+        Raises:
+            ShapeError: the shape differs.
+        """
+        host = value if isinstance(value, np.ndarray) else self.device.download(value)
+        host = np.asarray(host, self.dtype)
         if host.shape != self.shape:
             raise ShapeError(
                 explain(
@@ -194,7 +203,6 @@ class Variable(Stored):
         self.writes += 1
         if self.changed is not None:
             self.changed()
-        return as_tensor(host)
 
     def assign_add(self, value: Any) -> Any:
         """Add `value` to the contents; returns what `assign` does."""
@@ -279,8 +287,7 @@ def _initial(initializer: Any, shape: Any, dtype: Any, where: str) -> np.ndarray
             rule = f"{where}: a variable with an initializer needs a shape."
             raise ShapeError(explain(rule, received=shape, fix="Pass shape=(3, 4)."))
         kind = dtype_name(dtype or config.floatx())
-        if (require_held := FROM_FILE.get()) is not None:
-            require_held(where, sizes, kind)
+        budget.keep(where, sizes, kind)
         host = np.asarray(initializer(sizes, dtype=kind), dtype=kind)
         if host.shape != sizes:
             raise ShapeError(

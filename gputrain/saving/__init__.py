@@ -7,6 +7,7 @@ from gputrain.saving.state import set_state_tree, state_tree
 
 if TYPE_CHECKING:
     from gputrain.saving.keras_format import load_model, load_weights, save_model, save_weights
+    from gputrain.saving.transfer import TransferReport, transfer_weights
     from gputrain.utils.custom_objects import (
         CustomObjectScope,
         custom_object_scope,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CustomObjectScope",
+    "TransferReport",
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",
@@ -33,13 +35,18 @@ __all__ = [
     "serialize_keras_object",
     "set_state_tree",
     "state_tree",
+    "transfer_weights",
 ]
 
 _FILES = {"load_model", "load_weights", "save_model", "save_weights"}
+_TRANSFER = {"TransferReport", "transfer_weights"}
 
 stands_above(__name__, _FILES, "gputrain.saving.keras_format")
+stands_above(__name__, _TRANSFER, "gputrain.saving.transfer")
 stands_above(
-    __name__, {*__all__} - _FILES - {"set_state_tree", "state_tree"}, "gputrain.utils.custom_objects"
+    __name__,
+    {*__all__} - _FILES - _TRANSFER - {"set_state_tree", "state_tree"},
+    "gputrain.utils.custom_objects",
 )
 
 if not TYPE_CHECKING:  # for a type checker a name that is not there is an error

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gputrain.data.io.errors import CorruptFileError
-from gputrain.runtime.variable import FROM_FILE
+from gputrain.runtime.budget import FROM_FILE
 from gputrain.saving.loading import Budget
 from gputrain.utils.custom_objects import deserialize_keras_object
+from gputrain.utils.registry import DAMAGE
 
 MOST_TEXT = 16 << 20  # bytes of a config
 MOST_VALUES = 2_000_000  # in a config: each may take some 100 bytes of memory
@@ -74,6 +75,11 @@ def built(
         received = f"{type(error).__name__}: {error}"
         rule = f"the model that {name} describes fits the memory"
         raise CorruptFileError(path, rule, "one that does", received) from error
+    except DAMAGE as error:
+        received = f"{type(error).__name__}: {error}"
+        rule, expected = f"{name} describes a model", "parts as their classes write them"
+        fix = "The file is damaged, or a class of yours takes another config than when it was saved."
+        raise CorruptFileError(path, rule, expected, received, fix) from error
     finally:
         FROM_FILE.reset(before)
     if not hasattr(type(made), "named_optimizers"):  # which models have, and nothing else

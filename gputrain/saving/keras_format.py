@@ -121,7 +121,7 @@ class _Parts:
     def write_weights(self, stream: Any) -> None:
         """The variables, in the format of the name of their part."""
         module = hdf5 if self.weights == WEIGHTS_H5 else safetensors
-        module.write_into(stream, keras_paths.saved_arrays(self.objects))
+        module.write_into(stream, keras_paths.saved_arrays(self.objects), keras_paths.names_of(self.objects))
 
     def write_zip(self, stream: Any) -> None:
         """All parts as members of a zip file."""
@@ -363,7 +363,15 @@ class _Reader:
         module: Any = hdf5 if name == WEIGHTS_H5 else safetensors
         with ExitStack() as stack:
             path, offset = self.place(name, most, stack)
-            yield stack.enter_context(module.opened(path, offset, self.size(name)))
+            told = {"attributes": True} if module is hdf5 else {}
+            try:
+                yield stack.enter_context(module.opened(path, offset, self.size(name), **told))
+            except CorruptFileError as error:
+                if error.path == str(self.path):
+                    raise
+                raise CorruptFileError(
+                    self.path, error.rule, error.expected, error.received, error.fix
+                ) from error
 
 
 class _ZipReader(_Reader):
@@ -469,7 +477,8 @@ def save_weights(
         raise ValueError(explain(rule, fix="Call the model on data first, or build(input_shape)."))
     _require_free(path, overwrite)
     require_folder(path, model.name)
-    module.write(path, keras_paths.saved_arrays(_objects(model, skip)))
+    objects = _objects(model, skip)
+    module.write(path, keras_paths.saved_arrays(objects), keras_paths.names_of(objects))
 
 
 def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **kwargs: Any) -> None:

@@ -37,7 +37,7 @@ class Seeds:
         """Its seed and the number of its draws."""
         return self.generator.state
 
-    def assign(self, value: Any) -> None:
+    def fill(self, value: Any) -> None:
         """Let it go on from there."""
         self.generator.set_state(value)
 
@@ -52,6 +52,11 @@ def saved_objects(model: Any, skip: Iterable[Any] = ()) -> dict[str, Any]:
     found: dict[str, Any] = {}
     _visit(model, "", {id(item) for item in skip}, found)
     return found
+
+
+def names_of(objects: Mapping[str, Any]) -> dict[str, str]:
+    """What some objects are called, by their paths; Keras's files tell it beside the variables."""
+    return {path: str(item.name) for path, item in objects.items()}
 
 
 def variables_below(path: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from gputrain import config
 from gputrain.data.io.errors import CorruptFileError, FilePath
 from gputrain.optimizers import Optimizer
 from gputrain.saving import keras_paths
@@ -34,21 +35,32 @@ class Budget:
 
     def __init__(self, path: FilePath, held: int) -> None:
         self._path, self._held, self._taken = path, held, 0
-        self._most = held * _WIDER + _BESIDE
+        self._most = held * _WIDER + config.model_memory()
 
-    def __call__(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
+    def keep(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
         """Count a variable before it is made.
 
         Raises:
             CorruptFileError: the file cannot hold it.
         """
+        self.pass_by(where, shape, dtype)
+        self._taken += math.prod(shape) * np.dtype(dtype).itemsize
+
+    def pass_by(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
+        """Refuse something else that is made, beside the variables, where that is too much.
+
+        Raises:
+            CorruptFileError: the variables of the file would not take as much.
+        """
         size = math.prod(shape) * np.dtype(dtype).itemsize
-        self._taken += size
-        if self._taken > self._most:
+        total = self._taken + size
+        if total > self._most:
             rule = "the weights that the config describes are in the file"
             expected = f"at most {self._most} bytes for the {self._held} that the file has of weights"
-            received = f"{where!r} of shape {shape}, {size} bytes, and so {self._taken} with those before it"
-            raise CorruptFileError(self._path, rule, expected, received)
+            received = f"{where!r} of shape {shape}, {size} bytes, and so {total} with those before it"
+            more = total - self._held * _WIDER
+            fix = f"The file is damaged; one that you trust may take more: config.set_model_memory({more})."
+            raise CorruptFileError(self._path, rule, expected, received, fix)
 
 
 def most_stored(model: Any) -> int:
@@ -104,8 +116,14 @@ def load_into(
         warnings.warn(text, stacklevel=4)
     for note in matched.notes:
         warnings.warn(note, stacklevel=4)
+    assign(matched, file)
+
+
+def assign(matched: Matched, file: ArrayFile) -> None:
+    """Set what is matched to the arrays of a file."""
     for name, array in file.arrays(list(matched.holders)):
-        matched.holders[name].assign(array)
+        matched.holders[name].fill(array)
+        del array  # the next one is read into other memory
     for item, names in matched.stores:
         arrays = dict(file.arrays(list(names)))
         item.load_own_variables({names[name]: array for name, array in arrays.items()})
@@ -138,7 +156,7 @@ def _matched(
             matched.stores.append((item, names))
             continue
         wanted = {keras_paths.variables_below(path) + key: holder for key, holder in holders.items()}
-        problems = _differences(wanted, {name: specs[name] for name in names})
+        problems = differences(wanted, {name: specs[name] for name in names})
         if isinstance(item, Optimizer) and problems:
             matched.notes.append(_left_alone(item, problems))
         elif problems:
@@ -149,20 +167,20 @@ def _matched(
         if name in specs and specs[name].shape == holder.shape:
             matched.holders[name] = holder
     for name in specs:
-        if name not in known and not _is_other(name, left_out):
+        if name not in known and not is_other(name, left_out):
             place = name.rpartition("/vars/")[0]
             matched.problems.setdefault(place, []).append(f"{name}: the model has no such layer")
     return matched
 
 
-def _is_other(name: str, left_out: set[str]) -> bool:
+def is_other(name: str, left_out: set[str]) -> bool:
     """Whether an array is no weight of the model: gputrain's own, an optimizer's, or of what is left out."""
     first = name.partition("/")[0]
     beginnings = (f"{keras_paths.OWN}/", *(keras_paths.variables_below(path) for path in left_out))
     return name.startswith(beginnings) or first.endswith("optimizer")
 
 
-def _differences(wanted: Mapping[str, Holder], found: Mapping[str, Stored]) -> list[str]:
+def differences(wanted: Mapping[str, Holder], found: Mapping[str, Stored]) -> list[str]:
     """What of the wanted arrays is missing, too much, or of another shape."""
     missing = [
         f"{name} ({holder.name} of shape {holder.shape}) is missing in the file"

@@ -11,6 +11,7 @@ import numpy as np
 
 from gputrain.errors import explain
 from gputrain.names import nearest
+from gputrain.utils.dtypes import as_dtype
 from gputrain.utils.registry import (
     CUSTOM,
     REGISTRIES,
@@ -199,22 +200,37 @@ def deserialize_keras_object(
         return config
     if not ("class_name" in config and "config" in config):
         return {key: deserialize_keras_object(item, custom_objects) for key, item in config.items()}
-    name, inner = config["class_name"], config["config"]
+    name, inner, registered = config["class_name"], config["config"], config.get("registered_name")
+    if not isinstance(name, str):
+        raise ValueError(explain("class_name is a name.", received=repr(name)[:200]))
     if name in ("__numpy__", "__tensor__"):
-        return np.array(inner["value"], inner["dtype"])
+        return _array(inner)
     if name == "__slice__":
         return slice(inner["start"], inner["stop"], inner["step"])
     if name == "__ellipsis__":
         return Ellipsis
     if is_function(config):
         return _named(inner, None, custom_objects)[1]
-    registry, target = _named(config.get("registered_name") or name, config.get("module"), custom_objects)
+    known = registered if registered and isinstance(registered, str) else name
+    registry, target = _named(known, config.get("module"), custom_objects)
     if registry is not None:
         made = registry.deserialize({"class_name": name, "config": inner}, custom_objects)
         return finished(made, config, custom_objects)
     with CustomObjectScope(custom_objects or {}):
         made = target.from_config(inner) if hasattr(target, "from_config") else target(**inner)
     return finished(made, config, custom_objects)
+
+
+def _array(inner: Mapping[str, Any]) -> np.ndarray:
+    """An array of numbers out of nested lists."""
+    dtype = as_dtype(inner["dtype"], "an array of a config")
+    try:
+        if dtype.kind in "biufc":
+            return np.array(inner["value"], dtype)
+        reason = f"dtype {dtype}"
+    except (ValueError, TypeError, OverflowError) as error:
+        reason = str(error)
+    raise ValueError(explain("An array of a config is nested lists of numbers.", received=reason))
 
 
 def finished(made: Any, config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:

@@ -23,6 +23,10 @@ _OF_MODELS = ("name", "inbound_nodes", "shared_object_id")
 # Kinds whose room is not called as several of them are.
 _ROOMS = {"loss": "losses", "metric function": "metrics", "learning-rate schedule": "optimizers.schedules"}
 
+# What code raises that makes an object out of plain data of other kinds than it wrote.
+DAMAGE = (TypeError, LookupError, AttributeError, ArithmeticError)
+_SHOWN = 400  # characters of a config that errors tell
+
 REGISTRIES: list[Registry[Any]] = []  # all of them, in the order of the rooms they are in
 # Classes and functions of a user's own by names such as "Custom>Scale", which configs may then use.
 CUSTOM: dict[str, Any] = {}
@@ -183,10 +187,11 @@ class Registry(Generic[T]):
         try:
             build = getattr(target, "from_config", None)
             return build(arguments) if build is not None else target(**arguments)
-        except TypeError as error:
+        except DAMAGE as error:
+            told = repr(arguments)
             raise ValueError(
-                f"The config of {self.kind} {name!r} must hold its constructor's arguments. "
-                f"Received {arguments!r}: {error}."
+                f"The config of {self.kind} {name!r} must hold its constructor's arguments. Received "
+                f"{told if len(told) < _SHOWN else f'{told[:_SHOWN]}...'}: {said(error)}."
             ) from error
         finally:
             SCOPE.reset(within)
@@ -242,7 +247,8 @@ class Registry(Generic[T]):
         if not isinstance(arguments, Mapping):
             raise ValueError(f"'config' of a saved {self.kind} must be a dict. Received {arguments!r}.")
         own = config.get("registered_name")
-        return own if own in CUSTOM else config["class_name"], dict(arguments)
+        name = own if isinstance(own, str) and own in CUSTOM else config["class_name"]
+        return name, dict(arguments)
 
 
 def home_of(cls: type) -> Registry[Any] | None:
@@ -293,6 +299,11 @@ def described_function(function: Any) -> dict[str, Any]:
     """Return a named function as Keras 3 writes it."""
     name = registered_as(function) or function.__name__
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+
+
+def said(error: BaseException) -> str:
+    """An error in one line: what it says, with its kind where that does not stand alone."""
+    return str(error) if isinstance(error, TypeError) else f"{type(error).__name__}: {error}"
 
 
 def is_function(config: Any) -> bool:

@@ -65,7 +65,7 @@ class Holder(Protocol):
     def numpy(self) -> np.ndarray:
         """A copy of the contents."""
 
-    def assign(self, value: Any) -> Any:
+    def fill(self, value: Any) -> None:
         """Set the contents."""
 
 
@@ -138,7 +138,7 @@ def assign(where: str, variables: Mapping[str, Holder], state: Any) -> None:
     check_names(where, variables, state)
     check_shapes(where, variables, state)
     for name, variable in variables.items():
-        variable.assign(state[name])
+        variable.fill(state[name])
 
 
 def _more(names: list[str]) -> str:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import json
 import pickle
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +17,10 @@ import pytest
 import gputrain as keras
 from gputrain import applications, layers, models
 from gputrain.applications import MobileNet, MobileNetV2, ResNet50, convnext, mobilenet_v3
-from gputrain.applications.layers import CustomScaleLayer, LayerScale, StochasticDepth
 from gputrain.initializers import RandomNormal
 from gputrain.initializers.drawn import without_draws
+from gputrain.layers.core.of_applications import CustomScaleLayer, LayerScale, StochasticDepth
+from tests.subprocesses import environment
 
 pytestmark = pytest.mark.cpu_only("what builders make of their arguments is the same on every device")
 
@@ -255,3 +259,39 @@ def test_modules_of_models_that_prepare_images_themselves() -> None:
     x = np.ones((1, 2, 2, 3))
     assert mobilenet_v3.preprocess_input(x) is x
     assert copy_by_pickle(mobilenet_v3.preprocess_input) is mobilenet_v3.preprocess_input
+
+
+FILE_OF_KERAS = """
+import json, sys
+import gputrain as keras
+
+model = keras.models.model_from_json(sys.stdin.read())
+print(*(type(layer).__name__ for layer in model.layers))
+assert not any(name.startswith("gputrain.applications") for name in sys.modules)
+"""
+
+
+def test_a_file_of_keras_names_them_without_applications() -> None:
+    """As Keras 3.15 writes them, in a process that has not imported their architectures."""
+    rooms = {
+        "CustomScaleLayer": ("keras.src.applications.inception_resnet_v2", CustomScaleLayer(0.5)),
+        "LayerScale": ("keras.src.applications.convnext", LayerScale(1e-6, 4)),
+        "StochasticDepth": ("keras.src.applications.convnext", StochasticDepth(0.1)),
+    }
+    inputs = keras.Input((4,))
+    outputs = rooms["CustomScaleLayer"][1]([inputs, inputs])
+    for name in ("LayerScale", "StochasticDepth"):
+        outputs = rooms[name][1](outputs)
+    text = keras.Model(inputs, outputs).to_json()
+    written = {layer["class_name"]: layer for layer in json.loads(text)["config"]["layers"]}
+    for name, (room, _) in rooms.items():
+        assert (written[name]["module"], written[name]["registered_name"]) == (room, name)
+    done = subprocess.run(
+        [sys.executable, "-c", FILE_OF_KERAS],
+        input=text,
+        text=True,
+        stdout=subprocess.PIPE,
+        check=True,
+        env=environment(),
+    )
+    assert done.stdout.strip() == "InputLayer CustomScaleLayer LayerScale StochasticDepth"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import gputrain as keras
 from gputrain import callbacks
 from gputrain.callbacks.backup import NEWEST, PREVIOUS
 from gputrain.data.io.errors import CorruptFileError
+from gputrain.models.training import identity
 from gputrain.saving import checkpoint
 from gputrain.utils import notes
 from tests.saving.trainings import CASES, X, Y, built, settings
@@ -371,3 +373,72 @@ def test_a_checkpoint_of_another_device_is_plain_numpy(tmp_path: Path) -> None:
     crash("a schedule, arrays", 6, callbacks.BackupAndRestore(tmp_path, save_freq=2))
     kept = checkpoint.read(tmp_path / NEWEST).tree["weights"]
     assert all(isinstance(array, np.ndarray) for array in kept.values())
+
+
+# ----------------------------------------------------------------------------------- losses of the user's own
+
+
+class Scaled(keras.losses.Loss):
+    """Its config leaves out by what it scales."""
+
+    def __init__(self, scale: Any, inner: Any = None) -> None:
+        super().__init__()
+        self.scale, self._inner = scale, inner
+
+    def call(self, y: Any, outputs: Any) -> Any:
+        return self.scale * keras.ops.mean(keras.ops.square(y - outputs), axis=-1)
+
+
+class WithoutConfig(Scaled):
+    def get_config(self) -> Any:
+        raise NotImplementedError
+
+
+def scaled(scale: Any) -> Any:
+    def loss(y: Any, outputs: Any) -> Any:
+        return scale * keras.ops.mean(keras.ops.square(y - outputs), axis=-1)
+
+    return loss
+
+
+def with_default(scale: Any) -> Any:
+    return lambda y, outputs, scale=scale: scaled(scale)(y, outputs)
+
+
+def partly(scale: Any) -> Any:
+    return functools.partial(lambda factor, y, outputs: scaled(factor)(y, outputs), scale)
+
+
+MADE = {
+    "a class": Scaled,
+    "a class without a config": WithoutConfig,
+    "a loss within a loss": lambda scale: Scaled(1.0, Scaled(scale)),
+    "a function that captured it": scaled,
+    "a default": with_default,
+    "a part of a function": partly,
+    "several": lambda scale: {"out": WithoutConfig(scale)},
+    "an array": lambda scale: Scaled(np.full(1, scale, "float32")),
+}
+
+
+@pytest.mark.parametrize("make", MADE.values(), ids=MADE)
+def test_losses_of_one_class_are_told_apart(make: Any, tmp_path: Path) -> None:
+    x, y = np.ones((8, 3), "float32"), np.ones((8, 2), "float32")
+
+    def fit(scale: float, **arguments: Any) -> Any:
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="out")])
+        model.compile("sgd", make(scale))
+        return model.fit(x, y, verbose=0, shuffle=False, **arguments)
+
+    backup = callbacks.BackupAndRestore(tmp_path, delete_checkpoint=False)
+    fit(2.0, epochs=1, callbacks=[backup])
+    with pytest.raises(ValueError, match=r"is of another training, .*compile\.loss.*made_with"):
+        fit(3.0, epochs=2, resume=tmp_path / NEWEST)
+    assert fit(2.0, epochs=2, resume=tmp_path / NEWEST).epoch == [0, 1]
+
+
+def test_a_loss_that_holds_itself_is_described() -> None:
+    """To some depth."""
+    loss = Scaled(1.0)
+    loss._inner = [loss]
+    assert "made_with" in identity._serialized(loss)

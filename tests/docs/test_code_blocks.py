@@ -22,8 +22,8 @@ PAGES = sorted(page.name for page in DOCS.glob("*.md") if any(b.language != "tex
 # They change gputrain itself; each with what must stand in the reference then.
 GUIDES = {
     "extend_layer.md": (
-        ("api/layers.md", "`LayerScale(initial=0.1"),
-        ("configuration.md", "| `LayerScale` |"),
+        ("api/layers.md", "`LayerScaling(initial=0.1"),
+        ("configuration.md", "| `LayerScaling` |"),
     ),
     "extend_operation.md": (("api/ops.md", "| `arctan(x)` | The angle whose tangent is x, elementwise. |"),),
 }

@@ -512,3 +512,28 @@ def test_files_with_windows_line_ends(tmp_path: Path) -> None:
     layer = layers.StringLookup(vocabulary=path)
     assert layer.get_vocabulary() == ["[UNK]", "a", "Ü"]
     assert layer.get_config()["vocabulary"] == ["a", "Ü"]  # the config needs no file
+
+
+def test_a_vocabulary_in_a_file_of_the_users(tmp_path: Path) -> None:
+    path = tmp_path / "vocabulary.txt"
+    path.write_text("50\n10\n")
+    numbers = layers.IntegerLookup(vocabulary=path)
+    assert numbers.get_vocabulary() == [-1, 50, 10]
+    words = layers.StringLookup(vocabulary=str(path))
+    assert words.get_vocabulary() == ["[UNK]", "50", "10"]
+    for layer in (numbers, words):
+        again = type(layer).from_config(layer.get_config())
+        assert again.get_vocabulary() == layer.get_vocabulary()
+
+
+@pytest.mark.parametrize("cls", [layers.IntegerLookup, layers.StringLookup, layers.TextVectorization])
+def test_a_config_names_no_file_of_a_vocabulary(tmp_path: Path, cls: Any) -> None:
+    path = tmp_path / "secret"
+    path.write_text("hunter2hunter2\n1\n")
+    layer = cls(vocabulary=[1] if cls is layers.IntegerLookup else ["a"])
+    named = {**layer.get_config(), "vocabulary": str(path)}
+    described = {"class_name": cls.__name__, "config": named}
+    for make in (lambda: cls.from_config(named), lambda: layers.deserialize(described)):
+        with pytest.raises(ValueError, match="its vocabulary in it, and opens no file") as caught:
+            make()
+        assert "hunter2" not in str(caught.value)

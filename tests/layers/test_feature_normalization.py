@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -336,3 +337,32 @@ def test_masks_pass_through_and_gradients_flow() -> None:
     upstream = RNG.normal(size=X.shape).astype("float32")
     layer = adapted(X)
     assert_close(run(layer, [X], upstream).inputs[0], upstream / X.astype("float64").std(0), "float32")
+
+
+@pytest.mark.parametrize("ending", [".keras", ".safetensors"])
+def test_statistics_from_a_file_are_in_use_without_adapt(tmp_path: Path, ending: str) -> None:
+    """As those of an EfficientNet that Keras saved before it was trained: mean 0, variance 1, count 0."""
+
+    def model() -> Any:
+        return keras.Sequential([keras.Input((3,)), layers.Normalization()])
+
+    first = model()
+    if ending == ".keras":
+        first.save(tmp_path / "m.keras")
+        again = keras.models.load_model(tmp_path / "m.keras")
+    else:
+        first.save_weights(tmp_path / "m.safetensors")
+        again = model()
+        again.load_weights(tmp_path / "m.safetensors")
+    np.testing.assert_array_equal(again.predict(X, verbose=0), X)
+    with pytest.raises(ValueError, match="the layer has no statistics yet"):
+        first.predict(X, verbose=0)
+    again.layers[0].reset_state()
+    with pytest.raises(ValueError, match="the layer has no statistics yet"):
+        again.predict(X, verbose=0)
+
+
+def test_weights_that_are_set_are_in_use_though_they_count_nothing() -> None:
+    model = keras.Sequential([keras.Input((3,)), layers.Normalization()])
+    model.set_weights([np.ones(3), np.full(3, 4.0), np.array(0)])
+    assert_close(model.predict(X, verbose=0), (X - 1) / 2, "float32")

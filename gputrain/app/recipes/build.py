@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from gputrain import callbacks, layers, losses, metrics, models, optimizers
@@ -15,8 +17,10 @@ from gputrain.app.recipes.data import Preparation
 from gputrain.app.recipes.data.targets import ClassTargets, Targets
 from gputrain.app.recipes.errors import Source, blaming
 from gputrain.app.recipes.recipe import GIVE_PROBABILITIES, OUTPUTS, Recipe
+from gputrain.runtime.budget import LIMIT
 
 _ROOMS = {"optimizer": optimizers, "loss": losses, "metric": metrics}
+MOST_WEIGHTS = 4 << 30  # bytes; what trains them takes some four times as much
 # What a constructor raises for arguments that it does not take.
 _REFUSALS = (ValueError, TypeError, OverflowError, MemoryError)
 
@@ -31,15 +35,16 @@ def compiled_model(recipe: Recipe, preparation: Preparation) -> models.Model:
     Raises:
         RecipeError: a layer, the optimizer, the loss or a metric does not take its arguments, a layer does
             not fit on the one before it, or the last one has too few or too many outputs; the message names
-            the key path.
+            the key path. The weights take more than 4 GiB, which is found before there is memory for them.
     """
     settings, source, section = recipe.settings, recipe.source, recipe.settings["model"]
     shape, outputs = preparation.inputs.shape, preparation.targets.outputs
-    model = (
-        _sequential(settings["name"], shape, section["layers"], source)
-        if "layers" in section
-        else builders.build(section, recipe.code, shape, outputs, source)
-    )
+    with _limited(source):
+        model = (
+            _sequential(settings["name"], shape, section["layers"], source)
+            if "layers" in section
+            else builders.build(section, recipe.code, shape, outputs, source)
+        )
     _check_outputs(model, preparation.targets, recipe)
     with blaming(source.file, _REFUSALS):
         model.compile(
@@ -51,6 +56,38 @@ def compiled_model(recipe: Recipe, preparation: Preparation) -> models.Model:
             ],
         )
     return model
+
+
+@contextmanager
+def _limited(source: Source) -> Iterator[None]:
+    """Within it the variables of a model take no more than there may be of weights."""
+    before = LIMIT.set(_Limit(source))
+    try:
+        yield
+    finally:
+        LIMIT.reset(before)
+
+
+class _Limit:
+    """How much memory there is for what a recipe describes."""
+
+    def __init__(self, source: Source) -> None:
+        self._source, self._taken = source, 0
+
+    def keep(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
+        """See `runtime.budget.Budget`."""
+        self.pass_by(where, shape, dtype)
+        self._taken += math.prod(shape) * np.dtype(dtype).itemsize
+
+    def pass_by(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
+        """See `runtime.budget.Budget`."""
+        total = self._taken + math.prod(shape) * np.dtype(dtype).itemsize
+        if total > MOST_WEIGHTS:
+            rule = "The weights of a recipe's model have a limit."
+            expected = f"at most {MOST_WEIGHTS} bytes"
+            received = f"{where} of shape {shape}, and so {total} bytes with those before it"
+            fix = "Take smaller layers; a program of your own may have larger ones."
+            raise self._source.error("model", rule, expected=expected, received=received, fix=fix)
 
 
 def _check_outputs(model: models.Model, targets: Targets, recipe: Recipe) -> None:
@@ -78,7 +115,8 @@ def _sequential(
     for index, table in enumerate(tables):
         path = f"model.layers[{index}]"
         with blaming(source.place(f"{path} ({table['type']})"), _REFUSALS):
-            model.add(find_class("layer", table["type"], path, source)(**_arguments(table, "type")))
+            cls = find_class("layer", table["type"], path, source)
+            model.add(cls.from_config(_arguments(table, "type")))
     return model
 
 

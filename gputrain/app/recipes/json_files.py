@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+from gputrain.data.io.files import open_regular
 from gputrain.datasets import CorruptFileError
 
 T = TypeVar("T")
@@ -24,9 +25,9 @@ def read_json(path: Path, rule: str, make: Callable[[Any], T], max_bytes: int = 
 
     Raises:
         OSError: it cannot be read.
-        CorruptFileError: it is too large, no JSON, or `make` refuses it.
+        CorruptFileError: it is no regular file, too large, no JSON, or `make` refuses it.
     """
-    with path.open("rb") as stream:
+    with open_regular(path) as stream:
         data = stream.read(max_bytes + 1)
     if len(data) > max_bytes:
         raise CorruptFileError(path, rule, f"at most {max_bytes} bytes", "more")

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable
 from typing import Any
 
+from gputrain.app.recipes import toml_reader
 from gputrain.app.recipes.errors import RecipeError, Source
 from gputrain.app.recipes.schema import join
 
@@ -79,8 +79,8 @@ def _leave_out_others(table: dict[str, Any], path: str) -> None:
 
 def _parsed(text: str) -> Any:
     try:
-        table = tomllib.loads(f"value = {text}")
-    except (tomllib.TOMLDecodeError, ValueError, RecursionError):
+        table = toml_reader.loads(f"value = {text}")
+    except (ValueError, RecursionError):
         return text
     return table["value"] if table.keys() == {"value"} else text
 

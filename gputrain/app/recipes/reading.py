@@ -6,7 +6,9 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from gputrain.app.recipes import toml_reader
 from gputrain.app.recipes.errors import Source
+from gputrain.data.io.files import open_regular
 from gputrain.data.io.sniff import describe, kind_of
 from gputrain.names import nearest
 from gputrain.utils.resources import configs_dir
@@ -64,9 +66,10 @@ def read_table(path: Path, source: Source) -> dict[str, Any]:
 
     Raises:
         RecipeError: it cannot be read, is larger than 1 MiB, or is not TOML in UTF-8.
+        CorruptFileError: it is not a regular file.
     """
     try:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             data = stream.read(MAX_BYTES + 1)
     except OSError as error:
         raise source.error("", "The recipe cannot be read.", received=error.strerror or error) from error
@@ -74,7 +77,7 @@ def read_table(path: Path, source: Source) -> dict[str, Any]:
         rule = f"A recipe must not be larger than {MAX_BYTES} bytes."
         raise source.error("", rule, received="a larger file")
     try:
-        return tomllib.loads(data.decode("utf-8"))
+        return toml_reader.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         kind = kind_of(path)
         received = f"byte {error.start} is not" if kind in ("text", "binary") else describe(kind)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from gputrain.app.recipes.reading import CONFIG
 from gputrain.callbacks.backup import NEWEST
+from gputrain.data.io.errors import CorruptFileError
 from gputrain.data.io.npz_writer import write_npz
 from gputrain.errors import explain
 from gputrain.runtime import Variable
@@ -50,7 +52,15 @@ class RunFolder:
 
     @classmethod
     def reopened(cls, path: Path) -> RunFolder:
-        """The folder of a run that was begun before, without what a killed process left half written."""
+        """The folder of a run that was begun before, without what a killed process left half written.
+
+        Raises:
+            CorruptFileError: it holds something other than files and folders: a link would lead elsewhere.
+        """
+        for file in path.iterdir():
+            if file.is_symlink() or not (file.is_file() or file.is_dir()):
+                kind = stat.filemode(file.lstat().st_mode)
+                raise CorruptFileError(file, "a run that resumes has plain files", "a file", kind)
         remove_leftovers(path)
         folder = cls.__new__(cls)
         folder._name_files(path)

@@ -338,6 +338,8 @@ def _keep_interrupted(watched: _Training) -> str:
 def _keep_elsewhere(watched: _Training, error: OSError) -> OSError | None:
     """Where a run folder cannot be written to, keep what was trained in one for temporary files.
 
+    Where that cannot be written to either, as on one full disk, the weights go to the space taken for them.
+
     Returns:
         the error to raise, with words on that folder; None where there is nothing to keep, or no place.
     """
@@ -353,13 +355,18 @@ def _keep_elsewhere(watched: _Training, error: OSError) -> OSError | None:
         for name in (folder.history.name, folder.history_lines.name, folder.log.name, NEWEST):
             with contextlib.suppress(OSError):
                 other.keep(folder.path / name)
+        place = other.path
     except OSError:
-        return None
+        try:
+            folder.write_weights(model.weights, model.name)
+        except OSError:
+            return None
+        place = folder.path
     return OSError(
         explain(
             f"{error.filename or folder.path}: {error.strerror or error}.",
-            fix=f"{other.path} keeps the weights as of step {steps}, with all that `gputrain evaluate` and "
-            f"`gputrain predict` need. {how_to_go_on(other.path)}".rstrip(),
+            fix=f"{place} keeps the weights as of step {steps}, with all that `gputrain evaluate` and "
+            f"`gputrain predict` need. {how_to_go_on(place)}".rstrip(),
         )
     )
 

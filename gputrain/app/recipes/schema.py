@@ -90,7 +90,9 @@ TOP: Mapping[str, Key] = {
 
 DATA: Mapping[str, Key] = {
     "dataset": settings.choice(tuple(DATASETS), "A data set that gputrain knows (see `gputrain datasets`)."),
-    "file": settings.text("A file of the training data: CSV, npz, npy or IDX."),
+    "file": settings.text(
+        "A file of the training data: CSV (named .csv, .tsv, .txt or .data), npz, npy or IDX."
+    ),
     "folder": settings.text("A folder of images, with a folder for each class in it."),
     "test_file": settings.text("A file of the same form with the test data."),
     "test_folder": settings.text("A folder of the same form with the test images."),

@@ -24,6 +24,8 @@ from gputrain.callbacks.backup import NEWEST
 from gputrain.data.io.npz import names_and_shapes, read_npz
 from gputrain.data.io.sniff import describe, kind_of
 from gputrain.datasets import CorruptFileError
+from gputrain.runtime.budget import FROM_FILE
+from gputrain.saving.loading import Budget
 from gputrain.utils.plain import by_path
 
 
@@ -58,10 +60,18 @@ class StoredRun:
 
         Raises:
             OSError, CorruptFileError: the weights are not there, damaged, or those of another model.
-            DeviceError, RecipeError: as `bare_model`.
+            RecipeError: as `bare_model`; the model has weights that their file cannot hold, which is found
+                before there is memory for them.
+            DeviceError: as `bare_model`.
         """
-        model = self.bare_model()
-        _load_weights(model, self.folder / WEIGHTS)
+        path = self.folder / WEIGHTS
+        there = names_and_shapes(path)
+        before = FROM_FILE.set(Budget(path, path.stat().st_size))
+        try:
+            model = self.bare_model()
+        finally:
+            FROM_FILE.reset(before)
+        _load_weights(model, path, there)
         return model
 
 
@@ -159,11 +169,10 @@ def _object(value: Any) -> dict[str, Any]:
     return value
 
 
-def _load_weights(model: models.Model, path: Path) -> None:
+def _load_weights(model: models.Model, path: Path, there: Mapping[str, tuple[int, ...]]) -> None:
     """Set the model's weights; names and shapes are compared before anything is read."""
     weights = {name_within(weight, model.name): weight for weight in model.weights}
     wanted = {name: tuple(weight.shape) for name, weight in weights.items()}
-    there = {name: tuple(shape) for name, shape in names_and_shapes(path).items()}
     for name in dict.fromkeys((*wanted, *there)):
         if wanted.get(name) != there.get(name):
             rule = "The weights must be those of the model in config.toml"

@@ -10,12 +10,11 @@ from typing import Any, BinaryIO, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from gputrain import config
 from gputrain.data.io.errors import CorruptFileError, FilePath
 
 # Deflate cannot expand a byte into more than 1032 (a match of 258 bytes costs at least 2 bits).
 MAX_DEFLATE_RATIO = 1032
-# What a reader takes from one file unless it is told otherwise, in bytes.
-DEFAULT_BUDGET = 1 << 30
 _CHUNK = 1 << 20
 
 
@@ -108,7 +107,16 @@ def require_at_most(path: FilePath, rule: str, limit: int, received: int) -> Non
         raise CorruptFileError(path, rule, f"at most {limit} bytes", f"{received} bytes")
 
 
-def require_budget(path: FilePath, header: Header, max_bytes: int) -> None:
-    """Raise CorruptFileError if the array that a header declares takes more than `max_bytes`."""
+def require_budget(path: FilePath, header: Header, max_bytes: int | None) -> None:
+    """Raise CorruptFileError if the array that a header declares takes more than `require_memory` allows."""
     rule = f"the shape {header.shape} must fit the memory allowed for one file"
-    require_at_most(path, rule, max_bytes, header.data_bytes)
+    require_memory(path, rule, max_bytes, header.data_bytes)
+
+
+def require_memory(path: FilePath, rule: str, max_bytes: int | None, needed: int) -> None:
+    """Raise CorruptFileError, for `rule`, if there are more bytes than allowed: `max_bytes`, or the setting."""
+    most = config.file_memory() if max_bytes is None else max_bytes
+    if needed > most:
+        way = f"config.set_file_memory({needed})" if max_bytes is None else f"max_bytes={needed}"
+        fix = f"A file that you trust may take more: {way}."
+        raise CorruptFileError(path, rule, f"at most {most} bytes", f"{needed} bytes", fix)

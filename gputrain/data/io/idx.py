@@ -30,7 +30,7 @@ _GZIP_MAGIC = b"\x1f\x8b"
 MAX_DIMS = 32
 
 
-def read_idx(path: FilePath, *, max_bytes: int = files.DEFAULT_BUDGET) -> NDArray[Any]:
+def read_idx(path: FilePath, *, max_bytes: int | None = None) -> NDArray[Any]:
     """Read one IDX file, raw or gzipped (told apart by content, not by name).
 
     The size that the header declares is compared with the file's own size, or with what a gzip file of that
@@ -38,7 +38,7 @@ def read_idx(path: FilePath, *, max_bytes: int = files.DEFAULT_BUDGET) -> NDArra
 
     Args:
         path: the file.
-        max_bytes: int, largest array to accept, in bytes.
+        max_bytes: int, largest array to accept, in bytes; None: the setting `file_memory`.
 
     Returns:
         A new array in native byte order: uint8, int8, int16, int32, float32 or float64, of the file's shape.
@@ -56,7 +56,7 @@ def read_idx(path: FilePath, *, max_bytes: int = files.DEFAULT_BUDGET) -> NDArra
         return read(path, file, max_bytes)
 
 
-def _read_raw(path: FilePath, file: BinaryIO, max_bytes: int) -> NDArray[Any]:
+def _read_raw(path: FilePath, file: BinaryIO, max_bytes: int | None) -> NDArray[Any]:
     header = _read_header(path, file)
     files.require_budget(path, header, max_bytes)
     declared, actual = header.size + header.data_bytes, os.fstat(file.fileno()).st_size
@@ -64,7 +64,7 @@ def _read_raw(path: FilePath, file: BinaryIO, max_bytes: int) -> NDArray[Any]:
     return _read_data(path, file, header)
 
 
-def _read_gzip(path: FilePath, file: BinaryIO, max_bytes: int) -> NDArray[Any]:
+def _read_gzip(path: FilePath, file: BinaryIO, max_bytes: int | None) -> NDArray[Any]:
     import gzip
 
     compressed = os.fstat(file.fileno()).st_size

@@ -21,14 +21,14 @@ from gputrain.errors import explain
 _WHAT = "the file"
 
 
-def read_npy(path: FilePath, *, max_bytes: int = files.DEFAULT_BUDGET) -> NDArray[Any]:
+def read_npy(path: FilePath, *, max_bytes: int | None = None) -> NDArray[Any]:
     """Read an npy file of numbers or booleans into memory.
 
     Refused: pickled objects, records, strings and dates; shapes that do not fit the file; bytes left over.
 
     Args:
         path: the file, as written by `numpy.save`.
-        max_bytes: int, largest array to accept, in bytes.
+        max_bytes: int, largest array to accept, in bytes; None: the setting `file_memory`.
 
     Returns:
         A new array of the file's shape, native byte order.

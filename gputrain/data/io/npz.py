@@ -21,7 +21,7 @@ _NPY = ".npy"
 
 
 def read_npz(
-    path: FilePath, names: Iterable[str] | None = None, *, max_bytes: int = files.DEFAULT_BUDGET
+    path: FilePath, names: Iterable[str] | None = None, *, max_bytes: int | None = None
 ) -> dict[str, NDArray[Any]]:
     """Read arrays of numbers or booleans from an npz file.
 
@@ -31,7 +31,8 @@ def read_npz(
     Args:
         path: the file, as written by `numpy.savez` or `numpy.savez_compressed`.
         names: names wanted, without `.npy`; None means all. Only these are read; all members are checked.
-        max_bytes: int, most bytes to accept for all wanted arrays together.
+        max_bytes: int, most bytes to accept for all wanted arrays together; None: the setting
+            `file_memory`.
 
     Returns:
         dict of name to a new array, native byte order, in the order of `names` or else of the file.
@@ -71,7 +72,7 @@ def names_and_shapes(path: FilePath) -> dict[str, tuple[int, ...]]:
 
 
 def iter_member(
-    path: FilePath, name: str, rows: int = 256, *, max_bytes: int = files.DEFAULT_BUDGET
+    path: FilePath, name: str, rows: int = 256, *, max_bytes: int | None = None
 ) -> Iterator[NDArray[Any]]:
     """Read one array of an npz file in portions, so that memory holds one portion and not the array.
 
@@ -82,7 +83,8 @@ def iter_member(
         path: the file.
         name: which array, without `.npy`.
         rows: int >= 1, samples per portion; the last one may be smaller.
-        max_bytes: int, largest portion to accept, in bytes; in Fortran order the largest array.
+        max_bytes: int, largest portion to accept, in bytes; in Fortran order the largest array. None: the
+            setting `file_memory`.
 
     Yields:
         A new array, native byte order, shape (at most `rows`, ...).
@@ -143,10 +145,10 @@ class NpzFile:
             rule, there = f"the arrays {wanted} must be there", f"{self.names[:20]}"
             raise CorruptFileError(self._path, rule, f"{missing} too", there)
 
-    def require_budget(self, names: list[str], max_bytes: int) -> None:
+    def require_budget(self, names: list[str], max_bytes: int | None) -> None:
         """Raise CorruptFileError if these members take more memory than allowed."""
         total = sum(self._size(name) for name in names)
-        files.require_at_most(self._path, "the arrays must fit the memory allowed", max_bytes, total)
+        files.require_memory(self._path, "the arrays must fit the memory allowed", max_bytes, total)
 
     def _size(self, name: str) -> int:
         return self._archive.members[name + _NPY].file_size
@@ -169,13 +171,13 @@ class NpzFile:
         self._require_filled(name, header, filled + rest)
         return as_array(self._path, _said(name), raw, header)
 
-    def stream(self, name: str, rows: int, max_bytes: int) -> Iterator[NDArray[Any]]:
+    def stream(self, name: str, rows: int, max_bytes: int | None) -> Iterator[NDArray[Any]]:
         """The array, `rows` rows at a time."""
         header = self.header(name)
         count, *row = header.shape
         rows = min(rows, max(count, 1))
         rule = f"{rows} rows of {_said(name)} must fit the memory allowed"
-        files.require_at_most(self._path, rule, max_bytes, header._replace(shape=(rows, *row)).data_bytes)
+        files.require_memory(self._path, rule, max_bytes, header._replace(shape=(rows, *row)).data_bytes)
         done = 0
         with zips.reading(self._path), self._archive.open(name + _NPY) as stream:
             stream.read(header.size)

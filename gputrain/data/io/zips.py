@@ -57,9 +57,9 @@ def reading(path: FilePath) -> Iterator[None]:
     except CorruptFileError:
         raise
     except _damage() as error:
-        received = f"{type(error).__name__}: {error}"
-        rule = "the zip file must be whole"
-        raise CorruptFileError(path, rule, "a valid zip file", received) from error
+        received = f"a file that is cut off or damaged ({type(error).__name__}: {error})"
+        rule, fix = "the zip file must be whole", "Copy, download or save it once more."
+        raise CorruptFileError(path, rule, "all of its bytes", received, fix) from error
 
 
 class _ShortReads:

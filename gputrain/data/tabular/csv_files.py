@@ -140,7 +140,7 @@ class _Reader:
         else:
             fix = f"Put cells that hold {self.delimiter!r} in double quotes"
         rule, expected = "Every row has as many cells as the header.", len(self.names)
-        received = f"{len(row)} cells, the first of them {row[0][:40]!r}"
+        received = f"{len(row)} cell{'' if len(row) == 1 else 's'}"
         fix = f"{fix}, or name another delimiter than {self.delimiter!r}."
         return _broken(self.path, line, rule, expected=expected, received=received, fix=fix)
 

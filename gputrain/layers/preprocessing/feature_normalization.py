@@ -43,7 +43,8 @@ class Normalization(Layer):
     Attributes:
         mean, variance: what is used, once the layer is built: variables (read them with numpy.asarray or
             `.numpy()`), or arrays where they were given.
-        needs_adapt: whether a call before `adapt` is an error; else mean 0 and variance 1 count until then.
+        needs_adapt: whether a call before `adapt`, or before weights come from a file, is an error; else
+            mean 0 and variance 1 count until then.
 
     Shapes:
         any shape of numbers, kept, in the layer's dtype; the statistics have the sizes of the kept axes.
@@ -94,15 +95,15 @@ class Normalization(Layer):
         self.count.changed = self._see_count
 
     def _see_count(self) -> None:
-        """The count was set, here or by a loaded file: statistics of no sample are none."""
+        """The count was set, here or with all weights: those of Keras are in use though they count none."""
         assert self.count is not None
-        self._adapted = int(self.count) > 0
+        is_given = self.mean.numpy().any() or (self.variance.numpy() != 1).any()
+        self._adapted = bool(int(self.count) > 0 or is_given)
 
     def load_own_variables(self, store: Any) -> None:
-        """Take mean, variance and count; those of Keras are in use though they count no samples."""
+        """Take mean, variance and count. What was saved is in use, also where nothing was adapted."""
         super().load_own_variables(store)
-        if self.count is not None and not self._adapted:
-            self._adapted = bool(self.mean.numpy().any() or (self.variance.numpy() != 1).any())
+        self._adapted = True
 
     # --------------------------------------------------------------------------------------------- statistics
 
@@ -136,6 +137,7 @@ class Normalization(Layer):
         self._moments = None
         if self.count is not None:
             self.count.assign(0)
+        self._adapted = False
 
     def update_state(self, data: Any) -> None:
         """Add a batch to the statistics; `finalize_state` puts them to use.

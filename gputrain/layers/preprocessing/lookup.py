@@ -23,7 +23,13 @@ from gputrain.layers.preprocessing.data_layer import (
     no_sparse,
 )
 from gputrain.layers.preprocessing.fingerprints import fingerprints, siphashes
-from gputrain.layers.preprocessing.vocabulary import TokenCounts, read_vocabulary, unknown, without_special
+from gputrain.layers.preprocessing.vocabulary import (
+    TokenCounts,
+    read_vocabulary,
+    require_tokens,
+    unknown,
+    without_special,
+)
 from gputrain.ops.derived_sums import searchsorted
 
 MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
@@ -186,7 +192,7 @@ class Lookup(DataLayer):
                 `max_tokens`; weights are missing, too many, or not asked for.
         """
         if isinstance(vocabulary, str | Path):
-            vocabulary = read_vocabulary(vocabulary, self.name)
+            vocabulary = self._of_lines(read_vocabulary(vocabulary, self.name))
         given = self._as_tokens(vocabulary)
         reserved = [] if self.mask_token is None else [self.mask_token]
         reserved += [self.oov_token] if self.invert and self.oov_token is not None else []
@@ -438,7 +444,12 @@ class Lookup(DataLayer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
-        """A layer from `get_config()`, with its vocabulary."""
+        """A layer from `get_config()`, with its vocabulary.
+
+        Raises:
+            ValueError: the config names a file: what a stranger wrote opens none.
+        """
+        require_tokens(config, cls.__name__)
         left_out = ("vocabulary_size", *(() if "oov_method" in cls._declared_arguments else ("oov_method",)))
         return super().from_config({key: value for key, value in config.items() if key not in left_out})
 

@@ -15,6 +15,7 @@ from gputrain.errors import DataError, ShapeError, explain
 from gputrain.layers.base import arguments, declared, registry
 from gputrain.layers.preprocessing.data_layer import HostLayer, as_text, batches, no_sparse
 from gputrain.layers.preprocessing.lookup import StringLookup, max_tokens, output_mode
+from gputrain.layers.preprocessing.vocabulary import require_tokens
 from gputrain.utils.custom_objects import deserialize_keras_object, serialize_keras_object
 from gputrain.utils.signatures import only_taken
 
@@ -315,7 +316,12 @@ class TextVectorization(HostLayer):
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> TextVectorization:
-        """A layer from `get_config()`, with its vocabulary."""
+        """A layer from `get_config()`, with its vocabulary.
+
+        Raises:
+            ValueError: the config names a file: what a stranger wrote opens none.
+        """
+        require_tokens(config, cls.__name__)
         made: TextVectorization = super().from_config(
             {name: value for name, value in config.items() if name != "vocabulary_size"}
         )

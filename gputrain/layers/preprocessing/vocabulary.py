@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,18 @@ def read_vocabulary(path: str | Path, where: str) -> list[str]:
         raise ValueError(explain(rule, received=str(path), fix="Give a file with a token on each line."))
     lines = Path(path).read_text("utf-8").split("\n")
     return [line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines)]
+
+
+def require_tokens(config: Mapping[str, Any], where: str) -> None:
+    """Refuse the config of a layer that names a file of its vocabulary, which anybody may have written.
+
+    Raises:
+        ValueError: it does.
+    """
+    if isinstance(named := config.get("vocabulary"), str | Path):
+        rule = f"{where}: a config has its vocabulary in it, and opens no file."
+        fix = "Write the tokens into the config, or make the layer anew with vocabulary= and the file."
+        raise ValueError(explain(rule, received=repr(str(named)[:200]), fix=fix))
 
 
 def without_special(

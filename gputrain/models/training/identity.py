@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Iterator, Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
+import numpy as np
+
+from gputrain.data import Arrays, fingerprint
 from gputrain.data.sources import Source
 from gputrain.errors import explain
 from gputrain.names import snake_case
@@ -16,6 +20,7 @@ from gputrain.utils.plain import as_json, by_path
 _COMPILED = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
 _SHOWN = 5  # differences that an error tells
 _ABSENT = "nothing"
+_DEPTH = 5  # of losses and metrics within each other
 
 
 class Identity:
@@ -78,7 +83,7 @@ class Identity:
     def _compiled(self) -> dict[str, Any]:
         model = self._model
         losses, metrics = model._compile_loss, model._compile_metrics
-        config = _serialized(model.optimizer)
+        config = _config(model.optimizer)
         rate = getattr(model.optimizer, "given_rate", None)
         if isinstance(config, dict) and isinstance(rate, int | float):
             config["config"]["learning_rate"] = float(rate)  # the rate of now is a part of the state
@@ -92,12 +97,62 @@ class Identity:
         return {**dict(zip(_COMPILED, values, strict=True)), "steps_per_execution": model.steps_per_execution}
 
 
-def _serialized(value: Any) -> Any:
+def _config(value: Any) -> Any:
     """The config of a value; of one without, the name of its class."""
     try:
         return serialize_keras_object(value)
     except (TypeError, NotImplementedError, ValueError, AttributeError):
         return type(value).__name__
+
+
+def _serialized(value: Any, depth: int = _DEPTH) -> Any:
+    """The config of a value, with what a class or function of the user's was made with.
+
+    Args:
+        value: a loss, a metric, or a container of them.
+        depth: how far to look into what those hold.
+    """
+    if depth == 0:
+        return type(value).__name__
+    if isinstance(value, Mapping):
+        return {key: _serialized(item, depth - 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_serialized(item, depth - 1) for item in value]
+    if isinstance(value, np.ndarray) and value.ndim and value.dtype.kind in "biufc":
+        return fingerprint.of_arrays(Arrays(value))["x"]
+    held = {name: item for name, item in _made_with(value).items() if _tells(item)}
+    made_with = {name: _serialized(item, depth - 1) for name, item in held.items()}
+    return {"config": _config(value), "made_with": made_with} if made_with else _config(value)
+
+
+def _made_with(value: Any) -> dict[str, Any]:
+    """What tells apart two values of one class or function of the user's, which configs may leave out.
+
+    Of an object it is what its constructor's arguments became, if kept by their names; of a function, what it
+    captured, and its defaults.
+    """
+    is_function = inspect.isfunction(value)
+    own = value if is_function else type(value)
+    if isinstance(value, partial):
+        return {"function": value.func, "arguments": value.args, **value.keywords}
+    if own.__module__.partition(".")[0] in (__name__.partition(".")[0], "builtins"):
+        return {}
+    try:
+        parameters = inspect.signature(own if is_function else own.__init__).parameters
+        captured = inspect.getclosurevars(value).nonlocals if is_function else {}
+    except (TypeError, ValueError):  # of compiled code, or captured before it had a value
+        return {}
+    if is_function:
+        return {**{name: each.default for name, each in parameters.items()}, **captured}
+    kept, names = getattr(value, "__dict__", {}), [name for name in parameters if name != "name"]
+    return {name: kept[key] for name in names for key in (f"_{name}", name) if key in kept}
+
+
+def _tells(item: Any) -> bool:
+    """Whether a value is one to compare: numbers, text, what describes itself; no layers or variables."""
+    plain = str | bool | int | float | np.ndarray | np.generic | Mapping | list | tuple
+    is_described = hasattr(item, "get_config") and not hasattr(item, "trainable")
+    return item is None or isinstance(item, plain) or inspect.isfunction(item) or is_described
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from gputrain.data.io.errors import CorruptFileError, FilePath
+from gputrain.data.io.files import require_memory
 
 BFLOAT16 = "bfloat16"  # read as float32: there is no such dtype here
 
@@ -38,11 +39,16 @@ class ArrayFile(Protocol):
 
     Attributes:
         specs: what it holds, known before anything is read.
+        names: what layers are called, by their paths, as far as the file says.
     """
 
     @property
     def specs(self) -> Mapping[str, Stored]:
         """What the file holds."""
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What layers are called."""
 
     def arrays(self, names: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
         """The arrays of these names, one after the other, so that memory holds one at a time.
@@ -56,7 +62,7 @@ Opened = AbstractContextManager[ArrayFile]
 
 
 def read_all(
-    file: Opened, path: FilePath, wanted: Mapping[str, Any] | None, max_bytes: int
+    file: Opened, path: FilePath, wanted: Mapping[str, Any] | None, max_bytes: int | None
 ) -> dict[str, Any]:
     """All arrays of a file, or those wanted.
 
@@ -64,7 +70,7 @@ def read_all(
         file: to be opened.
         path: its place, for errors.
         wanted: names, and what has the shape and the dtype of each; None for all.
-        max_bytes: most bytes for all of them together.
+        max_bytes: most bytes for all of them together; None: the setting `file_memory`.
 
     Raises:
         CorruptFileError: an array is missing or has another shape or dtype; they are too large together.
@@ -74,9 +80,7 @@ def read_all(
         for name in names if wanted is not None else ():
             require_as_wanted(path, name, opened.specs.get(name), wanted[name])  # type: ignore[index]
         total = sum(opened.specs[name].nbytes for name in names)
-        if total > max_bytes:
-            rule = "the arrays must fit the memory allowed"
-            raise CorruptFileError(path, rule, f"at most {max_bytes} bytes", f"{total} bytes")
+        require_memory(path, "the arrays must fit the memory allowed", max_bytes, total)
         return dict(opened.arrays(names))
 
 

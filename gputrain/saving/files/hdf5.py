@@ -25,6 +25,7 @@ MEMORY = 256 << 20  # bytes that the reading process may take beside its librari
 SECONDS = 5  # of processor time, and one more for each so many bytes:
 _BYTES_A_SECOND = 50 << 20
 _PATIENCE = 60  # seconds that it may take beside that, when the machine is busy
+_VARIABLES, _NAME = "vars", "name"  # the group of a layer's variables, and its attribute
 _CHILD = Path(__file__).with_name("hdf5_child.py")
 
 
@@ -50,12 +51,13 @@ def require_h5py() -> None:
         )
 
 
-def write(path: FilePath, arrays: Mapping[str, Any]) -> None:
+def write(path: FilePath, arrays: Mapping[str, Any], names: Mapping[str, str] | None = None) -> None:
     """Write arrays into a file, whole or not at all.
 
     Args:
         path: the file.
         arrays: arrays or variables by name; "/" divides the names of groups.
+        names: what layers are called, by their paths.
 
     Raises:
         ImportError: h5py is not installed.
@@ -65,27 +67,29 @@ def write(path: FilePath, arrays: Mapping[str, Any]) -> None:
         >>> write("model.weights.h5", {"layers/dense/vars/0": numpy.ones((3, 2))})
     """
     require_h5py()
-    write_atomically(Path(path), lambda stream: write_into(stream, arrays))
+    write_atomically(Path(path), lambda stream: write_into(stream, arrays, names))
 
 
-def write_into(stream: Any, arrays: Mapping[str, Any]) -> None:
+def write_into(stream: Any, arrays: Mapping[str, Any], names: Mapping[str, str] | None = None) -> None:
     """Write arrays into a stream that can be sought and read."""
     import h5py
 
     with h5py.File(stream, "w") as file:
         for name, value in arrays.items():
             file.create_dataset(name, data=on_host(value))
+        for path, name in (names or {}).items():
+            file.require_group(f"{path}/{_VARIABLES}" if path else _VARIABLES).attrs[_NAME] = name
 
 
 def read(
-    path: FilePath, wanted: Mapping[str, Any] | None = None, max_bytes: int = files.DEFAULT_BUDGET
+    path: FilePath, wanted: Mapping[str, Any] | None = None, max_bytes: int | None = None
 ) -> dict[str, np.ndarray]:
     """Read arrays from a file.
 
     Args:
         path: the file.
         wanted: names, and what has the shape and the dtype of each; None for all.
-        max_bytes: most bytes for all of them together.
+        max_bytes: most bytes for all of them together; None: the setting `file_memory`.
 
     Raises:
         CorruptFileError: the file is damaged, leads to other files, takes too much time or memory, or does
@@ -129,6 +133,7 @@ class Hdf5File:
     Attributes:
         specs: what it holds of numbers.
         attributes: text and numbers of each group by name, where they were asked for.
+        names: what layers are called, by their paths, likewise.
     """
 
     def __init__(self, path: FilePath, offset: int, size: int, attributes: bool) -> None:
@@ -161,6 +166,11 @@ class Hdf5File:
             answer = self._answer()
             self.specs = self._held_specs(answer["datasets"], size)
             self.attributes: dict[str, dict[str, Any]] = answer.get("attributes", {})
+            self.names = {
+                path.removesuffix(_VARIABLES).removesuffix("/"): str(own[_NAME])
+                for path, own in self.attributes.items()
+                if path.rpartition("/")[2] == _VARIABLES and _NAME in own
+            }
         except BaseException:
             self.close()
             raise

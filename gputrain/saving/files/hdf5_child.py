@@ -19,7 +19,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-PIECE = 1 << 22  # bytes that are read at once
+PIECE = 1 << 18  # bytes that are read at once: more takes more memory and is no faster
+PIECE_OF_CHUNKS = 1 << 22  # likewise, where each piece unpacks its chunks anew
 MOST_OBJECTS = 200_000
 MOST_DEPTH = 64
 MOST_TEXT = 1 << 24  # bytes of all attributes together, as much as a config may have; of these
@@ -143,18 +144,18 @@ def attributes(groups: dict[str, Any], budget: list[int]) -> dict[str, Any]:
     }
 
 
-def pieces(shape: Any, itemsize: int, place: Any = ()) -> Iterator[Any]:
-    """Places of parts of an array of about `PIECE` bytes, in order."""
+def pieces(shape: Any, itemsize: int, most: int, place: Any = ()) -> Iterator[Any]:
+    """Places of parts of an array of about `most` bytes, in order."""
     size = math.prod(shape) * itemsize
-    if size <= PIECE or not shape:
+    if size <= most or not shape:
         yield place
         return
     row = size // shape[0]
-    if row > PIECE:
+    if row > most:
         for i in range(shape[0]):
-            yield from pieces(shape[1:], itemsize, (*place, i))
+            yield from pieces(shape[1:], itemsize, most, (*place, i))
     else:
-        step = PIECE // row
+        step = most // row
         for start in range(0, shape[0], step):
             yield (*place, slice(start, start + step))
 
@@ -164,7 +165,8 @@ def send(numpy: Any, dataset: Any, out: Any) -> None:
     dtype = dataset.dtype.newbyteorder("=")
     say({"bytes": math.prod(dataset.shape) * dtype.itemsize}, out)
     if math.prod(dataset.shape):
-        for place in pieces(dataset.shape, dtype.itemsize):
+        most = PIECE if dataset.chunks is None else PIECE_OF_CHUNKS
+        for place in pieces(dataset.shape, dtype.itemsize, most):
             piece = numpy.ascontiguousarray(dataset[place], dtype)
             out.write(piece.reshape(-1).view(numpy.uint8).data)
     out.flush()

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from gputrain.data.io import files
 from gputrain.data.io.errors import FilePath
 from gputrain.data.io.npz import NpzFile, opened_npz
 from gputrain.data.io.npz_writer import write_npz
@@ -17,12 +16,13 @@ from gputrain.saving.files.arrays import Stored, on_host, read_all
 from gputrain.utils.files import write_atomically
 
 
-def write(path: FilePath, arrays: Mapping[str, Any]) -> None:
+def write(path: FilePath, arrays: Mapping[str, Any], names: Mapping[str, str] | None = None) -> None:
     """Write arrays into a file, whole or not at all.
 
     Args:
         path: the file.
         arrays: arrays or variables by name.
+        names: of layers, for which there is no room.
 
     Raises:
         OSError: the file cannot be written.
@@ -39,14 +39,14 @@ def write_into(stream: Any, arrays: Mapping[str, Any]) -> None:
 
 
 def read(
-    path: FilePath, wanted: Mapping[str, Any] | None = None, max_bytes: int = files.DEFAULT_BUDGET
+    path: FilePath, wanted: Mapping[str, Any] | None = None, max_bytes: int | None = None
 ) -> dict[str, np.ndarray]:
     """Read arrays from a file.
 
     Args:
         path: the file.
         wanted: names, and what has the shape and the dtype of each; None for all.
-        max_bytes: most bytes for all of them together.
+        max_bytes: most bytes for all of them together; None: the setting `file_memory`.
 
     Raises:
         CorruptFileError: the file breaks a rule of the format, or does not hold what is wanted.
@@ -68,7 +68,9 @@ def opened(path: FilePath) -> Iterator[_File]:
 
 
 class _File:
-    """An open file."""
+    """An open file, which has no room for the names of layers."""
+
+    names: Mapping[str, str] = {}
 
     def __init__(self, file: NpzFile) -> None:
         self._file = file

@@ -49,7 +49,7 @@ def write(path: FilePath, arrays: Mapping[str, Any], metadata: Mapping[str, str]
     Args:
         path: the file.
         arrays: arrays or variables by name.
-        metadata: text by name.
+        metadata: text by name; of a model, what its layers are called, by their paths.
 
     Raises:
         OSError: the file cannot be written.
@@ -80,14 +80,14 @@ def write_into(stream: Any, arrays: Mapping[str, Any], metadata: Mapping[str, st
 
 
 def read(
-    path: FilePath, wanted: Mapping[str, Any] | None = None, max_bytes: int = files.DEFAULT_BUDGET
+    path: FilePath, wanted: Mapping[str, Any] | None = None, max_bytes: int | None = None
 ) -> dict[str, np.ndarray]:
     """Read arrays from a file.
 
     Args:
         path: the file.
         wanted: names, and what has the shape and the dtype of each; None for all.
-        max_bytes: most bytes for all of them together.
+        max_bytes: most bytes for all of them together; None: the setting `file_memory`.
 
     Raises:
         CorruptFileError: the file breaks a rule of the format, or does not hold what is wanted.
@@ -136,6 +136,11 @@ class SafetensorsFile:
         for name, item in header.items():
             self.specs[name], self._places[name] = _checked(path, name, item)
         self._require_side_by_side(size - _LENGTH - length)
+
+    @property
+    def names(self) -> Mapping[str, str]:
+        """What layers are called, by their paths: the metadata, of which a file of others has other texts."""
+        return self.metadata
 
     def _exactly(self, size: int) -> np.ndarray:
         return files.read_exactly(self.path, self._stream, size, "the file must be whole")

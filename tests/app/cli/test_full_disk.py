@@ -7,12 +7,13 @@ import os
 import resource
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from gputrain.app import reporting
-from gputrain.app.recipes import open_run
+from gputrain.app.recipes import open_run, run_log
 from gputrain.app.recipes.run_folder import RunFolder
 from gputrain.app.reporting import plotting
 from tests.app.recipes.material import flowers, write_csv, write_recipe
@@ -117,6 +118,23 @@ def test_the_weights_have_room_on_a_disk_that_fills_up(full, wide, monkeypatch):
     told = full(10**6, "train", wide)
     assert "metrics.json: No space left on device. " in told
     assert "weights.npz" in listed("runs/small-1")
+
+
+def test_no_room_anywhere_but_for_the_weights(full, wide, monkeypatch):
+    """As where the folder for temporary files lies on the same disk."""
+    append = run_log.append
+
+    def no_room(path, data):
+        if b"epoch 2" in data:
+            raise OSError(28, "No space left on device", str(path))
+        append(path, data)
+
+    monkeypatch.setattr(run_log, "append", no_room)
+    monkeypatch.setattr(tempfile, "tempdir", "flowers.csv")  # in which no folder can be made
+    told = full(10**6, "train", wide)
+    assert told.startswith("gputrain: runs/small-1/log.txt: No space left on device. ")
+    assert "runs/small-1 keeps the weights as of step 6, with all that" in told
+    assert open_run("runs/small-1").model().get_weights()
 
 
 def test_a_run_folder_that_is_gone_at_the_end(refused, gputrain, monkeypatch):

@@ -3,12 +3,13 @@
 import gzip
 import os
 import pickle
+import tracemalloc
 import zipfile
 
 import numpy as np
 import pytest
 
-from gputrain import losses
+from gputrain import config, losses
 from gputrain.app.recipes import data
 from gputrain.app.recipes.errors import RecipeError, Source
 from gputrain.datasets import CorruptFileError
@@ -398,3 +399,98 @@ def test_a_shape_that_does_not_fit(tmp_path):
         DataError, match=r"data\.reshape must hold as many .*product is 16, .*Received: \[5\], product 5"
     ):
         loaded(file=tmp_path / "a.npz", reshape=[5])
+
+
+# ------------------------------------------------------------------------------------ what a recipe may name
+
+SECRET = "-----BEGIN KEY-----\nhunter2hunter2hunter2\n"
+
+
+@pytest.mark.parametrize("name", ["id_rsa", "passwd", ".env", "settings.json", "key.pem"])
+@pytest.mark.parametrize("key", ["file", "test_file"])
+def test_a_file_of_text_that_is_not_named_as_a_table_is_not_told(tmp_path, name, key):
+    write_csv(tmp_path / "a.csv", flowers())
+    (tmp_path / name).write_text(SECRET)
+    files = {"file": tmp_path / "a.csv", key: tmp_path / name}
+    with pytest.raises(DataError, match=r"only from a file that is named so\. Expected: .*\.csv") as caught:
+        loaded(**files, target="species")
+    assert "BEGIN" not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_link_that_is_named_as_a_table(tmp_path):
+    (tmp_path / "id_rsa").write_text(SECRET)
+    (tmp_path / "a.csv").symlink_to(tmp_path / "id_rsa")
+    with pytest.raises(DataError, match=r"a\.csv: .* named so\. .*Received: id_rsa"):
+        loaded(file=tmp_path / "a.csv", target="species")
+
+
+def test_rows_that_are_uneven_are_not_told(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\nhunter2hunter2\n")
+    with pytest.raises(DataError, match="Received: 1 cell") as caught:
+        loaded(file=tmp_path / "a.csv", target="y")
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["a.tsv", "a.txt", "iris.data", "adult.test", "A.CSV"])
+def test_names_of_tables(tmp_path, name):
+    assert loaded(file=write_csv(tmp_path / name, flowers()), target="species").outputs == 3
+
+
+# ------------------------------------------------------------------------------------------------------ memor
+
+
+@pytest.fixture
+def budget():
+    """A small one for the data of a run."""
+    config.set_file_memory(24 << 20)
+    yield config.file_memory()
+    config.set_file_memory(None)
+
+
+def zeros(folder, kind, numbers, dtype):
+    """A file that is small for the numbers that it holds; the arguments that name it."""
+    x = np.zeros((60, numbers // 60), dtype)
+    if kind == "npz":
+        np.savez_compressed(folder / "a.npz", x=x, y=np.arange(60) % 3)
+        return {"file": folder / "a.npz"}
+    (folder / "x.idx.gz").write_bytes(gzip.compress(write_idx(folder / "x.idx", x).read_bytes()))
+    write_idx(folder / "y.idx", np.arange(60) % 3)
+    return {"file": folder / "x.idx.gz", "target_file": folder / "y.idx"}
+
+
+BOMBS = [
+    ("npz", "uint8", 6), ("npz", "bool", 6), ("npz", "float32", 12), ("npz", "float64", 20),
+    ("idx.gz", "uint8", 6),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "dtype", "bytes_of_each"), BOMBS)
+def test_a_small_file_takes_its_budget_with_all_copies(tmp_path, budget, kind, dtype, bytes_of_each):
+    files = zeros(tmp_path, kind, budget // bytes_of_each - 100, dtype)
+    tracemalloc.start()
+    try:
+        loaded(**files)
+        assert tracemalloc.get_traced_memory()[1] < 1.1 * budget
+    finally:
+        tracemalloc.stop()
+    told = r"with the copies that a run makes\. Expected: at most 25165824 bytes\. .*set_file_memory\(\d+\)"
+    with pytest.raises(DataError, match=told):
+        loaded(**zeros(tmp_path, kind, budget // bytes_of_each + 100, dtype))
+    with pytest.raises(CorruptFileError, match=r"memory allowed.* Expected: at most 25165824 bytes\."):
+        loaded(**zeros(tmp_path, kind, budget + 100, dtype))
+
+
+def test_a_large_file_may_take_more(tmp_path, budget):
+    x = np.random.default_rng(0).integers(0, 255, (60, budget // 100)).astype(np.uint8)  # 15 MB
+    np.savez_compressed(tmp_path / "a.npz", x=x, y=np.arange(60) % 3)
+    assert 6 * x.size > budget
+    assert loaded(file=tmp_path / "a.npz").train.x.shape == (48, budget // 100)
+
+
+def test_pictures_that_are_made_large(tmp_path, budget):
+    pytest.importorskip("PIL")
+    x, y = pictures(30)
+    write_image_folder(tmp_path / "photos", x, y, NAMES)
+    with pytest.raises(DataError, match=r"30 images of 400x400x1 must fit the memory allowed\."):
+        loaded(folder=tmp_path / "photos", image_size=[400, 400])

@@ -4,6 +4,7 @@ import copy
 import json
 import pickle
 import shutil
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import pytest
 import gputrain as keras
 from gputrain.app.recipes import evaluate, open_run
 from gputrain.app.recipes.errors import RecipeError
+from gputrain.app.recipes.job import ready
+from gputrain.app.recipes.recipe import load
 from gputrain.datasets import CorruptFileError
 
 pytestmark = pytest.mark.cpu_only("files on the host")
@@ -272,3 +275,61 @@ def test_a_trained_model_and_its_run_are_copied(trained, name):
         assert all(map(np.array_equal, other["model"].get_weights(), model.get_weights()))
         again = other["run"].model()
         assert all(map(np.array_equal, again.get_weights(), model.get_weights()))
+
+
+def most_memory(call):
+    """What `call` takes at most, in bytes."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("units", "told"),
+    [
+        ([30_000_000], r"model\.layers\[0\] \(Dense\): "),
+        ([50_000, 50_000], r"model\.layers\[1\] \(Dense\): "),
+    ],
+)
+def test_weights_that_the_file_cannot_hold_take_no_memory(trained, tmp_path, units, told):
+    path = trained.copy("arrays", tmp_path) / "config.toml"
+    more = "".join(f'[[model.layers]]\ntype = "Dense"\nunits = {size}\n\n' for size in units)
+    path.write_text(path.read_text().replace("[[model.layers]]", f"{more}[[model.layers]]", 1))
+
+    def load():
+        with pytest.raises(RecipeError, match=rf"{told}.*weights\.npz: the weights that the config desc"):
+            open_run(path.parent).model()
+
+    assert most_memory(load) < 100 << 20
+
+
+def test_a_builder_of_weights_that_the_file_cannot_hold(trained, tmp_path):
+    path = trained.copy("arrays", tmp_path) / "config.toml"
+    text = path.read_text()
+    start, end = text.index("[[model.layers]]"), text.index("[optimizer]")
+    model = '[model]\nbuilder = "mlp"\n\n[model.arguments]\nunits = [20000, 20000]\n\n'
+    path.write_text(text[:start] + model + text[end:])
+
+    def load():
+        with pytest.raises(RecipeError, match=r"The builder failed.*the weights that the config describes"):
+            open_run(path.parent).model()
+
+    assert most_memory(load) < 100 << 20
+
+
+def test_a_model_beyond_the_limit_takes_no_memory(trained, tmp_path):
+    """Where there are no weights to compare with: of a recipe, and of a summary."""
+    path = trained.copy("arrays", tmp_path) / "config.toml"
+    path.write_text(path.read_text().replace("units = 3", "units = 100000000", 1))
+    told = r"copied.*: model: The weights of a recipe's model have a limit\. Expected: at most 4294967296 "
+
+    def build():
+        with pytest.raises(RecipeError, match=told):
+            open_run(path.parent).bare_model()
+        with pytest.raises(RecipeError, match=told):
+            ready(load(path))
+
+    assert most_memory(build) < 100 << 20

@@ -140,8 +140,8 @@ REFUSED: dict[str, tuple[bytes, str]] = {
     "one name twice": (b"a,b, a\n1,2,3\n", r"Column names are unique\. Received: 'a' more than once"),
     "few cells": (
         b"a,b,c\n1,2,3\n4,5\n",
-        r"line 3: Every row has as many cells as the header\. Expected: 3\. Received: 2 cells, the first of "
-        r"them '4'\. Cells are missing from 'c' on",
+        r"line 3: Every row has as many cells as the header\. Expected: 3\. Received: 2 cells\. "
+        r"Cells are missing from 'c' on",
     ),
     "many cells": (
         b"a,b\n1,2\n\n1,2,3\n",

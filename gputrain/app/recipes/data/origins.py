@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gputrain import config
 from gputrain.app.recipes.data.inputs import Raw, take
 from gputrain.app.recipes.known_data import DATASETS, ImageSet
 from gputrain.data.io import images, sniff
@@ -28,6 +29,8 @@ Array = NDArray[Any]
 # What an npz file calls its arrays, by the part they belong to; the first pair that is there is taken.
 _PAIRS = (("x_train", "y_train"), ("x", "y"), ("X", "y"), ("inputs", "targets"), ("images", "labels"))
 _TEST_PAIR = ("x_test", "y_test")
+RATIO = 64  # the data of files may take so many times their bytes, or the setting file_memory
+_TABLE_NAMES = (".csv", ".tsv", ".tab", ".txt", ".data", ".test")
 _KINDS = {"text": "csv", "npz": "npz", "npy": "npy", "idx": "idx", "idx.gz": "idx"}
 
 
@@ -81,15 +84,56 @@ def read(section: Mapping[str, Any]) -> Origin:
         return _known(section)
     if "folder" in section:
         return _folder(section)
-    path = Path(section["file"])
+    path = _named_as_data(section["file"])
     samples, test = read_file(path, section, section.get("target_file"))
     if "test_file" in section:
-        test_path = Path(section["test_file"])
+        test_path = _named_as_data(section["test_file"])
         test, _ = read_file(test_path, section, section.get("test_target_file"))
         if isinstance(test.x, Table) != isinstance(samples.x, Table):
             raise DataError(f"{test_path}: the test file must be of the form of {path}.")
     is_bytes = not isinstance(samples.x, Table) and samples.x.dtype == np.uint8
     return Origin(samples, test, white=255.0 if is_bytes else None)
+
+
+def _named_as_data(name: str) -> Path:
+    """A file that a recipe names, if it is to be read as a table, must be called one.
+
+    Errors quote names of columns and cells, and a recipe of a stranger may name a file of secrets.
+    """
+    path = Path(name)
+    if file_kind(path) == "csv" and (real := path.resolve()).suffix.lower() not in _TABLE_NAMES:
+        rule = f"{path}: a recipe reads text as a table only from a file that is named so."
+        expected = f"a name that ends in {', '.join(_TABLE_NAMES)}"
+        raise DataError(rule, expected=expected, received=real.name, fix="Rename it, if it is a table.")
+    return path
+
+
+def _most(files: Sequence[Path]) -> int:
+    """How many bytes the inputs out of some files may take with their copies."""
+    return max(config.file_memory(), RATIO * sum(file.stat().st_size for file in files))
+
+
+def _with_copies(dtype: np.dtype[Any]) -> int:
+    """How many bytes a run takes for a number: as it is read, once more in its part, and as float32."""
+    return 2 * dtype.itemsize + 4
+
+
+def _require_memory(arrays: Sequence[Array], *files: Path) -> None:
+    """Refuse inputs for whose copies there is no memory: a file can unpack to a thousand times its bytes.
+
+    Raises:
+        DataError: there is not.
+    """
+    needed, most = sum(array.size * _with_copies(array.dtype) for array in arrays), _most(files)
+    if needed > most:
+        rule = f"{files[0]}: the inputs must fit the memory allowed, with the copies that a run makes."
+        fix = f"If you trust it, allow more: config.set_file_memory({needed}), or GPUTRAIN_FILE_MEMORY."
+        raise DataError(rule, expected=f"at most {most} bytes", received=f"{needed} bytes", fix=fix)
+
+
+def _pictures(found: images.ImageFolder, size: tuple[int, int] | None, channels: int | None) -> Array:
+    most = min(_most(found.files) // _with_copies(np.dtype(np.uint8)), images.MAX_LOAD_BYTES)
+    return images.load(found, size=size, channels=channels, max_bytes=most)
 
 
 def target_names(section: Mapping[str, Any]) -> list[str]:
@@ -122,7 +166,9 @@ def read_file(
     if target_file is None:
         rule = f"{path}: the file holds one array, the inputs; the targets are in another."
         raise DataError(rule, fix='Name it: data.target_file = "labels.npy", or --targets.')
-    return paired(read_array(path), read_array(Path(target_file)), str(path), target_file), None
+    x = read_array(path)
+    _require_memory([x], path)
+    return paired(x, read_array(Path(target_file)), str(path), target_file), None
 
 
 def file_kind(path: Path) -> str:
@@ -208,7 +254,7 @@ def _known(section: Mapping[str, Any]) -> Origin:
 def _folder(section: Mapping[str, Any]) -> Origin:
     found = images.scan(Path(section["folder"]))
     size = tuple(section["image_size"]) if "image_size" in section else None
-    pixels = images.load(found, size=size, channels=section.get("image_channels"))
+    pixels = _pictures(found, size, section.get("image_channels"))
     samples = Samples(pixels, found.labels)
     if "test_folder" not in section:
         return Origin(samples, None, found.classes, 255.0)
@@ -217,7 +263,7 @@ def _folder(section: Mapping[str, Any]) -> Origin:
         rule = f"{section['test_folder']}: the test folder must have the classes of the other one."
         raise DataError(rule, expected=", ".join(found.classes), received=", ".join(held.classes))
     height, width, channels = pixels.shape[1:]
-    test = Samples(images.load(held, size=(height, width), channels=channels), held.labels)
+    test = Samples(_pictures(held, (height, width), channels), held.labels)
     return Origin(samples, test, found.classes, 255.0)
 
 
@@ -227,6 +273,7 @@ def _npz(path: Path, section: Mapping[str, Any]) -> tuple[Samples, Samples | Non
     if pairs[0][0] == "x_train" and set(_TEST_PAIR) <= set(there):
         pairs.append(_TEST_PAIR)
     arrays = read_npz(path, chain(*pairs))
+    _require_memory([arrays[x] for x, _ in pairs], path)
     samples, *test = [paired(arrays[x], arrays[y], f"{path}: {x}", y) for x, y in pairs]
     return samples, test[0] if test else None
 

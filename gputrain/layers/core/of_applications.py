@@ -1,18 +1,15 @@
-"""Layers that only these architectures have; configs may name them once this module is imported."""
+"""Layers that only architectures of `applications` have: no public names, but configs may name them."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from gputrain import initializers, ops
 from gputrain.ir import Shape
-from gputrain.layers.base import Layer, arguments, declared
-from gputrain.utils.custom_objects import register_keras_serializable
-
-_of_keras = register_keras_serializable("keras.applications")
+from gputrain.layers.base import Layer, arguments, declared, registry
 
 
-@_of_keras
+@registry.add()
 class CustomScaleLayer(Layer):
     """The first of two inputs plus the second one scaled.
 
@@ -23,6 +20,7 @@ class CustomScaleLayer(Layer):
         two of any shape, kept.
     """
 
+    keras_room: ClassVar[str] = "keras.src.applications.inception_resnet_v2"
     scale: float = declared.argument(arguments.number)
 
     def call(self, inputs: Any) -> Any:
@@ -30,7 +28,7 @@ class CustomScaleLayer(Layer):
         return ops.add(inputs[0], ops.multiply(inputs[1], self.scale))
 
 
-@_of_keras
+@registry.add()
 class LayerScale(Layer):
     """Each channel multiplied by a weight (Touvron et al. 2021).
 
@@ -42,6 +40,7 @@ class LayerScale(Layer):
         (N, ..., C), kept.
     """
 
+    keras_room: ClassVar[str] = "keras.src.applications.convnext"
     init_values: float = declared.argument(arguments.number)
     projection_dim: int = declared.argument(arguments.positive_int)
 
@@ -54,7 +53,7 @@ class LayerScale(Layer):
         return ops.multiply(inputs, self.gamma)
 
 
-@_of_keras
+@registry.add()
 class StochasticDepth(Layer):
     """Whole samples set to 0 in training, drawn anew in each step, and the others scaled (Huang et al. 2016).
 
@@ -65,6 +64,7 @@ class StochasticDepth(Layer):
         (N, ...), kept.
     """
 
+    keras_room: ClassVar[str] = "keras.src.applications.convnext"
     drop_path_rate: float = declared.argument(arguments.share)
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
