@@ -26,7 +26,10 @@ SECONDS = 5.0  # of processor time a case, with its children
 WALL = 60.0  # when the machine is busy
 ADDRESSES = 3 << 30  # bytes that the process may map beside what it has
 MEMORY = 192 << 20  # bytes that a case may take; the files are small
-_NEVER = ("socket.", "os.system", "os.exec", "os.fork", "os.spawn", "os.posix_spawn", "ctypes.", "pickle.")
+_NEVER = (
+    *("socket.", "os.system", "os.exec", "os.fork", "os.spawn", "os.posix_spawn", "ctypes.", "pickle."),
+    "urllib.",
+)
 _CHANGES = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.symlink", "os.link", "os.chmod", "shutil.")
 _CHILD_PROGRAM = str(hdf5._CHILD)
 
@@ -53,7 +56,7 @@ class Guard:
     def check(self, read: Callable[[Path], object], path: Path) -> str | None:
         """Read a file; return what went wrong, or None where it was read or refused as documented."""
         Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here on
-        before, start = _status("VmRSS"), _processor_time()
+        before, start = _status("VmRSS"), processor_time()
         self._found = None
         faulthandler.dump_traceback_later(WALL, exit=True)
         try:
@@ -63,10 +66,10 @@ class Guard:
         except BaseException as error:
             if isinstance(error, KeyboardInterrupt | SystemExit):
                 raise
-            problem = _undocumented(error)
+            problem = undocumented(error)
         finally:
             faulthandler.cancel_dump_traceback_later()
-        taken, most = _processor_time() - start, _status("VmHWM") - before
+        taken, most = processor_time() - start, _status("VmHWM") - before
         if self._found:
             return self._found
         if taken > SECONDS:
@@ -117,10 +120,12 @@ class Guard:
 
 
 def _of_library(file: str) -> bool:
-    return file.startswith("<frozen") or file.startswith(LIBRARIES) or os.path.realpath(file).startswith(LIBRARIES)
+    return file.startswith("<frozen") or (
+        os.path.isabs(file) and os.path.realpath(file).startswith(LIBRARIES)
+    )
 
 
-def _undocumented(error: BaseException) -> str | None:
+def undocumented(error: BaseException) -> str | None:
     """The traceback of an error that nobody worded, or None.
 
     A worded one is raised as such by a line of gputrain. One that stands for a lack of memory is none: a file
@@ -145,6 +150,6 @@ def _status(key: str) -> int:
     return next(int(line.split()[1]) * 1024 for line in text.splitlines() if line.startswith(key + ":"))
 
 
-def _processor_time() -> float:
+def processor_time() -> float:
     times = os.times()
     return sum(times[:4])

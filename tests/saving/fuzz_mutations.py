@@ -16,21 +16,103 @@ from tests.saving.fuzz_guard import STRANGE_MODULES
 
 Draw = Callable[[st.SearchStrategy[Any]], Any]
 
-INTEGERS = (0, 1, -1, 2, 7, 127, 128, 255, 256, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**53, 2**63 - 1, 2**63, 10**30)
+INTEGERS = (
+    0,
+    1,
+    -1,
+    2,
+    7,
+    127,
+    128,
+    255,
+    256,
+    65535,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+    2**53,
+    2**63 - 1,
+    2**63,
+    10**30,
+)
 NAMES = (
-    *("", ".", "..", "/", "../../evil", "/etc/passwd", "C:\\evil", "a/b", "a\0b", "a" * 300, "\ud800", "{}", "%s", "$"),
-    *("http://127.0.0.1:9/evil", "file:///etc/passwd", "{val_loss.__class__}", "__class__", "__init__", "__import__"),
-    *("os.system", "builtins", "eval", "exec", "open", "Lambda", "function", "__lambda__", "__numpy__", "__keras_tensor__"),
-    *("float16", "int64", "object", "S1000000000", "same", "relu", "Dense", "Sequential", "Functional", "kernel", "NaN"),
+    *(
+        "",
+        ".",
+        "..",
+        "/",
+        "../../evil",
+        "/etc/passwd",
+        "C:\\evil",
+        "a/b",
+        "a\0b",
+        "a" * 300,
+        "\ud800",
+        "{}",
+        "%s",
+        "$",
+    ),
+    *(
+        "http://127.0.0.1:9/evil",
+        "file:///etc/passwd",
+        "{val_loss.__class__}",
+        "__class__",
+        "__init__",
+        "__import__",
+    ),
+    *(
+        "os.system",
+        "builtins",
+        "eval",
+        "exec",
+        "open",
+        "Lambda",
+        "function",
+        "__lambda__",
+        "__numpy__",
+        "__keras_tensor__",
+    ),
+    *(
+        "float16",
+        "int64",
+        "object",
+        "S1000000000",
+        "same",
+        "relu",
+        "Dense",
+        "Sequential",
+        "Functional",
+        "kernel",
+        "NaN",
+    ),
     *STRANGE_MODULES,
 )
-STRANGE = (None, True, False, 0.5, -0.0, float("nan"), float("inf"), 1e308, [], {}, [[]], [None], {"class_name": "Dense"})
+STRANGE = (
+    None,
+    True,
+    False,
+    0.5,
+    -0.0,
+    float("nan"),
+    float("inf"),
+    1e308,
+    [],
+    {},
+    [[]],
+    [None],
+    {"class_name": "Dense"},
+)
 OBJECTS = (
     {"class_name": "__lambda__", "config": {"value": "4wEAAAA="}},
     {"class_name": "function", "config": "eval", "module": "builtins", "registered_name": "function"},
     {"module": "os", "class_name": "system", "config": {"command": "true"}, "registered_name": None},
     {"module": "turtle", "class_name": "Turtle", "config": {}, "registered_name": "turtle.Turtle"},
-    {"module": "keras.layers", "class_name": "Lambda", "config": {"function": "eval"}, "registered_name": None},
+    {
+        "module": "keras.layers",
+        "class_name": "Lambda",
+        "config": {"function": "eval"},
+        "registered_name": None,
+    },
     {"class_name": "__numpy__", "config": {"value": [1], "dtype": "S1000000000"}},
     {"class_name": "__numpy__", "config": {"value": [[1], 2], "dtype": "object"}},
     {"class_name": "__slice__", "config": {"start": "a", "stop": {}, "step": 0}},
@@ -88,7 +170,9 @@ def data(draw: Draw, tree: Any) -> Any:
         action = draw(st.sampled_from(["set", "set", "set", "number", "delete", "rename", "add", "twice"]))
         old = parent[key]
         if action == "number" and isinstance(old, int | float):
-            parent[key] = draw(st.sampled_from([old + 1, old - 1, -old, old * 1000, float(old), str(old), [old]]))
+            parent[key] = draw(
+                st.sampled_from([old + 1, old - 1, -old, old * 1000, float(old), str(old), [old]])
+            )
         elif action == "delete":
             del parent[key]
         elif action == "rename" and isinstance(parent, dict):

@@ -107,7 +107,9 @@ def _images() -> Any:
 
 
 def _nested() -> Any:
-    inner = keras.Sequential([keras.Input((4, 3)), layers.Dense(3), layers.LayerNormalization()], name="inner")
+    inner = keras.Sequential(
+        [keras.Input((4, 3)), layers.Dense(3), layers.LayerNormalization()], name="inner"
+    )
     x = keras.Input(batch_shape=(2, 4, 3))
     y = layers.GRU(3, stateful=True, return_sequences=True)(x)
     y = layers.Add()([inner(y), inner(ops.relu(y))])
@@ -133,7 +135,9 @@ def _saved(model: Any) -> bytes:
 def _damaged_part(draw: Draw, name: str, content: bytes) -> bytes:
     if name.endswith(".json"):
         return mutations.changed_json(draw, content)
-    return _damaged_safetensors(draw, content) if name.endswith(".safetensors") else _damaged_hdf5(draw, content)
+    return (
+        _damaged_safetensors(draw, content) if name.endswith(".safetensors") else _damaged_hdf5(draw, content)
+    )
 
 
 # ---------------------------------------------------------------------------------------------- named arrays
@@ -178,7 +182,18 @@ def _hdf5_files() -> list[bytes]:
     return [_written(hdf5), stream.getvalue()]
 
 
-_HDF5_MARKS = (b"TREE", b"SNOD", b"HEAP", b"OHDR", b"FRHP", b"BTHD", b"FADB", b"GCOL", b"\x89HDF", b"\x01\x00\x0c\x00")
+_HDF5_MARKS = (
+    b"TREE",
+    b"SNOD",
+    b"HEAP",
+    b"OHDR",
+    b"FRHP",
+    b"BTHD",
+    b"FADB",
+    b"GCOL",
+    b"\x89HDF",
+    b"\x01\x00\x0c\x00",
+)
 
 
 def _damaged_hdf5(draw: Draw, content: bytes) -> bytes:
@@ -220,7 +235,13 @@ def _npy(array: np.ndarray) -> bytes:
 def _checkpoints() -> list[bytes]:
     import tempfile
 
-    tree = {"weights": list(_arrays().values()), "step": 3, "logs": {"loss": float("nan")}, "at": (1, 2.5), "by": {1: "a"}}
+    tree = {
+        "weights": list(_arrays().values()),
+        "step": 3,
+        "logs": {"loss": float("nan")},
+        "at": (1, 2.5),
+        "by": {1: "a"},
+    }
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.npz"
         checkpoint.write(path, checkpoint.Checkpoint(tree, {"config": {"a": [1, 2]}, "data": "x"}))
@@ -256,15 +277,38 @@ def _image_files() -> list[bytes]:
     for form in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"):
         for mode in ("RGB", "P", "L"):
             stream = io.BytesIO()
-            image = Image.fromarray(pixels).convert("RGB" if form in ("JPEG", "WEBP") and mode == "P" else mode)
+            image = Image.fromarray(pixels).convert(
+                "RGB" if form in ("JPEG", "WEBP") and mode == "P" else mode
+            )
             image.save(stream, form)
             files.append(stream.getvalue())
     return files
 
 
 _IMAGE_MARKS = (
-    *(b"IHDR", b"PLTE", b"IDAT", b"tRNS", b"eXIf", b"\xff\xc0", b"\xff\xc4", b"\xff\xdb", b"\xff\xda", b"GIF8", b"BM"),
-    *(b"II*\0", b"\x00\x01\x03\x00", b"\x01\x01\x03\x00", b"\x11\x01\x04\x00", b"VP8 ", b"RIFF", b"\x21\xf9", b"\x2c\0"),
+    *(
+        b"IHDR",
+        b"PLTE",
+        b"IDAT",
+        b"tRNS",
+        b"eXIf",
+        b"\xff\xc0",
+        b"\xff\xc4",
+        b"\xff\xdb",
+        b"\xff\xda",
+        b"GIF8",
+        b"BM",
+    ),
+    *(
+        b"II*\0",
+        b"\x00\x01\x03\x00",
+        b"\x01\x01\x03\x00",
+        b"\x11\x01\x04\x00",
+        b"VP8 ",
+        b"RIFF",
+        b"\x21\xf9",
+        b"\x2c\0",
+    ),
 )
 
 
@@ -326,7 +370,9 @@ def _damaged_archive(draw: Draw, content: bytes) -> bytes:
     changed = bytearray(content)
     starts = [i - 257 for i in range(257, len(content), 512) if content[i : i + 5] == b"ustar"]
     start = draw(mutations.one_of(starts))
-    field = draw(mutations.one_of([(0, 100), (100, 8), (124, 12), (136, 12), (156, 1), (157, 100), (345, 155)]))
+    field = draw(
+        mutations.one_of([(0, 100), (100, 8), (124, 12), (136, 12), (156, 1), (157, 100), (345, 155)])
+    )
     text = draw(mutations.texts)[: field[1]]
     changed[start + field[0] : start + sum(field)] = text.ljust(field[1], b"\0")
     changed[start + 148 : start + 156] = b" " * 8
@@ -354,7 +400,9 @@ PARSERS = {
         ".keras", _models, partial(mutations.zipped, change=_damaged_part), keras.models.load_model
     ),
     "h5": Parser(".h5", _hdf5_files, _damaged_hdf5, _read_hdf5),
-    "safetensors": Parser(".safetensors", lambda: [_written(safetensors)], _damaged_safetensors, safetensors.read),
+    "safetensors": Parser(
+        ".safetensors", lambda: [_written(safetensors)], _damaged_safetensors, safetensors.read
+    ),
     "npz": Parser(
         ".npz", lambda: [_written(npz)], partial(mutations.zipped, change=_damaged_npy_member), npz.read
     ),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -207,7 +208,7 @@ def _members(path: Path, kind: str, budget: _Budget) -> Iterator[Iterator[_Membe
         received = f"{type(error).__name__}: {error}"
         raise CorruptFileError(path, f"it must be a whole {kind} file", f"a {kind} file", received) from error
     except OSError as error:
-        if error.errno is not None:  # the disk's, not a decompressor's
+        if error.errno not in (None, errno.EINVAL):  # the disk's, not a decompressor's nor a bad offset
             raise
         raise CorruptFileError(path, f"it must be a whole {kind} file", f"a {kind} file", error) from error
 
@@ -221,7 +222,7 @@ def _zip(path: Path) -> Iterator[Iterator[_Member]]:
 def _zip_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> _Member:
     mode = info.external_attr >> 16
     usual = stat.S_IFMT(mode) in (0, stat.S_IFREG, stat.S_IFDIR)
-    what = ("folder" if info.is_dir() else "file") if usual else "link or device"
+    what = ("folder" if info.filename.endswith("/") else "file") if usual else "link or device"
     if info.flag_bits & 1:
         what = "encrypted file"
     elif info.compress_type == zipfile.ZIP_LZMA:  # a file says itself how much memory that takes

@@ -25,7 +25,7 @@ _ITEM_BYTES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), 
 
 # What NumPy's header parser is known to raise on text that is no header.
 _HEADER_DAMAGE = (
-    KeyError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError, tokenize.TokenError,
+    LookupError, MemoryError, RecursionError, SyntaxError, TypeError, ValueError, tokenize.TokenError,
 )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 from gputrain.data.io import files
 from gputrain.data.io.errors import CorruptFileError, FilePath
+from gputrain.data.io.sniff import describe, kind_of
 
 if TYPE_CHECKING:
     from zipfile import ZipFile, ZipInfo
@@ -21,6 +22,7 @@ _MAX_MEMBERS = 65_536
 # 46 and its name.
 _MAX_CONTENTS = _MAX_MEMBERS * 128
 _STORED, _DEFLATED = 0, 8
+_ZIPS = ("zip", "npz", "keras", "torch", "binary")  # kinds that a damaged zip file may look like
 _ENCRYPTED = 0x1
 # A member's name may hold folders, but no way out of them: no empty part, also where a beginning is cut off.
 _UNSAFE_NAME = re.compile(r"^$|\\|(^|/)(/|\.\.?(/|$)|[A-Za-z]:)|[\x00-\x1f]")
@@ -57,7 +59,9 @@ def reading(path: FilePath) -> Iterator[None]:
     except CorruptFileError:
         raise
     except _damage() as error:
-        received = f"a file that is cut off or damaged ({type(error).__name__}: {error})"
+        kind = kind_of(path)
+        told = "a file that is cut off or damaged" if kind in _ZIPS else describe(kind)
+        received = f"{told} ({type(error).__name__}: {error})"
         rule, fix = "the zip file must be whole", "Copy, download or save it once more."
         raise CorruptFileError(path, rule, "all of its bytes", received, fix) from error
 
