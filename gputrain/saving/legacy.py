@@ -137,7 +137,7 @@ def load_into(
         warnings.warn(text, stacklevel=4)
     arrays_read = file.arrays([name for name, _ in pairs])
     for (_, array), (_, variable) in zip(arrays_read, pairs, strict=True):
-        variable.assign(array)
+        variable.fill(array)
 
 
 def _match(
@@ -268,4 +268,4 @@ def _load_optimizer(optimizer: Any, variables: list[Variable], file: Hdf5File) -
         warnings.warn(f"{what} begins anew: the file has none in the order of Keras 3.", stacklevel=4)
         return
     for (_, array), holder in zip(file.arrays(names), holders, strict=True):
-        holder.assign(array)
+        holder.fill(array)
