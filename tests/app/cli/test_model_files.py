@@ -30,9 +30,8 @@ class Scale(layers.Layer):
 
 @pytest.fixture
 def model():
-    made = keras.Sequential(
-        [keras.Input((3,)), layers.Dense(4, name="first"), layers.Dropout(0.5), layers.Dense(2, name="last")]
-    )
+    first, last = layers.Dense(4, name="first"), layers.Dense(2, name="last")
+    made = keras.Sequential([keras.Input((3,)), first, layers.Dropout(0.5, name="drop"), last])
     made.compile("adam", "mse")
     made.train_on_batch(X, X[:, :2])
     return made
@@ -77,7 +76,7 @@ def test_summary_of_a_model(gputrain, model):
         ["layer", "type", "weights", "parameters"],
         [model.inputs[0].name, "InputLayer", "0"],
         ["first", "Dense", "(3, 4) (4)", "16"],
-        ["dropout", "Dropout", "0"],
+        ["drop", "Dropout", "0"],
         ["last", "Dense", "(4, 2) (2)", "10"],
         [""],
         ["model", f"Sequential '{model.name}'"],
