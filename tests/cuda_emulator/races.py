@@ -197,8 +197,8 @@ class Races:
         return act.count <= clock.get(act.stream, 0) or act.count <= self._host.get(act.stream, 0)
 
     # ------------------------------------------------------------------------------------------------ memory
-    # Without the lock: memory may die wherever Python collects garbage, as while items are listed. While a dict
-    # is copied it does not.
+    # Without the lock: memory may die wherever Python collects garbage, as while items are listed, but not
+    # while a dict is copied.
 
     def allocated(self, address: int, size: int, history: dict[int, Act]) -> None:
         """A block is handed out; `history` tells who used its memory before."""
