@@ -24,12 +24,12 @@ from gputrain.data.io.files import open_regular, require_at_most
 from gputrain.errors import explain
 from gputrain.optimizers import Optimizer
 from gputrain.release import KERAS_VERSION, __version__
-from gputrain.runtime.budget import FROM_FILE
 from gputrain.saving import keras_paths
 from gputrain.saving.files import hdf5, npz, safetensors
 from gputrain.saving.files.arrays import ArrayFile
 from gputrain.saving.files.kinds import foreign, kind_of_place
 from gputrain.saving.loading import Budget, load_into, most_stored
+from gputrain.utils.budget import FROM_FILE
 from gputrain.utils.custom_objects import deserialize_keras_object
 from gputrain.utils.files import require_folder, write_atomically
 from gputrain.utils.notes import note
