@@ -118,5 +118,5 @@ def require_memory(path: FilePath, rule: str, max_bytes: int | None, needed: int
     most = config.file_memory() if max_bytes is None else max_bytes
     if needed > most:
         way = f"config.set_file_memory({needed})" if max_bytes is None else f"max_bytes={needed}"
-        fix = f"A file that you trust may take more: {way}."
+        fix = f"If it is damaged, replace it with a good copy; a file that you trust may take more: {way}."
         raise CorruptFileError(path, rule, f"at most {most} bytes", f"{needed} bytes", fix)
