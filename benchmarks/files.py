@@ -111,10 +111,11 @@ def load(path: str) -> None:
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here on
     before = _memory("VmRSS")
     taken = seconds(lambda: setattr(load, "model", gputrain.models.load_model(path)))
-    here, weights = _memory("VmHWM") - before, sum(w.spec.nbytes for w in load.model.weights)  # type: ignore[attr-defined]
+    here, own = _memory("VmHWM") - before, sum(children)
+    weights = sum(w.spec.nbytes for w in load.model.weights)  # type: ignore[attr-defined]
     print(
         f"{Path(path).name}: {taken:.2f} s; {here / weights:.2f} x the weights here, and "
-        f"{(here + sum(children)) / weights:.2f} with the {sum(children) >> 20} MB of the process that reads, "
+        f"{(here + own) / weights:.2f} with the {own >> 20} MB of the process that reads, "
         "without the files of libraries"
     )
 

@@ -16,7 +16,7 @@ from gputrain.metrics.base import registry
 from gputrain.metrics.confusion import ConfusionMetric
 from gputrain.metrics.functions import check_one_of
 from gputrain.ops.pointwise import as_float, dtype_of
-from gputrain.runtime import budget
+from gputrain.utils import budget
 from gputrain.utils.signatures import check_settings
 
 CURVES = ("ROC", "PR", "PRGAIN")

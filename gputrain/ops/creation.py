@@ -25,6 +25,7 @@ from gputrain.ops.base import (
 )
 from gputrain.ops.movement import broadcast_to
 from gputrain.ops.pointwise import Gradients
+from gputrain.utils import budget
 
 __all__ = [
     "FullLike",
@@ -91,7 +92,10 @@ def full(shape: int | Sequence[int], fill_value: Any, dtype: str | None = None) 
 
 def _made(spec: Spec, make: Callable[[], np.ndarray]) -> Any:
     """The array of this spec that `make` returns; zeros of the graph where only its shape is asked for."""
-    return zeros_of(spec) if interpreter.current().only_shape(spec) else as_tensor(make())
+    if interpreter.current().only_shape(spec):
+        return zeros_of(spec)
+    budget.pass_by("a new array", spec.dims, spec.dtype)
+    return as_tensor(make())
 
 
 def zeros(shape: int | Sequence[int], dtype: str | None = None) -> Any:

@@ -11,8 +11,8 @@ from gputrain.backend import Device, current_device
 from gputrain.compiler.plan import workspaces
 from gputrain.ir import Interpreter, Stored, Tensor, as_tensor
 from gputrain.ops.base import Constant, Operation, spec_of
-from gputrain.runtime import budget
 from gputrain.runtime.executable import prepare
+from gputrain.utils import budget
 
 
 class Eager(Interpreter):

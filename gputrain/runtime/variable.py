@@ -13,7 +13,7 @@ from gputrain.ir import Spec, Stored, Value, as_tensor, current_trace, dtype_nam
 from gputrain.names import checked_name, nearest
 from gputrain.ops.base import usual_dtype
 from gputrain.release import __version__
-from gputrain.runtime import budget
+from gputrain.utils import budget
 from gputrain.utils.signatures import on_or_off, only_taken
 
 LAYOUT = 1  # of the attributes that pickles hold: another number where they are no longer those before

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from gputrain.data.io.errors import CorruptFileError
-from gputrain.runtime.budget import FROM_FILE
 from gputrain.saving.loading import Budget
+from gputrain.utils.budget import FROM_FILE
 from gputrain.utils.custom_objects import deserialize_keras_object
 from gputrain.utils.registry import DAMAGE
 

@@ -509,7 +509,7 @@ def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **
     if not model.built:
         rule = f"{model.name} has no weights yet that those of a file could replace."
         raise ValueError(explain(rule, fix="Call the model on data first, or build(input_shape)."))
-    with _opened_weights(path, model) as file:
+    with opened_weights(path, model) as file:
         if legacy.is_legacy(file):
             if skip:
                 rule = f"{path}: objects_to_skip is not for .h5 files of Keras 2."
@@ -524,7 +524,7 @@ def load_weights(model: Any, filepath: FilePath, skip_mismatch: bool = False, **
 
 
 @contextmanager
-def _opened_weights(path: Path, model: Any) -> Iterator[ArrayFile]:
+def opened_weights(path: Path, model: Any) -> Iterator[ArrayFile]:
     """The arrays of a file of weights, or of a whole model."""
     kind = kind_of_place(path)
     formats: dict[str, Any] = {"hdf5": hdf5, "safetensors": safetensors, "npz": npz}

@@ -15,9 +15,9 @@ from gputrain.data.io.errors import FilePath
 from gputrain.errors import explain
 from gputrain.names import did_you_mean
 from gputrain.optimizers import Optimizer
-from gputrain.saving import keras_paths
+from gputrain.saving import keras_paths, legacy
 from gputrain.saving.files.arrays import Stored
-from gputrain.saving.keras_format import _opened_weights
+from gputrain.saving.keras_format import opened_weights
 from gputrain.saving.loading import Matched, assign, differences, is_other
 
 _SHOWN = 20  # lines of each part of a report
@@ -91,7 +91,11 @@ def transfer_weights(model: Any, filepath: FilePath, match: str = "path") -> Tra
         raise ValueError(explain(rule, fix="Call the model on data first, or build(input_shape)."))
     objects = keras_paths.saved_objects(model)
     here = _held_by(objects)
-    with _opened_weights(Path(filepath), model) as file:
+    with opened_weights(Path(filepath), model) as file:
+        if legacy.is_legacy(file):
+            rule = f"{filepath}: transfer_weights reads files of weights as Keras 3 writes them."
+            fix = "Call load_weights(filepath, by_name=True, skip_mismatch=True), or convert the file."
+            raise ValueError(explain(rule, received="a .h5 file of Keras 2", fix=fix))
         there = _held_in(file.specs)
         sources = _WAYS[match](here, there, keras_paths.names_of(objects), file.names)
         matched = Matched()

@@ -71,7 +71,7 @@ def fuzz(name: str, seconds: float, first: int, cases: int | None = None) -> tup
                 if kind not in found:
                     kept = folder / f"found{len(found)}{parser.suffix}"
                     kept.write_bytes(content)
-                    found[kind] = f"{name}, seed {first}: {kept}\n{problem}"
+                    found[kind] = f"{name}, seed {first}: {kept}\n{problem}"  # noqa: B023  (it is called in this round)
                     print(found[kind], flush=True)
 
         one_round()

@@ -190,7 +190,7 @@ def data(draw: Draw, tree: Any) -> Any:
 
 
 def raw(draw: Draw, content: bytes, marks: tuple[bytes, ...] = ()) -> bytes:
-    """Bytes of which some are flipped, cut off, doubled or, near a mark of the format, set to an odd number."""
+    """Bytes of which some are flipped, cut off, doubled or, near a mark of the format, set to a number."""
     changed = bytearray(content)
     for _ in range(draw(st.integers(1, 4))):
         if not changed:
@@ -273,7 +273,7 @@ def changed_json(draw: Draw, content: bytes) -> bytes:
     return as_json(data(draw, json.loads(content)))
 
 
-# -------------------------------------------------------------------------------------------- small strategies
+# ------------------------------------------------------------------------------------------- small strategies
 
 integers = st.sampled_from(INTEGERS)
 texts = st.one_of(

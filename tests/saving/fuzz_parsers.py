@@ -1,4 +1,4 @@
-"""The readers of files that may come from a stranger: good files of each, how to damage them, how to read them."""
+"""The readers of files that may come from a stranger: good files of each, and how to damage and read them."""
 
 from __future__ import annotations
 
@@ -117,8 +117,8 @@ def _nested() -> Any:
 
 
 def _models() -> list[bytes]:
-    """Models with their weights as safetensors, for the process that reads HDF5 is slow to start; one with HDF5."""
-    with mock.patch.object(hdf5, "is_there", lambda: False):
+    """Models with weights as safetensors, for the process that reads HDF5 is slow to start; one with HDF5."""
+    with mock.patch.object(hdf5, "is_there", return_value=False):
         made = [_saved(model()) for model in (_dense, _text, _lookups, _words, _images, _nested)]
     return [*made, _saved(_dense())]
 

@@ -11,6 +11,7 @@ import json
 import pickle
 import zipfile
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -70,7 +71,7 @@ def refused(path: Path, words: str | None) -> None:
         keras.models.load_model(path)
 
 
-# ------------------------------------------------------------------------------- code and names in a config
+# --------------------------------------------------------------------------------- code and names in a config
 
 LAMBDA = {"class_name": "__lambda__", "config": {"value": "4wEAAAAAAAAA", "defaults": None, "closure": None}}
 FUNCTION = {"module": "builtins", "class_name": "function", "registered_name": "function"}
@@ -84,7 +85,10 @@ def layer(module: str | None, name: str, inner: Any = None, registered: Any = No
 LAYERS = {  # what stands as a layer, and the error
     "CVE-2024-3660: bytecode": (layer("keras.layers", "Lambda", {"function": LAMBDA}), "Lambda|lambda"),
     "bytecode by itself": (LAMBDA, "__lambda__"),
-    "a function of Python": (layer("keras.layers", "Lambda", {"function": {**FUNCTION, "config": "eval"}}), "'eval'"),
+    "a function of Python": (
+        layer("keras.layers", "Lambda", {"function": {**FUNCTION, "config": "eval"}}),
+        "'eval'",
+    ),
     "CVE-2025-1550: a module": (layer("os", "system", {"command": "touch evil"}), "Unknown layer 'system'"),
     "a class of Python": (layer("subprocess", "Popen", {"args": ["true"]}), "Unknown layer 'Popen'"),
     "a path to a class": (layer("keras.layers", "os.system"), "Unknown layer 'os.system'"),
@@ -92,12 +96,18 @@ LAYERS = {  # what stands as a layer, and the error
         layer("keras.src.utils.file_utils", "get_file", {"fname": "a", "origin": "http://127.0.0.1:9/a"}),
         "Unknown layer 'get_file'",
     ),
-    "a loader": (layer("keras.saving", "load_model", {"filepath": "other.keras"}), "Unknown layer 'load_model'"),
+    "a loader": (
+        layer("keras.saving", "load_model", {"filepath": "other.keras"}),
+        "Unknown layer 'load_model'",
+    ),
     "CVE-2025-9906: safety off": (
         layer("keras.config", "enable_unsafe_deserialization"),
         "Unknown layer 'enable_unsafe_deserialization'",
     ),
-    "an attribute of a layer's class": (layer("keras.layers", "Dense.__init__"), r"Unknown layer 'Dense\.__init__'"),
+    "an attribute of a layer's class": (
+        layer("keras.layers", "Dense.__init__"),
+        r"Unknown layer 'Dense\.__init__'",
+    ),
     "a registered name of another": (layer("keras.layers", "Dense", {}, "os>system"), "units"),
     "safe_mode as an argument": (
         layer("keras.layers", "Dense", {"units": 2, "safe_mode": False}),
@@ -119,7 +129,7 @@ LAYERS = {  # what stands as a layer, and the error
         {"class_name": "__numpy__", "config": {"value": [1], "dtype": "object"}},
         "Unknown layer '__numpy__'",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("attack", LAYERS)
@@ -166,7 +176,7 @@ def test_safety_is_not_switched_off() -> None:
         keras.saving.deserialize_keras_object(layer("keras.layers", "Dense", {"units": 1}), safe_mode=False)
 
 
-# ----------------------------------------------------------------------------------- paths and URLs in a config
+# --------------------------------------------------------------------------------- paths and URLs in a config
 
 
 @pytest.mark.filterwarnings("ignore:.*saved before it is built")
@@ -206,7 +216,7 @@ def test_a_layer_that_is_named_as_a_path(name: str, tmp_path: Path) -> None:
     assert found == {("deep", "er")}
 
 
-# --------------------------------------------------------------------------------------- parts of a model's file
+# ------------------------------------------------------------------------------------ parts of a model's file
 
 
 def _twice(parts: dict[str, bytes]) -> list[tuple[str, bytes]]:
@@ -227,10 +237,16 @@ PARTS = {
     "an absolute name": (_with("/tmp/evil.json", b"{}"), "names are relative"),
     "no config": (_without("config.json"), "a zip file|with config.json"),
     "no weights": (_without("model.weights.h5"), "one part with its weights"),
-    "a pickle for weights": (_with("model.weights.h5", pickle.dumps([1], 4)), "a file that is cut off, or not one"),
+    "a pickle for weights": (
+        _with("model.weights.h5", pickle.dumps([1], 4)),
+        "a file that is cut off, or not one",
+    ),
     "a pickle for a config": (_with("config.json", pickle.dumps({}, 4)), r"config\.json is a JSON object"),
-    "weights of both kinds": (_with("model.weights.safetensors", b"\2" + bytes(7) + b"{}"), "one part with its weights"),
-}  # fmt: skip
+    "weights of both kinds": (
+        _with("model.weights.safetensors", b"\2" + bytes(7) + b"{}"),
+        "one part with its weights",
+    ),
+}
 
 
 @pytest.mark.parametrize("attack", PARTS)
@@ -238,15 +254,10 @@ def test_parts_that_are_not_as_they_must_be(attack: str, tmp_path: Path) -> None
     change, words = PARTS[attack]
     path = saved(tmp_path, has_hdf5=True)
     parts = change(parts_of(path))
-    with pytest.warns() if attack == "a name twice" else _nothing():
+    with pytest.warns() if attack == "a name twice" else nullcontext():
         write_parts(path, parts)
     with pytest.raises(CorruptFileError, match=words):
         keras.models.load_model(path)
-
-
-class _nothing:  # noqa: N801  (stands for a function)
-    def __enter__(self) -> None: ...
-    def __exit__(self, *error: object) -> None: ...
 
 
 def test_an_encrypted_member(tmp_path: Path) -> None:
@@ -287,7 +298,7 @@ def test_weights_that_lie_elsewhere(attack: str, tmp_path: Path) -> None:
             read(path)
 
 
-# -------------------------------------------------------------------------------------------- what is no such file
+# --------------------------------------------------------------------------------------- what is no such file
 
 FOREIGN: dict[str, tuple[bytes, str]] = {
     "pickle": (pickle.dumps({"a": 1}, 4), "a Python pickle, which is never loaded"),

@@ -233,3 +233,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "x.npz", kernel=np.ones((4, 2)))
     with pytest.raises(ValueError, match="Received: no layer by a path of Keras 3, as layers/dense/vars/0"):
         saving.transfer_weights(target, tmp_path / "x.npz")
+
+    golden = Path(__file__).with_name("golden") / "keras_3_15.h5"
+    with pytest.raises(ValueError, match=r"Received: a \.h5 file of Keras 2\. Call load_weights\(filepath, by_name"):
+        saving.transfer_weights(target, golden)

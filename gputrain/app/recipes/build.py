@@ -17,7 +17,7 @@ from gputrain.app.recipes.data import Preparation
 from gputrain.app.recipes.data.targets import ClassTargets, Targets
 from gputrain.app.recipes.errors import Source, blaming
 from gputrain.app.recipes.recipe import GIVE_PROBABILITIES, OUTPUTS, Recipe
-from gputrain.runtime.budget import LIMIT
+from gputrain.utils.budget import LIMIT
 
 _ROOMS = {"optimizer": optimizers, "loss": losses, "metric": metrics}
 MOST_WEIGHTS = 4 << 30  # bytes; what trains them takes some four times as much
@@ -75,12 +75,12 @@ class _Limit:
         self._source, self._taken = source, 0
 
     def keep(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
-        """See `runtime.budget.Budget`."""
+        """See `utils.budget.Budget`."""
         self.pass_by(where, shape, dtype)
         self._taken += math.prod(shape) * np.dtype(dtype).itemsize
 
     def pass_by(self, where: str, shape: tuple[int, ...], dtype: str) -> None:
-        """See `runtime.budget.Budget`."""
+        """See `utils.budget.Budget`."""
         total = self._taken + math.prod(shape) * np.dtype(dtype).itemsize
         if total > MOST_WEIGHTS:
             rule = "The weights of a recipe's model have a limit."

@@ -24,8 +24,8 @@ from gputrain.callbacks.backup import NEWEST
 from gputrain.data.io.npz import names_and_shapes, read_npz
 from gputrain.data.io.sniff import describe, kind_of
 from gputrain.datasets import CorruptFileError
-from gputrain.runtime.budget import FROM_FILE
 from gputrain.saving.loading import Budget
+from gputrain.utils.budget import FROM_FILE
 from gputrain.utils.plain import by_path
 
 

@@ -114,9 +114,9 @@ def require_budget(path: FilePath, header: Header, max_bytes: int | None) -> Non
 
 
 def require_memory(path: FilePath, rule: str, max_bytes: int | None, needed: int) -> None:
-    """Raise CorruptFileError, for `rule`, if `needed` is more than `max_bytes`, or than the setting for None."""
+    """Raise CorruptFileError, for `rule`, if `needed` is over `max_bytes`; for None, over the setting."""
     most = config.file_memory() if max_bytes is None else max_bytes
     if needed > most:
         way = f"config.set_file_memory({needed})" if max_bytes is None else f"max_bytes={needed}"
-        fix = f"A file that you trust may take more: {way}."
+        fix = f"If it is damaged, replace it with a good copy; a file that you trust may take more: {way}."
         raise CorruptFileError(path, rule, f"at most {most} bytes", f"{needed} bytes", fix)

@@ -16,8 +16,8 @@ from gputrain.layers.base.policy import Typed, is_array
 from gputrain.metrics.base import Metric
 from gputrain.ops.base import as_value, convert, is_number
 from gputrain.runtime import Variable
-from gputrain.runtime.budget import FROM_FILE
 from gputrain.utils import states, tree
+from gputrain.utils.budget import FROM_FILE
 from gputrain.utils.signatures import only_taken
 
 
