@@ -49,7 +49,7 @@ def run_once(op: Operation, inputs: Sequence[Any], device: Device) -> tuple[Any,
     specs = [spec_of(x) for x in inputs]
     made = op.output_specs(*specs)
     for spec in made:
-        budget.pass_by(str(op), spec.dims, spec.dtype)
+        budget.pass_by(op, spec.dims, spec.dtype)
     outs = [device.empty(s.dims, s.dtype) for s in made]
     scratch = [] if op.view else [device.empty(s.dims, s.dtype) for s in workspaces(op, specs, device)]
     with device.running():

@@ -28,7 +28,7 @@ def keep(where: str, shape: tuple[int, ...], dtype: str) -> None:
         budget.keep(where, shape, dtype)
 
 
-def pass_by(where: str, shape: tuple[int, ...], dtype: str) -> None:
+def pass_by(where: object, shape: tuple[int, ...], dtype: str) -> None:
     """Refuse a result or a list that is too large, before it is made, while such a model is built."""
     for budget in filter(None, (FROM_FILE.get(), LIMIT.get())):
-        budget.pass_by(where, shape, dtype)
+        budget.pass_by(str(where), shape, dtype)
