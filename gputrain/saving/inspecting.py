@@ -10,7 +10,7 @@ from typing import Any
 
 from gputrain.data.io.errors import FilePath
 from gputrain.names import snake_case
-from gputrain.saving import keras_format, keras_paths, legacy
+from gputrain.saving import keras_format, keras_paths, legacy, parts
 from gputrain.saving.files import hdf5, npz, safetensors
 from gputrain.saving.files.arrays import ArrayFile
 from gputrain.saving.files.hdf5 import Hdf5File
@@ -73,7 +73,7 @@ def is_model_file(path: FilePath) -> bool:
     """Whether a path is that of a model or of weights, by its ending or by what is there."""
     place = Path(path)
     if place.is_dir():
-        return (place / keras_format.CONFIG).is_file()
+        return (place / parts.CONFIG).is_file()
     kinds = ("keras", "hdf5", "safetensors", "npz")
     return place.suffix in _ENDINGS or (place.is_file() and kind_of_place(place) in kinds)
 
@@ -100,9 +100,9 @@ def inspect_file(path: FilePath) -> FileFacts:
     if kind not in ("keras", "folder"):
         rule = "a model, or its weights, are in a file of one of these kinds"
         raise foreign(place, kind, rule, ", ".join(_ENDINGS))
-    with keras_format.opened_parts(place) as parts:
-        config = keras_format.checked_config(parts)
-        with parts.weights(_MOST_UNPACKED) as file:
+    with parts.opened_parts(place) as held:
+        config = keras_format.checked_config(held)
+        with held.weights(_MOST_UNPACKED) as file:
             return _of_arrays(config, file)
 
 

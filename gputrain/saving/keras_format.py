@@ -13,14 +13,12 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from gputrain.data.io import zips
 from gputrain.data.io.errors import CorruptFileError, FilePath
-from gputrain.data.io.files import open_regular, require_at_most
 from gputrain.errors import explain
 from gputrain.optimizers import Optimizer
 from gputrain.release import KERAS_VERSION, __version__
@@ -30,12 +28,19 @@ from gputrain.saving.files import hdf5, npz, safetensors
 from gputrain.saving.files.arrays import ArrayFile
 from gputrain.saving.files.kinds import foreign, kind_of_place
 from gputrain.saving.loading import load_into, most_stored
+from gputrain.saving.parts import (
+    ASSETS,
+    CONFIG,
+    METADATA,
+    WEIGHTS_H5,
+    WEIGHTS_SAFETENSORS,
+    PartReader,
+    opened_parts,
+)
 from gputrain.utils.files import require_folder, write_atomically
 from gputrain.utils.notes import note
 from gputrain.utils.registry import described
 
-CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
-WEIGHTS_H5, WEIGHTS_SAFETENSORS = "model.weights.h5", "model.weights.safetensors"
 FORMAT = 1  # of what gputrain adds; a file with a higher number is not read
 _KERAS_MAJOR = 3
 _MOST_ASSETS = 1 << 30  # bytes of all files for one layer
@@ -43,7 +48,6 @@ _WITHOUT_H5PY = (
     "Without the package h5py a model is saved with its weights as safetensors inside: gputrain reads that, "
     "Keras does not. Install it with pip install 'gputrain[files]' for files that Keras reads."
 )
-_WHOLE = "load_model reads models that were saved as a whole"
 
 
 # ----------------------------------------------------------------------------------------------- whole models
@@ -243,7 +247,7 @@ def load_model(
     return model
 
 
-def checked_config(parts: _Reader) -> dict[str, Any]:
+def checked_config(parts: PartReader) -> dict[str, Any]:
     """The config of a model, of a version that is known."""
     metadata = _json(parts, METADATA) if parts.holds(METADATA) else {}
     keras, own = str(metadata.get("keras_version", "3")), metadata.get("gputrain_format", FORMAT)
@@ -267,12 +271,12 @@ def checked_config(parts: _Reader) -> dict[str, Any]:
     return config
 
 
-def _json(parts: _Reader, name: str) -> dict[str, Any]:
+def _json(parts: PartReader, name: str) -> dict[str, Any]:
     """A JSON object out of a part."""
     return json_object(parts.read(name, MOST_TEXT), parts.path, name)
 
 
-def _load_assets(model: Any, parts: _Reader) -> None:
+def _load_assets(model: Any, parts: PartReader) -> None:
     """Give each layer with `load_assets` the files that are kept for it, in a folder."""
     owners = {
         path: item for path, item in keras_paths.saved_objects(model).items() if hasattr(item, "load_assets")
@@ -287,7 +291,7 @@ def _load_assets(model: Any, parts: _Reader) -> None:
                 item.load_assets(folder)
 
 
-def _copy_assets(parts: _Reader, names: Mapping[str, str], folder: Path) -> None:
+def _copy_assets(parts: PartReader, names: Mapping[str, str], folder: Path) -> None:
     """Write some parts into a folder, under the names given, and nothing beside it."""
     left, top = _MOST_ASSETS, folder.resolve()
     for name, inside in names.items():
@@ -302,137 +306,6 @@ def _copy_assets(parts: _Reader, names: Mapping[str, str], folder: Path) -> None
         except (FileExistsError, NotADirectoryError, IsADirectoryError):
             rule = "a name is that of a file or of a folder"
             raise CorruptFileError(parts.path, rule, "one of them", f"{name!r} as both") from None
-
-
-# --------------------------------------------------------------------------------- the parts of a saved model
-
-
-@contextmanager
-def opened_parts(path: Path) -> Iterator[_Reader]:
-    """The parts of a saved model."""
-    kind = kind_of_place(path)
-    if kind == "folder":
-        yield _FolderReader(path)
-        return
-    if kind not in ("keras", "zip"):
-        raise foreign(path, kind, _WHOLE, "a .keras file, or a .h5 file with the model")
-    with zips.opened(path) as archive:
-        if CONFIG not in archive.members:
-            raise foreign(path, kind, _WHOLE, f"a .keras file, with {CONFIG}")
-        yield _ZipReader(path, archive)
-
-
-class _Reader:
-    """The parts of a saved model: members of a zip file, or files of a folder."""
-
-    path: Path
-
-    def names(self) -> list[str]:
-        """Of all parts."""
-        raise NotImplementedError
-
-    def holds(self, name: str) -> bool:
-        """Whether there is such a part."""
-        return name in self.names()
-
-    def read(self, name: str, most: int) -> bytes:
-        """A part, of `most` bytes or fewer."""
-        raise NotImplementedError
-
-    def size(self, name: str) -> int:
-        """The bytes of a part."""
-        raise NotImplementedError
-
-    def place(self, name: str, most: int, stack: ExitStack) -> tuple[Path, int]:
-        """The file in which the bytes of a part stand as they are, and from where on; `most` are unpacked."""
-        raise NotImplementedError
-
-    def weights_name(self) -> str:
-        """The part with the variables."""
-        names = [name for name in (WEIGHTS_H5, WEIGHTS_SAFETENSORS) if self.holds(name)]
-        if len(names) != 1:
-            rule = "a saved model has one part with its weights"
-            expected, received = f"{WEIGHTS_H5} or {WEIGHTS_SAFETENSORS}", names or self.names()[:20]
-            raise CorruptFileError(self.path, rule, expected, received)
-        return names[0]
-
-    @contextmanager
-    def weights(self, most: int) -> Iterator[ArrayFile]:
-        """The variables; `most` bytes are unpacked for them."""
-        name = self.weights_name()
-        module: Any = hdf5 if name == WEIGHTS_H5 else safetensors
-        with ExitStack() as stack:
-            path, offset = self.place(name, most, stack)
-            told = {"attributes": True} if module is hdf5 else {}
-            try:
-                yield stack.enter_context(module.opened(path, offset, self.size(name), **told))
-            except CorruptFileError as error:
-                if error.path == str(self.path):
-                    raise
-                raise CorruptFileError(
-                    self.path, error.rule, error.expected, error.received, error.fix
-                ) from error
-
-
-class _ZipReader(_Reader):
-    def __init__(self, path: Path, archive: zips.Archive) -> None:
-        self.path, self._archive = path, archive
-
-    def names(self) -> list[str]:
-        return [name for name in self._archive.members if not name.endswith("/")]
-
-    def read(self, name: str, most: int) -> bytes:
-        return self._archive.read(name, most)
-
-    def size(self, name: str) -> int:
-        return self._archive.members[name].file_size
-
-    def place(self, name: str, most: int, stack: ExitStack) -> tuple[Path, int]:
-        """In the zip file itself; a part that is compressed is unpacked first."""
-        if self._archive.is_stored(name):
-            with zips.reading(self.path), self._archive.open(name) as stream:
-                _pass_on(stream, None)  # to its end, where a wrong check sum is found
-            return self.path, self._archive.offset(name)
-        rule = f"{name} unpacked is about as large as the weights of the model"
-        require_at_most(self.path, rule, most, self.size(name))
-        file = stack.enter_context(tempfile.NamedTemporaryFile())  # noqa: SIM115
-        with zips.reading(self.path), self._archive.open(name) as stream:
-            _pass_on(stream, file)
-        file.flush()
-        return Path(file.name), 0
-
-
-class _FolderReader(_Reader):
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        found = list(path.rglob("*"))
-        if link := next((file for file in found if file.is_symlink()), None):
-            name = repr(link.relative_to(path).as_posix())
-            fix = "Put the file itself in its place."
-            raise CorruptFileError(path, "a saved model holds no links", "files and folders", name, fix)
-        self._names = [file.relative_to(path).as_posix() for file in found if file.is_file()]
-
-    def names(self) -> list[str]:
-        return self._names
-
-    def read(self, name: str, most: int) -> bytes:
-        with open_regular(self.path / name) as stream:
-            content = stream.read(most + 1)
-        if len(content) > most:
-            raise CorruptFileError(self.path, f"{name} must fit the memory allowed", most, "more bytes")
-        return content
-
-    def size(self, name: str) -> int:
-        return (self.path / name).stat().st_size
-
-    def place(self, name: str, most: int, stack: ExitStack) -> tuple[Path, int]:
-        return self.path / name, 0
-
-
-def _pass_on(source: IO[bytes], target: Any) -> None:
-    while chunk := source.read(1 << 20):
-        if target is not None:
-            target.write(chunk)
 
 
 # ---------------------------------------------------------------------------------------------- weights alone
