@@ -16,7 +16,6 @@ Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, "Parallel random numbers: as eas
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import numpy as np
@@ -107,6 +106,8 @@ def stream_id(path: str) -> int:
         >>> stream_id("sequential/dropout") == stream_id("sequential/dropout")
         True
     """
+    import hashlib  # which loads OpenSSL, for those who draw
+
     digest = hashlib.blake2b(path.encode("utf-8"), digest_size=8).digest()
     return int.from_bytes(digest, "little")
 

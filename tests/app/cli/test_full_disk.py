@@ -156,7 +156,7 @@ def test_a_run_folder_that_is_gone_at_the_end(refused, gputrain, monkeypatch):
 
 
 def test_no_room_for_the_report(full):
-    told = full(6000, "train", "small.toml")
+    told = full(10_000, "train", "small.toml")
     rule = "runs/small-1: the run is complete, but its report could not be written."
     assert told.startswith(f"gputrain: {rule} Received: ")
     assert told.endswith(f"{FULL}: 'runs/small-1/report.html'.")
@@ -168,7 +168,7 @@ def test_no_room_for_the_pictures(full, monkeypatch):
     pytest.importorskip("matplotlib.pyplot")  # which writes files of its own once
     for module in (reporting, plotting):
         monkeypatch.setattr(module, "has_plot", lambda: True)
-    told = full(6000, "train", "small.toml")
+    told = full(10_000, "train", "small.toml")
     assert "the run is complete, but its report could not be written" in told
     assert told.endswith(f"{FULL}: 'runs/small-1/curves.png'.")
     assert "curves.png" not in listed("runs/small-1")

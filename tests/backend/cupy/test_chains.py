@@ -266,9 +266,9 @@ def test_a_large_graph_is_lowered_quickly(gpu: CupyDevice) -> None:
         for _ in range(steps):
             h = ops.tanh(ops.matmul(h, w) + x)
         graph = Graph([x, w], [h])
-        start = time.perf_counter()
+        start = time.process_time()  # others do not count
         lower(graph, gpu)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     seconds(100)
     small, large = seconds(250), seconds(2000)
