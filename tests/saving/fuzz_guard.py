@@ -97,7 +97,8 @@ class Guard:
         if event == "open" or event.startswith(_CHANGES):
             places = [place for place in args[:2] if isinstance(place, str | bytes | os.PathLike)]
             places = places[: 2 if event in ("os.rename", "os.link", "os.symlink") else 1]
-            outside = [place for place in places if not self._may_open(os.fspath(place), event)]
+            folder = _folder(args[-1]) if event != "open" else ""
+            outside = [place for place in places if not self._may_open(os.fspath(place), event, folder)]
             return f"{event} of {outside[0]!r}" if outside else None
         if event == "import":
             name = str(args[0])
@@ -112,11 +113,16 @@ class Guard:
             return None if ours else f"the program {args[1]!r}"
         return None
 
-    def _may_open(self, place: str | bytes, event: str) -> bool:
-        real = os.path.realpath(os.fsdecode(place))
+    def _may_open(self, place: str | bytes, event: str, folder: str) -> bool:
+        real = os.path.realpath(os.path.join(folder, os.fsdecode(place)))
         if event == "open" and (real.startswith(LIBRARIES) or real.startswith(("/proc/self/", "/dev/null"))):
             return True
         return any(real == top or real.startswith(top + os.sep) for top in self._allowed)
+
+
+def _folder(descriptor: Any) -> str:
+    """Where relative names begin: an open folder, or the folder of the process."""
+    return f"/proc/self/fd/{descriptor}" if isinstance(descriptor, int) and descriptor >= 0 else ""
 
 
 def _of_library(file: str) -> bool:

@@ -162,6 +162,7 @@ BAD = {
     "an unknown dtype": raw_safetensors({"a": item("O")}),
     "a dtype that is a list": raw_safetensors({"a": item(["F32"])}),
     "petabytes": raw_safetensors({"a": item(shape=[2**50], offsets=[0, 2**52])}),
+    "sizes beyond memory, no data": raw_safetensors({"a": item(shape=[0, 2**62], offsets=[0, 0])}, b""),
     "a negative size": raw_safetensors({"a": item(shape=[-2])}),
     "sizes that are no integers": raw_safetensors({"a": item(shape=[2.0])}),
     "another size than its place": raw_safetensors({"a": item(shape=[3])}),
@@ -253,7 +254,7 @@ def test_a_flipped_byte_is_no_crash(tmp_path: Path) -> None:
         assert all(isinstance(array, np.ndarray) for array in found.values())
 
 
-@pytest.mark.parametrize("what", ["unwritten", "part", "packed", "shared"])
+@pytest.mark.parametrize("what", ["unwritten", "part", "packed", "shared", "empty"])
 def test_an_hdf5_file_that_claims_more_than_it_has(what: str, tmp_path: Path) -> None:
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "a.h5"
@@ -264,13 +265,32 @@ def test_an_hdf5_file_that_claims_more_than_it_has(what: str, tmp_path: Path) ->
             file.create_dataset("a", (1 << 40,), "float32", chunks=(8,))[:8] = 1
         elif what == "packed":
             file.create_dataset("a", (1 << 40,), "float32", chunks=(8,), compression="gzip")[:8] = 1
+        elif what == "empty":
+            file.create_dataset("a", (0, 1 << 61), "float32", chunks=(1, 8), maxshape=(None, 1 << 61))
         else:
             file["a"] = np.ones(10_000)
             for i in range(100):
                 file[f"b{i}"] = file["a"]
-    match = "all datasets lie in the file" if what == "shared" else r"'a' of shape .* fits the \d+ bytes"
+    words = {"shared": "all datasets lie in the file", "empty": "'a' has a shape that memory can address"}
+    match = words.get(what, r"'a' of shape .* fits the \d+ bytes")
     with pytest.raises(CorruptFileError, match=match), hdf5.opened(path):
         pass
+
+
+@pytest.mark.parametrize("size", [9, 3 << 20])
+def test_a_part_that_cannot_be_unpacked(size: int, tmp_path: Path) -> None:
+    """What the reading process says of it is never taken for the numbers."""
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        chunks = (min(size, 1 << 20),)
+        data = file.create_dataset("a", data=np.arange(float(size)), chunks=chunks, compression="gzip")
+        last = data.id.get_chunk_info(data.id.get_num_chunks() - 1)
+    content = bytearray(path.read_bytes())
+    content[last.byte_offset + 2 : last.byte_offset + 12] = b"\xff" * 10
+    path.write_bytes(content)
+    with pytest.raises(CorruptFileError, match=r"cut off, or not one \(OSError: .*filter"):
+        hdf5.read(path)
 
 
 def test_hdf5_files_that_are_packed_are_read(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ FORMATS = ("tar", "zip")
 MAX_BYTES = 64 << 30  # of all files unpacked from one archive
 MAX_RATIO = 200  # how many times the archive's own size they may have, beyond the first GiB
 MAX_FILES = 5_000_000
+_LONGEST_PART, _LONGEST = 255, 1024  # bytes of names
 _FREE_BYTES = 1 << 30
 _MAX_HEADER = 1 << 20
 _MAX_XZ_MEMORY = 256 << 20  # its strongest usual setting takes 65 MiB
@@ -167,7 +168,19 @@ def _parts(path: Path, name: str) -> list[str]:
     if leads_out or (not parts and name.strip("./")):
         rule = "names in an archive stay in its folder"
         raise _refused(path, rule, "relative names without ..", _short(name))
+    if not _can_be_a_path(parts):
+        rule = "names in an archive are those of files"
+        expected = f"text, {_LONGEST_PART} bytes at most between slashes and {_LONGEST} in all"
+        raise _refused(path, rule, expected, _short(name))
     return parts
+
+
+def _can_be_a_path(parts: list[str]) -> bool:
+    try:
+        sizes = [len(os.fsencode(part)) for part in parts]
+    except UnicodeEncodeError:
+        return False
+    return max(sizes, default=0) <= _LONGEST_PART and sum(sizes) + len(sizes) <= _LONGEST
 
 
 def _short(name: str) -> str:

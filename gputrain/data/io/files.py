@@ -15,6 +15,7 @@ from gputrain.data.io.errors import CorruptFileError, FilePath
 
 # Deflate cannot expand a byte into more than 1032 (a match of 258 bytes costs at least 2 bits).
 MAX_DEFLATE_RATIO = 1032
+_MAX_BYTES = 2**63 - 1  # of an array
 _CHUNK = 1 << 20
 
 
@@ -111,6 +112,14 @@ def require_budget(path: FilePath, header: Header, max_bytes: int | None) -> Non
     """Raise CorruptFileError if the array that a header declares takes more than `require_memory` allows."""
     rule = f"the shape {header.shape} must fit the memory allowed for one file"
     require_memory(path, rule, max_bytes, header.data_bytes)
+    require_addressable(path, "the file", header.shape, header.dtype.itemsize)
+
+
+def require_addressable(path: FilePath, what: str, shape: tuple[int, ...], itemsize: int) -> None:
+    """Raise CorruptFileError for a shape that NumPy cannot hold, even if a size of 0 leaves it no data."""
+    if math.prod(size for size in shape if size) * itemsize > _MAX_BYTES:
+        rule = f"{what} has a shape that memory can address"
+        raise CorruptFileError(path, rule, f"at most {_MAX_BYTES} bytes", shape)
 
 
 def require_memory(path: FilePath, rule: str, max_bytes: int | None, needed: int) -> None:

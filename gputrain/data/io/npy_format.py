@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tokenize
 import warnings
 from io import BytesIO
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gputrain.data.io import files
 from gputrain.data.io.errors import CorruptFileError, FilePath
 from gputrain.data.io.files import Header
 
@@ -20,7 +20,6 @@ _MAX_HEADER = 1024
 # Magic, version and length stand before the header's text: 12 bytes at most.
 MAX_PREFIX = _MAX_HEADER + 12
 _MAX_DIMS = 32
-_MAX_BYTES = int(np.iinfo(np.intp).max)
 _ITEM_BYTES = {"b": (1,), "i": (1, 2, 4, 8), "u": (1, 2, 4, 8), "f": (2, 4, 8), "c": (8, 16)}
 
 # What NumPy's header parser is known to raise on text that is no header.
@@ -49,7 +48,7 @@ def parse_header(path: FilePath, what: str, prefix: bytes) -> Header:
     _check_dtype(path, what, dtype)
     _check_shape(path, what, shape)
     header = Header(dtype, shape, head.tell(), fortran)
-    _check_possible(path, what, header)
+    files.require_addressable(path, what, header.shape, header.dtype.itemsize)
     return header
 
 
@@ -76,11 +75,3 @@ def _check_shape(path: FilePath, what: str, shape: tuple[int, ...]) -> None:
         raise CorruptFileError(path, f"{what} has few dimensions", f"at most {_MAX_DIMS}", len(shape))
     if any(isinstance(size, bool) or size < 0 for size in shape):
         raise CorruptFileError(path, f"{what} has a shape of counts", "integers >= 0", shape)
-
-
-def _check_possible(path: FilePath, what: str, header: Header) -> None:
-    """Refuse what NumPy could not hold even if a size of 0 makes it an array without data."""
-    declared = math.prod(size for size in header.shape if size) * header.dtype.itemsize
-    if declared > _MAX_BYTES:
-        rule = f"{what} has a shape that memory can address"
-        raise CorruptFileError(path, rule, f"at most {_MAX_BYTES} bytes", header.shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, NamedTuple, Protocol
@@ -26,12 +27,14 @@ class Stored(NamedTuple):
     dtype: str
 
     @property
+    def itemsize(self) -> int:
+        """How much memory a number takes."""
+        return 4 if self.dtype == BFLOAT16 else np.dtype(self.dtype).itemsize
+
+    @property
     def nbytes(self) -> int:
         """How much memory it takes."""
-        size = 4 if self.dtype == BFLOAT16 else np.dtype(self.dtype).itemsize
-        for length in self.shape:
-            size *= length
-        return size
+        return math.prod(self.shape) * self.itemsize
 
 
 class ArrayFile(Protocol):

@@ -183,8 +183,9 @@ class Hdf5File:
         specs = {}
         for name, (shape, dtype, stored, filters) in datasets.items():
             if dtype != "other":
-                specs[name] = Stored(tuple(shape), dtype)
-                itemsize = 2 if dtype == BFLOAT16 else np.dtype(dtype).itemsize
+                specs[name] = spec = Stored(tuple(shape), dtype)
+                files.require_addressable(self.path, repr(name), spec.shape, spec.itemsize)
+                itemsize = 2 if dtype == BFLOAT16 else spec.itemsize
                 rule = f"{name!r} of shape {tuple(shape)} fits the {stored} bytes that it has in the file"
                 most = stored * (files.MAX_DEFLATE_RATIO if filters else 1)
                 files.require_at_most(self.path, rule, most, math.prod(shape) * itemsize)
@@ -228,23 +229,38 @@ class Hdf5File:
         line = self._child.stdout.readline()
         if not line.endswith(b"\n"):
             raise self._ended()
-        answer: dict[str, Any] = json.loads(line)
+        try:
+            answer: dict[str, Any] = json.loads(line)
+        except ValueError:  # a library may have said something
+            raise self._unread(repr(line[:80])) from None
         if "missing" in answer:
             raise ImportError(answer["missing"])
         if "error" in answer:
-            received = f"a file that is cut off, or not one ({answer['error']})"
-            raise CorruptFileError(self.path, "the variables are in an HDF5 file", "a whole one", received)
+            raise self._unread(answer["error"])
         return answer
+
+    def _unread(self, why: str) -> CorruptFileError:
+        received = f"a file that is cut off, or not one ({why})"
+        return CorruptFileError(self.path, "the variables are in an HDF5 file", "a whole one", received)
 
     def _fill(self, array: np.ndarray) -> None:
         """Fill an array with the bytes that come."""
         assert self._child.stdout is not None
         view = array.reshape(-1).view(np.uint8).data
         while len(view):
-            done = self._child.stdout.readinto(view)  # type: ignore[attr-defined]
-            if not done:
-                raise self._ended()
-            view = view[done:]
+            piece, view = self._piece(view)
+            while len(piece):
+                done = self._child.stdout.readinto(piece)  # type: ignore[attr-defined]
+                if not done:
+                    raise self._ended()
+                piece = piece[done:]
+
+    def _piece(self, view: memoryview) -> tuple[memoryview, memoryview]:
+        """What the next piece fills, and the rest."""
+        size = self._answer().get("piece")
+        if not isinstance(size, int) or not 0 < size <= len(view):
+            raise self._unread(f"a piece of {size} bytes, where {len(view)} are left")
+        return view[:size], view[size:]
 
     def _ended(self) -> CorruptFileError:
         """The error where the process came to an end."""

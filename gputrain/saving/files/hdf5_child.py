@@ -161,14 +161,20 @@ def pieces(shape: Any, itemsize: int, most: int, place: Any = ()) -> Iterator[An
 
 
 def send(numpy: Any, dataset: Any, out: Any) -> None:
-    """The bytes of a dataset."""
+    """The bytes of a dataset, a line before each piece of them: reading the next one may fail."""
     dtype = dataset.dtype.newbyteorder("=")
-    say({"bytes": math.prod(dataset.shape) * dtype.itemsize}, out)
-    if math.prod(dataset.shape):
-        most = PIECE if dataset.chunks is None else PIECE_OF_CHUNKS
-        for place in pieces(dataset.shape, dtype.itemsize, most):
-            piece = numpy.ascontiguousarray(dataset[place], dtype)
-            out.write(piece.reshape(-1).view(numpy.uint8).data)
+    left = math.prod(dataset.shape) * dtype.itemsize
+    say({"bytes": left}, out)
+    most = PIECE if dataset.chunks is None else PIECE_OF_CHUNKS
+    for place in pieces(dataset.shape, dtype.itemsize, most) if left else ():
+        piece = numpy.ascontiguousarray(dataset[place], dtype)
+        left -= piece.nbytes
+        if left < 0:
+            break
+        say({"piece": piece.nbytes}, out)
+        out.write(piece.reshape(-1).view(numpy.uint8).data)
+    if left:
+        raise Refused(f"{dataset.name!r} has more or fewer bytes than its shape says")
     out.flush()
 
 

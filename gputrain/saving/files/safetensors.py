@@ -209,7 +209,8 @@ def _checked(path: FilePath, name: str, item: Any) -> tuple[Stored, tuple[int, i
     if not _counts(shape) or not _counts(offsets) or len(offsets) != 2 or len(shape) > 32:
         raise CorruptFileError(path, rule, "lists of integers from 0 on", repr((shape, offsets))[:200])
     stored = Stored(tuple(shape), _DTYPES[code])
-    taken = math.prod(shape) * (2 if stored.dtype == BFLOAT16 else np.dtype(stored.dtype).itemsize)
+    files.require_addressable(path, repr(name), stored.shape, stored.itemsize)
+    taken = math.prod(shape) * (2 if stored.dtype == BFLOAT16 else stored.itemsize)
     rule = f"{name!r} of shape {shape} fills its place"
     files.require_bytes(path, rule, taken, offsets[1] - offsets[0])
     return stored, (offsets[0], offsets[1])

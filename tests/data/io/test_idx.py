@@ -41,6 +41,7 @@ HOSTILE = {
         idx_bytes(8, (2**32 - 1,) * 3, b""),
         "allowed for one file. Expected: at most 1073741824",
     ),
+    "beyond memory without data": (idx_bytes(13, (0, *(2**32 - 1,) * 3), b""), "that memory can address"),
     "declared 1 GB": (idx_bytes(8, (1 << 30,), b"x"), "Expected: 1073741832 bytes. Received: 9 bytes"),
     "gz cut": (PACKED[:-9], "gzip stream must be whole"),
     "gz wrong sum": (PACKED[:-8] + bytes(4) + PACKED[-4:], "gzip stream must be whole.*CRC"),
