@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,23 +17,24 @@ TWO = np.array([[1, 0], [0, 0], [1, 0]])
 PAIR = np.array([[0.3, 0.2], [0.6, 0.4], [0.9, 0.1]])
 
 DOUBTS: dict[str, tuple[Any, tuple[Any, ...], str]] = {
-    "AUC of ones": (metrics.AUC(), (ONES, P), "auc: no targets are 0, so there is no ROC curve"),
-    "AUC of zeros": (metrics.AUC(), (ZEROS, P), "auc: no targets are 1, so there is no ROC curve"),
-    "PR of zeros": (metrics.AUC(curve="PR"), (ZEROS, P), "auc: no targets are 1, so there is no PR curve"),
-    "a label": (metrics.AUC(multi_label=True), (TWO, PAIR), "auc: no targets of label 1 are 1, so"),
-    "no weights": (metrics.AUC(), (P > 0.5, P, ZEROS), "auc: no targets are 1 and no targets are 0, so"),
-    "recall": (metrics.Recall(), (ZEROS, P), "recall: no targets are 1, so its value 0 means nothing"),
-    "precision": (metrics.Precision(), (ONES, P * 0.5), "precision: no outputs lie above a threshold"),
-    "constant": (metrics.R2Score(), (ONES, P), "r2_score: the targets of outputs [0] are constant"),
-    "an absent class": (metrics.F1Score(), (TWO, TWO), "f1_score: classes [1] are never targets nor outputs"),
-    "accuracy": (metrics.BinaryAccuracy(), (ONES, P, ZEROS), "binary_accuracy: nothing was counted, so"),
-    "error": (metrics.MeanSquaredError(), (ONES, P, ZEROS), "mean_squared_error: nothing was counted, so"),
+    "AUC of ones": (metrics.AUC, (ONES, P), "auc: no targets are 0, so there is no ROC curve"),
+    "AUC of zeros": (metrics.AUC, (ZEROS, P), "auc: no targets are 1, so there is no ROC curve"),
+    "PR of zeros": (partial(metrics.AUC, curve="PR"), (ZEROS, P), "auc: no targets are 1, so there is no PR curve"),
+    "a label": (partial(metrics.AUC, multi_label=True), (TWO, PAIR), "auc: no targets of label 1 are 1, so"),
+    "no weights": (metrics.AUC, (P > 0.5, P, ZEROS), "auc: no targets are 1 and no targets are 0, so"),
+    "recall": (metrics.Recall, (ZEROS, P), "recall: no targets are 1, so its value 0 means nothing"),
+    "precision": (metrics.Precision, (ONES, P * 0.5), "precision: no outputs lie above a threshold"),
+    "constant": (metrics.R2Score, (ONES, P), "r2_score: the targets of outputs [0] are constant"),
+    "an absent class": (metrics.F1Score, (TWO, TWO), "f1_score: classes [1] are never targets nor outputs"),
+    "accuracy": (metrics.BinaryAccuracy, (ONES, P, ZEROS), "binary_accuracy: nothing was counted, so"),
+    "error": (metrics.MeanSquaredError, (ONES, P, ZEROS), "mean_squared_error: nothing was counted, so"),
 }
 
 
-@pytest.mark.parametrize(("metric", "batch", "text"), DOUBTS.values(), ids=DOUBTS)
-def test_doubts(metric: Any, batch: tuple[Any, ...], text: str, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(("make", "batch", "text"), DOUBTS.values(), ids=DOUBTS)
+def test_doubts(make: Any, batch: tuple[Any, ...], text: str, caplog: pytest.LogCaptureFixture) -> None:
     notes.forget()
+    metric = make()
     for _ in range(3):
         metric(*batch)
     assert text in caplog.text
