@@ -19,7 +19,7 @@ PAIR = np.array([[0.3, 0.2], [0.6, 0.4], [0.9, 0.1]])
 DOUBTS: dict[str, tuple[Any, tuple[Any, ...], str]] = {
     "AUC of ones": (metrics.AUC, (ONES, P), "auc: no targets are 0, so there is no ROC curve"),
     "AUC of zeros": (metrics.AUC, (ZEROS, P), "auc: no targets are 1, so there is no ROC curve"),
-    "PR of zeros": (partial(metrics.AUC, curve="PR"), (ZEROS, P), "auc: no targets are 1, so there is no PR curve"),
+    "PR of zeros": (partial(metrics.AUC, curve="PR"), (ZEROS, P), "auc: no targets are 1, so there is no PR"),
     "a label": (partial(metrics.AUC, multi_label=True), (TWO, PAIR), "auc: no targets of label 1 are 1, so"),
     "no weights": (metrics.AUC, (P > 0.5, P, ZEROS), "auc: no targets are 1 and no targets are 0, so"),
     "recall": (metrics.Recall, (ZEROS, P), "recall: no targets are 1, so its value 0 means nothing"),
