@@ -25,7 +25,7 @@ def emulated(**limits: Any) -> Iterator[World]:
     """Within it, the configured backend is a fresh emulated GPU with these limits (memory=bytes)."""
     standin = make(**limits)
     device = CupyDevice(standin.cupy, standin.blas, name="emulated")
-    before = backend._openers["emulated"]
+    before, opened = backend._openers["emulated"], dict(backend._devices)
     backend.register_device("emulated", lambda number: device)
     config.set_backend("emulated")
     try:
@@ -34,3 +34,4 @@ def emulated(**limits: Any) -> Iterator[World]:
     finally:
         config.put("backend", None)
         backend.register_device("emulated", before)
+        backend._devices.update(opened)  # what was made on them may be used again
