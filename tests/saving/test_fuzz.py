@@ -55,7 +55,7 @@ def good_files(name: str) -> list[bytes]:
 
 def places(name: str, size: int, is_whole: bool) -> Iterator[int]:
     """Places in a file, another choice for each size; of small files `is_whole` means each."""
-    most = MOST_PLACES.get(name, (60, 4000))[is_whole]
+    most = MOST_PLACES.get(name, (60, 1000))[is_whole]
     step = max(1, -(-size // most))
     return iter(range(size % step, size, step))
 
