@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -35,30 +36,30 @@ def opened_parts(path: Path) -> Iterator[PartReader]:
         yield _ZipReader(path, archive)
 
 
-class PartReader:
+class PartReader(ABC):
     """The parts of a saved model: members of a zip file, or files of a folder."""
 
     path: Path
 
+    @abstractmethod
     def names(self) -> list[str]:
         """Of all parts."""
-        raise NotImplementedError
 
     def holds(self, name: str) -> bool:
         """Whether there is such a part."""
         return name in self.names()
 
+    @abstractmethod
     def read(self, name: str, most: int) -> bytes:
         """A part, of `most` bytes or fewer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def size(self, name: str) -> int:
         """The bytes of a part."""
-        raise NotImplementedError
 
+    @abstractmethod
     def place(self, name: str, most: int, stack: ExitStack) -> tuple[Path, int]:
         """The file in which the bytes of a part stand as they are, and from where on; `most` are unpacked."""
-        raise NotImplementedError
 
     def weights_name(self) -> str:
         """The part with the variables."""
