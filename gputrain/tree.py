@@ -118,6 +118,8 @@ def map_shape_structure(func: Callable[[Any], Any], structure: Any) -> Any:
         >>> map_shape_structure(len, [(None, 3), (2,)])
         [2, 1]
     """
+    if not is_nested(structure):
+        return func(structure)
     if isinstance(structure, list | tuple) and all(d is None or isinstance(d, int) for d in structure):
         return func(tuple(structure))
     return _rebuilt(structure, lambda part, _: map_shape_structure(func, part))

@@ -238,12 +238,20 @@ def _histories(structure: Any) -> Iterator[tuple[str, int, int]]:
 
 
 def _history(tensor: Mapping[str, Any]) -> tuple[str, int, int]:
-    """Where a value of the model is made: the layer, its call, and the place among what that returns."""
-    found = tensor["config"]["keras_history"]
-    kinds = [type(each) for each in found] if isinstance(found, list) else None
+    """Where a value of the model is made."""
+    return _place(tensor["config"]["keras_history"])
+
+
+def _place(found: Any) -> tuple[str, int, int]:
+    """The layer, its call, and the place among what that returns.
+
+    Raises:
+        ValueError: it is something else.
+    """
+    kinds = [type(each) for each in found] if isinstance(found, list | tuple) else None
     if kinds != [str, int, int]:
-        rule = "A value of the model has a layer's name, the number of its call and a place as keras_history."
-        raise ValueError(explain(rule, received=repr(found)[:200]))
+        rule = "A value of a model is named by a layer, the number of its call and a place in its result."
+        raise ValueError(explain(rule, expected="['dense', 0, 0]", received=repr(found)[:200]))
     return found[0], found[1], found[2]
 
 
@@ -266,8 +274,8 @@ def _found(structure: Any, known: Mapping[tuple[str, int], list[Value]]) -> Any:
     """
     if isinstance(structure, dict):
         return {key: _found(item, known) for key, item in structure.items()}
-    if len(structure) == 3 and isinstance(structure[0], str):
-        name, number, index = structure
+    if not isinstance(structure, list | tuple) or (structure and isinstance(structure[0], str)):
+        name, number, index = _place(structure)
         values = known.get((name, number), [])
         if not 0 <= index < len(values):
             raise ValueError(explain("Nothing is made at this place of the model.", received=list(structure)))

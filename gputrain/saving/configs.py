@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gputrain.data.io.errors import CorruptFileError
+from gputrain.errors import GraphError
 from gputrain.saving.loading import Budget
 from gputrain.utils.budget import FROM_FILE
 from gputrain.utils.custom_objects import deserialize_keras_object
@@ -75,7 +76,7 @@ def built(
         received = f"{type(error).__name__}: {error}"
         rule = f"the model that {name} describes fits the memory"
         raise CorruptFileError(path, rule, "one that does", received) from error
-    except DAMAGE as error:
+    except (*DAMAGE, GraphError) as error:
         received = f"{type(error).__name__}: {error}"
         rule, expected = f"{name} describes a model", "parts as their classes write them"
         fix = "The file is damaged, or a class of yours takes another config than when it was saved."

@@ -132,6 +132,35 @@ LAYERS = {  # what stands as a layer, and the error
 }
 
 
+@pytest.mark.parametrize("ends", ["input_layers", "output_layers"])
+@pytest.mark.parametrize("instead", [[], {}])
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_graph_without_its_ends(ends: str, instead: Any, nested: bool, tmp_path: Path) -> None:
+    x = keras.Input((5,))
+    model = keras.Model(x, layers.Dense(2, name="dense")(x))
+    if nested:
+        outer = keras.Input((5,))
+        model = keras.Model(outer, model(outer))
+
+    def change(described: dict[str, Any]) -> None:
+        graph = described["config"]
+        if nested:
+            graph = graph["layers"][-1]["config"]
+        graph[ends] = instead
+
+    with pytest.raises(CorruptFileError, match="describes a model"):
+        keras.models.load_model(saved(tmp_path, change, model))
+
+
+@pytest.mark.parametrize("ends", ["input_layers", "output_layers"])
+@pytest.mark.parametrize("instead", [[["dense"]], "dense", 3, [None], [["dense", [0], 0]], ["dense", 0, 9]])
+def test_ends_that_are_no_places(ends: str, instead: Any, tmp_path: Path) -> None:
+    x = keras.Input((5,))
+    model = keras.Model(x, layers.Dense(2, name="dense")(x))
+    path = saved(tmp_path, lambda described: described["config"].update({ends: instead}), model)
+    refused(path, "named by a layer|Nothing is made")
+
+
 @pytest.mark.parametrize("attack", LAYERS)
 @pytest.mark.parametrize("safe", [None, False])
 def test_a_layer_that_is_something_else(

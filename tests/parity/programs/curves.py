@@ -193,9 +193,9 @@ def areas_that_cannot_be(keras: Any) -> dict[str, Any]:
 def _fitted(
     keras: Any, metrics: list[Any], activation: str | None = "sigmoid", loss: Any = "bce"
 ) -> dict[str, Any]:
-    start = keras.initializers.Constant(0.3)
-    layer = keras.layers.Dense(L, activation=activation, kernel_initializer=start)
-    model = keras.Sequential([keras.Input((4,)), layer])
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(L, activation=activation)])
+    # Columns that differ: where all labels score the same, the last bit decides which is the largest.
+    model.set_weights([numbers(4, L, key="kernel"), np.zeros(L, "float32")])
     model.compile("sgd", loss, metrics=metrics)
     x = numbers(N, 4)
     history = model.fit(
