@@ -29,6 +29,8 @@ __all__ = [
     "allow_tf32",
     "backend",
     "config_path",
+    "cpu_instructions",
+    "cpu_kernels",
     "cuda_graphs",
     "deterministic",
     "device",
@@ -50,6 +52,8 @@ __all__ = [
     "seed",
     "set_allow_tf32",
     "set_backend",
+    "set_cpu_instructions",
+    "set_cpu_kernels",
     "set_cuda_graphs",
     "set_deterministic",
     "set_device",
@@ -130,6 +134,8 @@ SETTINGS: dict[str, Setting] = {
     ),
     "cuda_graphs": _flag(True, "GPUTRAIN_CUDA_GRAPHS"),
     "read_ahead": _flag(True, "GPUTRAIN_READ_AHEAD"),
+    "cpu_kernels": _flag(True, "GPUTRAIN_CPU_KERNELS"),
+    "cpu_instructions": _choice("auto", "avx512", "avx2", "baseline", env="GPUTRAIN_CPU_INSTRUCTIONS"),
     "file_memory": _bytes(1 << 30, "GPUTRAIN_FILE_MEMORY"),
     "model_memory": _bytes(16 << 20, "GPUTRAIN_MODEL_MEMORY"),
 }
@@ -414,6 +420,40 @@ def set_read_ahead(value: bool) -> None:
 def file_memory() -> int:
     """Return how many bytes the arrays of one data file may take (1 GiB by default)."""
     return cast(int, get("file_memory")[0])
+
+
+def cpu_kernels() -> bool:
+    """Return whether the CPU device uses the compiled kernels, where they were built."""
+    return cast(bool, get("cpu_kernels")[0])
+
+
+def set_cpu_kernels(value: bool) -> None:
+    """Use the compiled kernels of the CPU device, or NumPy alone; before any model is made.
+
+    Args:
+        value: False means NumPy alone.
+
+    Example:
+        >>> set_cpu_kernels(False)
+        >>> cpu_kernels()
+        False
+    """
+    put("cpu_kernels", value)
+
+
+def cpu_instructions() -> str:
+    """Return the instruction set of the compiled kernels: "auto", "avx512", "avx2" or "baseline"."""
+    return cast(str, get("cpu_instructions")[0])
+
+
+def set_cpu_instructions(name: str) -> None:
+    """Set the instruction set of the compiled kernels, before any model is made.
+
+    Args:
+        name: "auto" (the best that the processor has), "avx512", "avx2" or "baseline". Where the processor
+            lacks it, NumPy is used, with a warning.
+    """
+    put("cpu_instructions", name)
 
 
 def set_file_memory(size: int) -> None:

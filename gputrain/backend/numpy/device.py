@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from gputrain.backend.base import Device, ForStep, Named, Thunk
+from gputrain.backend.base import Device, ForStep, InOrder, Kernel, Named, Thunk, leaves
 from gputrain.backend.numpy import (
     attending,
     conv,
@@ -24,6 +25,9 @@ from gputrain.backend.numpy import (
     reduction,
     softmax,
 )
+from gputrain.backend.numpy.compiled import convolution as compiled_convolution
+from gputrain.backend.numpy.compiled import products as compiled_products
+from gputrain.backend.numpy.compiled.library import Library, joined, wanted
 from gputrain.backend.numpy.threads import let_blas_threads_sleep
 from gputrain.compiler.target import ALIGNMENT
 from gputrain.ir.spec import Spec
@@ -48,18 +52,43 @@ ROOMS = (
 )
 
 
+COMPILED = (compiled_convolution.kernels, compiled_products.kernels)
+
+
 class NumpyDevice(Device):
     """Arrays on the host."""
 
     name = "numpy"
-    description = f"the CPU, by NumPy {np.__version__}"
     xp = np
 
     def __init__(self) -> None:
         super().__init__()
         for room in ROOMS:
             self.kernels.update(room.KERNELS)
+        self.compiled: dict[str, Kernel] = {}
+        library = wanted()
+        self.library = library if isinstance(library, Library) else None
+        if self.library is not None:
+            for made in COMPILED:
+                self.compiled.update(made(self.library))
         let_blas_threads_sleep()
+
+    @property
+    def description(self) -> str:
+        """In words."""
+        words = f"the CPU, by NumPy {np.__version__}"
+        return words if self.library is None else f"{words} and compiled kernels ({self.library.level})"
+
+    def kernel(self, op: Operation, specs: Sequence[Spec]) -> Kernel | None:
+        compiled = self.compiled.get(type(op).__name__)
+        if compiled is not None and compiled.accepts(op, *specs):
+            return compiled
+        return super().kernel(op, specs)
+
+    def program(self, thunks: Sequence[Thunk]) -> Thunk:
+        if self.library is None:
+            return super().program(thunks)
+        return InOrder(joined(self.library, [leaf for thunk in thunks for leaf in leaves(thunk)]))
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         kind = np.dtype(dtype)

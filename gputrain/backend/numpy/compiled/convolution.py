@@ -1,0 +1,283 @@
+"""Convolution and its gradients by compiled kernels: geometry as tables of offsets.
+
+Sequences, images and volumes are volumes here: axes that are missing have one element. A tap of a filter is an
+offset in an image; where neighbouring columns of a filter meet neighbouring elements, they are one run.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from gputrain.backend.base import InOrder, Kernel, Thunk
+from gputrain.backend.numpy.compiled.library import FLOATS, Library
+from gputrain.ir.spec import Spec
+from gputrain.ops.window import Ints, Window
+
+Array = Any
+
+MOST_BLOCKS = 16  # of images, whose sums are kept apart
+PARTIAL_BYTES = 1 << 24  # of those sums
+TASK = 1 << 19  # multiplications of a task: less does not pay for waking a thread
+LINE = 48  # positions of a line, where that is free
+LANES = 64 // 4  # elements of the widest vector: room for the last panel of each group
+
+
+def _three(values: Any, rest: int) -> Ints:
+    """Sizes of three axes."""
+    given = tuple(values)
+    return (rest,) * (3 - len(given)) + given
+
+
+class _Geometry:
+    """A window as it slides over volumes."""
+
+    def __init__(self, window: Window, images: int, channels: int, filters: int, groups: int) -> None:
+        self.images, self.channels, self.filters, self.groups = images, channels, filters, groups
+        self.size, self.kernel = _three(window.size, 1), _three(window.kernel, 1)
+        self.strides, self.dilation = _three(window.strides, 1), _three(window.dilation, 1)
+        self.pads = ((0, 0),) * (3 - window.rank) + tuple(window.pads)
+        self.out = _three(window.out, 1)
+        if set(self.kernel + self.strides) == {1} and not window.padded:  # a product: cut as is best
+            count = images * math.prod(self.size)
+            self.images = next(n for n in range(64, 0, -1) if count % n == 0 and count // n >= min(count, LINE))
+            self.size = self.out = (1, 1, count // self.images)
+
+    def border(self, size: Ints, pads: Any, channels: int) -> tuple[Ints, Ints]:
+        """(size, channels, zeros before, size with the border) as a kernel takes them, and that size."""
+        whole = tuple(n + sum(pair) for n, pair in zip(size, pads, strict=True))
+        return (*size, channels, *(before for before, _ in pads), *whole), whole
+
+
+def _steps(whole: Ints, channels: int) -> Ints:
+    """Distances of elements along each axis."""
+    return whole[1] * whole[2] * channels, whole[2] * channels, channels
+
+
+def _room(size: Ints, channels: int, threads: int, needed: bool, dtype: str) -> Spec:
+    """An image with its border for each thread."""
+    return Spec((threads, *size, channels) if needed else (0,), dtype)
+
+
+def _panels(steps: int, columns: int, groups: int, dtype: str) -> Spec:
+    """Filters in panels: whole vectors."""
+    wide = 2 * LANES
+    return Spec((groups, steps, -(-columns // wide) * wide), dtype)
+
+
+def _bands(work: int, images: int, lines: int) -> int:
+    """Tasks of an image: by size alone, so that results hold for every number of threads."""
+    return max(1, min(lines, work // TASK, -(-64 // max(images, 1))))
+
+
+class _Correlation:
+    """The tables of one kernel call: phases of positions, and the runs of each.
+
+    Args:
+        g: the geometry.
+        source: images that are read, with their border.
+        result: of images that are written.
+    """
+
+    def __init__(self, g: _Geometry) -> None:
+        self.g = g
+        self.runs: list[int] = []
+        self.starts: list[int] = []  # of the runs in w
+        self.phases: list[list[int]] = []
+
+    def kernels(
+        self, library: Library, dtype: str, out: Array, images: Array, w: Array, scratch: Any
+    ) -> Thunk:
+        panels, padded = scratch
+        starts, runs = np.array(self.starts, "int64"), np.array(self.runs, "int64")
+        phases = np.array(self.phases, "int64")
+        pack = library.bind(
+            "PackFilters", dtype, w, panels, starts, len(starts), self.run_length, self.step, self.column,
+            self.columns, self.g.groups, self.group,
+        )  # fmt: skip
+        border, _ = self.border
+        steps = len(starts) * self.run_length
+        work = math.prod(self.positions) * steps * self.columns * self.g.groups
+        correlate = library.bind(
+            "Correlate", dtype, images, out, panels, padded if self.padded else None, runs, phases,
+            self.g.images, border, len(phases), steps, self.run_length, self.g.groups, self.depth, self.columns,
+            self.image, self.result, *self.distances, self.step1, self.reach1,
+            _bands(work, self.g.images, self.positions[1]),
+        )  # fmt: skip
+        return InOrder([pack, correlate])
+
+    def scratch(self, library: Library, dtype: str) -> tuple[Spec, ...]:
+        _, whole = self.border
+        steps = len(self.starts) * self.run_length
+        return (
+            _panels(steps, self.columns, self.g.groups, dtype),
+            _room(whole, self.g.groups * self.depth, library.threads, self.padded, dtype),
+        )
+
+
+class _Forward(_Correlation):
+    """One phase; a run has a row of a filter where nothing lies between its columns."""
+
+    def __init__(self, g: _Geometry) -> None:
+        super().__init__(g)
+        self.depth, self.columns = g.channels // g.groups, g.filters // g.groups
+        self.border = g.border(g.size, g.pads, g.channels)
+        whole = self.border[1]
+        self.padded = whole != g.size
+        distances = _steps(whole, g.channels)
+        joined = g.groups == 1 and g.dilation[2] == 1
+        taps = [range(k) for k in (*g.kernel[:2], 1 if joined else g.kernel[2])]
+        self.run_length = self.depth * (g.kernel[2] if joined else 1)
+        for tap in product(*taps):
+            self.runs.append(sum(t * d * s for t, d, s in zip(tap, g.dilation, distances, strict=True)))
+            flat = (tap[0] * g.kernel[1] + tap[1]) * g.kernel[2] + tap[2]
+            self.starts.append(flat * self.depth * g.filters)
+        self.step, self.column, self.group = g.filters, 1, self.columns
+        self.image, self.result = math.prod(g.size) * g.channels, math.prod(g.out) * g.filters
+        self.distances = tuple(s * d for s, d in zip(g.strides, distances, strict=True))
+        self.step1, self.reach1 = g.strides[1], (g.kernel[1] - 1) * g.dilation[1]
+        self.positions = g.out
+        self.phases.append([0, len(self.runs), 0, 0, 0, *g.out, *_steps(g.out, g.filters)])
+
+
+class _Backward(_Correlation):
+    """A phase for each residue of the positions: an element of x meets the taps of its residue alone."""
+
+    def __init__(self, g: _Geometry) -> None:
+        super().__init__(g)
+        self.depth, self.columns = g.filters // g.groups, g.channels // g.groups
+        axes = [_residues(*along) for along in zip(g.size, g.kernel, g.strides, g.dilation, g.pads, strict=True)]
+        pads = [
+            _reach([q for _, _, taps in axis for _, q in taps], [n for _, n, _ in axis], out)
+            for axis, out in zip(axes, g.out, strict=True)
+        ]
+        self.border = g.border(g.out, pads, g.filters)
+        whole = self.border[1]
+        self.padded = whole != g.out
+        distances, to = _steps(whole, g.filters), _steps(g.size, g.channels)
+        self.run_length = self.depth
+        for phase in product(*axes):
+            first_run = len(self.runs)
+            for taps in product(*(axis[2] for axis in phase)):
+                (k0, q0), (k1, q1), (k2, q2) = taps
+                places = zip((q0, q1, q2), pads, distances, strict=True)
+                self.runs.append(sum((q + before) * step for q, (before, _), step in places))
+                flat = (k0 * g.kernel[1] + k1) * g.kernel[2] + k2
+                self.starts.append(flat * self.columns * g.filters)
+            begin = sum(axis[0] * step for axis, step in zip(phase, to, strict=True))
+            count = [axis[1] for axis in phase]
+            steps = [stride * step for stride, step in zip(g.strides, to, strict=True)]
+            run_count = len(self.runs) - first_run
+            self.phases.append(
+                [first_run, run_count, first_run * self.run_length, 0, begin, *count, *steps]
+            )
+        self.step, self.column, self.group = 1, g.filters, self.depth
+        self.image, self.result = math.prod(g.out) * g.filters, math.prod(g.size) * g.channels
+        self.distances = distances
+        q1 = [q for _, _, taps in axes[1] for _, q in taps] or [0]
+        self.step1, self.reach1 = 1, max(q1) + pads[1][0]
+        self.positions = g.size
+
+
+def _residues(
+    size: int, kernel: int, stride: int, dilation: int, pads: tuple[int, int]
+) -> list[tuple[int, int, list[tuple[int, int]]]]:
+    """For each residue of positions by the stride: the residue, how many positions, (tap, offset in dy)."""
+    found = []
+    for residue in range(min(stride, size)):
+        meets = [(k, residue + pads[0] - k * dilation) for k in range(kernel)]
+        taps = [(k, reach // stride) for k, reach in meets if reach % stride == 0]
+        found.append((residue, len(range(residue, size, stride)), taps))
+    return found
+
+
+def _reach(offsets: list[int], counts: list[int], out: int) -> tuple[int, int]:
+    """Zeros before and after an axis of dy, so that all offsets stay inside."""
+    if not offsets:
+        return 0, 0
+    return max(0, -min(offsets)), max(0, max(offsets) + max(counts) - out)
+
+
+class _Filters:
+    """The filters' gradient: rows of tiles are channels, and columns of the filter where they are neighbours."""
+
+    def __init__(self, g: _Geometry) -> None:
+        self.g = g
+        self.depth, self.columns = g.channels // g.groups, g.filters // g.groups
+        self.border, self.whole = g.border(g.size, g.pads, g.channels)
+        self.padded = self.whole != g.size
+        distances = _steps(self.whole, g.channels)
+        joined = g.groups == 1 and g.dilation[2] == 1
+        self.rows = self.depth * (g.kernel[2] if joined else 1)
+        taps = [range(k) for k in (*g.kernel[:2], 1 if joined else g.kernel[2])]
+        self.starts = [
+            sum(t * d * s for t, d, s in zip(tap, g.dilation, distances, strict=True)) for tap in product(*taps)
+        ]
+        move = [s * d for s, d in zip(g.strides, distances, strict=True)]
+        self.lines = [i * move[0] + j * move[1] for i, j in product(range(g.out[0]), range(g.out[1]))]
+        self.a_step = move[2]
+        self.size = len(self.starts) * self.rows * g.filters
+
+    @property
+    def blocks(self) -> int:
+        return max(1, min(MOST_BLOCKS, self.g.images, PARTIAL_BYTES // (4 * max(self.size, 1))))
+
+    def scratch(self, library: Library, dtype: str) -> tuple[Spec, ...]:
+        g, threads = self.g, library.threads
+        narrow = self.columns % LANES != 0
+        wide = Spec((threads, math.prod(g.out), 2 * LANES) if narrow else (0,), dtype)
+        return (
+            Spec((self.blocks, self.size), dtype),
+            _room(self.whole, g.channels, threads, self.padded, dtype),
+            wide,
+        )
+
+    def kernels(self, library: Library, dtype: str, out: Array, x: Array, dy: Array, scratch: Any) -> Thunk:
+        g, (partial, padded, wide) = self.g, scratch
+        starts, lines = np.array(self.starts, "int64"), np.array(self.lines, "int64")
+        shares = min(len(starts), max(1, 8 // self.blocks))
+        return library.bind(
+            "FilterSums", dtype, x, dy, out, partial, padded if self.padded else None, wide, lines, starts,
+            g.images, self.blocks, self.border, len(starts), self.rows, len(lines), g.out[2], g.groups,
+            self.depth, self.columns, math.prod(g.size) * g.channels, self.a_step, shares,
+        )  # fmt: skip
+
+
+def _of(op: Any, first: Any, second: Any) -> Any:
+    """The tables of a Conv, ConvInputGrad or ConvFilterGrad of these arrays or specs."""
+    x, w, name = tuple(first.shape), tuple(second.shape), type(op).__name__
+    if name == "ConvInputGrad":
+        x = (x[0], *op.size, w[-2] * op.groups)
+    elif name == "ConvFilterGrad":
+        w = (*op.kernel, x[-1] // op.groups, w[-1])
+    window = op.window(x[1:-1], w[:-2])
+    geometry = _Geometry(window, x[0], x[-1], w[-1], op.groups)
+    return {"Conv": _Forward, "ConvInputGrad": _Backward, "ConvFilterGrad": _Filters}[name](geometry)
+
+
+def _single(op: Any, first: Spec, second: Spec) -> bool:
+    """Whether each channel is on its own, which tiles of many channels do not serve."""
+    channels = first.dims[-1] if type(op).__name__ != "ConvInputGrad" else second.dims[-2] * op.groups
+    return op.groups > 1 and channels == op.groups
+
+
+def kernels(library: Library) -> dict[str, Kernel]:
+    """Kernels of convolution by the operation's name."""
+
+    def prepare(op: Any, out: Array, first: Array, second: Array, *, scratch: Any) -> Thunk:
+        return _of(op, first, second).kernels(library, first.dtype.name, out, first, second, scratch)
+
+    def scratch(op: Any, first: Spec, second: Spec) -> tuple[Spec, ...]:
+        return _of(op, first, second).scratch(library, first.dtype)
+
+    def accepts(op: Any, first: Spec, second: Spec) -> bool:
+        if first.dtype not in FLOATS or not (first.static and second.static):
+            return False
+        out = op.infer(first, second)
+        return first.size > 0 and second.size > 0 and out.size > 0 and not _single(op, first, second)
+
+    kernel = Kernel(prepare, scratch, accepts=accepts)
+    return dict.fromkeys(("Conv", "ConvInputGrad", "ConvFilterGrad"), kernel)
