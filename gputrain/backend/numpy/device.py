@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -52,25 +52,31 @@ ROOMS = (
 )
 
 
-COMPILED = (compiled_convolution.kernels, compiled_products.kernels)
+COMPILED: tuple[Callable[[Library], dict[str, Kernel]], ...] = (
+    compiled_convolution.kernels,
+    compiled_products.kernels,
+)
 
 
 class NumpyDevice(Device):
-    """Arrays on the host."""
+    """Arrays on the host.
+
+    Args:
+        library: of compiled kernels; None means NumPy alone. Without it the configuration decides.
+    """
 
     name = "numpy"
     xp = np
 
-    def __init__(self) -> None:
+    def __init__(self, library: Library | str | None = "as configured") -> None:
         super().__init__()
         for room in ROOMS:
             self.kernels.update(room.KERNELS)
+        found = wanted() if isinstance(library, str) else library
+        self.library = found if isinstance(found, Library) else None
         self.compiled: dict[str, Kernel] = {}
-        library = wanted()
-        self.library = library if isinstance(library, Library) else None
-        if self.library is not None:
-            for made in COMPILED:
-                self.compiled.update(made(self.library))
+        for kernels in COMPILED if self.library is not None else ():
+            self.compiled.update(kernels(self.library))
         let_blas_threads_sleep()
 
     @property

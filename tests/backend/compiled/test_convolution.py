@@ -1,0 +1,96 @@
+"""Compiled convolutions of every rank, stride, dilation, padding and number of groups against plain sums."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gputrain.errors import ShapeError
+from gputrain.ir import Spec
+from gputrain.ops.base import Operation
+from gputrain.ops.convolution import Conv, ConvFilterGrad, ConvInputGrad
+from tests.backend.compiled.running import FLOATS, LEVELS, device, needs_library, run
+from tests.tolerances import assert_close
+
+pytestmark = needs_library
+
+CHANNELS = [(1, 3, 1), (3, 16, 1), (4, 6, 2), (16, 40, 1), (6, 33, 3), (5, 9, 1)]
+VOLUMES: list[tuple[tuple[int, ...], tuple[int, ...], int, Conv]] = [
+    ((2, 13, 3), (4,), 5, Conv((2,), "causal", (1,))),
+    ((1, 70, 1), (7,), 3, Conv((1,), "same", (3,))),
+    ((2, 7, 6, 5, 4), (3, 2, 3), 9, Conv((2, 1, 2), "same", (1, 1, 1))),
+    ((1, 7, 6, 5, 4), (3, 2, 3), 9, Conv((1, 1, 1), "valid", (1, 2, 1))),
+    ((3, 4, 5, 6, 6), (2, 3, 1), 4, Conv((1, 3, 2), "same", (1, 1, 1), 2)),
+    ((40, 6, 6, 5), (1, 1), 7, Conv()),
+    ((131, 1, 1, 3), (1, 1), 4, Conv()),
+    ((2, 5, 5, 4), (3, 3), 4, Conv((2, 2), ((0, 3), (2, 1)))),
+    ((2, 5, 5, 4), (2, 2), 8, Conv((4, 3), ((3, 0), (0, 2)))),  # elements that no window meets
+    ((33, 2, 2, 40), (3, 3), 48, Conv((1, 1), "same")),
+]
+
+
+def sums(op: Operation, inputs: list[np.ndarray]) -> Any:
+    """The plain reference in float64."""
+    wide = [x.astype("float64") for x in inputs]
+    specs = [Spec(x.shape, "float64") for x in wide]
+    out = np.zeros(op.output_specs(*specs)[0].dims)
+    scratch = tuple(np.zeros(s.dims, s.dtype) for s in op.scratch(*specs))
+    op.compute(np, out, *wide, **({"scratch": scratch} if scratch else {}))
+    return out
+
+
+def three_agree(
+    level: str, op: Conv, shape: tuple[int, ...], kernel: tuple[int, ...], filters: int, dtype: str
+) -> bool:
+    """fprop, dgrad and wgrad; False where the filter is larger than the image."""
+    rng = np.random.default_rng(len(shape) + filters)
+    # Multiples of 1/16 below 1: sums of some thousand products are exact in float32.
+    x = (rng.integers(-15, 16, shape) / 16).astype(dtype)
+    w = (rng.integers(-15, 16, (*kernel, shape[-1] // op.groups, filters)) / 16).astype(dtype)
+    try:
+        out = op.infer(Spec(x.shape, dtype), Spec(w.shape, dtype))
+    except ShapeError:
+        return False
+    dy = (rng.integers(-15, 16, out.dims) / 16).astype(dtype)
+    how = op.how
+    for each, inputs in (
+        (op, [x, w]),
+        (ConvInputGrad(shape[1:-1], *how), [dy, w]),
+        (ConvFilterGrad(kernel, *how), [x, dy]),
+    ):
+        (found,) = run(device(level), each, inputs, skipped=1)
+        assert_close(found, sums(each, inputs), dtype, f"{each} of {[a.shape for a in inputs]}")
+    return True
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("level", LEVELS)
+def test_images(level: str, channels: tuple[int, int, int], dtype: str) -> None:
+    c, f, groups = channels
+    taken = 0
+    for padding, stride, dilation, k in product(("valid", "same"), (1, 2, 3), (1, 2), (1, 2, 3, 5)):
+        op = Conv((stride, stride), padding, (dilation, dilation), groups)
+        taken += three_agree(level, op, (3, 9, 11, c), (k, k), f, dtype)
+    assert taken > 40
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("case", VOLUMES, ids=str)
+@pytest.mark.parametrize("level", LEVELS)
+def test_other_ranks_and_sizes(level: str, case: Any, dtype: str) -> None:
+    shape, kernel, filters, op = case
+    assert three_agree(level, op, shape, kernel, filters, dtype)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_each_channel_on_its_own_is_left_to_numpy(level: str) -> None:
+    op = Conv((1, 1), "same", (1, 1), 4)
+    specs = [Spec((2, 5, 5, 4)), Spec((3, 3, 1, 8))]
+    assert not device(level).compiled["Conv"].accepts(op, *specs)
+    assert device(level).kernel(op, specs) is not None
+
+
