@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -25,8 +25,7 @@ from gputrain.backend.numpy import (
     reduction,
     softmax,
 )
-from gputrain.backend.numpy.compiled import convolution as compiled_convolution
-from gputrain.backend.numpy.compiled import products as compiled_products
+from gputrain.backend.numpy.compiled import families
 from gputrain.backend.numpy.compiled.library import Library, joined, wanted
 from gputrain.backend.numpy.threads import let_blas_threads_sleep
 from gputrain.compiler.target import ALIGNMENT
@@ -52,12 +51,6 @@ ROOMS = (
 )
 
 
-COMPILED: tuple[Callable[[Library], dict[str, Kernel]], ...] = (
-    compiled_convolution.kernels,
-    compiled_products.kernels,
-)
-
-
 class NumpyDevice(Device):
     """Arrays on the host.
 
@@ -74,16 +67,12 @@ class NumpyDevice(Device):
             self.kernels.update(room.KERNELS)
         found = wanted() if isinstance(library, str) else library
         self.library = found if isinstance(found, Library) else None
-        self.compiled: dict[str, Kernel] = {}
-        for kernels in COMPILED if self.library is not None else ():
-            self.compiled.update(kernels(self.library))
-        let_blas_threads_sleep()
-
-    @property
-    def description(self) -> str:
-        """In words."""
+        self.compiled = families.kernels(self.library) if self.library is not None else {}
         words = f"the CPU, by NumPy {np.__version__}"
-        return words if self.library is None else f"{words} and compiled kernels ({self.library.level})"
+        self.description = (
+            words if self.library is None else f"{words} and compiled kernels ({self.library.level})"
+        )
+        let_blas_threads_sleep()
 
     def kernel(self, op: Operation, specs: Sequence[Spec]) -> Kernel | None:
         compiled = self.compiled.get(type(op).__name__)

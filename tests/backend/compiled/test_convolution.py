@@ -92,5 +92,3 @@ def test_each_channel_on_its_own_is_left_to_numpy(level: str) -> None:
     specs = [Spec((2, 5, 5, 4)), Spec((3, 3, 1, 8))]
     assert not device(level).compiled["Conv"].accepts(op, *specs)
     assert device(level).kernel(op, specs) is not None
-
-

@@ -1,4 +1,4 @@
-"""The library of compiled kernels: what it is called with, its threads, and what happens where it does not fit."""
+"""The library of compiled kernels: arguments, threads, and what happens where it does not fit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ pytestmark = needs_library
 def python(program: str, **environment: str) -> str:
     """What a program prints in a process of its own."""
     env = {**child_environment(), **environment}
-    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -35,9 +37,9 @@ def test_arguments_are_checked() -> None:
     with pytest.raises(TypeError, match=r"Product_float32 takes 18 arguments, and 1 were given"):
         on.bind("Product", "float32", 1)
     arrays = [np.zeros(4, "float32")] * 5
-    with pytest.raises(TypeError, match="argument 5 of Product_float32 has the letter 'i', and float was given"):
+    with pytest.raises(TypeError, match="argument 5 of Product_float32 has the letter 'i', and float"):
         on.bind("Product", "float32", *arrays, 1.5, *[1] * 12)
-    with pytest.raises(TypeError, match="argument 0 .*'p', and ndarray"):
+    with pytest.raises(TypeError, match=r"argument 0 .*'p', and ndarray"):
         on.bind("Product", "float32", np.zeros((4, 4), "float32").T, *arrays[1:], *[1] * 13)
 
 
@@ -48,7 +50,9 @@ def test_neighbours_are_one_call() -> None:
     kernel = on.compiled["MatMul"]
 
     def thunk(out: Any) -> Any:
-        scratch = [placed(on, np.zeros(s.dims, s.dtype)) for s in kernel.scratch(MatMul(), *map(spec_of, (a, a)))]
+        scratch = [
+            placed(on, np.zeros(s.dims, s.dtype)) for s in kernel.scratch(MatMul(), *map(spec_of, (a, a)))
+        ]
         return kernel.prepare(MatMul(), out, a, a, scratch=tuple(scratch))
 
     seen: list[int] = []
@@ -76,7 +80,7 @@ def test_a_library_of_another_version_is_told(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_an_instruction_set_that_is_not_there_is_told() -> None:
-    with pytest.raises(LibraryError, match=r"kernels for neon9 were asked for, and this processor runs .*baseline"):
+    with pytest.raises(LibraryError, match=r"kernels for neon9 were asked for, and this .*baseline"):
         library("neon9")
 
 

@@ -1,4 +1,4 @@
-"""Compiled matrix products: all sizes about those of tiles and blocks, both operands as they are or transposed."""
+"""Compiled matrix products: sizes about those of tiles and blocks, operands as they are or transposed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.tolerances import assert_close
 pytestmark = needs_library
 
 SIZES = [
-    (1, 1, 1), (2, 1, 3), (5, 7, 3), (13, 16, 17), (64, 33, 17), (128, 784, 512), (130, 600, 33), (3, 2000, 65),
-    (200, 5, 10), (129, 513, 129), (1, 300, 64), (300, 1, 64), (97, 64, 1),
+    (1, 1, 1), (2, 1, 3), (5, 7, 3), (13, 16, 17), (64, 33, 17), (128, 784, 512), (130, 600, 33),
+    (3, 2000, 65), (200, 5, 10), (129, 513, 129), (1, 300, 64), (300, 1, 64), (97, 64, 1),
 ]  # fmt: skip
 
 

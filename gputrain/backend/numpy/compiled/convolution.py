@@ -1,7 +1,7 @@
 """Convolution and its gradients by compiled kernels: geometry as tables of offsets.
 
-Sequences, images and volumes are volumes here: axes that are missing have one element. A tap of a filter is an
-offset in an image; where neighbouring columns of a filter meet neighbouring elements, they are one run.
+Sequences, images and volumes are volumes here: axes that are missing have one element. A tap of a filter is an offset
+in an image; where neighbouring columns of a filter meet neighbouring elements, they are one run.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class _Geometry:
         self.out = _three(window.out, 1)
         if set(self.kernel + self.strides) == {1} and not window.padded:  # a product: cut as is best
             count = images * math.prod(self.size)
-            self.images = next(n for n in range(64, 0, -1) if count % n == 0 and count // n >= min(count, LINE))
+            least = min(count, LINE)
+            self.images = next(n for n in range(64, 0, -1) if count % n == 0 and count // n >= least)
             self.size = self.out = (1, 1, count // self.images)
 
     def border(self, size: Ints, pads: Any, channels: int) -> tuple[Ints, Ints]:
@@ -149,7 +150,8 @@ class _Backward(_Correlation):
     def __init__(self, g: _Geometry) -> None:
         super().__init__(g)
         self.depth, self.columns = g.filters // g.groups, g.channels // g.groups
-        axes = [_residues(*along) for along in zip(g.size, g.kernel, g.strides, g.dilation, g.pads, strict=True)]
+        along = zip(g.size, g.kernel, g.strides, g.dilation, g.pads, strict=True)
+        axes = [_residues(*axis) for axis in along]
         pads = [
             _reach([q for _, _, taps in axis for _, q in taps], [n for _, n, _ in axis], out)
             for axis, out in zip(axes, g.out, strict=True)
@@ -171,14 +173,12 @@ class _Backward(_Correlation):
             count = [axis[1] for axis in phase]
             steps = [stride * step for stride, step in zip(g.strides, to, strict=True)]
             run_count = len(self.runs) - first_run
-            self.phases.append(
-                [first_run, run_count, first_run * self.run_length, 0, begin, *count, *steps]
-            )
+            self.phases.append([first_run, run_count, first_run * self.run_length, 0, begin, *count, *steps])
         self.step, self.column, self.group = 1, g.filters, self.depth
         self.image, self.result = math.prod(g.out) * g.filters, math.prod(g.size) * g.channels
         self.distances = distances
-        q1 = [q for _, _, taps in axes[1] for _, q in taps] or [0]
-        self.step1, self.reach1 = 1, max(q1) + pads[1][0]
+        furthest = max((q for _, _, taps in axes[1] for _, q in taps), default=0)
+        self.step1, self.reach1 = 1, furthest + pads[1][0]
         self.positions = g.size
 
 
@@ -202,7 +202,7 @@ def _reach(offsets: list[int], counts: list[int], out: int) -> tuple[int, int]:
 
 
 class _Filters:
-    """The filters' gradient: rows of tiles are channels, and columns of the filter where they are neighbours."""
+    """The filters' gradient: rows of tiles are channels, and of neighbouring columns of the filter."""
 
     def __init__(self, g: _Geometry) -> None:
         self.g = g
@@ -214,7 +214,8 @@ class _Filters:
         self.rows = self.depth * (g.kernel[2] if joined else 1)
         taps = [range(k) for k in (*g.kernel[:2], 1 if joined else g.kernel[2])]
         self.starts = [
-            sum(t * d * s for t, d, s in zip(tap, g.dilation, distances, strict=True)) for tap in product(*taps)
+            sum(t * d * s for t, d, s in zip(tap, g.dilation, distances, strict=True))
+            for tap in product(*taps)
         ]
         move = [s * d for s, d in zip(g.strides, distances, strict=True)]
         self.lines = [i * move[0] + j * move[1] for i, j in product(range(g.out[0]), range(g.out[1]))]

@@ -1,7 +1,7 @@
 """The library of compiled kernels: found, checked, and called through ctypes.
 
-A kernel takes a pointer to slots of 8 bytes, one for each letter of its signature: p a pointer, i an integer, d a
-double. They are filled once, when a plan is bound; while a kernel runs, the interpreter lock is released.
+A kernel takes a pointer to slots of 8 bytes, one for each letter of its signature: p a pointer, i an integer,
+d a double. They are filled once, when a plan is bound; while a kernel runs, the interpreter lock is released.
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ class Library:
 
     def _levels(self) -> Iterator[tuple[str, int]]:
         """(name, number) of each instruction set that this processor has, best first."""
-        ask = self._function("gputrain_level", ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(ctypes.c_int64))
+        ask = self._function(
+            "gputrain_level", ctypes.c_char_p, ctypes.c_int64, ctypes.POINTER(ctypes.c_int64)
+        )
         number, runs = 0, ctypes.c_int64()
         while (name := ask(number, ctypes.byref(runs))) is not None:
             if runs.value:
@@ -131,7 +133,8 @@ def _slot(kernel: str, place: int, letter: str, value: Any) -> bytes:
         return struct.pack("=d", value)
     elif letter == "i" and isinstance(value, int | np.integer):
         return struct.pack("=q", value)
-    raise TypeError(f"argument {place} of {kernel} has the letter {letter!r}, and {type(value).__name__} was given")
+    given = type(value).__name__
+    raise TypeError(f"argument {place} of {kernel} has the letter {letter!r}, and {given} was given")
 
 
 class Call:

@@ -1,0 +1,17 @@
+"""All families of compiled kernels."""
+
+from __future__ import annotations
+
+from gputrain.backend.base import Kernel
+from gputrain.backend.numpy.compiled import convolution, products
+from gputrain.backend.numpy.compiled.library import Library
+
+FAMILIES = (
+    convolution,
+    products,
+)
+
+
+def kernels(library: Library) -> dict[str, Kernel]:
+    """The kernels of all families, by the operation's name."""
+    return {name: kernel for family in FAMILIES for name, kernel in family.kernels(library).items()}
