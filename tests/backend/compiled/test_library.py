@@ -79,6 +79,16 @@ def test_a_library_of_another_version_is_told(monkeypatch: pytest.MonkeyPatch) -
         library("auto")
 
 
+def test_a_library_of_other_sources_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cpu").mkdir()
+    (tmp_path / "cpu" / "pool.cpp").write_text("// another one")
+    monkeypatch.setattr(module, "kernels_dir", lambda: tmp_path)
+    with pytest.raises(LibraryError, match=r"was built for gputrain \S+ \w{8}, and this is \S+ \w{8}$"):
+        library("auto")
+    (tmp_path / "cpu" / "pool.cpp").unlink()  # as where it was installed without its sources
+    assert library("auto").level == LEVELS[0]
+
+
 def test_an_instruction_set_that_is_not_there_is_told() -> None:
     with pytest.raises(LibraryError, match=r"kernels for neon9 were asked for, and this .*baseline"):
         library("neon9")

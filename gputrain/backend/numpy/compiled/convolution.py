@@ -1,7 +1,7 @@
 """Convolution and its gradients by compiled kernels: geometry as tables of offsets.
 
-Sequences, images and volumes are volumes here: axes that are missing have one element. A tap of a filter is an offset
-in an image; where neighbouring columns of a filter meet neighbouring elements, they are one run.
+Sequences, images and volumes are volumes here: axes that are missing have one element. A tap of a filter is
+an offset in an image; where neighbouring columns of a filter meet neighbouring elements, they are one run.
 """
 
 from __future__ import annotations
@@ -35,13 +35,16 @@ def _three(values: Any, rest: int) -> Ints:
 class _Geometry:
     """A window as it slides over volumes."""
 
-    def __init__(self, window: Window, images: int, channels: int, filters: int, groups: int) -> None:
+    def __init__(
+        self, window: Window, images: int, channels: int, filters: int, groups: int, apart: bool = False
+    ) -> None:
         self.images, self.channels, self.filters, self.groups = images, channels, filters, groups
         self.size, self.kernel = _three(window.size, 1), _three(window.kernel, 1)
         self.strides, self.dilation = _three(window.strides, 1), _three(window.dilation, 1)
         self.pads = ((0, 0),) * (3 - window.rank) + tuple(window.pads)
         self.out = _three(window.out, 1)
-        if set(self.kernel + self.strides) == {1} and not window.padded:  # a product: cut as is best
+        plain = set(self.kernel + self.strides) == {1} and not window.padded
+        if plain and not apart:  # a product: cut as is best
             count = images * math.prod(self.size)
             least = min(count, LINE)
             self.images = next(n for n in range(64, 0, -1) if count % n == 0 and count // n >= least)
@@ -79,9 +82,33 @@ class _Correlation:
 
     Args:
         g: the geometry.
-        source: images that are read, with their border.
-        result: of images that are written.
+
+    Attributes:
+        depth, columns: channels of a group that are read, and written.
+        border: around the images that are read.
+        padded: whether there is one.
+        run_length: steps of a run.
+        step, column, group: distances of a step, a column and a group in the filters.
+        image, result: distances of images that are read, and written.
+        distances: of positions in an image that is read.
+        step1, reach1: rows of axis 1 from a position to the next, and those read beyond its first.
+        positions: along each axis.
     """
+
+    depth: int
+    columns: int
+    border: tuple[Ints, Ints]
+    padded: bool
+    run_length: int
+    step: int
+    column: int
+    group: int
+    image: int
+    result: int
+    distances: Ints
+    step1: int
+    reach1: int
+    positions: Ints
 
     def __init__(self, g: _Geometry) -> None:
         self.g = g
@@ -92,29 +119,39 @@ class _Correlation:
     def kernels(
         self, library: Library, dtype: str, out: Array, images: Array, w: Array, scratch: Any
     ) -> Thunk:
-        panels, padded = scratch
-        starts, runs = np.array(self.starts, "int64"), np.array(self.runs, "int64")
-        phases = np.array(self.phases, "int64")
-        pack = library.bind(
-            "PackFilters", dtype, w, panels, starts, len(starts), self.run_length, self.step, self.column,
+        """What brings the filters into panels and sums over windows."""
+        work = math.prod(self.positions) * self.steps * self.columns * self.g.groups
+        bands = _bands(work, self.g.images, self.positions[1])
+        arguments = self.arguments(out, images, scratch, bands)
+        return InOrder([self.pack(library, dtype, w, scratch), library.bind("Correlate", dtype, *arguments)])
+
+    @property
+    def steps(self) -> int:
+        """Of all phases together."""
+        return len(self.starts) * self.run_length
+
+    def pack(self, library: Library, dtype: str, w: Array, scratch: Any) -> Thunk:
+        """What brings the filters into panels."""
+        starts = np.array(self.starts, "int64")
+        return library.bind(
+            "PackFilters", dtype, w, scratch[0], starts, len(starts), self.run_length, self.step, self.column,
             self.columns, self.g.groups, self.group,
         )  # fmt: skip
-        border, _ = self.border
-        steps = len(starts) * self.run_length
-        work = math.prod(self.positions) * steps * self.columns * self.g.groups
-        correlate = library.bind(
-            "Correlate", dtype, images, out, panels, padded if self.padded else None, runs, phases,
-            self.g.images, border, len(phases), steps, self.run_length, self.g.groups, self.depth, self.columns,
-            self.image, self.result, *self.distances, self.step1, self.reach1,
-            _bands(work, self.g.images, self.positions[1]),
+
+    def arguments(self, out: Array, images: Array, scratch: Any, bands: int) -> tuple[Any, ...]:
+        """The members of `Correlate`."""
+        panels, padded = scratch
+        runs, phases = np.array(self.runs, "int64"), np.array(self.phases, "int64")
+        return (
+            images, out, panels, padded if self.padded else None, runs, phases, self.g.images, self.border[0],
+            len(phases), self.steps, self.run_length, self.g.groups, self.depth, self.columns, self.image,
+            self.result, *self.distances, self.step1, self.reach1, bands,
         )  # fmt: skip
-        return InOrder([pack, correlate])
 
     def scratch(self, library: Library, dtype: str) -> tuple[Spec, ...]:
         _, whole = self.border
-        steps = len(self.starts) * self.run_length
         return (
-            _panels(steps, self.columns, self.g.groups, dtype),
+            _panels(self.steps, self.columns, self.g.groups, dtype),
             _room(whole, self.g.groups * self.depth, library.threads, self.padded, dtype),
         )
 
@@ -237,13 +274,18 @@ class _Filters:
         )
 
     def kernels(self, library: Library, dtype: str, out: Array, x: Array, dy: Array, scratch: Any) -> Thunk:
+        """What sums over positions."""
+        return library.bind("FilterSums", dtype, *self.arguments(out, x, dy, scratch))
+
+    def arguments(self, out: Array, x: Array, dy: Array, scratch: Any) -> tuple[Any, ...]:
+        """The members of `FilterSums`."""
         g, (partial, padded, wide) = self.g, scratch
         starts, lines = np.array(self.starts, "int64"), np.array(self.lines, "int64")
         shares = min(len(starts), max(1, 8 // self.blocks))
-        return library.bind(
-            "FilterSums", dtype, x, dy, out, partial, padded if self.padded else None, wide, lines, starts,
-            g.images, self.blocks, self.border, len(starts), self.rows, len(lines), g.out[2], g.groups,
-            self.depth, self.columns, math.prod(g.size) * g.channels, self.a_step, shares,
+        return (
+            x, dy, out, partial, padded if self.padded else None, wide, lines, starts, g.images, self.blocks,
+            self.border, len(starts), self.rows, len(lines), g.out[2], g.groups, self.depth, self.columns,
+            math.prod(g.size) * g.channels, self.a_step, shares,
         )  # fmt: skip
 
 
@@ -257,6 +299,63 @@ def _of(op: Any, first: Any, second: Any) -> Any:
     window = op.window(x[1:-1], w[:-2])
     geometry = _Geometry(window, x[0], x[-1], w[-1], op.groups)
     return {"Conv": _Forward, "ConvInputGrad": _Backward, "ConvFilterGrad": _Filters}[name](geometry)
+
+
+class _WithPool:
+    """ConvMaxPool, and its filters' gradient, of these arrays or specs."""
+
+    def __init__(self, op: Any, x: Any, kernel: Ints, filters: int) -> None:
+        size = tuple(x.shape)
+        window = op.conv.window(size[1:-1], kernel)
+        g = _Geometry(window, size[0], size[-1], filters, op.conv.groups, apart=True)
+        before, pool = g.out, _three(op.pool.pool, 1)
+        after = tuple(n // p for n, p in zip(before, pool, strict=True))
+        self.geometry, self.tiles = g, (*before, *after, *pool, filters)
+
+    def of_workers(self, library: Library, dtype: str) -> Spec:
+        """An image's convolution for each worker."""
+        return Spec((library.threads, math.prod(self.geometry.out) * self.geometry.filters), dtype)
+
+
+def _conv_max_pool(library: Library) -> Kernel:
+    def tables(op: Any, x: Any, w: Any) -> tuple[_WithPool, _Forward]:
+        found = _WithPool(op, x, tuple(w.shape)[:-2], w.shape[-1])
+        return found, _Forward(found.geometry)
+
+    def prepare(op: Any, out: Any, x: Array, w: Array, *, scratch: Any) -> Thunk:
+        (best, winner), (y, *of_conv), (found, conv) = out, scratch, tables(op, x, w)
+        arguments = (*conv.arguments(y, x, of_conv, 1), best, winner, found.tiles)
+        run = library.bind("ConvMaxPool", x.dtype.name, *arguments)
+        return InOrder([conv.pack(library, x.dtype.name, w, of_conv), run])
+
+    def scratch(op: Any, x: Spec, w: Spec) -> tuple[Spec, ...]:
+        found, conv = tables(op, x, w)
+        return found.of_workers(library, x.dtype), *conv.scratch(library, x.dtype)
+
+    return Kernel(prepare, scratch, accepts=_pools)
+
+
+def _conv_max_pool_grad(library: Library) -> Kernel:
+    def tables(op: Any, x: Any, dy: Any) -> tuple[_WithPool, _Filters]:
+        found = _WithPool(op, x, op.kernel, dy.shape[-1])
+        return found, _Filters(found.geometry)
+
+    def prepare(op: Any, out: Array, x: Array, dy: Array, winner: Array, *, scratch: Any) -> Thunk:
+        (y, *of_conv), (found, filters) = scratch, tables(op, x, dy)
+        arguments = (*filters.arguments(out, x, y, of_conv), dy, winner, found.tiles)
+        return library.bind("ConvMaxPoolFilterSums", x.dtype.name, *arguments)
+
+    def scratch(op: Any, x: Spec, dy: Spec, winner: Spec) -> tuple[Spec, ...]:
+        found, filters = tables(op, x, dy)
+        return found.of_workers(library, x.dtype), *filters.scratch(library, x.dtype)
+
+    return Kernel(prepare, scratch, accepts=_pools)
+
+
+def _pools(op: Any, *specs: Spec) -> bool:
+    """Windows side by side whose winners fit a byte; nothing is empty."""
+    plain = op.pool.tiled and op.pool.winner_dtype == "uint8" and op.conv.groups == 1
+    return plain and specs[0].dtype in FLOATS and all(s.static and s.size > 0 for s in specs)
 
 
 def _single(op: Any, first: Spec, second: Spec) -> bool:
@@ -281,4 +380,8 @@ def kernels(library: Library) -> dict[str, Kernel]:
         return first.size > 0 and second.size > 0 and out.size > 0 and not _single(op, first, second)
 
     kernel = Kernel(prepare, scratch, accepts=accepts)
-    return dict.fromkeys(("Conv", "ConvInputGrad", "ConvFilterGrad"), kernel)
+    return {
+        **dict.fromkeys(("Conv", "ConvInputGrad", "ConvFilterGrad"), kernel),
+        "ConvMaxPool": _conv_max_pool(library),
+        "ConvMaxPoolFilterGrad": _conv_max_pool_grad(library),
+    }
