@@ -10,7 +10,7 @@ from gputrain.ir.spec import Spec
 
 Array = Any
 
-ROWS = 64  # of a block, about
+ROWS = 32  # of a block, about
 WIDE = 32  # columns of the widest panel
 
 
