@@ -45,14 +45,12 @@ def test_arguments_are_checked() -> None:
 
 def test_neighbours_are_one_call() -> None:
     on = device(LEVELS[0])
-    a = placed(on, np.ones((3, 3), "float32"))
-    outs = [placed(on, np.zeros((3, 3), "float32")) for _ in range(3)]
+    a = placed(np.ones((3, 3), "float32"))
+    outs = [placed(np.zeros((3, 3), "float32")) for _ in range(3)]
     kernel = on.compiled["MatMul"]
 
     def thunk(out: Any) -> Any:
-        scratch = [
-            placed(on, np.zeros(s.dims, s.dtype)) for s in kernel.scratch(MatMul(), *map(spec_of, (a, a)))
-        ]
+        scratch = [placed(np.zeros(s.dims, s.dtype)) for s in kernel.scratch(MatMul(), *map(spec_of, (a, a)))]
         return kernel.prepare(MatMul(), out, a, a, scratch=tuple(scratch))
 
     seen: list[int] = []
