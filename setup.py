@@ -51,7 +51,7 @@ library = Extension(
     sources=[str(path) for path in sorted(SOURCES.glob("*.cpp"))],
     depends=[str(path) for path in sorted(SOURCES.glob("*.[hi]*"))],
     extra_compile_args=[
-        "-O3", "-std=c++17", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti",
+        "-O3", "-std=c++17", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-fno-math-errno",
         "-Wno-psabi", "-Wno-ignored-attributes", f'-DGPUTRAIN_VERSION="{VERSION}"',
     ],
     extra_link_args=["-pthread"],
