@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from gputrain.backend.base import Kernel
-from gputrain.backend.numpy.compiled import convolution, optim, products
+from gputrain.backend.numpy.compiled import convolution, dropout, optim, products
 from gputrain.backend.numpy.compiled.library import Library
 
 FAMILIES = (
     convolution,
+    dropout,
     optim,
     products,
 )
