@@ -1,4 +1,4 @@
-"""Compiled dropout draws what `philox` draws, bit for bit."""
+"""Compiled draws are those of `philox`, bit for bit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gputrain.ir import Spec
-from gputrain.ops.random import Dropout, DropoutGrad
+from gputrain.ops.random import Dropout, DropoutGrad, RandomUniform
 from gputrain.utils import philox
 from tests.backend.compiled.running import FLOATS, LEVELS, device, needs_library, plain, run
 from tests.backend.compiled.test_library import python
@@ -42,6 +42,17 @@ def test_the_draw_is_that_of_numpy(level: str, op: Dropout, dtype: str) -> None:
         (gradient,) = run(device(level), DropoutGrad(op.rate), [x, keep], skipped=1)
         np.testing.assert_array_equal(gradient.view(f"int{8 * x.itemsize}"), y.view(f"int{8 * x.itemsize}"))
         assert keep.view(np.uint8).max() <= 1
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("level", LEVELS)
+def test_uniform_numbers_are_those_of_numpy(level: str, dtype: str) -> None:
+    for size, step in zip(SIZES, (0, 1, 2**40, 2**63 - 1) * 4, strict=True):
+        op = RandomUniform((size,), dtype, LAST - size, size)
+        (found,) = run(device(level), op, [np.array(step)], skipped=1)
+        expected = np.empty(size, dtype)
+        op.compute(np, expected, np.array(step))
+        np.testing.assert_array_equal(found, expected, err_msg=f"{size} {step}")
 
 
 @pytest.mark.parametrize("level", LEVELS)

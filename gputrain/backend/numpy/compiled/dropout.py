@@ -1,4 +1,4 @@
-"""Dropout by compiled kernels, which make the words of a draw in registers."""
+"""Dropout and uniform numbers by compiled kernels, which make the words of a draw in registers."""
 
 from __future__ import annotations
 
@@ -19,6 +19,11 @@ def _signed(word: int) -> int:
     return word - WORDS if word >= WORDS // 2 else word
 
 
+def _named(op: Any, step: Spec) -> bool:
+    """Whether the words of the draw have a name; NumPy says what is wrong with others."""
+    return 0 <= op.seed < WORDS and 0 <= op.stream < WORDS and step.dtype == "int64"
+
+
 def kernels(library: Library) -> dict[str, Kernel]:
     """Kernels of dropout by the operation's name."""
 
@@ -33,10 +38,14 @@ def kernels(library: Library) -> dict[str, Kernel]:
         scale = philox.keep_threshold(op.rate)[1]
         return library.bind("DropoutGrad", ct.dtype.name, ct, keep, out, ct.size, scale)
 
+    def uniform(op: Any, out: Array, step: Array, *, scratch: Any) -> Thunk:
+        return library.bind(
+            "RandomUniform", out.dtype.name, step, out, _signed(op.seed), _signed(op.stream), out.size
+        )
+
     def draws(op: Any, x: Spec, step: Spec) -> bool:
         keeps = philox.keep_threshold(op.rate)[0] > 0
-        named = 0 <= op.seed < WORDS and 0 <= op.stream < WORDS and step.dtype == "int64"
-        return x.static and x.dtype in FLOATS and keeps and named
+        return x.static and x.dtype in FLOATS and keeps and _named(op, step)
 
     def known(op: Any, ct: Spec, keep: Spec) -> bool:
         return ct.static and ct.dtype in FLOATS and keep.shape == ct.shape and keep.dtype == "bool"
@@ -44,4 +53,5 @@ def kernels(library: Library) -> dict[str, Kernel]:
     return {
         "Dropout": Kernel(dropout, accepts=draws),
         "DropoutGrad": Kernel(gradient, accepts=known),
+        "RandomUniform": Kernel(uniform, accepts=lambda op, step: op.dtype in FLOATS and _named(op, step)),
     }
