@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from gputrain.backend.base import Kernel
-from gputrain.backend.numpy.compiled import convolution, dropout, masks, optim, products
+from gputrain.backend.numpy.compiled import convolution, dropout, optim, products
 from gputrain.backend.numpy.compiled.library import Library
 
 FAMILIES = (
     convolution,
     dropout,
-    masks,
     optim,
     products,
 )
