@@ -1,4 +1,6 @@
-"""The tests of the compiled kernels under a sanitizer: `python -m tests.backend.compiled.sanitized KIND [PYTEST ARGUMENTS]`.
+"""The tests of the compiled kernels under a sanitizer.
+
+python -m tests.backend.compiled.sanitized KIND [PYTEST ARGUMENTS]
 
 address   addresses beyond an array, and undefined behaviour
 thread    two threads at one place, one of which writes
@@ -42,7 +44,8 @@ def build(folder: Path, kind: str, changes: Sequence[tuple[str, str, str]] = ())
         assert before.count(text) == 1, f"{name} has {before.count(text)} times: {text}"
         (sources / name).write_text(before.replace(text, other), encoding="utf-8")
     flags = [
-        "-O1", "-g", "-std=c++17", "-fPIC", "-fno-exceptions", "-fno-rtti", "-Wno-psabi", "-Wno-ignored-attributes",
+        "-O1", "-g", "-std=c++17", "-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-math-errno",
+        "-Wno-psabi", "-Wno-ignored-attributes",
         f"-fsanitize={FLAGS[kind]}", f'-DGPUTRAIN_VERSION="{version_of(kernels_dir() / "cpu")}"',
     ]  # fmt: skip
     objects = []

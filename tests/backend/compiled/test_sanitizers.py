@@ -30,7 +30,7 @@ def of_kind(kind: str, *values: Any) -> Any:
 
 pytestmark = [*needs_library, pytest.mark.slow]
 HERE = "tests/backend/compiled"
-CHOSEN = {  # a process that was forked from several threads may not start others under the sanitizer of threads
+CHOSEN = {  # under the sanitizer of threads a forked process may start no others
     "address": "float32 or threads",
     "thread": "(float32 or threads) and not forked",
 }

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from gputrain.backend.base import Kernel
-from gputrain.backend.numpy.compiled import convolution, products
+from gputrain.backend.numpy.compiled import convolution, dropout, optim, products
 from gputrain.backend.numpy.compiled.library import Library
 
 FAMILIES = (
     convolution,
+    dropout,
+    optim,
     products,
 )
 

@@ -104,7 +104,7 @@ class Library:
                 return
             yield entry.name.decode(), (entry.signature.decode(), entry.run)
 
-    def bind(self, name: str, dtype: Any, *arguments: Any) -> Call:
+    def bind(self, name: str, dtype: Any, *arguments: Any, keeps: Iterable[Any] = ()) -> Call:
         """A kernel with its arguments, to be called again and again.
 
         Args:
@@ -112,6 +112,7 @@ class Library:
             dtype: of its elements; "" for a kernel of bytes.
             arguments: C-contiguous arrays (None is a null pointer), integers and floats, in the order of its
                 members; a tuple stands for its parts.
+            keeps: arrays whose addresses stand in one of these, and which must live as long as the call.
 
         Raises:
             TypeError: they do not fit the kernel's signature.
@@ -122,7 +123,7 @@ class Library:
         if len(values) != len(signature):
             raise TypeError(f"{full} takes {len(signature)} arguments, and {len(values)} were given")
         slots = b"".join(_slot(full, i, *pair) for i, pair in enumerate(zip(signature, values, strict=True)))
-        return Call(self, name, address, slots, [a for a in values if isinstance(a, np.ndarray)])
+        return Call(self, name, address, slots, [*(a for a in values if isinstance(a, np.ndarray)), *keeps])
 
 
 def _flat(arguments: Iterable[Any]) -> Iterator[Any]:
