@@ -106,7 +106,7 @@ def test_without_the_flag_nothing_changes(level: str, op: Any, in_place: bool) -
 def test_flag_rate_and_step_are_read_in_each_run(level: str) -> None:
     on, op = device(level), AdamUpdate((5, 40), (True, False), 0.1)
     inputs = arrays(op, "float32", rate=np.float64(0.1), step=1)
-    ins = [placed(on, x) for x in inputs]
+    ins = [placed(x) for x in inputs]
     thunk = on.program([on.compiled["AdamUpdate"].prepare(op, tuple(ins[4:]), *ins, scratch=())])
     for flag, rate, step in [(True, 0.1, 1), (True, 0.3, 2), (False, 0.3, 3), (True, 1e-3, 1000)]:
         inputs[:3] = [np.array(flag), np.array(rate), np.array(step)]
@@ -201,12 +201,12 @@ def test_packing_leaves_what_lies_in_place(level: str, dtype: str) -> None:
     on, rng = device(level), np.random.default_rng(0)
     hosts = [rng.uniform(-1, 1, size).astype(dtype) for size in SIZES]
     (apart,) = run(on, Pack(), hosts, skipped=1)
-    out = placed(on, np.full(flat_size(SIZES), np.nan, dtype))
+    out = placed(np.full(flat_size(SIZES), np.nan, dtype))
     inputs = []
     for i, (place, host) in enumerate(zip(segments(SIZES), hosts, strict=True)):
         if i % 2:
             out[place] = host
-        inputs.append(out[place] if i % 2 else placed(on, host))
+        inputs.append(out[place] if i % 2 else placed(host))
     on.program([on.compiled["Pack"].prepare(Pack(), out, *inputs, scratch=())])()
     for packed in (apart, out):
         for place, host in zip(segments(SIZES), hosts, strict=True):
