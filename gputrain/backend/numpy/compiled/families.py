@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from gputrain.backend.base import Kernel
-from gputrain.backend.numpy.compiled import convolution, products
+from gputrain.backend.numpy.compiled import convolution, normalization, products
 from gputrain.backend.numpy.compiled.library import Library
 
 FAMILIES = (
     convolution,
+    normalization,
     products,
 )
 
