@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from gputrain.backend.base import Kernel
-from gputrain.backend.numpy.compiled import convolution, normalization, products
+from gputrain.backend.numpy.compiled import convolution, normalization, pooling, products
 from gputrain.backend.numpy.compiled.library import Library
 
 FAMILIES = (
     convolution,
     normalization,
+    pooling,
     products,
 )
 
