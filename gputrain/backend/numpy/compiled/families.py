@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from gputrain.backend.base import Kernel
-from gputrain.backend.numpy.compiled import convolution, normalization, pooling, products
+from gputrain.backend.numpy.compiled import convolution, layer_norm, normalization, pooling, products
 from gputrain.backend.numpy.compiled.library import Library
 
 FAMILIES = (
     convolution,
+    layer_norm,
     normalization,
     pooling,
     products,
