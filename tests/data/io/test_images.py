@@ -286,7 +286,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         "a header that cannot be read",
     ),
     "png with a chunk of 2**31 bytes": (
-        (begun := png(9, 12, bytes(50)))[:33] + b"\x7f\xff\xff\xf0" + begun[37:],
+        (begun := png(9, 12, zlib.compress(bytes(50))))[:33] + b"\x7f\xff\xff\xf0" + begun[37:],
         "a PNG image must be whole",
     ),
     "png without pixels": (png(3, 3, b""), "a PNG image must be whole"),

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from gputrain.backend.base import Kernel
-from gputrain.backend.numpy.compiled import convolution, dropout, optim, products
+from gputrain.backend.numpy.compiled import (
+    convolution,
+    dropout,
+    layer_norm,
+    normalization,
+    optim,
+    pooling,
+    products,
+)
 from gputrain.backend.numpy.compiled.library import Library
 
 FAMILIES = (
     convolution,
     dropout,
+    layer_norm,
+    normalization,
     optim,
+    pooling,
     products,
 )
 
