@@ -28,4 +28,4 @@ def lower(graph: Graph, device: Target, given: Collection[Value] = ()) -> Graph:
         return graph
     from gputrain.compiler.chains import Fusion, Simplified
 
-    return Fusion(Simplified(graph, given).graph, limits).run()
+    return Fusion(Simplified(graph, given).graph if limits.simplified else graph, limits).run()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from gputrain.ir import Spec
+from gputrain.ir import Node, Spec
 from gputrain.ops.base import Operation
 
 ALIGNMENT = 256  # bytes to which arrays and their parts are aligned
@@ -20,11 +20,15 @@ class ChainLimits:
         nodes: most nodes of one.
         pointers: most inputs and outputs of one.
         column_block: threads of a block for sums down so many columns; 0 where it cannot sum them.
+        takes: whether it can run a node at all.
+        simplified: whether gates are taken apart first, and integers fed as floats.
     """
 
     nodes: int
     pointers: int
     column_block: Callable[[int], int]
+    takes: Callable[[Node], bool] = lambda node: True
+    simplified: bool = True
 
 
 class Target(Protocol):

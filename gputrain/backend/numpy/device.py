@@ -25,7 +25,7 @@ from gputrain.backend.numpy import (
     reduction,
     softmax,
 )
-from gputrain.backend.numpy.compiled import families
+from gputrain.backend.numpy.compiled import chains, families
 from gputrain.backend.numpy.compiled.library import Library, joined, wanted
 from gputrain.backend.numpy.threads import let_blas_threads_sleep
 from gputrain.compiler.target import ALIGNMENT
@@ -68,6 +68,7 @@ class NumpyDevice(Device):
         found = wanted() if isinstance(library, str) else library
         self.library = found if isinstance(found, Library) else None
         self.compiled = families.kernels(self.library) if self.library is not None else {}
+        self.chain_limits = chains.LIMITS if self.library is not None else None
         words = f"the CPU, by NumPy {np.__version__}"
         self.description = (
             words if self.library is None else f"{words} and compiled kernels ({self.library.level})"
@@ -118,7 +119,9 @@ class NumpyDevice(Device):
         return np.array(array)
 
     def asarray(self, array: Any, dtype: str | None = None) -> np.ndarray:
-        return np.asarray(array, dtype)
+        """The array as kernels read it: in C order, its bytes in the order of this machine."""
+        found = np.asarray(array, dtype, order="C")
+        return found if found.dtype.isnative else found.astype(found.dtype.newbyteorder("="))
 
     def view(self, arena: np.ndarray, offset: int, spec: Spec) -> np.ndarray:
         return arena[offset : offset + spec.nbytes].view(spec.dtype).reshape(spec.dims)

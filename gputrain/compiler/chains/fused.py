@@ -63,12 +63,19 @@ class Fused(Operation, eq=False):
             inputs, label = (x.spec, y.spec), f"{shape}"
             sample = Sample(op, inputs, _positive_mean, dtype="float32", differentiable=(), label=label)
             found.append(sample)
+            alone = cls(nodes[:2], (x, y), positive.outputs, ((0, 0),))
+            label = f"{shape} without its mean"
+            found.append(Sample(alone, inputs, _positive, dtype="float32", differentiable=(), label=label))
         return found
 
     def __str__(self) -> str:
         return f"Fused({', '.join(type(node.op).__name__ for node in self.nodes)})"
 
 
+def _positive(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.maximum(x + y, 0.0)
+
+
 def _positive_mean(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    positive = np.maximum(x + y, 0.0)
+    positive = _positive(x, y)
     return positive, positive.mean()

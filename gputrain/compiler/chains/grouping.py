@@ -36,7 +36,7 @@ class Fusion(Rebuilt):
         super().__init__(graph)
         self.limits = limits
         self.groups = {node: _Group(i, node) for i, node in enumerate(graph.nodes)}
-        self.fusable = {node for node in graph.nodes if fusable(node)}
+        self.fusable = {node for node in graph.nodes if fusable(node) and limits.takes(node)}
         self.readers: dict[Value, list[Node]] = {}
         for node in graph.nodes:
             for value in node.inputs:

@@ -23,8 +23,9 @@ EVERY = sorted(device(LEVELS[0]).compiled) if LEVELS != ("none",) else ["none"]
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("name", EVERY)
 def test_samples_agree_with_their_references(name: str, level: str, dtype: str) -> None:
-    taken = [agree(device(level), sample, dtype, skipped=1) for sample in REGISTRY[name].samples()]
-    assert any(taken), f"the kernel takes none of the samples of {name}"
+    samples = [sample for sample in REGISTRY[name].samples() if sample.dtype in (None, dtype)]
+    taken = [agree(device(level), sample, dtype, skipped=1) for sample in samples]
+    assert any(taken) or not samples, f"the kernel takes none of the samples of {name}"
 
 
 @pytest.mark.parametrize("level", LEVELS)

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from gputrain.backend.base import Kernel
 from gputrain.backend.numpy.compiled import (
+    chains,
     convolution,
+    crossentropy,
     dropout,
     layer_norm,
     normalization,
     optim,
+    pointwise,
     pooling,
     products,
 )
 from gputrain.backend.numpy.compiled.library import Library
 
 FAMILIES = (
+    chains,
     convolution,
+    crossentropy,
     dropout,
     layer_norm,
     normalization,
     optim,
+    pointwise,
     pooling,
     products,
 )

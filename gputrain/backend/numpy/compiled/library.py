@@ -104,6 +104,10 @@ class Library:
                 return
             yield entry.name.decode(), (entry.signature.decode(), entry.run)
 
+    def address(self, name: str, dtype: str) -> int:
+        """Where a kernel is, for kernels that call others."""
+        return self._entries[f"{name}_{dtype}"][1]
+
     def bind(self, name: str, dtype: Any, *arguments: Any, keeps: Iterable[Any] = ()) -> Call:
         """A kernel with its arguments, to be called again and again.
 
