@@ -13,6 +13,7 @@ serves all versions.
 
 import os
 import sys
+import zlib
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
@@ -27,6 +28,9 @@ VERSION = next(
     for line in Path("gputrain/release.py").read_text(encoding="utf-8").splitlines()
     if line.startswith("__version__")
 )
+# What tells a library from one of other sources: `version_of` in gputrain/backend/numpy/compiled/library.py.
+FILES = sorted(path for path in SOURCES.iterdir() if path.suffix in (".cpp", ".h", ".inc"))
+DIGEST = zlib.crc32(b"".join(path.read_bytes() for path in FILES))
 SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
 
 
@@ -48,11 +52,11 @@ class TaggedWheel(bdist_wheel):
 
 library = Extension(
     LIBRARY,
-    sources=[str(path) for path in sorted(SOURCES.glob("*.cpp"))],
-    depends=[str(path) for path in sorted(SOURCES.glob("*.[hi]*"))],
+    sources=[str(path) for path in FILES if path.suffix == ".cpp"],
+    depends=[str(path) for path in FILES],
     extra_compile_args=[
-        "-O3", "-std=c++17", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti",
-        "-Wno-psabi", "-Wno-ignored-attributes", f'-DGPUTRAIN_VERSION="{VERSION}"',
+        "-O3", "-std=c++17", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-fno-math-errno",
+        "-Wno-psabi", "-Wno-ignored-attributes", f'-DGPUTRAIN_VERSION="{VERSION} {DIGEST:08x}"',
     ],
     extra_link_args=["-pthread"],
     optional=True,

@@ -16,6 +16,7 @@ import numpy as np
 from gputrain import backend, config, release
 from gputrain.backend.cupy import environment, families, opening
 from gputrain.backend.cupy.environment import cuda_version, replace_line, version_numbers
+from gputrain.backend.numpy.compiled.library import BUILD, Library, wanted
 from gputrain.errors import DeviceError
 from gputrain.ops.base import REGISTRY, Constant, Operation
 from gputrain.utils import resources
@@ -106,6 +107,7 @@ def _host() -> Iterator[Check]:
     yield _judged("numpy", np.__version__, None if right else "pip install 'numpy>=2.0,<3'", PROBLEM)
     yield Check("gputrain", OK, f"{release.__version__} in {Path(release.__file__).parent}")
     yield _blas()
+    yield _compiled()
     yield _tried("kernel files", _kernel_files, FileNotFoundError)
 
 
@@ -120,6 +122,18 @@ def _blas() -> Check:
     lacks = name in ("none", "lapack")
     fix = "NumPy has no BLAS: pip install --force-reinstall numpy" if lacks else None
     return _judged("cpu", found, fix, WARNING)
+
+
+def _compiled() -> Check:
+    """Whether the CPU device has its compiled kernels, and which."""
+    found = wanted()
+    if isinstance(found, Library):
+        others = ", ".join(found.levels[1:])
+        return Check("cpu kernels", OK, f"compiled, {found.level}" + (f" (also: {others})" if others else ""))
+    if not config.cpu_kernels():
+        return Check("cpu kernels", OK, f"NumPy alone: {found}")
+    fix = f"Install a C++ compiler (g++ or clang++) and gputrain again; in a checkout: {BUILD}"
+    return Check("cpu kernels", WARNING, f"NumPy alone, which is slower: {found}", fix)
 
 
 def cores() -> int:

@@ -29,7 +29,7 @@ def _blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 def agree(op: Operation, inputs: list[np.ndarray], dtype: str) -> list[np.ndarray]:
     """Results of the device's kernel, near those of the plain reference in float64."""
-    device = NumpyDevice()
+    device = NumpyDevice(None)
     given = [x.astype(dtype) if x.dtype.kind == "f" else x for x in inputs]
     assert device.kernel(op, [spec_of(x) for x in given]) is not None
     outs = run_once(op, given, device)

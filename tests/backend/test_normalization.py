@@ -25,7 +25,7 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run(op: Operation, inputs: list[np.ndarray], in_place: bool = False) -> list[np.ndarray]:
     """Outputs of an operation, in buffers full of NaN; the first on the first input where `in_place`."""
-    device, specs = NumpyDevice(), [spec_of(x) for x in inputs]
+    device, specs = NumpyDevice(None), [spec_of(x) for x in inputs]
     assert device.kernel(op, specs) is not None
     outs = [np.full(s.dims, np.nan, s.dtype) for s in op.output_specs(*specs)]
     given = [x.copy() for x in inputs]
@@ -93,4 +93,4 @@ def test_no_elements_are_left_to_the_reference() -> None:
     for dtype in ("float16", "float32"):
         x = np.zeros((2, 0), dtype)
         weight = np.zeros(x.shape[-1:], "float32")
-        assert NumpyDevice().kernel(BatchNorm(1e-3), [spec_of(a) for a in (x, weight, weight)]) is None
+        assert NumpyDevice(None).kernel(BatchNorm(1e-3), [spec_of(a) for a in (x, weight, weight)]) is None

@@ -4,7 +4,8 @@
     python -m tests.saving.fuzz --minutes 5 --parser model --seed 7
 
 Each parser runs in a process of its own, under the limits of `tests.saving.fuzz_guard`: no error but a worded
-one, no code, import, socket, program or file beside the given one, 5 seconds and 192 MB a case.
+one, no code, import, socket, program or file beside the given one, 5 seconds and 192 MB a case (images: as
+much as 2**26 pixels take).
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def fuzz(name: str, seconds: float, first: int, cases: int | None = None) -> tup
             content = parser.damage(data.draw, data.draw(st.sampled_from(files)))
             path.write_bytes(content)
             count += 1
-            if problem := guard.check(parser.read, path):
+            if problem := guard.check(parser.read, path, parser.memory):
                 kind = _kind(problem)
                 if kind not in found:
                     kept = folder / f"found{len(found)}{parser.suffix}"

@@ -25,7 +25,6 @@ STRANGE_MODULES = ("antigravity", "turtle", "smtpd", "crypt", "this", "pty")
 SECONDS = 5.0  # of processor time a case, with its children
 WALL = 60.0  # when the machine is busy
 ADDRESSES = 3 << 30  # bytes that the process may map beside what it has
-MEMORY = 192 << 20  # bytes that a case may take; the files are small
 _NEVER = (
     *("socket.", "os.system", "os.exec", "os.fork", "os.spawn", "os.posix_spawn", "ctypes.", "pickle."),
     "urllib.",
@@ -53,8 +52,14 @@ class Guard:
         resource.setrlimit(resource.RLIMIT_AS, (_status("VmSize") + ADDRESSES, hard))
         sys.addaudithook(self._audit)
 
-    def check(self, read: Callable[[Path], object], path: Path) -> str | None:
-        """Read a file; return what went wrong, or None where it was read or refused as documented."""
+    def check(self, read: Callable[[Path], object], path: Path, memory: int) -> str | None:
+        """Read a file; return what went wrong, or None where it was read or refused as documented.
+
+        Args:
+            read: reads it.
+            path: of it.
+            memory: bytes that this may take.
+        """
         Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here on
         before, start = _status("VmRSS"), processor_time()
         self._found = None
@@ -74,7 +79,7 @@ class Guard:
             return self._found
         if taken > SECONDS:
             return f"it took {taken:.1f} s of processor time\n{problem or ''}"
-        return problem or (f"it took {most >> 20} MB" if most > MEMORY else None)
+        return problem or (f"it took {most >> 20} MB" if most > memory else None)
 
     @contextmanager
     def _watching(self) -> Iterator[None]:

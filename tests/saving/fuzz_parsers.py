@@ -22,7 +22,7 @@ from gputrain import layers, ops
 from gputrain.app.recipes.recipe import load
 from gputrain.data.io import archives
 from gputrain.data.io.idx import read_idx
-from gputrain.data.io.image_decoding import read_image
+from gputrain.data.io.image_decoding import MAX_PIXELS, read_image
 from gputrain.data.io.npy import open_npy, read_npy
 from gputrain.data.tabular.csv_files import read_csv
 from gputrain.saving import checkpoint
@@ -41,12 +41,14 @@ class Parser:
         seeds: makes good files.
         damage: changes one of them.
         read: reads a file, or raises the documented error.
+        memory: bytes that this may take; the files are small.
     """
 
     suffix: str
     seeds: Callable[[], list[bytes]]
     damage: Callable[[Draw, bytes], bytes]
     read: Callable[[Path], object]
+    memory: int = 192 << 20
 
 
 # ---------------------------------------------------------------------------------------------- whole models
@@ -411,7 +413,13 @@ PARSERS = {
         ".npz", _checkpoints, partial(mutations.zipped, change=_damaged_checkpoint_member), checkpoint.read
     ),
     "idx": Parser(".idx", _idx, _damaged_idx, read_idx),
-    "image": Parser(".img", _image_files, partial(mutations.raw, marks=_IMAGE_MARKS), read_image),
+    "image": Parser(
+        ".img",
+        _image_files,
+        partial(mutations.raw, marks=_IMAGE_MARKS),
+        read_image,
+        (192 << 20) + 4 * MAX_PIXELS,  # a few bytes may stand for as many pixels as there may be
+    ),
     "toml": Parser(".toml", _recipes, _damaged_toml, load),
     "csv": Parser(".csv", _tables, partial(mutations.raw, marks=(b",", b'"', b"\n")), read_csv),
     "archive": Parser(".tar", _archives, _damaged_archive, _extract),

@@ -80,6 +80,25 @@ class NumpyDevice(Device):
             return compiled
         return super().kernel(op, specs)
 
+    def prepare(
+        self,
+        op: Operation,
+        specs: Sequence[Spec],
+        outs: Sequence[Any],
+        ins: Sequence[Any],
+        scratch: Sequence[Any],
+    ) -> Thunk:
+        """As on every device. Compiled kernels take contiguous arrays: others are copied before each run."""
+        compiled = self.compiled.get(type(op).__name__)
+        strided = [i for i, x in enumerate(ins) if not x.flags.c_contiguous]
+        if compiled is None or not strided or self.kernel(op, specs) is not compiled:
+            return super().prepare(op, specs, outs, ins, scratch)
+        whole = list(ins)
+        for i in strided:
+            whole[i] = self.empty(ins[i].shape, ins[i].dtype.name)
+        copies = [partial(np.copyto, whole[i], ins[i]) for i in strided]
+        return InOrder([*copies, super().prepare(op, specs, outs, whole, scratch)])
+
     def program(self, thunks: Sequence[Thunk]) -> Thunk:
         if self.library is None:
             return super().program(thunks)

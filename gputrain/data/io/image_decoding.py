@@ -10,7 +10,7 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,7 +63,8 @@ def read_image(path: FilePath, size: Size | None = None, channels: int | None = 
         channels: 1 (grey), 3 (RGB), or None for what the file has.
 
     Returns:
-        uint8, shape (height, width, channels).
+        uint8, shape (height, width, channels). While a file is decoded, up to 4 bytes a pixel are taken
+        beside the result.
 
     Raises:
         CorruptFileError: the file is no image of these formats, is damaged, or exceeds 2**26 pixels or
@@ -93,8 +94,10 @@ def read_image(path: FilePath, size: Size | None = None, channels: int | None = 
 def _opened(path: FilePath) -> Iterator[Image]:
     """Open an image file and read its header; damage found then or later is the documented error."""
     pillow = _pillow()
-    with open_regular(path) as file:
-        _check_file_bytes(path, os.fstat(file.fileno()).st_size)
+    with open_regular(path) as whole:
+        size = os.fstat(whole.fileno()).st_size
+        _check_file_bytes(path, size)
+        file: Any = _ToItsEnd(whole, size)
         try:
             # Other warnings are about what stands beside the pixels. They decide, by being whole or not.
             with warnings.catch_warnings():
@@ -112,6 +115,21 @@ def _opened(path: FilePath) -> Iterator[Image]:
             raise _too_large(path, pixels[0] if pixels else str(error)) from error
         except _DAMAGE as error:
             raise _no_image(path, error) from error
+
+
+class _ToItsEnd:
+    """A file that is asked for no more bytes than it has: Python makes room for all that are asked for."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._size = file, size
+
+    def read(self, count: int = -1) -> bytes:
+        """The next bytes, fewer at the end."""
+        left = max(0, self._size - self._file.tell())
+        return self._file.read(left if count < 0 else min(count, left))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
 
 
 def _pillow() -> Any:

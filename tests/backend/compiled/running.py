@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from gputrain.backend.numpy import NumpyDevice
-from gputrain.backend.numpy.compiled.library import FOLDER, NAMES, Library, opened
+from gputrain.backend.numpy.compiled import library as module
+from gputrain.backend.numpy.compiled.library import NAMES, Library, opened
 from gputrain.ir import Spec
 from gputrain.ops.base import Operation, Sample, spec_of
 from tests.ops.test_operations import coarser, make_inputs, references
 from tests.tolerances import assert_close
 
 FLOATS = ("float32", "float64")
+ELSEWHERE = (
+    "GPUTRAIN_TESTED_LIBRARY"  # a folder with another build of the library: tests.backend.compiled.sanitized
+)
+if ELSEWHERE in os.environ:
+    module.FOLDER = Path(os.environ[ELSEWHERE])
 _FOUND = opened()
 LEVELS = _FOUND.levels if isinstance(_FOUND, Library) else ("none",)
 needs_library = [
@@ -27,7 +35,7 @@ needs_library = [
 
 def library(level: str) -> Library:
     """The library with the kernels of one instruction set."""
-    return Library(next(FOLDER / name for name in NAMES if (FOLDER / name).is_file()), level)
+    return Library(next(path for name in NAMES if (path := module.FOLDER / name).is_file()), level)
 
 
 @cache
@@ -42,19 +50,19 @@ def plain() -> NumpyDevice:
     return NumpyDevice(None)
 
 
-def placed(on: NumpyDevice, host: Any, skipped: int = 0) -> Any:
-    """An array `skipped` elements behind an aligned start."""
+def placed(host: Any, skipped: int = 0) -> Any:
+    """An array `skipped` elements behind the start of memory that ends with it."""
     host = np.asarray(host)
-    memory = on.empty((host.size + skipped,), host.dtype.name)
+    memory = np.empty((host.size + skipped,), host.dtype)
     array = memory[skipped:].reshape(host.shape)
     array[...] = host
     return array
 
 
-def poisoned(on: NumpyDevice, spec: Spec, skipped: int = 0) -> Any:
+def poisoned(spec: Spec, skipped: int = 0) -> Any:
     """An array full of what no operation writes."""
     value: Any = np.nan if spec.dtype.startswith("float") else spec.dtype != "bool" and 77
-    return placed(on, np.full(spec.dims, value, spec.dtype), skipped)
+    return placed(np.full(spec.dims, value, spec.dtype), skipped)
 
 
 def run(
@@ -68,11 +76,11 @@ def run(
     specs = [spec_of(x) for x in inputs]
     kernel = on.compiled[type(op).__name__]
     assert kernel.accepts(op, *specs), f"the kernel does not take {op} of {specs}"
-    ins = [placed(on, x, skipped) for x in inputs]
-    outs = [poisoned(on, s, skipped) for s in op.output_specs(*specs)]
+    ins = [placed(x, skipped) for x in inputs]
+    outs = [poisoned(s, skipped) for s in op.output_specs(*specs)]
     for out, source in in_place:
         outs[out] = ins[source]
-    scratch = tuple(poisoned(on, s, skipped) for s in kernel.scratch(op, *specs))
+    scratch = tuple(poisoned(s, skipped) for s in kernel.scratch(op, *specs))
     target: Any = outs[0] if op.n_outputs == 1 else tuple(outs)
     with on.running():
         thunk = on.program([kernel.prepare(op, target, *ins, scratch=scratch)])

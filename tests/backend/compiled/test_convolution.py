@@ -17,10 +17,12 @@ from tests.tolerances import assert_close
 
 pytestmark = needs_library
 
-CHANNELS = [(1, 3, 1), (3, 16, 1), (4, 6, 2), (16, 40, 1), (6, 33, 3), (5, 9, 1)]
+CHANNELS = [(3, 16, 1), (4, 6, 2), (16, 40, 1), (6, 33, 3), (5, 9, 1), (3, 3, 3), (37, 37, 37)]
 VOLUMES: list[tuple[tuple[int, ...], tuple[int, ...], int, Conv]] = [
     ((2, 13, 3), (4,), 5, Conv((2,), "causal", (1,))),
-    ((1, 70, 1), (7,), 3, Conv((1,), "same", (3,))),
+    ((1, 70, 3), (7,), 3, Conv((1,), "same", (3,))),
+    ((3, 30, 5), (4,), 5, Conv((1,), "causal", (2,), 5)),
+    ((2, 5, 6, 7, 18), (2, 3, 3), 18, Conv((2, 1, 1), "same", (1, 1, 2), 18)),
     ((2, 7, 6, 5, 4), (3, 2, 3), 9, Conv((2, 1, 2), "same", (1, 1, 1))),
     ((1, 7, 6, 5, 4), (3, 2, 3), 9, Conv((1, 1, 1), "valid", (1, 2, 1))),
     ((3, 4, 5, 6, 6), (2, 3, 1), 4, Conv((1, 3, 2), "same", (1, 1, 1), 2)),
@@ -28,7 +30,13 @@ VOLUMES: list[tuple[tuple[int, ...], tuple[int, ...], int, Conv]] = [
     ((131, 1, 1, 3), (1, 1), 4, Conv()),
     ((2, 5, 5, 4), (3, 3), 4, Conv((2, 2), ((0, 3), (2, 1)))),
     ((2, 5, 5, 4), (2, 2), 8, Conv((4, 3), ((3, 0), (0, 2)))),  # elements that no window meets
+    # Short lines: tiles go across images.
     ((33, 2, 2, 40), (3, 3), 48, Conv((1, 1), "same")),
+    ((9, 4, 4, 6), (3, 3), 8, Conv((2, 2), "same")),
+    ((7, 5, 4, 6), (2, 3), 9, Conv((1, 3), ((1, 0), (2, 1)), (2, 1), 3)),
+    ((20, 4, 3), (2,), 5, Conv((1,), "causal", (1,))),
+    ((8, 1, 1, 70), (1, 1), 35, Conv((1, 1), "same")),
+    ((6, 2, 3, 3), (2, 2), 3, Conv()),
 ]
 
 
@@ -87,8 +95,10 @@ def test_other_ranks_and_sizes(level: str, case: Any, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("level", LEVELS)
-def test_each_channel_on_its_own_is_left_to_numpy(level: str) -> None:
-    op = Conv((1, 1), "same", (1, 1), 4)
-    specs = [Spec((2, 5, 5, 4)), Spec((3, 3, 1, 8))]
+@pytest.mark.parametrize("case", [((2, 5, 5, 4), (3, 3), 8, 4), ((2, 9, 9, 3), (3, 3), 2, 1)], ids=str)
+def test_what_leaves_most_lanes_idle_is_left_to_numpy(level: str, case: Any) -> None:
+    shape, kernel, filters, groups = case
+    op = Conv((1, 1), "same", (1, 1), groups)
+    specs = [Spec(shape), Spec((*kernel, shape[-1] // groups, filters))]
     assert not device(level).compiled["Conv"].accepts(op, *specs)
     assert device(level).kernel(op, specs) is not None

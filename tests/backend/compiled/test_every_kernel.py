@@ -1,8 +1,8 @@
 """Every operation that has a compiled kernel, for each instruction set of this processor.
 
-Its samples against their float64 references, from starts that no vector is aligned to, and with results in the
-places of inputs where the plan may put them. Families have files of their own for odd sizes and for what is
-special about them.
+Its samples against their float64 references, from starts that no vector is aligned to, and with results in
+the places of inputs where the plan may put them. Families have files of their own for odd sizes and for what
+is special about them.
 """
 
 from __future__ import annotations

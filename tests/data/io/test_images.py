@@ -285,6 +285,10 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         GOOD["png"][:29] + b"\0\0\0\0" + GOOD["png"][33:],
         "a header that cannot be read",
     ),
+    "png with a chunk of 2**31 bytes": (
+        (begun := png(9, 12, bytes(50)))[:33] + b"\x7f\xff\xff\xf0" + begun[37:],
+        "a PNG image must be whole",
+    ),
     "png without pixels": (png(3, 3, b""), "a PNG image must be whole"),
     "png of no width": (png(0, 3, b""), "a PNG image must be whole"),
     "png bomb": (png(60000, 60000, b""), rf"{GREATEST}\. Received: 3600000000 pixels\. Make a smaller image"),

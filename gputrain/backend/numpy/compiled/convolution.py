@@ -1,7 +1,7 @@
 """Convolution and its gradients by compiled kernels: geometry as tables of offsets.
 
-Sequences, images and volumes are volumes here: axes that are missing have one element. A tap of a filter is an offset
-in an image; where neighbouring columns of a filter meet neighbouring elements, they are one run.
+Sequences, images and volumes are volumes here: axes that are missing have one element. A tap of a filter is
+an offset in an image; where neighbouring columns of a filter meet neighbouring elements, they are one run.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from gputrain.ops.window import Ints, Window
 Array = Any
 
 MOST_BLOCKS = 16  # of images, whose sums are kept apart
-PARTIAL_BYTES = 1 << 24  # of those sums
+PARTIAL_BYTES = 1 << 21  # of those sums
 TASK = 1 << 19  # multiplications of a task: less does not pay for waking a thread
+SHORT = 4  # positions of a line up to which tiles go across images
+UNIT = 48  # rows of the filters' gradient that are worth a task
 LINE = 48  # positions of a line, where that is free
-LANES = 64 // 4  # elements of the widest vector: room for the last panel of each group
+LANES = 64 // 4  # elements of the widest vector
+PANEL = 2 * LANES  # columns of the widest panel
 
 
 def _three(values: Any, rest: int) -> Ints:
@@ -33,15 +36,25 @@ def _three(values: Any, rest: int) -> Ints:
 
 
 class _Geometry:
-    """A window as it slides over volumes."""
+    """A window as it slides over volumes.
 
-    def __init__(self, window: Window, images: int, channels: int, filters: int, groups: int) -> None:
+    Args:
+        window: over sequences, images or volumes.
+        images, channels, filters, groups: numbers of them.
+        apart: whether images stay what they are; else they are cut, or taken together, as is best.
+    """
+
+    def __init__(
+        self, window: Window, images: int, channels: int, filters: int, groups: int, apart: bool = False
+    ) -> None:
         self.images, self.channels, self.filters, self.groups = images, channels, filters, groups
+        self.apart = apart
         self.size, self.kernel = _three(window.size, 1), _three(window.kernel, 1)
         self.strides, self.dilation = _three(window.strides, 1), _three(window.dilation, 1)
         self.pads = ((0, 0),) * (3 - window.rank) + tuple(window.pads)
         self.out = _three(window.out, 1)
-        if set(self.kernel + self.strides) == {1} and not window.padded:  # a product: cut as is best
+        plain = set(self.kernel + self.strides) == {1} and not window.padded
+        if plain and not apart:  # a product: cut as is best
             count = images * math.prod(self.size)
             least = min(count, LINE)
             self.images = next(n for n in range(64, 0, -1) if count % n == 0 and count // n >= least)
@@ -58,20 +71,14 @@ def _steps(whole: Ints, channels: int) -> Ints:
     return whole[1] * whole[2] * channels, whole[2] * channels, channels
 
 
-def _room(size: Ints, channels: int, threads: int, needed: bool, dtype: str) -> Spec:
-    """An image with its border for each thread."""
-    return Spec((threads, *size, channels) if needed else (0,), dtype)
+def _room(size: Ints, channels: int, count: int, needed: bool, dtype: str) -> Spec:
+    """So many images with their border."""
+    return Spec((count, *size, channels) if needed else (0,), dtype)
 
 
 def _panels(steps: int, columns: int, groups: int, dtype: str) -> Spec:
     """Filters in panels: whole vectors."""
-    wide = 2 * LANES
-    return Spec((groups, steps, -(-columns // wide) * wide), dtype)
-
-
-def _bands(work: int, images: int, lines: int) -> int:
-    """Tasks of an image: by size alone, so that results hold for every number of threads."""
-    return max(1, min(lines, work // TASK, -(-64 // max(images, 1))))
+    return Spec((groups, steps, -(-columns // PANEL) * PANEL), dtype)
 
 
 class _Correlation:
@@ -79,9 +86,33 @@ class _Correlation:
 
     Args:
         g: the geometry.
-        source: images that are read, with their border.
-        result: of images that are written.
+
+    Attributes:
+        depth, columns: channels of a group that are read, and written.
+        border: around the images that are read.
+        padded: whether there is one.
+        run_length: steps of a run.
+        step, column, group: distances of a step, a column and a group in the filters.
+        image, result: distances of images that are read, and written.
+        distances: of positions in an image that is read.
+        step1, reach1: rows of axis 1 from a position to the next, and those read beyond its first.
+        positions: along each axis.
     """
+
+    depth: int
+    columns: int
+    border: tuple[Ints, Ints]
+    padded: bool
+    run_length: int
+    step: int
+    column: int
+    group: int
+    image: int
+    result: int
+    distances: Ints
+    step1: int
+    reach1: int
+    positions: Ints
 
     def __init__(self, g: _Geometry) -> None:
         self.g = g
@@ -92,30 +123,61 @@ class _Correlation:
     def kernels(
         self, library: Library, dtype: str, out: Array, images: Array, w: Array, scratch: Any
     ) -> Thunk:
-        panels, padded = scratch
-        starts, runs = np.array(self.starts, "int64"), np.array(self.runs, "int64")
-        phases = np.array(self.phases, "int64")
-        pack = library.bind(
-            "PackFilters", dtype, w, panels, starts, len(starts), self.run_length, self.step, self.column,
+        """What brings the filters into panels and sums over windows."""
+        calls, padded = [self.pack(library, dtype, w, scratch)], scratch[1]
+        if self.across and self.padded:
+            calls.append(library.bind("PadImages", dtype, images, padded, self.g.images, self.border[0]))
+            images = padded
+        arguments = self.arguments(out, images, scratch, *self._tasks())
+        return InOrder([*calls, library.bind("Correlate", dtype, *arguments)])
+
+    def _tasks(self) -> tuple[int, int]:
+        """Tasks of an image, by rows and by panels: by size alone, so that nothing hangs on the threads."""
+        work = math.prod(self.positions) * self.steps * self.columns * self.g.groups
+        if self.across:
+            return self.positions[2], min(-(-self.columns // PANEL), max(1, work * self.g.images // TASK))
+        return max(1, min(self.positions[1], work // TASK, -(-64 // self.g.images))), 1
+
+    @property
+    def across(self) -> bool:
+        """Whether tiles go across images: where lines are short and there are enough images."""
+        return self.positions[0] == 1 and self.positions[2] <= SHORT < self.g.images and not self.g.apart
+
+    @property
+    def steps(self) -> int:
+        """Of all phases together."""
+        return len(self.starts) * self.run_length
+
+    def pack(self, library: Library, dtype: str, w: Array, scratch: Any) -> Thunk:
+        """What brings the filters into panels."""
+        starts = np.array(self.starts, "int64")
+        return library.bind(
+            "PackFilters", dtype, w, scratch[0], starts, len(starts), self.run_length, self.step, self.column,
             self.columns, self.g.groups, self.group,
         )  # fmt: skip
-        border, _ = self.border
-        steps = len(starts) * self.run_length
-        work = math.prod(self.positions) * steps * self.columns * self.g.groups
-        correlate = library.bind(
-            "Correlate", dtype, images, out, panels, padded if self.padded else None, runs, phases,
-            self.g.images, border, len(phases), steps, self.run_length, self.g.groups, self.depth, self.columns,
-            self.image, self.result, *self.distances, self.step1, self.reach1,
-            _bands(work, self.g.images, self.positions[1]),
+
+    def arguments(self, out: Array, images: Array, scratch: Any, bands: int, shares: int) -> tuple[Any, ...]:
+        """The members of `Correlate`."""
+        runs, phases = np.array(self.runs, "int64"), np.array(self.phases, "int64")
+        count, distances, padded = self.g.images, self.distances, scratch[1] if self.padded else None
+        if self.across:  # images stand as the last axis
+            whole = math.prod(self.border[1]) * self.g.groups * self.depth
+            places = [*range(5), 6, 7, 5, 9, 10, 8]
+            phases = np.ascontiguousarray(phases[:, places])
+            phases[:, 7], phases[:, 10] = self.g.images, self.result
+            count, distances, padded = 1, (distances[1], distances[2], whole), None
+        return (
+            images, out, scratch[0], padded, runs, phases, count, self.border[0], len(phases), self.steps,
+            self.run_length, self.g.groups, self.depth, self.columns, self.image, self.result, *distances,
+            self.step1, self.reach1, bands, shares,
         )  # fmt: skip
-        return InOrder([pack, correlate])
 
     def scratch(self, library: Library, dtype: str) -> tuple[Spec, ...]:
-        _, whole = self.border
-        steps = len(self.starts) * self.run_length
+        """Filters in panels, and images with their border."""
+        count = self.g.images if self.across else library.threads
         return (
-            _panels(steps, self.columns, self.g.groups, dtype),
-            _room(whole, self.g.groups * self.depth, library.threads, self.padded, dtype),
+            _panels(self.steps, self.columns, self.g.groups, dtype),
+            _room(self.border[1], self.g.groups * self.depth, count, self.padded, dtype),
         )
 
 
@@ -221,29 +283,55 @@ class _Filters:
         self.lines = [i * move[0] + j * move[1] for i, j in product(range(g.out[0]), range(g.out[1]))]
         self.a_step = move[2]
         self.size = len(self.starts) * self.rows * g.filters
+        self.across = g.out[0] == 1 and g.out[2] <= SHORT < g.images and not g.apart
+        if self.across:  # steps go across images
+            self.lines = [i * move[1] + j * move[2] for i, j in product(range(g.out[1]), range(g.out[2]))]
 
     @property
     def blocks(self) -> int:
+        """Of images, whose sums are kept apart."""
+        if self.across:
+            return 1
         return max(1, min(MOST_BLOCKS, self.g.images, PARTIAL_BYTES // (4 * max(self.size, 1))))
 
     def scratch(self, library: Library, dtype: str) -> tuple[Spec, ...]:
+        """Sums of blocks, images with their border, narrow gradients in whole vectors, turned gradients."""
         g, threads = self.g, library.threads
-        narrow = self.columns % LANES != 0
-        wide = Spec((threads, math.prod(g.out), 2 * LANES) if narrow else (0,), dtype)
+        steps = math.prod(g.out) * (g.images if self.across else 1)
+        count = g.images if self.across else threads
         return (
             Spec((self.blocks, self.size), dtype),
-            _room(self.whole, g.channels, threads, self.padded, dtype),
-            wide,
+            _room(self.whole, g.channels, count, self.padded, dtype),
+            Spec((threads, steps, PANEL) if self.columns % LANES else (0,), dtype),
+            Spec((steps, g.filters) if self.across else (0,), dtype),
         )
 
     def kernels(self, library: Library, dtype: str, out: Array, x: Array, dy: Array, scratch: Any) -> Thunk:
-        g, (partial, padded, wide) = self.g, scratch
+        """What sums over positions."""
+        g, (_, padded, _, turned) = self.g, scratch
+        calls = []
+        if self.across:
+            places = math.prod(g.out)
+            calls.append(library.bind("PositionsFirst", dtype, dy, turned, g.images, places, g.filters))
+            dy = turned
+            if self.padded:
+                calls.append(library.bind("PadImages", dtype, x, padded, g.images, self.border))
+                x = padded
+        calls.append(library.bind("FilterSums", dtype, *self.arguments(out, x, dy, scratch)))
+        return InOrder(calls)
+
+    def arguments(self, out: Array, x: Array, dy: Array, scratch: Any) -> tuple[Any, ...]:
+        """The members of `FilterSums`."""
+        g, (partial, padded, wide, _) = self.g, scratch
         starts, lines = np.array(self.starts, "int64"), np.array(self.lines, "int64")
-        shares = min(len(starts), max(1, 8 // self.blocks))
-        return library.bind(
-            "FilterSums", dtype, x, dy, out, partial, padded if self.padded else None, wide, lines, starts,
-            g.images, self.blocks, self.border, len(starts), self.rows, len(lines), g.out[2], g.groups,
-            self.depth, self.columns, math.prod(g.size) * g.channels, self.a_step, shares,
+        count, positions, step, border = g.images, g.out[2], self.a_step, padded if self.padded else None
+        if self.across:
+            count, positions, step, border = 1, g.images, math.prod(self.whole) * g.channels, None
+        shares = min(len(starts) * -(-self.rows // UNIT), max(1, 16 // self.blocks))
+        return (
+            x, dy, out, partial, border, wide, lines, starts, count, self.blocks, self.border, len(starts),
+            self.rows, len(lines), positions, g.groups, self.depth, self.columns,
+            math.prod(g.size) * g.channels, step, shares,
         )  # fmt: skip
 
 
@@ -255,14 +343,120 @@ def _of(op: Any, first: Any, second: Any) -> Any:
     elif name == "ConvFilterGrad":
         w = (*op.kernel, x[-1] // op.groups, w[-1])
     window = op.window(x[1:-1], w[:-2])
-    geometry = _Geometry(window, x[0], x[-1], w[-1], op.groups)
-    return {"Conv": _Forward, "ConvInputGrad": _Backward, "ConvFilterGrad": _Filters}[name](geometry)
+    by_itself = op.groups > 1 and _sizes(op, first, second) == (1, 1)
+    geometry = _Geometry(window, x[0], x[-1], w[-1], op.groups, apart=by_itself)
+    tables = {"Conv": _Forward, "ConvInputGrad": _Backward, "ConvFilterGrad": _Filters}[name](geometry)
+    return _Each(tables) if by_itself else tables
 
 
-def _single(op: Any, first: Spec, second: Spec) -> bool:
-    """Whether each channel is on its own, which tiles of many channels do not serve."""
-    channels = first.dims[-1] if type(op).__name__ != "ConvInputGrad" else second.dims[-2] * op.groups
-    return op.groups > 1 and channels == op.groups
+class _WithPool:
+    """ConvMaxPool, and its filters' gradient, of these arrays or specs."""
+
+    def __init__(self, op: Any, x: Any, kernel: Ints, filters: int) -> None:
+        size = tuple(x.shape)
+        window = op.conv.window(size[1:-1], kernel)
+        g = _Geometry(window, size[0], size[-1], filters, op.conv.groups, apart=True)
+        before, pool = g.out, _three(op.pool.pool, 1)
+        after = tuple(n // p for n, p in zip(before, pool, strict=True))
+        self.geometry, self.tiles = g, (*before, *after, *pool, filters)
+
+    def of_workers(self, library: Library, dtype: str) -> Spec:
+        """An image's convolution for each worker."""
+        return Spec((library.threads, math.prod(self.geometry.out) * self.geometry.filters), dtype)
+
+
+def _conv_max_pool(library: Library) -> Kernel:
+    def tables(op: Any, x: Any, w: Any) -> tuple[_WithPool, _Forward]:
+        found = _WithPool(op, x, tuple(w.shape)[:-2], w.shape[-1])
+        return found, _Forward(found.geometry)
+
+    def prepare(op: Any, out: Any, x: Array, w: Array, *, scratch: Any) -> Thunk:
+        (best, winner), (y, *of_conv), (found, conv) = out, scratch, tables(op, x, w)
+        arguments = (*conv.arguments(y, x, of_conv, 1, 1), best, winner, found.tiles)
+        run = library.bind("ConvMaxPool", x.dtype.name, *arguments)
+        return InOrder([conv.pack(library, x.dtype.name, w, of_conv), run])
+
+    def scratch(op: Any, x: Spec, w: Spec) -> tuple[Spec, ...]:
+        found, conv = tables(op, x, w)
+        return found.of_workers(library, x.dtype), *conv.scratch(library, x.dtype)
+
+    return Kernel(prepare, scratch, accepts=_pools)
+
+
+def _conv_max_pool_grad(library: Library) -> Kernel:
+    def tables(op: Any, x: Any, dy: Any) -> tuple[_WithPool, _Filters]:
+        found = _WithPool(op, x, op.kernel, dy.shape[-1])
+        return found, _Filters(found.geometry)
+
+    def prepare(op: Any, out: Array, x: Array, dy: Array, winner: Array, *, scratch: Any) -> Thunk:
+        (y, *of_conv), (found, filters) = scratch, tables(op, x, dy)
+        arguments = (*filters.arguments(out, x, y, of_conv), dy, winner, found.tiles)
+        return library.bind("ConvMaxPoolFilterSums", x.dtype.name, *arguments)
+
+    def scratch(op: Any, x: Spec, dy: Spec, winner: Spec) -> tuple[Spec, ...]:
+        found, filters = tables(op, x, dy)
+        return found.of_workers(library, x.dtype), *filters.scratch(library, x.dtype)
+
+    return Kernel(prepare, scratch, accepts=_pools)
+
+
+def _pools(op: Any, *specs: Spec) -> bool:
+    """Windows side by side whose winners fit a byte; nothing is empty."""
+    plain = op.pool.tiled and op.pool.winner_dtype == "uint8" and op.conv.groups == 1
+    return plain and specs[0].dtype in FLOATS and all(s.static and s.size > 0 for s in specs)
+
+
+class _Each:
+    """Convolution of each channel by itself: the tables of the others, with runs of one step."""
+
+    def __init__(self, tables: Any) -> None:
+        self.tables = tables
+
+    def kernels(
+        self, library: Library, dtype: str, out: Array, first: Array, second: Array, scratch: Any
+    ) -> Thunk:
+        """What sums over taps, or over positions."""
+        t, g = self.tables, self.tables.g
+        starts = np.array(t.starts, "int64")
+        if isinstance(t, _Filters):
+            partial, padded = scratch
+            return library.bind(
+                "FilterSumsEach", dtype, first, second, out, partial, padded if t.padded else None,
+                np.array(t.lines, "int64"), starts, g.images, t.blocks, t.border, len(starts), len(t.lines),
+                g.out[2], math.prod(g.size) * g.channels, t.a_step,
+            )  # fmt: skip
+        return library.bind(
+            "CorrelateEach", dtype, first, out, second, scratch[0] if t.padded else None,
+            np.array(t.runs, "int64"), starts, np.array(t.phases, "int64"), g.images, t.border[0],
+            len(t.phases), t.image, t.result, *t.distances,
+        )  # fmt: skip
+
+    def scratch(self, library: Library, dtype: str) -> tuple[Spec, ...]:
+        """Images with their border, and sums of blocks."""
+        t, threads = self.tables, library.threads
+        if isinstance(t, _Filters):
+            room = _room(t.whole, t.g.channels, threads, t.padded, dtype)
+            return Spec((t.blocks, t.size), dtype), room
+        return (_room(t.border[1], t.g.channels, threads, t.padded, dtype),)
+
+
+def _sizes(op: Any, first: Any, second: Any) -> tuple[int, int]:
+    """Channels of a group that are read, and columns of tiles."""
+    if type(op).__name__ == "ConvInputGrad":
+        return second.shape[-1] // op.groups, second.shape[-2]
+    return first.shape[-1] // op.groups, second.shape[-1] // op.groups
+
+
+def _accepts(op: Any, first: Spec, second: Spec) -> bool:
+    """Whether tiles pay: a column or two leave most lanes idle, unless each channel is by itself."""
+    if first.dtype not in FLOATS or not (first.static and second.static):
+        return False
+    if not (first.size and second.size and op.infer(first, second).size):
+        return False
+    depth, columns = _sizes(op, first, second)
+    if op.groups > 1:
+        return depth == columns == 1 or 1 not in (depth, columns)
+    return columns > 2
 
 
 def kernels(library: Library) -> dict[str, Kernel]:
@@ -274,11 +468,9 @@ def kernels(library: Library) -> dict[str, Kernel]:
     def scratch(op: Any, first: Spec, second: Spec) -> tuple[Spec, ...]:
         return _of(op, first, second).scratch(library, first.dtype)
 
-    def accepts(op: Any, first: Spec, second: Spec) -> bool:
-        if first.dtype not in FLOATS or not (first.static and second.static):
-            return False
-        out = op.infer(first, second)
-        return first.size > 0 and second.size > 0 and out.size > 0 and not _single(op, first, second)
-
-    kernel = Kernel(prepare, scratch, accepts=accepts)
-    return dict.fromkeys(("Conv", "ConvInputGrad", "ConvFilterGrad"), kernel)
+    kernel = Kernel(prepare, scratch, accepts=_accepts)
+    return {
+        **dict.fromkeys(("Conv", "ConvInputGrad", "ConvFilterGrad"), kernel),
+        "ConvMaxPool": _conv_max_pool(library),
+        "ConvMaxPoolFilterGrad": _conv_max_pool_grad(library),
+    }

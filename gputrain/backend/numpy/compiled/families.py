@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from gputrain.backend.base import Kernel
-from gputrain.backend.numpy.compiled import convolution, layer_norm, normalization, pooling, products
+from gputrain.backend.numpy.compiled import (
+    convolution,
+    dropout,
+    layer_norm,
+    normalization,
+    optim,
+    pooling,
+    products,
+)
 from gputrain.backend.numpy.compiled.library import Library
 
 FAMILIES = (
     convolution,
+    dropout,
     layer_norm,
     normalization,
+    optim,
     pooling,
     products,
 )

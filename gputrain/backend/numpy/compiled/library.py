@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -19,11 +20,20 @@ from gputrain import config
 from gputrain.backend.base import Thunk
 from gputrain.backend.numpy.threads import cores
 from gputrain.release import __version__
+from gputrain.utils.resources import kernels_dir
 
 FOLDER = Path(__file__).resolve().parent
 NAMES = ("_kernels.so", "_kernels.dylib", "_kernels.dll")
 BUILD = "python setup.py build_ext --inplace"
 FLOATS = ("float32", "float64")  # dtypes that kernels of floats are there for
+
+
+def version_of(sources: Path) -> str:
+    """What a library says that was built from these files; without them, the version alone."""
+    files = sorted(path for path in sources.glob("*.*") if path.suffix in (".cpp", ".h", ".inc"))
+    if not files:
+        return __version__
+    return f"{__version__} {zlib.crc32(b''.join(path.read_bytes() for path in files)):08x}"
 
 
 class LibraryError(Exception):
@@ -52,8 +62,9 @@ class Library:
             version = self._function("gputrain_version", ctypes.c_char_p)()
         except (OSError, AttributeError) as error:
             raise LibraryError(f"{path} does not load on this machine: {error}") from None
-        if version.decode() != __version__:
-            raise LibraryError(f"{path} was built for gputrain {version.decode()}, and this is {__version__}")
+        known = version_of(kernels_dir() / "cpu")
+        if not version.decode().startswith(known):
+            raise LibraryError(f"{path} was built for gputrain {version.decode()}, and this is {known}")
         numbers = dict(self._levels())
         self.levels = tuple(numbers)
         self.level = self.levels[0] if level == "auto" else level
@@ -93,7 +104,7 @@ class Library:
                 return
             yield entry.name.decode(), (entry.signature.decode(), entry.run)
 
-    def bind(self, name: str, dtype: Any, *arguments: Any) -> Call:
+    def bind(self, name: str, dtype: Any, *arguments: Any, keeps: Iterable[Any] = ()) -> Call:
         """A kernel with its arguments, to be called again and again.
 
         Args:
@@ -101,6 +112,7 @@ class Library:
             dtype: of its elements; "" for a kernel of bytes.
             arguments: C-contiguous arrays (None is a null pointer), integers and floats, in the order of its
                 members; a tuple stands for its parts.
+            keeps: arrays whose addresses stand in one of these, and which must live as long as the call.
 
         Raises:
             TypeError: they do not fit the kernel's signature.
@@ -111,7 +123,7 @@ class Library:
         if len(values) != len(signature):
             raise TypeError(f"{full} takes {len(signature)} arguments, and {len(values)} were given")
         slots = b"".join(_slot(full, i, *pair) for i, pair in enumerate(zip(signature, values, strict=True)))
-        return Call(self, name, address, slots, [a for a in values if isinstance(a, np.ndarray)])
+        return Call(self, name, address, slots, [*(a for a in values if isinstance(a, np.ndarray)), *keeps])
 
 
 def _flat(arguments: Iterable[Any]) -> Iterator[Any]:

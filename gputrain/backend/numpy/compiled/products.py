@@ -10,10 +10,8 @@ from gputrain.ir.spec import Spec
 
 Array = Any
 
-ROWS = 64  # of a block, about
+ROWS = 32  # of a block, about
 WIDE = 32  # columns of the widest panel
-DEPTH = 512  # steps at once (`Product::DEPTH`)
-PACKED = 64  # columns from which it pays to bring rows of a together
 
 
 class _Shape:
@@ -30,25 +28,21 @@ class _Shape:
         for n in left[:-2]:
             self.batches *= n
         self.blocks = max(1, round(m / ROWS))
-        self.brings_rows = not op.transpose_a and self.columns >= PACKED
 
 
 def kernels(library: Library) -> dict[str, Kernel]:
     """Kernels of products by the operation's name."""
 
     def prepare(op: Any, out: Array, a: Array, b: Array, *, scratch: Any) -> Thunk:
-        s, (panels, rows) = _Shape(op, a, b), scratch
+        s = _Shape(op, a, b)
         return library.bind(
-            "Product", a.dtype.name, a, b, out, panels, rows if s.brings_rows else None,
-            s.rows, s.steps, s.columns, *s.a, *s.b, s.columns, s.batches, s.rows * s.steps,
-            s.steps * s.columns, s.rows * s.columns, s.blocks,
+            "Product", a.dtype.name, a, b, out, scratch[0], s.rows, s.steps, s.columns, *s.a, *s.b, s.columns,
+            s.batches, s.rows * s.steps, s.steps * s.columns, s.rows * s.columns, s.blocks,
         )  # fmt: skip
 
     def scratch(op: Any, a: Spec, b: Spec) -> tuple[Spec, ...]:
         s = _Shape(op, a, b)
-        wide = -(-s.columns // WIDE) * WIDE
-        rows = (library.threads, DEPTH, -(-s.rows // s.blocks))
-        return Spec((s.steps, wide), a.dtype), Spec(rows if s.brings_rows else (0,), a.dtype)
+        return (Spec((s.steps, -(-s.columns // WIDE) * WIDE), a.dtype),)
 
     def accepts(op: Any, a: Spec, b: Spec) -> bool:
         known = a.static and b.static and a.size > 0 and b.size > 0
