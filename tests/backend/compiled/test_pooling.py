@@ -22,6 +22,8 @@ WINDOWS: list[tuple[tuple[int, ...], tuple[int, ...], Any, tuple[int, ...]]] = [
     ((2, 2), (2, 2), "valid", (6, 8)),
     ((2, 2), (2, 2), "valid", (5, 7)),  # elements that no window meets
     ((2, 2), (2, 2), "same", (5, 7)),
+    ((2, 17), (2, 17), "same", (4, 33)),
+    ((3, 1), (3, 2), "same", (6, 7)),
     ((3, 3), (2, 2), "same", (8, 7)),
     ((3, 3), (1, 1), "same", (4, 5)),
     ((2, 1), (3, 2), "valid", (8, 5)),
@@ -31,6 +33,7 @@ WINDOWS: list[tuple[tuple[int, ...], tuple[int, ...], Any, tuple[int, ...]]] = [
     ((2,), (2,), "valid", (9,)),
     ((4,), (1,), "causal", (6,)),
     ((2, 2, 2), (2, 2, 2), "valid", (4, 5, 6)),
+    ((2, 2, 3), (2, 2, 3), "valid", (4, 4, 9)),
     ((2, 3, 1), (1, 2, 3), "same", (3, 4, 5)),
 ]
 
@@ -124,7 +127,9 @@ how = ((3, 3), (2, 2), "same")
 x = rng.standard_normal((6, 41, 43, 7), "float32")
 y, winner = show(MaxPool(*how), x)
 show(MaxPoolGrad((41, 43), *how), y, winner)
-show(AveragePool(*how), x)
+y, winner = show(MaxPool((2, 3), (2, 3), "same"), x)
+show(MaxPoolGrad((41, 43), (2, 3), (2, 3), "same"), y, winner)
+y = show(AveragePool(*how), x)[0]
 show(AveragePoolGrad((41, 43), *how), y)
 """
 

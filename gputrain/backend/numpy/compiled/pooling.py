@@ -67,6 +67,13 @@ class _Geometry:
         """Whether there are windows, and every one of them sees something."""
         return all(axis.out > 0 and axis.elements()[:, 2].min() > 0 for axis in self.axes)
 
+    @property
+    def tiled(self) -> bool:
+        """Whether each element is in one window."""
+        return all(
+            axis.kernel <= axis.stride and axis.elements()[:, 2].sum() == axis.size for axis in self.axes
+        )
+
     def shares(self) -> tuple[np.ndarray, ...]:
         """For each window along an axis, the part of an element in its mean."""
         return tuple(1.0 / axis.elements()[:, 2] for axis in self.axes)
@@ -105,7 +112,9 @@ def kernels(library: Library) -> dict[str, Kernel]:
         return library.bind("MaxPool", x.dtype.name, x, *out, _of(op, x).forward())
 
     def max_pool_grad(op: Any, out: Array, dy: Array, winner: Array, *, scratch: Any) -> Thunk:
-        return library.bind("MaxPoolGrad", dy.dtype.name, dy, winner, out, _of(op, dy).backward())
+        g = _of(op, dy)
+        name, slots = ("MaxPoolSpread", g.forward()) if g.tiled else ("MaxPoolGrad", g.backward())
+        return library.bind(name, dy.dtype.name, dy, winner, out, slots)
 
     def average_pool(op: Any, out: Array, x: Array, *, scratch: Any) -> Thunk:
         return library.bind("AveragePool", x.dtype.name, x, out, _of(op, x).forward())
