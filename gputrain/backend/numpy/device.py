@@ -89,15 +89,15 @@ class NumpyDevice(Device):
         ins: Sequence[Any],
         scratch: Sequence[Any],
     ) -> Thunk:
-        """As on every device. Compiled kernels take contiguous arrays: others are copied before each run."""
+        """As on every device. Compiled kernels get copies of strided and byte-swapped arrays."""
         compiled = self.compiled.get(type(op).__name__)
-        strided = [i for i, x in enumerate(ins) if not x.flags.c_contiguous]
-        if compiled is None or not strided or self.kernel(op, specs) is not compiled:
+        foreign = [i for i, x in enumerate(ins) if not (x.flags.c_contiguous and x.dtype.isnative)]
+        if compiled is None or not foreign or self.kernel(op, specs) is not compiled:
             return super().prepare(op, specs, outs, ins, scratch)
         whole = list(ins)
-        for i in strided:
+        for i in foreign:
             whole[i] = self.empty(ins[i].shape, ins[i].dtype.name)
-        copies = [partial(np.copyto, whole[i], ins[i]) for i in strided]
+        copies = [partial(np.copyto, whole[i], ins[i]) for i in foreign]
         return InOrder([*copies, super().prepare(op, specs, outs, whole, scratch)])
 
     def program(self, thunks: Sequence[Thunk]) -> Thunk:
@@ -119,9 +119,7 @@ class NumpyDevice(Device):
         return np.array(array)
 
     def asarray(self, array: Any, dtype: str | None = None) -> np.ndarray:
-        """The array as kernels read it: in C order, its bytes in the order of this machine."""
-        found = np.asarray(array, dtype, order="C")
-        return found if found.dtype.isnative else found.astype(found.dtype.newbyteorder("="))
+        return np.asarray(array, dtype)
 
     def view(self, arena: np.ndarray, offset: int, spec: Spec) -> np.ndarray:
         return arena[offset : offset + spec.nbytes].view(spec.dtype).reshape(spec.dims)
