@@ -22,7 +22,7 @@ from setuptools.command.build_ext import build_ext
 
 TOP_LEVEL_DATA = {"gputrain._kernels": "kernels", "gputrain._configs": "configs"}
 SOURCES = Path("kernels") / "cpu"
-LIBRARY = "gputrain.backend.numpy.compiled._kernels"
+LIBRARY = "gputrain.backend.numpy.compiled.kernels"
 VERSION = next(
     line.split('"')[1]
     for line in Path("gputrain/release.py").read_text(encoding="utf-8").splitlines()
@@ -31,7 +31,7 @@ VERSION = next(
 # What tells a library from one of other sources: `version_of` in gputrain/backend/numpy/compiled/library.py.
 FILES = sorted(path for path in SOURCES.iterdir() if path.suffix in (".cpp", ".h", ".inc"))
 DIGEST = zlib.crc32(b"".join(path.read_bytes() for path in FILES))
-SUFFIX = {"darwin": ".dylib", "win32": ".dll"}.get(sys.platform, ".so")
+SUFFIX = ".dso"  # which Python does not take for a module
 
 
 class BuildLibrary(build_ext):
@@ -46,7 +46,7 @@ class TaggedWheel(bdist_wheel):
 
     def get_tag(self) -> tuple[str, str, str]:
         _, _, platform = super().get_tag()
-        built = any(Path(self.bdist_dir).rglob(f"_kernels{SUFFIX}"))
+        built = any(Path(self.bdist_dir).rglob(f"kernels{SUFFIX}"))
         return "py3", "none", platform if built else "any"
 
 

@@ -46,6 +46,8 @@ def test_defaults():
         "deterministic": (True, "default"),
         "cuda_graphs": (True, "default"),
         "read_ahead": (True, "default"),
+        "cpu_kernels": (True, "default"),
+        "cpu_instructions": ("auto", "default"),
         "file_memory": (1 << 30, "default"),
         "model_memory": (16 << 20, "default"),
     }

@@ -13,7 +13,7 @@ import pytest
 
 from gputrain.backend.numpy import NumpyDevice
 from gputrain.backend.numpy.compiled import library as module
-from gputrain.backend.numpy.compiled.library import NAMES, Library, opened
+from gputrain.backend.numpy.compiled.library import NAME, Library, opened
 from gputrain.ir import Spec
 from gputrain.ops.base import Operation, Sample, spec_of
 from tests.ops.test_operations import coarser, make_inputs, references
@@ -35,7 +35,7 @@ needs_library = [
 
 def library(level: str) -> Library:
     """The library with the kernels of one instruction set."""
-    return Library(next(path for name in NAMES if (path := module.FOLDER / name).is_file()), level)
+    return Library(module.FOLDER / NAME, level)
 
 
 @cache

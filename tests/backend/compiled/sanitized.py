@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from gputrain.backend.numpy.compiled.library import version_of
+from gputrain.backend.numpy.compiled.library import NAME, version_of
 from gputrain.utils.resources import kernels_dir
 from tests.backend.compiled.running import ELSEWHERE
 
@@ -55,7 +55,7 @@ def build(folder: Path, kind: str, changes: Sequence[tuple[str, str, str]] = ())
         running.append(subprocess.Popen([COMPILER, *flags, "-c", str(path), "-o", str(objects[-1])]))
     assert [process.wait() for process in running] == [0] * len(running)
     command = [COMPILER, "-shared", "-pthread", f"-fsanitize={FLAGS[kind]}", *map(str, objects)]
-    subprocess.run([*command, "-o", str(folder / "_kernels.so")], check=True)
+    subprocess.run([*command, "-o", str(folder / NAME)], check=True)
 
 
 def _runtime(kind: str) -> str:

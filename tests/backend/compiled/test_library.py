@@ -13,7 +13,7 @@ import pytest
 
 import gputrain
 from gputrain.backend.numpy.compiled import library as module
-from gputrain.backend.numpy.compiled.library import Library, LibraryError, joined, opened, wanted
+from gputrain.backend.numpy.compiled.library import NAME, Library, LibraryError, joined, opened, wanted
 from gputrain.ops.base import spec_of
 from gputrain.ops.products import MatMul
 from tests.backend.compiled.running import LEVELS, device, library, needs_library, placed, run
@@ -65,7 +65,7 @@ def test_neighbours_are_one_call() -> None:
 
 
 def test_a_file_that_is_no_library_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "_kernels.so"
+    path = tmp_path / NAME
     path.write_bytes(b"not a library")
     with pytest.raises(LibraryError, match="does not load on this machine"):
         Library(path)

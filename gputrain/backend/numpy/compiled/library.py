@@ -23,7 +23,7 @@ from gputrain.release import __version__
 from gputrain.utils.resources import kernels_dir
 
 FOLDER = Path(__file__).resolve().parent
-NAMES = ("_kernels.so", "_kernels.dylib", "_kernels.dll")
+NAME = "kernels.dso"  # a shared library; by another suffix Python would take it for a module
 BUILD = "python setup.py build_ext --inplace"
 FLOATS = ("float32", "float64")  # dtypes that kernels of floats are there for
 
@@ -204,8 +204,8 @@ def joined(library: Library, thunks: Sequence[Thunk]) -> list[Thunk]:
 @cache
 def opened(level: str = "auto") -> Library | str:
     """The library that was built with the package, or why there is none."""
-    path = next((FOLDER / name for name in NAMES if (FOLDER / name).is_file()), None)
-    if path is None:
+    path = FOLDER / NAME
+    if not path.is_file():
         return f"no library of compiled kernels was built (with a C++ compiler: {BUILD})"
     try:
         return Library(path, level)
