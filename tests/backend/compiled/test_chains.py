@@ -16,6 +16,7 @@ from gputrain.ops.activation import ReluGrad
 from gputrain.ops.base import apply, spec_of
 from gputrain.runtime import Executable, interpret
 from tests.backend.compiled.running import FLOATS, LEVELS, device, needs_library, plain
+from tests.selection import quick
 from tests.tolerances import assert_close
 
 pytestmark = needs_library
@@ -56,11 +57,11 @@ def _some(spec: Spec) -> np.ndarray:
     return np.asarray(RNG.uniform(-2, 2, spec.dims), spec.dtype)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", quick(FLOATS[:1], FLOATS))
 @pytest.mark.parametrize(
     "shape", [(), (1,), (7,), (3, 5), (BLOCK + 1,), (TASK,), (2, 4, 8192), (3 * TASK + 7,)], ids=str
 )
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_one_kernel_for_a_chain(level: str, shape: tuple[int, ...], dtype: str) -> None:
     def build(x: Value, y: Value) -> list[Value]:
         total = ops.relu(x + y)
@@ -69,7 +70,7 @@ def test_one_kernel_for_a_chain(level: str, shape: tuple[int, ...], dtype: str) 
     check(level, build, [Spec(shape, dtype)] * 2)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", quick(FLOATS[:1], FLOATS))
 @pytest.mark.parametrize(
     ("left", "right"),
     [
@@ -79,7 +80,7 @@ def test_one_kernel_for_a_chain(level: str, shape: tuple[int, ...], dtype: str) 
     ],
     ids=str,
 )  # fmt: skip
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_inputs_broadcast(level: str, left: tuple[int, ...], right: tuple[int, ...], dtype: str) -> None:
     def build(x: Value, y: Value) -> list[Value]:
         raised = ops.exp(x * y)
@@ -88,7 +89,7 @@ def test_inputs_broadcast(level: str, left: tuple[int, ...], right: tuple[int, .
     check(level, build, [Spec(left, dtype), Spec(right, dtype)])
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_numbers_and_rows_are_computed_once(level: str) -> None:
     def build(x: Value, row: Value, number: Value) -> list[Value]:
         scale = ops.exp(row) * ops.sqrt(ops.abs(number) + 1)
@@ -97,7 +98,7 @@ def test_numbers_and_rows_are_computed_once(level: str) -> None:
     check(level, build, [Spec((200, 300)), Spec((300,)), Spec(())], chains=2)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_flags_in_and_out(level: str) -> None:
     def build(x: Value, keep: Value, drop: Value) -> list[Value]:
         both = ops.logical_and(keep, ops.logical_not(drop))
@@ -106,7 +107,7 @@ def test_flags_in_and_out(level: str) -> None:
     check(level, build, [Spec((300, 70)), Spec((300, 70), "bool"), Spec((300, 1), "bool")])
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_shapes_may_change_within_a_chain(level: str) -> None:
     def build(x: Value, y: Value) -> list[Value]:
         flat = ops.reshape(x * 2, (-1,)) + ops.reshape(y, (-1,))
@@ -115,7 +116,7 @@ def test_shapes_may_change_within_a_chain(level: str) -> None:
     check(level, build, [Spec((30, 7)), Spec((2, 105))])
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_results_may_lie_on_inputs_that_are_read_later(level: str) -> None:
     def build(x: Value, y: Value) -> list[Value]:
         a, b = x * 1.0, y * 1.0
@@ -136,7 +137,7 @@ def test_results_may_lie_on_inputs_that_are_read_later(level: str) -> None:
         assert_close(a, b, "float32")
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 @pytest.mark.parametrize("seed", range(30))
 def test_random_chains(level: str, seed: int) -> None:
     rng = np.random.default_rng(seed)

@@ -13,14 +13,15 @@ import pytest
 from gputrain.ops.base import REGISTRY, spec_of
 from tests.backend.compiled.running import FLOATS, LEVELS, agree, device, needs_library, plain, run
 from tests.ops.test_operations import make_inputs
+from tests.selection import quick
 
 pytestmark = needs_library
 
 EVERY = sorted(device(LEVELS[0]).compiled) if LEVELS != ("none",) else ["none"]
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("dtype", quick(FLOATS[:1], FLOATS))
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 @pytest.mark.parametrize("name", EVERY)
 def test_samples_agree_with_their_references(name: str, level: str, dtype: str) -> None:
     samples = [sample for sample in REGISTRY[name].samples() if sample.dtype in (None, dtype)]
@@ -28,7 +29,7 @@ def test_samples_agree_with_their_references(name: str, level: str, dtype: str) 
     assert any(taken) or not samples, f"the kernel takes none of the samples of {name}"
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 @pytest.mark.parametrize("name", EVERY)
 def test_results_may_lie_where_inputs_do(name: str, level: str) -> None:
     on = device(level)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.backend.compiled.running import FLOATS, LEVELS, library, needs_library
+from tests.selection import quick
 
 pytestmark = needs_library
 
@@ -64,7 +65,7 @@ def _wider(x: np.ndarray) -> np.ndarray:
 
 @pytest.mark.skipif(np.finfo(np.longdouble).nmant < 60, reason="long double has no more digits here")
 @pytest.mark.parametrize(("name", "dtype"), CASES)
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_errors(level: str, name: str, dtype: str) -> None:
     reference, most = FUNCTIONS[name]
     x = _arguments(dtype)
@@ -80,7 +81,7 @@ def test_errors(level: str, name: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "dtype"), CASES)
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_ends_of_numbers(level: str, name: str, dtype: str) -> None:
     with np.errstate(all="ignore"):
         x = np.array(ENDS, dtype)

@@ -8,6 +8,7 @@ import pytest
 from gputrain.ops.layer_norm import LayerNorm, LayerNormGrad
 from tests.backend.compiled.running import FLOATS, LEVELS, device, needs_library, run
 from tests.backend.compiled.thread_counts import same_on_all
+from tests.selection import quick
 from tests.tolerances import assert_close
 
 pytestmark = needs_library
@@ -52,23 +53,23 @@ def both_agree(level: str, shape: tuple[int, ...], dtype: str, skipped: int) -> 
         assert_close(found, reference, dtype, f"of {shape}")
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", quick(FLOATS[:1], FLOATS))
 @pytest.mark.parametrize("columns", COLUMNS)
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_columns_and_rows(level: str, columns: int, dtype: str) -> None:
     for rows in (1, 2, 7, 50):
         both_agree(level, (rows, columns), dtype, skipped=rows % 4)
     both_agree(level, (columns,), dtype, skipped=1)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", quick(FLOATS[:1], FLOATS))
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_sizes_of_many_tasks(level: str, shape: tuple[int, ...], dtype: str) -> None:
     both_agree(level, shape, dtype, skipped=1)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_means_far_from_zero_leave_variances_as_they_are(level: str) -> None:
     x, _, gamma, beta = data((300, 77), "float32")
     x += 1000
@@ -79,7 +80,7 @@ def test_means_far_from_zero_leave_variances_as_they_are(level: str) -> None:
     np.testing.assert_allclose(y, expected[0], atol=5e-4)  # the mean's last bit is 6e-5
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("columns", [3, 40, 64])
 def test_what_is_not_finite_stays_in_its_row(level: str, value: float, columns: int) -> None:
@@ -106,6 +107,6 @@ show(LayerNormGrad(), g, x, gamma, mean, rstd)
 """
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_results_are_the_same_for_every_number_of_threads(level: str) -> None:
     same_on_all(THREADS, level)

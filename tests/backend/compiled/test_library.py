@@ -137,6 +137,32 @@ def test_results_are_the_same_for_every_number_of_threads() -> None:
     assert len(found) == 1
 
 
+TRAINING = """
+import hashlib
+import numpy as np
+import gputrain
+from tests.workloads import WORKLOADS
+gputrain.utils.set_random_seed(3)
+found = hashlib.sha256()
+for workload in WORKLOADS.values():
+    model = workload.build()
+    x, y = workload.data(3)
+    model.fit(x, y, batch_size=workload.batch, verbose=0)
+    for weight in model.get_weights():
+        found.update(np.ascontiguousarray(weight).tobytes())
+print(found.hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_trainings_are_the_same_for_every_number_of_threads() -> None:
+    found = {
+        python(TRAINING, GPUTRAIN_THREADS=ours, OPENBLAS_NUM_THREADS=of_blas, GPUTRAIN_BACKEND="numpy")
+        for ours, of_blas in (("1", "1"), ("2", "2"), ("4", "1"))
+    }
+    assert len(found) == 1
+
+
 FORK = """
 import os
 import numpy as np

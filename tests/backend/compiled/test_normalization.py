@@ -11,6 +11,7 @@ from gputrain.ir import Spec
 from gputrain.ops.batch_norm import BatchNorm, BatchNormGrad, BatchNormWeightGrad
 from tests.backend.compiled.running import FLOATS, LEVELS, device, needs_library, plain, run
 from tests.backend.compiled.thread_counts import same_on_all
+from tests.selection import quick
 from tests.tolerances import assert_close
 
 pytestmark = needs_library
@@ -63,22 +64,22 @@ def all_agree(level: str, shape: tuple[int, ...], dtype: str, skipped: int) -> N
     np.testing.assert_array_equal(fewer, outs[1:])
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", quick(FLOATS[:1], FLOATS))
 @pytest.mark.parametrize("channels", CHANNELS)
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_channels_and_rows(level: str, channels: int, dtype: str) -> None:
     for rows in ROWS:
         all_agree(level, (rows, channels), dtype, skipped=rows % 4)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", quick(FLOATS[:1], FLOATS))
 @pytest.mark.parametrize("shape", LARGE, ids=str)
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_sizes_of_many_tasks(level: str, shape: tuple[int, ...], dtype: str) -> None:
     all_agree(level, shape, dtype, skipped=1)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_means_far_from_zero_leave_variances_as_they_are(level: str) -> None:
     x, _, gamma, beta = data((65_000, 10), "float32", about=1000.0)
     x[:5000, 3] = 0  # what comes first says nothing about the rest
@@ -90,7 +91,7 @@ def test_means_far_from_zero_leave_variances_as_they_are(level: str) -> None:
     np.testing.assert_allclose(y, expected[0], atol=2e-4)  # the mean's last bit is 6e-5
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 @pytest.mark.parametrize("rows", [3, 50, 20_000])
 def test_what_is_not_finite_stays_in_its_channel(level: str, value: float, rows: int) -> None:
@@ -119,12 +120,12 @@ show(BatchNormGrad(1e-3), g, x, gamma, mean, variance)
 """
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_results_are_the_same_for_every_number_of_threads(level: str) -> None:
     same_on_all(THREADS, level)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_half_precision_is_left_to_numpy(level: str) -> None:
     specs = [Spec((4, 3), "float16"), Spec((3,)), Spec((3,))]
     assert not device(level).compiled["BatchNorm"].accepts(BatchNorm(EPSILON), *specs)

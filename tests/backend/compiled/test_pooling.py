@@ -13,6 +13,7 @@ from gputrain.ops.base import Operation
 from gputrain.ops.pool import AveragePool, AveragePoolGrad, MaxPool, MaxPoolGrad
 from tests.backend.compiled.running import FLOATS, LEVELS, device, needs_library, run
 from tests.backend.compiled.thread_counts import same_on_all
+from tests.selection import quick
 from tests.tolerances import assert_close
 
 pytestmark = needs_library
@@ -69,23 +70,23 @@ def four_agree(level: str, how: Any, shape: tuple[int, ...], dtype: str, values:
     agree(level, AveragePoolGrad(shape[1:-1], *how), [dy], dtype, skipped)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", quick(FLOATS[:1], FLOATS))
 @pytest.mark.parametrize("window", WINDOWS, ids=str)
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_windows_and_channels(level: str, window: Any, dtype: str) -> None:
     *how, size = window
     for channels in CHANNELS:
         four_agree(level, how, (2, *size, channels), dtype)
 
 
-@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("dtype", quick(FLOATS[:1], FLOATS))
 @pytest.mark.parametrize("shape", [(7, 40, 41, 5), (3, 33, 20, 33), (1, 200, 131, 1)], ids=str)
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_sizes_of_many_tasks(level: str, shape: tuple[int, ...], dtype: str) -> None:
     four_agree(level, ((3, 2), (2, 2), "same"), shape, dtype)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_a_nan_is_the_maximum_and_ends_the_search(level: str) -> None:
     rng = np.random.default_rng(0)
     x = rng.integers(-3, 3, (2, 9, 9, 5)).astype("float32")
@@ -99,7 +100,7 @@ def test_a_nan_is_the_maximum_and_ends_the_search(level: str) -> None:
             np.testing.assert_array_equal(found, expected)
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_what_is_not_finite_reaches_its_winner_alone(level: str) -> None:
     x = np.arange(16, dtype="float32").reshape(1, 4, 4, 1)
     _, winner = plainly(MaxPool((2, 2), (2, 2)), [x])
@@ -110,7 +111,7 @@ def test_what_is_not_finite_reaches_its_winner_alone(level: str) -> None:
     assert np.isfinite(found).sum() == 13
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_what_is_left_to_numpy(level: str) -> None:
     taken = device(level).compiled["MaxPool"].accepts
     assert taken(MaxPool((16, 16), (16, 16)), Spec((1, 16, 16, 2)))
@@ -134,6 +135,6 @@ show(AveragePoolGrad((41, 43), *how), y)
 """
 
 
-@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("level", quick(LEVELS[:1], LEVELS))
 def test_results_are_the_same_for_every_number_of_threads(level: str) -> None:
     same_on_all(THREADS, level)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.backend.compiled import sanitized
-from tests.backend.compiled.running import needs_library
+from tests.backend.compiled.running import LEVELS, needs_library
 
 
 def _has(kind: str) -> bool:
@@ -31,8 +31,8 @@ def of_kind(kind: str, *values: Any) -> Any:
 pytestmark = [*needs_library, pytest.mark.slow]
 HERE = "tests/backend/compiled"
 CHOSEN = {  # under the sanitizer of threads a forked process may start no others
-    "address": "float32 or threads",
-    "thread": "(float32 or threads) and not forked",
+    "address": f"(float32 and {LEVELS[0]}) or threads",
+    "thread": f"((float32 and {LEVELS[0]}) or threads) and not forked",
 }
 PLANTED = {
     # The last columns of a tile are stored as a whole vector.
