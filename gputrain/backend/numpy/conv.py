@@ -17,8 +17,8 @@ import numpy as np
 from gputrain.backend.base import Kernel
 from gputrain.backend.numpy.threads import one_blas_thread, shares, together, workers
 from gputrain.ir.spec import Spec
-from gputrain.ops.convolution import ConvFilterGrad, ConvInputGrad
-from gputrain.ops.window import Ints
+from gputrain.ops.convolution import Conv, ConvFilterGrad, ConvInputGrad
+from gputrain.ops.window import Ints, Pair
 
 BLOCK_BYTES = 1 << 20  # im2col workspace: about half of a core's L2 cache
 PIECE_BYTES = 1 << 18  # of a tap's products: a few such arrays are in use at once
@@ -28,7 +28,7 @@ MANY_FILTERS = 8  # for each channel: from here on matrix products are faster
 Array = Any
 
 
-def loops(op: Any, first: Any, second: Any) -> _Im2col | _PerChannel:
+def loops(op: Any, first: Any, second: Any) -> Any:
     """How to compute a Conv, ConvInputGrad or ConvFilterGrad of these arrays or specs."""
     x, w = first.shape, second.shape
     if isinstance(op, ConvInputGrad):
@@ -36,6 +36,8 @@ def loops(op: Any, first: Any, second: Any) -> _Im2col | _PerChannel:
     elif isinstance(op, ConvFilterGrad):
         w = (*op.kernel, x[-1] // op.groups, second.shape[-1])
     single = op.groups > 1 and w[-2] == 1 and w[-1] < op.groups * MANY_FILTERS
+    if isinstance(op, ConvInputGrad) and _turns(op, x, w):
+        return _Turned(op, x, w, first.dtype)
     return (_PerChannel if single else _Im2col)(op, x, w, first.dtype)
 
 
@@ -58,6 +60,9 @@ class _Im2col:
         self.of_group = (*w[:-1], w[-1] // op.groups)
         self.patch = math.prod(w[:-1])
         self.taps = list(self.window.taps())
+        # Where neighbouring columns of a filter meet neighbouring elements, its rows are copied whole.
+        self.by_rows = op.groups == 1 and self.window.dilation[-1] == 1
+        self.rows_of_taps = [(tap[:-1], met[:-1]) for tap, met in self.taps if tap[-1] == 0]
         per_image = self.window.positions * self.patch * self.dtype.itemsize
         self.block = max(1, min(self.images, BLOCK_BYTES // max(per_image, 1)))
 
@@ -84,10 +89,23 @@ class _Im2col:
         """Patches of padded images (n, ..., C) as rows of cols (positions, taps * C)."""
         n, c = len(x), x.shape[-1]
         rows = cols[: n * self.window.positions]
+        if self.by_rows:
+            wide = self._neighbours(x)
+            patches = rows.reshape(n, *self.window.out, *self.window.kernel[:-1], wide.shape[-1])
+            for tap, met in self.rows_of_taps:
+                np.copyto(patches[(..., *tap, slice(None))], wide[met])
+            return rows
         patches = rows.reshape(n, *self.window.out, *self.window.kernel, c)
         for tap, met in self.taps:
             np.copyto(patches[(..., *tap, slice(None))], x[met])
         return rows
+
+    def _neighbours(self, x: Array) -> Array:
+        """Padded images with all that a row of the filter meets, at each position of the last axis."""
+        *_, along, within = x.strides
+        shape = (*x.shape[:-2], self.window.out[-1], self.window.kernel[-1] * x.shape[-1])
+        strides = (*x.strides[:-2], along * self.window.strides[-1], within)
+        return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
 
     def _kernel(self, w: Array, chosen: slice, filters: Array) -> Array:
         """Filters of a group as a matrix (taps * C, F)."""
@@ -146,6 +164,39 @@ class _Im2col:
                 np.matmul(patches.T, self._columns(rows, chosen, product), out=partial)
                 target = out[..., chosen]
                 np.add(target, partial.reshape(target.shape), out=target)
+
+
+def _around(op: Any, x: Ints, w: Ints) -> tuple[Pair, ...]:
+    """Zeros around dy, so that each element of x has a window over all that it went into."""
+    window = op.window(tuple(x[1:-1]), tuple(w[:-2]))
+    reach = [(k - 1) * d for k, d in zip(window.kernel, window.dilation, strict=True)]
+    return tuple((r - before, r - after) for r, (before, after) in zip(reach, window.pads, strict=True))
+
+
+def _turns(op: Any, x: Ints, w: Ints) -> bool:
+    """Whether dgrad is a convolution itself: every element of x is the first of a window."""
+    return op.groups == 1 and set(op.strides) == {1} and min(map(min, _around(op, x, w))) >= 0
+
+
+class _Turned:
+    """dgrad as a convolution of dy with the filters turned around: products make the sums."""
+
+    def __init__(self, op: Any, x: Ints, w: Ints, dtype: Any) -> None:
+        filters = (*w[:-2], w[-1], w[-2])
+        size = op.window(tuple(x[1:-1]), tuple(w[:-2])).out
+        conv = Conv(op.strides, _around(op, x, w), op.dilation)
+        self.turned = Spec(filters, np.dtype(dtype).name)
+        self.inner = _Im2col(conv, (x[0], *size, w[-1]), filters, dtype)
+
+    def scratch(self, summed: bool) -> tuple[Spec, ...]:
+        """What the convolution needs, and the filters."""
+        return *self.inner.scratch(False), self.turned
+
+    def dgrad(self, out: Array, dy: Array, w: Array, scratch: Sequence[Array]) -> None:
+        """The images' gradient."""
+        *of_conv, turned = scratch
+        np.copyto(turned, np.flip(w, tuple(range(w.ndim - 2))).swapaxes(-1, -2))
+        self.inner.fprop(out, dy, turned, of_conv)
 
 
 class _PerChannel:
