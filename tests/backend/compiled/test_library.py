@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 import gputrain
+from gputrain.backend.numpy import NumpyDevice
 from gputrain.backend.numpy.compiled import library as module
 from gputrain.backend.numpy.compiled.library import NAME, Library, LibraryError, joined, opened, wanted
 from gputrain.ops.base import spec_of
 from gputrain.ops.products import MatMul
+from gputrain.utils import notes
 from tests.backend.compiled.running import LEVELS, device, library, needs_library, placed, run
 from tests.on_device import child_environment
 
@@ -95,6 +97,22 @@ def test_an_instruction_set_that_is_not_there_is_told() -> None:
 def test_a_missing_library_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "FOLDER", tmp_path)
     assert "no library of compiled kernels was built" in str(opened.__wrapped__("auto"))
+
+
+def test_a_library_that_cannot_be_used_is_noted_once_and_numpy_serves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    notes.forget()
+    (tmp_path / NAME).write_bytes(b"\x7fELF of another processor")
+    monkeypatch.setattr(module, "FOLDER", tmp_path)
+    monkeypatch.setattr(module, "opened", opened.__wrapped__)
+    with caplog.at_level("WARNING", logger="gputrain"):
+        devices = [NumpyDevice(), NumpyDevice()]
+    assert [on.compiled for on in devices] == [{}, {}]
+    told = [record.getMessage() for record in caplog.records]
+    assert len(told) == 1
+    assert told[0].startswith("The CPU runs on NumPy alone, which is slower: ")
+    assert "does not load on this machine" in told[0]
 
 
 def test_it_can_be_switched_off() -> None:

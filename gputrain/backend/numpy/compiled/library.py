@@ -20,6 +20,7 @@ from gputrain import config
 from gputrain.backend.base import Thunk
 from gputrain.backend.numpy.threads import cores
 from gputrain.release import __version__
+from gputrain.utils.notes import note
 from gputrain.utils.resources import kernels_dir
 
 FOLDER = Path(__file__).resolve().parent
@@ -210,7 +211,9 @@ def opened(level: str = "auto") -> Library | str:
     try:
         return Library(path, level)
     except LibraryError as error:
-        return f"{error} (built anew by: {BUILD})"
+        found = f"{error} (built anew by: {BUILD})"
+        note(f"The CPU runs on NumPy alone, which is slower: {found}.", "compiled kernels")
+        return found
 
 
 def wanted() -> Library | str:
