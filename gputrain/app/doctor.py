@@ -16,7 +16,7 @@ import numpy as np
 from gputrain import backend, config, release
 from gputrain.backend.cupy import environment, families, opening
 from gputrain.backend.cupy.environment import cuda_version, replace_line, version_numbers
-from gputrain.backend.numpy.compiled.library import BUILD, Library, wanted
+from gputrain.backend.numpy.compiled.library import BUILD, OFF, Library, opened, wanted
 from gputrain.errors import DeviceError
 from gputrain.ops.base import REGISTRY, Constant, Operation
 from gputrain.utils import resources
@@ -126,11 +126,14 @@ def _blas() -> Check:
 
 def _compiled() -> Check:
     """Whether the CPU device has its compiled kernels, and which."""
-    found = wanted()
+    try:
+        found = wanted()
+    except config.ConfigError:  # which is told where all settings are looked at
+        found = opened()
     if isinstance(found, Library):
         others = ", ".join(found.levels[1:])
         return Check("cpu kernels", OK, f"compiled, {found.level}" + (f" (also: {others})" if others else ""))
-    if not config.cpu_kernels():
+    if found.startswith(OFF):
         return Check("cpu kernels", OK, f"NumPy alone: {found}")
     fix = f"Install a C++ compiler (g++ or clang++) and gputrain again; in a checkout: {BUILD}"
     return Check("cpu kernels", WARNING, f"NumPy alone, which is slower: {found}", fix)

@@ -92,19 +92,20 @@ for _ in range(5):
     start = time.process_time()
     time.sleep(0.1)
     used.append(time.process_time() - start)
-print(sorted(used)[2])
+print(sorted(used)[2], max(used))
 """
 
 
 @pytest.mark.skipif(threads._openblas() is None, reason="NumPy's BLAS is not OpenBLAS")
 @pytest.mark.skipif(threads.cores() < 2, reason="needs two cores")
 def test_the_threads_of_blas_sleep_after_a_product() -> None:
-    def used(whose: str, **variables: str) -> float:
+    def used(whose: str, **variables: str) -> list[float]:
+        """The median of five sleeps, and the longest."""
         command = [sys.executable, "-c", WAITS, whose]
         plain = {name: text for name, text in environment().items() if "NUM_THREADS" not in name}
         done = subprocess.run(command, capture_output=True, text=True, check=True, env=plain | variables)
-        return float(done.stdout)
+        return [float(number) for number in done.stdout.split()]
 
-    assert used("ours") < 0.002
+    assert used("ours")[0] < 0.002
     # 2 ** 26 cycles, about 20 ms, are a number of the user's, which stays.
-    assert used("ours", OPENBLAS_THREAD_TIMEOUT="26") > 0.005
+    assert used("ours", OPENBLAS_THREAD_TIMEOUT="26")[1] > 0.005

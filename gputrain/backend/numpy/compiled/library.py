@@ -25,6 +25,7 @@ from gputrain.utils.resources import kernels_dir
 
 FOLDER = Path(__file__).resolve().parent
 NAME = "kernels.dso"  # a shared library; by another suffix Python would take it for a module
+OFF = "switched off"  # how the reason begins where nothing is wrong
 BUILD = "python setup.py build_ext --inplace"
 FLOATS = ("float32", "float64")  # dtypes that kernels of floats are there for
 
@@ -219,5 +220,5 @@ def opened(level: str = "auto") -> Library | str:
 def wanted() -> Library | str:
     """The library, if the configuration does not rule it out; else why it is not used."""
     if not config.cpu_kernels():
-        return f"switched off ({config.get('cpu_kernels')[1]})"
+        return f"{OFF} ({config.get('cpu_kernels')[1]})"
     return opened(config.cpu_instructions())
