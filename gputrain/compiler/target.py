@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from gputrain.ir import Node, Spec
 from gputrain.ops.base import Operation
+
+if TYPE_CHECKING:
+    from gputrain.compiler.chains.analysis import Chain
 
 ALIGNMENT = 256  # bytes to which arrays and their parts are aligned
 
@@ -21,6 +24,7 @@ class ChainLimits:
         pointers: most inputs and outputs of one.
         column_block: threads of a block for sums down so many columns; 0 where it cannot sum them.
         takes: whether it can run a node at all.
+        serves: whether it can run a chain as a whole.
         simplified: whether gates are taken apart first, and integers fed as floats.
     """
 
@@ -28,6 +32,7 @@ class ChainLimits:
     pointers: int
     column_block: Callable[[int], int]
     takes: Callable[[Node], bool] = lambda node: True
+    serves: Callable[[Chain], bool] = lambda chain: True
     simplified: bool = True
 
 

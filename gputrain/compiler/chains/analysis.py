@@ -167,7 +167,7 @@ def analyse(nodes: Sequence[Node], needed: Collection[Value], limits: ChainLimit
     fits = len(chain.inputs) + len(chain.outputs) <= limits.pointers and sizes <= {1, chain.n}
     if not fits or not all(_take(chain, node, inside) for node in nodes):
         return None
-    return chain if _consistent(chain) else None
+    return chain if _consistent(chain) and limits.serves(chain) else None
 
 
 def _read(node: Node) -> tuple[Value, ...]:

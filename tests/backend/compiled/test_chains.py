@@ -174,6 +174,16 @@ def test_other_dtypes_are_no_part_of_a_chain() -> None:
         assert all(v.dtype == "float32" for v in (*op.inputs, *op.outputs))
 
 
+def test_what_no_program_computes_becomes_no_chain() -> None:
+    x, wide = Value(Spec((9, 4))), Value(Spec((9, 4), "float64"))
+    flags = ops.tanh(x) * 0.5 > 0.1  # would join chains of two dtypes
+    y, spread = Value(Spec((2, 3) * 4)), Value(Spec((2, 1) * 4))
+    graph = Graph([x, wide, y, spread], [ops.where(flags, wide, wide * 2.0), ops.exp((y + spread) * 2.0)])
+    accepts = device(LEVELS[0]).compiled["Fused"].accepts
+    for op in fused(graph, LEVELS[0]):
+        assert accepts(op, *(v.spec for v in op.inputs)), str(op)
+
+
 def test_blocks_are_used_again() -> None:
     program = Program("float32", 10)
     place, target = program.array(False), program.array(False)

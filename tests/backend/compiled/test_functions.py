@@ -93,3 +93,10 @@ def test_ends_of_numbers(level: str, name: str, dtype: str) -> None:
     np.testing.assert_allclose(
         found[known], expected[known], rtol=1e-6, atol=0 if dtype == "float64" else 1e-44
     )
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_share_far_below_the_mean(level: str) -> None:
+    x = np.linspace(-37, -0.5, 4001)
+    expected = np.array([each * 0.5 * math.erfc(-each * math.sqrt(0.5)) for each in x])
+    np.testing.assert_allclose(computed(level, "Gelu", x), expected, rtol=1e-12)

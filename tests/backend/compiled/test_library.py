@@ -87,6 +87,9 @@ def test_a_library_of_other_sources_is_told(tmp_path: Path, monkeypatch: pytest.
         library("auto")
     (tmp_path / "cpu" / "pool.cpp").unlink()  # as where it was installed without its sources
     assert library("auto").level == LEVELS[0]
+    monkeypatch.setattr(module, "__version__", module.__version__[:-1])  # no name begins another's
+    with pytest.raises(LibraryError, match="was built for"):
+        library("auto")
 
 
 def test_an_instruction_set_that_is_not_there_is_told() -> None:

@@ -34,10 +34,19 @@ def _takes(node: Node) -> bool:
     return name in SINGLE and (out.dtype != "bool" or name in COMPARISONS)
 
 
-LIMITS = ChainLimits(
-    nodes=64, pointers=ARRAYS, column_block=lambda columns: 0, takes=_takes, simplified=False
-)  # fmt: skip
+def _floats(chain: Chain) -> set[str]:
+    """The dtypes of a chain, but for flags."""
+    return {v.dtype for node in chain.nodes for v in (*node.inputs, *node.outputs)} - {"bool"}
 
+
+def _serves(chain: Chain) -> bool:
+    """Whether a program can compute a chain: of floats of one dtype, spread along few axes."""
+    return len(_floats(chain)) <= 1 and all(len(site.sizes) <= AXES for site in chain.sites.values())
+
+
+LIMITS = ChainLimits(
+    nodes=64, pointers=ARRAYS, column_block=lambda columns: 0, takes=_takes, serves=_serves, simplified=False
+)  # fmt: skip
 
 _programs: WeakKeyDictionary[Any, Program | None] = WeakKeyDictionary()  # asked for again and again
 
@@ -53,9 +62,7 @@ def _made(op: Any) -> Program | None:
     chain = analyse(op.nodes, set(op.outputs), LIMITS)
     if chain is None or set(chain.inputs) != set(op.inputs):
         return None
-    floats = {v.dtype for node in chain.nodes for v in (*node.inputs, *node.outputs)} - {"bool"}
-    if len(floats) > 1 or any(len(site.sizes) > AXES for site in chain.sites.values()):
-        return None
+    floats = _floats(chain)
     program = Program(floats.pop() if floats else "float32", chain.n)
     arrays = {v: program.array(v.dtype == "bool") for v in (*op.inputs, *op.outputs)}
     places: dict[Value, int] = {}

@@ -61,12 +61,12 @@ class Library:
     def __init__(self, path: Path, level: str = "auto") -> None:
         try:
             self._library = ctypes.CDLL(str(path))
-            version = self._function("gputrain_version", ctypes.c_char_p)()
+            version = self._function("gputrain_version", ctypes.c_char_p)().decode()
         except (OSError, AttributeError) as error:
             raise LibraryError(f"{path} does not load on this machine: {error}") from None
         known = version_of(kernels_dir() / "cpu")
-        if not version.decode().startswith(known):
-            raise LibraryError(f"{path} was built for gputrain {version.decode()}, and this is {known}")
+        if known not in (version, version.split()[0]):
+            raise LibraryError(f"{path} was built for gputrain {version}, and this is {known}")
         numbers = dict(self._levels())
         self.levels = tuple(numbers)
         self.level = self.levels[0] if level == "auto" else level
