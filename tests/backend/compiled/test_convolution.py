@@ -31,6 +31,9 @@ VOLUMES: list[tuple[tuple[int, ...], tuple[int, ...], int, Conv]] = [
     ((131, 1, 1, 3), (1, 1), 4, Conv()),
     ((2, 5, 5, 4), (3, 3), 4, Conv((2, 2), ((0, 3), (2, 1)))),
     ((2, 5, 5, 4), (2, 2), 8, Conv((4, 3), ((3, 0), (0, 2)))),  # elements that no window meets
+    # More positions than gradients are copied at once.
+    ((2, 100, 97, 2), (3, 2), 5, Conv((1, 1), "same")),
+    ((1, 23, 19, 21, 2), (1, 2, 2), 35, Conv((1, 1, 1), "same")),
     # Short lines: tiles go across images.
     ((33, 2, 2, 40), (3, 3), 48, Conv((1, 1), "same")),
     ((9, 4, 4, 6), (3, 3), 8, Conv((2, 2), "same")),
@@ -103,3 +106,12 @@ def test_what_leaves_most_lanes_idle_is_left_to_numpy(level: str, case: Any) -> 
     specs = [Spec(shape), Spec((*kernel, shape[-1] // groups, filters))]
     assert not device(level).compiled["Conv"].accepts(op, *specs)
     assert device(level).kernel(op, specs) is not None
+
+
+def test_copies_of_gradients_stay_small_however_large_images_are() -> None:
+    op = ConvFilterGrad((3, 3), (1, 1), "valid", (1, 1), 1)
+    on, sizes = device(LEVELS[0]), (100, 1000)
+    small, large = (
+        sum(s.nbytes for s in on.scratch(op, [Spec((1, n, n, 4)), Spec((1, n - 2, n - 2, 5))])) for n in sizes
+    )
+    assert large < 2 * small

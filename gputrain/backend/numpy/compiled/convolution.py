@@ -25,6 +25,7 @@ TASK = 1 << 19  # multiplications of a task: less does not pay for waking a thre
 SHORT = 4  # positions of a line up to which tiles go across images
 UNIT = 48  # rows of the filters' gradient that are worth a task
 LINE = 48  # positions of a line, where that is free
+COPIED = 1 << 12  # positions whose gradients are copied at once
 LANES = 64 // 4  # elements of the widest vector
 PANEL = 2 * LANES  # columns of the widest panel
 
@@ -294,15 +295,25 @@ class _Filters:
             return 1
         return max(1, min(MOST_BLOCKS, self.g.images, PARTIAL_BYTES // (4 * max(self.size, 1))))
 
+    @property
+    def positions(self) -> int:
+        """Of a line."""
+        return self.g.images if self.across else self.g.out[2]
+
+    @property
+    def together(self) -> int:
+        """Lines whose gradients are copied at once."""
+        return max(1, min(len(self.lines), COPIED // self.positions))
+
     def scratch(self, library: Library, dtype: str) -> tuple[Spec, ...]:
         """Sums of blocks, images with their border, narrow gradients in whole vectors, turned gradients."""
-        g, threads = self.g, library.threads
+        g, threads, copied = self.g, library.threads, self.together * self.positions
         steps = math.prod(g.out) * (g.images if self.across else 1)
         count = g.images if self.across else threads
         return (
             Spec((self.blocks, self.size), dtype),
             _room(self.whole, g.channels, count, self.padded, dtype),
-            Spec((threads, steps, PANEL) if self.columns % LANES else (0,), dtype),
+            Spec((threads, copied, PANEL) if self.columns % LANES else (0,), dtype),
             Spec((steps, g.filters) if self.across else (0,), dtype),
         )
 
@@ -324,14 +335,14 @@ class _Filters:
         """The members of `FilterSums`."""
         g, (partial, padded, wide, _) = self.g, scratch
         starts, lines = np.array(self.starts, "int64"), np.array(self.lines, "int64")
-        count, positions, step, border = g.images, g.out[2], self.a_step, padded if self.padded else None
+        count, step, border = g.images, self.a_step, padded if self.padded else None
         if self.across:
-            count, positions, step, border = 1, g.images, math.prod(self.whole) * g.channels, None
+            count, step, border = 1, math.prod(self.whole) * g.channels, None
         shares = min(len(starts) * -(-self.rows // UNIT), max(1, 16 // self.blocks))
         return (
             x, dy, out, partial, border, wide, lines, starts, count, self.blocks, self.border, len(starts),
-            self.rows, len(lines), positions, g.groups, self.depth, self.columns,
-            math.prod(g.size) * g.channels, step, shares,
+            self.rows, len(lines), self.positions, g.groups, self.depth, self.columns,
+            math.prod(g.size) * g.channels, step, shares, self.together,
         )  # fmt: skip
 
 
