@@ -216,7 +216,7 @@ def rates(sides: Sequence[Side], quick: bool) -> dict[str, float]:
 
 
 def judge(network: str, found: dict[str, Any], rate: dict[str, float]) -> None:
-    """Add the ratio, the floor, and what both say of the goal."""
+    """Add the ratio, the floor, and what both say of the goal: nothing where they are void."""
     medians = found["median_ms"]
     work = found["work"]
     floor = work["flops"] / rate["flops_a_second"] + work["nbytes"] / rate["bytes_a_second"]
@@ -229,8 +229,8 @@ def judge(network: str, found: dict[str, Any], rate: dict[str, float]) -> None:
         found["best_peer"], found["ratio"] = best, medians[OURS] / medians[best]
         near = near or found["ratio"] <= found["goal"]
         compared.append(best)
-    found["met"] = near
     found["void"] = why_void(found, compared)
+    found["met"] = None if found["void"] else near
 
 
 def why_void(found: dict[str, Any], compared: Sequence[str]) -> str | None:
@@ -255,8 +255,8 @@ def show(results: dict[str, dict[str, Any]], names: Sequence[str]) -> None:
         ratio = f"{found['ratio']:.3f}" if "ratio" in found else "-"
         print(f"{network:<15}" + "".join(f"{cell:>18}" for cell in cells), end="")
         print(f"{ratio:>8}{found['goal']:>6}{found['floor_ms']:>8.2f}", end="")
-        print(f"{medians[OURS] / found['floor_ms']:>9.2f}  {'yes' if found['met'] else 'no'}", end="")
-        print(f"   VOID: {found['void']}" if found["void"] else "")
+        told = f"VOID: {found['void']}" if found["void"] else "yes" if found["met"] else "no"
+        print(f"{medians[OURS] / found['floor_ms']:>9.2f}  {told}")
         for name, why in found["failed"].items():
             print(f"    {name} failed: {why}")
     added = ", ".join(f"{network} {found['fit_adds_ms']:.2f}" for network, found in results.items())
