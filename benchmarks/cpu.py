@@ -173,19 +173,31 @@ def measure(network: str, sides: Sequence[Side], rounds: int, seconds: float) ->
     """Times of one network on all sides, in turn."""
     steps: dict[str, int] = {}
     failed: dict[str, str] = {}
-    for side in sides:
+
+    def ask(side: Side, what: str, *given: Any) -> Any:
+        """The answer, or None from a side that failed; without ours there is nothing to compare."""
+        if side.name in failed:
+            return None
         try:
-            steps[side.name] = side.ask("prepare", network, seconds, MOST_STEPS)
+            return side.ask(what, *given)
         except SideError as error:
+            if side.name == OURS:
+                raise
             failed[side.name] = str(error)
-    ready = [side for side in sides if side.name in steps]
+            return None
+
+    for side in sides:
+        steps[side.name] = ask(side, "prepare", network, seconds, MOST_STEPS)
     time.sleep(PAUSE)
     load = busy_cores(1.0)
-    times: dict[str, list[float]] = {side.name: [] for side in ready}
+    rounds_of: dict[str, list[float]] = {side.name: [] for side in sides}
     for _ in range(rounds):
-        for side in ready:
+        for side in sides:
             time.sleep(PAUSE)
-            times[side.name].append(side.ask("round", steps[side.name]) * 1e3 / steps[side.name])
+            taken = ask(side, "round", steps[side.name])
+            if taken is not None:
+                rounds_of[side.name].append(taken * 1e3 / steps[side.name])
+    times = {name: each for name, each in rounds_of.items() if name not in failed}
     return {
         "load": load,
         "steps_of_a_round": steps,
@@ -207,8 +219,9 @@ def spread(rounds: Sequence[float]) -> float:
 def rates(sides: Sequence[Side], quick: bool) -> dict[str, float]:
     """The best product and the best copy of all sides: flops and bytes, read or written, a second."""
     repeats = 3 if quick else 10
-    products = [side.ask("best", "product", PRODUCT, repeats) for side in sides]
-    copies = [side.ask("best", "copy", COPIED, repeats) for side in sides]
+    alive = [side for side in sides if side.process.poll() is None]
+    products = [side.ask("best", "product", PRODUCT, repeats) for side in alive]
+    copies = [side.ask("best", "copy", COPIED, repeats) for side in alive]
     return {
         "flops_a_second": 2 * PRODUCT**3 / min(filter(None, products)),
         "bytes_a_second": 2 * COPIED / min(filter(None, copies)),
@@ -280,13 +293,16 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     seconds = QUICK_ROUND if options.quick else ROUND
     pythons = [sys.executable, *options.python]
     with started([n for n in SIDES if n in (OURS, NUMPY) or not options.no_peers], pythons) as sides:
-        ours = sides[0]
+        ours = next((side for side in sides if side.name == OURS), None)
+        if ours is None:
+            raise SideError("it does not start")
         networks: dict[str, dict[str, Any]] = {}
         for network in options.only:
             print(f"{network} ...", flush=True)
             networks[network] = measure(network, sides, rounds, seconds)
             networks[network]["work"] = ours.ask("work")
-            fit = ours.ask("fit_adds", MOST_STEPS, 2 if options.quick else 3)
+            steps = networks[network]["steps_of_a_round"][OURS]
+            fit = ours.ask("fit_adds", steps, 2 if options.quick else 3)
             networks[network]["fit_adds_ms"] = fit * 1e3
             if options.operations:
                 networks[network]["operations"] = ours.ask("operations", 3 if options.quick else 20)
@@ -326,7 +342,11 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the benchmark and print the table."""
     options = parse(arguments)
-    result = run(options)
+    try:
+        result = run(options)
+    except SideError as error:
+        print(f"gputrain failed: {error}", file=sys.stderr)
+        return 1
     if options.json:
         Path(options.json).write_text(json.dumps(result, indent=2), encoding="utf-8")
     return 0
