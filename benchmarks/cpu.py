@@ -38,7 +38,7 @@ if str(ROOT) not in sys.path:  # a plain checkout, nothing installed
 from benchmarks.on_cpu.worker import SIDES  # noqa: E402
 from tests.networks import NETWORKS  # noqa: E402
 
-OURS, NUMPY = "gputrain", "gputrain, NumPy"
+OURS, NUMPY = "gputrain", "gputrain on NumPy"
 SETTINGS = {
     OURS: {"GPUTRAIN_BACKEND": "numpy", "GPUTRAIN_CPU_KERNELS": "1"},
     NUMPY: {"GPUTRAIN_BACKEND": "numpy", "GPUTRAIN_CPU_KERNELS": "0"},
@@ -298,14 +298,14 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             raise SideError("it does not start")
         networks: dict[str, dict[str, Any]] = {}
         for network in options.only:
-            print(f"{network} ...", flush=True)
-            networks[network] = measure(network, sides, rounds, seconds)
-            networks[network]["work"] = ours.ask("work")
-            steps = networks[network]["steps_of_a_round"][OURS]
-            fit = ours.ask("fit_adds", steps, 2 if options.quick else 3)
-            networks[network]["fit_adds_ms"] = fit * 1e3
+            found = networks[network] = measure(network, sides, rounds, seconds)
+            medians = ", ".join(f"{name} {ms:.2f}" for name, ms in found["median_ms"].items())
+            print(f"{network}: load {found['load']:.2f}; ms a step: {medians}", flush=True)
+            found["work"] = ours.ask("work")
+            fit = ours.ask("fit_adds", found["steps_of_a_round"][OURS], 2 if options.quick else 3)
+            found["fit_adds_ms"] = fit * 1e3
             if options.operations:
-                networks[network]["operations"] = ours.ask("operations", 3 if options.quick else 20)
+                found["operations"] = ours.ask("operations", 3 if options.quick else 20)
         rate = rates(sides, options.quick)
         for network, found in networks.items():
             judge(network, found, rate)

@@ -20,7 +20,7 @@ from tests.networks import NETWORKS
 
 SIDES = {  # module and class
     "gputrain": ("ours", "Ours"),
-    "gputrain, NumPy": ("ours", "Ours"),
+    "gputrain on NumPy": ("ours", "Ours"),
     "pytorch": ("torch_peer", "Torch"),
     "keras jax": ("keras_peer", "Keras"),
     "keras tensorflow": ("keras_peer", "Keras"),

@@ -34,7 +34,7 @@ def test_it_runs_and_writes_its_figures(tmp_path: Path) -> None:
     assert "ms in operations, each timed alone" in done.stdout
     found = json.loads(result.read_text())["networks"]["MLP"]
     assert found["failed"] == {}
-    assert len(found["rounds_ms"]["gputrain"]) == len(found["rounds_ms"]["gputrain, NumPy"]) == 3
+    assert len(found["rounds_ms"]["gputrain"]) == len(found["rounds_ms"]["gputrain on NumPy"]) == 3
     assert found["floor_ms"] > 0
     assert found["median_ms"]["gputrain"] > 0
 
@@ -73,8 +73,8 @@ def test_both_sides_train_as_many_numbers(name: str) -> None:
 def judged(**changed: Any) -> dict[str, Any]:
     found: dict[str, Any] = {
         "load": 0.1,
-        "median_ms": {"gputrain": 4.0, "gputrain, NumPy": 9.0, "pytorch": 8.0, "keras jax": 5.0},
-        "spread": {"gputrain": 0.05, "gputrain, NumPy": 0.5, "pytorch": 0.5, "keras jax": 0.05},
+        "median_ms": {"gputrain": 4.0, "gputrain on NumPy": 9.0, "pytorch": 8.0, "keras jax": 5.0},
+        "spread": {"gputrain": 0.05, "gputrain on NumPy": 0.5, "pytorch": 0.5, "keras jax": 0.05},
         "work": {"flops": 1e6, "nbytes": 1e6},
     }
     found.update(changed)
