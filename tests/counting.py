@@ -29,7 +29,8 @@ from gputrain.backend.cupy import CupyDevice
 from gputrain.backend.cupy.cublas import SIGNATURES
 from gputrain.backend.cupy.launch import launches
 from gputrain.data import make_arrays
-from tests.workloads import WORKLOADS, Workload
+from tests.networks import Network
+from tests.workloads import WORKLOADS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = str(Path(gputrain.__file__).resolve().parent)
@@ -54,7 +55,7 @@ print(len(own), len({name for name in others if not name.startswith("_")}))
 # --------------------------------------------------------------------------------------- one workload, inside
 
 
-def train_step(model: gputrain.Model, workload: Workload) -> Any:
+def train_step(model: gputrain.Model, workload: Network) -> Any:
     """The executable of the model's training step, as fit runs it."""
     program = model._traced_programs.get("train", make_arrays(*workload.data(1)), workload.batch)
     program.executable.bind()
@@ -116,9 +117,9 @@ def count_all() -> Counters:
     return {"import gputrain": count_modules(), **counted}
 
 
-def _on_cpu(workload: Workload) -> dict[str, int]:
+def _on_cpu(workload: Network) -> dict[str, int]:
     with _using("numpy"):
-        model = workload.build()
+        model = workload.build(gputrain)
         functions = _functions_per_step(model, workload)
         executable = train_step(model, workload)
         return {
@@ -130,9 +131,9 @@ def _on_cpu(workload: Workload) -> dict[str, int]:
         }
 
 
-def _on_gpu(workload: Workload) -> dict[str, int]:
+def _on_gpu(workload: Network) -> dict[str, int]:
     with _using(GPU):
-        model = workload.build()
+        model = workload.build(gputrain)
         model.fit(*workload.data(3), batch_size=workload.batch, verbose=0)
         names = launches_of_step(train_step(model, workload))
         copies = sum(name in COPIES for name in names)
@@ -154,14 +155,14 @@ def _bytes(model: gputrain.Model, batch: int) -> dict[str, int]:
     return found
 
 
-def _functions_per_step(model: gputrain.Model, workload: Workload) -> int:
+def _functions_per_step(model: gputrain.Model, workload: Network) -> int:
     """How many functions of gputrain a step of fit enters, once the model is warm."""
     model.fit(*workload.data(2), batch_size=workload.batch, verbose=0)
     few, many = (_functions_of_fit(model, workload, steps) for steps in (2, 4))
     return (many - few) // 2
 
 
-def _functions_of_fit(model: gputrain.Model, workload: Workload, steps: int) -> int:
+def _functions_of_fit(model: gputrain.Model, workload: Network, steps: int) -> int:
     x, y = workload.data(steps)
     entered = 0
 

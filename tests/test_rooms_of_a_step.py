@@ -91,7 +91,7 @@ def visits(step: Iterable[str]) -> Counter[str]:
 def record(name: str) -> Recorder:
     """The rooms of the steps of a model that was fitted before."""
     workload = WORKLOADS[name]
-    model = workload.build()
+    model = workload.build(gputrain)
     model.fit(*workload.data(2), batch_size=workload.batch, verbose=0)
     x, y = workload.data(STEPS)
     recorder = Recorder()

@@ -7,7 +7,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PROGRAMS = [
     "test_before_after.py",
-    "test_cpu_step.py",
+    "test_cpu_benchmark.py",
     "test_gpu_benchmark.py",
     "test_tabular_benchmark.py",
 ]

@@ -1,0 +1,1 @@
+"""What `cpu.py` and `sequences.py` measure on the CPU, and how."""
