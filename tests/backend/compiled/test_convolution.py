@@ -33,7 +33,7 @@ VOLUMES: list[tuple[tuple[int, ...], tuple[int, ...], int, Conv]] = [
     ((2, 5, 5, 4), (2, 2), 8, Conv((4, 3), ((3, 0), (0, 2)))),  # elements that no window meets
     # More positions than gradients are copied at once.
     ((2, 100, 97, 3), (3, 2), 5, Conv((1, 1), "same")),
-    ((1, 23, 19, 21, 3), (1, 2, 2), 35, Conv((1, 1, 1), "same")),
+    ((1, 23, 19, 21, 3), (1, 2, 2), 35, Conv((1, 1, 1), "same", (1, 1, 1))),
     # Short lines: tiles go across images.
     ((33, 2, 2, 40), (3, 3), 48, Conv((1, 1), "same")),
     ((9, 4, 4, 6), (3, 3), 8, Conv((2, 2), "same")),
