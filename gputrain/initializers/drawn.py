@@ -22,6 +22,16 @@ Seed = int | SeedGenerator | Mapping[str, Any] | None
 _DRAWS: ContextVar[bool] = ContextVar("draws", default=True)
 
 
+def zeros_in_no_memory(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
+    """Zeros for a weight that is about to be loaded; they take no memory and cannot be written to.
+
+    Example:
+        >>> zeros_in_no_memory((2,), "float32").tolist()
+        [0.0, 0.0]
+    """
+    return np.broadcast_to(np.zeros((), dtype), shape)
+
+
 @contextmanager
 def without_draws() -> Iterator[None]:
     """Let initializers return zeros instead of draws, where weights are about to be loaded.
@@ -77,7 +87,7 @@ class RandomInitializer(Initializer):
         dims, kind = self._shaped(shape, dtype)
         draw = self._draw()
         if not _DRAWS.get():
-            return np.zeros(dims, kind)
+            return zeros_in_no_memory(dims, kind)
         return values(draw, math.prod(dims)).reshape(dims).astype(kind)
 
     def _normal(self, shape: Any, dtype: Any, mean: float, stddev: float) -> NDArray[Any]:

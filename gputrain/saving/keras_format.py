@@ -242,7 +242,7 @@ def load_model(
         held = parts.size(parts.weights_name())
         model = built(config, path, CONFIG, held, custom_objects, safe_mode)
         with parts.weights(most_stored(model)) as file:
-            load_into(model, file, path)
+            load_into(model, file, path, is_new=True)
         _load_assets(model, parts)
     return model
 

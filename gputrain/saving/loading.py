@@ -13,6 +13,7 @@ import numpy as np
 from gputrain import config
 from gputrain.data.io.errors import CorruptFileError, FilePath
 from gputrain.optimizers import Optimizer
+from gputrain.runtime import Variable
 from gputrain.saving import keras_paths
 from gputrain.saving.files.arrays import ArrayFile, Stored
 from gputrain.utils.states import Holder
@@ -90,7 +91,12 @@ class Matched:
 
 
 def load_into(
-    model: Any, file: ArrayFile, path: object, skip_mismatch: bool = False, skip: Iterable[Any] = ()
+    model: Any,
+    file: ArrayFile,
+    path: object,
+    skip_mismatch: bool = False,
+    skip: Iterable[Any] = (),
+    is_new: bool = False,
 ) -> None:
     """Set the variables of a model to the arrays of a file; none is changed unless all fit.
 
@@ -100,6 +106,7 @@ def load_into(
         path: of the file, for errors.
         skip_mismatch: warn about layers that do not fit, and leave them as they are.
         skip: layers that are left as they are in any case.
+        is_new: whether the model is thrown away where reading fails: then arrays are read into its variables.
 
     Raises:
         ValueError: arrays are missing, too many or of other shapes.
@@ -116,12 +123,22 @@ def load_into(
         warnings.warn(text, stacklevel=4)
     for note in matched.notes:
         warnings.warn(note, stacklevel=4)
-    assign(matched, file)
+    assign(matched, file, _own_memory(matched, file) if is_new else {})
 
 
-def assign(matched: Matched, file: ArrayFile) -> None:
-    """Set what is matched to the arrays of a file."""
-    for name, array in file.arrays(list(matched.holders)):
+def _own_memory(matched: Matched, file: ArrayFile) -> dict[str, np.ndarray]:
+    """The memory of variables on the host that hold what the file does, dtype and all."""
+    found = {}
+    for name, holder in matched.holders.items():
+        array = holder.array if isinstance(holder, Variable) else None
+        if isinstance(array, np.ndarray) and array.dtype.name == file.specs[name].dtype:
+            found[name] = array
+    return found
+
+
+def assign(matched: Matched, file: ArrayFile, places: Mapping[str, np.ndarray] | None = None) -> None:
+    """Set what is matched to the arrays of a file; some may be read where `places` says."""
+    for name, array in file.arrays(list(matched.holders), places):
         matched.holders[name].fill(array)
         del array  # the next one is read into other memory
     for item, names in matched.stores:

@@ -10,6 +10,7 @@ import numpy as np
 
 from gputrain import constraints, initializers, regularizers
 from gputrain.errors import ShapeError, explain
+from gputrain.initializers.drawn import zeros_in_no_memory
 from gputrain.ir import Node, Stored, Trace, Value, current_trace, dtype_name, is_float
 from gputrain.layers.base.naming import path_of
 from gputrain.layers.base.policy import Typed, is_array
@@ -86,7 +87,7 @@ class Tracked(Typed):
         kind = dtype_name(dtype) if dtype is not None else self.variable_dtype
         default = "glorot_uniform" if is_float(kind) else "zeros"
         if FROM_FILE.get() is not None and not self.keeps_its_own_variables():
-            initializer = "zeros"
+            initializer = zeros_in_no_memory
         name = name or (f"variable_{len(self._added_weights)}" if self._added_weights else "variable")
         variable = Variable(
             initializers.get(default if initializer is None else initializer),

@@ -53,8 +53,14 @@ class ArrayFile(Protocol):
     def names(self) -> Mapping[str, str]:
         """What layers are called."""
 
-    def arrays(self, names: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+    def arrays(
+        self, names: Iterable[str], places: Mapping[str, np.ndarray] | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
         """The arrays of these names, one after the other, so that memory holds one at a time.
+
+        Args:
+            names: of what is read.
+            places: arrays of the same shape and dtype that some of them may be read into, and are then.
 
         Raises:
             CorruptFileError: the file does not hold what it says.

@@ -191,13 +191,17 @@ class Hdf5File:
                 files.require_at_most(self.path, rule, most, math.prod(shape) * itemsize)
         return specs
 
-    def arrays(self, names: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+    def arrays(
+        self, names: Iterable[str], places: Mapping[str, np.ndarray] | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
         """See `ArrayFile`."""
         for name in names:
             shape, dtype = self.specs[name]
             self._ask(name)
             size, raw = self._answer()["bytes"], np.uint16 if dtype == BFLOAT16 else np.dtype(dtype)
-            array = np.empty(shape, raw)
+            array = (places or {}).get(name) if dtype != BFLOAT16 else None
+            if array is None:
+                array = np.empty(shape, raw)
             files.require_bytes(self.path, f"{name!r} fills its shape {shape}", array.nbytes, size)
             self._fill(array)
             yield name, from_bfloat16(array) if dtype == BFLOAT16 else array

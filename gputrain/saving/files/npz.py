@@ -77,7 +77,9 @@ class _File:
         headers = {name: file.header(name) for name in file.names}
         self.specs = {name: Stored(header.shape, header.dtype.name) for name, header in headers.items()}
 
-    def arrays(self, names: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+    def arrays(
+        self, names: Iterable[str], places: Mapping[str, np.ndarray] | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
         """See `ArrayFile`."""
         for name in names:
             yield name, self._file.read(name)

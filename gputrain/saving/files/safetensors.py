@@ -155,7 +155,9 @@ class SafetensorsFile:
             end = stop
         files.require_bytes(self.path, "the arrays must fill the file", end, size)
 
-    def arrays(self, names: Iterable[str]) -> Iterator[tuple[str, np.ndarray]]:
+    def arrays(
+        self, names: Iterable[str], places: Mapping[str, np.ndarray] | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
         """See `ArrayFile`."""
         for name in names:
             (start, stop), (shape, dtype) = self._places[name], self.specs[name]
