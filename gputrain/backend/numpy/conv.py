@@ -89,7 +89,7 @@ class _Im2col:
         """Patches of padded images (n, ..., C) as rows of cols (positions, taps * C)."""
         n, c = len(x), x.shape[-1]
         rows = cols[: n * self.window.positions]
-        if self.by_rows:
+        if self.by_rows and x.flags.c_contiguous:
             wide = self._neighbours(x)
             patches = rows.reshape(n, *self.window.out, *self.window.kernel[:-1], wide.shape[-1])
             for tap, met in self.rows_of_taps:
@@ -102,10 +102,9 @@ class _Im2col:
 
     def _neighbours(self, x: Array) -> Array:
         """Padded images with all that a row of the filter meets, at each position of the last axis."""
-        *_, along, within = x.strides
+        *outer, along, within = x.strides
         shape = (*x.shape[:-2], self.window.out[-1], self.window.kernel[-1] * x.shape[-1])
-        strides = (*x.strides[:-2], along * self.window.strides[-1], within)
-        return np.lib.stride_tricks.as_strided(x, shape, strides, writeable=False)
+        return np.ndarray(shape, x.dtype, x, strides=(*outer, along * self.window.strides[-1], within))
 
     def _kernel(self, w: Array, chosen: slice, filters: Array) -> Array:
         """Filters of a group as a matrix (taps * C, F)."""
