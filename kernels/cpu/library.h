@@ -18,11 +18,10 @@ struct Entry {
 };
 
 // Tasks of one job are shared out among threads. Which thread runs which task is not fixed, so a task writes
-// where no other one does; `worker` is below `pool_threads()` and no two tasks at one time have the same.
+// where no other one does; `worker` is below the number of threads, and no two tasks at one time have the same.
 typedef void (*Body)(const void* context, i64 task, i64 worker);
 
 void pool_run(i64 tasks, Body body, const void* context);
-i64 pool_threads();
 
 // The same for an object with operator()(task, worker) const.
 template <typename F>

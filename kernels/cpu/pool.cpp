@@ -135,8 +135,6 @@ __attribute__((constructor)) void at_load() { pthread_atfork(nullptr, nullptr, &
 
 }  // namespace
 
-i64 pool_threads() { return pool.wanted; }
-
 // Where the pool is busy with the job of another thread of Python, the caller runs its tasks alone.
 void pool_run(i64 tasks, Body body, const void* context) {
     int idle = 0;

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gputrain.backend.base import InOrder, Kernel, Thunk
-from gputrain.backend.numpy.compiled.library import FLOATS, Library
+from gputrain.backend.numpy.compiled.library import FLOATS, LANES, Library
 from gputrain.ir.spec import Spec
 from gputrain.ops.window import Ints, Window
 
@@ -26,7 +26,6 @@ SHORT = 4  # positions of a line up to which tiles go across images
 UNIT = 48  # rows of the filters' gradient that are worth a task
 LINE = 48  # positions of a line, where that is free
 COPIED = 1 << 12  # positions whose gradients are copied at once
-LANES = 64 // 4  # elements of the widest vector
 PANEL = 2 * LANES  # columns of the widest panel
 
 

@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 from gputrain.backend.base import Kernel, Thunk
-from gputrain.backend.numpy.compiled.library import FLOATS, Library
+from gputrain.backend.numpy.compiled.library import FLOATS, LANES, Library
 from gputrain.ir.spec import Spec
 
 Array = Any
 
-LANES = 16  # elements of the widest vector
 TASK = 1 << 15  # elements of a task: less does not pay for waking a thread
 ROWS = 16  # of a task, at least: its sums are little beside them
 

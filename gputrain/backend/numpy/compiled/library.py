@@ -27,6 +27,7 @@ FOLDER = Path(__file__).resolve().parent
 NAME = "kernels.dso"  # a shared library; by another suffix Python would take it for a module
 OFF = "switched off"  # how the reason begins where nothing is wrong
 BUILD = "python setup.py build_ext --inplace"
+LANES = 16  # numbers of float32 in the widest vector
 FLOATS = ("float32", "float64")  # dtypes that kernels of floats are there for
 
 

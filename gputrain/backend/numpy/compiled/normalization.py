@@ -6,12 +6,11 @@ import math
 from typing import Any
 
 from gputrain.backend.base import Kernel, Thunk
-from gputrain.backend.numpy.compiled.library import FLOATS, Library
+from gputrain.backend.numpy.compiled.library import FLOATS, LANES, Library
 from gputrain.ir.spec import Spec
 
 Array = Any
 
-LANES = 16  # elements of the widest vector
 TILE = 8 * LANES  # elements that are best taken together
 LONGEST = 1 << 11  # elements of a line, to be whole tiles
 BLOCK = 1 << 13  # elements of a block of lines, which stays in the cache
