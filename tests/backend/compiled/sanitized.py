@@ -44,7 +44,7 @@ def build(folder: Path, kind: str, changes: Sequence[tuple[str, str, str]] = ())
         assert before.count(text) == 1, f"{name} has {before.count(text)} times: {text}"
         (sources / name).write_text(before.replace(text, other), encoding="utf-8")
     flags = [
-        "-O1", "-g", "-std=c++17", "-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-math-errno",
+        "-O1", "-g", "-std=c++17", "-fPIC", "-fno-exceptions", "-fno-rtti", "-fno-math-errno", "-fwrapv",
         "-Wno-psabi", "-Wno-ignored-attributes",
         f"-fsanitize={FLAGS[kind]}", f'-DGPUTRAIN_VERSION="{version_of(kernels_dir() / "cpu")}"',
     ]  # fmt: skip

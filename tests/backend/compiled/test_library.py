@@ -19,14 +19,14 @@ from gputrain.ops.base import spec_of
 from gputrain.ops.products import MatMul
 from gputrain.utils import notes
 from tests.backend.compiled.running import LEVELS, device, library, needs_library, placed, run
-from tests.on_device import child_environment
+from tests.backend.compiled.thread_counts import without_sanitizer
 
 pytestmark = needs_library
 
 
 def python(program: str, **environment: str) -> str:
     """What a program prints in a process of its own."""
-    env = {**child_environment(), **environment}
+    env = {**without_sanitizer(), **environment}
     done = subprocess.run(
         [sys.executable, "-c", program], env=env, capture_output=True, text=True, timeout=120
     )
@@ -166,7 +166,7 @@ from tests.workloads import WORKLOADS
 gputrain.utils.set_random_seed(3)
 found = hashlib.sha256()
 for workload in WORKLOADS.values():
-    model = workload.build()
+    model = workload.build(gputrain)
     x, y = workload.data(3)
     model.fit(x, y, batch_size=workload.batch, verbose=0)
     for weight in model.get_weights():

@@ -167,8 +167,9 @@ class Call:
 
     def __init__(self, library: Library, name: str, address: int, slots: bytes, kept: Sequence[Any]) -> None:
         self.name, self._run = name, library.run
-        self._kept = (kept, ctypes.create_string_buffer(slots, len(slots)))
-        self.slots = (address, ctypes.addressof(self._kept[1]))
+        held = np.frombuffer(slots, "uint64").copy()
+        self._kept = (kept, held)
+        self.slots = (address, held.ctypes.data)
         self._table = (ctypes.c_uint64 * 2)(*self.slots)
 
     def __call__(self) -> None:
