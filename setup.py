@@ -28,7 +28,7 @@ VERSION = next(
     for line in Path("gputrain/release.py").read_text(encoding="utf-8").splitlines()
     if line.startswith("__version__")
 )
-# What tells a library from one of other sources: `version_of` in gputrain/backend/numpy/compiled/library.py.
+# What tells a library from one of other sources: `version_of` in gputrain/backend/numpy/compiled/binding.py.
 FILES = sorted(path for path in SOURCES.iterdir() if path.suffix in (".cpp", ".h", ".inc"))
 DIGEST = zlib.crc32(b"".join(path.read_bytes() for path in FILES))
 SUFFIX = ".dso"  # which Python does not take for a module

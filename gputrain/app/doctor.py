@@ -16,7 +16,7 @@ import numpy as np
 from gputrain import backend, config, release
 from gputrain.backend.cupy import environment, families, opening
 from gputrain.backend.cupy.environment import cuda_version, replace_line, version_numbers
-from gputrain.backend.numpy.compiled.library import BUILD, OFF, Library, opened, wanted
+from gputrain.backend.numpy.compiled.binding import BUILD, OFF, Library, opened, wanted
 from gputrain.errors import DeviceError
 from gputrain.ops.base import REGISTRY, Constant, Operation
 from gputrain.utils import resources

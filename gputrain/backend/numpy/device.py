@@ -26,7 +26,7 @@ from gputrain.backend.numpy import (
     softmax,
 )
 from gputrain.backend.numpy.compiled import chains, families
-from gputrain.backend.numpy.compiled.library import Library, joined, wanted
+from gputrain.backend.numpy.compiled.binding import Library, joined, wanted
 from gputrain.backend.numpy.threads import let_blas_threads_sleep
 from gputrain.compiler.target import ALIGNMENT
 from gputrain.ir.spec import Spec
@@ -66,12 +66,12 @@ class NumpyDevice(Device):
         for room in ROOMS:
             self.kernels.update(room.KERNELS)
         found = wanted() if isinstance(library, str) else library
-        self.library = found if isinstance(found, Library) else None
-        self.compiled = families.kernels(self.library) if self.library is not None else {}
-        self.chain_limits = chains.LIMITS if self.library is not None else None
+        self.loaded = found if isinstance(found, Library) else None
+        self.compiled = families.kernels(self.loaded) if self.loaded is not None else {}
+        self.chain_limits = chains.LIMITS if self.loaded is not None else None
         words = f"the CPU, by NumPy {np.__version__}"
         self.description = (
-            words if self.library is None else f"{words} and compiled kernels ({self.library.level})"
+            words if self.loaded is None else f"{words} and compiled kernels ({self.loaded.level})"
         )
         let_blas_threads_sleep()
 
@@ -101,9 +101,9 @@ class NumpyDevice(Device):
         return InOrder([*copies, super().prepare(op, specs, outs, whole, scratch)])
 
     def program(self, thunks: Sequence[Thunk]) -> Thunk:
-        if self.library is None:
+        if self.loaded is None:
             return super().program(thunks)
-        return InOrder(joined(self.library, [leaf for thunk in thunks for leaf in leaves(thunk)]))
+        return InOrder(joined(self.loaded, [leaf for thunk in thunks for leaf in leaves(thunk)]))
 
     def empty(self, shape: tuple[int, ...], dtype: str) -> np.ndarray:
         kind = np.dtype(dtype)

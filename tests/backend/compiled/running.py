@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from gputrain.backend.numpy import NumpyDevice
-from gputrain.backend.numpy.compiled import library as module
-from gputrain.backend.numpy.compiled.library import NAME, Library, opened
+from gputrain.backend.numpy.compiled import binding as module
+from gputrain.backend.numpy.compiled.binding import NAME, Library, opened
 from gputrain.ir import Spec
 from gputrain.ops.base import Operation, Sample, spec_of
 from tests.ops.test_operations import coarser, make_inputs, references

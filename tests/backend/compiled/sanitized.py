@@ -17,7 +17,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from gputrain.backend.numpy.compiled.library import NAME, version_of
+from gputrain.backend.numpy.compiled.binding import NAME, version_of
 from gputrain.utils.resources import kernels_dir
 from tests.backend.compiled.running import ELSEWHERE
 

@@ -13,8 +13,8 @@ import pytest
 
 import gputrain
 from gputrain.backend.numpy import NumpyDevice
-from gputrain.backend.numpy.compiled import library as module
-from gputrain.backend.numpy.compiled.library import NAME, Library, LibraryError, joined, opened, wanted
+from gputrain.backend.numpy.compiled import binding as module
+from gputrain.backend.numpy.compiled.binding import NAME, Library, LibraryError, joined, opened, wanted
 from gputrain.ops.base import spec_of
 from gputrain.ops.products import MatMul
 from gputrain.utils import notes
@@ -56,8 +56,8 @@ def test_neighbours_are_one_call() -> None:
         return kernel.prepare(MatMul(), out, a, a, scratch=tuple(scratch))
 
     seen: list[int] = []
-    assert on.library is not None
-    thunks = joined(on.library, [thunk(outs[0]), thunk(outs[1]), lambda: seen.append(1), thunk(outs[2])])
+    assert on.loaded is not None
+    thunks = joined(on.loaded, [thunk(outs[0]), thunk(outs[1]), lambda: seen.append(1), thunk(outs[2])])
     assert len(thunks) == 3
     for each in thunks:
         each()

@@ -6,7 +6,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from gputrain.backend.base import Kernel, Thunk
-from gputrain.backend.numpy.compiled.library import FLOATS, Library
+from gputrain.backend.numpy.compiled.binding import FLOATS, Library
 from gputrain.backend.numpy.compiled.pointwise import ARRAYS, AXES, COMPARISONS, SINGLE, Program, Site, apply
 from gputrain.compiler.chains.analysis import EACH, MOVED, Chain, analyse, name_of
 from gputrain.compiler.target import ChainLimits

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gputrain.backend.base import InOrder, Kernel, Thunk
-from gputrain.backend.numpy.compiled.library import FLOATS, LANES, Library
+from gputrain.backend.numpy.compiled.binding import FLOATS, LANES, Library
 from gputrain.ir.spec import Spec
 from gputrain.ops.window import Ints, Window
 

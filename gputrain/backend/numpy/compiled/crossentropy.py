@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gputrain.backend.base import Kernel, Thunk
-from gputrain.backend.numpy.compiled.library import FLOATS, Library
+from gputrain.backend.numpy.compiled.binding import FLOATS, Library
 from gputrain.ir.spec import Spec
 
 Array = Any

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from gputrain.backend.base import Kernel, Thunk
-from gputrain.backend.numpy.compiled.library import FLOATS, Library
+from gputrain.backend.numpy.compiled.binding import FLOATS, Library
 from gputrain.ir import Spec
 from gputrain.utils import philox
 

@@ -15,7 +15,7 @@ from gputrain.backend.numpy.compiled import (
     pooling,
     products,
 )
-from gputrain.backend.numpy.compiled.library import Library
+from gputrain.backend.numpy.compiled.binding import Library
 
 FAMILIES = (
     chains,

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from gputrain.backend.base import Kernel, Thunk
-from gputrain.backend.numpy.compiled.library import FLOATS, LANES, Library
+from gputrain.backend.numpy.compiled.binding import FLOATS, LANES, Library
 from gputrain.ir.spec import Spec
 
 Array = Any

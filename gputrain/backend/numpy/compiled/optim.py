@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gputrain.backend.base import Kernel, Thunk
-from gputrain.backend.numpy.compiled.library import FLOATS, Library
+from gputrain.backend.numpy.compiled.binding import FLOATS, Library
 from gputrain.ir import FLOATS as ALL_FLOATS
 from gputrain.ir import Spec
 from gputrain.ops.optim import gaps, segments, spans
