@@ -55,7 +55,7 @@ library = Extension(
     sources=[str(path) for path in FILES if path.suffix == ".cpp"],
     depends=[str(path) for path in FILES],
     extra_compile_args=[
-        "-O3", "-std=c++17", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-fno-math-errno",
+        "-O3", "-g0", "-std=c++17", "-fvisibility=hidden", "-fno-exceptions", "-fno-rtti", "-fno-math-errno",
         "-fwrapv",  # bits of numbers are whole numbers that wrap around
         "-Wno-psabi", "-Wno-ignored-attributes", f'-DGPUTRAIN_VERSION="{VERSION} {DIGEST:08x}"',
     ],
